@@ -1,0 +1,1 @@
+//! The key ring and where keys come from.

@@ -1,0 +1,38 @@
+//! Kattila: signed reports in, a live topology map out.
+//!
+//! A report flows one way:
+//! `http` takes its bytes, `verify` proves who signed them (with keys from `keys`, by the rules
+//! of `wire` and `sign`), `process` turns the proof into one change of the fleet's state,
+//! `store` makes that change durable together with the `alarms` it raises and the verdicts of
+//! `topology`, and `views` shows the result. Imports point the same way and never back;
+//! `tests/it/layers.rs` holds the table.
+
+pub mod model;
+
+pub mod clock;
+
+pub mod store;
+
+pub mod wire;
+
+pub mod sign;
+
+pub mod keys;
+
+pub mod topology;
+
+pub mod alarms;
+
+pub mod verify;
+
+pub mod process;
+
+pub mod views;
+
+pub mod http;
+
+pub mod jobs;
+
+pub mod simulate;
+
+pub mod cli;

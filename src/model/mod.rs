@@ -1,0 +1,12 @@
+//! The words of the domain: identifiers, times, keys, and what a host reports.
+//!
+//! A value of these types is well-formed by construction. Nothing here does I/O, knows JSON
+//! shapes of the wire beyond `serde` on plain values, or imports another module of the crate.
+
+pub mod access;
+pub mod hex;
+pub mod id;
+pub mod key;
+pub mod report;
+pub mod state;
+pub mod time;

@@ -1,0 +1,262 @@
+//! The closed vocabularies: states of agents, edges, ends and alarms, and how a report was signed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $type:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $type {
+            $($(#[$vdoc])* #[serde(rename = $word)] $variant),+
+        }
+
+        impl $type {
+            /// Every word, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word on the wire and in the database.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The variant of a word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == word)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words!(
+    /// How the manager sees an agent.
+    AgentStatus {
+        /// Waits for an admin's approval; its reports are refused until then.
+        Pending = "pending",
+        /// Reports arrive.
+        Online = "online",
+        /// Reports are late (`3R + 10 s`).
+        Stale = "stale",
+        /// No report for `6R`, at least 180 s.
+        Offline = "offline",
+        /// Taken out of service by an admin.
+        Retired = "retired",
+    }
+);
+
+words!(
+    /// How a report was signed.
+    Scheme {
+        /// First generation: HMAC over the bytes of `data`.
+        V1 = "v1",
+        /// Second generation, shared key.
+        V2Hmac = "v2-hmac",
+        /// Second generation, the agent's own key.
+        V2Ed25519 = "v2-ed25519",
+    }
+);
+
+words!(
+    /// Which bytes a version 1 signature covers.
+    CanonForm {
+        /// The bytes of `data` as received.
+        Raw = "raw",
+        /// No space between tokens.
+        Compact = "compact",
+        /// No space, object members sorted by key.
+        CompactSorted = "compact_sorted",
+        /// Python's default: a space after `,` and `:`.
+        Spaced = "spaced",
+        /// Python's default with `sort_keys`.
+        SpacedSorted = "spaced_sorted",
+    }
+);
+
+words!(
+    /// The verdict on an edge, from both ends' evidence.
+    EdgeState {
+        /// Alive: a young handshake at an end that can know.
+        Up = "up",
+        /// Nothing expects it alive and its handshake is old; healthy.
+        Idle = "idle",
+        /// Should be alive and is not.
+        Down = "down",
+        /// Traffic passes in one direction only.
+        OneWay = "one_way",
+        /// One end does not know the other's key.
+        HalfConfigured = "half_configured",
+        /// There has never been a handshake.
+        Never = "never",
+        /// No end has fresh evidence.
+        Unknown = "unknown",
+    }
+);
+
+words!(
+    /// What one end of an edge shows; each half of a drawn link has its own.
+    EndState {
+        /// Handshake younger than T1.
+        Up = "up",
+        /// Old handshake, nothing expects it alive.
+        Idle = "idle",
+        /// Past T1, not yet T2, and expected alive.
+        Overdue = "overdue",
+        /// Past T2 and expected alive.
+        Down = "down",
+        /// Never had a handshake.
+        Never = "never",
+        /// The other end does not list this one, or this one not the other.
+        Missing = "missing",
+        /// No agent there, or its evidence is old.
+        Unknown = "unknown",
+    }
+);
+
+words!(
+    /// How bad an alarm is, least first.
+    Severity {
+        /// Worth knowing.
+        Info = "info",
+        /// May become a fault.
+        Warning = "warning",
+        /// A fault without loss of service.
+        Minor = "minor",
+        /// Loss of service.
+        Major = "major",
+        /// Loss of service for many, or of trust.
+        Critical = "critical",
+    }
+);
+
+words!(
+    /// Where an alarm stands (a subset of ISA-18.2).
+    AlarmState {
+        /// The condition holds, the raise delay is not over; not shown as an alarm.
+        Pending = "pending",
+        /// Raised, nobody has acknowledged it.
+        Active = "active",
+        /// Raised and acknowledged.
+        Acknowledged = "acknowledged",
+        /// The condition is over, but a latching kind waits for an acknowledgement.
+        Returned = "returned",
+        /// Over.
+        Cleared = "cleared",
+    }
+);
+
+words!(
+    /// What an alarm is about; the dotted names of the catalogue.
+    AlarmKind {
+        /// Reports are late.
+        AgentStale = "agent.stale",
+        /// Reports have stopped.
+        AgentOffline = "agent.offline",
+        /// The host's boot id changed.
+        AgentRebooted = "agent.rebooted",
+        /// An interface went down while it should be up.
+        IfaceDown = "iface.down",
+        /// An interface disappeared.
+        IfaceGone = "iface.gone",
+        /// An edge that should be alive is not.
+        EdgeDown = "edge.down",
+        /// One end lists the other, the other does not list it.
+        EdgeHalfConfigured = "edge.half_configured",
+        /// A peer's key belongs to no agent.
+        PeerUnknown = "peer.unknown",
+        /// The agent's clock is off.
+        AgentClockSkew = "agent.clock_skew",
+        /// Signatures that do not verify.
+        IngestBadHmac = "ingest.bad_hmac",
+        /// A nonce was used again with other content.
+        IngestReplay = "ingest.replay",
+        /// The TXT record cannot be read; old keys stay in use.
+        DnsPskStale = "dns_psk.stale",
+        /// The TXT record holds something it should not.
+        DnsPskUnexpected = "dns_psk.unexpected",
+        /// A fleet's live network fell apart.
+        NetPartition = "net.partition",
+        /// The manager's own clock is suspect.
+        ManagerClock = "manager.clock",
+        /// The database lost acknowledged reports.
+        StorageRolledBack = "storage.rolled_back",
+        /// A report carried a private or preshared key.
+        SecretInReport = "report.secret",
+    }
+);
+
+words!(
+    /// What kind of change an event records.
+    EventKind {
+        /// An agent was seen for the first time, or again after being forgotten.
+        AgentRegistered = "agent.registered",
+        /// Host name, version, boot id, fleet, labels or scheme changed.
+        AgentChanged = "agent.changed",
+        /// `online`, `stale`, `offline`, ...
+        AgentStatus = "agent.status",
+        /// An admin cleared the agent's topology state.
+        AgentReset = "agent.reset",
+        /// An interface appeared.
+        InterfaceAdded = "interface.added",
+        /// An interface changed.
+        InterfaceChanged = "interface.changed",
+        /// An interface disappeared.
+        InterfaceRemoved = "interface.removed",
+        /// An address was added to an interface.
+        AddressAdded = "address.added",
+        /// An address was removed from an interface.
+        AddressRemoved = "address.removed",
+        /// A route appeared.
+        RouteAdded = "route.added",
+        /// A route disappeared.
+        RouteRemoved = "route.removed",
+        /// A WireGuard peer appeared.
+        PeerAdded = "peer.added",
+        /// A WireGuard peer's endpoint, allowed ips, keepalive or preshared flag changed.
+        PeerChanged = "peer.changed",
+        /// A WireGuard peer disappeared.
+        PeerRemoved = "peer.removed",
+        /// An edge appeared.
+        EdgeAdded = "edge.added",
+        /// An edge's verdict changed.
+        EdgeState = "edge.state",
+        /// An edge disappeared.
+        EdgeRemoved = "edge.removed",
+        /// An alarm was raised.
+        AlarmRaised = "alarm.raised",
+        /// An alarm was acknowledged.
+        AlarmAcknowledged = "alarm.acknowledged",
+        /// A latching alarm's condition is over.
+        AlarmReturned = "alarm.returned",
+        /// An alarm was cleared.
+        AlarmCleared = "alarm.cleared",
+        /// The key ring changed.
+        KeysChanged = "keys.changed",
+        /// The manager started.
+        ManagerStarted = "manager.started",
+        /// The manager stopped in order.
+        ManagerStopped = "manager.stopped",
+        /// An admin acted: sign-in, approval, ...
+        AdminAction = "admin.action",
+    }
+);
+
+impl AlarmKind {
+    /// Whether the alarm stays until acknowledged even when its condition is over.
+    pub const fn is_latching(self) -> bool {
+        matches!(
+            self,
+            Self::IngestBadHmac
+                | Self::IngestReplay
+                | Self::DnsPskUnexpected
+                | Self::StorageRolledBack
+                | Self::SecretInReport
+        )
+    }
+}

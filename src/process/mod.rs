@@ -1,0 +1,1 @@
+//! One verified report, one change, one transaction.

@@ -1,0 +1,1 @@
+//! Signs and verifies. The only module that touches hmac and sha2.

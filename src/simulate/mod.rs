@@ -1,0 +1,1 @@
+//! A fleet of made-up hosts that speak the real protocol.

@@ -1,0 +1,375 @@
+//! What one decision of the processor writes: a [`Change`] is applied whole or not at all.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId};
+use crate::model::key::WgKey;
+use crate::model::report::{Interface, Peer, Problem, Route};
+use crate::model::state::{
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
+};
+use crate::model::time::UnixSeconds;
+
+/// Everything that one report, tick or admin action changes.
+///
+/// Order of application: agents, report, removals, upserts, alarms, events, the rest.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Agents to insert or update.
+    pub agents: Vec<AgentRecord>,
+    /// The audit row of the report that caused the change.
+    pub report: Option<NewReport>,
+    /// Interfaces to insert or replace.
+    pub interfaces_set: Vec<(AgentNo, Interface)>,
+    /// Interfaces to delete, by name.
+    pub interfaces_removed: Vec<(AgentNo, String)>,
+    /// Routes to insert.
+    pub routes_added: Vec<(AgentNo, Route)>,
+    /// Routes to delete.
+    pub routes_removed: Vec<(AgentNo, Route)>,
+    /// Peers to insert or replace.
+    pub peers_set: Vec<PeerRecord>,
+    /// Peers to delete, by interface and key.
+    pub peers_removed: Vec<(AgentNo, String, WgKey)>,
+    /// Edges to insert or update.
+    pub edges_set: Vec<EdgeRecord>,
+    /// Edges to delete.
+    pub edges_removed: Vec<EdgeId>,
+    /// Alarms to insert or update.
+    pub alarms: Vec<AlarmRecord>,
+    /// Facts to append to the history.
+    pub events: Vec<NewEvent>,
+    /// Pre-shared keys to insert or update.
+    pub keys: Vec<KeyRecord>,
+    /// Positions on the map to insert or update.
+    pub layout: Vec<LayoutRecord>,
+    /// Sessions and tokens to insert or update.
+    pub sessions: Vec<SessionRecord>,
+    /// Sessions and tokens to delete, by hash.
+    pub sessions_removed: Vec<[u8; 32]>,
+    /// Small values to remember by name.
+    pub meta: Vec<(&'static str, String)>,
+}
+
+/// An agent's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentRecord {
+    /// Row number, given by the processor.
+    pub no: AgentNo,
+    /// The name the agent signs with.
+    pub id: AgentId,
+    /// Its fleet.
+    pub fleet: FleetId,
+    /// Its host name, if it told one.
+    pub hostname: Option<String>,
+    /// Its program's version.
+    pub agent_version: Option<String>,
+    /// When it was first accepted (or accepted again after being forgotten).
+    pub registered_at: UnixSeconds,
+    /// When its last report was received; `None` before the first.
+    pub last_seen_at: Option<UnixSeconds>,
+    /// Its last tick (version 2).
+    pub last_tick: Option<i64>,
+    /// How the manager sees it.
+    pub status: AgentStatus,
+    /// Since when.
+    pub status_since: UnixSeconds,
+    /// How its last report was signed.
+    pub scheme: Option<Scheme>,
+    /// Which bytes its version 1 signature covers.
+    pub canon_form: Option<CanonForm>,
+    /// Which key signed its last report.
+    pub kid: Option<Kid>,
+    /// Boot id of its last report.
+    pub boot_id: Option<String>,
+    /// Host uptime at its last changed report, in seconds.
+    pub uptime_seconds: Option<u64>,
+    /// Load averages at its last changed report.
+    pub load: Option<[f64; 3]>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// What its last report said that could not be understood.
+    pub problems: Vec<Problem>,
+    /// `timestamp` minus the manager's clock at receipt, in seconds.
+    pub clock_offset: i64,
+    /// Relays its last report named.
+    pub relay_path: Vec<AgentId>,
+    /// Address its last report came from.
+    pub source: Option<IpAddr>,
+    /// Content hash of the last interface section without counters.
+    pub interfaces_hash: u64,
+    /// Content hash of the last route section.
+    pub routes_hash: u64,
+    /// Content hash of the last peer section without counters and handshakes.
+    pub peers_hash: u64,
+    /// Forgotten by an admin: hidden until it reports again.
+    pub forgotten: bool,
+}
+
+/// The audit row of an accepted report.
+#[derive(Debug, Clone)]
+pub struct NewReport {
+    /// Row number, given by the processor.
+    pub id: ReportId,
+    /// Who sent it.
+    pub agent: AgentNo,
+    /// How it was signed.
+    pub scheme: Scheme,
+    /// Which bytes the signature covers.
+    pub form: CanonForm,
+    /// Which key verified it.
+    pub kid: Kid,
+    /// When it was signed, on the agent's clock.
+    pub timestamp: UnixSeconds,
+    /// When its values were read, on the agent's clock.
+    pub collected_at: Option<UnixSeconds>,
+    /// When the manager took it.
+    pub received_at: UnixSeconds,
+    /// Its tick (version 2).
+    pub tick: Option<i64>,
+    /// Its nonce.
+    pub nonce: String,
+    /// SHA-256 of the bytes of `data` as received.
+    pub data_sha256: [u8; 32],
+    /// The envelope as verified, secrets removed.
+    pub envelope: Bytes,
+    /// Whether something was removed from `envelope`, so that its signature no longer matches.
+    pub redacted: bool,
+    /// Relays it names; a claim in version 1.
+    pub relay_path: Vec<AgentId>,
+    /// Address the request came from.
+    pub source: Option<IpAddr>,
+}
+
+/// A WireGuard peer of an agent, tied to the edge it is an end of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerRecord {
+    /// The agent that lists the peer.
+    pub agent: AgentNo,
+    /// What it says of it.
+    pub peer: Peer,
+    /// The edge.
+    pub edge: EdgeId,
+    /// When the values were read on the agent's clock.
+    pub measured_at: UnixSeconds,
+}
+
+/// An edge with its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeRecord {
+    /// Its name.
+    pub id: EdgeId,
+    /// Its fleet.
+    pub fleet: FleetId,
+    /// The two ends; `ends[0]` is drawn as source.
+    pub ends: [EdgeEnd; 2],
+    /// The verdict.
+    pub state: EdgeState,
+    /// The verdict in one sentence.
+    pub reason: String,
+    /// Since when the state holds.
+    pub since: UnixSeconds,
+    /// When the edge was first seen.
+    pub first_seen: UnixSeconds,
+}
+
+/// One end of an edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeEnd {
+    /// The agent there, if there is one.
+    pub agent: Option<AgentNo>,
+    /// Its WireGuard interface, if known.
+    pub interface: Option<String>,
+    /// The key at this end, if known.
+    pub public_key: Option<WgKey>,
+    /// What this end shows.
+    pub state: EndState,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmRecord {
+    /// Row number, given by the processor.
+    pub id: AlarmId,
+    /// What it is about.
+    pub kind: AlarmKind,
+    /// Which thing: one alarm per kind and subject is open at a time.
+    pub subject: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Where it stands.
+    pub state: AlarmState,
+    /// Its fleet, if it is about one.
+    pub fleet: Option<FleetId>,
+    /// Its agent, if it is about one.
+    pub agent: Option<AgentNo>,
+    /// One sentence for a person.
+    pub message: String,
+    /// When the condition began to hold.
+    pub pending_since: UnixSeconds,
+    /// When it was raised.
+    pub raised_at: Option<UnixSeconds>,
+    /// When it was acknowledged.
+    pub acknowledged_at: Option<UnixSeconds>,
+    /// By whom.
+    pub acknowledged_by: Option<String>,
+    /// With what note.
+    pub note: Option<String>,
+    /// When the condition was over (latching kinds).
+    pub returned_at: Option<UnixSeconds>,
+    /// When it was cleared.
+    pub cleared_at: Option<UnixSeconds>,
+    /// Why: `condition over`, `acknowledged`, `reset`, `cleared by NAME`.
+    pub clear_cause: Option<String>,
+    /// Since when the opposite condition holds, for the off-delay.
+    pub good_since: Option<UnixSeconds>,
+    /// Consecutive observations for (while pending) or against (while active) the condition.
+    pub count: u32,
+    /// The report that proves it, where one does.
+    pub report: Option<ReportId>,
+}
+
+/// One line of the append-only history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// When it happened, as well as it is known (the host's clock for reported changes).
+    pub at: UnixSeconds,
+    /// When the manager learnt it.
+    pub recorded_at: UnixSeconds,
+    /// What kind of change.
+    pub kind: EventKind,
+    /// Its fleet, if it is about one.
+    pub fleet: Option<FleetId>,
+    /// Its agent, if it is about one.
+    pub agent: Option<AgentNo>,
+    /// Which thing: an interface's name, a route, an edge id, ...
+    pub subject: String,
+    /// The value before; `None` when something appears.
+    pub before: Option<serde_json::Value>,
+    /// The value after; `None` when something disappears.
+    pub after: Option<serde_json::Value>,
+    /// The report that proves it, where one does.
+    pub report: Option<ReportId>,
+    /// Who or what caused it, where that is not a report.
+    pub cause: Option<String>,
+}
+
+/// A pre-shared key, kept so that a restart during a DNS outage does not cut off the fleet and
+/// so that stored reports stay provable.
+#[derive(Clone)]
+pub struct KeyRecord {
+    /// Its name.
+    pub kid: Kid,
+    /// Its bytes.
+    pub secret: zeroize::Zeroizing<Vec<u8>>,
+    /// `dns`, `file` or `environment`.
+    pub source: String,
+    /// When it was first seen.
+    pub first_seen: UnixSeconds,
+    /// When it was last present in its source.
+    pub last_seen: UnixSeconds,
+    /// `current`, `previous`, `retired` or `revoked`.
+    pub state: String,
+    /// `seq` of its record, if it has one.
+    pub seq: Option<i64>,
+}
+
+impl std::fmt::Debug for KeyRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyRecord({} {})", self.kid, self.state)
+    }
+}
+
+/// A position on the map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayoutRecord {
+    /// A site's or node's name on the map.
+    pub node: String,
+    /// The site a node belongs to; `None` for a site itself.
+    pub site: Option<String>,
+    /// Abscissa.
+    pub x: f64,
+    /// Ordinate.
+    pub y: f64,
+    /// Radius of a site's circle; 0 for a node.
+    pub r: f64,
+    /// Held in place by a person.
+    pub pinned: bool,
+    /// The layout revision that placed it.
+    pub rev: i64,
+    /// When.
+    pub placed_at: UnixSeconds,
+    /// Since when nothing is there; its slot is kept for a while.
+    pub gone_at: Option<UnixSeconds>,
+}
+
+/// A signed-in browser or an API token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// SHA-256 of the token.
+    pub token_hash: [u8; 32],
+    /// Who: `admin` or a user's or token's name.
+    pub name: String,
+    /// `viewer`, `operator` or `admin`.
+    pub role: String,
+    /// `session` or `token`.
+    pub kind: String,
+    /// SHA-256 of the form token tied to the session.
+    pub form_token: Option<String>,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// When it was last used.
+    pub last_used_at: UnixSeconds,
+    /// When it ends at the latest; `None` for tokens without expiry.
+    pub expires_at: Option<UnixSeconds>,
+}
+
+/// What changes with every report and is therefore kept in memory and written in batches.
+///
+/// It can be lost without harm: at start, the reports after the last flush are read again.
+#[derive(Debug, Clone, Default)]
+pub struct DynamicState {
+    /// Agents: number, last seen, last tick, uptime, clock offset.
+    pub agents: Vec<AgentDynamic>,
+    /// Peers: handshakes and counters.
+    pub peers: Vec<PeerDynamic>,
+}
+
+/// The moving part of an agent's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentDynamic {
+    /// Which agent.
+    pub no: AgentNo,
+    /// When its last report was received.
+    pub last_seen_at: UnixSeconds,
+    /// Its last tick.
+    pub last_tick: Option<i64>,
+    /// Host uptime in seconds.
+    pub uptime_seconds: Option<u64>,
+    /// Load averages.
+    pub load: Option<[f64; 3]>,
+    /// `timestamp` minus the manager's clock at receipt.
+    pub clock_offset: i64,
+}
+
+/// The moving part of a peer's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerDynamic {
+    /// The agent that lists the peer.
+    pub agent: AgentNo,
+    /// On which interface.
+    pub interface: String,
+    /// The peer's key.
+    pub public_key: WgKey,
+    /// Last handshake on the agent's clock.
+    pub latest_handshake: UnixSeconds,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// When the values were read on the agent's clock.
+    pub measured_at: UnixSeconds,
+}

@@ -1,0 +1,133 @@
+//! What the rest of the manager may ask of storage: a few whole verbs, types in and out.
+//!
+//! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
+//! from committed state and may be called from many threads; every call is one short read.
+//! No SQL and no connection appears above this module. `store::sqlite` implements both; a
+//! second implementation must pass `tests/it/store_contract.rs` unchanged.
+
+pub mod change;
+pub mod row;
+pub mod sqlite;
+
+use std::path::Path;
+
+use thiserror::Error;
+
+use crate::model::id::{AgentId, AgentNo, AlarmId, EventId, ReportId};
+use crate::model::report::{Interface, Route};
+use crate::model::time::UnixSeconds;
+
+use change::{Change, DynamicState};
+use row::{
+    AgentDetail, AlarmFilter, AlarmRow, AuditRow, EventFilter, EventRow, FleetSnapshot, KeyRow,
+    ReplayRow, ReportFilter, ReportSummary, SessionRow, StoreStats, StoredReport,
+};
+
+/// Why storage did not do what was asked. Carries no secrets and no SQL.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process holds the database.
+    #[error(
+        "{path} is in use by another kattila manager; stop it first or give KATTILA_DB another file"
+    )]
+    Locked {
+        /// The database file.
+        path: String,
+    },
+    /// The file cannot be used at all; a person must decide.
+    #[error("{path}: {problem}; {remedy}")]
+    Refused {
+        /// The database file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The disk, the file system or SQLite failed; nothing of the batch was stored.
+    #[error("storage is unavailable: {0}")]
+    Unavailable(String),
+    /// One change violates a rule of the schema; the rest of its batch is unharmed.
+    #[error("storage refused a row: {0}")]
+    Constraint(String),
+    /// A stored value cannot be read back.
+    #[error("stored value is damaged: {0}")]
+    Damaged(String),
+}
+
+/// The write side. One batch is one transaction:
+/// `begin`, `record` for each change, then `commit` (or `rollback`).
+pub trait Writer: Send {
+    /// Everything the processor keeps in memory, as committed.
+    fn load_fleet(&mut self) -> Result<FleetSnapshot, StoreError>;
+
+    /// Opens a batch.
+    fn begin(&mut self) -> Result<(), StoreError>;
+
+    /// Writes one change inside the batch, under a savepoint of its own: after an error the
+    /// batch goes on without this change.
+    fn record(&mut self, change: &Change) -> Result<(), StoreError>;
+
+    /// Makes the batch durable. Only after `Ok` may any of its reports be acknowledged.
+    fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// Forgets the batch.
+    fn rollback(&mut self);
+
+    /// The interfaces and routes the agent had before, to be compared with a new report.
+    fn sections(&mut self, agent: AgentNo) -> Result<(Vec<Interface>, Vec<Route>), StoreError>;
+
+    /// Reports of an agent received at or after `since`, newest last: its replay memory.
+    fn replay_rows(
+        &mut self,
+        agent: AgentNo,
+        since: UnixSeconds,
+    ) -> Result<Vec<ReplayRow>, StoreError>;
+
+    /// Writes what is kept in memory between batches (last-seen times, counters, handshakes)
+    /// and remembers that every report up to `upto` is contained in it. A batch of its own.
+    fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError>;
+
+    /// Moves the write-ahead log into the database file; `truncate` also empties the log.
+    fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError>;
+}
+
+/// The read side.
+pub trait Reader: Send + Sync {
+    /// One agent with its interfaces, routes and peers.
+    fn agent(&self, id: &AgentId) -> Result<Option<AgentDetail>, StoreError>;
+
+    /// Stored reports, newest first.
+    fn reports(&self, filter: &ReportFilter) -> Result<Vec<ReportSummary>, StoreError>;
+
+    /// One stored report with its envelope.
+    fn report(&self, id: ReportId) -> Result<Option<StoredReport>, StoreError>;
+
+    /// Stored reports after `after`, oldest first, with envelopes: for `kattila verify` and for
+    /// catching up after a start.
+    fn audit(&self, after: ReportId, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+
+    /// Events, in order.
+    fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
+
+    /// Alarms, newest first.
+    fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;
+
+    /// One alarm.
+    fn alarm(&self, id: AlarmId) -> Result<Option<AlarmRow>, StoreError>;
+
+    /// The pre-shared keys, retired ones included.
+    fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;
+
+    /// The session or token of this SHA-256, whether expired or not.
+    fn session(&self, token_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError>;
+
+    /// Sizes and counts, for readiness, metrics and `doctor`.
+    fn stats(&self) -> Result<StoreStats, StoreError>;
+
+    /// Copies the database, as it is now, into a new file.
+    fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// The last event's number, for a stream that starts now.
+    fn last_event(&self) -> Result<EventId, StoreError>;
+}

@@ -1,0 +1,214 @@
+//! What comes out of storage.
+
+use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, EventId, FleetId, Kid, ReportId};
+use crate::model::report::{Interface, Peer, Route};
+use crate::model::state::{CanonForm, EventKind, Scheme};
+use crate::model::time::UnixSeconds;
+
+use super::change::{
+    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LayoutRecord, PeerRecord, SessionRecord,
+};
+
+/// Everything the processor starts from.
+#[derive(Debug, Default)]
+pub struct FleetSnapshot {
+    /// All agents, by number.
+    pub agents: Vec<AgentRecord>,
+    /// All peers.
+    pub peers: Vec<PeerRecord>,
+    /// All edges.
+    pub edges: Vec<EdgeRecord>,
+    /// Who owns which WireGuard key: agent, interface, key.
+    pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
+    /// Every interface address: agent, interface, address.
+    pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
+    /// Alarms that are not cleared.
+    pub alarms: Vec<AlarmRecord>,
+    /// Pre-shared keys.
+    pub keys: Vec<KeyRecord>,
+    /// Positions.
+    pub layout: Vec<LayoutRecord>,
+    /// Small values by name.
+    pub meta: Vec<(String, String)>,
+    /// The highest numbers in use.
+    pub last_report: ReportId,
+    /// The highest alarm number in use.
+    pub last_alarm: AlarmId,
+    /// Every report up to this one is contained in the dynamic columns.
+    pub flushed_upto: ReportId,
+}
+
+/// An agent and everything it reports, as committed.
+#[derive(Debug, Clone)]
+pub struct AgentDetail {
+    /// The agent.
+    pub agent: AgentRecord,
+    /// Its interfaces, by name.
+    pub interfaces: Vec<Interface>,
+    /// Its routes.
+    pub routes: Vec<Route>,
+    /// Its peers with their edges.
+    pub peers: Vec<(Peer, EdgeId)>,
+}
+
+/// What one earlier report spent, for the replay memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayRow {
+    /// The report.
+    pub id: ReportId,
+    /// Its nonce.
+    pub nonce: String,
+    /// When it was signed.
+    pub timestamp: UnixSeconds,
+    /// When it was accepted.
+    pub received_at: UnixSeconds,
+    /// Its tick.
+    pub tick: Option<i64>,
+    /// SHA-256 of its `data`.
+    pub data_sha256: [u8; 32],
+}
+
+/// Which reports to list; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct ReportFilter {
+    /// Only of this agent.
+    pub agent: Option<AgentId>,
+    /// Only before this report.
+    pub before: Option<ReportId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A stored report without its envelope.
+#[derive(Debug, Clone)]
+pub struct ReportSummary {
+    /// The report.
+    pub id: ReportId,
+    /// Who sent it.
+    pub agent_id: AgentId,
+    /// How it was signed.
+    pub scheme: Scheme,
+    /// Which bytes the signature covers.
+    pub form: CanonForm,
+    /// Which key verified it.
+    pub kid: Kid,
+    /// When it was signed, on the agent's clock.
+    pub timestamp: UnixSeconds,
+    /// When its values were read, on the agent's clock.
+    pub collected_at: Option<UnixSeconds>,
+    /// When the manager took it.
+    pub received_at: UnixSeconds,
+    /// Its tick.
+    pub tick: Option<i64>,
+    /// Its nonce.
+    pub nonce: String,
+    /// SHA-256 of `data` as received.
+    pub data_sha256: [u8; 32],
+    /// Whether secrets were removed from it.
+    pub redacted: bool,
+    /// Relays it named.
+    pub relay_path: Vec<AgentId>,
+    /// Where it came from.
+    pub source: Option<std::net::IpAddr>,
+    /// Size of the envelope in bytes.
+    pub envelope_bytes: u64,
+}
+
+/// A stored report with its envelope.
+#[derive(Debug, Clone)]
+pub struct StoredReport {
+    /// What is known about it.
+    pub summary: ReportSummary,
+    /// The envelope as verified, secrets removed.
+    pub envelope: Vec<u8>,
+}
+
+/// A stored report as `kattila verify` needs it.
+pub type AuditRow = StoredReport;
+
+/// Which events to list; oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only after this event.
+    pub after: Option<EventId>,
+    /// Only before this event; the list is then the last `limit` before it, still oldest first.
+    pub before: Option<EventId>,
+    /// Only of this agent.
+    pub agent: Option<AgentId>,
+    /// Only about this subject.
+    pub subject: Option<String>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// One line of the history.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    /// Its number.
+    pub id: EventId,
+    /// When it happened.
+    pub at: UnixSeconds,
+    /// When the manager learnt it.
+    pub recorded_at: UnixSeconds,
+    /// What kind of change.
+    pub kind: EventKind,
+    /// Its fleet.
+    pub fleet: Option<FleetId>,
+    /// Its agent.
+    pub agent_id: Option<AgentId>,
+    /// Which thing.
+    pub subject: String,
+    /// The value before.
+    pub before: Option<serde_json::Value>,
+    /// The value after.
+    pub after: Option<serde_json::Value>,
+    /// The report that proves it.
+    pub report: Option<ReportId>,
+    /// Who or what caused it.
+    pub cause: Option<String>,
+}
+
+/// Which alarms to list; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct AlarmFilter {
+    /// Only cleared ones; otherwise only active, acknowledged and returned ones.
+    pub cleared: bool,
+    /// Only raised, or cleared, at or after this time.
+    pub since: Option<UnixSeconds>,
+    /// Only of this agent.
+    pub agent: Option<AgentId>,
+    /// Only before this alarm.
+    pub before: Option<AlarmId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// An alarm with its agent's name.
+#[derive(Debug, Clone)]
+pub struct AlarmRow {
+    /// The alarm.
+    pub alarm: AlarmRecord,
+    /// Its agent's name.
+    pub agent_id: Option<AgentId>,
+}
+
+/// A pre-shared key as stored.
+pub type KeyRow = KeyRecord;
+
+/// A session or token as stored.
+pub type SessionRow = SessionRecord;
+
+/// Sizes and counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreStats {
+    /// Database file size in bytes.
+    pub db_bytes: u64,
+    /// Write-ahead log size in bytes.
+    pub wal_bytes: u64,
+    /// Stored reports (from the highest and lowest id; exact while nothing is pruned between).
+    pub reports: u64,
+    /// Events.
+    pub events: u64,
+    /// Schema version.
+    pub schema_version: u32,
+}

@@ -1,0 +1,5 @@
+//! What the reports mean as a network: verdicts on edges, the graph, and where things are drawn.
+//!
+//! Pure: no I/O, no clock. petgraph stays in here.
+
+pub mod picture;

@@ -1,0 +1,1 @@
+//! What travels: shapes, limits, signed bytes, codes.
