@@ -1,1 +1,3 @@
 //! The key ring and where keys come from.
+
+pub mod ring;
