@@ -2,4 +2,8 @@
 //!
 //! Pure: no I/O, no clock. petgraph stays in here.
 
+pub mod edge_match;
+pub mod graph;
+mod intern;
 pub mod picture;
+pub mod verdict;
