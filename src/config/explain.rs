@@ -1,0 +1,126 @@
+//! What the settings mean, for `kattila check-config` and for the settings page.
+
+use super::{Access, Config, Dnssec, Durability, Enroll, KeySource, Rate};
+
+/// A token shorter than this is worth a warning: 32 hexadecimal digits are 128 bits.
+const ADVISED_TOKEN_CHARS: usize = 32;
+
+/// One line per matter, in sentences a person can check. Tells no secret.
+pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
+    vec![
+        ("Door", door(config)),
+        ("Database", format!("{}, {}", config.db.display(), durability(config.durability))),
+        ("Keys", keys(&config.keys.source, config.keys.cache)),
+        ("Signatures", signatures(config)),
+        ("New agents", enroll(config.enroll).to_owned()),
+        ("Interval", format!("agents are told to report every {} s", config.interval)),
+        ("Rate of an agent", rate(config.rates.agent, "reports")),
+        ("Rate of an address", rate(config.rates.source, "refused requests")),
+        ("Admin", admin(&config.access)),
+        ("Strangers", strangers(config)),
+        (
+            "Log",
+            format!("{} as {}", config.log.filter, if config.log.json { "JSON" } else { "text" }),
+        ),
+        (
+            "Metrics",
+            config
+                .metrics
+                .map_or("no door for metrics".to_owned(), |at| format!("http://{at}/metrics")),
+        ),
+    ]
+}
+
+/// The lines as one text.
+pub fn explain(config: &Config) -> String {
+    let mut text = String::new();
+    for (name, meaning) in lines(config) {
+        text.push_str(&format!("{name:<20}{meaning}\n"));
+    }
+    text
+}
+
+fn door(config: &Config) -> String {
+    match &config.tls {
+        None => format!("http://{}", config.listen),
+        Some(tls) => {
+            let clients =
+                if tls.client_ca.is_some() { ", client certificates asked for" } else { "" };
+            format!("https://{} with {}{clients}", config.listen, tls.cert.display())
+        }
+    }
+}
+
+const fn durability(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "every acknowledged report survives a power loss",
+        Durability::Normal => "acknowledged reports survive a crash, not every power loss",
+    }
+}
+
+fn keys(source: &KeySource, cache: bool) -> String {
+    let kept = if cache { "last known keys are kept" } else { "keys are not kept over a restart" };
+    match source {
+        KeySource::File(path) => format!("from the file {}; {kept}", path.display()),
+        KeySource::Given(keys) => format!("{} from the environment; {kept}", keys.len()),
+        KeySource::Dns { name, server, dnssec, .. } => {
+            let whom = server.map_or("the system's resolver".to_owned(), |at| at.to_string());
+            let proof = match dnssec {
+                Dnssec::Off => "without DNSSEC",
+                Dnssec::Opportunistic => "bogus answers are refused",
+                Dnssec::Require => "only answers proved by DNSSEC",
+            };
+            format!("TXT record {name}, asked of {whom}, {proof}; {kept}")
+        }
+    }
+}
+
+fn signatures(config: &Config) -> String {
+    let verify = &config.verify;
+    let versions = match (verify.min_version, verify.raw_only) {
+        (1, false) => "versions 1 (usual serialisations) and 2",
+        (1, true) => "versions 1 (bytes as received only) and 2",
+        _ => "version 2 only",
+    };
+    format!(
+        "{versions}, timestamps within {} s, at least {} nonces per agent",
+        verify.max_skew, verify.nonce_window
+    )
+}
+
+const fn enroll(enroll: Enroll) -> &'static str {
+    match enroll {
+        Enroll::Open => "registered by their first valid report",
+        Enroll::Approve => "wait until an admin approves them",
+        Enroll::Closed => "refused",
+    }
+}
+
+fn rate(rate: Option<Rate>, what: &str) -> String {
+    rate.map_or("no limit".to_owned(), |rate| format!("{what}: {rate}"))
+}
+
+fn admin(access: &Access) -> String {
+    match &access.admin_token {
+        None => "a token is made at the first start and printed once".to_owned(),
+        Some(token) if token.len() < ADVISED_TOKEN_CHARS => format!(
+            "a token is set, but shorter than {ADVISED_TOKEN_CHARS} characters: better from \
+             `openssl rand -hex 32`"
+        ),
+        Some(_) => "a token is set".to_owned(),
+    }
+}
+
+fn strangers(config: &Config) -> String {
+    let may = match config.access.anonymous {
+        None => "see nothing",
+        Some(_) => "may look at everything and change nothing",
+    };
+    let sign_in = if config.sign_in_allowed() {
+        "signing in is possible"
+    } else {
+        "nobody can sign in: the door is plain HTTP beyond loopback, so set KATTILA_TLS_CERT and \
+         KATTILA_TLS_KEY, or accept the risk with KATTILA_INSECURE_HTTP=1"
+    };
+    format!("{may}; {sign_in}")
+}

@@ -1,0 +1,361 @@
+//! The manager's settings: the only reader of flags, environment and `.env`.
+//!
+//! [`Config::load`] takes raw values, checks every one, and either returns settings that cannot
+//! be wrong any more or the whole list of mistakes. Secrets are redacted in `Debug`, in the
+//! explanation and in every message.
+
+pub mod explain;
+pub mod flags;
+pub mod mistake;
+mod parse;
+mod read;
+pub mod source;
+pub mod table;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::model::access::Role;
+
+use mistake::ConfigError;
+use source::Values;
+
+/// Everything the manager is told from outside.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the door listens; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The database file.
+    pub db: PathBuf,
+    /// Where the pre-shared keys come from.
+    pub keys: Keys,
+    /// What a report must fulfil.
+    pub verify: Verify,
+    /// How fast agents may report and strangers may fail.
+    pub rates: Rates,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Who may look and touch.
+    pub access: Access,
+    /// What happens to agents not seen before.
+    pub enroll: Enroll,
+    /// Seconds between reports that agents are told to keep.
+    pub interval: u32,
+    /// TLS for the door; `None` for plain HTTP.
+    pub tls: Option<Tls>,
+    /// The metrics' own door, if there is one.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Where the pre-shared keys come from.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The source.
+    pub source: KeySource,
+    /// Whether the last known keys are kept in the database.
+    pub cache: bool,
+}
+
+/// The source of pre-shared keys. When several are set, a file wins over the environment and
+/// the environment over DNS.
+#[derive(Clone)]
+pub enum KeySource {
+    /// A TXT record.
+    Dns {
+        /// Its name.
+        name: String,
+        /// Whom to ask; `None` for the system's resolver.
+        server: Option<SocketAddr>,
+        /// How much proof is asked for.
+        dnssec: Dnssec,
+        /// Trust anchors other than the root's.
+        anchor: Option<PathBuf>,
+    },
+    /// A file, one key per line, the current one first.
+    File(PathBuf),
+    /// Keys as given in the environment, the current one first.
+    Given(Vec<Zeroizing<String>>),
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns { name, server, dnssec, .. } => {
+                write!(f, "Dns({name} at {server:?}, DNSSEC {dnssec:?})")
+            }
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Given(keys) => write!(f, "Given({} keys)", keys.len()),
+        }
+    }
+}
+
+/// How much proof the TXT record must bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dnssec {
+    /// No validation.
+    Off,
+    /// Signed answers are validated and bogus ones refused; unsigned zones are taken.
+    Opportunistic,
+    /// Only validated answers are taken.
+    Require,
+}
+
+/// What a report must fulfil.
+#[derive(Debug, Clone, Copy)]
+pub struct Verify {
+    /// Seconds a timestamp may differ from the manager's clock.
+    pub max_skew: u32,
+    /// Nonces remembered per agent at least.
+    pub nonce_window: usize,
+    /// Lowest signature scheme accepted, 1 or 2.
+    pub min_version: u8,
+    /// Whether version 1 signatures over the bytes as received are the only ones taken.
+    pub raw_only: bool,
+}
+
+/// A steady rate with room for bursts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Permits that come back per second.
+    pub per_second: u32,
+    /// Permits there are at most.
+    pub burst: u32,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} per second, {} at once", self.per_second, self.burst)
+    }
+}
+
+/// The limits by agent and by address; `None` for no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Rates {
+    /// Verified reports of one agent.
+    pub agent: Option<Rate>,
+    /// Refused requests of one address.
+    pub source: Option<Rate>,
+}
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power loss, if the disk is honest.
+    Full,
+    /// A crash of the program or the kernel losing nothing that reached the disk.
+    Normal,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// A tracing filter.
+    pub filter: String,
+    /// One JSON object per line instead of text.
+    pub json: bool,
+}
+
+/// Who may look and touch.
+#[derive(Clone)]
+pub struct Access {
+    /// The token with every right; `None` if the manager makes one at its first start.
+    pub admin_token: Option<Zeroizing<String>>,
+    /// What callers without a token may do.
+    pub anonymous: Option<Role>,
+    /// Whether signing in over plain HTTP is allowed beyond loopback.
+    pub insecure_http: bool,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("admin_token", &self.admin_token.as_ref().map(|_| "(hidden)"))
+            .field("anonymous", &self.anonymous)
+            .field("insecure_http", &self.insecure_http)
+            .finish()
+    }
+}
+
+/// What happens to agents not seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enroll {
+    /// Their first valid report registers them.
+    Open,
+    /// They wait for an admin.
+    Approve,
+    /// They are refused.
+    Closed,
+}
+
+/// TLS for the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain (PEM).
+    pub cert: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
+    /// Authorities for client certificates (PEM); `None` if clients need none.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Config {
+    /// Checks all values. A wrong value never hides another one.
+    pub fn load(values: &Values) -> Result<Self, ConfigError> {
+        if values.is_empty() {
+            return Err(ConfigError::NothingSet);
+        }
+        read::read(values).map_err(ConfigError::Mistakes)
+    }
+
+    /// Whether signing in is allowed on this door as it is: over TLS, on loopback, or because
+    /// an admin accepted plain HTTP.
+    pub fn sign_in_allowed(&self) -> bool {
+        self.tls.is_some() || self.listen.ip().is_loopback() || self.access.insecure_http
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "kattila-test-psk-000000000000000";
+
+    fn load(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::load(&Values::from_pairs(pairs.iter().copied()))
+    }
+
+    fn mistakes(pairs: &[(&str, &str)]) -> Vec<String> {
+        match load(pairs) {
+            Err(ConfigError::Mistakes(all)) => all.iter().map(ToString::to_string).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_key_is_enough_and_the_rest_has_defaults() {
+        let config = load(&[("KATTILA_PSK", KEY)]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:5086");
+        assert_eq!(config.db, PathBuf::from("kattila_manager.db"));
+        assert_eq!(config.verify.max_skew, 600);
+        assert_eq!(config.interval, 30);
+        assert_eq!(config.rates.agent, Some(Rate { per_second: 1, burst: 60 }));
+        assert_eq!(config.rates.source, Some(Rate { per_second: 50, burst: 200 }));
+        assert_eq!(config.durability, Durability::Full);
+        assert_eq!(config.enroll, Enroll::Open);
+        assert!(config.tls.is_none() && config.metrics.is_none());
+        assert!(config.access.anonymous.is_none() && config.access.admin_token.is_none());
+    }
+
+    #[test]
+    fn nothing_at_all_tells_how_to_get_going() {
+        let Err(error) = load(&[]) else { panic!("accepted nothing") };
+        assert_eq!(error, ConfigError::NothingSet);
+        assert!(error.to_string().contains("kattila demo"));
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let all = mistakes(&[
+            ("KATTILA_LISTEN", "localhost"),
+            ("KATTILA_MAX_SKEW", "ten"),
+            ("KATTILA_REPORT_INTERVAL", "0"),
+            ("KATTILA_DURABILITY", "most"),
+            ("KATTILA_RATE_AGENT", "1"),
+            ("KATTILA_LISTNE", "x"),
+            ("KATTILA_TLS_CERT", "/nowhere/cert.pem"),
+            ("KATTILA_DNS_SERVER", "127.0.0.1:53"),
+        ]);
+        for name in [
+            "KATTILA_LISTEN:",
+            "KATTILA_MAX_SKEW:",
+            "KATTILA_REPORT_INTERVAL:",
+            "KATTILA_DURABILITY:",
+            "KATTILA_RATE_AGENT:",
+            "KATTILA_LISTNE:",
+            "KATTILA_TLS_CERT:",
+            "KATTILA_TLS_KEY:",
+            "KATTILA_DNS_SERVER:",
+        ] {
+            assert!(all.iter().any(|mistake| mistake.starts_with(name)), "{name} in {all:#?}");
+        }
+    }
+
+    #[test]
+    fn settings_that_say_nothing_about_keys_are_a_mistake() {
+        let all = mistakes(&[("KATTILA_DB", "x.db")]);
+        assert_eq!(all.len(), 1);
+        assert!(all[0].starts_with("KATTILA_DNS_NAME: "), "{all:?}");
+    }
+
+    #[test]
+    fn half_set_groups_are_refused() {
+        let with = |name, value| mistakes(&[("KATTILA_PSK", KEY), (name, value)]);
+        assert!(with("KATTILA_TLS_KEY", "/dev/null")[0].starts_with("KATTILA_TLS_CERT:"));
+        assert!(with("KATTILA_TLS_CLIENT_CA", "/dev/null")[0].starts_with("KATTILA_TLS_CERT:"));
+        assert!(with("KATTILA_DNSSEC_ANCHOR", "/dev/null")[0].starts_with("KATTILA_DNSSEC_ANCHOR"));
+    }
+
+    #[test]
+    fn a_file_wins_over_the_environment_and_that_over_dns() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("psk");
+        std::fs::write(&file, KEY).unwrap();
+        let mut pairs = vec![("KATTILA_DNS_NAME", "_kattila.example.org"), ("KATTILA_PSK", KEY)];
+        assert!(matches!(load(&pairs).unwrap().keys.source, KeySource::Given(_)));
+        let file = file.to_str().unwrap().to_owned();
+        pairs.push(("KATTILA_PSK_FILE", &file));
+        assert!(matches!(load(&pairs).unwrap().keys.source, KeySource::File(_)));
+        let dns = load(&pairs[..1]).unwrap();
+        assert!(matches!(dns.keys.source, KeySource::Dns { .. }));
+    }
+
+    #[test]
+    fn no_secret_shows_in_any_text() {
+        let secret = "s3cret-admin-token-value";
+        let config = load(&[("KATTILA_PSK", KEY), ("KATTILA_ADMIN_TOKEN", secret)]).unwrap();
+        let shown = format!("{config:?} {}", explain::explain(&config));
+        assert!(!shown.contains(KEY) && !shown.contains(secret), "{shown}");
+
+        let short = mistakes(&[("KATTILA_PSK", "hunter2"), ("KATTILA_ADMIN_TOKEN", "pass wd")]);
+        assert_eq!(short.len(), 2);
+        let shown = short.join("\n");
+        assert!(!shown.contains("hunter2") && !shown.contains("pass wd"), "{shown}");
+    }
+
+    #[test]
+    fn an_admin_token_file_must_be_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        std::fs::write(&file, "token-from-a-file\n").unwrap();
+        let name = file.to_str().unwrap().to_owned();
+        let pairs = [("KATTILA_PSK", KEY), ("KATTILA_ADMIN_TOKEN_FILE", name.as_str())];
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(mistakes(&pairs)[0].contains("chmod 600"));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let token = load(&pairs).unwrap().access.admin_token;
+        assert_eq!(token.as_deref().map(String::as_str), Some("token-from-a-file"));
+    }
+
+    #[test]
+    fn signing_in_needs_tls_loopback_or_consent() {
+        let allowed = |listen, insecure| {
+            load(&[
+                ("KATTILA_PSK", KEY),
+                ("KATTILA_LISTEN", listen),
+                ("KATTILA_INSECURE_HTTP", insecure),
+            ])
+            .unwrap()
+            .sign_in_allowed()
+        };
+        assert!(allowed("127.0.0.1:0", "0"));
+        assert!(allowed("[::1]:0", "0"));
+        assert!(!allowed("0.0.0.0:5086", "0"));
+        assert!(allowed("0.0.0.0:5086", "1"));
+    }
+}

@@ -1,0 +1,184 @@
+//! Single values from raw text. Every refusal says what to write instead.
+
+use std::net::{IpAddr, SocketAddr};
+
+use zeroize::Zeroizing;
+
+use crate::model::access::Role;
+
+use super::{Dnssec, Durability, Enroll, Rate};
+
+/// Longest name DNS can carry in text form (RFC 1035 section 2.3.4: 255 octets on the wire).
+const MAX_DNS_NAME: usize = 253;
+
+/// A number of bytes no HMAC key should be below (PROTOCOL 3: keys under 16 bytes are ignored).
+const MIN_PSK_BYTES: usize = 16;
+
+/// Longest pre-shared key.
+const MAX_PSK_BYTES: usize = 512;
+
+/// A current key and two previous ones.
+const MAX_PSKS: usize = 3;
+
+/// An admin token shorter than this can be guessed through the door in a matter of days.
+const MIN_TOKEN_CHARS: usize = 8;
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let hint = match text.rsplit_once(':') {
+            Some(("", port)) => format!("; for every address write 0.0.0.0:{port} or [::]:{port}"),
+            Some(("localhost", port)) => format!("; for this host only write 127.0.0.1:{port}"),
+            _ if text.parse::<IpAddr>().is_ok() => "; the port is missing".to_owned(),
+            _ => String::new(),
+        };
+        format!("\"{text}\" is not IP:PORT, such as 127.0.0.1:5086{hint}")
+    })
+}
+
+pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("\"{text}\" is not a whole number from {least} to {most}")),
+    }
+}
+
+/// One of a closed list of words.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let list: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("\"{text}\" is not one of: {}", list.join(", "))
+    })
+}
+
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    word(text, &[("on", true), ("off", false)])
+}
+
+pub(super) fn zero_or_one(text: &str) -> Result<bool, String> {
+    word(text, &[("0", false), ("1", true)])
+}
+
+pub(super) fn dnssec(text: &str) -> Result<Dnssec, String> {
+    word(
+        text,
+        &[
+            ("off", Dnssec::Off),
+            ("opportunistic", Dnssec::Opportunistic),
+            ("require", Dnssec::Require),
+        ],
+    )
+}
+
+pub(super) fn durability(text: &str) -> Result<Durability, String> {
+    word(text, &[("full", Durability::Full), ("normal", Durability::Normal)])
+}
+
+pub(super) fn enroll(text: &str) -> Result<Enroll, String> {
+    word(text, &[("open", Enroll::Open), ("approve", Enroll::Approve), ("closed", Enroll::Closed)])
+}
+
+pub(super) fn anonymous(text: &str) -> Result<Option<Role>, String> {
+    word(text, &[("none", None), ("viewer", Some(Role::Viewer))])
+}
+
+pub(super) fn rate(text: &str) -> Result<Option<Rate>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let parsed = text.split_once('/').and_then(|(per_second, burst)| {
+        let per_second = per_second.trim().parse().ok().filter(|n| (1..=1_000_000).contains(n))?;
+        let burst = burst.trim().parse().ok().filter(|n| (1..=1_000_000).contains(n))?;
+        Some(Rate { per_second, burst })
+    });
+    parsed.map(Some).ok_or_else(|| {
+        format!("\"{text}\" is not RATE/BURST in whole numbers, such as 1/60, or \"off\"")
+    })
+}
+
+pub(super) fn dns_name(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let label_ok = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if name.len() <= MAX_DNS_NAME && name.split('.').all(label_ok) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("\"{text}\" is not a DNS name, such as _kattila.example.org"))
+    }
+}
+
+/// Keys separated by commas. They are decoded by `keys`; here only what cannot be one is told.
+pub(super) fn psks(text: &str) -> Result<Vec<Zeroizing<String>>, String> {
+    let keys: Vec<_> = text.split(',').map(|key| Zeroizing::new(key.trim().to_owned())).collect();
+    if keys.len() > MAX_PSKS {
+        return Err(format!("has {} keys; at most {MAX_PSKS} are used", keys.len()));
+    }
+    match keys.iter().position(|key| !(MIN_PSK_BYTES..=MAX_PSK_BYTES).contains(&key.len())) {
+        Some(index) => Err(format!(
+            "key {} has {} characters; write {MIN_PSK_BYTES} to {MAX_PSK_BYTES}, best from \
+             `openssl rand -hex 32`",
+            index + 1,
+            keys.get(index).map_or(0, |key| key.len()),
+        )),
+        None => Ok(keys),
+    }
+}
+
+pub(super) fn token(text: &str) -> Result<Zeroizing<String>, String> {
+    let text = text.trim();
+    if text.len() < MIN_TOKEN_CHARS || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!(
+            "must be at least {MIN_TOKEN_CHARS} printable ASCII characters without spaces, best \
+             from `openssl rand -hex 32`"
+        ));
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("\"{text}\" is not a filter: {error}; write info or debug")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_tell_what_is_missing() {
+        assert!(address("127.0.0.1:0").is_ok());
+        assert!(address("[::]:5086").is_ok());
+        assert!(address(":5086").unwrap_err().contains("0.0.0.0:5086"));
+        assert!(address("localhost:1").unwrap_err().contains("127.0.0.1:1"));
+        assert!(address("10.0.0.1").unwrap_err().contains("port is missing"));
+    }
+
+    #[test]
+    fn rates_are_two_whole_numbers_or_off() {
+        assert_eq!(rate("50/200"), Ok(Some(Rate { per_second: 50, burst: 200 })));
+        assert_eq!(rate("off"), Ok(None));
+        for bad in ["", "1", "0/1", "1/0", "-1/2", "1/2/3", "none"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dns_names_have_labels() {
+        assert_eq!(dns_name("_kattila.example.org."), Ok("_kattila.example.org".to_owned()));
+        for bad in ["", ".", "a..b", "a b", &"a".repeat(64), &"a.".repeat(130)] {
+            assert!(dns_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_are_counted_and_measured() {
+        let key = "k".repeat(16);
+        assert_eq!(psks(&format!("{key}, {key}")).unwrap().len(), 2);
+        assert!(psks(&format!("{key},{key},{key},{key}")).is_err());
+        assert!(psks(&format!("{key},short")).unwrap_err().starts_with("key 2 has 5"));
+        assert!(psks(&format!("{key},")).is_err());
+    }
+}

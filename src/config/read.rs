@@ -1,0 +1,204 @@
+//! All raw values into one [`Config`], or the list of everything that is wrong.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::mistake::Mistake;
+use super::source::Values;
+use super::{Access, Config, KeySource, Keys, Log, Rates, Tls, Verify, parse, table};
+
+/// A token file larger than this holds something else.
+const MAX_TOKEN_FILE_BYTES: u64 = 4096;
+
+pub(super) fn read(values: &Values) -> Result<Config, Vec<Mistake>> {
+    let mut from = Reading { values, mistakes: values.mistakes().to_vec() };
+    let config = from.config();
+    match config {
+        Some(config) if from.mistakes.is_empty() => Ok(config),
+        _ => Err(from.mistakes),
+    }
+}
+
+/// The raw values, and what was found wrong so far. A method returns `None` only after it has
+/// noted a mistake, or where the setting may be absent.
+struct Reading<'a> {
+    values: &'a Values,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reading<'_> {
+    fn config(&mut self) -> Option<Config> {
+        // Every part is read before the first `?`, so that no mistake hides another.
+        let listen = self.required("KATTILA_LISTEN", parse::address);
+        let db = self.required("KATTILA_DB", |text| Ok(PathBuf::from(text)));
+        let keys = self.keys();
+        let verify = self.verify();
+        let agent = self.required("KATTILA_RATE_AGENT", parse::rate);
+        let source = self.required("KATTILA_RATE_SOURCE", parse::rate);
+        let durability = self.required("KATTILA_DURABILITY", parse::durability);
+        let filter = self.required("KATTILA_LOG", parse::log_filter);
+        let json = self.required("KATTILA_LOG_FORMAT", |text| {
+            parse::word(text, &[("text", false), ("json", true)])
+        });
+        let access = self.access();
+        let enroll = self.required("KATTILA_ENROLL", parse::enroll);
+        let interval =
+            self.required("KATTILA_REPORT_INTERVAL", |text| parse::number(text, 1, 3600));
+        let tls = self.tls();
+        let metrics = self.optional("KATTILA_METRICS_LISTEN", parse::address);
+        Some(Config {
+            listen: listen?,
+            db: db?,
+            keys: keys?,
+            verify: verify?,
+            rates: Rates { agent: agent?, source: source? },
+            durability: durability?,
+            log: Log { filter: filter?, json: json? },
+            access: access?,
+            enroll: enroll?,
+            interval: interval?,
+            tls,
+            metrics,
+        })
+    }
+
+    fn keys(&mut self) -> Option<Keys> {
+        let cache = self.required("KATTILA_PSK_CACHE", parse::switch);
+        let dnssec = self.required("KATTILA_DNSSEC", parse::dnssec);
+        let name = self.optional("KATTILA_DNS_NAME", parse::dns_name);
+        let server = self.optional("KATTILA_DNS_SERVER", parse::address);
+        let anchor = self.file("KATTILA_DNSSEC_ANCHOR");
+        let given = self.optional("KATTILA_PSK", parse::psks);
+        let file = self.file("KATTILA_PSK_FILE");
+
+        let has = |name| self.values.get(name).is_some();
+        let has_name = has("KATTILA_DNS_NAME");
+        let lonely: Vec<_> = ["KATTILA_DNS_SERVER", "KATTILA_DNSSEC_ANCHOR"]
+            .into_iter()
+            .filter(|name| has(name) && !has_name)
+            .collect();
+        let none = !has_name && !has("KATTILA_PSK") && !has("KATTILA_PSK_FILE");
+        for name in lonely {
+            self.wrong(name, "does nothing without KATTILA_DNS_NAME; set that too or remove this");
+        }
+        if none {
+            self.wrong(
+                "KATTILA_DNS_NAME",
+                "no source of pre-shared keys is set, so no report could be checked; set this, \
+                 KATTILA_PSK_FILE or KATTILA_PSK",
+            );
+        }
+        let source = match (file, given, name) {
+            (Some(file), _, _) => KeySource::File(file),
+            (None, Some(given), _) => KeySource::Given(given),
+            (None, None, name) => KeySource::Dns { name: name?, server, dnssec: dnssec?, anchor },
+        };
+        Some(Keys { source, cache: cache? })
+    }
+
+    fn verify(&mut self) -> Option<Verify> {
+        let skew = self.required("KATTILA_MAX_SKEW", |text| parse::number(text, 1, 86_400));
+        let window = self.required("KATTILA_NONCE_WINDOW", |text| parse::number(text, 1, 100_000));
+        let version =
+            self.required("KATTILA_MIN_VERSION", |text| parse::word(text, &[("1", 1), ("2", 2)]));
+        let raw_only = self.required("KATTILA_V1_CANON", |text| {
+            parse::word(text, &[("auto", false), ("raw", true)])
+        });
+        Some(Verify {
+            max_skew: skew?,
+            nonce_window: usize::try_from(window?).ok()?,
+            min_version: version?,
+            raw_only: raw_only?,
+        })
+    }
+
+    fn access(&mut self) -> Option<Access> {
+        let anonymous = self.required("KATTILA_ANONYMOUS_ROLE", parse::anonymous);
+        let insecure_http = self.required("KATTILA_INSECURE_HTTP", parse::zero_or_one);
+        let told = self.optional("KATTILA_ADMIN_TOKEN", parse::token);
+        let filed = self.optional("KATTILA_ADMIN_TOKEN_FILE", token_file);
+        let values = self.values;
+        if values.get("KATTILA_ADMIN_TOKEN").is_some()
+            && values.get("KATTILA_ADMIN_TOKEN_FILE").is_some()
+        {
+            self.wrong("KATTILA_ADMIN_TOKEN", "is set beside KATTILA_ADMIN_TOKEN_FILE; keep one");
+        }
+        Some(Access {
+            admin_token: told.or(filed),
+            anonymous: anonymous?,
+            insecure_http: insecure_http?,
+        })
+    }
+
+    fn tls(&mut self) -> Option<Tls> {
+        let cert = self.file("KATTILA_TLS_CERT");
+        let key = self.file("KATTILA_TLS_KEY");
+        let client_ca = self.file("KATTILA_TLS_CLIENT_CA");
+        let values = self.values;
+        let set = |name| values.get(name).is_some();
+        let any = ["KATTILA_TLS_CERT", "KATTILA_TLS_KEY", "KATTILA_TLS_CLIENT_CA"].map(set);
+        if any.contains(&true) {
+            for name in ["KATTILA_TLS_CERT", "KATTILA_TLS_KEY"] {
+                if !set(name) {
+                    self.wrong(name, "is missing; TLS needs a certificate and its key");
+                }
+            }
+        }
+        Some(Tls { cert: cert?, key: key?, client_ca })
+    }
+
+    /// A setting that has a default in the table.
+    fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let default = table::find(name).and_then(|setting| setting.default);
+        let text = self.values.get(name).or(default).unwrap_or_default().trim();
+        self.note(name, parse(text))
+    }
+
+    /// A setting that may be absent.
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.values.get(name)?.trim();
+        self.note(name, parse(text))
+    }
+
+    fn file(&mut self, name: &str) -> Option<PathBuf> {
+        self.optional(name, |text| {
+            let path = Path::new(text);
+            match std::fs::metadata(path) {
+                Ok(meta) if meta.is_dir() => Err(format!("{text} is a directory, not a file")),
+                Ok(_) => Ok(path.to_owned()),
+                Err(error) => Err(format!("{text} cannot be read: {error}")),
+            }
+        })
+    }
+
+    fn note<T>(&mut self, name: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|problem| self.wrong(name, problem)).ok()
+    }
+
+    fn wrong(&mut self, name: &str, problem: impl Into<String>) {
+        self.mistakes.push(Mistake::new(name, problem));
+    }
+}
+
+fn token_file(text: &str) -> Result<Zeroizing<String>, String> {
+    let cannot = |error: std::io::Error| format!("{text} cannot be read: {error}");
+    let meta = std::fs::metadata(text).map_err(cannot)?;
+    if !meta.is_file() || meta.len() > MAX_TOKEN_FILE_BYTES {
+        return Err(format!("{text} is not a small file that holds a token"));
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(format!("{text} can be read by other users; run: chmod 600 {text}"));
+    }
+    let content = Zeroizing::new(std::fs::read_to_string(text).map_err(cannot)?);
+    parse::token(&content).map_err(|problem| format!("the token in {text} {problem}"))
+}

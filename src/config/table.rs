@@ -1,0 +1,293 @@
+//! The list of the manager's settings: one table that gives the flags, the names in the
+//! environment, the help text and the defaults, so that they cannot drift apart.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Name in the environment and in `.env`.
+    pub env: &'static str,
+    /// Long flag, without dashes; `None` for secrets, since every user of a host can read the
+    /// command lines of all processes.
+    pub flag: Option<&'static str>,
+    /// What its value looks like.
+    pub value: &'static str,
+    /// The value that holds when it is not set; `None` if not setting it means something else.
+    pub default: Option<&'static str>,
+    /// What it does, in one line.
+    pub help: &'static str,
+}
+
+const fn setting(
+    env: &'static str,
+    flag: Option<&'static str>,
+    value: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Setting {
+    Setting { env, flag, value, default, help }
+}
+
+/// Every setting of the manager, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "KATTILA_LISTEN",
+        Some("listen"),
+        "IP:PORT",
+        Some("127.0.0.1:5086"),
+        "Address of the one HTTP door; port 0 picks a free one",
+    ),
+    setting(
+        "KATTILA_DB",
+        Some("db"),
+        "FILE",
+        Some("kattila_manager.db"),
+        "SQLite database file, created with mode 0600",
+    ),
+    setting(
+        "KATTILA_DNS_NAME",
+        Some("dns-name"),
+        "NAME",
+        None,
+        "Name whose TXT record holds the pre-shared key",
+    ),
+    setting(
+        "KATTILA_DNS_SERVER",
+        Some("dns-server"),
+        "IP:PORT",
+        None,
+        "DNS server to ask instead of the system's resolver",
+    ),
+    setting(
+        "KATTILA_DNSSEC",
+        Some("dnssec"),
+        "off|opportunistic|require",
+        Some("opportunistic"),
+        "How much proof the TXT record must bring",
+    ),
+    setting(
+        "KATTILA_DNSSEC_ANCHOR",
+        Some("dnssec-anchor"),
+        "FILE",
+        None,
+        "Trust anchors to validate with instead of the root's",
+    ),
+    setting(
+        "KATTILA_PSK",
+        None,
+        "KEY[,KEY[,KEY]]",
+        None,
+        "Pre-shared keys instead of DNS, the current one first",
+    ),
+    setting(
+        "KATTILA_PSK_FILE",
+        Some("psk-file"),
+        "FILE",
+        None,
+        "File with pre-shared keys, one per line, the current one first",
+    ),
+    setting(
+        "KATTILA_PSK_CACHE",
+        Some("psk-cache"),
+        "on|off",
+        Some("on"),
+        "Keep the last known keys in the database, for a start while DNS is down",
+    ),
+    setting(
+        "KATTILA_MAX_SKEW",
+        Some("max-skew"),
+        "SECONDS",
+        Some("600"),
+        "How far a report's timestamp may be from the manager's clock",
+    ),
+    setting(
+        "KATTILA_NONCE_WINDOW",
+        Some("nonce-window"),
+        "COUNT",
+        Some("120"),
+        "Nonces remembered per agent at least",
+    ),
+    setting(
+        "KATTILA_REPORT_INTERVAL",
+        Some("report-interval"),
+        "SECONDS",
+        Some("30"),
+        "Seconds between reports that agents are told to keep; lateness follows from it",
+    ),
+    setting(
+        "KATTILA_ADMIN_TOKEN",
+        None,
+        "TOKEN",
+        None,
+        "Bearer token with every right; without it one is made at the first start and printed once",
+    ),
+    setting(
+        "KATTILA_ADMIN_TOKEN_FILE",
+        Some("admin-token-file"),
+        "FILE",
+        None,
+        "File that holds the admin token",
+    ),
+    setting(
+        "KATTILA_ANONYMOUS_ROLE",
+        Some("anonymous-role"),
+        "none|viewer",
+        Some("none"),
+        "viewer lets anyone who reaches the door look, not touch",
+    ),
+    setting(
+        "KATTILA_ENROLL",
+        Some("enroll"),
+        "open|approve|closed",
+        Some("open"),
+        "What happens to agents not seen before",
+    ),
+    setting(
+        "KATTILA_MIN_VERSION",
+        Some("min-version"),
+        "1|2",
+        Some("1"),
+        "Lowest signature scheme accepted",
+    ),
+    setting(
+        "KATTILA_V1_CANON",
+        Some("v1-canon"),
+        "auto|raw",
+        Some("auto"),
+        "Which bytes a version 1 signature may cover: the usual serialisations, or only the bytes \
+         as received",
+    ),
+    setting(
+        "KATTILA_RATE_AGENT",
+        Some("rate-agent"),
+        "RATE/BURST|off",
+        Some("1/60"),
+        "Verified reports per second and burst that one agent may send",
+    ),
+    setting(
+        "KATTILA_RATE_SOURCE",
+        Some("rate-source"),
+        "RATE/BURST|off",
+        Some("50/200"),
+        "Refused requests per second and burst from one address before it gets 429 unread",
+    ),
+    setting(
+        "KATTILA_DURABILITY",
+        Some("durability"),
+        "full|normal",
+        Some("full"),
+        "full survives a power loss, normal survives a crash of the program",
+    ),
+    setting(
+        "KATTILA_LOG",
+        Some("log"),
+        "FILTER",
+        Some("info"),
+        "What is logged: error, warn, info, debug, trace or a tracing filter",
+    ),
+    setting(
+        "KATTILA_LOG_FORMAT",
+        Some("log-format"),
+        "text|json",
+        Some("text"),
+        "How log lines look",
+    ),
+    setting(
+        "KATTILA_METRICS_LISTEN",
+        Some("metrics-listen"),
+        "IP:PORT",
+        None,
+        "Address of a second door with Prometheus metrics",
+    ),
+    setting(
+        "KATTILA_TLS_CERT",
+        Some("tls-cert"),
+        "FILE",
+        None,
+        "Certificate chain (PEM); the door then speaks TLS",
+    ),
+    setting(
+        "KATTILA_TLS_KEY",
+        Some("tls-key"),
+        "FILE",
+        None,
+        "Private key of the certificate (PEM)",
+    ),
+    setting(
+        "KATTILA_TLS_CLIENT_CA",
+        Some("tls-client-ca"),
+        "FILE",
+        None,
+        "Authorities (PEM) one of which must have signed every client's certificate",
+    ),
+    setting(
+        "KATTILA_INSECURE_HTTP",
+        Some("insecure-http"),
+        "0|1",
+        Some("0"),
+        "1 allows signing in over plain HTTP on an address other than loopback",
+    ),
+];
+
+/// The setting of a name in the environment.
+pub fn find(env: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.env == env)
+}
+
+/// The known name that is most like an unknown one.
+pub fn nearest(unknown: &str) -> Option<&'static str> {
+    SETTINGS
+        .iter()
+        .map(|setting| (strsim::damerau_levenshtein(setting.env, unknown), setting.env))
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn names_and_flags_are_unique_and_alike() {
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            assert!(setting.env.starts_with("KATTILA_"));
+            assert!(SETTINGS.iter().skip(index + 1).all(|other| other.env != setting.env));
+            if let Some(flag) = setting.flag {
+                let from_env = setting.env["KATTILA_".len()..].to_lowercase().replace('_', "-");
+                assert_eq!(flag, from_env);
+            }
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_hand_finds_the_name() {
+        assert_eq!(nearest("KATTILA_LISTNE"), Some("KATTILA_LISTEN"));
+        assert_eq!(nearest("KATTILA_PSKFILE"), Some("KATTILA_PSK_FILE"));
+        assert_eq!(nearest("KATTILA_ADMIN_TOKN"), Some("KATTILA_ADMIN_TOKEN"));
+    }
+
+    /// `.env.example` is documentation: every setting once, in any order, with its default, and
+    /// those without a default commented out or empty.
+    #[test]
+    fn the_example_file_lists_every_setting_with_its_default() {
+        let text = include_str!("../../.env.example");
+        let mut listed = BTreeMap::new();
+        for line in text.lines() {
+            let line = line.trim_start_matches(['#', ' ']);
+            let Some((name, value)) = line.split_once('=') else { continue };
+            if name.starts_with("KATTILA_") && !name.contains(' ') {
+                assert!(listed.insert(name, value.trim()).is_none(), "{name} is listed twice");
+            }
+        }
+        for setting in SETTINGS {
+            let Some(value) = listed.remove(setting.env) else {
+                panic!("{} is missing from .env.example", setting.env)
+            };
+            if let Some(default) = setting.default {
+                assert_eq!(value, default, "{}", setting.env);
+            }
+        }
+        assert!(listed.is_empty(), "unknown in .env.example: {listed:?}");
+    }
+}
