@@ -90,10 +90,34 @@ pub struct InvalidDnsName {
     name: String,
 }
 
+/// An absolute name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsName(Name);
+
+impl FromStr for DnsName {
+    type Err = InvalidDnsName;
+
+    /// The final dot may be there or not: names are never completed by search domains.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidDnsName { name: name.to_owned() };
+        let mut parsed = Name::from_str_relaxed(name).or(Err(invalid()))?;
+        parsed.set_fqdn(true);
+        if parsed.is_root() { Err(invalid()) } else { Ok(Self(parsed)) }
+    }
+}
+
+impl fmt::Display for DnsName {
+    /// Without final dot.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_ascii().trim_end_matches('.'))
+    }
+}
+
 /// What to ask and whom.
 #[derive(Debug, Clone)]
 pub struct DnsConfig {
-    name: Name,
+    /// The name whose TXT records hold the keys.
+    pub name: DnsName,
     /// The server to ask over UDP and TCP; `None` asks those of `/etc/resolv.conf`.
     pub server: Option<SocketAddr>,
     /// What is asked of DNSSEC.
@@ -105,26 +129,9 @@ pub struct DnsConfig {
 }
 
 impl DnsConfig {
-    /// Asks the system's resolver for `name` (which is absolute, with or without final dot).
-    pub fn new(name: &str) -> Result<Self, InvalidDnsName> {
-        let invalid = || InvalidDnsName { name: name.to_owned() };
-        let mut parsed = Name::from_str_relaxed(name).or(Err(invalid()))?;
-        parsed.set_fqdn(true);
-        if parsed.is_root() {
-            return Err(invalid());
-        }
-        Ok(Self {
-            name: parsed,
-            server: None,
-            dnssec: Dnssec::default(),
-            anchor: None,
-            budget: QUERY_BUDGET,
-        })
-    }
-
-    /// The name, without final dot.
-    pub fn name(&self) -> String {
-        self.name.to_ascii().trim_end_matches('.').to_owned()
+    /// Asks the system's resolver.
+    pub fn new(name: DnsName) -> Self {
+        Self { name, server: None, dnssec: Dnssec::default(), anchor: None, budget: QUERY_BUDGET }
     }
 }
 
@@ -240,7 +247,7 @@ impl DnsSource {
             Err(problem) => return Outcome::Failed(Failure::Setup(problem)),
         };
         let asked = match self.config.dnssec {
-            Dnssec::Off => chase(&pool, &self.config.name, options(false)).await.map(plain),
+            Dnssec::Off => chase(&pool, &self.config.name.0, options(false)).await.map(plain),
             Dnssec::Opportunistic => self.opportunistic(pool).await,
             Dnssec::Require => self.required(pool).await,
         };
@@ -253,7 +260,7 @@ impl DnsSource {
     }
 
     async fn opportunistic(&self, pool: Pool) -> Result<Outcome, Stop> {
-        let chain = chase(&pool, &self.config.name, options(true)).await?;
+        let chain = chase(&pool, &self.config.name.0, options(true)).await?;
         if !chain.is_signed() && !self.proven.load(Ordering::SeqCst) {
             return Ok(plain(chain));
         }
@@ -290,7 +297,7 @@ impl DnsSource {
             }
         };
         let handle = DnssecDnsHandle::with_trust_anchor(pool, Arc::new(anchors));
-        chase(&handle, &self.config.name, options(true)).await
+        chase(&handle, &self.config.name.0, options(true)).await
     }
 
     /// A new pool for every question: it holds no cache and reads `/etc/resolv.conf` again.
@@ -350,10 +357,10 @@ mod tests {
     #[test]
     fn names_are_absolute_whatever_their_last_character() {
         for name in ["_kattila.fleet.example", "_kattila.fleet.example."] {
-            assert_eq!(DnsConfig::new(name).unwrap().name(), "_kattila.fleet.example");
+            assert_eq!(name.parse::<DnsName>().unwrap().to_string(), "_kattila.fleet.example");
         }
         for bad in ["", ".", "a..b", &format!("{}.example", "x".repeat(64))] {
-            let message = DnsConfig::new(bad).unwrap_err().to_string();
+            let message = bad.parse::<DnsName>().unwrap_err().to_string();
             assert!(message.contains("is not a DNS name"), "{message}");
         }
     }

@@ -43,8 +43,8 @@ impl fmt::Display for SourceConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dns(dns) => match dns.server {
-                Some(server) => write!(f, "TXT record of {} at {server}", dns.name()),
-                None => write!(f, "TXT record of {}", dns.name()),
+                Some(server) => write!(f, "TXT record of {} at {server}", dns.name),
+                None => write!(f, "TXT record of {}", dns.name),
             },
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment(_) => f.write_str("environment variable KATTILA_PSK"),
@@ -106,7 +106,7 @@ impl Source {
 }
 
 fn from_dns(outcome: Outcome, config: &DnsConfig) -> Fetched {
-    let name = config.name();
+    let name = &config.name;
     match outcome {
         Outcome::Answer { texts, ttl, secure } => Fetched::List {
             parsed: texts.iter().map(|text| from_txt(&[text])).collect(),

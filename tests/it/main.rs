@@ -1,2 +1,5 @@
-//! The integration tests.
-fn main() {}
+//! The integration tests: one binary, real sockets, real files, a clock turned by hand.
+#![expect(clippy::unwrap_used, reason = "a failed setup step is a failed test")]
+
+mod keys;
+mod support;
