@@ -183,7 +183,7 @@ async fn no_failure_of_dns_takes_a_key_away() {
         (Misbehaviour::Nxdomain, &patient),
         (Misbehaviour::NoData, &patient),
         (Misbehaviour::Silent, &impatient),
-        (Misbehaviour::Garbage, &patient),
+        (Misbehaviour::Garbage, &impatient),
     ] {
         dns.misbehave(how);
         now = now.plus(600);
