@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
 
 use crate::keys::dns::{DnsConfig, DnsSource, Outcome};
-use crate::keys::record::{Parsed, from_list, from_txt};
+use crate::keys::record::{Parsed, from_list, from_text, from_txt};
 use crate::keys::ring::KeySource;
 
 /// A key file is three short lines; what is larger is some other file.
@@ -23,8 +23,8 @@ pub enum SourceConfig {
     Dns(DnsConfig),
     /// A file with one key per line.
     File(PathBuf),
-    /// The text of `KATTILA_PSK`: keys separated by commas.
-    Environment(Zeroizing<String>),
+    /// The elements of `KATTILA_PSK`, the current key first.
+    Environment(Vec<Zeroizing<String>>),
 }
 
 impl SourceConfig {
@@ -99,7 +99,8 @@ impl Source {
             Self::Dns(dns) => from_dns(dns.ask().await, dns.config()),
             Self::File(path) => from_file(path).await,
             Self::Environment(env) => {
-                Fetched::List { parsed: from_list(&env.list), ttl: None, secure: None }
+                let parsed = env.list.iter().map(|key| from_text(key.as_bytes())).collect();
+                Fetched::List { parsed, ttl: None, secure: None }
             }
         }
     }
@@ -126,7 +127,7 @@ fn from_dns(outcome: Outcome, config: &DnsConfig) -> Fetched {
 
 /// `KATTILA_PSK`.
 pub(in crate::keys) struct EnvironmentSource {
-    list: Zeroizing<String>,
+    list: Vec<Zeroizing<String>>,
 }
 
 impl fmt::Debug for EnvironmentSource {
@@ -235,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_source_never_shows_its_keys() {
-        let config = SourceConfig::Environment(Zeroizing::new(KEY.to_owned()));
+        let config = SourceConfig::Environment(vec![Zeroizing::new(KEY.to_owned())]);
         let shown = format!("{config} {config:?} {:?}", Source::new(config.clone()));
         assert!(!shown.contains("test-psk"), "{shown}");
     }
