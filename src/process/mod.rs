@@ -1,1 +1,4 @@
 //! One verified report, one change, one transaction.
+
+pub mod diff;
+pub mod sections;

@@ -7,9 +7,11 @@
 pub mod answer;
 pub mod canon;
 pub mod codes;
+pub mod data;
 pub mod envelope;
 pub mod field;
 pub mod limits;
+pub mod redact;
 pub mod scan;
 pub mod signing;
 pub mod text;

@@ -1,0 +1,307 @@
+//! Routes as `ip -j route` prints them.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::de::{MapAccess, SeqAccess};
+
+use crate::model::report::Route;
+
+use super::net;
+use super::notes::{At, Member, Notes, quote};
+use super::scalar::{self, Drive, Key, Scalar, Sink};
+use super::section::Row;
+use super::{MAX_NAME, MAX_ROUTES};
+
+impl Row for Route {
+    const SECTION: &'static str = "routes";
+    const WHAT: &'static str = "routes";
+    const MOST: usize = MAX_ROUTES;
+    const CUT: bool = true;
+
+    fn read<'de, A: MapAccess<'de>>(
+        mut object: A,
+        at: At,
+        notes: &mut Notes,
+        into: &mut Vec<Self>,
+    ) -> Result<bool, A::Error> {
+        let (mut row, mut empty) = (Draft::default(), true);
+        while let Some(Key(key)) = object.next_key()? {
+            empty = false;
+            match &*key {
+                "nexthops" => object.next_value_seed(Drive(Hops {
+                    notes,
+                    path: at.dot("nexthops"),
+                    into: &mut row.hops,
+                }))?,
+                "via" => {
+                    let path = at.dot("via");
+                    object.next_value_seed(Drive(Via { notes, path, into: &mut row.via }))?;
+                }
+                plain if is_plain(plain) => {
+                    let value = scalar::value(&mut object, notes)?;
+                    row.member(plain, value, at, notes);
+                }
+                other => scalar::skip(&mut object, other, notes)?,
+            }
+        }
+        if !empty {
+            row.finish(at, notes, into);
+        }
+        Ok(!empty)
+    }
+}
+
+/// A route while it is read: what `default` means is known at its end only.
+#[derive(Default)]
+struct Draft<'de> {
+    dst: Option<Cow<'de, str>>,
+    gateway: Option<IpAddr>,
+    via: Option<IpAddr>,
+    dev: Option<String>,
+    metric: Option<u32>,
+    table: Option<String>,
+    protocol: Option<String>,
+    kind: Option<String>,
+    hops: Vec<Hop>,
+    /// Whether something tells that this is an IPv6 route, or that it is not.
+    is_v6: Option<bool>,
+}
+
+/// One next hop of a multipath route.
+#[derive(Default)]
+struct Hop {
+    gateway: Option<IpAddr>,
+    via: Option<IpAddr>,
+    dev: Option<String>,
+}
+
+/// Whether [`Draft::member`] knows what to do with a member.
+fn is_plain(key: &str) -> bool {
+    matches!(
+        key,
+        "dst"
+            | "gateway"
+            | "dev"
+            | "metric"
+            | "table"
+            | "protocol"
+            | "type"
+            | "family"
+            | "pref"
+            | "prefsrc"
+    )
+}
+
+impl<'de> Draft<'de> {
+    /// Takes a plain value.
+    fn member(&mut self, key: &str, value: Scalar<'de>, at: At, notes: &mut Notes) {
+        match key {
+            "dst" => match value {
+                Scalar::Text(text) => self.dst = Some(text),
+                other => notes.wrong(at.dot("dst"), "a prefix or default", &other),
+            },
+            "gateway" => self.gateway = address(at.dot("gateway"), notes, &value),
+            "dev" => self.dev = notes.name(at.dot("dev"), MAX_NAME, value),
+            "metric" => {
+                self.metric = notes.fitting(at.dot("metric"), "a number of 32 bits", &value);
+            }
+            "table" => self.table = table(value, at, notes),
+            "protocol" => self.protocol = word(at.dot("protocol"), notes, value),
+            "type" => self.kind = word(at.dot("type"), notes, value),
+            "family" => match &value {
+                Scalar::Text(family) if family == "inet6" => self.is_v6 = Some(true),
+                Scalar::Text(family) if family == "inet" => self.is_v6 = Some(false),
+                _ => {}
+            },
+            // iproute2 prints the router preference (RFC 4191) of every IPv6 route, and of no other.
+            "pref" => self.is_v6 = self.is_v6.or(Some(true)),
+            "prefsrc" => {
+                if let Scalar::Text(text) = &value {
+                    let source = net::address_of(text).map(|source| source.is_ipv6());
+                    self.is_v6 = self.is_v6.or(source);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Turns the draft into one route per next hop.
+    fn finish(mut self, at: At, notes: &mut Notes, into: &mut Vec<Route>) {
+        let dst = match self.dst.as_deref() {
+            Some("default") => Some(self.default_prefix()),
+            Some(text) => match net::prefix(text) {
+                Ok(prefix) => Some(prefix.trunc()),
+                Err(problem) => {
+                    notes.add(at.dot("dst"), format!("{} {problem}", quote(text)));
+                    None
+                }
+            },
+            None => {
+                notes.add(at, "has no dst");
+                None
+            }
+        };
+        let Some(dst) = dst else { return };
+        let mut hops = std::mem::take(&mut self.hops);
+        if hops.is_empty() {
+            hops.push(Hop { gateway: self.gateway, via: self.via, dev: self.dev.take() });
+        }
+        let table = self.table.unwrap_or_else(|| "main".to_owned());
+        let kind = self.kind.unwrap_or_else(|| "unicast".to_owned());
+        for hop in hops {
+            into.push(Route {
+                table: table.clone(),
+                dst,
+                metric: self.metric.unwrap_or_default(),
+                gateway: hop.gateway.or(hop.via).filter(|gateway| !gateway.is_unspecified()),
+                dev: hop.dev,
+                protocol: self.protocol.clone(),
+                kind: kind.clone(),
+            });
+        }
+    }
+
+    /// What `default` means: 0.0.0.0/0 unless something tells that it is `::/0`. A next hop under
+    /// `via` tells nothing: it is there because its family is not the route's.
+    fn default_prefix(&self) -> IpNet {
+        let gateway = self.gateway.or_else(|| self.hops.iter().find_map(|hop| hop.gateway));
+        if self.is_v6.or(gateway.map(|gateway| gateway.is_ipv6())).unwrap_or(false) {
+            IpNet::V6(Ipv6Net::default())
+        } else {
+            IpNet::V4(Ipv4Net::default())
+        }
+    }
+}
+
+fn address(path: Member, notes: &mut Notes, value: &Scalar<'_>) -> Option<IpAddr> {
+    let address = match value {
+        Scalar::Text(text) => net::address_of(text),
+        _ => None,
+    };
+    if address.is_none() && !value.is_absent() {
+        notes.wrong(path, "an address", value);
+    }
+    address
+}
+
+/// A name that iproute2 prints as a number where its tables (`/etc/iproute2/rt_*`) have no word.
+fn word(path: Member, notes: &mut Notes, value: Scalar<'_>) -> Option<String> {
+    match value {
+        Scalar::Unsigned(number) => Some(number.to_string()),
+        other => notes.name(path, MAX_NAME, other),
+    }
+}
+
+/// A routing table; the kernel's own three (`rtnetlink.h`, `RT_TABLE_*`) always by name.
+fn table(value: Scalar<'_>, at: At, notes: &mut Notes) -> Option<String> {
+    let table = word(at.dot("table"), notes, value)?;
+    Some(match table.as_str() {
+        "253" => "default".to_owned(),
+        "254" => "main".to_owned(),
+        "255" => "local".to_owned(),
+        _ => table,
+    })
+}
+
+/// Reads `nexthops`.
+struct Hops<'a> {
+    notes: &'a mut Notes,
+    path: Member,
+    into: &'a mut Vec<Hop>,
+}
+
+impl<'de> Sink<'de> for Hops<'_> {
+    fn notes(&mut self) -> &mut Notes {
+        self.notes
+    }
+
+    fn scalar(self, value: Scalar<'de>) {
+        if !value.is_absent() {
+            self.notes.wrong(self.path, "a list", &value);
+        }
+    }
+
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut index = 0;
+        loop {
+            let path = self.path.nth(index);
+            let one = OneHop { notes: &mut *self.notes, path, into: &mut *self.into };
+            if list.next_element_seed(Drive(one))?.is_none() {
+                return Ok(());
+            }
+            index += 1;
+        }
+    }
+}
+
+struct OneHop<'a> {
+    notes: &'a mut Notes,
+    path: Member,
+    into: &'a mut Vec<Hop>,
+}
+
+impl<'de> Sink<'de> for OneHop<'_> {
+    fn notes(&mut self) -> &mut Notes {
+        self.notes
+    }
+
+    fn scalar(self, value: Scalar<'de>) {
+        self.notes.wrong(self.path, "an object", &value);
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Self { notes, path, into } = self;
+        let mut hop = Hop::default();
+        while let Some(Key(key)) = object.next_key()? {
+            match &*key {
+                "gateway" => {
+                    let value = scalar::value(&mut object, notes)?;
+                    hop.gateway = address(path, notes, &value);
+                }
+                "dev" => {
+                    let value = scalar::value(&mut object, notes)?;
+                    hop.dev = notes.name(path, MAX_NAME, value);
+                }
+                "via" => object.next_value_seed(Drive(Via { notes, path, into: &mut hop.via }))?,
+                other => scalar::skip(&mut object, other, notes)?,
+            }
+        }
+        // More next hops than routes are taken of all cannot matter.
+        if into.len() < MAX_ROUTES {
+            into.push(hop);
+        }
+        Ok(())
+    }
+}
+
+/// Reads `via`: a next hop of the other family, or of any in older versions.
+struct Via<'a> {
+    notes: &'a mut Notes,
+    path: Member,
+    into: &'a mut Option<IpAddr>,
+}
+
+impl<'de> Sink<'de> for Via<'_> {
+    fn notes(&mut self) -> &mut Notes {
+        self.notes
+    }
+
+    fn scalar(self, value: Scalar<'de>) {
+        *self.into = address(self.path, self.notes, &value);
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = object.next_key()? {
+            match &*key {
+                "host" => {
+                    let value = scalar::value(&mut object, self.notes)?;
+                    *self.into = address(self.path, self.notes, &value);
+                }
+                other => scalar::skip(&mut object, other, self.notes)?,
+            }
+        }
+        Ok(())
+    }
+}
