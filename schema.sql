@@ -220,7 +220,10 @@ CREATE TABLE psk_keys (
     first_seen INTEGER NOT NULL,                     -- first present in its source
     last_seen  INTEGER NOT NULL,                     -- last present in its source
     state      TEXT    NOT NULL CHECK (state IN ('current', 'previous', 'retired', 'revoked')),
-    seq        INTEGER                               -- its record's seq; NULL: it has none
+    seq        INTEGER,                              -- its record's seq; NULL: it has none
+    nbf        INTEGER,                              -- not to be used before; NULL: at once
+    exp        INTEGER,                              -- not to be used from then on; NULL: no end
+    left_at    INTEGER                               -- when its source stopped listing it; NULL: it is listed
 ) STRICT, WITHOUT ROWID;
 
 -- Signed-in browsers and API tokens.

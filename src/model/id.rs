@@ -106,6 +106,15 @@ name!(
     |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 );
 
+impl EdgeId {
+    /// The first 8 bytes of the digest of the two ends' names, as 16 digits.
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        let mut text = crate::model::hex::encode(digest);
+        text.truncate(16);
+        Self(text.into())
+    }
+}
+
 macro_rules! number {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*

@@ -57,13 +57,22 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.report.is_none() && self.leaves_the_rest()
+    }
+
     /// Whether there is nothing to write but the audit row: the report of a host on which
     /// nothing changed.
     pub fn is_only_report(&self) -> bool {
+        self.report.is_some() && self.leaves_the_rest()
+    }
+
+    fn leaves_the_rest(&self) -> bool {
         // Every field is named, so that a new one cannot be forgotten here.
         let Self {
             agents,
-            report,
+            report: _,
             agents_cleared,
             interfaces_set,
             interfaces_removed,
@@ -81,8 +90,7 @@ impl Change {
             sessions_removed,
             meta,
         } = self;
-        report.is_some()
-            && agents.is_empty()
+        agents.is_empty()
             && agents_cleared.is_empty()
             && interfaces_set.is_empty()
             && interfaces_removed.is_empty()

@@ -94,6 +94,21 @@ pub enum DataV2 {
     Decoded(Vec<u8>),
 }
 
+/// Where the value of `data`, or of `data_b64` with its quotes, stands in an accepted envelope.
+pub fn data_value(body: &[u8]) -> Option<Range<usize>> {
+    #[derive(serde::Deserialize)]
+    struct Members<'a> {
+        #[serde(borrow)]
+        data: Option<&'a serde_json::value::RawValue>,
+        #[serde(borrow)]
+        data_b64: Option<&'a serde_json::value::RawValue>,
+    }
+    let members: Members<'_> = serde_json::from_slice(body).ok()?;
+    let value = members.data.or(members.data_b64)?.get();
+    let start = (value.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+    Some(start..start.checked_add(value.len())?)
+}
+
 /// Why a body is not an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EnvelopeError {

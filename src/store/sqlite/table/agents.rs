@@ -20,6 +20,21 @@ macro_rules! columns {
     };
 }
 
+/// The same columns for reading. When an agent was last seen is written in batches, but its last
+/// report was stored before it was acknowledged: the newer of the two is the truth.
+macro_rules! present {
+    () => {
+        "agent_no, agent_id, fleet_id, hostname, agent_version, registered_at, \
+         nullif(max(coalesce(last_seen_at, 0), coalesce((SELECT received_at FROM reports \
+            WHERE reports.agent_no = agents.agent_no ORDER BY report_id DESC LIMIT 1), 0)), 0), \
+         nullif(max(coalesce(last_tick, 0), coalesce((SELECT tick FROM reports \
+            WHERE reports.agent_no = agents.agent_no ORDER BY report_id DESC LIMIT 1), 0)), 0), \
+         status, status_since, scheme, canon_form, kid, boot_id, uptime_seconds, \
+         load1, load5, load15, labels, problems, clock_offset, relay_path, source, \
+         interfaces_hash, routes_hash, peers_hash, forgotten"
+    };
+}
+
 fn from_row(row: &Row<'_>) -> Result<AgentRecord, StoreError> {
     let mut cells = Cells::new(TABLE, row);
     Ok(AgentRecord {
@@ -58,7 +73,7 @@ fn load_of(one: Option<f64>, five: Option<f64>, fifteen: Option<f64>) -> Option<
 
 /// All agents, by number.
 pub(in crate::store::sqlite) fn list(conn: &Connection) -> Result<Vec<AgentRecord>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM agents ORDER BY agent_no");
+    const SQL: &str = concat!("SELECT ", present!(), " FROM agents ORDER BY agent_no");
     all(conn, TABLE, SQL, [], from_row)
 }
 
@@ -67,7 +82,7 @@ pub(in crate::store::sqlite) fn find(
     conn: &Connection,
     id: &AgentId,
 ) -> Result<Option<AgentRecord>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM agents WHERE agent_id = ?1");
+    const SQL: &str = concat!("SELECT ", present!(), " FROM agents WHERE agent_id = ?1");
     one(conn, TABLE, SQL, params![id.as_str()], from_row)
 }
 

@@ -12,7 +12,7 @@ const TABLE: &str = "psk_keys";
 
 macro_rules! columns {
     () => {
-        "kid, secret, source, first_seen, last_seen, state, seq"
+        "kid, secret, source, first_seen, last_seen, state, seq, nbf, exp, left_at"
     };
 }
 
@@ -26,6 +26,9 @@ fn from_row(row: &Row<'_>) -> Result<KeyRecord, StoreError> {
         last_seen: cells.time()?,
         state: cells.take()?,
         seq: cells.take()?,
+        nbf: cells.maybe_time()?,
+        exp: cells.maybe_time()?,
+        left_at: cells.maybe_time()?,
     })
 }
 
@@ -42,7 +45,7 @@ pub(in crate::store::sqlite) fn list(conn: &Connection) -> Result<Vec<KeyRecord>
 const UPSERT: &str = concat!(
     "INSERT INTO psk_keys (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (kid) DO UPDATE SET
         -- The secret stays: a kid is a digest of it.
         source = excluded.source,
@@ -50,7 +53,10 @@ const UPSERT: &str = concat!(
         first_seen = min(psk_keys.first_seen, excluded.first_seen),
         last_seen = max(psk_keys.last_seen, excluded.last_seen),
         state = excluded.state,
-        seq = excluded.seq"
+        seq = excluded.seq,
+        nbf = excluded.nbf,
+        exp = excluded.exp,
+        left_at = excluded.left_at"
 );
 
 /// Inserts or updates a key.
@@ -69,6 +75,9 @@ pub(in crate::store::sqlite) fn put(
             key.last_seen.0,
             key.state,
             key.seq,
+            key.nbf.map(|at| at.0),
+            key.exp.map(|at| at.0),
+            key.left_at.map(|at| at.0),
         ],
     )?;
     Ok(())
