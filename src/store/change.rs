@@ -275,6 +275,12 @@ pub struct KeyRecord {
     pub state: String,
     /// `seq` of its record, if it has one.
     pub seq: Option<i64>,
+    /// `nbf` of its record: not to be used before.
+    pub nbf: Option<UnixSeconds>,
+    /// `exp` of its record: not to be used from then on.
+    pub exp: Option<UnixSeconds>,
+    /// When its source stopped listing it; `None` while it is listed.
+    pub left_at: Option<UnixSeconds>,
 }
 
 impl std::fmt::Debug for KeyRecord {
