@@ -1,0 +1,169 @@
+//! Runs against a tiny server of its own, to see that the counts are what was answered.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::model::time::UnixSeconds;
+use crate::simulate::world::{Mix, Options};
+
+use super::*;
+
+/// The bytes of one report as a server saw them.
+type Seen = mpsc::UnboundedReceiver<Bytes>;
+
+/// A door that answers report number `n` with `answer(n)`: status and body.
+async fn door(answer: fn(usize) -> (u16, &'static str)) -> (String, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, seen) = mpsc::unbounded_channel();
+    let count = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (tell, count) = (tell.clone(), Arc::clone(&count));
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (tell, number) = (tell.clone(), count.fetch_add(1, Ordering::SeqCst));
+                async move {
+                    assert_eq!(request.uri().path(), "/status/updates");
+                    assert_eq!(request.headers()["content-type"], "application/json");
+                    let body = request.into_body().collect().await.unwrap().to_bytes();
+                    // The run may be over and nobody interested any more.
+                    tell.send(body).unwrap_or_default();
+                    let (status, body) = answer(number);
+                    let response = Response::builder()
+                        .status(status)
+                        .header("retry-after", "0")
+                        .body(Full::<Bytes>::from(body));
+                    Ok::<_, Infallible>(response.unwrap())
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(async move { connection.await.unwrap_or_default() });
+        }
+    });
+    (url, seen)
+}
+
+async fn load(url: &str, agents: usize, pace: Pace) -> Load {
+    let clock = Clock::system();
+    Load {
+        target: Target::find(url, false).await.unwrap(),
+        world: World::new(&Options {
+            seed: 1,
+            agents,
+            mix: Mix::Load,
+            faults: false,
+            start: clock.now(),
+        }),
+        signer: Signer::new(Zeroizing::new(b"0123456789abcdef0123456789abcdef".to_vec())),
+        signing: Signing::All(Scheme::V2),
+        pace,
+        connections: NonZeroUsize::new(4).unwrap(),
+        duration: None,
+        clock,
+    }
+}
+
+const OK: &str = r#"{"status":"ok","report_id":1}"#;
+
+/// Runs until the door has seen `reports`, then stops.
+async fn run_until(load: Load, seen: &mut Seen, reports: usize) -> (Summary, Vec<Bytes>) {
+    let stop = CancellationToken::new();
+    let running = run(load, &stop, |_| {});
+    let watching = async {
+        let mut bodies = Vec::new();
+        while bodies.len() < reports {
+            bodies.push(seen.recv().await.expect("the door is open"));
+        }
+        stop.cancel();
+        bodies
+    };
+    let (summary, bodies) = tokio::join!(running, watching);
+    (summary.unwrap(), bodies)
+}
+
+#[tokio::test]
+async fn a_closed_loop_counts_every_answer_and_every_host_has_its_turn() {
+    let (url, mut seen) =
+        door(|n| if n % 10 == 9 { (503, r#"{"code":"overloaded"}"#) } else { (200, OK) }).await;
+    let load = load(&url, 12, Pace::Closed).await;
+    let (summary, bodies) = run_until(load, &mut seen, 100).await;
+    assert!(summary.sent >= 100 && summary.stored >= 90, "{summary}");
+    assert_eq!(summary.stored + summary.answers["503 overloaded"], summary.sent);
+    let ids: std::collections::HashSet<String> = bodies.iter().map(|body| id(body)).collect();
+    assert_eq!(ids.len(), 12);
+}
+
+fn id(body: &Bytes) -> String {
+    let envelope: serde_json::Value = serde_json::from_slice(body).unwrap();
+    envelope["agent_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn ticks_grow_and_nonces_differ_for_one_host() {
+    let (url, mut seen) = door(|_| (200, OK)).await;
+    let load = load(&url, 1, Pace::Closed).await;
+    let (_, bodies) = run_until(load, &mut seen, 50).await;
+    let read: Vec<serde_json::Value> =
+        bodies.iter().map(|body| serde_json::from_slice(body).unwrap()).collect();
+    let ticks: Vec<i64> = read.iter().map(|e| e["tick"].as_i64().unwrap()).collect();
+    assert!(ticks.is_sorted_by(|a, b| a < b), "{ticks:?}");
+    let nonces: std::collections::HashSet<&str> =
+        read.iter().map(|e| e["nonce"].as_str().unwrap()).collect();
+    assert_eq!(nonces.len(), 50);
+}
+
+#[tokio::test]
+async fn a_constant_rate_sends_through_all_connections() {
+    let (url, mut seen) = door(|_| (200, OK)).await;
+    let load = load(&url, 40, Pace::Rate(5000.0)).await;
+    let (summary, _) = run_until(load, &mut seen, 200).await;
+    assert!(summary.stored >= 200, "{summary}");
+    assert_eq!(summary.sent, summary.stored);
+}
+
+#[tokio::test]
+async fn a_paced_fleet_sends_the_same_bytes_again_after_an_overload() {
+    let (url, mut seen) =
+        door(|n| if n == 0 { (503, r#"{"code":"overloaded"}"#) } else { (200, OK) }).await;
+    let pace = Pace::Fleet { interval: Duration::from_secs(30), spread: Duration::ZERO };
+    let load = load(&url, 1, pace).await;
+    let (summary, bodies) = run_until(load, &mut seen, 2).await;
+    assert_eq!(bodies[0], bodies[1]);
+    assert_eq!(summary.answers["503 overloaded"], 1);
+}
+
+#[tokio::test]
+async fn nothing_to_do_and_impossible_rates_are_refused() {
+    let (url, _seen) = door(|_| (200, OK)).await;
+    let stop = CancellationToken::new();
+    let nobody = load(&url, 0, Pace::Closed).await;
+    assert!(matches!(run(nobody, &stop, |_| {}).await, Err(LoadError::NoHosts)));
+    for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let load = load(&url, 1, Pace::Rate(rate)).await;
+        assert!(matches!(run(load, &stop, |_| {}).await, Err(LoadError::Rate(_))), "{rate}");
+    }
+}
+
+#[tokio::test]
+async fn a_door_that_is_shut_is_counted_not_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let mut load = load(&url, 2, Pace::Closed).await;
+    load.duration = Some(Duration::from_millis(50));
+    load.clock = Clock::manual(UnixSeconds(1_795_000_000));
+    let summary = run(load, &CancellationToken::new(), |_| {}).await.unwrap();
+    assert_eq!(summary.stored, 0);
+    assert_eq!(summary.answers["no answer: unreachable"], summary.sent);
+}
