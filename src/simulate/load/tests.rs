@@ -1,15 +1,10 @@
 //! Runs against a tiny server of its own, to see that the counts are what was answered.
 
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -30,28 +25,41 @@ async fn door(answer: fn(usize) -> (u16, &'static str)) -> (String, Seen) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (tell, count) = (tell.clone(), Arc::clone(&count));
-            let service = service_fn(move |request: Request<Incoming>| {
-                let (tell, number) = (tell.clone(), count.fetch_add(1, Ordering::SeqCst));
-                async move {
-                    assert_eq!(request.uri().path(), "/status/updates");
-                    assert_eq!(request.headers()["content-type"], "application/json");
-                    let body = request.into_body().collect().await.unwrap().to_bytes();
+            tokio::spawn(async move {
+                let mut stream = BufStream::new(stream);
+                while let Some(body) = take_request(&mut stream).await {
                     // The run may be over and nobody interested any more.
                     tell.send(body).unwrap_or_default();
-                    let (status, body) = answer(number);
-                    let response = Response::builder()
-                        .status(status)
-                        .header("retry-after", "0")
-                        .body(Full::<Bytes>::from(body));
-                    Ok::<_, Infallible>(response.unwrap())
+                    let (status, body) = answer(count.fetch_add(1, Ordering::SeqCst));
+                    let head = format!(
+                        "HTTP/1.1 {status} -\r\nretry-after: 0\r\ncontent-length: {}\r\n\r\n",
+                        body.len()
+                    );
+                    stream.write_all(head.as_bytes()).await.unwrap();
+                    stream.write_all(body.as_bytes()).await.unwrap();
+                    stream.flush().await.unwrap();
                 }
             });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(async move { connection.await.unwrap_or_default() });
         }
     });
     (url, seen)
+}
+
+/// The body of the next request on a connection; `None` at its end.
+async fn take_request(stream: &mut BufStream<TcpStream>) -> Option<Bytes> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head).await.unwrap_or(0) == 0 {
+            return None;
+        }
+    }
+    let head = head.to_ascii_lowercase();
+    assert!(head.starts_with("post /status/updates http/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\ncontent-type: application/json\r\n"), "{head}");
+    let (_, length) = head.split_once("content-length: ")?;
+    let mut body = vec![0; length.lines().next()?.parse().ok()?];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(body.into())
 }
 
 async fn load(url: &str, agents: usize, pace: Pace) -> Load {
@@ -100,7 +108,7 @@ async fn a_closed_loop_counts_every_answer_and_every_host_has_its_turn() {
     let (summary, bodies) = run_until(load, &mut seen, 100).await;
     assert!(summary.sent >= 100 && summary.stored >= 90, "{summary}");
     assert_eq!(summary.stored + summary.answers["503 overloaded"], summary.sent);
-    let ids: std::collections::HashSet<String> = bodies.iter().map(|body| id(body)).collect();
+    let ids: std::collections::HashSet<String> = bodies.iter().map(id).collect();
     assert_eq!(ids.len(), 12);
 }
 
