@@ -24,7 +24,7 @@ pub const INTERVAL_SECONDS: u32 = 5;
 /// The demo's hosts report for the first time within this time.
 const FIRST_REPORTS: Duration = Duration::from_secs(1);
 /// A few connections stand for the whole fleet.
-const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
+const CONNECTIONS: usize = 16;
 
 /// What the demo's fleet is made from.
 pub struct FleetOptions {
@@ -92,7 +92,7 @@ impl Fleet {
             signer: Signer::new(options.psk),
             signing: Signing::Mixed,
             pace: Pace::Fleet { interval: options.interval, spread: FIRST_REPORTS },
-            connections: CONNECTIONS,
+            connections: NonZeroUsize::new(CONNECTIONS).unwrap_or(NonZeroUsize::MIN),
             duration: None,
             clock,
         };

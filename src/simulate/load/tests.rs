@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::model::time::UnixSeconds;
+use crate::simulate::demo;
 use crate::simulate::world::{Mix, Options};
 
 use super::*;
@@ -174,4 +175,31 @@ async fn a_door_that_is_shut_is_counted_not_an_error() {
     let summary = run(load, &CancellationToken::new(), |_| {}).await.unwrap();
     assert_eq!(summary.stored, 0);
     assert_eq!(summary.answers["no answer: unreachable"], summary.sent);
+}
+
+#[tokio::test]
+async fn the_demo_fleet_reports_whole_and_in_both_schemes_until_it_is_stopped() {
+    let (url, mut seen) = door(|_| (200, OK)).await;
+    let stop = CancellationToken::new();
+    let options = demo::FleetOptions {
+        url,
+        psk: Zeroizing::new(b"0123456789abcdef0123456789abcdef".to_vec()),
+        agents: demo::AGENTS,
+        faults: false,
+        interval: Duration::from_secs(demo::INTERVAL_SECONDS.into()),
+        seed: 1,
+    };
+    let fleet = demo::Fleet::start(options, Clock::system(), stop.clone()).await.unwrap();
+    let (mut ids, mut first_generation) = (std::collections::HashSet::new(), 0);
+    while ids.len() < demo::AGENTS {
+        let body = seen.recv().await.expect("the door is open");
+        let envelope: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        if ids.insert(id(&body)) && envelope.get("hmac").is_some() {
+            first_generation += 1;
+        }
+    }
+    stop.cancel();
+    let summary = fleet.join().await.unwrap();
+    assert_eq!(first_generation, demo::AGENTS / 8);
+    assert!(summary.stored <= summary.sent && summary.answers.len() <= 1, "{summary}");
 }

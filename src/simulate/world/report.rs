@@ -223,7 +223,7 @@ impl Speaker<'_> {
         json.bytes(&identity::key(self.world.seed, number, link.iface, 0));
         let last = number % 200 + 2;
         if link.handshake_at == 0 {
-            json.raw("\",\"endpoint\":null,\"allowed_ips\":[");
+            json.raw("\",\"endpoint\":\"(none)\",\"allowed_ips\":[");
         } else {
             json.show(format_args!(
                 "\",\"endpoint\":\"203.0.113.{last}:{}\",\"allowed_ips\":[",
