@@ -1,2 +1,5 @@
 //! The integration tests.
-fn main() {}
+#![expect(clippy::unwrap_used, reason = "a failed setup step is a failed test")]
+
+mod wire_hostile;
+mod wire_vectors;
