@@ -14,7 +14,7 @@ use kattila::sign::digest::{kid_of_public_key, sha256};
 use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
 use kattila::verify::{Mismatch, Policy, Proof, V1Canon, recheck, verify_report};
-use kattila::wire::canon;
+use kattila::wire::canon::Forms;
 use kattila::wire::signing;
 
 /// The key of every vector of the protocol.
@@ -272,13 +272,15 @@ fn every_form_of_every_text_is_what_python_writes() {
         let sorted = [&value.compact_sorted.text, &value.spaced_sorted.text];
         let ordered = [&value.compact.text, &value.spaced.text, &value.indented.text];
         for sent in sorted.into_iter().chain(ordered) {
-            let form = |form| String::from_utf8(canon::form(sent.as_bytes(), form).into()).unwrap();
+            let form =
+                |form| String::from_utf8(Forms::new(sent.as_bytes()).get(form).into()).unwrap();
             assert_eq!(form(CanonForm::Raw), *sent);
             assert_eq!(form(CanonForm::CompactSorted), value.compact_sorted.text);
             assert_eq!(form(CanonForm::SpacedSorted), value.spaced_sorted.text);
         }
         for sent in ordered {
-            let form = |form| String::from_utf8(canon::form(sent.as_bytes(), form).into()).unwrap();
+            let form =
+                |form| String::from_utf8(Forms::new(sent.as_bytes()).get(form).into()).unwrap();
             assert_eq!(form(CanonForm::Compact), value.compact.text);
             assert_eq!(form(CanonForm::Spaced), value.spaced.text);
         }
@@ -299,7 +301,7 @@ fn agents_that_sign_one_form_and_send_another_are_understood() {
         ] {
             let body = v1_body(&signed.hmac, sent);
             let found = verify_report(&body, &ring, &auto, None, NOW).unwrap();
-            let bytes = canon::form(sent.as_bytes(), found.form());
+            let bytes = Forms::new(sent.as_bytes()).get(found.form());
             assert_eq!(bytes, signed.text.as_bytes(), "{sent}");
             // What matched last time is tried first, and found under its own name.
             let again = verify_report(&body, &ring, &auto, Some(form), NOW).unwrap();
