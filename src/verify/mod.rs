@@ -380,3 +380,6 @@ pub fn recheck(stored: &[u8], proof: &Proof<'_>) -> Result<(), Mismatch> {
     };
     if holds { Ok(()) } else { Err(Mismatch::Signature) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,8 +145,8 @@ impl Window {
     /// Spends what a report judged [`Judgement::Fresh`] brings. Nonces that expired before
     /// `forget_before` go.
     ///
-    /// Version 2 is protected by its ticks, so its nonces never fill the window: the one that
-    /// expires first makes room.
+    /// Version 2 is protected by its ticks, so its nonces never fill the window: while there is
+    /// no room they are not remembered. Nothing unexpired is ever pushed out.
     pub fn admit(
         &mut self,
         rules: &Rules,
@@ -157,10 +157,8 @@ impl Window {
         self.nonces.retain(|spent| i64::from(spent.expiry) >= forget_before.0);
         if let Some(tick) = fresh.tick {
             self.ticks.spend(tick);
-            while self.nonces.len() >= rules.capacity() {
-                let first = self.nonces.iter().enumerate().min_by_key(|(_, spent)| spent.expiry);
-                let Some((place, _)) = first else { break };
-                self.nonces.swap_remove(place);
+            if self.nonces.len() >= rules.capacity() {
+                return;
             }
         }
         self.nonces.push(Spent { hash, expiry: rules.expiry(fresh.timestamp) });
@@ -298,3 +296,6 @@ impl ReplayMemory {
         self.windows.put(agent, window);
     }
 }
+
+#[cfg(test)]
+mod tests;

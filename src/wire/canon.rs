@@ -7,19 +7,57 @@
 //! and nothing recurses.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use crate::model::state::CanonForm;
 
 use super::text::unescape;
 
-/// The bytes of `data` in a form; no copy for [`CanonForm::Raw`].
-pub fn form(data: &[u8], form: CanonForm) -> Cow<'_, [u8]> {
-    match form {
-        CanonForm::Raw => Cow::Borrowed(data),
-        CanonForm::Compact => Cow::Owned(write(data, COMPACT, false)),
-        CanonForm::CompactSorted => Cow::Owned(write(data, COMPACT, true)),
-        CanonForm::Spaced => Cow::Owned(write(data, SPACED, false)),
-        CanonForm::SpacedSorted => Cow::Owned(write(data, SPACED, true)),
+/// The forms of one `data`. What they share is computed once, when first needed.
+#[derive(Debug)]
+pub struct Forms<'a> {
+    data: &'a [u8],
+    tokens: OnceCell<Vec<Token>>,
+    links: OnceCell<Vec<usize>>,
+}
+
+impl<'a> Forms<'a> {
+    /// Of these bytes. Costs nothing until a form other than [`CanonForm::Raw`] is asked for.
+    pub fn new(data: &'a [u8]) -> Self {
+        Self { data, tokens: OnceCell::new(), links: OnceCell::new() }
+    }
+
+    /// The bytes of `data` in a form; no copy for [`CanonForm::Raw`].
+    pub fn get(&self, form: CanonForm) -> Cow<'a, [u8]> {
+        match form {
+            CanonForm::Raw => Cow::Borrowed(self.data),
+            CanonForm::Compact => Cow::Owned(self.write(COMPACT, &[])),
+            CanonForm::CompactSorted => Cow::Owned(self.write(COMPACT, self.links())),
+            CanonForm::Spaced => Cow::Owned(self.write(SPACED, &[])),
+            CanonForm::SpacedSorted => Cow::Owned(self.write(SPACED, self.links())),
+        }
+    }
+
+    fn tokens(&self) -> &[Token] {
+        self.tokens.get_or_init(|| tokens(self.data))
+    }
+
+    fn links(&self) -> &[usize] {
+        self.links.get_or_init(|| links(self.data, self.tokens()))
+    }
+
+    fn write(&self, separators: Separators, links: &[usize]) -> Vec<u8> {
+        let mut writer = Writer {
+            data: self.data,
+            tokens: self.tokens(),
+            separators,
+            links,
+            out: Vec::with_capacity(self.data.len() + self.data.len() / 8),
+            frames: Vec::new(),
+        };
+        writer.value(0);
+        while writer.step() {}
+        writer.out
     }
 }
 
@@ -35,7 +73,7 @@ const COMPACT: Separators = Separators { comma: b",", colon: b":" };
 /// What Python's `json.dumps` writes by default.
 const SPACED: Separators = Separators { comma: b", ", colon: b": " };
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A string, number or literal.
     Scalar,
@@ -45,7 +83,7 @@ enum Kind {
     Close,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Token {
     kind: Kind,
     start: usize,
@@ -109,130 +147,122 @@ fn bare_len(text: &[u8]) -> usize {
     text.iter().position(is_end).unwrap_or(text.len()).max(1)
 }
 
+impl Token {
+    fn bytes(self, data: &[u8]) -> &[u8] {
+        data.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// Marks the end of a chain of members.
+const NONE: usize = usize::MAX;
+
+/// The members of every object in the order of their names' code points: an object's first
+/// name at the place of its opening token, the name after each name at the place of that one.
+fn links(data: &[u8], tokens: &[Token]) -> Vec<usize> {
+    let mut links = vec![NONE; tokens.len()];
+    let mut names = Vec::new();
+    for (object, token) in tokens.iter().enumerate() {
+        if token.kind != (Kind::Open { is_object: true }) {
+            continue;
+        }
+        let mut name = object + 1;
+        while name + 1 < token.next {
+            let text = tokens.get(name).map(|token| text(data, *token)).unwrap_or_default();
+            names.push((first_bytes(&text), text, name));
+            name = tokens.get(name + 1).map_or(NONE, |value| value.next);
+        }
+        names.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        let mut before = object;
+        for (_, _, name) in names.drain(..) {
+            if let Some(link) = links.get_mut(before) {
+                *link = name;
+            }
+            before = name;
+        }
+    }
+    links
+}
+
+/// What a string token means, as bytes whose order is the order of code points.
+fn text(data: &[u8], token: Token) -> Cow<'_, [u8]> {
+    let inner = data.get(token.start + 1..token.end - 1).unwrap_or_default();
+    if !inner.contains(&b'\\') {
+        return Cow::Borrowed(inner);
+    }
+    let mut text = Vec::with_capacity(inner.len());
+    unescape(inner, &mut text);
+    Cow::Owned(text)
+}
+
+/// The first bytes of a text as a number of the same order; most names differ in it.
+fn first_bytes(text: &[u8]) -> u64 {
+    match text.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let mut padded = [0; 8];
+            padded.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            u64::from_be_bytes(padded)
+        }
+    }
+}
+
 /// A container being written.
 struct Frame {
     is_object: bool,
     is_first: bool,
-    /// Sorted objects: the position in `Writer::order` of the next member. Else: the next token.
+    /// The next item: a value of an array, a name of an object.
     next: usize,
-    /// One past the last such position.
-    end: usize,
-    /// Where this object's members begin in `Writer::order`.
-    order_from: usize,
 }
 
 struct Writer<'a> {
     data: &'a [u8],
-    tokens: Vec<Token>,
+    tokens: &'a [Token],
     separators: Separators,
-    is_sorted: bool,
+    /// What [`links`] returns; empty to keep the members as they are.
+    links: &'a [usize],
     out: Vec<u8>,
     frames: Vec<Frame>,
-    /// Names of the members of open objects, each object's sorted: indexes of tokens.
-    order: Vec<usize>,
 }
 
-fn write(data: &[u8], separators: Separators, is_sorted: bool) -> Vec<u8> {
-    let tokens = tokens(data);
-    let out = Vec::with_capacity(data.len() + data.len() / 8);
-    let mut writer =
-        Writer { data, tokens, separators, is_sorted, out, frames: Vec::new(), order: Vec::new() };
-    writer.value(0);
-    while writer.step() {}
-    writer.out
-}
-
-impl<'a> Writer<'a> {
-    fn token(&self, index: usize) -> Option<Token> {
-        self.tokens.get(index).copied()
-    }
-
-    fn bytes(&self, token: Token) -> &'a [u8] {
-        self.data.get(token.start..token.end).unwrap_or_default()
-    }
-
-    fn put(&mut self, index: usize) {
-        if let Some(token) = self.token(index) {
-            self.out.extend_from_slice(self.bytes(token));
-        }
-    }
-
+impl Writer<'_> {
     /// Writes a scalar, or opens a container and leaves its content to [`Self::step`].
     fn value(&mut self, index: usize) {
-        self.put(index);
-        let Some(Token { kind: Kind::Open { is_object }, next, .. }) = self.token(index) else {
-            return;
-        };
-        let order_from = self.order.len();
-        let (next, end) = if is_object && self.is_sorted {
-            self.collect_sorted(index + 1, next - 1);
-            (order_from, self.order.len())
-        } else {
-            (index + 1, next - 1)
-        };
-        self.frames.push(Frame { is_object, is_first: true, next, end, order_from });
+        let Some(token) = self.tokens.get(index).copied() else { return };
+        self.out.extend_from_slice(token.bytes(self.data));
+        if let Kind::Open { is_object } = token.kind {
+            let next = match self.links.get(index) {
+                Some(first) if is_object => *first,
+                _ => index + 1,
+            };
+            self.frames.push(Frame { is_object, is_first: true, next });
+        }
     }
 
     /// Writes the next item of the innermost container, or closes it; false at the end.
     fn step(&mut self) -> bool {
-        let is_sorted = self.is_sorted;
         let Some(frame) = self.frames.last_mut() else { return false };
-        let is_object = frame.is_object;
-        if frame.next >= frame.end {
+        let (is_object, item) = (frame.is_object, frame.next);
+        let Some(token) = self.tokens.get(item).filter(|token| token.kind != Kind::Close) else {
             self.out.push(if is_object { b'}' } else { b']' });
-            let order_from = frame.order_from;
-            self.order.truncate(order_from);
             self.frames.pop();
             return true;
-        }
-        let is_first = std::mem::take(&mut frame.is_first);
-        let item = if is_object && is_sorted {
-            let position = frame.next;
-            frame.next += 1;
-            self.order.get(position).copied().unwrap_or(usize::MAX)
-        } else {
-            let value = frame.next + usize::from(is_object);
-            let item = frame.next;
-            frame.next = self.tokens.get(value).map_or(usize::MAX, |token| token.next);
-            item
         };
-        if !is_first {
+        frame.next = match self.links.get(item) {
+            Some(link) if is_object => *link,
+            _ if is_object => self.tokens.get(item + 1).map_or(NONE, |value| value.next),
+            _ => token.next,
+        };
+        if !std::mem::take(&mut frame.is_first) {
             self.out.extend_from_slice(self.separators.comma);
         }
         if is_object {
-            self.put(item);
+            self.out.extend_from_slice(token.bytes(self.data));
             self.out.extend_from_slice(self.separators.colon);
-            self.value(item.saturating_add(1));
+            self.value(item + 1);
         } else {
             self.value(item);
         }
         true
-    }
-
-    /// Appends the names of an object's members to `order`, sorted by code points.
-    fn collect_sorted(&mut self, mut name: usize, end: usize) {
-        let from = self.order.len();
-        let mut has_escapes = false;
-        while name < end {
-            self.order.push(name);
-            has_escapes |= self.token(name).is_some_and(|token| self.bytes(token).contains(&b'\\'));
-            name = self.token(name + 1).map_or(usize::MAX, |value| value.next);
-        }
-        let (data, tokens) = (self.data, &self.tokens);
-        let inner = |name: &usize| {
-            let token = tokens.get(*name);
-            token.and_then(|t| data.get(t.start + 1..t.end - 1)).unwrap_or_default()
-        };
-        let Some(names) = self.order.get_mut(from..) else { return };
-        if has_escapes {
-            names.sort_by_cached_key(|name| {
-                let mut text = Vec::new();
-                unescape(inner(name), &mut text);
-                text
-            });
-        } else {
-            names.sort_unstable_by(|a, b| inner(a).cmp(inner(b)));
-        }
     }
 }
 
@@ -241,7 +271,8 @@ mod tests {
     use super::*;
 
     fn forms(data: &str) -> [String; 5] {
-        let text = |f| String::from_utf8(form(data.as_bytes(), f).into_owned()).unwrap();
+        let forms = Forms::new(data.as_bytes());
+        let text = |form| String::from_utf8(forms.get(form).into_owned()).unwrap();
         [
             text(CanonForm::Raw),
             text(CanonForm::Compact),

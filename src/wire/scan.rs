@@ -337,10 +337,14 @@ impl<'a> Scanner<'a> {
     }
 
     fn check_sorted(&self, from: usize) -> Result<(), ScanError> {
-        let mut names: Vec<&Name> = self.names.iter().skip(from).collect();
-        names.sort_unstable_by(|a, b| self.text(a).cmp(self.text(b)));
+        // Any order that brings equal names together will do; the tags mostly decide.
+        let mut names = self.names.get(from..).unwrap_or_default().to_vec();
+        names.sort_unstable_by(|a, b| {
+            a.tag.cmp(&b.tag).then_with(|| self.text(a).cmp(self.text(b)))
+        });
         for pair in names.windows(2) {
             if let [a, b] = pair
+                && a.tag == b.tag
                 && self.text(a) == self.text(b)
             {
                 return self.fail(self.duplicate(a));

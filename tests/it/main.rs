@@ -4,3 +4,5 @@
 mod data_shapes;
 mod keys;
 mod support;
+mod wire_hostile;
+mod wire_vectors;
