@@ -148,18 +148,26 @@ impl<'de> Draft<'de> {
         if hops.is_empty() {
             hops.push(Hop { gateway: self.gateway, via: self.via, dev: self.dev.take() });
         }
-        let table = self.table.unwrap_or_else(|| "main".to_owned());
-        let kind = self.kind.unwrap_or_else(|| "unicast".to_owned());
+        let mut route = Route {
+            table: self.table.unwrap_or_else(|| "main".to_owned()),
+            dst,
+            metric: self.metric.unwrap_or_default(),
+            gateway: None,
+            dev: None,
+            protocol: self.protocol,
+            kind: self.kind.unwrap_or_else(|| "unicast".to_owned()),
+        };
+        let last = hops.pop();
+        let through = |hop: Hop| {
+            (hop.gateway.or(hop.via).filter(|gateway| !gateway.is_unspecified()), hop.dev)
+        };
         for hop in hops {
-            into.push(Route {
-                table: table.clone(),
-                dst,
-                metric: self.metric.unwrap_or_default(),
-                gateway: hop.gateway.or(hop.via).filter(|gateway| !gateway.is_unspecified()),
-                dev: hop.dev,
-                protocol: self.protocol.clone(),
-                kind: kind.clone(),
-            });
+            let (gateway, dev) = through(hop);
+            into.push(Route { gateway, dev, ..route.clone() });
+        }
+        if let Some(hop) = last {
+            (route.gateway, route.dev) = through(hop);
+            into.push(route);
         }
     }
 
