@@ -160,6 +160,7 @@ mod tests {
             (format!("{{\"wg_peers\":[{{\"allowed_ips\":[{{\"psk\":{key}}}]}}]}}"), true),
             (format!("{{\"labels\":{{\"psk\":{key}}}}}"), true),
             (format!("{{\"load\":[1,{{\"psk\":{key}}},3]}}"), true),
+            (format!("{{\"labels\":{{\"wg_dump\":{key}}}}}"), true),
             (format!("{{\"wg_dump\":{{\"psk\":{key}}}}}"), true),
             (format!("{{\"x\":{{\"wg_dump\":\"wg0 {PRIVATE} {PUBLIC} 1 off\"}}}}"), true),
             (format!("{{\"wg_dump\":\"{PRIVATE}\"}}"), true),

@@ -10,6 +10,9 @@ use kattila::model::key::WgKey;
 use kattila::model::report::{Interface, LinkState, Peer, ReportData, Route};
 use kattila::wire::data::parse;
 use kattila::wire::redact::redact;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 
 fn fixture(path: &str) -> String {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
@@ -324,4 +327,28 @@ fn output_of_another_tool_is_noted_not_refused() {
     let report = read(&object(&[("routes", fixture("jc/ip_route.json"))]));
     assert_eq!(report.routes, None);
     assert_eq!(report.problems.len(), 4, "{:?}", report.problems);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Damage anywhere is refused or noted, never a panic; and whatever is still data loses its
+    /// secrets and stays data.
+    #[test]
+    fn damaged_reports_do_no_harm(
+        state in select(LAB.to_vec()),
+        damage in vec((any::<Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut data = lab(state, "a", "ip_-j_addr").into_bytes();
+        for (place, byte) in damage {
+            let at = place.index(data.len());
+            data[at] = byte;
+        }
+        let clean = redact(&data, 0..data.len());
+        if let Ok(report) = parse(&data) {
+            let again = parse(&clean).map(|report| report.had_secrets);
+            prop_assert_eq!(again, Ok(false));
+            prop_assert_eq!(report.had_secrets, clean != data);
+        }
+    }
 }

@@ -244,7 +244,7 @@ impl<'a> Reader<'a, '_> {
         let Some(name) = self.name(columns, layout, at) else { return };
         if self.dump.interfaces.iter().any(|known| known.name == name) {
             self.notes.add(at, "is a second line for its interface; the first one counts");
-            self.notes.rename(from, at, &name);
+            self.notes.rename(from, at, || &name);
             return;
         }
         if self.dump.interfaces.len() >= MAX_INTERFACES {
@@ -258,7 +258,7 @@ impl<'a> Reader<'a, '_> {
         };
         let port = Scalar::Text(self.column(columns, layout.rest));
         let port = self.notes.fitting(at.dot("listen_port"), "a port", &port);
-        self.notes.rename(from, at, &name);
+        self.notes.rename(from, at, || &name);
         let listen_port = port.filter(|port| *port != 0);
         self.dump.interfaces.push(Device { name, public_key, listen_port });
     }
@@ -294,6 +294,6 @@ impl<'a> Reader<'a, '_> {
             persistent_keepalive: peer::keepalive(at, self.notes, &keepalive),
             has_psk: !secret::says_none(psk),
         });
-        self.notes.rename(from, at, public_key.short());
+        self.notes.rename(from, at, || public_key.short());
     }
 }

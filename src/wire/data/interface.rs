@@ -79,7 +79,7 @@ impl Row for Interface {
             }
         }
         if !row.name.is_empty() {
-            notes.rename(from, at, &row.name);
+            notes.rename(from, at, || &row.name);
             into.push(row);
         } else if !empty && notes.count() == from {
             notes.add(at, "has no name");

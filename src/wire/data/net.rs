@@ -51,36 +51,38 @@ pub(super) fn endpoint(text: &str) -> Endpoint {
     if matches!(text, "" | "(none)") {
         return Endpoint::None;
     }
+    if !text.contains('%') && text.parse::<SocketAddr>().is_ok_and(|socket| socket.port() != 0) {
+        return Endpoint::Good;
+    }
     let Some((host, port)) = text.rsplit_once(':') else { return Endpoint::Bad("has no port") };
     if !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().unwrap_or(0) == 0 {
         return Endpoint::Bad("has a port that is not between 1 and 65535");
     }
     if let Some(inner) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        return match (inner.split_once('%'), address_of(inner)) {
-            (Some(_), Some(_)) => {
-                Endpoint::Odd("has a zone, which means something on its host only")
-            }
-            (None, Some(IpAddr::V6(_))) => Endpoint::Good,
-            _ => Endpoint::Bad("is not an address and port"),
+        return if inner.contains('%') && address_of(inner).is_some() {
+            Endpoint::Odd("has a zone, which means something on its host only")
+        } else {
+            Endpoint::Bad("is not an address and port")
         };
     }
     let is_name = (1..=253).contains(&host.len())
         && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     let is_number = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if text.parse::<SocketAddr>().is_ok() || (is_name && !is_number) {
-        Endpoint::Good
-    } else {
-        Endpoint::Bad("is not an address and port")
-    }
+    if is_name && !is_number { Endpoint::Good } else { Endpoint::Bad("is not an address and port") }
 }
 
 /// A link-layer address in lowercase (6 bytes of Ethernet, 20 of InfiniBand, ...); `None` if the
 /// text is something else, such as the local address of a tunnel.
 pub(super) fn mac(text: &str) -> Option<String> {
-    let pairs = || text.split([':', '-']);
-    let is_mac = (6..=20).contains(&pairs().count())
-        && pairs().all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()));
-    is_mac.then(|| text.to_ascii_lowercase().replace('-', ":"))
+    let fits = |(place, byte): (usize, u8)| match place % 3 {
+        2 => matches!(byte, b':' | b'-'),
+        _ => byte.is_ascii_hexdigit(),
+    };
+    let is_mac = text.len() % 3 == 2
+        && (6 * 3 - 1..=20 * 3 - 1).contains(&text.len())
+        && text.bytes().enumerate().all(fits);
+    let lower = |c: char| if c == '-' { ':' } else { c.to_ascii_lowercase() };
+    is_mac.then(|| text.chars().map(lower).collect())
 }
 
 /// Whether a link-layer address is the empty one of loopback.

@@ -94,8 +94,11 @@ impl Notes {
 
     /// Names an item by what it is instead of where it stood, in its problems since `from`: the
     /// order of a list changes from report to report, its items' names do not.
-    pub(super) fn rename(&mut self, from: usize, at: At, name: impl Display) {
-        let (old, section) = (at.to_string(), at.section);
+    pub(super) fn rename<N: Display>(&mut self, from: usize, at: At, name: impl FnOnce() -> N) {
+        if self.problems.len() == from {
+            return;
+        }
+        let (old, section, name) = (at.to_string(), at.section, name());
         for problem in self.problems.iter_mut().skip(from) {
             if let Some(rest) = problem.path.strip_prefix(&old) {
                 problem.path = format!("{section}[{name}]{rest}");
@@ -159,7 +162,7 @@ impl Notes {
     /// A text without control characters, cut to [`MAX_TEXT`] bytes.
     pub(super) fn text(&mut self, path: impl Display, value: Scalar<'_>) -> Option<String> {
         match value {
-            Scalar::Text(text) if text.chars().any(char::is_control) => {
+            Scalar::Text(text) if holds_control(&text) => {
                 self.add(path, "holds control characters");
                 None
             }
@@ -203,6 +206,12 @@ impl Notes {
             }
         }
     }
+}
+
+/// Whether a text holds control characters; quick for texts without anything special.
+fn holds_control(text: &str) -> bool {
+    let is_plain = text.bytes().all(|b| (0x20..0x7f).contains(&b));
+    !is_plain && text.chars().any(char::is_control)
 }
 
 fn describe(value: &Scalar<'_>) -> String {

@@ -58,7 +58,7 @@ impl Row for Peer {
             }
         };
         if let Some(public_key) = public_key {
-            notes.rename(from, at, public_key.short());
+            notes.rename(from, at, || public_key.short());
             into.push(Self {
                 interface: row.interface,
                 public_key,

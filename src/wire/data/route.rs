@@ -148,18 +148,26 @@ impl<'de> Draft<'de> {
         if hops.is_empty() {
             hops.push(Hop { gateway: self.gateway, via: self.via, dev: self.dev.take() });
         }
-        let table = self.table.unwrap_or_else(|| "main".to_owned());
-        let kind = self.kind.unwrap_or_else(|| "unicast".to_owned());
+        let mut route = Route {
+            table: self.table.unwrap_or_else(|| "main".to_owned()),
+            dst,
+            metric: self.metric.unwrap_or_default(),
+            gateway: None,
+            dev: None,
+            protocol: self.protocol,
+            kind: self.kind.unwrap_or_else(|| "unicast".to_owned()),
+        };
+        let last = hops.pop();
+        let through = |hop: Hop| {
+            (hop.gateway.or(hop.via).filter(|gateway| !gateway.is_unspecified()), hop.dev)
+        };
         for hop in hops {
-            into.push(Route {
-                table: table.clone(),
-                dst,
-                metric: self.metric.unwrap_or_default(),
-                gateway: hop.gateway.or(hop.via).filter(|gateway| !gateway.is_unspecified()),
-                dev: hop.dev,
-                protocol: self.protocol.clone(),
-                kind: kind.clone(),
-            });
+            let (gateway, dev) = through(hop);
+            into.push(Route { gateway, dev, ..route.clone() });
+        }
+        if let Some(hop) = last {
+            (route.gateway, route.dev) = through(hop);
+            into.push(route);
         }
     }
 
@@ -303,5 +311,103 @@ impl<'de> Sink<'de> for Via<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::data::tests::{clean, paths, read};
+
+    #[test]
+    fn routes_in_every_shape() {
+        let report = clean(&json!({"routes": [
+            {"dst": "default", "gateway": "192.0.2.254", "dev": "eth0", "flags": []},
+            {"dst": "default", "gateway": "fe80::1", "dev": "eth0", "metric": 1024},
+            {"dst": "default", "dev": "wg0", "metric": 5},
+            {"dst": "default", "dev": "wg0", "metric": 6, "pref": "medium"},
+            {"dst": "default", "family": "inet6", "dev": "wg1"},
+            {"dst": "default", "via": {"family": "inet6", "host": "fe80::2"}, "dev": "eth1"},
+            {"dst": "10.0.0.5", "dev": "wg0", "table": 254, "protocol": 42, "type": "unicast"},
+            {"dst": "10.9.8.7/8", "dev": "wg0", "table": 51820},
+            {"dst": "default", "metric": 7, "nexthops": [
+                {"gateway": "fe80::3", "dev": "a", "weight": 1, "flags": []},
+                {"gateway": "fe80::4", "dev": "b", "weight": 1, "flags": []}]},
+            {"dst": "10.8.0.0/16", "type": "blackhole", "table": "local"},
+            {"dst": "default", "gateway": "192.0.2.254", "dev": "eth0", "flags": ["linkdown"]},
+        ]}));
+        let lines: Vec<String> = report
+            .routes
+            .unwrap()
+            .iter()
+            .map(|route| {
+                let gateway = route.gateway.map(|g| g.to_string()).unwrap_or_default();
+                let dev = route.dev.as_deref().unwrap_or_default();
+                let protocol = route.protocol.as_deref().unwrap_or_default();
+                [
+                    &route.table,
+                    &route.dst.to_string(),
+                    &route.metric.to_string(),
+                    &gateway,
+                    dev,
+                    protocol,
+                    &route.kind,
+                ]
+                .join(" ")
+            })
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "51820 10.0.0.0/8 0  wg0  unicast",
+                "local 10.8.0.0/16 0    blackhole",
+                "main 0.0.0.0/0 0 192.0.2.254 eth0  unicast",
+                "main 0.0.0.0/0 0 fe80::2 eth1  unicast",
+                "main 0.0.0.0/0 5  wg0  unicast",
+                "main 10.0.0.5/32 0  wg0 42 unicast",
+                "main ::/0 0  wg1  unicast",
+                "main ::/0 6  wg0  unicast",
+                "main ::/0 7 fe80::3 a  unicast",
+                "main ::/0 7 fe80::4 b  unicast",
+                "main ::/0 1024 fe80::1 eth0  unicast",
+            ]
+        );
+    }
+
+    #[test]
+    fn odd_routes() {
+        let report = read(&json!({"routes": [
+            {"dst": "10.0.0.0/33"}, {"dev": "eth0"}, {"dst": 5}, {"dst": "10.0.0.0/8", "gateway": "x",
+            "metric": "low", "nexthops": {}}, "default", {},
+        ]}));
+        assert_eq!(report.routes.as_deref().map(<[_]>::len), Some(1));
+        assert_eq!(
+            paths(&report),
+            [
+                "routes[0].dst",
+                "routes[1]",
+                "routes[2]",
+                "routes[2].dst",
+                "routes[3].gateway",
+                "routes[3].metric",
+                "routes[3].nexthops",
+                "routes[4]",
+            ]
+        );
+        // A list of rubbish is not a list without routes.
+        assert_eq!(read(&json!({"routes": [5, "x"]})).routes, None);
+        assert_eq!(clean(&json!({"routes": []})).routes, Some(vec![]));
+    }
+
+    #[test]
+    fn gateways_without_an_address_are_none() {
+        let report = clean(&json!({"routes": [
+            {"dst": "10.0.0.0/8", "gateway": "0.0.0.0"}, {"dst": "11.0.0.0/8", "gateway": ""},
+            {"dst": "12.0.0.0/8", "gateway": "fe80::1%eth0"}]}));
+        let gateways: Vec<Option<IpAddr>> =
+            report.routes.unwrap().iter().map(|route| route.gateway).collect();
+        assert_eq!(gateways, [None, None, Some("fe80::1".parse().unwrap())]);
     }
 }

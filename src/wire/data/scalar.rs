@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::notes::Notes;
-use super::{dump, secret};
+use super::{dump, hunt, secret};
 
 /// A value that should be plain.
 #[derive(Debug, Clone, PartialEq)]
@@ -238,20 +238,11 @@ pub(super) fn skip<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// Skips an element; says whether a key stands in it.
-struct Skim(bool);
-
-impl<'de> Deserialize<'de> for Skim {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Scalar::deserialize(from).map(|value| Self(value.hides_secret()))
-    }
-}
-
 /// Skips what is left of a list.
 fn skim_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Scalar<'de>, A::Error> {
     let mut secret = false;
-    while let Some(Skim(inside)) = list.next_element()? {
-        secret |= inside;
+    while let Some(raw) = list.next_element::<&'de RawValue>()? {
+        secret |= holds_secrets(raw.get());
     }
     Ok(Scalar::Nested { secret })
 }
@@ -267,13 +258,17 @@ fn skim_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Scalar<'de>, A::
 
 /// Skips the value of the member `name`; says whether a key stands in it.
 fn skim_member<'de, A: MapAccess<'de>>(object: &mut A, name: &str) -> Result<bool, A::Error> {
-    if secret::is_secret_name(name) {
-        let raw: &'de RawValue = object.next_value()?;
-        Ok(secret::is_secret_value(raw.get()))
+    let raw = object.next_value::<&'de RawValue>()?.get();
+    Ok(if secret::is_secret_name(name) {
+        secret::is_secret_value(raw)
     } else if name == secret::DUMP_MEMBER {
-        let raw: &'de RawValue = object.next_value()?;
-        Ok(dump::holds_secrets(raw.get()))
+        dump::holds_secrets(raw)
     } else {
-        object.next_value().map(|Skim(secret)| secret)
-    }
+        holds_secrets(raw)
+    })
+}
+
+/// Whether a key stands somewhere in the JSON text of a value.
+fn holds_secrets(json: &str) -> bool {
+    matches!(json.as_bytes().first(), Some(b'[' | b'{')) && !hunt::find(json).is_empty()
 }
