@@ -11,7 +11,7 @@ CREATE TABLE agents (
     registered_at   INTEGER NOT NULL,                -- first accepted, or accepted again after being forgotten
     last_seen_at    INTEGER,                         -- receipt of the last report, as of the last flush; NULL: none yet
     last_tick       INTEGER,                         -- highest tick (version 2), as of the last flush
-    status          TEXT    NOT NULL
+    status          TEXT    NOT NULL                 -- how the manager sees it
                     CHECK (status IN ('pending', 'online', 'stale', 'offline', 'retired')),
     status_since    INTEGER NOT NULL,                -- when the status began
     scheme          TEXT    CHECK (scheme IN ('v1', 'v2-hmac', 'v2-ed25519')), -- of the last changed report
@@ -137,9 +137,9 @@ CREATE TABLE alarms (
     alarm_id        INTEGER PRIMARY KEY,             -- given by the manager
     kind            TEXT    NOT NULL CHECK (kind GLOB '[a-z]*.[a-z]*'), -- dotted name of the catalogue
     subject         TEXT    NOT NULL,                -- which thing
-    severity        TEXT    NOT NULL
+    severity        TEXT    NOT NULL                 -- how bad
                     CHECK (severity IN ('info', 'warning', 'minor', 'major', 'critical')),
-    state           TEXT    NOT NULL
+    state           TEXT    NOT NULL                 -- where it stands; pending: the raise delay runs
                     CHECK (state IN ('pending', 'active', 'acknowledged', 'returned', 'cleared')),
     fleet_id        TEXT,                            -- NULL: not about a fleet
     agent_no        INTEGER REFERENCES agents (agent_no), -- NULL: not about an agent
@@ -219,7 +219,8 @@ CREATE TABLE psk_keys (
     source     TEXT    NOT NULL CHECK (source IN ('dns', 'file', 'environment')), -- where it was found
     first_seen INTEGER NOT NULL,                     -- first present in its source
     last_seen  INTEGER NOT NULL,                     -- last present in its source
-    state      TEXT    NOT NULL CHECK (state IN ('current', 'previous', 'retired', 'revoked')),
+    state      TEXT    NOT NULL                      -- what it may still sign
+               CHECK (state IN ('current', 'previous', 'retired', 'revoked')),
     seq        INTEGER,                              -- its record's seq; NULL: it has none
     nbf        INTEGER,                              -- not to be used before; NULL: at once
     exp        INTEGER,                              -- not to be used from then on; NULL: no end

@@ -3,6 +3,9 @@
 
 mod data_shapes;
 mod keys;
+mod migrations;
+mod store_contract;
+mod store_samples;
 mod support;
 mod wire_hostile;
 mod wire_vectors;

@@ -11,6 +11,7 @@ mod cells;
 mod desk;
 mod envelope;
 mod error;
+mod log;
 mod migrate;
 mod place;
 mod pool;

@@ -2,18 +2,16 @@
 
 use std::fmt;
 use std::fs::File;
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::ack::AckFile;
 use super::apply::apply;
-use super::desk::{Counters, Desk, all};
+use super::desk::{Counters, Desk};
 use super::envelope::Packer;
 use super::error::fault;
+use super::log::{self, Log};
 use super::place::Place;
-use super::pool::READ_LIMIT;
-use super::settings::BUSY_WAIT;
 use super::table::{agents, alarms, edges, interfaces, keys, layout, meta, peers, reports, routes};
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -36,34 +34,11 @@ pub struct SqliteWriter {
     marked_in_use: bool,
     ack_failing: bool,
     counters: Counters,
-    pub(super) log: LogPolicy,
+    pub(super) log: Log,
     place: Place,
     // Last, so that the lock outlives the connection.
     _lock: File,
 }
-
-/// When the write-ahead log is emptied by force.
-#[derive(Debug)]
-pub(super) struct LogPolicy {
-    /// Size above which it is.
-    pub(super) truncate_above_bytes: u64,
-    /// How long the writer waits for readers to end.
-    pub(super) wait: Duration,
-    /// Not before this, because the last attempt failed.
-    not_before: Option<Instant>,
-}
-
-/// A log above this means that readers have overlapped without a gap.
-const TRUNCATE_ABOVE_BYTES: u64 = 64 << 20;
-
-/// After a reader that would not end (a backup, a stranger's shell), the writer does not stand
-/// still for another one at once.
-const TRUNCATE_AGAIN_AFTER: Duration = Duration::from_secs(30);
-
-/// How long one attempt waits: longer than most reads take.
-const TRUNCATE_ATTEMPT: Duration = Duration::from_millis(50);
-
-const LOG: &str = "the write-ahead log";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Batch {
@@ -91,12 +66,7 @@ impl SqliteWriter {
             marked_in_use: false,
             ack_failing: false,
             counters: Counters::default(),
-            log: LogPolicy {
-                truncate_above_bytes: TRUNCATE_ABOVE_BYTES,
-                // A reader is stopped after its limit, so waiting a little longer is enough.
-                wait: READ_LIMIT + Duration::from_millis(100),
-                not_before: None,
-            },
+            log: Log::of(place.wal()),
             place,
             _lock: lock,
         })
@@ -186,54 +156,6 @@ impl SqliteWriter {
         applied
     }
 
-    /// Empties the log by force when it has grown beyond its bound.
-    fn bound_log(&mut self) {
-        let size = std::fs::metadata(self.place.wal()).map_or(0, |file| file.len());
-        let now = Instant::now();
-        if size <= self.log.truncate_above_bytes
-            || self.log.not_before.is_some_and(|not_before| now < not_before)
-        {
-            return;
-        }
-        self.log.not_before = match self.checkpoint(true) {
-            Ok(()) => None,
-            Err(error) => {
-                tracing::warn!(%error, wal_bytes = size, "The write-ahead log could not be emptied");
-                Some(now + TRUNCATE_AGAIN_AFTER)
-            }
-        };
-    }
-
-    /// Empties the log, waiting for readers to end.
-    fn empty_log(&mut self) -> Result<(), StoreError> {
-        let told = |error| fault(LOG, error);
-        let start = Instant::now();
-        self.conn.busy_timeout(self.log.wait.min(TRUNCATE_ATTEMPT)).map_err(told)?;
-        // One long attempt could wait in vain: it notes at its beginning which reader's mark is
-        // too old and waits for that mark to be free, while new readers keep taking it. A new
-        // attempt looks again, and every attempt keeps what the one before has done.
-        let mut blocked = self.shorten_log("TRUNCATE");
-        while matches!(blocked, Ok(true)) && start.elapsed() < self.log.wait {
-            blocked = self.shorten_log("TRUNCATE");
-        }
-        self.conn.busy_timeout(BUSY_WAIT).map_err(told)?;
-        if blocked? {
-            return Err(StoreError::Unavailable(String::from(
-                "a reader holds the write-ahead log; end long-running programs on the database",
-            )));
-        }
-        Ok(())
-    }
-
-    /// Runs one checkpoint; true if a reader kept it from its end.
-    fn shorten_log(&self, mode: &str) -> Result<bool, StoreError> {
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let blocked = all(&self.conn, LOG, &sql, [], |row| {
-            row.get::<_, bool>(0).map_err(|error| fault(LOG, error))
-        })?;
-        Ok(blocked.contains(&true))
-    }
-
     fn no_batch(&self, verb: &str) -> Result<(), StoreError> {
         match self.batch {
             Batch::None => Ok(()),
@@ -308,7 +230,9 @@ impl Writer for SqliteWriter {
                 }
                 self.finish()?;
                 self.marked_in_use = true;
-                self.bound_log();
+                if self.log.bound(&self.conn) {
+                    self.counters.checkpoints += 1;
+                }
                 Ok(())
             }
         }
@@ -351,7 +275,7 @@ impl Writer for SqliteWriter {
     fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
         self.no_batch("checkpoint")?;
         self.counters.checkpoints += 1;
-        if truncate { self.empty_log() } else { self.shorten_log("PASSIVE").map(|_blocked| ()) }
+        if truncate { self.log.empty(&self.conn) } else { log::shorten(&self.conn) }
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
