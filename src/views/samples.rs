@@ -246,6 +246,9 @@ pub(super) fn keys() -> Vec<KeyRecord> {
         last_seen: NOW.minus(20),
         state: "current".to_owned(),
         seq: None,
+        nbf: None,
+        exp: None,
+        left_at: None,
     }]
 }
 

@@ -251,6 +251,9 @@ pub(crate) fn key(kid: &str, state: &str) -> KeyRecord {
         last_seen: T.plus(60),
         state: state.to_owned(),
         seq: Some(4),
+        nbf: Some(UnixSeconds(1)),
+        exp: Some(UnixSeconds(2_000_000_000)),
+        left_at: None,
     }
 }
 
