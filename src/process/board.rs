@@ -111,6 +111,8 @@ pub struct Unplaced {
     pub node: Node,
     /// Nodes it has links with.
     pub neighbours: Vec<String>,
+    /// The agent's `site` label.
+    pub site_label: Option<String>,
 }
 
 impl Board {
@@ -306,6 +308,7 @@ impl Board {
         let all = inner.nodes.values().map(|entry| Unplaced {
             node: entry.node.clone(),
             neighbours: neighbours.remove(entry.node.id.as_str()).unwrap_or_default(),
+            site_label: inner.site_label(&entry.node),
         });
         Some(all.collect())
     }
@@ -321,7 +324,8 @@ impl Board {
                 continue;
             }
             inner.dirty_sites.insert(site.id.clone());
-            inner.sites.insert(site.id.clone(), site);
+            let counts = inner.sites.get(&site.id).map(|old| old.counts).unwrap_or_default();
+            inner.sites.insert(site.id.clone(), Site { counts, ..site });
         }
         for (id, site, x, y) in nodes {
             let Some(entry) = inner.nodes.get_mut(id) else { continue };
@@ -385,6 +389,11 @@ impl Inner {
                 .collect(),
             alarms_open: self.alarms_open,
         }
+    }
+
+    fn site_label(&self, node: &Node) -> Option<String> {
+        let agent = self.agents.get(node.agent_id.as_ref()?)?;
+        agent.summary.site.clone()
     }
 
     /// A link is shown once both its nodes have a place.

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::board::{Board, EndLive};
 use super::draft::Effects;
-use super::fleet::{AgentMem, EdgeMem, Fleet};
+use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
 use super::handle::AgentSummary;
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::state::{AgentStatus, AlarmState, EdgeState};
 use crate::store::change::EdgeEnd;
 use crate::topology::edge_match::Claim;
+use crate::topology::sites::{self, RoleFacts};
 use crate::topology::picture::{Edge, End, Node, NodeKind};
 
 use std::sync::Arc;
@@ -107,7 +108,7 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
     let node = Node {
         id: agent_node_id(agent),
         kind: NodeKind::Agent,
-        role: role(agent, states.len()),
+        role: role(fleet, agent),
         agent_id: Some(record.id.clone()),
         label: record.hostname.clone().unwrap_or_else(|| record.id.to_string()),
         status: Some(record.status),
@@ -150,12 +151,13 @@ fn role(agent: &AgentMem, links: usize) -> String {
         .peers
         .values()
         .any(|mem| mem.peer.allowed_ips.iter().any(|net| net.prefix_len() < net.max_prefix_len()));
-    let label = agent.record.labels.get("role").map(String::as_str);
-    match label {
-        Some(label @ ("gateway" | "relay")) => label.to_owned(),
-        _ if wide && links >= 4 => "gateway".to_owned(),
-        _ => "agent".to_owned(),
-    }
+    let facts = RoleFacts {
+        label: agent.record.labels.get("role").map(String::as_str),
+        wide_peers,
+        degree: agent.edges.len(),
+        neighbours_degree: neighbours_degree(fleet, agent),
+    };
+    sites::role(&facts).to_string()
 }
 
 /// A peer without an agent, as its listers know it.

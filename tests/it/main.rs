@@ -1,5 +1,10 @@
 //! The integration tests: one binary, real sockets, real files, a clock turned by hand.
-#![expect(clippy::unwrap_used, reason = "a failed setup step is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed setup step is a failed test"
+)]
 
 mod data_shapes;
 mod keys;
