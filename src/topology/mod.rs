@@ -5,5 +5,9 @@
 pub mod edge_match;
 pub mod graph;
 mod intern;
+pub mod layout;
+mod packing;
 pub mod picture;
+mod rings;
+pub mod sites;
 pub mod verdict;
