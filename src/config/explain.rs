@@ -1,6 +1,8 @@
 //! What the settings mean, for `kattila check-config` and for the settings page.
 
-use super::{Access, Config, Dnssec, Durability, Enroll, KeySource, Rate};
+use crate::verify::rate::Rate;
+
+use super::{Access, Config, Dnssec, Durability, Enroll, KeySource};
 
 /// A token shorter than this is worth a warning: 32 hexadecimal digits are 128 bits.
 const ADVISED_TOKEN_CHARS: usize = 32;
@@ -97,7 +99,9 @@ const fn enroll(enroll: Enroll) -> &'static str {
 }
 
 fn rate(rate: Option<Rate>, what: &str) -> String {
-    rate.map_or("no limit".to_owned(), |rate| format!("{what}: {rate}"))
+    rate.map_or("no limit".to_owned(), |Rate { per_second, burst }| {
+        format!("{per_second} {what} per second, {burst} at once")
+    })
 }
 
 fn admin(access: &Access) -> String {

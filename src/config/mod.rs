@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use crate::model::access::Role;
+use crate::verify::rate::Rate;
 
 use mistake::ConfigError;
 use source::Values;
@@ -116,21 +117,6 @@ pub struct Verify {
     pub min_version: u8,
     /// Whether version 1 signatures over the bytes as received are the only ones taken.
     pub raw_only: bool,
-}
-
-/// A steady rate with room for bursts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Permits that come back per second.
-    pub per_second: u32,
-    /// Permits there are at most.
-    pub burst: u32,
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} per second, {} at once", self.per_second, self.burst)
-    }
 }
 
 /// The limits by agent and by address; `None` for no limit.

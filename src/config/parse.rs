@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use zeroize::Zeroizing;
 
 use crate::model::access::Role;
+use crate::verify::rate::Rate;
 
-use super::{Dnssec, Durability, Enroll, Rate};
+use super::{Dnssec, Durability, Enroll};
 
 /// Longest name DNS can carry in text form (RFC 1035 section 2.3.4: 255 octets on the wire).
 const MAX_DNS_NAME: usize = 253;
@@ -85,11 +86,7 @@ pub(super) fn rate(text: &str) -> Result<Option<Rate>, String> {
     if text == "off" {
         return Ok(None);
     }
-    let parsed = text.split_once('/').and_then(|(per_second, burst)| {
-        let per_second = per_second.trim().parse().ok().filter(|n| (1..=1_000_000).contains(n))?;
-        let burst = burst.trim().parse().ok().filter(|n| (1..=1_000_000).contains(n))?;
-        Some(Rate { per_second, burst })
-    });
+    let parsed = text.parse::<Rate>().ok();
     parsed.map(Some).ok_or_else(|| {
         format!("\"{text}\" is not RATE/BURST in whole numbers, such as 1/60, or \"off\"")
     })

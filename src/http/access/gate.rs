@@ -1,0 +1,339 @@
+//! Tells who a caller is, from a bearer token or a session cookie, never from both.
+
+use axum::http::{HeaderMap, header};
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::error::ApiError;
+use crate::model::access::Role;
+use crate::store::change::SessionRecord;
+use crate::wire::codes::ErrorCode;
+
+use super::keep::KeepSessions;
+use super::sessions::{ABSOLUTE_SECONDS, Known, Sessions, is_over};
+use super::{Caller, Way, cookie, token};
+
+/// The name of who holds the configured token.
+const ADMIN: &str = "admin";
+
+/// The gate.
+pub struct Gate {
+    admin: Option<[u8; 32]>,
+    anonymous: Option<Role>,
+    plain: bool,
+    sign_in_allowed: bool,
+    known: Sessions,
+    kept: Box<dyn KeepSessions>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").field("anonymous", &self.anonymous).finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// A gate as the settings say.
+    pub fn new(config: &Config, kept: Box<dyn KeepSessions>, clock: Clock) -> Self {
+        Self {
+            admin: config.access.admin_token.as_ref().map(|secret| token::hash(secret)),
+            anonymous: config.access.anonymous,
+            plain: config.tls.is_none(),
+            sign_in_allowed: config.sign_in_allowed(),
+            known: Sessions::default(),
+            kept,
+            clock,
+        }
+    }
+
+    /// Whether cookies of this door go over plain HTTP.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Who sends these headers; `None` for nobody in particular, where strangers see nothing.
+    pub async fn admit(&self, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
+        match (bearer(headers)?, cookie::session(headers, self.plain)) {
+            (Some(_), Some(_)) => Err(ApiError::new(
+                ErrorCode::Unauthenticated,
+                "Send a bearer token or a session cookie, not both.",
+            )),
+            (Some(secret), None) => match self.by_token(secret).await? {
+                Some(record) => caller(&record, Way::Bearer).map(Some),
+                None => Err(ApiError::new(
+                    ErrorCode::Unauthenticated,
+                    "This token is not known here, or it has ended.",
+                )),
+            },
+            (None, Some(secret)) => Ok(self.by_session(secret).await?.or_else(|| self.stranger())),
+            (None, None) => Ok(self.stranger()),
+        }
+    }
+
+    fn stranger(&self) -> Option<Caller> {
+        let role = self.anonymous?;
+        Some(Caller { name: "anonymous".to_owned(), role, way: Way::Anonymous })
+    }
+
+    /// The record behind a token with rights of its own; for the configured admin token, one
+    /// that is stored nowhere.
+    async fn by_token(&self, secret: &str) -> Result<Option<SessionRecord>, ApiError> {
+        let hash = token::hash(secret);
+        if self.admin.is_some_and(|admin| token::same(&admin, &hash)) {
+            return Ok(Some(self.record(ADMIN, Role::Admin, "token", hash)));
+        }
+        Ok(self.find(hash).await?.filter(|record| record.kind == "token"))
+    }
+
+    async fn by_session(&self, secret: &str) -> Result<Option<Caller>, ApiError> {
+        let hash = token::hash(secret);
+        let Some(record) = self.find(hash).await? else { return Ok(None) };
+        if record.kind != "session" {
+            return Ok(None);
+        }
+        let form_token = token::form_token(secret);
+        caller(&record, Way::Session { hash, form_token }).map(Some)
+    }
+
+    async fn find(&self, hash: [u8; 32]) -> Result<Option<SessionRecord>, ApiError> {
+        let now = self.clock.now();
+        match self.known.used(&hash, now) {
+            Known::Live { record, store: false } => Ok(Some(record)),
+            Known::Live { record, store: true } => {
+                // The time of the last use matters after a restart only; a failure to store it
+                // must not keep anybody out.
+                if let Err(error) = self.kept.put(record.clone()).await {
+                    tracing::debug!(cause = ?error.cause, "last use of a session not stored");
+                }
+                Ok(Some(record))
+            }
+            Known::Ended => Ok(None),
+            Known::Unknown => {
+                let found = self.kept.find(hash).await?;
+                let Some(record) = found.filter(|record| !is_over(record, now)) else {
+                    return Ok(None);
+                };
+                self.forget(self.known.learn(record.clone(), now)).await?;
+                Ok(Some(record))
+            }
+        }
+    }
+
+    /// Opens a session for who holds a token: the session's own token, or `None` if that token
+    /// opens nothing.
+    pub async fn sign_in(&self, secret: &str) -> Result<Option<Zeroizing<String>>, ApiError> {
+        if !self.sign_in_allowed {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "Signing in would send the token unencrypted: set KATTILA_TLS_CERT and \
+                 KATTILA_TLS_KEY, or accept the risk with KATTILA_INSECURE_HTTP=1.",
+            ));
+        }
+        let Some(rights) = self.by_token(secret).await? else { return Ok(None) };
+        let session = token::make("").map_err(ApiError::internal)?;
+        let role = Role::from_word(&rights.role)
+            .ok_or_else(|| ApiError::internal("a stored token has an unknown role"))?;
+        let mut record = self.record(&rights.name, role, "session", token::hash(&session));
+        record.expires_at = Some(record.created_at.plus(ABSOLUTE_SECONDS));
+        self.kept.put(record.clone()).await?;
+        let now = self.clock.now();
+        self.forget(self.known.learn(record, now)).await?;
+        Ok(Some(session))
+    }
+
+    /// Ends the session of this cookie, if it is one.
+    pub async fn sign_out(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let Some(secret) = cookie::session(headers, self.plain) else { return Ok(()) };
+        let hash = token::hash(secret);
+        if self.find(hash).await?.is_none_or(|record| record.kind != "session") {
+            return Ok(());
+        }
+        self.known.end(&hash);
+        self.kept.remove(hash).await
+    }
+
+    /// Stores a token that was made for somebody else.
+    pub async fn add_token(&self, record: SessionRecord) -> Result<(), ApiError> {
+        self.kept.put(record).await
+    }
+
+    /// Whether what let a caller in still would: asked by streams, which outlive requests.
+    pub fn still_good(&self, caller: &Caller) -> bool {
+        match &caller.way {
+            Way::Anonymous | Way::Bearer => true,
+            Way::Session { hash, .. } => self.known.is_live(hash, self.clock.now()),
+        }
+    }
+
+    async fn forget(&self, surplus: Vec<[u8; 32]>) -> Result<(), ApiError> {
+        for hash in surplus {
+            self.kept.remove(hash).await?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, name: &str, role: Role, kind: &str, hash: [u8; 32]) -> SessionRecord {
+        let now = self.clock.now();
+        SessionRecord {
+            token_hash: hash,
+            name: name.to_owned(),
+            role: role.as_str().to_owned(),
+            kind: kind.to_owned(),
+            form_token: None,
+            created_at: now,
+            last_used_at: now,
+            expires_at: None,
+        }
+    }
+}
+
+fn caller(record: &SessionRecord, way: Way) -> Result<Caller, ApiError> {
+    let role = Role::from_word(&record.role)
+        .ok_or_else(|| ApiError::internal(format!("{} has an unknown role", record.name)))?;
+    Ok(Caller { name: record.name.clone(), role, way })
+}
+
+/// The token of `Authorization: Bearer TOKEN` (RFC 6750 section 2.1).
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match text {
+        Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(secret.trim())),
+        Some(_) | None => Err(ApiError::new(
+            ErrorCode::Unauthenticated,
+            "Send the header as: Authorization: Bearer TOKEN.",
+        )),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+
+    use axum::http::HeaderValue;
+    use futures_util::FutureExt as _;
+    use futures_util::future::BoxFuture;
+
+    use crate::config::source::Values;
+    use crate::model::time::UnixSeconds;
+
+    use super::*;
+
+    pub(in crate::http) const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
+
+    /// Sessions in a map that outlives its gate, as a database does.
+    #[derive(Clone, Default)]
+    pub(in crate::http) struct Shelf(Arc<Mutex<HashMap<[u8; 32], SessionRecord>>>);
+
+    impl KeepSessions for Shelf {
+        fn find(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<SessionRecord>, ApiError>> {
+            let found = self.0.lock().unwrap().get(&hash).cloned();
+            async { Ok(found) }.boxed()
+        }
+        fn put(&self, record: SessionRecord) -> BoxFuture<'_, Result<(), ApiError>> {
+            self.0.lock().unwrap().insert(record.token_hash, record);
+            async { Ok(()) }.boxed()
+        }
+        fn remove(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<(), ApiError>> {
+            self.0.lock().unwrap().remove(&hash);
+            async { Ok(()) }.boxed()
+        }
+    }
+
+    pub(in crate::http) fn gate(pairs: &[(&str, &str)], shelf: &Shelf, clock: &Clock) -> Gate {
+        let base = [
+            ("KATTILA_PSK", "kattila-test-psk-000000000000000"),
+            ("KATTILA_ADMIN_TOKEN", ADMIN_TOKEN),
+        ];
+        let values = Values::from_pairs(base.into_iter().chain(pairs.iter().copied()));
+        let config = Config::load(&values).unwrap();
+        Gate::new(&config, Box::new(shelf.clone()), clock.clone())
+    }
+
+    fn clock() -> Clock {
+        Clock::manual(UnixSeconds(1_800_000_000))
+    }
+
+    fn with(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs.map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    fn bearing(secret: &str) -> HeaderMap {
+        with(&[(header::AUTHORIZATION, &format!("Bearer {secret}"))])
+    }
+
+    fn cookied(secret: &str) -> HeaderMap {
+        with(&[(header::COOKIE, &format!("kattila={secret}"))])
+    }
+
+    #[tokio::test]
+    async fn strangers_are_nobody_unless_they_may_look() {
+        let closed = gate(&[], &Shelf::default(), &clock());
+        assert!(closed.admit(&HeaderMap::new()).await.unwrap().is_none());
+        let open = gate(&[("KATTILA_ANONYMOUS_ROLE", "viewer")], &Shelf::default(), &clock());
+        let caller = open.admit(&HeaderMap::new()).await.unwrap().unwrap();
+        assert_eq!((caller.role, caller.form_token()), (Role::Viewer, None));
+        let wrong = open.admit(&bearing("wrong")).await.unwrap_err();
+        assert_eq!(wrong.code(), ErrorCode::Unauthenticated, "a wrong token is never a stranger");
+    }
+
+    #[tokio::test]
+    async fn a_token_becomes_a_session_that_survives_a_restart() {
+        let (shelf, clock) = (Shelf::default(), clock());
+        let first = gate(&[], &shelf, &clock);
+        let admin = first.admit(&bearing(ADMIN_TOKEN)).await.unwrap().unwrap();
+        assert_eq!((admin.role, admin.way), (Role::Admin, Way::Bearer));
+        assert!(first.sign_in("wrong").await.unwrap().is_none());
+        let session = first.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+        let second = gate(&[], &shelf, &clock);
+        let caller = second.admit(&cookied(&session)).await.unwrap().unwrap();
+        assert_eq!(caller.role, Role::Admin);
+        assert_eq!(caller.form_token(), Some(token::form_token(&session).as_str()));
+        assert!(second.still_good(&caller));
+        second.sign_out(&cookied(&session)).await.unwrap();
+        assert!(second.admit(&cookied(&session)).await.unwrap().is_none());
+        assert!(!second.still_good(&caller));
+        assert!(gate(&[], &shelf, &clock).admit(&cookied(&session)).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn sessions_are_no_tokens_and_tokens_no_sessions() {
+        let (shelf, clock) = (Shelf::default(), clock());
+        let gate = gate(&[], &shelf, &clock);
+        let session = gate.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+        assert!(gate.admit(&bearing(&session)).await.is_err());
+        assert!(gate.admit(&cookied(ADMIN_TOKEN)).await.unwrap().is_none());
+        let (made, record) = token::api_token("ci", Role::Operator, clock.now()).unwrap();
+        gate.add_token(record).await.unwrap();
+        assert_eq!(gate.admit(&bearing(&made)).await.unwrap().unwrap().role, Role::Operator);
+        assert!(gate.admit(&cookied(&made)).await.unwrap().is_none());
+        let both = with(&[
+            (header::AUTHORIZATION, &format!("Bearer {ADMIN_TOKEN}")),
+            (header::COOKIE, &format!("kattila={}", session.as_str())),
+        ]);
+        assert!(gate.admit(&both).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn idle_sessions_end_in_the_store_too() {
+        let (shelf, clock) = (Shelf::default(), clock());
+        let first = gate(&[], &shelf, &clock);
+        let session = first.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+        clock.set(clock.now().plus(31 * 60));
+        assert!(gate(&[], &shelf, &clock).admit(&cookied(&session)).await.unwrap().is_none());
+        assert!(first.admit(&cookied(&session)).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn nobody_signs_in_over_plain_http_from_elsewhere() {
+        let shelf = Shelf::default();
+        let wide = gate(&[("KATTILA_LISTEN", "0.0.0.0:5086")], &shelf, &clock());
+        let error = wide.sign_in(ADMIN_TOKEN).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Forbidden);
+        assert!(wide.admit(&bearing(ADMIN_TOKEN)).await.unwrap().is_some());
+    }
+}

@@ -1,0 +1,121 @@
+//! The layer in front of every route that needs a role.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use crate::clock::Clock;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::http::server::Source;
+use crate::http::sources::Sources;
+use crate::model::access::Role;
+use crate::wire::codes::ErrorCode;
+
+use super::gate::Gate;
+use super::{Caller, Way, token};
+
+/// Where a script of ours puts the form token.
+const FORM_HEADER: HeaderName = HeaderName::from_static("x-kattila-form");
+
+/// What the layer works with.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// Tells who it is.
+    pub gate: Arc<Gate>,
+    /// Counts wrong tokens.
+    pub sources: Arc<Sources>,
+    /// The time.
+    pub clock: Clock,
+    /// The role a caller must have at least.
+    pub role: Role,
+}
+
+/// Lets a request through to its handler, or not.
+pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.examine(request).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+impl Guard {
+    async fn examine(&self, mut request: Request) -> Result<Request, ApiError> {
+        let (source, now) = (Source::of(request.extensions()).0, self.clock.now());
+        self.sources.check(source, now)?;
+        let caller = match self.gate.admit(request.headers()).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                self.sources.refused(source, now);
+                return Err(error);
+            }
+        };
+        let Some(caller) = caller else {
+            return Err(ApiError::new(
+                ErrorCode::Unauthenticated,
+                "Sign in at /login, or send Authorization: Bearer TOKEN.",
+            ));
+        };
+        if caller.role < self.role {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                format!("This needs the role {}; yours is {}.", self.role, caller.role),
+            ));
+        }
+        if changes(request.method()) {
+            request = check_form_token(request, &caller).await?;
+        }
+        request.extensions_mut().insert(caller);
+        Ok(request)
+    }
+}
+
+/// Whether a method changes something (RFC 9110 section 9.2.1 calls the others safe).
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    form_token: String,
+}
+
+/// A browser sends its cookie whoever wrote the page; the token shows that the page was ours.
+async fn check_form_token(request: Request, caller: &Caller) -> Result<Request, ApiError> {
+    let Way::Session { form_token, .. } = &caller.way else { return Ok(request) };
+    let wrong = || {
+        ApiError::new(
+            ErrorCode::Forbidden,
+            "This form is too old or not ours; go back, reload the page and try again.",
+        )
+    };
+    if let Some(sent) = request.headers().get(FORM_HEADER) {
+        let right = token::same(sent.as_bytes(), form_token.as_bytes());
+        return if right { Ok(request) } else { Err(wrong()) };
+    }
+    if !body::is_form(request.headers()) {
+        return Err(wrong());
+    }
+    let (parts, sent) = request.into_parts();
+    let bytes = body::read(&parts.headers, sent, body::FORM_BYTES).await?;
+    let fields: Fields = body::form(bytes.clone()).await.map_err(|_incomplete| wrong())?;
+    if !token::same(fields.form_token.as_bytes(), form_token.as_bytes()) {
+        return Err(wrong());
+    }
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| ApiError::internal("a handler asks for a caller on an open route"))
+    }
+}

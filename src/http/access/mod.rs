@@ -1,0 +1,61 @@
+//! Who may come in and what they may do. Every route says what it needs, and there is no way
+//! to add one that does not ([`super::routes`]).
+
+pub mod cookie;
+pub mod gate;
+pub mod guard;
+pub mod guesses;
+pub mod keep;
+pub mod login;
+pub mod sessions;
+pub mod token;
+
+use crate::model::access::Role;
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: health, static files, the way in and out.
+    Public,
+    /// A signed body, which the handler verifies; cookies and tokens are not looked at.
+    Signature,
+    /// At least this role.
+    Role(Role),
+}
+
+/// Somebody who has been let in.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// `admin`, a token's name, or `anonymous`.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// How they came in.
+    pub way: Way,
+}
+
+/// How a caller came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Without saying who they are.
+    Anonymous,
+    /// With a token in a header, as programs do.
+    Bearer,
+    /// With a cookie, as browsers do.
+    Session {
+        /// SHA-256 of the session's token.
+        hash: [u8; 32],
+        /// What forms of this session must bring back.
+        form_token: String,
+    },
+}
+
+impl Caller {
+    /// What forms of this caller must bring back, if the caller has forms.
+    pub fn form_token(&self) -> Option<&str> {
+        match &self.way {
+            Way::Session { form_token, .. } => Some(form_token),
+            Way::Anonymous | Way::Bearer => None,
+        }
+    }
+}

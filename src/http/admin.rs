@@ -1,0 +1,188 @@
+//! What only admins may do.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::model::access::Role;
+use crate::model::id::{AgentId, FleetId};
+use crate::process::handle::{Command, Done, ResetTarget};
+use crate::wire::codes::ErrorCode;
+
+use super::access::{Caller, token};
+use super::body::JsonBody;
+use super::error::ApiError;
+use super::state::AppState;
+
+/// Longest name of a token.
+const NAME_CHARS: usize = 64;
+
+/// Whose topology state to clear: exactly one of the first three.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// One agent's.
+    pub agent_id: Option<AgentId>,
+    /// A fleet's.
+    pub fleet_id: Option<FleetId>,
+    /// Everybody's.
+    #[serde(default)]
+    pub all: bool,
+    /// Also remove the registration.
+    #[serde(default)]
+    pub forget: bool,
+    /// Also unpin the key.
+    #[serde(default)]
+    pub identity: bool,
+}
+
+impl Reset {
+    fn target(&self) -> Result<ResetTarget, ApiError> {
+        match (&self.agent_id, &self.fleet_id, self.all) {
+            (Some(agent), None, false) => Ok(ResetTarget::Agent(agent.clone())),
+            (None, Some(fleet), false) => Ok(ResetTarget::Fleet(fleet.clone())),
+            (None, None, true) => Ok(ResetTarget::All),
+            (None, None, false) => Err(ApiError::bad_request(
+                "Say whose state to clear: agent_id, fleet_id, or \"all\": true.",
+            )),
+            (Some(_), _, _) | (_, Some(_), _) => {
+                Err(ApiError::bad_request("Say only one of agent_id, fleet_id and \"all\": true."))
+            }
+        }
+    }
+}
+
+/// How much was cleared.
+#[derive(Debug, Serialize)]
+pub struct Cleared {
+    /// `ok`.
+    pub status: &'static str,
+    /// Agents.
+    pub agents: u64,
+    /// Interfaces.
+    pub interfaces: u64,
+    /// Edges.
+    pub edges: u64,
+    /// Alarms.
+    pub alarms: u64,
+}
+
+/// `POST /status/admin/reset`.
+pub async fn reset(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(body): JsonBody<Reset>,
+) -> Result<Json<Cleared>, ApiError> {
+    let command = Command::Reset {
+        target: body.target()?,
+        forget: body.forget,
+        identity: body.identity,
+        by: caller.name,
+    };
+    match state.processor.command(command).await? {
+        Done::Reset { agents, interfaces, edges, alarms } => {
+            Ok(Json(Cleared { status: "ok", agents, interfaces, edges, alarms }))
+        }
+        Done::Nothing => Err(ApiError::internal("a reset did not tell what it did")),
+    }
+}
+
+/// What token to make.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// Whose it is; shown in the history.
+    pub name: String,
+    /// `viewer`, `operator` or `admin`.
+    pub role: String,
+}
+
+/// The token, told this once.
+#[derive(Serialize)]
+pub struct MadeToken {
+    /// Whose it is.
+    pub name: String,
+    /// What it may do.
+    pub role: &'static str,
+    /// The token itself.
+    pub token: String,
+}
+
+impl std::fmt::Debug for MadeToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MadeToken({} {})", self.name, self.role)
+    }
+}
+
+/// `POST /api/v1/tokens`.
+pub async fn add_token(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(wanted): JsonBody<NewToken>,
+) -> Result<(StatusCode, Json<MadeToken>), ApiError> {
+    let role = Role::from_word(&wanted.role).ok_or_else(|| {
+        ApiError::new(ErrorCode::InvalidField, "role must be one of: viewer, operator, admin.")
+    })?;
+    let name = token_name(&wanted.name)
+        .map_err(|problem| ApiError::new(ErrorCode::InvalidField, problem))?;
+    let (secret, record) =
+        token::api_token(name, role, state.clock.now()).map_err(ApiError::internal)?;
+    state.gate.add_token(record).await?;
+    let what = format!("made the token {name} with the role {role}");
+    state.processor.command(Command::Note { by: caller.name, what }).await?;
+    let made = MadeToken { name: name.to_owned(), role: role.as_str(), token: (*secret).clone() };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// A name that can be shown and told from those the manager gives itself.
+pub fn token_name(name: &str) -> Result<&str, String> {
+    let fits = (1..=NAME_CHARS).contains(&name.chars().count())
+        && !name.chars().any(char::is_control)
+        && name.trim() == name;
+    let taken = matches!(name, "admin" | "anonymous");
+    match (fits, taken) {
+        (true, false) => Ok(name),
+        (true, true) => Err(format!("The name {name} is the manager's own; choose another.")),
+        (false, _) => {
+            Err(format!("The name must have 1 to {NAME_CHARS} characters and no space around it."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(json: &str) -> Result<ResetTarget, ApiError> {
+        serde_json::from_str::<Reset>(json).unwrap().target()
+    }
+
+    #[test]
+    fn a_reset_names_exactly_one_target() {
+        assert_eq!(target(r#"{"all":true}"#).unwrap(), ResetTarget::All);
+        let agent = target(r#"{"agent_id":"gw-1","forget":true}"#).unwrap();
+        assert_eq!(agent, ResetTarget::Agent("gw-1".parse().unwrap()));
+        let fleet = target(r#"{"fleet_id":"a"}"#).unwrap();
+        assert_eq!(fleet, ResetTarget::Fleet("a".parse().unwrap()));
+        for bad in [
+            "{}",
+            r#"{"all":false}"#,
+            r#"{"forget":true}"#,
+            r#"{"agent_id":"a","all":true}"#,
+            r#"{"agent_id":"a","fleet_id":"a"}"#,
+            r#"{"fleet_id":"a","all":true}"#,
+        ] {
+            assert_eq!(target(bad).unwrap_err().code(), ErrorCode::BadRequest, "{bad}");
+        }
+        assert!(serde_json::from_str::<Reset>(r#"{"agent":"a"}"#).is_err());
+    }
+
+    #[test]
+    fn names_of_tokens_cannot_pass_for_the_manager() {
+        assert!(token_name("ci runner").is_ok());
+        for bad in ["", " ci", "admin", "anonymous", "a\nb", &"x".repeat(65)] {
+            assert!(token_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What agents send: reports and announcements, verified before anything else is done.
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::model::time::UnixSeconds;
+use crate::process::handle::Submission;
+use crate::verify::rejection::Rejection;
+use crate::verify::{Announcement, Verified, verify_register, verify_report};
+use crate::wire::answer::{Announced, Receipt, Taken};
+use crate::wire::codes::ErrorCode;
+use crate::wire::limits;
+
+use super::body;
+use super::error::{ApiError, status};
+use super::server::Source;
+use super::state::AppState;
+
+/// `POST /status/updates`: a signed report. Answers only after the commit.
+pub async fn updates(
+    State(state): State<AppState>,
+    Source(source): Source,
+    request: Request,
+) -> Result<Json<Receipt>, ApiError> {
+    let door = AgentDoor { state: &state, source };
+    let result = door.report(request).await;
+    state.metrics.report(match &result {
+        Ok(receipt) if receipt.status == Taken::Ok => "ok",
+        Ok(_) => "duplicate",
+        Err(error) => error.code().as_str(),
+    });
+    door.settle(result).map(Json)
+}
+
+/// `POST /status/register`: an agent announces itself (version 1).
+pub async fn register(
+    State(state): State<AppState>,
+    Source(source): Source,
+    request: Request,
+) -> Result<Json<Announced>, ApiError> {
+    let door = AgentDoor { state: &state, source };
+    let result = door.announcement(request).await;
+    door.settle(result).map(Json)
+}
+
+/// The answer of `GET /status/healthcheck`.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// `ok`.
+    pub status: &'static str,
+    /// `ok`, or `none` while there is no key to check signatures with.
+    pub keys: &'static str,
+    /// The manager's clock.
+    pub server_time: UnixSeconds,
+    /// The manager's version.
+    pub version: &'static str,
+}
+
+/// `GET /status/healthcheck`: whether reports can be taken. Never asks DNS.
+pub async fn healthcheck(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
+    let processor = state.processor.status();
+    if !processor.running || !processor.storage_ok {
+        return Err(ApiError::new(
+            ErrorCode::StorageUnavailable,
+            "Reports cannot be stored at the moment; look at the manager's disk and log.",
+        ));
+    }
+    let now = state.clock.now();
+    let keys = if state.keeper.ring().usable(now).next().is_some() { "ok" } else { "none" };
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(Json(Health { status: "ok", keys, server_time: now, version }))
+}
+
+/// One request of an agent.
+struct AgentDoor<'a> {
+    state: &'a AppState,
+    source: Option<IpAddr>,
+}
+
+impl AgentDoor<'_> {
+    async fn report(&self, request: Request) -> Result<Receipt, ApiError> {
+        let body = self.read(request).await?;
+        let verified = self.verify(|now| self.check_report(&body, now)).await?;
+        let submission = Submission::new(verified, self.source);
+        let accepted =
+            self.state.processor.submit(submission).await.map_err(|why| self.refuse(&why))?;
+        Ok(Receipt {
+            status: if accepted.duplicate { Taken::Duplicate } else { Taken::Ok },
+            report_id: accepted.report_id,
+            server_time: self.state.clock.now(),
+            interval: self.state.config.interval,
+        })
+    }
+
+    async fn announcement(&self, request: Request) -> Result<Announced, ApiError> {
+        let body = self.read(request).await?;
+        let announcement = self.verify(|now| self.check_announcement(&body, now)).await?;
+        let announced = self.state.processor.announce(announcement, self.source).await;
+        announced.map_err(|why| self.refuse(&why))?;
+        Ok(Announced { status: Taken::Ok })
+    }
+
+    /// The body, if this address may send one and it is of the right type and size.
+    async fn read(&self, request: Request) -> Result<Bytes, ApiError> {
+        self.state.sources.check(self.source, self.state.clock.now())?;
+        let (parts, body) = request.into_parts();
+        body::require_json(&parts.headers)?;
+        body::read(&parts.headers, body, limits::BODY_BYTES).await
+    }
+
+    /// Verifies, and once more if the keys have just been renewed because of it.
+    async fn verify<T>(
+        &self,
+        check: impl Fn(UnixSeconds) -> Result<T, Rejection>,
+    ) -> Result<T, ApiError> {
+        let now = self.state.clock.now();
+        let mut result = check(now);
+        if let Err(rejection) = &result
+            && rejection.wants_new_keys()
+            && self.state.keeper.refresh_for_unknown_key(now).await
+        {
+            result = check(self.state.clock.now());
+        }
+        result.map_err(|why| self.refuse(&why))
+    }
+
+    fn check_report(&self, body: &Bytes, now: UnixSeconds) -> Result<Verified, Rejection> {
+        verify_report(body, &self.state.keeper.ring(), &self.state.policy, None, now)
+    }
+
+    fn check_announcement(
+        &self,
+        body: &Bytes,
+        now: UnixSeconds,
+    ) -> Result<Announcement, Rejection> {
+        verify_register(body, &self.state.keeper.ring(), &self.state.policy, None, now)
+    }
+
+    fn refuse(&self, rejection: &Rejection) -> ApiError {
+        self.state.processor.refused(rejection, self.source);
+        ApiError::from(rejection)
+    }
+
+    /// Counts what was the sender's fault against its address.
+    fn settle<T>(&self, result: Result<T, ApiError>) -> Result<T, ApiError> {
+        if let Err(error) = &result
+            && status(error.code()).is_client_error()
+        {
+            self.state.sources.refused(self.source, self.state.clock.now());
+        }
+        result
+    }
+}
+
+impl From<&Rejection> for ApiError {
+    fn from(rejection: &Rejection) -> Self {
+        let error = Self::new(rejection.code(), rejection.detail()).because(rejection);
+        let error = error.with(|refused| {
+            refused.agent = rejection.agent().map(ToString::to_string);
+        });
+        match rejection {
+            Rejection::TimestampSkew { now, max_skew, .. } => error.with(|refused| {
+                refused.server_time = Some(*now);
+                refused.max_skew = Some(*max_skew);
+            }),
+            Rejection::Replayed { accepted_at, .. } => {
+                error.with(|refused| refused.accepted_at = Some(*accepted_at))
+            }
+            Rejection::RateLimited { retry_after, .. } => error.retry_after(*retry_after),
+            Rejection::Envelope(_)
+            | Rejection::KeysUnavailable
+            | Rejection::SignatureInvalid { .. }
+            | Rejection::VersionDowngrade { .. }
+            | Rejection::IdentityRequired { .. }
+            | Rejection::AgentRevoked { .. }
+            | Rejection::EnrollmentClosed { .. }
+            | Rejection::AwaitingApproval { .. }
+            | Rejection::FleetMismatch { .. }
+            | Rejection::TickReplayed { .. }
+            | Rejection::NonceReused { .. }
+            | Rejection::DataInvalid { .. }
+            | Rejection::Overloaded
+            | Rejection::StorageUnavailable
+            | Rejection::Starting => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::state::Scheme;
+
+    use super::*;
+
+    #[test]
+    fn a_skewed_clock_is_told_both_times() {
+        let error = ApiError::from(&Rejection::TimestampSkew {
+            agent: "gw-1".parse().unwrap(),
+            timestamp: UnixSeconds(1),
+            now: UnixSeconds(1000),
+            max_skew: 600,
+        });
+        let problem = error.problem("r");
+        assert_eq!((problem.status, problem.code), (403, ErrorCode::TimestampSkew));
+        assert_eq!(problem.server_time, Some(UnixSeconds(1000)));
+        assert_eq!(problem.max_skew, Some(600));
+    }
+
+    #[test]
+    fn a_bad_signature_tells_the_log_more_than_the_sender() {
+        let error = ApiError::from(&Rejection::SignatureInvalid {
+            agent: "gw-1".parse().unwrap(),
+            scheme: Scheme::V2Hmac,
+            kid: Some("45819852fbdfc69a".parse().unwrap()),
+            may_be_new_key: true,
+        });
+        assert!(!error.problem("r").detail.contains("45819852fbdfc69a"));
+        assert!(error.cause.as_deref().unwrap().contains("45819852fbdfc69a"));
+        assert_eq!(error.agent.as_deref(), Some("gw-1"));
+    }
+}

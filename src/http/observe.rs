@@ -1,0 +1,213 @@
+//! Around every request: its id, its span, its time limit, its log line and its counters; and
+//! the body of a refusal, as a page or as `application/problem+json`.
+
+use std::any::Any;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument as _;
+
+use crate::wire::codes::ErrorCode;
+use crate::wire::limits;
+
+use super::error::{ApiError, Refused};
+use super::headers;
+use super::server::Source;
+use super::state::AppState;
+
+/// The header that names a request in an answer, as the log does.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Names requests: a random beginning per run, then a count.
+#[derive(Debug)]
+pub struct RequestIds {
+    run: u32,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// A new run.
+    pub fn new(run: u32) -> Self {
+        Self { run, next: AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> String {
+        let mut id = String::with_capacity(16);
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        // Writing into a String cannot fail.
+        write!(id, "{:08x}{count:08x}", self.run).unwrap_or_default();
+        id
+    }
+}
+
+/// The id of a request, for handlers that show it.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// What is known of a request before it is answered.
+struct Visit {
+    id: String,
+    method: Method,
+    path: String,
+    route: String,
+    wants_page: bool,
+    source: Source,
+    begun: Instant,
+}
+
+/// The outermost layer of the main door.
+pub async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let visit = Visit::of(&request, state.request_ids.next());
+    request.extensions_mut().insert(RequestId(visit.id.clone()));
+    let span = visit.span();
+    let limit = Duration::from_secs(limits::HANDLER_SECONDS);
+    let answered = tokio::time::timeout(limit, next.run(request)).instrument(span.clone()).await;
+    let mut response = answered.unwrap_or_else(|_elapsed| {
+        ApiError::new(ErrorCode::Overloaded, "The manager did not get to it in time; try again.")
+            .into_response()
+    });
+    let refused = response.extensions_mut().remove::<ApiError>();
+    let _in_span = span.entered();
+    visit.log(response.status(), refused.as_deref());
+    let code = refused.as_ref().map(|error| error.code());
+    state.metrics.request(&visit.route, response.status(), code, visit.begun.elapsed());
+    if let Some(refused) = refused {
+        response = visit.explain(&state, &refused, response);
+    }
+    finish(&state, &visit, response)
+}
+
+impl Visit {
+    fn of(request: &Request, id: String) -> Self {
+        let matched = request.extensions().get::<MatchedPath>();
+        let path = request.uri().path();
+        let accepts = |name: &str| {
+            let accept = request.headers().get(header::ACCEPT);
+            accept.and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(name))
+        };
+        Self {
+            id,
+            method: request.method().clone(),
+            route: matched.map_or("(none)", MatchedPath::as_str).to_owned(),
+            wants_page: is_page(path) && accepts("text/html"),
+            path: request.uri().path_and_query().map_or(path, |both| both.as_str()).to_owned(),
+            source: Source::of(request.extensions()),
+            begun: Instant::now(),
+        }
+    }
+
+    fn span(&self) -> tracing::Span {
+        let (id, method, route) = (&self.id, &self.method, &self.route);
+        if is_health(route) {
+            tracing::debug_span!("request", %id, %method, %route)
+        } else {
+            tracing::info_span!("request", %id, %method, %route)
+        }
+    }
+
+    /// One line per request: refused ones with their cause, the rest for debugging only.
+    fn log(&self, status: StatusCode, refused: Option<&Refused>) {
+        let status = status.as_u16();
+        let elapsed_us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let source = self.source.0.map(tracing::field::display);
+        let Some(refused) = refused else {
+            tracing::debug!(status, elapsed_us, source, "answered");
+            return;
+        };
+        let code = refused.code.as_str();
+        let cause = refused.cause.as_deref().unwrap_or(&refused.detail);
+        let agent = refused.agent.as_deref();
+        match status {
+            500 => tracing::error!(status, code, cause, source, agent, elapsed_us, "failed"),
+            503 => tracing::warn!(status, code, cause, source, agent, elapsed_us, "not served"),
+            // Refused unread, because this address was refused too often: it has its lines.
+            429 => tracing::debug!(status, code, cause, source, agent, elapsed_us, "refused"),
+            _ => tracing::info!(status, code, cause, source, agent, elapsed_us, "refused"),
+        }
+    }
+
+    /// Gives a refusal its body. The status and headers are already there.
+    fn explain(&self, state: &AppState, refused: &Refused, mut response: Response) -> Response {
+        if self.wants_page {
+            let signed_out = refused.code == ErrorCode::Unauthenticated;
+            if signed_out && self.method == Method::GET {
+                return super::access::login::redirect(&self.path);
+            }
+            if let Some(page) = super::pages::error_page(state, refused, &self.id) {
+                *response.body_mut() = Body::from(page);
+                let html = HeaderValue::from_static("text/html; charset=utf-8");
+                response.headers_mut().insert(header::CONTENT_TYPE, html);
+                return response;
+            }
+        }
+        // A struct of strings and numbers always has a JSON form.
+        let body = serde_json::to_vec(&refused.problem(&self.id)).unwrap_or_default();
+        *response.body_mut() = Body::from(body);
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+}
+
+fn finish(state: &AppState, visit: &Visit, mut response: Response) -> Response {
+    headers::protect(&mut response, state.config.tls.is_some());
+    if let Ok(id) = HeaderValue::from_str(&visit.id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Whether people rather than programs come here.
+fn is_page(path: &str) -> bool {
+    !path.starts_with("/status/") && !path.starts_with("/api/")
+}
+
+/// Asked every few seconds by supervisors; of no interest in a log.
+fn is_health(route: &str) -> bool {
+    matches!(route, "/status/healthcheck" | "/livez" | "/readyz")
+}
+
+/// Turns a handler's panic into a 500; the message goes to the log.
+pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "a panic without a message".to_owned(),
+    };
+    ApiError::internal(format!("a handler panicked: {message}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_sixteen_digits_and_never_repeat() {
+        let ids = RequestIds::new(0xab);
+        let (first, second) = (ids.next(), ids.next());
+        assert_eq!(first, "000000ab00000001");
+        assert_ne!(first, second);
+        assert_eq!(second.len(), 16);
+    }
+
+    #[test]
+    fn agents_and_programs_never_get_pages() {
+        assert!(is_page("/agents") && is_page("/") && is_page("/nowhere"));
+        assert!(!is_page("/status/updates") && !is_page("/api/v1/topology"));
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error_without_its_message_outside() {
+        let response = panicked(Box::new("index out of range"));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let error = response.extensions().get::<ApiError>().unwrap();
+        assert!(error.cause.as_deref().unwrap().contains("index out of range"));
+        assert!(!error.detail.contains("index"));
+    }
+}

@@ -1,0 +1,198 @@
+//! Agents: the list, one in full, and letting one in.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::http::access::Caller;
+use crate::http::error::ApiError;
+use crate::http::params::Id;
+use crate::http::state::AppState;
+use crate::keys::ring::Generation;
+use crate::model::id::{AgentId, EdgeId, FleetId, Kid};
+use crate::model::report::{Interface, Peer, Problem, Route};
+use crate::model::state::{AgentStatus, CanonForm, EdgeState, Scheme};
+use crate::model::time::UnixSeconds;
+use crate::process::board::Board;
+use crate::process::handle::{AgentSummary, Command};
+use crate::store::change::AgentRecord;
+use crate::store::row::AlarmFilter;
+use crate::wire::codes::ErrorCode;
+
+use super::alarms::AlarmView;
+use super::{Acknowledged, OK};
+
+/// Alarms shown with an agent.
+const ALARMS: usize = 200;
+
+/// An agent and everything it reports.
+#[derive(Debug, Serialize)]
+pub struct AgentView {
+    /// Its name.
+    pub agent_id: AgentId,
+    /// Its host's name.
+    pub hostname: Option<String>,
+    /// Its fleet.
+    pub fleet_id: FleetId,
+    /// Its program's version.
+    pub agent_version: Option<String>,
+    /// How the manager sees it.
+    pub status: AgentStatus,
+    /// Since when.
+    pub status_since: UnixSeconds,
+    /// When it was first accepted.
+    pub registered_at: UnixSeconds,
+    /// When its last report was received.
+    pub last_seen_at: Option<UnixSeconds>,
+    /// Its last tick.
+    pub last_tick: Option<i64>,
+    /// How its last report was signed.
+    pub scheme: Option<Scheme>,
+    /// Which bytes its version 1 signature covers.
+    pub form: Option<CanonForm>,
+    /// Which key signed its last report.
+    pub kid: Option<Kid>,
+    /// `current`, `previous` or `older`: how old that key is; absent if it is not known.
+    pub key_generation: Option<&'static str>,
+    /// Changes with every boot.
+    pub boot_id: Option<String>,
+    /// Seconds since the host booted.
+    pub uptime_seconds: Option<u64>,
+    /// Load averages over 1, 5 and 15 minutes.
+    pub load: Option<[f64; 3]>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What its last report said that could not be understood.
+    pub problems: Vec<Problem>,
+    /// Its clock minus the manager's, in seconds.
+    pub clock_offset: i64,
+    /// Relays its last report named.
+    pub relay_path: Vec<AgentId>,
+    /// Where its last report came from.
+    pub source: Option<IpAddr>,
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its routes.
+    pub routes: Vec<Route>,
+    /// Its WireGuard peers.
+    pub peers: Vec<PeerView>,
+    /// Its alarms that are not cleared.
+    pub alarms: Vec<AlarmView>,
+}
+
+/// A peer with the link it is an end of.
+#[derive(Debug, Serialize)]
+pub struct PeerView {
+    /// What the agent says of it.
+    #[serde(flatten)]
+    pub peer: Peer,
+    /// The link.
+    pub edge_id: EdgeId,
+    /// The verdict on it.
+    pub state: Option<EdgeState>,
+    /// Who is at the other end.
+    pub other: Option<OtherEnd>,
+}
+
+/// The node at the other end of a link.
+#[derive(Debug, Serialize)]
+pub struct OtherEnd {
+    /// Its id on the map.
+    pub node: String,
+    /// Its name for people.
+    pub label: String,
+    /// The agent there, if there is one.
+    pub agent_id: Option<AgentId>,
+}
+
+/// `GET /status/agents`.
+pub async fn list(State(state): State<AppState>) -> Json<Vec<AgentSummary>> {
+    Json(state.processor.agents())
+}
+
+/// `GET /api/v1/agents/{id}`.
+pub async fn one(
+    State(state): State<AppState>,
+    Id(id): Id<AgentId>,
+) -> Result<Json<AgentView>, ApiError> {
+    let Some(summary) = state.processor.agent(&id) else { return Err(unknown()) };
+    let detail = state
+        .read(move |reader| {
+            let filter =
+                AlarmFilter { agent: Some(id.clone()), limit: ALARMS, ..AlarmFilter::default() };
+            Ok((reader.agent(&id)?, reader.alarms(&filter)?))
+        })
+        .await?;
+    let (Some(detail), alarms) = detail else { return Err(unknown()) };
+    let board = state.processor.board();
+    let peers = detail.peers.into_iter();
+    let peers =
+        peers.map(|(peer, edge)| PeerView::new(board, &summary.agent_id, peer, edge)).collect();
+    let generation = summary.kid.as_ref().and_then(|kid| state.keeper.ring().generation(kid));
+    let AgentRecord { boot_id, uptime_seconds, load, labels, problems, source, .. } = detail.agent;
+    Ok(Json(AgentView {
+        agent_id: summary.agent_id,
+        hostname: summary.hostname,
+        fleet_id: summary.fleet_id,
+        agent_version: summary.agent_version,
+        status: summary.status,
+        status_since: summary.status_since,
+        registered_at: summary.registered_at,
+        last_seen_at: summary.last_seen_at,
+        last_tick: summary.last_tick,
+        scheme: summary.scheme,
+        form: summary.form,
+        kid: summary.kid,
+        key_generation: generation.map(generation_word),
+        boot_id,
+        uptime_seconds,
+        load,
+        labels,
+        problems,
+        clock_offset: summary.clock_offset,
+        relay_path: summary.relay_path,
+        source,
+        interfaces: detail.interfaces,
+        routes: detail.routes,
+        peers,
+        alarms: alarms.into_iter().map(AlarmView::from).collect(),
+    }))
+}
+
+/// `POST /api/v1/agents/{id}/approve`.
+pub async fn approve(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    state.processor.command(Command::Approve { agent, by: caller.name }).await?;
+    Ok(Json(OK))
+}
+
+fn unknown() -> ApiError {
+    ApiError::new(ErrorCode::AgentNotFound, "There is no such agent.")
+}
+
+const fn generation_word(generation: Generation) -> &'static str {
+    match generation {
+        Generation::Current => "current",
+        Generation::Previous(1) => "previous",
+        Generation::Previous(_) => "older",
+    }
+}
+
+impl PeerView {
+    fn new(board: &Board, agent: &AgentId, peer: Peer, edge_id: EdgeId) -> Self {
+        let edge = board.edge(edge_id.as_str());
+        let other = edge.as_ref().and_then(|edge| {
+            let here = format!("a:{agent}");
+            let id = if edge.source == here { &edge.target } else { &edge.source };
+            let node = board.node(id)?;
+            Some(OtherEnd { node: node.id, label: node.label, agent_id: node.agent_id })
+        });
+        Self { peer, edge_id, state: edge.map(|edge| edge.state), other }
+    }
+}

@@ -1,0 +1,228 @@
+//! Alarms: those that are open, those of the past, and what people do about them.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use crate::http::access::Caller;
+use crate::http::body::JsonBody;
+use crate::http::error::ApiError;
+use crate::http::params::{self, Id, Params};
+use crate::http::state::AppState;
+use crate::model::id::{AgentId, AlarmId, FleetId, ReportId};
+use crate::model::state::{AlarmKind, AlarmState, Severity};
+use crate::model::time::UnixSeconds;
+use crate::process::handle::Command;
+use crate::store::row::{AlarmFilter, AlarmRow};
+
+use super::{Acknowledged, OK};
+
+/// Open alarms in one answer. More than this many at once are an outage of everything, which
+/// the first ten thousand tell as well.
+const OPEN_ALARMS: usize = 10_000;
+
+/// Longest note, in characters.
+const NOTE_CHARS: usize = 500;
+
+/// An alarm.
+#[derive(Debug, Serialize)]
+pub struct AlarmView {
+    /// Its number.
+    pub id: AlarmId,
+    /// What it is about.
+    pub kind: AlarmKind,
+    /// How bad.
+    pub severity: Severity,
+    /// Where it stands.
+    pub state: AlarmState,
+    /// Its fleet, if it is about one.
+    pub fleet_id: Option<FleetId>,
+    /// Its agent, if it is about one.
+    pub agent_id: Option<AgentId>,
+    /// Which thing.
+    pub subject: String,
+    /// One sentence for a person.
+    pub message: String,
+    /// When it was raised.
+    pub raised_at: Option<UnixSeconds>,
+    /// When it was acknowledged.
+    pub acknowledged_at: Option<UnixSeconds>,
+    /// By whom.
+    pub acknowledged_by: Option<String>,
+    /// With what note.
+    pub note: Option<String>,
+    /// When its condition was over, for kinds that wait for an acknowledgement.
+    pub returned_at: Option<UnixSeconds>,
+    /// When it was cleared.
+    pub cleared_at: Option<UnixSeconds>,
+    /// Why it was cleared.
+    pub clear_cause: Option<String>,
+    /// The report that proves it, where one does.
+    pub report_id: Option<ReportId>,
+}
+
+impl From<AlarmRow> for AlarmView {
+    fn from(AlarmRow { alarm, agent_id }: AlarmRow) -> Self {
+        Self {
+            id: alarm.id,
+            kind: alarm.kind,
+            severity: alarm.severity,
+            state: alarm.state,
+            fleet_id: alarm.fleet,
+            agent_id,
+            subject: alarm.subject,
+            message: alarm.message,
+            raised_at: alarm.raised_at,
+            acknowledged_at: alarm.acknowledged_at,
+            acknowledged_by: alarm.acknowledged_by,
+            note: alarm.note,
+            returned_at: alarm.returned_at,
+            cleared_at: alarm.cleared_at,
+            clear_cause: alarm.clear_cause,
+            report_id: alarm.report,
+        }
+    }
+}
+
+/// What of the alarms is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Wanted {
+    /// `active`, `acknowledged`, `returned` or `cleared`; without it, all but the cleared.
+    pub state: Option<String>,
+    /// Only raised (or cleared) at or after this time.
+    pub since: Option<i64>,
+    /// Only of this agent.
+    pub agent_id: Option<AgentId>,
+    /// Only before this alarm.
+    pub before: Option<i64>,
+    /// At most this many.
+    pub limit: Option<usize>,
+}
+
+impl Wanted {
+    /// The one state asked for, if any.
+    fn state(&self) -> Result<Option<AlarmState>, ApiError> {
+        let Some(word) = &self.state else { return Ok(None) };
+        match AlarmState::from_word(word) {
+            Some(AlarmState::Pending) | None => Err(ApiError::bad_request(
+                "state must be one of: active, acknowledged, returned, cleared.",
+            )),
+            found => Ok(found),
+        }
+    }
+
+    fn filter(&self, cleared: bool) -> AlarmFilter {
+        // The past is paged; what is open is told whole unless the caller wants less.
+        let limit = match self.limit {
+            None if !cleared => OPEN_ALARMS,
+            asked => params::rows(asked),
+        };
+        AlarmFilter {
+            cleared,
+            since: self.since.map(UnixSeconds),
+            agent: self.agent_id.clone(),
+            before: self.before.map(AlarmId),
+            limit,
+        }
+    }
+}
+
+/// `GET /status/alarms`.
+pub async fn list(
+    State(state): State<AppState>,
+    Params(wanted): Params<Wanted>,
+) -> Result<Json<Vec<AlarmView>>, ApiError> {
+    let only = wanted.state()?;
+    let filter = wanted.filter(only == Some(AlarmState::Cleared));
+    let rows = state.read(move |reader| reader.alarms(&filter)).await?;
+    let rows = rows.into_iter().filter(|row| only.is_none_or(|only| row.alarm.state == only));
+    Ok(Json(rows.map(AlarmView::from).collect()))
+}
+
+/// `GET /api/v1/alarms/{id}`.
+pub async fn one(
+    State(state): State<AppState>,
+    Id(id): Id<i64>,
+) -> Result<Json<AlarmView>, ApiError> {
+    let row = state.read(move |reader| reader.alarm(AlarmId(id))).await?;
+    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("alarm"))
+}
+
+/// The body of an acknowledgement.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// Why, for others to read.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+impl Note {
+    /// The note, if there is one and it is not too long.
+    pub fn checked(self) -> Result<Option<String>, ApiError> {
+        let note = self.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
+        if note.as_ref().is_some_and(|note| note.chars().count() > NOTE_CHARS) {
+            return Err(ApiError::bad_request(format!(
+                "A note may have at most {NOTE_CHARS} characters."
+            )));
+        }
+        Ok(note)
+    }
+}
+
+/// `POST /api/v1/alarms/{id}/ack`.
+pub async fn acknowledge(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<i64>,
+    JsonBody(note): JsonBody<Note>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    let note = note.checked()?;
+    let command = Command::Acknowledge { alarm: AlarmId(id), by: caller.name, note };
+    state.processor.command(command).await?;
+    Ok(Json(OK))
+}
+
+/// An empty body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// `POST /api/v1/alarms/{id}/clear`.
+pub async fn clear(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<i64>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    state.processor.command(Command::Clear { alarm: AlarmId(id), by: caller.name }).await?;
+    Ok(Json(OK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_words_of_the_contract() {
+        let state = |word: &str| Wanted { state: Some(word.into()), ..Wanted::default() }.state();
+        assert_eq!(state("cleared").unwrap(), Some(AlarmState::Cleared));
+        assert!(state("pending").is_err() && state("open").is_err());
+        assert_eq!(Wanted::default().state().unwrap(), None);
+    }
+
+    #[test]
+    fn the_past_is_paged_and_the_present_is_whole() {
+        assert_eq!(Wanted::default().filter(false).limit, OPEN_ALARMS);
+        assert_eq!(Wanted::default().filter(true).limit, 100);
+    }
+
+    #[test]
+    fn notes_are_short_or_absent() {
+        let note = |text: &str| Note { note: Some(text.into()) }.checked();
+        assert_eq!(note("  ").unwrap(), None);
+        assert_eq!(note(" seen ").unwrap().as_deref(), Some("seen"));
+        assert!(note(&"ä".repeat(500)).is_ok());
+        assert!(note(&"ä".repeat(501)).is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! What operators and their programs ask: JSON, one file per kind of thing.
+
+pub mod agents;
+pub mod alarms;
+pub mod edges;
+pub mod events;
+pub mod reports;
+pub mod topology;
+
+use serde::Serialize;
+
+/// The answer to a command that has nothing else to tell.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Acknowledged {
+    /// `ok`.
+    pub status: &'static str,
+}
+
+/// It was done.
+pub const OK: Acknowledged = Acknowledged { status: "ok" };

@@ -1,0 +1,163 @@
+//! Stored reports: the list, and one with the bytes that were signed.
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::http::error::ApiError;
+use crate::http::params::{self, Id, Params};
+use crate::http::state::AppState;
+use crate::model::hex;
+use crate::model::id::{AgentId, Kid, ReportId};
+use crate::model::state::{CanonForm, Scheme};
+use crate::model::time::UnixSeconds;
+use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
+use crate::wire::canon::Forms;
+use crate::wire::envelope::{self, Envelope};
+use crate::wire::signing;
+
+/// A stored report without its content.
+#[derive(Debug, Serialize)]
+pub struct ReportView {
+    /// Its number; grows with every accepted report.
+    pub id: ReportId,
+    /// Who sent it.
+    pub agent_id: AgentId,
+    /// How it was signed.
+    pub scheme: Scheme,
+    /// Which bytes the signature covers.
+    pub form: CanonForm,
+    /// Which key verified it.
+    pub kid: Kid,
+    /// When it was signed, on the agent's clock.
+    pub timestamp: UnixSeconds,
+    /// When its values were read, on the agent's clock.
+    pub collected_at: Option<UnixSeconds>,
+    /// When the manager took it.
+    pub received_at: UnixSeconds,
+    /// Its tick.
+    pub tick: Option<i64>,
+    /// Its nonce; spent, so no secret any more.
+    pub nonce: String,
+    /// SHA-256 of its data as received, in hexadecimal.
+    pub data_sha256: String,
+    /// Whether secrets were removed from it, so that its signature no longer holds.
+    pub redacted: bool,
+    /// Relays it named.
+    pub relay_path: Vec<AgentId>,
+    /// Where it came from.
+    pub source: Option<IpAddr>,
+    /// Size of the envelope, in bytes.
+    pub envelope_bytes: u64,
+}
+
+impl From<ReportSummary> for ReportView {
+    fn from(row: ReportSummary) -> Self {
+        Self {
+            id: row.id,
+            agent_id: row.agent_id,
+            scheme: row.scheme,
+            form: row.form,
+            kid: row.kid,
+            timestamp: row.timestamp,
+            collected_at: row.collected_at,
+            received_at: row.received_at,
+            tick: row.tick,
+            nonce: row.nonce,
+            data_sha256: hex::encode(&row.data_sha256),
+            redacted: row.redacted,
+            relay_path: row.relay_path,
+            source: row.source,
+            envelope_bytes: row.envelope_bytes,
+        }
+    }
+}
+
+/// A stored report with its content.
+#[derive(Debug, Serialize)]
+pub struct WholeReport {
+    /// What is known about it.
+    #[serde(flatten)]
+    pub summary: ReportView,
+    /// The envelope as verified, secrets removed.
+    pub envelope: String,
+    /// The same bytes in base64, for who wants to check them.
+    pub envelope_base64: String,
+    /// The bytes that the signature covers, in base64; absent if they cannot be made any more.
+    pub signed_base64: Option<String>,
+}
+
+impl From<StoredReport> for WholeReport {
+    fn from(report: StoredReport) -> Self {
+        let signed =
+            signed_bytes(&report.envelope, report.summary.form, report.summary.data_sha256);
+        Self {
+            envelope: String::from_utf8_lossy(&report.envelope).into_owned(),
+            envelope_base64: STANDARD.encode(&report.envelope),
+            signed_base64: signed.map(|bytes| STANDARD.encode(bytes)),
+            summary: report.summary.into(),
+        }
+    }
+}
+
+/// What the signature of a stored envelope covers (PROTOCOL 1.1 and 1.2).
+fn signed_bytes(stored: &[u8], form: CanonForm, data_sha256: [u8; 32]) -> Option<Vec<u8>> {
+    match envelope::parse(stored).ok()? {
+        Envelope::V1(head) => Some(Forms::new(stored.get(head.data)?).get(form).into_owned()),
+        Envelope::V2(head) => Some(signing::Report::of(&head, data_sha256).text().into_bytes()),
+    }
+}
+
+/// What of the reports is asked for.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    /// Only of this agent.
+    pub agent_id: Option<AgentId>,
+    /// Only before this report.
+    pub before: Option<i64>,
+    /// At most this many.
+    pub limit: Option<usize>,
+}
+
+/// `GET /api/v1/reports`.
+pub async fn list(
+    State(state): State<AppState>,
+    Params(wanted): Params<Wanted>,
+) -> Result<Json<Vec<ReportView>>, ApiError> {
+    let filter = ReportFilter {
+        agent: wanted.agent_id,
+        before: wanted.before.map(ReportId),
+        limit: params::rows(wanted.limit),
+    };
+    let rows = state.read(move |reader| reader.reports(&filter)).await?;
+    Ok(Json(rows.into_iter().map(ReportView::from).collect()))
+}
+
+/// `GET /api/v1/reports/{id}`.
+pub async fn one(
+    State(state): State<AppState>,
+    Id(id): Id<i64>,
+) -> Result<Json<WholeReport>, ApiError> {
+    let row = state.read(move |reader| reader.report(ReportId(id))).await?;
+    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("report"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_1_signs_its_data_in_its_form() {
+        let stored = br#"{"agent_id":"a","timestamp":1,"nonce":"n","hmac":"00","data":{"b": 1}}"#;
+        let stored =
+            String::from_utf8_lossy(stored).replace("\"00\"", &format!("\"{}\"", "0".repeat(64)));
+        let signed = |form| signed_bytes(stored.as_bytes(), form, [0; 32]).unwrap();
+        assert_eq!(signed(CanonForm::Raw), br#"{"b": 1}"#);
+        assert_eq!(signed(CanonForm::Compact), br#"{"b":1}"#);
+        assert_eq!(signed_bytes(b"nonsense", CanonForm::Raw, [0; 32]), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! The forms of the pages. Each does what the API does and leads back to a page; the guard has
+//! checked the form's token before.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::http::access::Caller;
+use crate::http::access::login::see_other;
+use crate::http::body::FormBody;
+use crate::http::error::ApiError;
+use crate::http::operators::alarms::Note;
+use crate::http::params::Id;
+use crate::http::state::AppState;
+use crate::model::id::{AgentId, AlarmId};
+use crate::process::handle::{Command, ResetTarget};
+use crate::views::text::encode;
+
+/// The form of an acknowledgement.
+#[derive(Debug, Deserialize)]
+pub struct NoteForm {
+    note: Option<String>,
+}
+
+/// `POST /alarms/{id}/ack`.
+pub async fn acknowledge(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<i64>,
+    FormBody(form): FormBody<NoteForm>,
+) -> Result<Response, ApiError> {
+    let note = Note { note: form.note }.checked()?;
+    let command = Command::Acknowledge { alarm: AlarmId(id), by: caller.name, note };
+    state.processor.command(command).await?;
+    Ok(see_other("/alarms"))
+}
+
+/// `POST /alarms/{id}/clear`.
+pub async fn clear(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<i64>,
+) -> Result<Response, ApiError> {
+    state.processor.command(Command::Clear { alarm: AlarmId(id), by: caller.name }).await?;
+    Ok(see_other("/alarms"))
+}
+
+/// `POST /agents/{id}/approve`.
+pub async fn approve(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+) -> Result<Response, ApiError> {
+    let back = page_of(&agent);
+    state.processor.command(Command::Approve { agent, by: caller.name }).await?;
+    Ok(see_other(&back))
+}
+
+/// `POST /agents/{id}/reset`.
+pub async fn reset(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+) -> Result<Response, ApiError> {
+    let back = page_of(&agent);
+    let command = Command::Reset {
+        target: ResetTarget::Agent(agent),
+        forget: false,
+        identity: false,
+        by: caller.name,
+    };
+    state.processor.command(command).await?;
+    Ok(see_other(&back))
+}
+
+fn page_of(agent: &AgentId) -> String {
+    format!("/agents/{}", encode(agent.as_str()))
+}

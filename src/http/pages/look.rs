@@ -1,0 +1,277 @@
+//! Pages that only show.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::config::{KeySource, explain};
+use crate::http::error::ApiError;
+use crate::http::operators::edges::EdgeView;
+use crate::http::params::{Id, Params};
+use crate::http::state::AppState;
+use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
+use crate::model::time::UnixSeconds;
+use crate::process::handle::AgentSummary;
+use crate::process::refusals::Refusal;
+use crate::store::row::{AlarmFilter, EventFilter, ReportFilter};
+use crate::views;
+use crate::views::agents::AgentListItem;
+use crate::views::alarms::Tab;
+use crate::views::list::ListQuery;
+use crate::views::map::GettingStarted;
+use crate::views::page::Nav;
+use crate::views::reports::RefusalItem;
+use crate::views::settings::{KeySourceItem, SettingItem};
+use crate::wire::codes::ErrorCode;
+
+use super::{Reader, html};
+
+/// Rows of the pages that page by the store's numbers.
+const ROWS: usize = 100;
+
+/// Rows of another kind shown on the page of one thing.
+const FEW: usize = 20;
+
+/// What a list is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    sort: String,
+    after: Option<String>,
+    before: Option<i64>,
+    #[serde(default)]
+    state: String,
+    agent: Option<String>,
+}
+
+impl Asked {
+    fn query(&self) -> ListQuery {
+        ListQuery { q: self.q.clone(), sort: self.sort.clone(), after: self.after.clone() }
+    }
+
+    /// The agent of the filter box; a text that cannot be an id asks for nobody.
+    fn agent(&self) -> Result<Option<AgentId>, ApiError> {
+        let text = self.agent.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        text.map(str::parse).transpose().map_err(|_invalid| {
+            ApiError::bad_request("An agent id has letters, digits, dots, dashes and colons.")
+        })
+    }
+}
+
+/// `GET /` and `/map`.
+pub async fn map(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Map", Nav::Map);
+    let picture = state.processor.board().picture(context.now);
+    let start = getting_started(&state);
+    html(views::map::page(&context, &picture, &start))
+}
+
+fn getting_started(state: &AppState) -> GettingStarted {
+    let scheme = if state.config.tls.is_some() { "https" } else { "http" };
+    let refusals = state.processor.refusals();
+    GettingStarted {
+        manager_url: format!("{scheme}://{}", state.addr),
+        txt_name: match &state.config.keys.source {
+            KeySource::Dns { name, .. } => Some(name.clone()),
+            KeySource::File(_) | KeySource::Given(_) => None,
+        },
+        key_source: state.keeper.health().described,
+        keys: state.keeper.ring().usable(state.clock.now()).count(),
+        last_refused: refusals.first().map(|refusal| refusal.detail.clone()),
+    }
+}
+
+/// `GET /agents`.
+pub async fn agents(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(asked): Params<Asked>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Agents", Nav::Agents);
+    let picture = state.processor.board().picture(context.now);
+    let known = state.processor.agents();
+    let known: HashMap<&str, &AgentSummary> =
+        known.iter().map(|agent| (agent.agent_id.as_str(), agent)).collect();
+    let mut items = AgentListItem::from_picture(&picture);
+    for item in &mut items {
+        if let Some(agent) = known.get(item.id.as_str()) {
+            item.last_seen_at = agent.last_seen_at;
+            item.version.clone_from(&agent.agent_version);
+            item.scheme = agent.scheme;
+        }
+    }
+    html(views::agents::page(&context, &items, &asked.query()))
+}
+
+/// `GET /agents/{id}`.
+pub async fn agent(
+    State(state): State<AppState>,
+    reader: Reader,
+    Id(id): Id<AgentId>,
+) -> Result<Response, ApiError> {
+    let found = state
+        .read(move |store| {
+            let alarms =
+                AlarmFilter { agent: Some(id.clone()), limit: ROWS, ..AlarmFilter::default() };
+            let reports = ReportFilter { agent: Some(id.clone()), before: None, limit: FEW };
+            Ok((store.agent(&id)?, store.alarms(&alarms)?, store.reports(&reports)?))
+        })
+        .await?;
+    let (Some(detail), alarms, reports) = found else {
+        return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
+    };
+    let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
+    let context = reader.context(&state, title, Nav::Agents);
+    let picture = state.processor.board().picture(context.now);
+    html(views::agent::page(&context, &detail, &picture, &alarms, &reports))
+}
+
+/// `GET /links`.
+pub async fn links(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(asked): Params<Asked>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Links", Nav::Links);
+    let picture = state.processor.board().picture(context.now);
+    html(views::links::page(&context, &picture, &asked.query()))
+}
+
+/// `GET /links/{id}`.
+pub async fn link(
+    State(state): State<AppState>,
+    reader: Reader,
+    Id(id): Id<EdgeId>,
+) -> Result<Response, ApiError> {
+    let found = EdgeView::of(state.processor.board(), &id);
+    let Some(EdgeView { edge, labels }) = found else { return Err(ApiError::not_found("link")) };
+    let past = EventFilter {
+        before: Some(EventId(i64::MAX)),
+        subject: Some(id.to_string()),
+        limit: FEW,
+        ..EventFilter::default()
+    };
+    let events = state.read(move |store| store.events(&past)).await?;
+    let [from, to] = &labels;
+    let context = reader.context(&state, format!("{from} and {to}"), Nav::Links);
+    html(views::link::page(&context, &edge, [from, to], &events))
+}
+
+/// `GET /alarms`.
+pub async fn alarms(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(asked): Params<Asked>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Alarms", Nav::Alarms);
+    let tab = Tab::from_word(&asked.state);
+    let filter = AlarmFilter {
+        cleared: matches!(tab, Tab::Cleared),
+        before: asked.before.map(AlarmId),
+        limit: ROWS,
+        ..AlarmFilter::default()
+    };
+    let rows = state.read(move |store| store.alarms(&filter)).await?;
+    html(views::alarms::page(&context, tab, &rows, ROWS))
+}
+
+/// `GET /reports`.
+pub async fn reports(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(asked): Params<Asked>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Reports", Nav::Reports);
+    let agent = asked.agent()?;
+    let filter =
+        ReportFilter { agent: agent.clone(), before: asked.before.map(ReportId), limit: ROWS };
+    let rows = state.read(move |store| store.reports(&filter)).await?;
+    let agent = agent.as_ref().map(AgentId::as_str);
+    let refused: Vec<_> = state
+        .processor
+        .refusals()
+        .into_iter()
+        .filter(|refusal| agent.is_none() || refusal.agent_id.as_deref() == agent)
+        .map(refusal_item)
+        .collect();
+    html(views::reports::page(&context, &rows, &refused, agent, ROWS))
+}
+
+fn refusal_item(refusal: Refusal) -> RefusalItem {
+    RefusalItem {
+        at: refusal.at,
+        code: refusal.code.to_owned(),
+        detail: refusal.detail,
+        agent: refusal.agent_id,
+        source: refusal.source.map(|source| source.to_string()),
+    }
+}
+
+/// `GET /reports/{id}`.
+pub async fn report(
+    State(state): State<AppState>,
+    reader: Reader,
+    Id(id): Id<i64>,
+) -> Result<Response, ApiError> {
+    let found = state.read(move |store| store.report(ReportId(id))).await?;
+    let Some(report) = found else { return Err(ApiError::not_found("report")) };
+    let context = reader.context(&state, format!("Report {id}"), Nav::Reports);
+    html(views::report::page(&context, &report))
+}
+
+/// `GET /events`.
+pub async fn events(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(asked): Params<Asked>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Events", Nav::Events);
+    let agent = asked.agent()?;
+    let filter = EventFilter {
+        // The page shows the newest, so it always reads backwards.
+        before: Some(EventId(asked.before.unwrap_or(i64::MAX))),
+        agent: agent.clone(),
+        limit: ROWS,
+        ..EventFilter::default()
+    };
+    let rows = state.read(move |store| store.events(&filter)).await?;
+    html(views::events::page(&context, &rows, agent.as_ref().map(AgentId::as_str), ROWS))
+}
+
+/// `GET /settings`.
+pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Settings", Nav::Settings);
+    let keys = state.read(|store| store.keys()).await?;
+    let mut used: HashMap<String, usize> = HashMap::new();
+    for kid in state.processor.agents().into_iter().filter_map(|agent| agent.kid) {
+        *used.entry(kid.to_string()).or_default() += 1;
+    }
+    let used_by = |kid: &str| used.get(kid).copied().unwrap_or_default();
+    let items: Vec<_> = explain::lines(&state.config)
+        .into_iter()
+        .map(|(name, meaning)| SettingItem { name: name.to_owned(), value: String::new(), meaning })
+        .collect();
+    html(views::settings::page(&context, &key_source(&state, context.now), &keys, used_by, &items))
+}
+
+fn key_source(state: &AppState, now: UnixSeconds) -> KeySourceItem {
+    let health = state.keeper.health();
+    let detail = match (&health.last_problem, health.last_success) {
+        (Some(problem), _) => problem.clone(),
+        (None, Some(at)) => format!("Read {} s ago.", now.since(at).max(0)),
+        (None, None) => "Not read yet.".to_owned(),
+    };
+    let dnssec = |secure| if secure { "authenticated" } else { "insecure" }.to_owned();
+    KeySourceItem {
+        source: health.described,
+        healthy: health.last_problem.is_none() && !health.bogus,
+        detail,
+        last_read_at: health.last_success,
+        next_read_at: health.next_attempt,
+        dnssec: health.secure.map(dnssec),
+    }
+}

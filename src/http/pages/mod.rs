@@ -1,0 +1,98 @@
+//! Pages for people: what was asked, handed to `views`, and sent as HTML. No page is written
+//! here; [`look`] has those that only show, [`act`] the forms that change something.
+
+pub mod act;
+pub mod look;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::model::access::Role;
+use crate::views;
+use crate::views::page::{Nav, PageContext, Theme};
+
+use super::access::{Caller, Way, cookie};
+use super::error::{ApiError, Refused, status};
+use super::observe::RequestId;
+use super::state::AppState;
+
+/// Who looks, and how their pages shall look.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    role: Option<Role>,
+    signed_in: bool,
+    form_token: Option<String>,
+    theme: Theme,
+    request_id: String,
+}
+
+impl FromRequestParts<AppState> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        Ok(Self {
+            role: Some(caller.role),
+            signed_in: matches!(caller.way, Way::Session { .. }),
+            form_token: caller.form_token().map(str::to_owned),
+            ..Self::stranger(&parts.headers, id.unwrap_or_default())
+        })
+    }
+}
+
+impl Reader {
+    fn stranger(headers: &HeaderMap, request_id: String) -> Self {
+        let theme = Theme::from_cookie(cookie::theme(headers));
+        Self { role: None, signed_in: false, form_token: None, theme, request_id }
+    }
+
+    /// What every page is told.
+    fn context(&self, state: &AppState, title: impl Into<String>, nav: Nav) -> PageContext {
+        let config = &state.config;
+        PageContext {
+            title: title.into(),
+            nav,
+            role: self.role,
+            signed_in: self.signed_in,
+            form_token: self.form_token.clone(),
+            theme: self.theme,
+            alarms_open: state.processor.board().alarms_open(),
+            now: state.clock.now(),
+            asset_base: views::assets::base().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            request_id: self.request_id.clone(),
+            plain_http_warning: config.tls.is_none() && !config.listen.ip().is_loopback(),
+        }
+    }
+}
+
+/// The sign-in page. `failed` is the one sentence for a refused attempt.
+pub fn login(
+    state: &AppState,
+    headers: &HeaderMap,
+    id: &RequestId,
+    failed: Option<&str>,
+    next: &str,
+) -> Result<Response, ApiError> {
+    let reader = Reader::stranger(headers, id.0.clone());
+    let context = reader.context(state, "Sign in", Nav::Nowhere);
+    html(views::login::page(&context, failed, next))
+}
+
+/// The page of a refusal; `None` if it cannot be rendered.
+pub fn error_page(state: &AppState, refused: &Refused, request_id: &str) -> Option<String> {
+    let reader = Reader::stranger(&HeaderMap::new(), request_id.to_owned());
+    let title = refused.code.title();
+    let context = reader.context(state, title, Nav::Nowhere);
+    let number = status(refused.code).as_u16();
+    views::error::page(&context, number, title, &refused.detail).ok()
+}
+
+fn html<E: std::fmt::Display>(page: Result<String, E>) -> Result<Response, ApiError> {
+    let page = page.map_err(|error| ApiError::internal(format!("a page failed: {error}")))?;
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, kind)], page).into_response())
+}

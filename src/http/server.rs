@@ -1,0 +1,337 @@
+//! The door: accepts connections, bounds them, and closes in order.
+//!
+//! Knows nothing of routes. `axum::serve` has no limits of its own on connections, headers or
+//! slow clients, so the accept loop is ours.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use crate::wire::limits;
+
+use super::paced::{Paced, Patience, Phase};
+
+/// Connections waiting to be accepted; more than Linux grants by default (`somaxconn` 4096).
+const BACKLOG: u32 = 4096;
+
+/// Open connections; 12,000 idle ones cost about 100 MB and stay below a limit of 20,000 file
+/// descriptors (RELIABILITY 5).
+const CONNECTIONS: usize = 12_000;
+
+/// Bytes read ahead of one connection.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// A TLS client has this long to shake hands.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A client has this long to take the next bytes of an answer.
+const WRITE_STALL: Duration = Duration::from_secs(30);
+
+/// After an accept failed for lack of file descriptors, others get this long to be closed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a connection over the limit is told, before anything of it is read.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Bounds of a door.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Open connections.
+    pub connections: usize,
+    /// How long clients are waited for.
+    pub patience: Patience,
+    /// How long open requests may take once the door closes.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS,
+            patience: Patience {
+                head: Duration::from_secs(limits::HEADER_SECONDS),
+                idle: Duration::from_secs(limits::KEEP_ALIVE_SECONDS),
+                write: WRITE_STALL,
+            },
+            drain: Duration::from_secs(limits::HANDLER_SECONDS),
+        }
+    }
+}
+
+/// Where a request came from, if it came through a [`Door`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source(pub Option<IpAddr>);
+
+#[derive(Debug, Clone, Copy)]
+struct Peer(IpAddr);
+
+impl<S: Sync> FromRequestParts<S> for Source {
+    type Rejection = Infallible;
+
+    fn from_request_parts(
+        parts: &mut Parts,
+        _state: &S,
+    ) -> impl Future<Output = Result<Self, Infallible>> {
+        std::future::ready(Ok(Self::of(&parts.extensions)))
+    }
+}
+
+impl Source {
+    /// Reads what the door has noted.
+    pub fn of(extensions: &axum::http::Extensions) -> Self {
+        Self(extensions.get::<Peer>().map(|peer| peer.0))
+    }
+}
+
+/// A bound address that accepts connections once it serves.
+pub struct Door {
+    listener: TcpListener,
+    addr: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("addr", &self.addr).field("tls", &self.tls.is_some()).finish()
+    }
+}
+
+impl Door {
+    /// Binds the address. Connections queue from here on; none is answered before `serve`.
+    pub fn bind(addr: SocketAddr, tls: Option<TlsAcceptor>, limits: Limits) -> io::Result<Self> {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        let listener = socket.listen(BACKLOG)?;
+        let addr = listener.local_addr()?;
+        Ok(Self { listener, addr, tls, limits })
+    }
+
+    /// The address as bound: the free port if port 0 was asked for.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `http://ADDR` or `https://ADDR`.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.addr)
+    }
+
+    /// Answers requests until `shutdown`, then lets open ones end, at most for the drain time.
+    pub async fn serve(self, app: Router, shutdown: CancellationToken) {
+        let Self { listener, addr, tls, limits } = self;
+        let graceful = GracefulShutdown::new();
+        let slots = Arc::new(Semaphore::new(limits.connections));
+        let cut = CancellationToken::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    accept_failed(&error).await;
+                    continue;
+                }
+            };
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                // Best effort: a full send buffer on a new socket does not happen.
+                let _told = stream.try_write(FULL).is_ok();
+                continue;
+            };
+            let connection = Connection {
+                app: app.clone(),
+                peer: Peer(peer.ip().to_canonical()),
+                patience: limits.patience,
+                watcher: graceful.watcher(),
+            };
+            let (tls, cut) = (tls.clone(), cut.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = connection.run(stream, tls) => {}
+                    () = cut.cancelled() => {}
+                }
+                drop(slot);
+            });
+        }
+        drop(listener);
+        if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!(%addr, "some requests did not end in time and were cut off");
+        }
+        cut.cancel();
+    }
+}
+
+async fn accept_failed(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    // These are about one client, which is gone.
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        return;
+    }
+    tracing::warn!(%error, "a connection could not be accepted; raise the limit of open files");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+struct Connection {
+    app: Router,
+    peer: Peer,
+    patience: Patience,
+    watcher: Watcher,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        // Answers are small; waiting to fill a segment only delays them.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let phase = Arc::new(Phase::default());
+        let paced = Paced::new(stream, Arc::clone(&phase), self.patience);
+        let Some(tls) = tls else { return self.speak(paced, phase).await };
+        match tokio::time::timeout(HANDSHAKE, tls.accept(paced)).await {
+            Ok(Ok(stream)) => self.speak(stream, phase).await,
+            Ok(Err(error)) => tracing::debug!(peer = %self.peer.0, %error, "TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!(peer = %self.peer.0, "TLS handshake took too long"),
+        }
+    }
+
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        self,
+        stream: S,
+        phase: Arc<Phase>,
+    ) {
+        let Self { app, peer, watcher, .. } = self;
+        let service = service_fn(move |request: Request<Incoming>| {
+            phase.begin();
+            answer(app.clone(), peer, request, Arc::clone(&phase))
+        });
+        let connection = http1::Builder::new()
+            // `Paced` keeps the time.
+            .header_read_timeout(None)
+            .max_headers(limits::HEADERS)
+            .max_header_size(limits::HEADER_BYTES)
+            .max_buf_size(READ_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = pin!(watcher.watch(connection)).await {
+            tracing::debug!(peer = %peer.0, %error, "connection ended");
+        }
+    }
+}
+
+async fn answer(
+    mut app: Router,
+    peer: Peer,
+    mut request: Request<Incoming>,
+    phase: Arc<Phase>,
+) -> Result<Response, Infallible> {
+    request.extensions_mut().insert(peer);
+    let response = app.call(request.map(Body::new)).await;
+    phase.finish();
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::{get, post};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn open(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+        let door = Door::bind("127.0.0.1:0".parse().unwrap(), None, limits).unwrap();
+        let addr = door.addr();
+        assert_ne!(addr.port(), 0);
+        let app = Router::new()
+            .route("/", get(|source: Source| async move { format!("{:?}", source.0) }))
+            .route("/echo", post(|body: String| async move { body }));
+        let shutdown = CancellationToken::new();
+        (addr, shutdown.clone(), tokio::spawn(door.serve(app, shutdown)))
+    }
+
+    async fn talk(addr: SocketAddr, text: &str) -> String {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn answers_with_the_source_and_stops_when_told() {
+        let (addr, shutdown, served) = open(Limits::default()).await;
+        let answer = talk(addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with("Some(127.0.0.1)"), "{answer}");
+        shutdown.cancel();
+        served.await.unwrap();
+        assert!(TcpStream::connect(addr).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_does_not_hold_up_the_end() {
+        let (addr, shutdown, served) = open(Limits::default()).await;
+        let mut idle = TcpStream::connect(addr).await.unwrap();
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        idle.read_exact(&mut first).await.unwrap();
+        shutdown.cancel();
+        served.await.unwrap();
+        let mut rest = Vec::new();
+        idle.read_to_end(&mut rest).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_dripping_head_is_cut_off() {
+        let mut limits = Limits::default();
+        limits.patience.head = Duration::from_millis(30);
+        let (addr, ..) = open(limits).await;
+        assert_eq!(talk(addr, "GET / HTTP/1.1\r\nHost:").await, "");
+    }
+
+    #[tokio::test]
+    async fn too_many_connections_and_headers_are_refused() {
+        let (addr, ..) = open(Limits { connections: 1, ..Limits::default() }).await;
+        let mut first = TcpStream::connect(addr).await.unwrap();
+        first.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut begun = [0; 12];
+        first.read_exact(&mut begun).await.unwrap();
+        let second = talk(addr, "").await;
+        assert!(second.starts_with("HTTP/1.1 503"), "{second}");
+        drop(first);
+
+        let (addr, ..) = open(Limits::default()).await;
+        let many: String = (0..65).map(|n| format!("h{n}: x\r\n")).collect();
+        let answer = talk(addr, &format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let long = "x".repeat(limits::HEADER_BYTES);
+        let answer = talk(addr, &format!("GET / HTTP/1.1\r\nHost: {long}\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+}

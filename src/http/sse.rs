@@ -1,0 +1,203 @@
+//! `GET /api/v1/stream`: the map as it changes, as Server-Sent Events (MAP 5).
+//!
+//! A stream tells where it starts (`hello`), then every patch with its number. Who fell behind,
+//! or comes back after too long, is told to fetch the map again (`resync`); nothing is ever
+//! skipped in silence.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{Stream, stream};
+use serde_json::json;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::process::board::Signal;
+use crate::topology::picture::Patch;
+use crate::wire::codes::ErrorCode;
+
+use super::access::Caller;
+use super::error::ApiError;
+use super::state::AppState;
+
+/// A comment this often keeps proxies from closing a quiet stream, and shows a dead client.
+const COMMENT_EVERY: Duration = Duration::from_secs(15);
+
+/// A browser that lost its stream waits this long, and up to as long again: so many do not
+/// come back at once after a restart.
+const RETRY_MS: u64 = 3000;
+
+/// Streams at once; each holds a connection.
+const WATCHERS: usize = 1000;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Tells nginx and its like to pass every event on at once.
+const NO_BUFFERING: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+
+/// Opens a stream.
+pub async fn stream(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if state.processor.board().watchers() >= WATCHERS {
+        return Err(
+            ApiError::new(ErrorCode::Overloaded, "Too many streams are open.").retry_after(30)
+        );
+    }
+    let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+    let watcher = Watcher::new(state, caller, last);
+    Ok(([NO_BUFFERING], Sse::new(watcher.events())).into_response())
+}
+
+/// One open stream.
+struct Watcher {
+    state: AppState,
+    caller: Caller,
+    signals: Receiver<Arc<Signal>>,
+    /// The last patch that was sent, or that the client has from elsewhere.
+    seq: u64,
+    waiting: VecDeque<Event>,
+    comments: Interval,
+    over: bool,
+}
+
+impl Watcher {
+    fn new(state: AppState, caller: Caller, last: Option<&str>) -> Self {
+        // Subscribed before anything is read, so that nothing falls between.
+        let (seq, layout_rev, signals) = state.processor.board().subscribe();
+        let mut comments = tokio::time::interval(COMMENT_EVERY);
+        comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        comments.reset();
+        let board = state.processor.board();
+        let hello = Event::default()
+            .event("hello")
+            .retry(Duration::from_millis(RETRY_MS + jitter_ms(&state)))
+            .data(
+                json!({
+                    "epoch": board.epoch(), "seq": seq, "layout_rev": layout_rev,
+                    "now": state.clock.now(),
+                })
+                .to_string(),
+            );
+        let mut waiting = VecDeque::from([hello]);
+        match last.map(|last| resume(board.epoch(), last)) {
+            None => {}
+            Some(Resume::OtherEpoch) => waiting.push_back(resync("epoch")),
+            Some(Resume::From(from)) => match board.since(from) {
+                Some(patches) => {
+                    // Later ones come through the subscription as well.
+                    let missed = patches.iter().filter(|patch| patch.seq <= seq);
+                    waiting.extend(missed.map(|missed| patch(board.epoch(), missed)));
+                }
+                None => waiting.push_back(resync("gap")),
+            },
+        }
+        Self { state, caller, signals, seq, waiting, comments, over: false }
+    }
+
+    fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut watcher| async move {
+            let event = watcher.next().await?;
+            Some((Ok(event), watcher))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            if self.over {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                () = self.state.shutdown.cancelled() => return None,
+                signal = self.signals.recv() => self.take(signal),
+                _ = self.comments.tick() => self.pause(),
+            }
+        }
+    }
+
+    fn take(&mut self, signal: Result<Arc<Signal>, RecvError>) {
+        match signal.as_deref() {
+            // A patch that was sent again after a resume is known already.
+            Ok(Signal::Patch(new)) if new.seq <= self.seq => {}
+            Ok(Signal::Patch(new)) => {
+                self.seq = new.seq;
+                let event = patch(self.state.processor.board().epoch(), new);
+                self.waiting.push_back(event);
+            }
+            Ok(Signal::Layout { layout_rev, moved }) => {
+                let data = json!({"layout_rev": layout_rev, "moved": moved});
+                self.waiting.push_back(Event::default().event("layout").data(data.to_string()));
+            }
+            Err(RecvError::Lagged(_)) => self.waiting.push_back(resync("lag")),
+            Err(RecvError::Closed) => self.over = true,
+        }
+    }
+
+    /// While nothing happens: is the client still there, and may it still look?
+    fn pause(&mut self) {
+        if self.state.gate.still_good(&self.caller) {
+            self.waiting.push_back(Event::default().comment(""));
+        } else {
+            self.waiting.push_back(Event::default().event("bye").data("{}"));
+            self.over = true;
+        }
+    }
+}
+
+fn patch(epoch: &str, patch: &Patch) -> Event {
+    // A picture's parts always have a JSON form.
+    let data = serde_json::to_string(patch).unwrap_or_default();
+    Event::default().event("patch").id(format!("{epoch}:{}", patch.seq)).data(data)
+}
+
+fn resync(reason: &str) -> Event {
+    Event::default().event("resync").data(json!({"reason": reason}).to_string())
+}
+
+/// What a returning client has.
+#[derive(Debug, PartialEq, Eq)]
+enum Resume {
+    From(u64),
+    OtherEpoch,
+}
+
+fn resume(epoch: &str, last: &str) -> Resume {
+    match last.rsplit_once(':') {
+        Some((named, seq)) if named == epoch => {
+            seq.parse().map_or(Resume::OtherEpoch, Resume::From)
+        }
+        Some(_) | None => Resume::OtherEpoch,
+    }
+}
+
+/// Spreads clients over a few seconds without random numbers: by the clock's milliseconds.
+fn jitter_ms(state: &AppState) -> u64 {
+    u64::try_from(state.clock.now_millis()).unwrap_or_default() % RETRY_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_resumes_only_its_own_epoch() {
+        assert_eq!(resume("e1", "e1:7"), Resume::From(7));
+        for other in ["e2:7", "e1:x", "e1", "", "e1:7:8"] {
+            assert_eq!(resume("e1", other), Resume::OtherEpoch, "{other}");
+        }
+    }
+}

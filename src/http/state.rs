@@ -1,0 +1,135 @@
+//! What handlers share.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keys::keeper::Keeper;
+use crate::model::time::UnixSeconds;
+use crate::process::handle::Processor;
+use crate::store::{Reader, StoreError};
+use crate::verify::{Policy, V1Canon};
+use crate::wire::codes::ErrorCode;
+
+use super::access::gate::Gate;
+use super::access::guesses::Guesses;
+use super::access::keep::StoredSessions;
+use super::error::ApiError;
+use super::metrics::Metrics;
+use super::observe::RequestIds;
+use super::sources::Sources;
+
+/// Reads that wait for one of the few read connections at a time; the others queue as futures,
+/// which cost no thread.
+const PARALLEL_READS: usize = 8;
+
+/// What the door needs from the rest of the manager.
+#[derive(Clone)]
+pub struct Services {
+    /// Takes reports and commands, and has the live picture.
+    pub processor: Processor,
+    /// Committed state.
+    pub reader: Arc<dyn Reader>,
+    /// The key ring.
+    pub keeper: Arc<Keeper>,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// The door's address as bound.
+    pub addr: SocketAddr,
+    /// Ends streams.
+    pub shutdown: CancellationToken,
+    /// Counters, shared with the metrics' door.
+    pub metrics: Arc<Metrics>,
+    /// Random; begins the request ids of this run.
+    pub run: u32,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Shared by all handlers; copies a pointer.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Parts>);
+
+/// The parts of [`AppState`].
+#[derive(Debug)]
+pub struct Parts {
+    services: Services,
+    /// Who may do what.
+    pub gate: Arc<Gate>,
+    /// Addresses that were refused lately.
+    pub sources: Arc<Sources>,
+    /// Failed sign-ins.
+    pub guesses: Guesses,
+    /// What a report must fulfil.
+    pub policy: Policy,
+    /// Names requests.
+    pub request_ids: RequestIds,
+    /// When this run began.
+    pub started_at: UnixSeconds,
+    reads: Semaphore,
+}
+
+impl AppState {
+    /// Puts the parts together.
+    pub fn new(services: Services) -> Self {
+        let config = &services.config;
+        let sessions =
+            StoredSessions::new(Arc::clone(&services.reader), services.processor.clone());
+        Self(Arc::new(Parts {
+            gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
+            sources: Arc::new(Sources::new(config.rates.source)),
+            guesses: Guesses::default(),
+            policy: policy(config),
+            request_ids: RequestIds::new(services.run),
+            started_at: services.clock.now(),
+            reads: Semaphore::new(PARALLEL_READS),
+            services,
+        }))
+    }
+
+    /// Asks committed state, away from the runtime's threads.
+    pub async fn read<T, F>(&self, ask: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        let closed = |_closed| ApiError::new(ErrorCode::Starting, "The manager is stopping.");
+        let _permit = self.reads.acquire().await.map_err(closed)?;
+        let reader = Arc::clone(&self.reader);
+        let answer = tokio::task::spawn_blocking(move || ask(&*reader)).await;
+        answer.map_err(ApiError::internal)?.map_err(ApiError::from)
+    }
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Deref for Parts {
+    type Target = Services;
+    fn deref(&self) -> &Services {
+        &self.services
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        max_skew: i64::from(config.verify.max_skew),
+        min_version: config.verify.min_version,
+        v1_canon: if config.verify.raw_only { V1Canon::Raw } else { V1Canon::Auto },
+    }
+}
