@@ -37,4 +37,6 @@ pub mod jobs;
 
 pub mod simulate;
 
+pub mod manager;
+
 pub mod cli;

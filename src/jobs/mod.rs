@@ -48,7 +48,10 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
     let c = context.clone();
     every(TICK, stop, tasks, move || tick(c.clone()));
     let c = context.clone();
-    every(PUBLISH, stop, tasks, move || publish(c.clone()));
+    every(PUBLISH, stop, tasks, move || {
+        publish(&c);
+        std::future::ready(())
+    });
     let c = context.clone();
     every(ARRANGE, stop, tasks, move || arrange::run(c.clone()));
     let (c, until) = (context.clone(), stop.clone());
@@ -65,7 +68,7 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
 pub async fn step(context: &Context) {
     tick(context.clone()).await;
     arrange::run(context.clone()).await;
-    publish(context.clone()).await;
+    publish(context);
 }
 
 /// Runs a job again and again until `stop`. A job that takes longer than its period delays the
@@ -91,7 +94,6 @@ async fn tick(context: Context) {
     }
 }
 
-async fn publish(context: Context) {
-    // Nothing to wait for: the board is memory.
-    std::future::ready(context.processor.board().publish(context.clock.now())).await;
+fn publish(context: &Context) {
+    context.processor.board().publish(context.clock.now());
 }

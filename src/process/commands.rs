@@ -38,6 +38,11 @@ pub(super) fn carry_out(
             draft.change.sessions.push(session);
             Ok(Done::Nothing)
         }
+        Command::FirstToken(token) => {
+            draft.change.meta.push((super::engine::FIRST_TOKEN, draft.now.to_string()));
+            draft.change.sessions.push(token);
+            Ok(Done::Nothing)
+        }
         Command::DropSession(hash) => {
             draft.change.sessions_removed.push(hash);
             Ok(Done::Nothing)

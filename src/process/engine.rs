@@ -105,6 +105,9 @@ enum Reply {
 /// Name of the seed among the small values.
 const SEED: &str = "nonce_seed";
 
+/// Name of the small value that says when the first admin token was made.
+pub(super) const FIRST_TOKEN: &str = "first_token_made_at";
+
 /// A running processor.
 #[derive(Debug)]
 pub struct Started {
@@ -116,6 +119,8 @@ pub struct Started {
     pub layout: Vec<LayoutRecord>,
     /// The layout's revision.
     pub layout_rev: i64,
+    /// Whether an admin token has been made for this database before.
+    pub has_admin_token: bool,
 }
 
 /// Loads the fleet and starts the thread.
@@ -130,6 +135,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let seed = seed_of(&snapshot, parts.seed, writer.as_mut())?;
     let layout = std::mem::take(&mut snapshot.layout);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
+    let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
         writer,
@@ -151,7 +157,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         .spawn(move || engine.run(queue))
         .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
     let processor = Processor { jobs, board, refusals, totals, clock: parts.clock };
-    Ok(Started { processor, thread, layout, layout_rev: layout_rev.unwrap_or(1) })
+    let layout_rev = layout_rev.unwrap_or(1);
+    Ok(Started { processor, thread, layout, layout_rev, has_admin_token })
 }
 
 /// The seed of this database; writes the one offered if there is none.

@@ -114,6 +114,8 @@ pub enum Command {
     },
     /// Store or replace a session or token.
     PutSession(SessionRecord),
+    /// Store the admin token that was made at the first start.
+    FirstToken(SessionRecord),
     /// Forget a session or token.
     DropSession([u8; 32]),
     /// Put a sentence about an admin's act into the history.
@@ -175,9 +177,9 @@ pub enum ManagerCondition {
     /// The database is older than what was acknowledged.
     RolledBack {
         /// Commits the database knows.
-        database: u64,
+        database: i64,
         /// Commits that were acknowledged.
-        acknowledged: u64,
+        acknowledged: i64,
     },
 }
 

@@ -314,7 +314,7 @@ pub(super) fn keys(fleet: &mut Fleet, draft: &mut Draft, keys: &KeyState) {
 }
 
 /// The database is older than what was acknowledged.
-pub(super) fn rolled_back(fleet: &mut Fleet, draft: &mut Draft, database: u64, acknowledged: u64) {
+pub(super) fn rolled_back(fleet: &mut Fleet, draft: &mut Draft, database: i64, acknowledged: i64) {
     let lost = acknowledged.saturating_sub(database);
     let detail = format!("{lost} commits that were acknowledged are not in it");
     observe(&mut fleet.book, draft, &rules::manager::rolled_back(&detail));

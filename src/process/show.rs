@@ -10,8 +10,8 @@ use crate::model::id::{AgentNo, EdgeId};
 use crate::model::state::{AgentStatus, AlarmState, EdgeState};
 use crate::store::change::EdgeEnd;
 use crate::topology::edge_match::Claim;
-use crate::topology::sites::{self, RoleFacts};
 use crate::topology::picture::{Edge, End, Node, NodeKind};
+use crate::topology::sites::{self, RoleFacts};
 
 use std::sync::Arc;
 
@@ -146,11 +146,25 @@ fn addresses(agent: &AgentMem) -> Vec<String> {
         .collect()
 }
 
-fn role(agent: &AgentMem, links: usize) -> String {
-    let wide = agent
-        .peers
-        .values()
-        .any(|mem| mem.peer.allowed_ips.iter().any(|net| net.prefix_len() < net.max_prefix_len()));
+/// The median number of links of the nodes that an agent has links with.
+fn neighbours_degree(fleet: &Fleet, agent: &AgentMem) -> usize {
+    let mut degrees: Vec<usize> = agent
+        .edges
+        .iter()
+        .filter_map(|id| fleet.edges.get(id))
+        .flat_map(|edge| &edge.record.ends)
+        .filter(|end| end.agent != Some(agent.record.no))
+        .map(|end| end.agent.and_then(|no| fleet.agents.get(&no)).map_or(1, |a| a.edges.len()))
+        .collect();
+    degrees.sort_unstable();
+    degrees.get(degrees.len() / 2).copied().unwrap_or(0)
+}
+
+fn role(fleet: &Fleet, agent: &AgentMem) -> String {
+    let wide = |mem: &&PeerMem| {
+        mem.peer.allowed_ips.iter().any(|net| net.prefix_len() < net.max_prefix_len())
+    };
+    let wide_peers = agent.peers.values().filter(wide).count();
     let facts = RoleFacts {
         label: agent.record.labels.get("role").map(String::as_str),
         wide_peers,

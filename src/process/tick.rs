@@ -65,12 +65,16 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     refused(engine, draft);
     silence(&mut engine.fleet, &engine.sentry, draft);
     edges::judge_all(&mut engine.fleet, draft);
-    if engine.sentry.graph_changed && draft.now.since(engine.sentry.graph_seen) >= GRAPH_EVERY_S {
+    let grace_is_over = engine.sentry.patience.grace_is_over(draft.now);
+    if engine.sentry.graph_changed
+        && grace_is_over
+        && draft.now.since(engine.sentry.graph_seen) >= GRAPH_EVERY_S
+    {
         engine.sentry.graph_changed = false;
         engine.sentry.graph_seen = draft.now;
         graph(&mut engine.fleet, &mut engine.sentry, draft);
     }
-    if draft.now.since(engine.sentry.clocks_seen) >= CLOCKS_EVERY_S {
+    if grace_is_over && draft.now.since(engine.sentry.clocks_seen) >= CLOCKS_EVERY_S {
         engine.sentry.clocks_seen = draft.now;
         clocks(&mut engine.fleet, &engine.sentry, draft);
     }

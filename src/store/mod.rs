@@ -100,7 +100,7 @@ pub trait Writer: Send {
 }
 
 /// The read side.
-pub trait Reader: Send + Sync {
+pub trait Reader: Send + Sync + std::fmt::Debug {
     /// One agent with its interfaces, routes and peers.
     fn agent(&self, id: &AgentId) -> Result<Option<AgentDetail>, StoreError>;
 

@@ -6,6 +6,7 @@
     reason = "a failed setup step is a failed test"
 )]
 
+mod accept;
 mod data_shapes;
 mod keys;
 mod migrations;

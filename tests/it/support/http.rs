@@ -13,34 +13,34 @@ use tokio::net::TcpStream;
 
 /// An answer, read whole.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: not JSON: {}", self.text()))
     }
 
     /// The problem code of a refusal.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// Sends one request on a connection of its own.
-pub async fn send(
+pub(crate) async fn send(
     addr: SocketAddr,
     method: Method,
     path: &str,
@@ -67,11 +67,11 @@ pub async fn send(
     Answer { status, headers, body }
 }
 
-pub async fn get(addr: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
     send(addr, Method::GET, path, headers, Bytes::new()).await
 }
 
-pub async fn post_json(
+pub(crate) async fn post_json(
     addr: SocketAddr,
     path: &str,
     headers: &[(&str, &str)],

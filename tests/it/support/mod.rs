@@ -1,3 +1,7 @@
-//! What the tests act with.
+//! What the tests stand on: a manager, its users, a DNS server, a small fleet.
 
+pub(crate) mod actors;
 pub(crate) mod dns;
+pub(crate) mod fleet;
+pub(crate) mod http;
+pub(crate) mod manager;

@@ -1,0 +1,313 @@
+//! The composition root: puts the parts together, starts them in order, stops them in reverse.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use thiserror::Error;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config::{self, Config, KeySource};
+use crate::http;
+use crate::http::access::token;
+use crate::http::metrics::Metrics;
+use crate::http::server::{Door, Limits};
+use crate::http::state::{AppState, Services};
+use crate::http::tls::{self, TlsError};
+use crate::jobs;
+use crate::jobs::arrange::Arranger;
+use crate::keys;
+use crate::keys::dns::{DnsConfig, InvalidDnsName};
+use crate::keys::keeper::Keeper;
+use crate::keys::source::SourceConfig;
+use crate::model::access::Role;
+use crate::model::hex;
+use crate::model::state::EventKind;
+use crate::model::time::UnixSeconds;
+use crate::process::engine::{self, Enroll, Parts, Settings};
+use crate::process::handle::{Command, ManagerCondition, Processor};
+use crate::store::sqlite::{self, Durability};
+use crate::store::{Reader, StoreError};
+
+/// Why the manager did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Storage refused.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The door's address cannot be bound.
+    #[error("{addr} cannot be listened on: {cause}; give KATTILA_LISTEN another address")]
+    Bind {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The certificate cannot be used.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// The record's name is no DNS name.
+    #[error("KATTILA_DNS_NAME: {0}")]
+    DnsName(#[from] InvalidDnsName),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// A running manager.
+#[derive(Debug)]
+pub struct Manager {
+    addr: SocketAddr,
+    url: String,
+    metrics: Option<SocketAddr>,
+    first_token: Option<Zeroizing<String>>,
+    context: jobs::Context,
+    reader: Arc<dyn Reader>,
+    began: UnixSeconds,
+    /// Ends the timers and the streams, then the doors.
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    doors: JoinSet<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Manager {
+    /// Starts everything in order: database and migrations, keys, processor, timers, door.
+    /// When it returns, the door is open.
+    pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let opened = sqlite::open(&config.db, durability(&config))?;
+        for warning in &opened.warnings {
+            warn!("{warning}");
+        }
+        if opened.unclean {
+            info!("The last run did not end in order; what was committed is all there");
+        }
+        let (rolled_back, reader) = (opened.rolled_back, opened.reader);
+        let reader: Arc<dyn Reader> = reader;
+        let keeper = Arc::new(keeper(&config, reader.as_ref())?);
+        let began = clock.now();
+        let (epoch, seed) = (random_hex()?, [random()?, random()?]);
+        let settings = settings(&config);
+        let parts = Parts { writer: opened.writer, epoch, seed, settings, clock: clock.clone() };
+        let started = engine::start(parts)?;
+        let processor = started.processor;
+        let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev, began));
+        let keep_keys = config.keys.cache;
+        let context = jobs::Context { processor, keeper, clock, arranger, keep_keys };
+        tell(&context, rolled_back).await;
+        let first_token = first_token(&config, &context, started.has_admin_token).await?;
+        // Restores the places of known nodes before anybody looks, and asks for keys before
+        // anybody reports.
+        jobs::arrange::run(context.clone()).await;
+        jobs::keys::refresh(&context, began).await;
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        if context.clock.is_system() {
+            jobs::start(&context, &stop, &mut tasks);
+        }
+        let mut manager = Self {
+            addr: config.listen,
+            url: String::new(),
+            metrics: None,
+            first_token,
+            context,
+            reader,
+            began,
+            stop,
+            tasks,
+            doors: JoinSet::new(),
+            thread: started.thread,
+        };
+        manager.open_doors(&config, tls)?;
+        Ok(manager)
+    }
+
+    fn open_doors(
+        &mut self,
+        config: &Arc<Config>,
+        tls: Option<TlsAcceptor>,
+    ) -> Result<(), StartError> {
+        let bind = |addr: SocketAddr, tls| {
+            Door::bind(addr, tls, Limits::default())
+                .map_err(|cause| StartError::Bind { addr, cause })
+        };
+        let door = bind(config.listen, tls)?;
+        let state = AppState::new(Services {
+            addr: door.addr(),
+            processor: self.context.processor.clone(),
+            reader: Arc::clone(&self.reader),
+            keeper: Arc::clone(&self.context.keeper),
+            config: Arc::clone(config),
+            clock: self.context.clock.clone(),
+            shutdown: self.stop.clone(),
+            metrics: Arc::new(Metrics::new()),
+            run: u32::try_from(random()? >> 32).unwrap_or_default(),
+        });
+        if let Some(addr) = config.metrics {
+            let door = bind(addr, None)?;
+            self.metrics = Some(door.addr());
+            self.doors.spawn(door.serve(http::metrics::router(state.clone()), self.stop.clone()));
+        }
+        (self.addr, self.url) = (door.addr(), door.url());
+        self.doors.spawn(door.serve(http::router(state), self.stop.clone()));
+        Ok(())
+    }
+
+    /// The door's address as bound.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The door's address as a browser wants it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The address of the metrics' own door, if there is one.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics
+    }
+
+    /// The admin token that was made at this start, to be shown once.
+    pub fn first_token(&self) -> Option<&str> {
+        self.first_token.as_ref().map(|token| token.as_str())
+    }
+
+    /// The processor.
+    pub fn processor(&self) -> &Processor {
+        &self.context.processor
+    }
+
+    /// The read side of the store.
+    pub fn reader(&self) -> &Arc<dyn Reader> {
+        &self.reader
+    }
+
+    /// Takes every timer's step once: for a manager whose clock is turned by hand.
+    pub async fn step(&self) {
+        jobs::step(&self.context).await;
+    }
+
+    /// Asks for keys now.
+    pub async fn refresh_keys(&self) {
+        jobs::keys::refresh(&self.context, self.began).await;
+    }
+
+    /// Resolves when a part that should run for ever has ended.
+    pub async fn failed(&mut self) {
+        tokio::select! {
+            Some(_) = self.tasks.join_next() => {}
+            Some(_) = self.doors.join_next() => {}
+        }
+    }
+
+    /// Stops in reverse order: door, timers, processor. What is queued is finished, the log is
+    /// emptied. Answers whether every part ended as it should.
+    pub async fn shutdown(mut self) -> bool {
+        self.stop.cancel();
+        let mut orderly = true;
+        while let Some(ended) = self.doors.join_next().await {
+            orderly &= ended.is_ok();
+        }
+        while let Some(ended) = self.tasks.join_next().await {
+            orderly &= ended.is_ok();
+        }
+        let subject = env!("CARGO_PKG_VERSION").to_owned();
+        let stopped = Command::Record { kind: EventKind::ManagerStopped, subject };
+        if let Err(failure) = self.context.processor.command(stopped).await {
+            warn!(%failure, "The stop was not recorded");
+        }
+        self.context.processor.stop().await;
+        let thread = self.thread;
+        let ended = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
+        orderly && ended.unwrap_or(false)
+    }
+}
+
+/// Records the start, and what it found.
+async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>) {
+    let subject = env!("CARGO_PKG_VERSION").to_owned();
+    let mut commands = vec![Command::Record { kind: EventKind::ManagerStarted, subject }];
+    if let Some((database, acknowledged)) = rolled_back {
+        warn!(database, acknowledged, "The database lost commits that were acknowledged");
+        let condition = ManagerCondition::RolledBack { database, acknowledged };
+        commands.push(Command::Condition(condition));
+    }
+    for command in commands {
+        if let Err(failure) = context.processor.command(command).await {
+            warn!(%failure, "The start was not recorded");
+        }
+    }
+}
+
+/// Makes the admin token at the first start, unless one is given.
+async fn first_token(
+    config: &Config,
+    context: &jobs::Context,
+    made_before: bool,
+) -> Result<Option<Zeroizing<String>>, StartError> {
+    if made_before || config.access.admin_token.is_some() {
+        return Ok(None);
+    }
+    let (token, record) = token::api_token("admin", Role::Admin, context.clock.now())?;
+    let stored = context.processor.command(Command::FirstToken(record)).await;
+    stored.map_err(|failure| StoreError::Unavailable(failure.to_string()))?;
+    Ok(Some(token))
+}
+
+fn keeper(config: &Config, reader: &dyn Reader) -> Result<Keeper, StartError> {
+    let source = match &config.keys.source {
+        KeySource::Dns { name, server, dnssec, anchor } => {
+            let mut dns = DnsConfig::new(name.parse()?);
+            dns.server = *server;
+            dns.anchor.clone_from(anchor);
+            dns.dnssec = match dnssec {
+                config::Dnssec::Off => keys::dns::Dnssec::Off,
+                config::Dnssec::Opportunistic => keys::dns::Dnssec::Opportunistic,
+                config::Dnssec::Require => keys::dns::Dnssec::Require,
+            };
+            SourceConfig::Dns(dns)
+        }
+        KeySource::File(path) => SourceConfig::File(path.clone()),
+        KeySource::Given(given) => SourceConfig::Environment(given.clone()),
+    };
+    let known = if config.keys.cache { reader.keys()? } else { Vec::new() };
+    Ok(Keeper::new(source, known.into_iter().map(jobs::keys::stored_of).collect()))
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        report_interval: i64::from(config.interval),
+        max_skew: i64::from(config.verify.max_skew),
+        nonce_window: config.verify.nonce_window,
+        enroll: match config.enroll {
+            config::Enroll::Open => Enroll::Open,
+            config::Enroll::Approve => Enroll::Approve,
+            config::Enroll::Closed => Enroll::Closed,
+        },
+        rate: config.rates.agent,
+    }
+}
+
+fn durability(config: &Config) -> Durability {
+    match config.durability {
+        config::Durability::Full => Durability::Full,
+        config::Durability::Normal => Durability::Normal,
+    }
+}
+
+fn random() -> Result<u64, StartError> {
+    getrandom::u64().map_err(StartError::from)
+}
+
+/// 16 random digits.
+fn random_hex() -> Result<String, StartError> {
+    Ok(hex::encode(&random()?.to_be_bytes()))
+}
