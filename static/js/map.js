@@ -20,6 +20,9 @@ const LIMITS = { min: 0.005, max: 60 };
 const FIT_MAX = 2.2;
 const LOST_MS = 60000;
 const TWEEN_MS = 250;
+// Details and alarms are asked for again at most this often, however many patches come.
+const REFRESH_MS = 3000;
+const NARROW = 760;
 
 class MapPage {
   constructor() {
@@ -63,6 +66,7 @@ class MapPage {
       },
       leave: () => this.stage.focus(),
     });
+    if (window.innerWidth <= NARROW) byId("legend").open = false;
     this.listen();
     this.feed = this.makeFeed();
     this.feed.start();
@@ -117,7 +121,7 @@ class MapPage {
     this.stage.addEventListener("focus", () => this.dirty());
     this.stage.addEventListener("blur", () => this.dirty());
     window.addEventListener("popstate", () => this.restored());
-    setInterval(() => document.hidden || !this.scene || this.panel.draw(), 5000);
+    setInterval(() => document.hidden || this.panel.refresh(), REFRESH_MS * 10);
   }
 
   // ---- what the feed brings
@@ -140,11 +144,11 @@ class MapPage {
     this.legend.update(scene);
     this.announcer.changed(scene);
     this.panel.show(scene, this.state.selected);
-    clearTimeout(this.refreshing);
-    this.refreshing = setTimeout(() => {
+    this.refreshing ??= setTimeout(() => {
+      this.refreshing = null;
       this.panel.refresh();
       this.alarms.refresh();
-    }, 1200);
+    }, REFRESH_MS);
     this.refilter();
   }
 
@@ -283,10 +287,10 @@ class MapPage {
   // ---- the view
 
   inset() {
-    const narrow = this.painter.size.w < 700;
+    const narrow = window.innerWidth <= NARROW;
     const legend = byId("legend");
     const left = !narrow && legend.open ? Math.min(legend.offsetWidth + 12, this.painter.size.w / 3) : 0;
-    return { left: left + 16, right: narrow ? 52 : 28, top: 34, bottom: narrow ? 30 : 28 };
+    return narrow ? { left: 40, right: 76, top: 24, bottom: 44 } : { left: left + 20, right: 40, top: 38, bottom: 36 };
   }
 
   fit(jump = false) {

@@ -19,6 +19,9 @@ const HALF = {
 };
 
 const DIM = 0.15;
+
+// Among more lines between sites than this, only those with bad links are counted out.
+const MANY_BUNDLES = 40;
 const FONT = "12px system-ui, sans-serif";
 const SITE_FONT = "650 13px system-ui, sans-serif";
 const SMALL = "11px system-ui, sans-serif";
@@ -221,6 +224,7 @@ export class Painter {
   labels(plan, marks) {
     const taken = [
       ...plan.nodes.map((n) => ({ owner: n.id, x: n.sx - n.r - 1, y: n.sy - n.r - 1, w: 2 * n.r + 2, h: 2 * n.r + 2 })),
+      ...plan.edges.filter(({ edge }) => midMark(edge)).map(({ curve: { mid } }) => ({ owner: "mark", x: mid[0] - 7, y: mid[1] - 7, w: 14, h: 14 })),
       ...plan.bubbles.map((s) => ({ owner: s.id, x: s.sx - s.sr, y: s.sy - s.sr, w: 2 * s.sr, h: 2 * s.sr })),
     ];
     const wanted = [...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
@@ -254,7 +258,8 @@ export class Painter {
       const lines = [[s.site.label, "ink"]];
       const trouble = [offline && `${offline} down`, stale && `${stale} late`].filter(Boolean).join(", ");
       if (trouble) lines.push([trouble, offline ? "down" : "late"]);
-      return this.label(s.id, lines, s.sx, s.sy, s.sr + 3, offline ? 1 : 2, SITE_FONT);
+      const less = this.label(s.id, [[s.site.label, offline ? "down" : "ink"]], s.sx, s.sy, s.sr + 1, 2, FONT);
+      return { ...this.label(s.id, lines, s.sx, s.sy, s.sr + 3, offline ? 1 : 2, SITE_FONT), less };
     });
     return [...open, ...closed];
   }
@@ -300,7 +305,7 @@ export class Painter {
 
   bundleLabels(plan) {
     return plan.bundles
-      .filter(({ a, b, count }) => count > 1 && Math.hypot(a.sx - b.sx, a.sy - b.sy) > 190)
+      .filter(({ a, b, count, bad }) => count > 1 && (bad > 0 || plan.bundles.length <= MANY_BUNDLES) && Math.hypot(a.sx - b.sx, a.sy - b.sy) > 190)
       .map(({ id, a, b, count, bad }) => {
         const text = bad > 0 ? `${count} links, ${bad} bad` : `${count} links`;
         return this.label(id, [[text, bad > 0 ? "ink" : "ink-2"]], (a.sx + b.sx) / 2, (a.sy + b.sy) / 2, 0, bad > 0 ? 7 : 9, SMALL, true);
