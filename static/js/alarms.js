@@ -60,7 +60,7 @@ export class AlarmList {
         h("br"),
         h("span", { class: "muted" }, `${alarm.kind}, `, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "")),
       this.canAct && !acknowledged && h("button", {
-        type: "button", class: "button small", "aria-label": `Acknowledge: ${alarm.message}`,
+        type: "button", class: "button small", "aria-label": `Ack: ${alarm.message}`,
         onclick: (event) => this.acknowledge(alarm, event.currentTarget),
       }, "Ack"));
   }

@@ -94,8 +94,8 @@ class MapPage {
 
   listen() {
     listen(this.stage, {
-      pan: (dx, dy) => this.move({ ...this.view, x: this.view.x - dx / this.view.k, y: this.view.y - dy / this.view.k }),
-      zoom: (x, y, factor) => this.move(zoomAt(this.view, this.painter.size, x, y, factor, LIMITS)),
+      pan: (dx, dy) => this.view && this.move({ ...this.view, x: this.view.x - dx / this.view.k, y: this.view.y - dy / this.view.k }),
+      zoom: (x, y, factor) => this.view && this.move(zoomAt(this.view, this.painter.size, x, y, factor, LIMITS)),
       rest: () => this.rested(),
       tap: (x, y, slack) => this.plan && this.choose(hit(this.plan, x, y, slack)),
       open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
@@ -130,7 +130,10 @@ class MapPage {
     const first = this.scene === null;
     this.scene = scene;
     byId("problems").setAttribute("aria-pressed", String(this.state.problems));
-    if (first) this.search.set(this.state.query);
+    if (first) {
+      this.note(null);
+      this.search.set(this.state.query);
+    }
     this.patched();
     if (first && !this.view) this.fit(true);
     if (first && this.state.selected && !this.state.view) this.zoomTo(this.state.selected);
@@ -190,6 +193,7 @@ class MapPage {
   }
 
   choose(selection, centre = false) {
+    if (!this.scene) return;
     this.state.selected = selection && { type: selection.type, id: selection.id };
     this.ages = new Map();
     this.panel.show(this.scene, this.state.selected);
@@ -413,6 +417,7 @@ class MapPage {
   }
 
   restored() {
+    if (!this.scene) return;
     const { selected, query, problems, view } = read(location.search);
     Object.assign(this.state, { selected, query, problems });
     byId("problems").setAttribute("aria-pressed", String(problems));
@@ -426,4 +431,4 @@ class MapPage {
 
 const page = new MapPage();
 // A renderer that fails must leave a way to the facts.
-window.addEventListener("error", (event) => page.note(`The map stopped drawing: ${event.message}.`, "/agents", "Show the table of agents"));
+window.addEventListener("error", (event) => event.error && page.note(`The map stopped drawing: ${event.message}.`, "/agents", "Show the table of agents"));

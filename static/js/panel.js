@@ -23,7 +23,7 @@ const code = (text) => h("code", {}, text);
 
 const table = (heads, body, kind = "") =>
   h("table", { class: `compact ${kind}` },
-    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+    h("thead", {}, h("tr", {}, heads.map((head) => (head === "" ? h("td") : h("th", { scope: "col" }, head))))),
     h("tbody", {}, body));
 
 const MANY = 14;
