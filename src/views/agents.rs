@@ -90,6 +90,11 @@ impl AgentListItem {
         }
     }
 
+    /// The table's own order.
+    pub(super) fn worst_first(&self, other: &Self) -> Ordering {
+        Self::compare("", self, other)
+    }
+
     fn compare(by: &str, a: &Self, b: &Self) -> Ordering {
         match by {
             "agent" => a.label.cmp(&b.label),

@@ -28,7 +28,25 @@ pub fn get(path: &str) -> Option<Asset> {
     let file = Files::get(path)?;
     let digest = hex::encode(&file.metadata.sha256_hash());
     let etag = format!("\"{}\"", digest.get(..32)?);
-    Some(Asset { bytes: file.data, mime: mime(path)?, etag })
+    let bytes = if path.ends_with(".js") { lean(file.data) } else { file.data };
+    Some(Asset { bytes, mime: mime(path)?, etag })
+}
+
+/// A script without its comment lines and indentation, a sixth of what would travel.
+///
+/// Lines keep their numbers, so that an error in a browser's console is found in the source.
+/// A test makes sure that no template literal spans lines, where indentation would matter.
+fn lean(script: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
+    let Ok(text) = std::str::from_utf8(&script) else { return script };
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let line = line.trim();
+        if !line.starts_with("//") {
+            out.push_str(line);
+        }
+        out.push('\n');
+    }
+    Cow::Owned(out.into_bytes())
 }
 
 /// `/static/HASH`: the hash changes when any file or name does.
@@ -47,6 +65,8 @@ fn fingerprint() -> String {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     };
+    // The way scripts are served is the version's.
+    eat(env!("CARGO_PKG_VERSION").as_bytes());
     for name in names {
         eat(name.as_bytes());
         if let Some(file) = Files::get(&name) {
@@ -85,6 +105,21 @@ mod tests {
     fn the_base_names_the_content() {
         assert_eq!(base().len(), "/static/".len() + 16);
         assert_eq!(base(), format!("/static/{}", fingerprint()));
+    }
+
+    #[test]
+    fn scripts_lose_comment_lines_and_keep_line_numbers() {
+        let source = "// one\n  a(); // two\n\n    // three\n\tb();\n";
+        let lean = lean(Cow::Borrowed(source.as_bytes()));
+        assert_eq!(String::from_utf8_lossy(&lean), "\na(); // two\n\n\nb();\n");
+        for name in Files::iter().filter(|name| name.ends_with(".js")) {
+            let file = Files::get(&name).expect("listed");
+            let text = String::from_utf8_lossy(&file.data).into_owned();
+            for line in text.lines().filter(|line| !line.trim().starts_with("//")) {
+                assert_eq!(line.matches('`').count() % 2, 0, "{name}: {line}");
+                assert!(!line.contains("/*") && !line.ends_with('\\'), "{name}: {line}");
+            }
+        }
     }
 
     #[test]

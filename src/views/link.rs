@@ -26,6 +26,7 @@ struct LinkPage<'a> {
     labels: [&'a str; 2],
     hrefs: [Option<String>; 2],
     ends: [Chip; 2],
+    disagree: bool,
     facts: Vec<Fact>,
     map_href: String,
     events: Vec<EventItem>,
@@ -70,10 +71,7 @@ fn facts(ctx: &PageContext, ends: &[End; 2]) -> Vec<Fact> {
     let [a, b] = ends;
     let mut received = fact("Received", ends, |end| end.rx_bytes.map(bytes));
     received.differs = silent(a) != silent(b);
-    let mut shown = fact("Shows", ends, |end| Some(Chip::end(end.state).word().to_owned()));
-    shown.differs = a.state != b.state;
     vec![
-        shown,
         fact("Interface", ends, |end| end.interface.clone()),
         fact("Own key", ends, |end| end.public_key.map(|key| key.to_string())),
         fact("Last handshake", ends, handshake),
@@ -109,6 +107,7 @@ pub fn page(
         labels,
         hrefs: [href(a), href(b)],
         ends: [Chip::end(a.state), Chip::end(b.state)],
+        disagree: a.state != b.state,
         facts: facts(ctx, &edge.ends),
         map_href: format!("/map?sel={}", encode(&format!("edge~{}", edge.id))),
         events: events.iter().map(|row| EventItem::new(ctx, row)).collect(),
@@ -128,7 +127,7 @@ mod tests {
         let ctx = context("Link", Nav::Links);
         let marked: Vec<&str> =
             facts(&ctx, &edge.ends).iter().filter(|f| f.differs).map(|f| f.name).collect();
-        assert_eq!(marked, ["Shows", "Received"]);
+        assert_eq!(marked, ["Received"]);
         let html = page(&ctx, edge, ["hel-gw1", "oul-gw2"], &[]).expect("rendered");
         assert_eq!(html.matches("class=\"differs\"").count(), 2);
         assert!(html.contains("What hel-gw1 reports") && html.contains("What oul-gw2 reports"));

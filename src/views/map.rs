@@ -53,10 +53,7 @@ pub fn page(
     start: &GettingStarted,
 ) -> Result<String, askama::Error> {
     let mut agents = AgentListItem::from_picture(picture);
-    agents.sort_by(|a, b| {
-        (a.status == crate::model::state::AgentStatus::Online, &a.label)
-            .cmp(&(b.status == crate::model::state::AgentStatus::Online, &b.label))
-    });
+    agents.sort_by(AgentListItem::worst_first);
     let summary = format!(
         "{}, {}, {}",
         plural(agents.len(), "agent"),

@@ -58,14 +58,18 @@ export class AlarmList {
           ? h("button", { type: "button", class: "link wide", onclick: () => this.choose(alarm.agent_id) }, alarm.message)
           : alarm.message,
         h("br"),
-        h("span", { class: "muted" }, `${alarm.kind}, `, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at) }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "")),
+        h("span", { class: "muted" }, `${alarm.kind}, `, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "")),
       this.canAct && !acknowledged && h("button", {
-        type: "button", class: "button small", "aria-label": `Acknowledge: ${alarm.message}`,
+        type: "button", class: "button small", "aria-label": `Ack: ${alarm.message}`,
         onclick: (event) => this.acknowledge(alarm, event.currentTarget),
       }, "Ack"));
   }
 
   draw() {
+    if (this.root.matches(":active")) {
+      setTimeout(() => this.draw(), 300);
+      return;
+    }
     const open = this.alarms.filter((alarm) => alarm.state !== "acknowledged").length;
     this.count.textContent = open > 0 ? String(open) : "";
     fill(this.root,

@@ -41,24 +41,28 @@ const SPOTS = [
   (q) => [q.x - q.gap - q.w, q.y - q.h / 2],
 ];
 
-// `wanted` are {owner, x, y, w, h, gap, priority (smaller first), fixed?}; `taken` are boxes
-// {owner, x, y, w, h}. Returns those that fit, each with its box's corner `bx`, `by`.
-// A `fixed` one stands centred on its point or not at all.
+const CENTRED = [(q) => [q.x - q.w / 2, q.y - q.h / 2]];
+
+// `wanted` are {owner, x, y, w, h, gap, priority (smaller first), fixed?, upright?, less?};
+// `taken` are boxes {owner, x, y, w, h}. Returns those that fit, each with its box's corner
+// `bx`, `by`. A `fixed` one stands centred on its point or not at all, an `upright` one below or
+// above it; `less` is a smaller form of the same label, taken where the full one does not fit.
 export function place(wanted, taken) {
   const boxes = new Boxes();
   for (const box of taken) boxes.add(box);
   const placed = [];
   const order = [...wanted].sort((a, b) => a.priority - b.priority || (a.owner < b.owner ? -1 : a.owner > b.owner ? 1 : 0));
-  for (const want of order) {
-    const spots = want.fixed ? [(q) => [q.x - q.w / 2, q.y - q.h / 2]] : SPOTS;
-    for (const spot of spots) {
+  const fits = (want) => {
+    for (const spot of want.fixed ? CENTRED : want.upright ? SPOTS.slice(0, 2) : SPOTS) {
       const [x, y] = spot(want);
       const box = { owner: want.owner, x, y, w: want.w, h: want.h };
       if (!boxes.free(box)) continue;
       boxes.add({ ...box, owner: null });
       placed.push({ ...want, bx: x, by: y });
-      break;
+      return true;
     }
-  }
+    return false;
+  };
+  for (const want of order) if (!fits(want) && want.less) fits(want.less);
   return placed;
 }

@@ -28,11 +28,12 @@ function placeSites(scene, view, size, rect) {
     const [sx, sy] = toScreen(view, size, site.x, site.y);
     const sr = site.r * view.k;
     const room = spacing(site, members.length) * view.k;
-    sites.push({ id: site.id, site, members, sx, sy, sr, room, visible: inside(sx, sy, Math.max(sr, 60), rect), open: false });
+    const large = sr >= openRadius(members.length);
+    sites.push({ id: site.id, site, members, sx, sy, sr, room, large, visible: inside(sx, sy, Math.max(sr, 60), rect), open: false });
   }
   const middle = (s) => Math.max(0, Math.hypot(s.sx - size.w / 2, s.sy - size.h / 2) - s.sr);
   const candidates = sites
-    .filter((s) => s.visible && s.sr >= openRadius(s.members.length))
+    .filter((s) => s.visible && s.large)
     .sort((a, b) => middle(a) - middle(b) || (a.id < b.id ? -1 : 1));
   let budget = MAX_AGENTS;
   for (const s of candidates) {
@@ -55,7 +56,7 @@ export function nodeRadius(role, room) {
   return base * Math.min(1.35, Math.max(0.62, room / COMFORT));
 }
 
-export const bubbleRadius = (agents, sr) => Math.max(15, Math.min(46, sr, 13 + 3.4 * Math.sqrt(agents)));
+export const bubbleRadius = (agents, sr) => Math.max(14, Math.min(46, sr * 0.7, 13 + 3.4 * Math.sqrt(agents)));
 
 // How each half is drawn. Where the ends disagree, no half may look healthy.
 export function halfStyle(edge, end) {
@@ -69,24 +70,23 @@ export const midMark = (edge) =>
   : edge.state === "one_way" || edge.state === "half_configured" ? "differ"
   : edge.state === "never" ? "hollow" : null;
 
-function collect(scene, at, closed, rect) {
+// `anchor` tells where a node's links end: at the node, or at the bubble that hides it.
+function collect(scene, anchor, rect) {
   const { lane } = lists(scene);
   const edges = [];
   const bundles = new Map();
   for (const edge of scene.edges.values()) {
-    const a = at.get(edge.source);
-    const b = at.get(edge.target);
-    if (a && b) {
-      if (a === b || !boxTouches(a.sx, a.sy, b.sx, b.sy, rect)) continue;
+    const a = anchor(edge.source);
+    const b = anchor(edge.target);
+    if (!a || !b || a === b) continue;
+    if (a.node && b.node) {
+      if (!boxTouches(a.sx, a.sy, b.sx, b.sy, rect)) continue;
       const [i, n] = lane.get(edge.id) ?? [0, 1];
       edges.push({ id: edge.id, edge, a, b, curve: halves(a.sx, a.sy, b.sx, b.sy, bow(i, n)) });
       continue;
     }
-    const p = a ?? closed.get(scene.nodes.get(edge.source)?.site);
-    const q = b ?? closed.get(scene.nodes.get(edge.target)?.site);
-    if (!p || !q || p === q) continue;
-    const key = p.id < q.id ? `${p.id}\n${q.id}` : `${q.id}\n${p.id}`;
-    const bundle = bundles.get(key) ?? { id: key, a: p, b: q, count: 0, bad: 0, down: 0, quiet: 0, edges: [] };
+    const key = a.id < b.id ? `${a.id}\n${b.id}` : `${b.id}\n${a.id}`;
+    const bundle = bundles.get(key) ?? { id: key, a, b, count: 0, bad: 0, down: 0, quiet: 0, edges: [] };
     bundle.count += 1;
     if (edge.state === "down") bundle.down += 1;
     if (isBadEdge(edge)) bundle.bad += 1;
@@ -103,15 +103,11 @@ export function plan(scene, view, size, margin = 0) {
   const rect = { x0: -margin, y0: -margin, x1: size.w + margin, y1: size.h + margin };
   const sites = placeSites(scene, view, size, rect);
   const at = new Map();
-  const closed = new Map();
+  const home = new Map(sites.map((s) => [s.id, s]));
   const nodes = [];
   let interfaces = false;
   for (const s of sites) {
-    if (!s.open) {
-      closed.set(s.id, s);
-      s.bubble = bubbleRadius(s.members.length, s.sr);
-      continue;
-    }
+    if (!s.open) continue;
     s.interfaces = s.room >= INTERFACES_FROM;
     interfaces ||= s.interfaces;
     for (const p of s.placed) {
@@ -123,11 +119,22 @@ export function plan(scene, view, size, margin = 0) {
   }
   const circles = sites.filter((s) => s.open);
   const bubbles = sites.filter((s) => !s.open && s.visible && s.members.length > 0);
-  for (const s of bubbles) s.sr = s.bubble;
+  for (const s of bubbles) s.sr = bubbleRadius(s.members.length, s.sr);
+  // A site beyond the stage's edge may be large without being drawn; its links go to its nodes.
+  const anchor = (id) => {
+    if (at.has(id)) return at.get(id);
+    const node = scene.nodes.get(id);
+    const s = home.get(node?.site);
+    if (!s || s.visible || !s.large) return s;
+    const [sx, sy] = toScreen(view, size, node.x, node.y);
+    const place = { id, node, sx, sy, r: 5 };
+    at.set(id, place);
+    return place;
+  };
   const onStage = nodes.filter((p) => inside(p.sx, p.sy, 0, { x0: 0, y0: 0, x1: size.w, y1: size.h }));
   return {
     level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
     size, margin, circles, bubbles, nodes, shown: onStage.length,
-    ...collect(scene, at, closed, rect),
+    ...collect(scene, anchor, rect),
   };
 }

@@ -20,6 +20,9 @@ const LIMITS = { min: 0.005, max: 60 };
 const FIT_MAX = 2.2;
 const LOST_MS = 60000;
 const TWEEN_MS = 250;
+// Details and alarms are asked for again at most this often, however many patches come.
+const REFRESH_MS = 3000;
+const NARROW = 760;
 
 class MapPage {
   constructor() {
@@ -63,6 +66,7 @@ class MapPage {
       },
       leave: () => this.stage.focus(),
     });
+    if (window.innerWidth <= NARROW) byId("legend").open = false;
     this.listen();
     this.feed = this.makeFeed();
     this.feed.start();
@@ -90,8 +94,8 @@ class MapPage {
 
   listen() {
     listen(this.stage, {
-      pan: (dx, dy) => this.move({ ...this.view, x: this.view.x - dx / this.view.k, y: this.view.y - dy / this.view.k }),
-      zoom: (x, y, factor) => this.move(zoomAt(this.view, this.painter.size, x, y, factor, LIMITS)),
+      pan: (dx, dy) => this.view && this.move({ ...this.view, x: this.view.x - dx / this.view.k, y: this.view.y - dy / this.view.k }),
+      zoom: (x, y, factor) => this.view && this.move(zoomAt(this.view, this.painter.size, x, y, factor, LIMITS)),
       rest: () => this.rested(),
       tap: (x, y, slack) => this.plan && this.choose(hit(this.plan, x, y, slack)),
       open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
@@ -117,7 +121,7 @@ class MapPage {
     this.stage.addEventListener("focus", () => this.dirty());
     this.stage.addEventListener("blur", () => this.dirty());
     window.addEventListener("popstate", () => this.restored());
-    setInterval(() => document.hidden || !this.scene || this.panel.draw(), 5000);
+    setInterval(() => document.hidden || this.panel.refresh(), REFRESH_MS * 10);
   }
 
   // ---- what the feed brings
@@ -126,7 +130,10 @@ class MapPage {
     const first = this.scene === null;
     this.scene = scene;
     byId("problems").setAttribute("aria-pressed", String(this.state.problems));
-    if (first) this.search.set(this.state.query);
+    if (first) {
+      this.note(null);
+      this.search.set(this.state.query);
+    }
     this.patched();
     if (first && !this.view) this.fit(true);
     if (first && this.state.selected && !this.state.view) this.zoomTo(this.state.selected);
@@ -140,11 +147,11 @@ class MapPage {
     this.legend.update(scene);
     this.announcer.changed(scene);
     this.panel.show(scene, this.state.selected);
-    clearTimeout(this.refreshing);
-    this.refreshing = setTimeout(() => {
+    this.refreshing ??= setTimeout(() => {
+      this.refreshing = null;
       this.panel.refresh();
       this.alarms.refresh();
-    }, 1200);
+    }, REFRESH_MS);
     this.refilter();
   }
 
@@ -186,6 +193,7 @@ class MapPage {
   }
 
   choose(selection, centre = false) {
+    if (!this.scene) return;
     this.state.selected = selection && { type: selection.type, id: selection.id };
     this.ages = new Map();
     this.panel.show(this.scene, this.state.selected);
@@ -283,10 +291,10 @@ class MapPage {
   // ---- the view
 
   inset() {
-    const narrow = this.painter.size.w < 700;
+    const narrow = window.innerWidth <= NARROW;
     const legend = byId("legend");
     const left = !narrow && legend.open ? Math.min(legend.offsetWidth + 12, this.painter.size.w / 3) : 0;
-    return { left: left + 16, right: narrow ? 52 : 28, top: 34, bottom: narrow ? 30 : 28 };
+    return narrow ? { left: 40, right: 76, top: 24, bottom: 44 } : { left: left + 20, right: 40, top: 38, bottom: 36 };
   }
 
   fit(jump = false) {
@@ -409,6 +417,7 @@ class MapPage {
   }
 
   restored() {
+    if (!this.scene) return;
     const { selected, query, problems, view } = read(location.search);
     Object.assign(this.state, { selected, query, problems });
     byId("problems").setAttribute("aria-pressed", String(problems));
@@ -422,4 +431,4 @@ class MapPage {
 
 const page = new MapPage();
 // A renderer that fails must leave a way to the facts.
-window.addEventListener("error", (event) => page.note(`The map stopped drawing: ${event.message}.`, "/agents", "Show the table of agents"));
+window.addEventListener("error", (event) => event.error && page.note(`The map stopped drawing: ${event.message}.`, "/agents", "Show the table of agents"));

@@ -19,6 +19,12 @@ const HALF = {
 };
 
 const DIM = 0.15;
+
+// Among more lines between sites than this, only those with bad links are counted out.
+const MANY_BUNDLES = 40;
+// A chosen node with more links than this would be a blot if each were drawn at full strength.
+const HUB = 30;
+
 const FONT = "12px system-ui, sans-serif";
 const SITE_FONT = "650 13px system-ui, sans-serif";
 const SMALL = "11px system-ui, sans-serif";
@@ -126,9 +132,11 @@ export class Painter {
   links(plan, { bright, selected }) {
     const batches = new Map();
     const marks = [];
+    let chosen = 0;
     for (const item of plan.edges) {
       const strong = selected && (item.id === selected.id || item.a.id === selected.id || item.b.id === selected.id);
       const dim = bright && !bright.edges.has(item.id) && !strong;
+      if (strong) chosen += 1;
       const mark = midMark(item.edge);
       if (mark) marks.push([mark, item.curve.mid, dim]);
       for (const end of [0, 1]) {
@@ -141,7 +149,7 @@ export class Painter {
     }
     const order = Object.keys(HALF);
     const sorted = [...batches.values()].sort((p, q) => order.indexOf(p.style) - order.indexOf(q.style) || Number(p.strong) - Number(q.strong));
-    for (const batch of sorted) this.strokeHalves(batch);
+    for (const batch of sorted) this.strokeHalves(batch, chosen > HUB);
     for (const [mark, at, dim] of marks) {
       this.g.globalAlpha = dim ? DIM : 1;
       drawMark(this.g, mark, at, this.palette);
@@ -149,7 +157,7 @@ export class Painter {
     this.g.globalAlpha = 1;
   }
 
-  strokeHalves({ style, dim, strong, halves }) {
+  strokeHalves({ style, dim, strong, halves }, hub) {
     const { g, palette } = this;
     const [colour, width, dash, alpha] = HALF[style] ?? HALF.unknown;
     g.beginPath();
@@ -161,8 +169,8 @@ export class Painter {
       else g.quadraticCurveTo(...via, ...curve.mid);
     }
     g.strokeStyle = palette[colour];
-    g.lineWidth = strong ? width + 0.6 : width;
-    g.globalAlpha = dim ? DIM * 0.8 : strong ? 1 : alpha;
+    g.lineWidth = strong && !hub ? width + 0.6 : width;
+    g.globalAlpha = dim ? DIM * 0.8 : strong ? (hub ? Math.max(alpha, 0.8) : 1) : alpha;
     g.setLineDash(dash);
     g.stroke();
     g.setLineDash([]);
@@ -221,6 +229,7 @@ export class Painter {
   labels(plan, marks) {
     const taken = [
       ...plan.nodes.map((n) => ({ owner: n.id, x: n.sx - n.r - 1, y: n.sy - n.r - 1, w: 2 * n.r + 2, h: 2 * n.r + 2 })),
+      ...plan.edges.filter(({ edge }) => midMark(edge)).map(({ curve: { mid } }) => ({ owner: "mark", x: mid[0] - 7, y: mid[1] - 7, w: 14, h: 14 })),
       ...plan.bubbles.map((s) => ({ owner: s.id, x: s.sx - s.sr, y: s.sy - s.sr, w: 2 * s.sr, h: 2 * s.sr })),
     ];
     const wanted = [...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
@@ -254,7 +263,8 @@ export class Painter {
       const lines = [[s.site.label, "ink"]];
       const trouble = [offline && `${offline} down`, stale && `${stale} late`].filter(Boolean).join(", ");
       if (trouble) lines.push([trouble, offline ? "down" : "late"]);
-      return this.label(s.id, lines, s.sx, s.sy, s.sr + 3, offline ? 1 : 2, SITE_FONT);
+      const less = { ...this.label(s.id, [[s.site.label, offline ? "down" : "ink"]], s.sx, s.sy, s.sr + 1, 2, FONT), upright: true };
+      return { ...this.label(s.id, lines, s.sx, s.sy, s.sr + 3, offline ? 1 : 2, SITE_FONT), upright: true, less };
     });
     return [...open, ...closed];
   }
@@ -300,7 +310,7 @@ export class Painter {
 
   bundleLabels(plan) {
     return plan.bundles
-      .filter(({ a, b, count }) => count > 1 && Math.hypot(a.sx - b.sx, a.sy - b.sy) > 190)
+      .filter(({ a, b, count, bad }) => count > 1 && (bad > 0 || plan.bundles.length <= MANY_BUNDLES) && Math.hypot(a.sx - b.sx, a.sy - b.sy) > 190)
       .map(({ id, a, b, count, bad }) => {
         const text = bad > 0 ? `${count} links, ${bad} bad` : `${count} links`;
         return this.label(id, [[text, bad > 0 ? "ink" : "ink-2"]], (a.sx + b.sx) / 2, (a.sy + b.sy) / 2, 0, bad > 0 ? 7 : 9, SMALL, true);

@@ -11,15 +11,19 @@ const nodeChip = (node) => chip(NODE_CHIP[look(node)], NODE_WORDS[look(node)]);
 
 const edgeChip = (edge) => chip(EDGE_CHIP[edge.state], EDGE_WORDS[edge.state]);
 
-const time = (then, now) => (then ? h("time", { datetime: iso(then), title: iso(then) }, ago(then, now)) : "never");
+// A state in one sign, where a chip would not fit.
+const sign = (edge) => h("span", { class: `sign sign-${EDGE_CHIP[edge.state]}`, role: "img", "aria-label": EDGE_WORDS[edge.state], title: EDGE_WORDS[edge.state] }, CHIP_MARK[EDGE_CHIP[edge.state]]);
+
+// page.js keeps counting.
+const time = (then, now) => (then ? h("time", { datetime: iso(then), title: iso(then), "data-age": then }, ago(then, now)) : "never");
 
 const rows = (pairs) => h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 
 const code = (text) => h("code", {}, text);
 
-const table = (heads, body) =>
-  h("table", { class: "compact" },
-    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+const table = (heads, body, kind = "") =>
+  h("table", { class: `compact ${kind}` },
+    h("thead", {}, h("tr", {}, heads.map((head) => (head === "" ? h("td") : h("th", { scope: "col" }, head))))),
     h("tbody", {}, body));
 
 const MANY = 14;
@@ -48,8 +52,13 @@ export class Panel {
 
   draw() {
     if (!this.last) return;
+    // A redraw must not pull a button away between press and release.
+    if (this.root.matches(":active")) {
+      setTimeout(() => this.draw(), 300);
+      return;
+    }
     const [scene, selected] = this.last;
-    // A redraw must not throw the keyboard off the button it stands on.
+    // Nor may it throw the keyboard off the button it stands on.
     const focus = this.root.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     const member = selected && { node: scene.nodes, edge: scene.edges, site: scene.sites }[selected.type].get(selected.id);
     fill(this.root, !selected ? this.fleet(scene)
@@ -101,7 +110,7 @@ export class Panel {
   }
 
   back() {
-    return h("p", { class: "crumb" }, h("button", { type: "button", class: "link", "data-focus": "back", onclick: () => this.verbs.choose(null) }, "Fleet"));
+    return h("p", { class: "crumb" }, h("button", { type: "button", class: "link", "data-focus": "back", onclick: () => this.verbs.choose(null) }, "‹ Fleet"));
   }
 
   trouble() {
@@ -126,7 +135,7 @@ export class Panel {
         h("button", { type: "button", class: `chip chip-${NODE_CHIP[name]}`, "data-focus": `chip ${name}`, onclick: () => this.verbs.filter(name) }, `${nodes[name]} ${word}`))),
       h("p", {}, bad > 0 ? `${plural(bad, "link")} in trouble` : "No link is in trouble", quiet.length > 0 ? `; ${quiet.join(", ")}.` : "."),
       h("h3", {}, "Needs attention"),
-      worst.length === 0 ? h("p", { class: "muted" }, "Nothing. Every agent reports and no alarm is open on one.")
+      worst.length === 0 ? h("p", { class: "muted" }, agents === 0 ? "No agent yet." : "Nothing. Every agent reports and no alarm is open on one.")
         : h("ul", { class: "list" }, worst.map((node) => h("li", {},
           nodeChip(node),
           h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), code(node.addresses[0] ?? "")),
@@ -153,7 +162,7 @@ export class Panel {
       rows([
         ["Address", node.addresses.length > 0 ? node.addresses.slice(0, 3).map((address, i) => [i > 0 && h("br"), code(address)]).flat().filter(Boolean) : null],
         ["Last report", node.kind === "agent" ? time(d?.last_seen_at ?? node.seen_at, now) : null],
-        ["Since", d ? time(d.status_since, now) : null],
+        ["State since", d ? time(d.status_since, now) : null],
         ["Report path", d ? (d.relay_path?.length > 0 ? `via ${d.relay_path.join(", ")}` : "direct") : null],
         ["Agent version", d?.agent_version ?? null],
         ["Clock offset", d ? signed(d.clock_offset) : null],
@@ -163,13 +172,12 @@ export class Panel {
       ].map(([name, value]) => [name, Array.isArray(value) ? h("span", {}, value) : value])),
       d?.problems?.length > 0 && h("p", { class: "notice" }, `${plural(d.problems.length, "part")} of the last report could not be understood; the agent's page lists them.`),
       h("h3", {}, `WireGuard links (${links.length})`),
-      links.length > 0 && table(["Peer", "Interface", "Handshake", "State"], links.slice(0, MANY).map((edge) => {
+      links.length > 0 && table(["Peer", "Interface", "Handshake"], links.slice(0, MANY).map((edge) => {
         const end = edge.ends[endOf(edge, node.id)];
         return h("tr", {},
-          h("td", {}, this.choose("edge", edge.id, nameOf(scene, otherEnd(edge, node.id)))),
+          h("td", {}, sign(edge), this.choose("edge", edge.id, nameOf(scene, otherEnd(edge, node.id)))),
           h("td", {}, code(end.interface ?? "—")),
-          h("td", { class: "number" }, peers.has(edge.id) ? this.age(peers.get(edge.id).latest_handshake) : "—"),
-          h("td", {}, edgeChip(edge)));
+          h("td", { class: "number" }, peers.has(edge.id) ? this.age(peers.get(edge.id).latest_handshake) : "—"));
       })),
       links.length > MANY && h("p", {}, h("a", { href: page ?? `/links?q=${encodeURIComponent(node.label)}` }, `All ${links.length} links`)),
     ];
@@ -206,7 +214,7 @@ export class Panel {
         const [a, b] = full.ends.map(of);
         const differs = compared && a !== b && a !== "—" && b !== "—";
         return h("tr", { class: differs ? "differs" : null }, h("th", { scope: "row" }, differs ? `≠ ${name}` : name), h("td", {}, a), h("td", {}, b));
-      })),
+      }), "ends"),
     ];
   }
 

@@ -86,9 +86,10 @@ export class Browser {
   }
 
   async close() {
-    this.child.kill();
+    // The answer may be lost with the pipe; the end of the process is what counts.
+    this.send("Browser.close").catch(() => {});
     await this.gone;
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 20 });
   }
 }
 

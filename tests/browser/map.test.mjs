@@ -1,0 +1,178 @@
+// The console in a real browser: `node --test tests/browser/map.test.mjs`.
+//
+// KATTILA_TEST_URL     a running manager with at least two agents, whose map changes by itself
+//                      within 20 s (`kattila demo --faults` does); without it the preview with
+//                      made-up data stands in, for which `cargo test --lib views` keeps the pages
+// KATTILA_TEST_TOKEN   signs in, for managers that strangers may not look at
+//
+// Pictures go to artifacts/, which git ignores.
+
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Browser } from "./cdp.mjs";
+import { preview } from "./preview.mjs";
+
+const ARTIFACTS = join(dirname(fileURLToPath(import.meta.url)), "../../artifacts");
+const TOKEN = process.env.KATTILA_TEST_TOKEN;
+
+const stage = (name) => `Number(document.getElementById("stage").dataset.${name} ?? -1)`;
+const DRAWN = `${stage("drawnNodes")} + ${stage("drawnSites")} > 0`;
+
+let browser;
+let server;
+let url;
+
+before(async () => {
+  server = process.env.KATTILA_TEST_URL ? null : await preview("small", 0, 1000);
+  url = (process.env.KATTILA_TEST_URL ?? server.url).replace(/\/$/, "");
+  browser = await Browser.launch();
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+async function visit(path, options) {
+  const page = await browser.page(options);
+  if (TOKEN) {
+    await page.open(`${url}/login?next=/map`);
+    await page.until(`document.activeElement?.id === "token"`, "the token's field to have the focus");
+    await page.type(TOKEN);
+    const loads = page.loads;
+    await page.press("Enter");
+    await page.until(() => page.loads > loads, "the sign-in to be answered");
+    assert.equal(await page.read("location.pathname"), "/map");
+    page.complaints.length = 0;
+  }
+  await page.open(url + path);
+  return page;
+}
+
+const healthy = (page, what) => assert.deepEqual(page.complaints, [], `${what}: the console must stay silent`);
+
+async function picture(name, options, path = "/map") {
+  const page = await visit(path, options);
+  await page.until(DRAWN, "the map to be drawn");
+  await page.until(`document.getElementById("live-state").textContent === "Live"`, "the stream to be live");
+  await page.screenshot(join(ARTIFACTS, `${name}.png`));
+  return page;
+}
+
+test("the map draws the fleet that the API tells", async () => {
+  const page = await picture("map-light-1440x900", {});
+  const known = await page.read(`fetch("/api/v1/topology").then((r) => r.json()).then((p) => p.nodes.length)`);
+  assert.ok(known >= 2, `${known} nodes`);
+  assert.match(await page.read(`document.getElementById("level").textContent`), new RegExp(`\\b${known}\\b`));
+  const colours = await page.read(`(() => {
+    const c = document.getElementById("stage");
+    const data = new Uint32Array(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.buffer);
+    return new Set(data).size;
+  })()`);
+  assert.ok(colours > 20, `only ${colours} colours on the stage: it is blank`);
+  healthy(page, "map");
+});
+
+test("a change arrives over the stream without a reload", async () => {
+  const page = await visit("/map");
+  await page.until(DRAWN, "the map to be drawn");
+  const [seq, loads] = [await page.read(stage("seq")), page.loads];
+  await page.until(`${stage("seq")} > ${seq}`, "a patch");
+  assert.equal(page.loads, loads);
+  healthy(page, "live map");
+});
+
+test("the map is walked by keyboard and says where one is", async () => {
+  const page = await visit("/map", { reducedMotion: true });
+  await page.until(DRAWN, "the map to be drawn");
+  for (let i = 0; i < 40 && !(await page.read(`document.activeElement?.id === "stage"`)); i += 1) await page.press("Tab");
+  assert.equal(await page.read("document.activeElement.id"), "stage", "Tab must reach the stage");
+  await page.press("ArrowRight");
+  const first = await page.until(`document.getElementById("stage").dataset.selected`, "a selection");
+  assert.notEqual(await page.read(`document.querySelector("#detail h2").textContent`), "Fleet");
+  assert.ok(await page.read(`document.getElementById("chosen").textContent`), "the live line must speak");
+  assert.match(await page.read("location.search"), /sel=/);
+  const moves = ["ArrowLeft", "ArrowUp", "ArrowDown", "ArrowRight"];
+  let moved = false;
+  for (const key of moves) {
+    await page.press(key);
+    moved ||= (await page.read(`new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(document.getElementById("stage").dataset.selected))))`)) !== first;
+  }
+  assert.ok(moved, "arrows must lead on");
+  if ((await page.read(`document.getElementById("stage").dataset.level`)) === "sites") {
+    await page.press("Enter");
+    await page.until(`${stage("drawnNodes")} > 0`, "the site to open");
+  }
+  await page.press("+");
+  await page.press("0");
+  await page.press("Escape");
+  await page.until(`document.querySelector("#detail h2").textContent === "Fleet"`, "Escape to lead back to the fleet");
+  healthy(page, "keyboard");
+});
+
+test("search finds an agent and selects it", async () => {
+  const page = await visit("/map");
+  await page.until(DRAWN, "the map to be drawn");
+  const label = await page.read(`fetch("/api/v1/topology").then((r) => r.json()).then((p) => p.nodes.find((n) => n.kind === "agent").label)`);
+  await page.read(`document.getElementById("stage").focus()`);
+  await page.press("/");
+  await page.until(`document.activeElement.id === "q"`, "the search to have the focus");
+  await page.type(label);
+  await page.until(`document.querySelectorAll("#hits [role=option]").length > 0`, "hits");
+  await page.press("Enter");
+  await page.until(`document.querySelector("#detail h2").textContent === ${JSON.stringify(label)}`, "the agent in the panel");
+  await page.until(`document.querySelector("#detail .facts") !== null`, "its facts");
+  await page.screenshot(join(ARTIFACTS, "map-selected-1440x900.png"));
+  healthy(page, "search");
+});
+
+test("the map moves by wheel and drag and is shown whole again", async () => {
+  const page = await visit("/map", { reducedMotion: true });
+  await page.until(DRAWN, "the map to be drawn");
+  const where = () => page.read("location.search");
+  await page.wheel(600, 450, -400);
+  await page.until("/k=/.test(location.search)", "the zoom in the address");
+  const zoomed = await where();
+  await page.drag(600, 450, 80, 40);
+  await page.until(`location.search !== ${JSON.stringify(zoomed)}`, "the pan in the address");
+  await page.read(`document.getElementById("zoom-fit").click()`);
+  await page.until("!/k=/.test(location.search)", "the whole map");
+  healthy(page, "pointer");
+});
+
+test("dark, phone and wide screens", async () => {
+  for (const [name, options] of [["map-dark-1920x1080", { dark: true, width: 1920, height: 1080 }], ["map-phone-390x844", { width: 390, height: 844, scale: 2 }]]) {
+    const page = await picture(name, options);
+    assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${name} must not scroll sideways`);
+    healthy(page, name);
+  }
+});
+
+test("a breach of the policy and an error in a script would be noticed here", async () => {
+  const page = await visit("/agents");
+  await page.read(`document.body.setAttribute("style", "color: red")`);
+  await page.until(() => page.complaints.some((text) => text.includes("Content Security Policy")), "the refused style");
+  await page.read(`setTimeout(() => { throw new Error("on purpose"); })`);
+  await page.until(() => page.complaints.some((text) => text.includes("on purpose")), "the error");
+});
+
+test("every page works without scripts", async () => {
+  const page = await visit("/map", { scripts: false });
+  assert.match(await page.read("document.body.innerText"), /agents/i);
+  assert.ok(await page.read(`document.querySelector('noscript a[href="/agents"]') !== null || document.querySelector(".fallback a") !== null`));
+  for (const path of ["/agents", "/links", "/alarms", "/reports", "/events", "/settings"]) {
+    await page.open(url + path);
+    assert.ok(await page.read(`document.querySelector("h1") !== null && document.querySelector("main") !== null`), path);
+    assert.equal(await page.read(`document.querySelector("nav [aria-current=page]")?.getAttribute("href")`), path);
+    healthy(page, path);
+  }
+  await page.open(`${url}/agents?sort=agent`);
+  // The preview's pages are kept ones and cannot be sorted.
+  if (!server) assert.equal(await page.read(`document.querySelector("th[aria-sort]")?.getAttribute("aria-sort")`), "ascending");
+  const href = await page.read(`document.querySelector("tbody a[href^='/agents/']").getAttribute("href")`);
+  await page.open(url + href);
+  assert.match(await page.read("document.body.innerText"), /Interfaces/);
+  await page.screenshot(join(ARTIFACTS, "agent-no-scripts.png"));
+});

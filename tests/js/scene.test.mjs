@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { applyLayout, applyPatch, bright, counts, edgesOf, fromSnapshot, lists, look, search, worstFirst } from "../../static/js/scene.js";
+import { edge, node, picture } from "./fixture.mjs";
+
+const patch = (from, seq, more) => ({ from, seq, t: 1100, n: { set: [], del: [] }, e: { set: [], del: [] }, s: { set: [], del: [] }, alarms: { open: 4 }, ...more });
+
+test("a patch that follows is applied, an old one ignored, a later one is a gap", () => {
+  const scene = fromSnapshot(picture());
+  assert.equal(applyPatch(scene, patch(9, 10, {})), "old");
+  assert.equal(applyPatch(scene, patch(11, 12, {})), "gap");
+  assert.equal(scene.seq, 10);
+  assert.equal(applyPatch(scene, patch(10, 11, { n: { set: [{ id: "a:hel-db1", status: "online" }], del: [] } })), "applied");
+  assert.deepEqual([scene.seq, scene.t, scene.alarmsOpen], [11, 1100, 4]);
+  assert.equal(look(scene.nodes.get("a:hel-db1")), "up");
+  assert.equal(scene.nodes.get("a:hel-db1").label, "hel-db1");
+});
+
+test("a merged patch whose range overlaps what is known is applied whole, and twice does no harm", () => {
+  const scene = fromSnapshot(picture());
+  const merged = patch(7, 14, { e: { set: [{ id: "e1", state: "down" }], del: ["e4"] } });
+  assert.equal(applyPatch(scene, merged), "applied");
+  assert.equal(applyPatch(scene, merged), "old");
+  assert.equal(scene.edges.get("e1").state, "down");
+  assert.equal(scene.edges.size, 3);
+});
+
+test("lists stay through changes of state and follow changes of structure", () => {
+  const scene = fromSnapshot(picture());
+  const before = lists(scene);
+  applyPatch(scene, patch(10, 11, { e: { set: [{ id: "e1", state: "down" }], del: [] } }));
+  assert.equal(lists(scene), before);
+  assert.equal(edgesOf(scene, "a:hel-db1")[0].state, "down");
+  applyPatch(scene, patch(11, 12, { n: { set: [node("a:new", "lab/oul")], del: ["a:hel-db1"] }, e: { set: [edge("e9", "a:new", "a:oul-gw2")], del: ["e1"] } }));
+  assert.deepEqual(lists(scene).inSite.get("lab/oul").map((n) => n.id), ["a:oul-gw2", "a:new"]);
+  assert.deepEqual(edgesOf(scene, "a:new").map((e) => e.id), ["e9"]);
+  assert.deepEqual(edgesOf(scene, "a:hel-db1"), []);
+});
+
+test("links between the same two nodes get lanes", () => {
+  const { lane } = lists(fromSnapshot(picture()));
+  assert.deepEqual([lane.get("e2"), lane.get("e3"), lane.get("e1")], [[0, 2], [1, 2], undefined]);
+});
+
+test("a layout moves nodes unless it is older than the one known", () => {
+  const scene = fromSnapshot(picture());
+  assert.equal(applyLayout(scene, { layout_rev: 2, moved: [["a:hel-gw1", 7, 8], ["lab/oul", 1, 2]] }), true);
+  assert.deepEqual([scene.nodes.get("a:hel-gw1").x, scene.sites.get("lab/oul").y, scene.layoutRev], [7, 2, 2]);
+  assert.equal(applyLayout(scene, { layout_rev: 1, moved: [] }), false);
+});
+
+test("counting and ordering put trouble first", () => {
+  const scene = fromSnapshot(picture());
+  const { nodes, edges, agents } = counts(scene);
+  assert.deepEqual([agents, nodes.up, nodes.late, nodes.down, nodes.none], [3, 1, 1, 1, 1]);
+  assert.deepEqual([edges.up, edges.down, edges.idle], [1, 2, 1]);
+  assert.deepEqual(worstFirst(scene, 9).map((n) => n.label), ["oul-gw2", "hel-db1"]);
+});
+
+test("search finds names, addresses and keys, beginnings first", () => {
+  const scene = fromSnapshot(picture());
+  assert.deepEqual(search(scene, "GW").map((n) => n.label), ["hel-gw1", "oul-gw2"]);
+  assert.deepEqual(search(scene, "10.11").map((n) => n.label), ["hel-gw1"]);
+  assert.deepEqual(search(scene, "aaaaB").map((n) => n.label), ["hel-gw1"]);
+  assert.deepEqual(search(scene, "CCCC").map((n) => n.label), ["oul-gw2"]);
+  assert.deepEqual(search(scene, "  "), []);
+});
+
+test("filters dim what they do not name and combine", () => {
+  const scene = fromSnapshot(picture());
+  const none = { looks: new Set(), states: new Set() };
+  assert.equal(bright(scene, { filter: none, found: null, problems: false }), null);
+  const problems = bright(scene, { filter: none, found: null, problems: true });
+  assert.deepEqual([...problems.nodes].sort(), ["a:hel-db1", "a:hel-gw1", "a:oul-gw2"]);
+  assert.deepEqual([...problems.edges].sort(), ["e2", "e3"]);
+  const idle = bright(scene, { filter: { looks: new Set(), states: new Set(["idle"]) }, found: null, problems: false });
+  assert.deepEqual([...idle.nodes].sort(), ["a:hel-gw1", "x:lab:phone"]);
+  const found = bright(scene, { filter: none, found: [scene.nodes.get("a:oul-gw2")], problems: true });
+  assert.deepEqual([...found.nodes], ["a:oul-gw2"]);
+});

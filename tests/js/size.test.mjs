@@ -1,0 +1,18 @@
+// The scripts as they are served (assets.rs drops comment lines and indentation) stay small.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const FOLDER = fileURLToPath(new URL("../../static/js/", import.meta.url));
+const LIMIT = 25 * 1024;
+
+const served = (name) => readFileSync(FOLDER + name, "utf8").split("\n").map((line) => line.trim()).map((line) => (line.startsWith("//") ? "" : line)).join("\n");
+
+test("all scripts together are at most 25 KB compressed", () => {
+  const all = readdirSync(FOLDER).sort().map(served).join("");
+  const size = gzipSync(all, { level: 9 }).length;
+  assert.ok(size <= LIMIT, `${size} bytes`);
+});
