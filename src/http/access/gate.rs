@@ -209,7 +209,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::http) mod tests {
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};
 
