@@ -25,7 +25,7 @@ const MAX_PSKS: usize = 3;
 const MIN_TOKEN_CHARS: usize = 8;
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_syntax| {
+    text.parse().map_err(|_not_a_number| {
         let hint = match text.rsplit_once(':') {
             Some(("", port)) => format!("; for every address write 0.0.0.0:{port} or [::]:{port}"),
             Some(("localhost", port)) => format!("; for this host only write 127.0.0.1:{port}"),

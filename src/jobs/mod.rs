@@ -1,1 +1,97 @@
-//! What happens by time.
+//! What happens by time: one function per timer, one table that says how often.
+//!
+//! With the system's clock every timer is a task. A manager on a hand-turned clock starts none
+//! of them: its test takes the same steps itself, when it turned the clock.
+
+pub mod arrange;
+pub mod keys;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::clock::Clock;
+use crate::keys::keeper::Keeper;
+use crate::process::handle::{Command, Processor};
+
+/// How often silence, delays and refusals are looked at. A second is the unit of every limit.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often changes of the picture are sent: at most twice a second (MAP 5).
+const PUBLISH: Duration = Duration::from_millis(500);
+
+/// How often nodes without a place are given one. The first look of a new fleet waits this long.
+const ARRANGE: Duration = Duration::from_millis(700);
+
+/// What the timers work with.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Takes their commands.
+    pub processor: Processor,
+    /// The key ring.
+    pub keeper: Arc<Keeper>,
+    /// The time.
+    pub clock: Clock,
+    /// Every place on the map.
+    pub arranger: Arc<arrange::Arranger>,
+    /// Whether keys may be stored.
+    pub keep_keys: bool,
+}
+
+/// Starts every timer.
+pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+    let c = context.clone();
+    every(TICK, stop, tasks, move || tick(c.clone()));
+    let c = context.clone();
+    every(PUBLISH, stop, tasks, move || publish(c.clone()));
+    let c = context.clone();
+    every(ARRANGE, stop, tasks, move || arrange::run(c.clone()));
+    let (c, until) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        until.run_until_cancelled(keys::poll(c)).await;
+    });
+    let (c, until) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        until.run_until_cancelled(keys::news(c)).await;
+    });
+}
+
+/// Takes every step once, as all timers together would.
+pub async fn step(context: &Context) {
+    tick(context.clone()).await;
+    arrange::run(context.clone()).await;
+    publish(context.clone()).await;
+}
+
+/// Runs a job again and again until `stop`. A job that takes longer than its period delays the
+/// next one; none is made up for.
+fn every<F, J>(period: Duration, stop: &CancellationToken, tasks: &mut JoinSet<()>, job: F)
+where
+    F: Fn() -> J + Send + 'static,
+    J: Future<Output = ()> + Send,
+{
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let mut beat = tokio::time::interval(period);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(beat.tick()).await.is_some() {
+            job().await;
+        }
+    });
+}
+
+async fn tick(context: Context) {
+    if let Err(failure) = context.processor.command(Command::Tick).await {
+        warn!(%failure, "The timers could not be looked at");
+    }
+}
+
+async fn publish(context: Context) {
+    // Nothing to wait for: the board is memory.
+    std::future::ready(context.processor.board().publish(context.clock.now())).await;
+}

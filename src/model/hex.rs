@@ -2,11 +2,11 @@
 
 /// Writes bytes as lowercase hexadecimal.
 pub fn encode(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        // Writing into a String cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
+        for nibble in [byte >> 4, byte & 0xf] {
+            text.extend(char::from_digit(nibble.into(), 16));
+        }
     }
     text
 }

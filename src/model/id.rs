@@ -89,6 +89,15 @@ name!(
     |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 );
 
+impl Kid {
+    /// The first 8 bytes of a digest, as 16 digits.
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        let mut text = crate::model::hex::encode(digest);
+        text.truncate(16);
+        Self(text.into())
+    }
+}
+
 name!(
     /// Names an edge: 16 lowercase hexadecimal digits, derived from its two ends.
     EdgeId,
@@ -96,6 +105,15 @@ name!(
     "16 lowercase hexadecimal digits",
     |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 );
+
+impl EdgeId {
+    /// The first 8 bytes of the digest of the two ends' names, as 16 digits.
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        let mut text = crate::model::hex::encode(digest);
+        text.truncate(16);
+        Self(text.into())
+    }
+}
 
 macro_rules! number {
     ($(#[$doc:meta])* $type:ident) => {
@@ -145,5 +163,6 @@ mod tests {
         }
         assert!("45819852fbdfc69a".parse::<Kid>().is_ok());
         assert!("45819852FBDFC69A".parse::<Kid>().is_err());
+        assert_eq!(Kid::of_digest(&[0xab; 32]).as_str().parse(), Ok(Kid::of_digest(&[0xab; 32])));
     }
 }

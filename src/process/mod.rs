@@ -1,1 +1,23 @@
 //! One verified report, one change, one transaction.
+//!
+//! [`handle::Processor`] is what others hold; [`engine`] is the one thread behind it;
+//! [`board::Board`] is what watchers see after each commit. Nothing here reads a clock or
+//! touches SQL: the time comes with each batch, storage is `store`'s verbs.
+
+mod admit;
+pub mod board;
+mod claims;
+mod commands;
+pub mod diff;
+mod draft;
+mod edges;
+pub mod engine;
+mod fleet;
+pub mod handle;
+mod load;
+mod raise;
+pub mod refusals;
+mod report;
+pub mod sections;
+mod show;
+mod tick;

@@ -1,1 +1,5 @@
-//! Signs and verifies. The only module that touches hmac and sha2.
+//! Signs, verifies and hashes. The only module that touches `hmac` and `sha2`.
+
+pub mod digest;
+pub mod hmac;
+pub mod psk;

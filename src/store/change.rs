@@ -22,6 +22,8 @@ pub struct Change {
     pub agents: Vec<AgentRecord>,
     /// The audit row of the report that caused the change.
     pub report: Option<NewReport>,
+    /// Agents whose interfaces, routes and peers are all deleted, before anything is inserted.
+    pub agents_cleared: Vec<AgentNo>,
     /// Interfaces to insert or replace.
     pub interfaces_set: Vec<(AgentNo, Interface)>,
     /// Interfaces to delete, by name.
@@ -50,8 +52,62 @@ pub struct Change {
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
     pub sessions_removed: Vec<[u8; 32]>,
-    /// Small values to remember by name.
+    /// Small values to remember by name. Names that begin with `store.` are the store's own.
     pub meta: Vec<(&'static str, String)>,
+}
+
+impl Change {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.report.is_none() && self.leaves_the_rest()
+    }
+
+    /// Whether there is nothing to write but the audit row: the report of a host on which
+    /// nothing changed.
+    pub fn is_only_report(&self) -> bool {
+        self.report.is_some() && self.leaves_the_rest()
+    }
+
+    fn leaves_the_rest(&self) -> bool {
+        // Every field is named, so that a new one cannot be forgotten here.
+        let Self {
+            agents,
+            report: _,
+            agents_cleared,
+            interfaces_set,
+            interfaces_removed,
+            routes_added,
+            routes_removed,
+            peers_set,
+            peers_removed,
+            edges_set,
+            edges_removed,
+            alarms,
+            events,
+            keys,
+            layout,
+            sessions,
+            sessions_removed,
+            meta,
+        } = self;
+        agents.is_empty()
+            && agents_cleared.is_empty()
+            && interfaces_set.is_empty()
+            && interfaces_removed.is_empty()
+            && routes_added.is_empty()
+            && routes_removed.is_empty()
+            && peers_set.is_empty()
+            && peers_removed.is_empty()
+            && edges_set.is_empty()
+            && edges_removed.is_empty()
+            && alarms.is_empty()
+            && events.is_empty()
+            && keys.is_empty()
+            && layout.is_empty()
+            && sessions.is_empty()
+            && sessions_removed.is_empty()
+            && meta.is_empty()
+    }
 }
 
 /// An agent's row.
@@ -275,6 +331,12 @@ pub struct KeyRecord {
     pub state: String,
     /// `seq` of its record, if it has one.
     pub seq: Option<i64>,
+    /// `nbf` of its record: not to be used before.
+    pub nbf: Option<UnixSeconds>,
+    /// `exp` of its record: not to be used from then on.
+    pub exp: Option<UnixSeconds>,
+    /// When its source stopped listing it; `None` while it is listed.
+    pub left_at: Option<UnixSeconds>,
 }
 
 impl std::fmt::Debug for KeyRecord {

@@ -77,7 +77,8 @@ pub trait Writer: Send {
     /// The interfaces and routes the agent had before, to be compared with a new report.
     fn sections(&mut self, agent: AgentNo) -> Result<(Vec<Interface>, Vec<Route>), StoreError>;
 
-    /// Reports of an agent received at or after `since`, newest last: its replay memory.
+    /// Reports of an agent received at or after `since`, newest last: its replay memory. At
+    /// most the newest 4,096 of them.
     fn replay_rows(
         &mut self,
         agent: AgentNo,
@@ -86,10 +87,16 @@ pub trait Writer: Send {
 
     /// Writes what is kept in memory between batches (last-seen times, counters, handshakes)
     /// and remembers that every report up to `upto` is contained in it. A batch of its own.
+    /// A large fleet's state may come in several calls; `upto` then moves with the last one.
     fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError>;
 
-    /// Moves the write-ahead log into the database file; `truncate` also empties the log.
+    /// Moves the write-ahead log into the database file; `truncate` also empties the log, for
+    /// which it waits until running reads have ended. Between batches only.
     fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError>;
+
+    /// Ends an orderly run: nothing is left in the log, and the next start knows that nothing
+    /// needs a check. An open batch is forgotten.
+    fn close(self: Box<Self>) -> Result<(), StoreError>;
 }
 
 /// The read side.

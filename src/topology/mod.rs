@@ -2,4 +2,12 @@
 //!
 //! Pure: no I/O, no clock. petgraph stays in here.
 
+pub mod edge_match;
+pub mod graph;
+mod intern;
+pub mod layout;
+mod packing;
 pub mod picture;
+mod rings;
+pub mod sites;
+pub mod verdict;

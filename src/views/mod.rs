@@ -1,1 +1,25 @@
-//! Rows to pages. Pure.
+//! Pages: what the store and the map know, as HTML.
+//!
+//! Every page is one struct of plain values, made by a pure function and rendered by askama.
+//! Nothing here reads a clock, the network or the database; `now` comes in the page's context.
+//! Whatever a host may have said is escaped by the templates.
+
+pub mod agent;
+pub mod agents;
+pub mod alarms;
+pub mod assets;
+pub mod error;
+pub mod events;
+pub mod link;
+pub mod links;
+pub mod list;
+pub mod login;
+pub mod map;
+pub mod page;
+pub mod report;
+pub mod reports;
+pub mod settings;
+pub mod text;
+
+#[cfg(test)]
+mod samples;

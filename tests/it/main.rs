@@ -1,2 +1,16 @@
-//! The integration tests.
-fn main() {}
+//! The integration tests: one binary, real sockets, real files, a clock turned by hand.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed setup step is a failed test"
+)]
+
+mod data_shapes;
+mod keys;
+mod migrations;
+mod store_contract;
+mod store_samples;
+mod support;
+mod wire_hostile;
+mod wire_vectors;

@@ -1,0 +1,248 @@
+-- Kattila's database as it is at the newest version, for people and for the test that holds
+-- the migrations to it. The program never runs this file: it applies migrations/ in order.
+-- Times are Unix seconds. Sizes are bytes.
+
+CREATE TABLE agents (
+    agent_no        INTEGER PRIMARY KEY,             -- given by the manager, dense from 1, never reused
+    agent_id        TEXT    NOT NULL UNIQUE,         -- the name the agent signs with
+    fleet_id        TEXT    NOT NULL,                -- the agents that share keys and one address space
+    hostname        TEXT,                            -- NULL: it has not told one
+    agent_version   TEXT,                            -- version of the agent program
+    registered_at   INTEGER NOT NULL,                -- first accepted, or accepted again after being forgotten
+    last_seen_at    INTEGER,                         -- receipt of the last report, as of the last flush; NULL: none yet
+    last_tick       INTEGER,                         -- highest tick (version 2), as of the last flush
+    status          TEXT    NOT NULL                 -- how the manager sees it
+                    CHECK (status IN ('pending', 'online', 'stale', 'offline', 'retired')),
+    status_since    INTEGER NOT NULL,                -- when the status began
+    scheme          TEXT    CHECK (scheme IN ('v1', 'v2-hmac', 'v2-ed25519')), -- of the last changed report
+    canon_form      TEXT    CHECK (canon_form IN
+                    ('raw', 'compact', 'compact_sorted', 'spaced', 'spaced_sorted')), -- bytes its v1 signature covers
+    kid             BLOB    CHECK (length(kid) = 8), -- key of the last changed report
+    boot_id         TEXT,                            -- changes with every boot of the host
+    uptime_seconds  INTEGER,                         -- of the host, as of the last flush
+    load1           REAL,                            -- load average over 1 minute, as of the last flush
+    load5           REAL,                            -- over 5 minutes
+    load15          REAL,                            -- over 15 minutes
+    labels          TEXT    NOT NULL DEFAULT '{}',   -- JSON object, string to string
+    problems        TEXT    NOT NULL DEFAULT '[]',   -- JSON array of {path, detail}: what was not understood
+    clock_offset    INTEGER NOT NULL,                -- agent's timestamp minus the manager's clock, seconds
+    relay_path      TEXT    NOT NULL DEFAULT '[]',   -- JSON array of agent ids the last report came through
+    source          TEXT,                            -- IP address the last report came from
+    interfaces_hash INTEGER NOT NULL,                -- content hash of the interfaces; 64 bits, the sign bit is one of them
+    routes_hash     INTEGER NOT NULL,                -- content hash of the routes, likewise
+    peers_hash      INTEGER NOT NULL,                -- content hash of the peers, likewise
+    forgotten       INTEGER NOT NULL DEFAULT 0 CHECK (forgotten IN (0, 1)) -- 1: hidden until it reports again
+) STRICT;
+
+-- One row per accepted report, never changed: the audit trail and the replay memory.
+-- Small columns stand before the envelope so that lists do not read its pages.
+CREATE TABLE reports (
+    report_id       INTEGER PRIMARY KEY,             -- given by the manager, grows with every accepted report
+    agent_no        INTEGER NOT NULL REFERENCES agents (agent_no), -- who signed it
+    scheme          TEXT    NOT NULL CHECK (scheme IN ('v1', 'v2-hmac', 'v2-ed25519')), -- how
+    canon_form      TEXT    NOT NULL CHECK (canon_form IN
+                    ('raw', 'compact', 'compact_sorted', 'spaced', 'spaced_sorted')), -- which bytes the signature covers
+    kid             BLOB    NOT NULL CHECK (length(kid) = 8), -- name of the key that verified it
+    timestamp       INTEGER NOT NULL,                -- when it was signed, agent's clock
+    collected_at    INTEGER,                         -- when its values were read, agent's clock; NULL: not told
+    received_at     INTEGER NOT NULL,                -- when the manager took it, manager's clock
+    tick            INTEGER,                         -- version 2 counter; NULL in version 1
+    nonce           TEXT    NOT NULL,                -- spent by this row
+    data_sha256     BLOB    NOT NULL CHECK (length(data_sha256) = 32), -- of the bytes of data as received
+    redacted        INTEGER NOT NULL CHECK (redacted IN (0, 1)), -- 1: secrets were removed, the signature no longer matches
+    relay_path      TEXT,                            -- JSON array of agent ids; NULL: none; a claim in version 1
+    source          TEXT,                            -- IP address the request came from
+    envelope_bytes  INTEGER NOT NULL CHECK (envelope_bytes >= 0), -- size of the envelope before encoding
+    encoding        TEXT    NOT NULL CHECK (encoding IN ('identity', 'zstd')), -- how envelope is kept
+    envelope        BLOB    NOT NULL                 -- the request body as verified, secrets removed
+) STRICT;
+
+-- Replay memory and lists of one agent. The row number is the last part of every index entry,
+-- so this is (agent_no, report_id).
+CREATE INDEX reports_by_agent ON reports (agent_no);
+
+CREATE TABLE agent_interfaces (
+    agent_no    INTEGER NOT NULL REFERENCES agents (agent_no), -- whose
+    name        TEXT    NOT NULL,                    -- kernel name
+    mac         TEXT,                                -- link-layer address
+    mtu         INTEGER,                             -- largest packet, bytes
+    state       TEXT    NOT NULL CHECK (state IN ('up', 'down', 'unknown')), -- operational state
+    flags       TEXT    NOT NULL,                    -- JSON array, sorted
+    addresses   TEXT    NOT NULL,                    -- JSON array of ADDRESS/LENGTH, sorted
+    public_key  BLOB    CHECK (length(public_key) = 32), -- own WireGuard key
+    listen_port INTEGER,                             -- own WireGuard UDP port
+    rx_bytes    INTEGER,                             -- counters since boot, as of the last change of the interface
+    tx_bytes    INTEGER,                             -- bytes sent
+    rx_errors   INTEGER,                             -- packets received with errors
+    tx_errors   INTEGER,                             -- packets that could not be sent
+    rx_dropped  INTEGER,                             -- packets dropped on receipt
+    tx_dropped  INTEGER,                             -- packets dropped before sending
+    PRIMARY KEY (agent_no, name)
+) STRICT, WITHOUT ROWID;
+
+-- A route is its whole row; '' stands for "none" because a key part cannot be NULL.
+CREATE TABLE agent_routes (
+    agent_no    INTEGER NOT NULL REFERENCES agents (agent_no), -- whose
+    dst         TEXT    NOT NULL,                    -- destination, ADDRESS/LENGTH
+    table_name  TEXT    NOT NULL,                    -- routing table
+    metric      INTEGER NOT NULL,                    -- preference, lower first
+    gateway     TEXT    NOT NULL,                    -- next hop; '': none
+    dev         TEXT    NOT NULL,                    -- outgoing interface; '': none
+    protocol    TEXT    NOT NULL,                    -- who installed it; '': not told
+    kind        TEXT    NOT NULL,                    -- unicast, blackhole, ...
+    PRIMARY KEY (agent_no, dst, table_name, metric, gateway, dev, protocol, kind)
+) STRICT, WITHOUT ROWID;
+
+-- A peer names its edge without a foreign key: checking it when an edge goes would need an
+-- index as large as this table, for no verb.
+CREATE TABLE wg_peers (
+    agent_no             INTEGER NOT NULL REFERENCES agents (agent_no), -- the agent that lists the peer
+    interface            TEXT    NOT NULL,           -- on which of its interfaces
+    public_key           BLOB    NOT NULL CHECK (length(public_key) = 32), -- the peer
+    endpoint             TEXT,                       -- ADDRESS:PORT packets go to
+    allowed_ips          TEXT    NOT NULL,           -- JSON array of ADDRESS/LENGTH, sorted
+    latest_handshake     INTEGER NOT NULL,           -- agent's clock, 0: never; as of the last flush
+    rx_bytes             INTEGER NOT NULL,           -- received from the peer, as of the last flush
+    tx_bytes             INTEGER NOT NULL,           -- sent to the peer, as of the last flush
+    persistent_keepalive INTEGER NOT NULL,           -- seconds, 0: off
+    has_psk              INTEGER NOT NULL CHECK (has_psk IN (0, 1)), -- a preshared key is set; the key is never sent
+    edge_id              TEXT    NOT NULL,           -- the edge this is an end of
+    measured_at          INTEGER NOT NULL,           -- when the values were read, agent's clock; as of the last flush
+    PRIMARY KEY (agent_no, interface, public_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE topology_edges (
+    edge_id      TEXT    NOT NULL PRIMARY KEY CHECK (length(edge_id) = 16), -- hexadecimal, derived from both ends
+    fleet_id     TEXT    NOT NULL,                   -- its fleet
+    a_agent_no   INTEGER REFERENCES agents (agent_no), -- end drawn as source; NULL: no agent there
+    a_interface  TEXT,                               -- its WireGuard interface
+    a_public_key BLOB    CHECK (length(a_public_key) = 32), -- its key
+    a_state      TEXT    NOT NULL CHECK (a_state IN
+                 ('up', 'idle', 'overdue', 'down', 'never', 'missing', 'unknown')), -- what it shows
+    b_agent_no   INTEGER REFERENCES agents (agent_no), -- the other end; NULL: no agent there
+    b_interface  TEXT,                               -- its WireGuard interface
+    b_public_key BLOB    CHECK (length(b_public_key) = 32), -- its key
+    b_state      TEXT    NOT NULL CHECK (b_state IN
+                 ('up', 'idle', 'overdue', 'down', 'never', 'missing', 'unknown')), -- what it shows
+    state        TEXT    NOT NULL CHECK (state IN
+                 ('up', 'idle', 'down', 'one_way', 'half_configured', 'never', 'unknown')), -- the verdict
+    reason       TEXT    NOT NULL,                   -- the verdict in one sentence
+    since        INTEGER NOT NULL,                   -- when the state began
+    first_seen   INTEGER NOT NULL                    -- when the edge was first seen
+) STRICT, WITHOUT ROWID;
+
+-- Kinds of alarms and events are an open list, so they are held to a form and not to a list:
+-- a list could only grow by rewriting the table.
+CREATE TABLE alarms (
+    alarm_id        INTEGER PRIMARY KEY,             -- given by the manager
+    kind            TEXT    NOT NULL CHECK (kind GLOB '[a-z]*.[a-z]*'), -- dotted name of the catalogue
+    subject         TEXT    NOT NULL,                -- which thing
+    severity        TEXT    NOT NULL                 -- how bad
+                    CHECK (severity IN ('info', 'warning', 'minor', 'major', 'critical')),
+    state           TEXT    NOT NULL                 -- where it stands; pending: the raise delay runs
+                    CHECK (state IN ('pending', 'active', 'acknowledged', 'returned', 'cleared')),
+    fleet_id        TEXT,                            -- NULL: not about a fleet
+    agent_no        INTEGER REFERENCES agents (agent_no), -- NULL: not about an agent
+    message         TEXT    NOT NULL,                -- one sentence for a person
+    pending_since   INTEGER NOT NULL,                -- when the condition began to hold
+    raised_at       INTEGER,                         -- when the raise delay was over
+    acknowledged_at INTEGER,                         -- when a person acknowledged it
+    acknowledged_by TEXT,                            -- who
+    note            TEXT,                            -- with what words
+    returned_at     INTEGER,                         -- when a latching alarm's condition was over
+    cleared_at      INTEGER,                         -- when it ended
+    clear_cause     TEXT,                            -- why it ended
+    good_since      INTEGER,                         -- since when the opposite holds (off-delay)
+    count           INTEGER NOT NULL,                -- consecutive observations for or against the condition
+    report_id       INTEGER                          -- the report that proves it; it may have been pruned since
+) STRICT;
+
+-- One alarm per kind and subject is open at a time; also lists the open ones.
+CREATE UNIQUE INDEX alarms_open ON alarms (kind, subject) WHERE state <> 'cleared';
+
+-- Past alarms of one agent.
+CREATE INDEX alarms_by_agent ON alarms (agent_no);
+
+-- What changed, when, and which report proves it. Append-only: see the triggers.
+CREATE TABLE events (
+    event_id    INTEGER PRIMARY KEY,                 -- grows with every event
+    at          INTEGER NOT NULL,                    -- when it happened, host's clock for reported changes
+    recorded_at INTEGER NOT NULL,                    -- when the manager learnt it
+    kind        TEXT    NOT NULL CHECK (kind GLOB '[a-z]*.[a-z]*'), -- dotted name
+    fleet_id    TEXT,                                -- NULL: not about a fleet
+    agent_no    INTEGER REFERENCES agents (agent_no), -- NULL: not about an agent
+    subject     TEXT    NOT NULL,                    -- which thing
+    before      TEXT,                                -- JSON; NULL: it appeared
+    after       TEXT,                                -- JSON; NULL: it disappeared
+    report_id   INTEGER,                             -- the report that proves it; it may have been pruned since
+    cause       TEXT                                 -- who or what, where that is not a report
+) STRICT;
+
+-- History of one agent, in order (the row number is the last part of the entry).
+CREATE INDEX events_by_agent ON events (agent_no) WHERE agent_no IS NOT NULL;
+
+-- History of one thing, such as an edge.
+CREATE INDEX events_by_subject ON events (subject);
+
+CREATE TRIGGER events_are_not_rewritten BEFORE UPDATE ON events
+BEGIN
+    SELECT RAISE(ABORT, 'events are append-only');
+END;
+
+-- Retention first writes the mark, then deletes below it; the mark stays as evidence.
+-- The newest event always stays, so that numbers never start again.
+CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
+WHEN OLD.event_id >= coalesce(
+        (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'store.events_pruned_below'), 0)
+    OR OLD.event_id = (SELECT max(event_id) FROM events)
+BEGIN
+    SELECT RAISE(ABORT, 'events are append-only');
+END;
+
+-- Where things are on the map.
+CREATE TABLE layout (
+    node      TEXT    NOT NULL PRIMARY KEY,          -- a site's or node's name on the map
+    site      TEXT,                                  -- the site a node belongs to; NULL: this is a site
+    x         REAL    NOT NULL,                      -- abscissa
+    y         REAL    NOT NULL,                      -- ordinate
+    r         REAL    NOT NULL,                      -- radius of a site's circle; 0: a node
+    pinned    INTEGER NOT NULL CHECK (pinned IN (0, 1)), -- 1: held in place by a person
+    rev       INTEGER NOT NULL,                      -- the layout revision that placed it
+    placed_at INTEGER NOT NULL,                      -- when
+    gone_at   INTEGER                                -- since when nothing is there
+) STRICT, WITHOUT ROWID;
+
+-- Pre-shared keys in use and in memory. The file, and every backup, is as secret as they are.
+CREATE TABLE psk_keys (
+    kid        BLOB    NOT NULL PRIMARY KEY CHECK (length(kid) = 8), -- names the key without telling it
+    secret     BLOB    NOT NULL,                     -- the key
+    source     TEXT    NOT NULL CHECK (source IN ('dns', 'file', 'environment')), -- where it was found
+    first_seen INTEGER NOT NULL,                     -- first present in its source
+    last_seen  INTEGER NOT NULL,                     -- last present in its source
+    state      TEXT    NOT NULL                      -- what it may still sign
+               CHECK (state IN ('current', 'previous', 'retired', 'revoked')),
+    seq        INTEGER,                              -- its record's seq; NULL: it has none
+    nbf        INTEGER,                              -- not to be used before; NULL: at once
+    exp        INTEGER,                              -- not to be used from then on; NULL: no end
+    left_at    INTEGER                               -- when its source stopped listing it; NULL: it is listed
+) STRICT, WITHOUT ROWID;
+
+-- Signed-in browsers and API tokens.
+CREATE TABLE sessions (
+    token_hash   BLOB    NOT NULL PRIMARY KEY CHECK (length(token_hash) = 32), -- SHA-256 of the token; the token is not kept
+    name         TEXT    NOT NULL,                   -- who
+    role         TEXT    NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')), -- what they may do
+    kind         TEXT    NOT NULL CHECK (kind IN ('session', 'token')), -- browser or script
+    form_token   TEXT,                               -- SHA-256 of the form token tied to the session
+    created_at   INTEGER NOT NULL,                   -- when it was made
+    last_used_at INTEGER NOT NULL,                   -- when it was last used
+    expires_at   INTEGER                             -- when it ends at the latest; NULL: it does not
+) STRICT, WITHOUT ROWID;
+
+-- Small values by name; names that begin with 'store.' belong to the store itself:
+-- store.commit_seq counts commits, store.flushed_upto is the last report contained in the
+-- "as of the last flush" columns, store.clean_stop is 1 after an orderly stop.
+CREATE TABLE meta (
+    name  TEXT NOT NULL PRIMARY KEY,                 -- which
+    value TEXT NOT NULL                              -- its value
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,230 @@
+//! Every kind of alarm the manager raises: how bad, after how much proof, and what ends it.
+//!
+//! `docs/alarms.md` tells operators the same; a test holds the two together.
+
+use crate::model::state::{AlarmKind, Severity};
+
+/// How one kind of alarm behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// The kind.
+    pub kind: AlarmKind,
+    /// How bad it is unless the observation knows better.
+    pub severity: Severity,
+    /// Whether it stays, when its condition is over, until somebody has acknowledged it.
+    pub latching: bool,
+    /// Observations of the condition in a row before it is raised; 1 raises with the first.
+    pub raise_count: u32,
+    /// Seconds the condition must have held before it is raised.
+    pub raise_after_s: i64,
+    /// What ends it.
+    pub clear: ClearBy,
+    /// Whether acknowledging it ends it: the person says that this is the new normal, or that
+    /// what happened has been seen.
+    pub ack_clears: bool,
+    /// How many happenings without a quiet spell between them make it how bad.
+    pub repeats: Option<(u32, Severity)>,
+    /// What the condition is, in one sentence.
+    pub meaning: &'static str,
+}
+
+/// What ends an alarm.
+///
+/// Only [`ClearBy::Steady`] and [`ClearBy::Quiet`] without `needs_report` end by time alone: there the manager itself is the witness. Everywhere else an agent that
+/// falls silent keeps its alarms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClearBy {
+    /// Observations of the opposite, `count` in a row.
+    Reports {
+        /// How many.
+        count: u32,
+    },
+    /// The manager sees the opposite without interruption for `after_s` seconds.
+    Steady {
+        /// Seconds.
+        after_s: i64,
+    },
+    /// The alarm is about happenings, and there was none for `after_s` seconds.
+    Quiet {
+        /// Seconds; kept to the minute.
+        after_s: i64,
+        /// Whether the agent must also have reported after them.
+        needs_report: bool,
+    },
+    /// Only a person ends it.
+    Person,
+}
+
+const PLAIN: Rule = Rule {
+    kind: AlarmKind::AgentStale,
+    severity: Severity::Warning,
+    latching: false,
+    raise_count: 1,
+    raise_after_s: 0,
+    clear: ClearBy::Reports { count: 1 },
+    ack_clears: false,
+    repeats: None,
+    meaning: "",
+};
+
+/// The catalogue, one rule per kind.
+pub const RULES: &[Rule] = &[
+    Rule {
+        kind: AlarmKind::AgentStale,
+        meaning: "An agent that reported has not reported for three intervals and 10 s.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::AgentOffline,
+        severity: Severity::Major,
+        clear: ClearBy::Reports { count: 2 },
+        meaning: "An agent has not reported for six intervals, at least 180 s.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::AgentRebooted,
+        severity: Severity::Info,
+        clear: ClearBy::Quiet { after_s: 3_600, needs_report: true },
+        repeats: Some((3, Severity::Warning)),
+        meaning: "A host's boot id changed: it was started again.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::IfaceDown,
+        severity: Severity::Minor,
+        raise_count: 2,
+        clear: ClearBy::Reports { count: 2 },
+        meaning: "An interface that worked stopped working, and nobody switched it off.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::IfaceGone,
+        raise_count: 2,
+        ack_clears: true,
+        meaning: "An interface disappeared from a host that still reports.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::EdgeDown,
+        raise_count: 2,
+        meaning: "A link that should be alive has had no handshake for longer than any healthy \
+                  link can go without.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::EdgeHalfConfigured,
+        severity: Severity::Major,
+        raise_count: 3,
+        meaning: "One end of a link lists the other as its peer, and the other, which reports, \
+                  does not list it under the key it uses.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::PeerUnknown,
+        raise_count: 2,
+        meaning: "A peer's key belongs to no agent.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::AgentClockSkew,
+        severity: Severity::Major,
+        raise_count: 2,
+        clear: ClearBy::Reports { count: 3 },
+        meaning: "An agent's correctly signed reports are refused because its clock is wrong.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::IngestBadHmac,
+        severity: Severity::Major,
+        latching: true,
+        clear: ClearBy::Quiet { after_s: 1_800, needs_report: false },
+        meaning: "Reports arrive whose signature no key verifies.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::IngestReplay,
+        severity: Severity::Critical,
+        latching: true,
+        clear: ClearBy::Person,
+        ack_clears: true,
+        meaning: "A nonce came a second time, correctly signed, over other content.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::DnsPskStale,
+        meaning: "The TXT record with the keys cannot be read; the last good keys stay in use.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::DnsPskUnexpected,
+        severity: Severity::Critical,
+        latching: true,
+        meaning: "The TXT record holds what it should not; the last good keys stay in use.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::NetPartition,
+        severity: Severity::Critical,
+        raise_after_s: 60,
+        clear: ClearBy::Steady { after_s: 60 },
+        meaning: "A fleet's network fell into parts that cannot reach each other.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::ManagerClock,
+        severity: Severity::Critical,
+        raise_count: 3,
+        clear: ClearBy::Reports { count: 3 },
+        meaning: "Nearly all agents' clocks differ from the manager's in the same direction.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::StorageRolledBack,
+        severity: Severity::Critical,
+        latching: true,
+        clear: ClearBy::Person,
+        ack_clears: true,
+        meaning: "The database is older than what the manager had promised to keep.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::SecretInReport,
+        severity: Severity::Major,
+        latching: true,
+        clear: ClearBy::Reports { count: 2 },
+        meaning: "A report carried a private or preshared key; it was dropped, not stored.",
+        ..PLAIN
+    },
+];
+
+/// The rule of a kind.
+pub fn rule(kind: AlarmKind) -> &'static Rule {
+    RULES.iter().find(|rule| rule.kind == kind).unwrap_or(&PLAIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_rule_per_kind_in_the_words_of_the_model() {
+        for kind in AlarmKind::ALL {
+            let rules: Vec<_> = RULES.iter().filter(|r| r.kind == *kind).collect();
+            let [rule] = rules[..] else { panic!("{kind} has {} rules", rules.len()) };
+            assert_eq!(rule.latching, kind.is_latching(), "{kind}");
+            assert!(rule.raise_count >= 1 && !rule.meaning.is_empty(), "{kind}");
+            // What only a person ends must offer the person a way.
+            assert!(rule.clear != ClearBy::Person || rule.ack_clears, "{kind}");
+        }
+        assert_eq!(RULES.len(), AlarmKind::ALL.len());
+    }
+
+    #[test]
+    fn the_handbook_has_every_kind() {
+        let handbook = include_str!("../../docs/alarms.md");
+        for kind in AlarmKind::ALL {
+            let head = format!("### `{kind}`");
+            assert!(handbook.contains(&head), "docs/alarms.md lacks {head}");
+        }
+    }
+}

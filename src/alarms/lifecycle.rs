@@ -1,0 +1,343 @@
+//! One alarm's life: pending, active, acknowledged, returned, cleared.
+//!
+//! A state machine over one value. It never looks beyond its alarm, and keeps nothing beside it:
+//! delays are the alarm's own `pending_since`, `good_since` and `count`.
+
+use std::borrow::Cow;
+
+use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId};
+use crate::model::state::{AlarmKind, AlarmState, Severity};
+use crate::model::time::UnixSeconds;
+
+use super::catalogue::{ClearBy, Rule, rule};
+
+/// Happenings of a `Quiet` kind within this many seconds of the last recorded one are not
+/// recorded anew, so that a flood of them is not a flood of writes.
+const QUIET_STEP_S: i64 = 60;
+
+/// An alarm: what is stored of it, and all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its number.
+    pub id: AlarmId,
+    /// What it is about.
+    pub kind: AlarmKind,
+    /// Which thing: one alarm per kind and subject is open at a time.
+    pub subject: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Where it stands.
+    pub state: AlarmState,
+    /// Its fleet, if it is about one.
+    pub fleet: Option<FleetId>,
+    /// Its agent, if it is about one.
+    pub agent: Option<AgentNo>,
+    /// One sentence for a person, as of the raise or the last change of severity.
+    pub message: String,
+    /// When the condition began to hold.
+    pub pending_since: UnixSeconds,
+    /// When it was raised.
+    pub raised_at: Option<UnixSeconds>,
+    /// When it was acknowledged.
+    pub acknowledged_at: Option<UnixSeconds>,
+    /// By whom.
+    pub acknowledged_by: Option<String>,
+    /// With what note.
+    pub note: Option<String>,
+    /// When the condition was over (latching kinds).
+    pub returned_at: Option<UnixSeconds>,
+    /// When it ended.
+    pub cleared_at: Option<UnixSeconds>,
+    /// Why.
+    pub clear_cause: Option<String>,
+    /// Since when the opposite holds; for kinds about happenings, when the last one was.
+    pub good_since: Option<UnixSeconds>,
+    /// Pending: observations of the condition. Raised: observations of the opposite in a row, or
+    /// happenings since the raise where the kind counts them.
+    pub count: u32,
+    /// The report that proves it, where one does.
+    pub report: Option<ReportId>,
+}
+
+/// What a rule saw. Of one subject, one observation per report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation<'a> {
+    /// The kind of alarm it is about.
+    pub kind: AlarmKind,
+    /// Which thing.
+    pub subject: Cow<'a, str>,
+    /// The thing's fleet.
+    pub fleet: Option<&'a FleetId>,
+    /// The thing's agent.
+    pub agent: Option<AgentNo>,
+    /// Whether the condition holds.
+    pub holds: bool,
+    /// Whether what was seen is long past (a report sent late): it counts for nothing.
+    pub late: bool,
+    /// How bad, if it holds.
+    pub severity: Severity,
+    /// One sentence for a person, if it holds.
+    pub message: String,
+    /// The report it was seen in.
+    pub report: Option<ReportId>,
+}
+
+/// What became of an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Only its timers moved, or it began to be pending: store it, tell nobody.
+    Noted,
+    /// The condition ended before it was raised: store it as cleared, tell nobody.
+    Dropped,
+    /// Raised, or raised again out of `returned`.
+    Raised,
+    /// Worse than before: tell again.
+    Escalated,
+    /// Less bad than before: do not tell.
+    Eased,
+    /// Somebody acknowledged it.
+    Acknowledged,
+    /// Its condition is over; it waits for somebody to acknowledge it.
+    Returned,
+    /// Over; `clear_cause` says why.
+    Cleared,
+}
+
+impl Step {
+    /// Whether people and the history are told.
+    pub fn is_told(self) -> bool {
+        !matches!(self, Self::Noted | Self::Dropped)
+    }
+}
+
+impl Alarm {
+    /// A new alarm from the first observation of its condition.
+    pub fn begin(id: AlarmId, seen: &Observation<'_>, now: UnixSeconds) -> (Self, Step) {
+        let mut alarm = Self {
+            id,
+            kind: seen.kind,
+            subject: seen.subject.to_string(),
+            severity: seen.severity,
+            state: AlarmState::Pending,
+            fleet: seen.fleet.cloned(),
+            agent: seen.agent,
+            message: String::new(),
+            pending_since: now,
+            raised_at: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            note: None,
+            returned_at: None,
+            cleared_at: None,
+            clear_cause: None,
+            good_since: None,
+            count: 0,
+            report: None,
+        };
+        let step = alarm.confirm(seen, now).unwrap_or(Step::Noted);
+        (alarm, step)
+    }
+
+    /// Takes an observation of this alarm's kind and subject.
+    pub fn observe(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
+        match (seen.late, seen.holds) {
+            (true, _) => None,
+            (false, true) => self.holds(seen, now),
+            (false, false) => self.opposite(now),
+        }
+    }
+
+    /// When time alone will change it.
+    pub fn due(&self) -> Option<UnixSeconds> {
+        let rule = rule(self.kind);
+        match (self.state, rule.clear) {
+            (AlarmState::Pending, _) => {
+                let counted = self.count >= rule.raise_count;
+                counted.then(|| self.pending_since.plus(rule.raise_after_s))
+            }
+            (
+                AlarmState::Active | AlarmState::Acknowledged,
+                ClearBy::Steady { after_s } | ClearBy::Quiet { after_s, needs_report: false },
+            ) => Some(self.good_since?.plus(after_s)),
+            _ => None,
+        }
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: UnixSeconds) -> Option<Step> {
+        if self.due().is_none_or(|due| now < due) {
+            return None;
+        }
+        Some(match self.state {
+            AlarmState::Pending => self.raise(now),
+            AlarmState::Active
+            | AlarmState::Acknowledged
+            | AlarmState::Returned
+            | AlarmState::Cleared => self.over(now),
+        })
+    }
+
+    /// Somebody has seen it. `None` if nothing changes; pending alarms are not shown and cannot
+    /// be acknowledged.
+    pub fn acknowledge(
+        &mut self,
+        by: &str,
+        note: Option<String>,
+        now: UnixSeconds,
+    ) -> Option<Step> {
+        match self.state {
+            AlarmState::Pending | AlarmState::Cleared => None,
+            AlarmState::Acknowledged => {
+                let changed = note.is_some() && note != self.note;
+                changed.then(|| {
+                    self.note = note;
+                    Step::Noted
+                })
+            }
+            AlarmState::Active | AlarmState::Returned => {
+                self.acknowledged_at = Some(now);
+                self.acknowledged_by = Some(by.to_owned());
+                self.note = note;
+                if self.state == AlarmState::Returned || rule(self.kind).ack_clears {
+                    return Some(self.close("acknowledged", now));
+                }
+                self.state = AlarmState::Acknowledged;
+                Some(Step::Acknowledged)
+            }
+        }
+    }
+
+    /// Ends it, whatever its condition.
+    pub fn close(&mut self, cause: &str, now: UnixSeconds) -> Step {
+        self.state = AlarmState::Cleared;
+        self.cleared_at = Some(now);
+        self.clear_cause = Some(cause.to_owned());
+        if self.raised_at.is_some() { Step::Cleared } else { Step::Dropped }
+    }
+
+    fn holds(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
+        match self.state {
+            AlarmState::Pending => self.confirm(seen, now),
+            AlarmState::Active | AlarmState::Acknowledged => self.again(seen, now),
+            AlarmState::Returned => {
+                self.returned_at = None;
+                self.describe(seen);
+                Some(self.raise(now))
+            }
+            AlarmState::Cleared => None,
+        }
+    }
+
+    /// One more observation while pending.
+    fn confirm(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
+        let rule = rule(self.kind);
+        let counts = self.count < rule.raise_count;
+        if counts {
+            self.count += 1;
+            self.describe(seen);
+        }
+        let held_s = now.since(self.pending_since);
+        if self.count >= rule.raise_count && held_s >= rule.raise_after_s {
+            return Some(self.raise(now));
+        }
+        counts.then_some(Step::Noted)
+    }
+
+    /// The condition holds, or happened again, while raised.
+    fn again(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
+        let rule = rule(self.kind);
+        let noted = match rule.clear {
+            ClearBy::Quiet { .. } => self.happened(rule, now),
+            ClearBy::Reports { .. } | ClearBy::Steady { .. } | ClearBy::Person => {
+                let interrupted = self.good_since.is_some();
+                self.good_since = None;
+                self.count = 0;
+                interrupted
+            }
+        };
+        let severity = match rule.repeats {
+            Some((times, severity)) if self.count >= times => severity.max(seen.severity),
+            Some(_) => self.severity.max(seen.severity),
+            None => seen.severity,
+        };
+        let before = std::mem::replace(&mut self.severity, severity);
+        if before != severity {
+            self.message.clone_from(&seen.message);
+            self.report = seen.report.or(self.report);
+            return Some(if severity > before { Step::Escalated } else { Step::Eased });
+        }
+        noted.then_some(Step::Noted)
+    }
+
+    /// Records a happening; whether there is something to store.
+    fn happened(&mut self, rule: &Rule, now: UnixSeconds) -> bool {
+        let counted = rule.repeats.is_some();
+        if counted {
+            self.count = self.count.saturating_add(1);
+        }
+        let recorded = self.good_since.is_none_or(|last| now.since(last) >= QUIET_STEP_S);
+        if recorded || counted {
+            self.good_since = Some(now);
+        }
+        recorded || counted
+    }
+
+    /// The condition does not hold.
+    fn opposite(&mut self, now: UnixSeconds) -> Option<Step> {
+        match self.state {
+            AlarmState::Pending => return Some(self.close("did not last", now)),
+            AlarmState::Returned | AlarmState::Cleared => return None,
+            AlarmState::Active | AlarmState::Acknowledged => {}
+        }
+        let first = self.good_since.is_none();
+        match rule(self.kind).clear {
+            ClearBy::Person => None,
+            ClearBy::Quiet { after_s, .. } => {
+                let quiet = self.good_since.is_some_and(|last| now.since(last) >= after_s);
+                quiet.then(|| self.over(now))
+            }
+            ClearBy::Steady { after_s } => {
+                let since = *self.good_since.get_or_insert(now);
+                if now.since(since) >= after_s {
+                    return Some(self.over(now));
+                }
+                first.then_some(Step::Noted)
+            }
+            ClearBy::Reports { count } => {
+                self.good_since.get_or_insert(now);
+                self.count = self.count.saturating_add(1);
+                Some(if self.count >= count { self.over(now) } else { Step::Noted })
+            }
+        }
+    }
+
+    fn raise(&mut self, now: UnixSeconds) -> Step {
+        let rule = rule(self.kind);
+        self.state = AlarmState::Active;
+        self.raised_at.get_or_insert(now);
+        let happening = matches!(rule.clear, ClearBy::Quiet { .. });
+        self.good_since = happening.then_some(now);
+        self.count = u32::from(rule.repeats.is_some());
+        Step::Raised
+    }
+
+    fn over(&mut self, now: UnixSeconds) -> Step {
+        if rule(self.kind).latching && self.state == AlarmState::Active {
+            self.state = AlarmState::Returned;
+            self.returned_at = Some(now);
+            self.good_since = None;
+            self.count = 0;
+            return Step::Returned;
+        }
+        self.close("condition over", now)
+    }
+
+    fn describe(&mut self, seen: &Observation<'_>) {
+        self.severity = seen.severity;
+        self.message.clone_from(&seen.message);
+        self.report = seen.report.or(self.report);
+    }
+}
+
+#[cfg(test)]
+mod tests;

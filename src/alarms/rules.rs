@@ -1,0 +1,143 @@
+//! The rules: facts before and after in, observations out.
+//!
+//! A rule says what it saw, every time it looks; whether that raises or ends anything is
+//! the business of `lifecycle`. A rule that cannot tell says nothing, so that missing evidence
+//! never ends an alarm.
+
+pub mod agent;
+pub mod edge;
+pub mod iface;
+pub mod ingest;
+pub mod manager;
+
+use std::borrow::Cow;
+
+use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
+use crate::model::state::AlarmKind;
+
+use super::catalogue::rule;
+use super::lifecycle::Observation;
+
+/// Which agent a rule looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentFacts<'a> {
+    /// Its number.
+    pub no: AgentNo,
+    /// Its id.
+    pub id: &'a AgentId,
+    /// Its fleet.
+    pub fleet: &'a FleetId,
+    /// Its name for people.
+    pub name: &'a str,
+    /// The report that is looked at, if one is.
+    pub report: Option<ReportId>,
+    /// Whether that report is late (see [`agent::is_late`]).
+    pub late: bool,
+}
+
+impl<'a> AgentFacts<'a> {
+    /// An observation about this agent, or about something of it, that does not hold.
+    fn good(&self, kind: AlarmKind, subject: impl Into<Cow<'a, str>>) -> Observation<'a> {
+        Observation {
+            kind,
+            subject: subject.into(),
+            fleet: Some(self.fleet),
+            agent: Some(self.no),
+            holds: false,
+            late: self.late,
+            severity: rule(kind).severity,
+            message: String::new(),
+            report: self.report,
+        }
+    }
+
+    /// An observation about this agent, or about something of it, that holds.
+    fn bad(
+        &self,
+        kind: AlarmKind,
+        subject: impl Into<Cow<'a, str>>,
+        message: String,
+    ) -> Observation<'a> {
+        Observation { holds: true, message, ..self.good(kind, subject) }
+    }
+}
+
+/// An observation about a fleet or the manager itself.
+fn about<'a>(
+    kind: AlarmKind,
+    subject: impl Into<Cow<'a, str>>,
+    trouble: Option<String>,
+) -> Observation<'a> {
+    Observation {
+        kind,
+        subject: subject.into(),
+        fleet: None,
+        agent: None,
+        holds: trouble.is_some(),
+        late: false,
+        severity: rule(kind).severity,
+        message: trouble.unwrap_or_default(),
+        report: None,
+    }
+}
+
+/// Writes a duration as people say it: the two largest units.
+fn duration(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, m) => format!("{m} min {} s", seconds % 60),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests_support {
+    use super::{AgentFacts, AgentId, AgentNo, FleetId, ReportId};
+    use crate::model::time::UnixSeconds;
+
+    /// When the tests take place.
+    pub(super) const T: UnixSeconds = UnixSeconds(1_800_000_000);
+
+    /// The agent the tests look at.
+    pub(super) struct Sample {
+        pub(super) id: AgentId,
+        pub(super) fleet: FleetId,
+    }
+
+    impl Sample {
+        pub(super) fn new() -> Self {
+            Self { id: "gw1-id".parse().unwrap(), fleet: "lab".parse().unwrap() }
+        }
+
+        pub(super) fn agent(&self) -> AgentFacts<'_> {
+            AgentFacts {
+                no: AgentNo(1),
+                id: &self.id,
+                fleet: &self.fleet,
+                name: "gw1",
+                report: Some(ReportId(7)),
+                late: false,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (412, "6 min 52 s"),
+            (3_660, "1 h 1 min"),
+            (200_000, "2 d 7 h"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The fleet as a whole and the manager itself: partitions, keys, clock, database.
+
+use crate::model::id::{AgentNo, FleetId};
+use crate::model::state::{AlarmKind, Severity};
+use crate::model::time::UnixSeconds;
+
+use super::{about, duration};
+use crate::alarms::lifecycle::Observation;
+use crate::topology::graph::{Partition, Split};
+
+/// The subject of alarms about the manager itself.
+pub const MANAGER: &str = "manager";
+
+/// Names per side that a partition's message lists, and sides.
+const NAMES_TOLD: usize = 5;
+const SIDES_TOLD: usize = 4;
+
+/// Agents that must report before their clocks can accuse the manager's.
+const CLOCK_WITNESSES: usize = 5;
+/// Seconds of offset that count as off.
+const CLOCK_OFF_S: i64 = 60;
+/// Seconds of median offset below which the manager's clock is right.
+const CLOCK_GOOD_S: i64 = 30;
+
+/// Did a fleet's network fall apart?
+pub fn partition<'a>(
+    fleet: &'a FleetId,
+    state: &Partition,
+    name: impl Fn(AgentNo) -> String,
+) -> Option<Observation<'a>> {
+    let trouble = match state {
+        Partition::Whole => None,
+        Partition::Split(split) => Some(tell(fleet, split, name)),
+        Partition::Unclear => return None,
+    };
+    let seen = about(AlarmKind::NetPartition, fleet.as_str(), trouble);
+    Some(Observation { fleet: Some(fleet), ..seen })
+}
+
+fn tell(fleet: &FleetId, split: &Split, name: impl Fn(AgentNo) -> String) -> String {
+    let sides: Vec<String> = split
+        .sides
+        .iter()
+        .take(SIDES_TOLD)
+        .map(|side| {
+            let mut names: Vec<String> = side.iter().map(|no| name(*no)).collect();
+            names.sort();
+            match names.len().saturating_sub(NAMES_TOLD) {
+                0 => names.join(", "),
+                rest => {
+                    names.truncate(NAMES_TOLD);
+                    format!("{} and {rest} more", names.join(", "))
+                }
+            }
+        })
+        .collect();
+    let unnamed = match split.sides.len().saturating_sub(SIDES_TOLD) {
+        0 => String::new(),
+        1 => " | and 1 more part".to_owned(),
+        rest => format!(" | and {rest} more parts"),
+    };
+    format!(
+        "{fleet} fell into {} parts that cannot reach each other: {}{unnamed}",
+        split.sides.len(),
+        sides.join(" | ")
+    )
+}
+
+/// How the TXT record with the keys fares.
+#[derive(Debug, Clone, Copy)]
+pub struct DnsFacts<'a> {
+    /// The record's name.
+    pub name: &'a str,
+    /// Why the last attempt to read it failed, if it did.
+    pub failure: Option<&'a str>,
+    /// When it was last read, or the manager started if it never was.
+    pub last_good: UnixSeconds,
+    /// Seconds between two attempts while all is well.
+    pub period_s: i64,
+}
+
+/// Can the keys not be refreshed? A warning after three periods, major after a day.
+pub fn keys_stale<'a>(dns: &DnsFacts<'a>, now: UnixSeconds) -> Option<Observation<'a>> {
+    let Some(failure) = dns.failure else {
+        return Some(about(AlarmKind::DnsPskStale, dns.name, None));
+    };
+    let age = now.since(dns.last_good);
+    (age > 3 * dns.period_s).then(|| {
+        let message = format!(
+            "the TXT record {} could not be read for {}: {failure}; the last good keys stay in \
+             use",
+            dns.name,
+            duration(age)
+        );
+        let mut seen = about(AlarmKind::DnsPskStale, dns.name, Some(message));
+        if age > 86_400 {
+            seen.severity = Severity::Major;
+        }
+        seen
+    })
+}
+
+/// Does the TXT record hold something it should not? `problem` says what.
+pub fn keys_unexpected<'a>(name: &'a str, problem: Option<&str>) -> Observation<'a> {
+    let trouble = problem.map(|problem| {
+        format!("the TXT record {name} is not as it should be: {problem}; its keys were not taken")
+    });
+    about(AlarmKind::DnsPskUnexpected, name, trouble)
+}
+
+/// Is it the manager's clock that is wrong? `offsets` are each agent's last timestamp minus the
+/// manager's clock, in seconds, of reports accepted or refused for their time.
+///
+/// It is when four of five agents are off by more than a minute to the same side.
+pub fn clock(offsets: &[i64]) -> Option<Observation<'static>> {
+    if offsets.len() < CLOCK_WITNESSES {
+        return None;
+    }
+    let mut sorted = offsets.to_vec();
+    sorted.sort_unstable();
+    let median = sorted.get(sorted.len() / 2).copied()?;
+    let ahead = offsets.iter().filter(|o| **o > CLOCK_OFF_S).count();
+    let behind = offsets.iter().filter(|o| **o < -CLOCK_OFF_S).count();
+    let most = ahead.max(behind);
+    if most * 5 >= offsets.len() * 4 {
+        // Agents ahead of us: we are behind.
+        let direction = if ahead > behind { "behind" } else { "ahead of" };
+        let message = format!(
+            "the manager's clock is probably wrong: {most} of {} agents say it is {direction} \
+             theirs, by {} in the middle; set the manager's clock",
+            offsets.len(),
+            duration(median.saturating_abs())
+        );
+        return Some(about(AlarmKind::ManagerClock, MANAGER, Some(message)));
+    }
+    (median.saturating_abs() < CLOCK_GOOD_S).then(|| about(AlarmKind::ManagerClock, MANAGER, None))
+}
+
+/// The database turned out to be older than what the manager had promised to keep.
+pub fn rolled_back(detail: &str) -> Observation<'static> {
+    let message = format!(
+        "the database went back in time: {detail}; reports that were acknowledged are missing, \
+         look for the reason (a restored snapshot, a copied file)"
+    );
+    about(AlarmKind::StorageRolledBack, MANAGER, Some(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarms::book::Book;
+    use crate::alarms::lifecycle::Step;
+    use crate::alarms::rules::tests_support::T;
+
+    fn split(sides: &[&[i64]]) -> Partition {
+        let sides = sides.iter().map(|s| s.iter().copied().map(AgentNo).collect()).collect();
+        Partition::Split(Split { sides })
+    }
+
+    #[test]
+    fn a_partition_lasts_a_minute_before_it_is_told_and_before_it_is_over() {
+        let fleet: FleetId = "lab".parse().unwrap();
+        let mut book = Book::default();
+        let name = |no: AgentNo| format!("n{no}");
+        let mut at = |t: i64, state: &Partition| {
+            let seen = partition(&fleet, state, name)?;
+            book.observe(&seen, T.plus(t)).map(|t| t.step)
+        };
+        let broken = split(&[&[1, 2], &[3]]);
+        assert_eq!(at(0, &broken), Some(Step::Noted));
+        assert_eq!(at(30, &Partition::Whole), Some(Step::Dropped));
+        assert_eq!(at(40, &broken), Some(Step::Noted));
+        assert_eq!(at(70, &broken), None);
+        let told = book.tick(T.plus(100));
+        assert_eq!(told[0].step, Step::Raised);
+        assert_eq!(
+            told[0].alarm.message,
+            "lab fell into 2 parts that cannot reach each other: n1, n2 | n3"
+        );
+        let mut at = |t: i64, state: &Partition| {
+            let seen = partition(&fleet, state, name)?;
+            book.observe(&seen, T.plus(t)).map(|t| t.step)
+        };
+        assert_eq!(at(110, &Partition::Whole), Some(Step::Noted));
+        assert_eq!(at(120, &broken), Some(Step::Noted));
+        assert_eq!(at(130, &Partition::Unclear), None);
+        assert_eq!(at(140, &Partition::Whole), Some(Step::Noted));
+        assert!(book.tick(T.plus(199)).is_empty());
+        assert_eq!(book.tick(T.plus(200))[0].step, Step::Cleared);
+    }
+
+    #[test]
+    fn long_sides_are_cut() {
+        let fleet: FleetId = "lab".parse().unwrap();
+        let state = split(&[&[9, 1, 2, 3, 4, 5, 6], &[11], &[12], &[13], &[14], &[15]]);
+        let seen = partition(&fleet, &state, |no| format!("n{no}")).unwrap();
+        assert!(
+            seen.message
+                .ends_with(": n1, n2, n3, n4, n5 and 2 more | n11 | n12 | n13 | and 2 more parts"),
+            "{}",
+            seen.message
+        );
+    }
+
+    #[test]
+    fn keys() {
+        let dns = DnsFacts { name: "_k.example", failure: None, last_good: T, period_s: 300 };
+        assert!(!keys_stale(&dns, T.plus(999_999)).unwrap().holds);
+        let failing = DnsFacts { failure: Some("timed out"), ..dns };
+        assert_eq!(keys_stale(&failing, T.plus(900)), None);
+        let seen = keys_stale(&failing, T.plus(901)).unwrap();
+        assert!(seen.holds && seen.severity == Severity::Warning);
+        assert_eq!(keys_stale(&failing, T.plus(86_401)).unwrap().severity, Severity::Major);
+        assert!(keys_unexpected("_k.example", Some("two new keys")).holds);
+        assert!(!keys_unexpected("_k.example", None).holds);
+    }
+
+    #[test]
+    fn the_manager_is_wrong_if_nearly_all_say_so() {
+        let holds = |offsets: &[i64]| clock(offsets).map(|o| o.holds);
+        assert_eq!(holds(&[900, 900, 900, 900]), None);
+        assert_eq!(holds(&[900, 900, 900, 900, 0]), Some(true));
+        assert_eq!(holds(&[900, 900, 900, 0, 0]), None);
+        // To different sides, it is they.
+        assert_eq!(holds(&[900, 900, 0, -900, -900]), Some(false));
+        assert_eq!(holds(&[-61, -61, -61, -61, -61]), Some(true));
+        assert_eq!(holds(&[29, 29, 29, -5, 400]), Some(false));
+        assert!(clock(&[70; 9]).unwrap().message.contains("is behind theirs, by 1 min 10 s"));
+        assert!(rolled_back("report 17").message.contains("report 17"));
+    }
+}

@@ -1,0 +1,217 @@
+//! `kattila sign`: `data` on stdin, the signed envelope on stdout.
+
+use std::fs;
+use std::io::{self, Read, Write};
+
+use clap::{Args, ValueEnum};
+use thiserror::Error;
+
+use super::psk::{self, PskArgs, PskError, PskSettings};
+use crate::clock::Clock;
+use crate::model::hex;
+use crate::model::id::FleetId;
+use crate::sign::digest::sha256;
+use crate::simulate::envelope::{self, Head, Scheme, Signer};
+
+/// Flags of `kattila sign`. Values are not checked: what is given is signed as given, so that
+/// tests can send what no agent would.
+#[derive(Debug, Clone, Args)]
+pub struct SignArgs {
+    /// How to sign
+    #[arg(long, value_enum, default_value_t = SignScheme::V2)]
+    pub scheme: SignScheme,
+    /// Who reports; made from this host's machine id if not given
+    #[arg(long, value_name = "ID")]
+    pub agent_id: Option<String>,
+    /// The agent's fleet; with v2 `default` if not given, with v1 left out
+    #[arg(long, value_name = "ID")]
+    pub fleet_id: Option<String>,
+    /// Number that grows with every v2 report; the present millisecond if not given
+    #[arg(long, value_name = "N")]
+    pub tick: Option<String>,
+    /// Unix seconds; now if not given
+    #[arg(long, value_name = "T")]
+    pub timestamp: Option<String>,
+    /// A word used once; 128 random bits if not given
+    #[arg(long, value_name = "WORD")]
+    pub nonce: Option<String>,
+    #[expect(missing_docs, reason = "a doc comment here would replace the help of the command")]
+    #[command(flatten)]
+    pub psk: PskArgs,
+}
+
+/// The schemes that `kattila sign` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SignScheme {
+    /// HMAC over the bytes of `data`
+    V1,
+    /// HMAC over identity, time, order and the digest of `data`
+    V2,
+}
+
+/// Why there is no envelope.
+#[derive(Debug, Error)]
+enum SignError {
+    #[error(transparent)]
+    Psk(#[from] PskError),
+    #[error("the data on standard input could not be read: {0}")]
+    Input(#[source] io::Error),
+    #[error("there is no data on standard input: pipe a JSON object into this command")]
+    NoData,
+    #[error("the envelope could not be written: {0}")]
+    Output(#[source] io::Error),
+    #[error("the operating system gave no random bytes: {0}")]
+    Randomness(#[from] getrandom::Error),
+}
+
+/// Signs what `input` holds; the exit code of the command.
+pub fn run(
+    args: &SignArgs,
+    settings: &PskSettings,
+    clock: &Clock,
+    input: impl Read,
+    mut output: impl Write,
+    mut complaints: impl Write,
+) -> u8 {
+    match sign(args, settings, clock, input).and_then(|envelope| {
+        output.write_all(&envelope).and_then(|()| output.flush()).map_err(SignError::Output)
+    }) {
+        Ok(()) => 0,
+        Err(error) => {
+            // If even the complaint cannot be written, the exit code still tells.
+            writeln!(complaints, "{error}").unwrap_or_default();
+            if matches!(error, SignError::Psk(PskError::Missing) | SignError::NoData) {
+                2
+            } else {
+                1
+            }
+        }
+    }
+}
+
+fn sign(
+    args: &SignArgs,
+    settings: &PskSettings,
+    clock: &Clock,
+    mut input: impl Read,
+) -> Result<Vec<u8>, SignError> {
+    let signer = Signer::new(psk::current(&args.psk, settings)?);
+    let mut data = Vec::new();
+    input.read_to_end(&mut data).map_err(SignError::Input)?;
+    // White space around the value is not part of it, and a shell adds a line feed.
+    let data = data.trim_ascii();
+    if data.is_empty() {
+        return Err(SignError::NoData);
+    }
+    let given =
+        |value: &Option<String>, make: &dyn Fn() -> String| value.clone().unwrap_or_else(make);
+    let nonce = match &args.nonce {
+        Some(nonce) => nonce.clone(),
+        None => envelope::fresh_nonce()?,
+    };
+    let agent_id = match &args.agent_id {
+        Some(agent_id) => agent_id.clone(),
+        None => own_id()?,
+    };
+    let unnamed = FleetId::unnamed();
+    let (scheme, fleet_id) = match args.scheme {
+        SignScheme::V1 => (Scheme::V1, args.fleet_id.as_deref()),
+        SignScheme::V2 => (Scheme::V2, args.fleet_id.as_deref().or(Some(unnamed.as_str()))),
+    };
+    let head = Head {
+        agent_id: &agent_id,
+        fleet_id,
+        tick: &given(&args.tick, &|| clock.now_millis().to_string()),
+        timestamp: &given(&args.timestamp, &|| clock.now().to_string()),
+        nonce: &nonce,
+    };
+    let mut sealed = signer.seal(scheme, &head, data);
+    sealed.push(b'\n');
+    Ok(sealed)
+}
+
+/// An identifier that stays the same on one host and does not tell its machine id.
+fn own_id() -> Result<String, getrandom::Error> {
+    let seed = match fs::read("/etc/machine-id") {
+        Ok(machine) if !machine.trim_ascii().is_empty() => machine,
+        Ok(_) | Err(_) => envelope::fresh_nonce()?.into_bytes(),
+    };
+    let digest = sha256(&[b"kattila-agent\n", seed.trim_ascii()].concat());
+    let mut id = hex::encode(&digest);
+    id.truncate(32);
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::Value;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::model::time::UnixSeconds;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        sign: SignArgs,
+    }
+
+    fn run_with(flags: &[&str], data: &str) -> (u8, String, String) {
+        let args = Cli::parse_from([&["sign"], flags].concat()).sign;
+        let psk = Zeroizing::new("kattila-test-psk-000000000000000".to_owned());
+        let settings = PskSettings { psk: Some(psk), psk_file: None };
+        let clock = Clock::manual(UnixSeconds(1_795_214_286));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run(&args, &settings, &clock, data.as_bytes(), &mut out, &mut err);
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    const DATA: &str = "{\"hostname\":\"gw-1\",\"tick\":1,\"load\":1.0,\"note\":\"<\\u00e9>\"}";
+
+    #[test]
+    fn what_is_given_is_used_as_given() {
+        let (code, out, _) = run_with(
+            &[
+                "--agent-id=0123456789abcdef0123456789abcdef",
+                "--fleet-id=fleet-a",
+                "--tick=1795214286123",
+                "--timestamp=1795214286",
+                "--nonce=AAECAwQFBgcICQoLDA0ODw",
+            ],
+            &format!("{DATA}\n"),
+        );
+        let envelope: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(code, 0);
+        assert_eq!(
+            envelope["sig"],
+            "5b38d9fe1c314a7a721996b701171f80a4ff41f18c315cf1443c2c7a4124dd7e"
+        );
+        assert!(out.ends_with(&format!("\"data\":{DATA}}}\n")), "the bytes are not touched");
+    }
+
+    #[test]
+    fn the_rest_is_made() {
+        let (code, out, _) = run_with(&["--scheme=v1"], DATA);
+        let envelope: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &envelope["timestamp"]), (0, &Value::from(1_795_214_286)));
+        assert_eq!(
+            envelope["hmac"],
+            "7a8046f955a85973621026ab5e65dadf560683cfc144fe66659bfd09f75665ad"
+        );
+        assert_eq!(envelope["agent_id"].as_str().unwrap().len(), 32);
+        assert!(envelope.get("fleet_id").is_none());
+        let (_, other, _) = run_with(&["--scheme=v2"], DATA);
+        let other: Value = serde_json::from_str(&other).unwrap();
+        assert_eq!(other["fleet_id"], "default");
+        assert_eq!(other["tick"], 1_795_214_286_000_u64);
+        assert_ne!(other["nonce"], envelope["nonce"]);
+    }
+
+    #[test]
+    fn nothing_to_sign_is_bad_usage() {
+        let (code, out, err) = run_with(&[], " \n");
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("no data"), "{err}");
+    }
+}

@@ -1,0 +1,107 @@
+//! Asks for keys when it is time, and records what came of it.
+
+use tracing::{info, warn};
+
+use super::Context;
+use crate::keys::health::KeyHealth;
+use crate::keys::policy::KeyChange;
+use crate::keys::ring::StoredKey;
+use crate::model::time::UnixSeconds;
+use crate::process::handle::{Command, KeyState};
+use crate::store::change::KeyRecord;
+
+/// Asks the source again and again, each time after the wait it names.
+pub async fn poll(context: Context) {
+    let since = context.clock.now();
+    loop {
+        let wait = refresh(&context, since).await;
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Records at once what a refresh for an unknown key brought.
+pub async fn news(context: Context) {
+    let since = context.clock.now();
+    loop {
+        context.keeper.news_came().await;
+        let (changes, to_store) = context.keeper.take_news();
+        let health = context.keeper.health();
+        record(&context, changes, to_store, &health, since).await;
+    }
+}
+
+/// Asks the source once; answers when to ask again.
+pub async fn refresh(context: &Context, since: UnixSeconds) -> std::time::Duration {
+    let refresh = context.keeper.refresh(context.clock.now()).await;
+    if let Some(problem) = refresh.outcome.problem() {
+        warn!(problem, "Keys were not refreshed; the last known ones stay in use");
+    }
+    for warning in &refresh.warnings {
+        warn!(%warning, "The key source needs attention");
+    }
+    record(context, refresh.changes, refresh.to_store, &refresh.health, since).await;
+    refresh.next_in
+}
+
+async fn record(
+    context: &Context,
+    changes: Vec<KeyChange>,
+    to_store: Vec<StoredKey>,
+    health: &KeyHealth,
+    since: UnixSeconds,
+) {
+    for change in &changes {
+        info!(kid = %change.kid, what = change.what.as_str(), "Key ring changed");
+    }
+    let rows = if context.keep_keys { to_store } else { Vec::new() };
+    let command = Command::Keys {
+        rows: rows.into_iter().map(row_of).collect(),
+        changes: changes.iter().map(|c| format!("{} {}", c.kid, c.what.as_str())).collect(),
+        health: state_of(health, since),
+    };
+    if let Err(failure) = context.processor.command(command).await {
+        warn!(%failure, "A change of the keys was not recorded");
+    }
+}
+
+fn row_of(key: StoredKey) -> KeyRecord {
+    KeyRecord {
+        kid: key.kid,
+        secret: key.secret,
+        source: key.source,
+        first_seen: key.first_seen,
+        last_seen: key.last_seen,
+        state: key.state,
+        seq: key.seq,
+        nbf: key.nbf,
+        exp: key.exp,
+        left_at: key.left_at,
+    }
+}
+
+/// The stored form of a key, as the keeper starts from it.
+pub fn stored_of(row: KeyRecord) -> StoredKey {
+    StoredKey {
+        kid: row.kid,
+        secret: row.secret,
+        source: row.source,
+        first_seen: row.first_seen,
+        last_seen: row.last_seen,
+        state: row.state,
+        seq: row.seq,
+        nbf: row.nbf,
+        exp: row.exp,
+        left_at: row.left_at,
+    }
+}
+
+fn state_of(health: &KeyHealth, since: UnixSeconds) -> KeyState {
+    KeyState {
+        source: health.described.clone(),
+        since,
+        last_success: health.last_success,
+        interval: i64::try_from(health.period_seconds).unwrap_or(i64::MAX),
+        problem: health.last_problem.clone(),
+        unexpected: health.unexpected.first().cloned(),
+    }
+}

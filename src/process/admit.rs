@@ -1,0 +1,449 @@
+//! May this verified report in? Enrolment, downgrade, replay, rate; then its content.
+//!
+//! The stateful half of the order of checks in the protocol: everything that needs to know the
+//! agent happens here, on the one thread that writes, so that nothing can slip in between.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+use tracing::info;
+
+use super::draft::{About, Draft};
+use super::engine::{Engine, Enroll};
+use super::fleet::AgentMem;
+use super::handle::{Accepted, Submission};
+use super::load::agent_mem;
+use super::raise::{self, Skew};
+use super::report::{self, Arrival};
+use crate::alarms::rules::agent::is_late;
+use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
+use crate::model::report::ReportData;
+use crate::model::state::{AgentStatus, EventKind, Scheme};
+use crate::model::time::UnixSeconds;
+use crate::store::StoreError;
+use crate::store::change::{AgentRecord, NewReport};
+use crate::store::row::ReplayRow;
+use crate::verify::rate::Bucket;
+use crate::verify::rejection::Rejection;
+use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
+use crate::verify::{Announcement, Verified};
+use crate::wire::envelope::data_value;
+use crate::wire::redact::redact;
+
+/// Agents waiting for approval before further unknown ones are refused unseen.
+const PENDING_MAX: usize = 10_000;
+
+/// Reports kept this long answer a byte-identical retry with the first result (PROTOCOL 1.7).
+const IDEMPOTENT_S: i64 = 1200;
+
+type Decided<T> = Result<(Draft, Result<T, Rejection>), StoreError>;
+
+/// Decides about one report.
+pub(super) fn report(
+    engine: &mut Engine,
+    submission: Submission,
+    now: UnixSeconds,
+) -> Decided<Accepted> {
+    let mut draft = Draft::new(now);
+    let result = admitted(engine, &mut draft, submission);
+    match result {
+        Ok(accepted) => Ok((draft, Ok(accepted))),
+        Err(Stop::Refused(rejection)) => {
+            // What was drafted for a refused report is at most its waiting registration.
+            draft.change.report = None;
+            Ok((draft, Err(rejection)))
+        }
+        Err(Stop::Storage(failure)) => Err(failure),
+    }
+}
+
+/// Decides about an announcement: registers an agent that was not known.
+pub(super) fn announcement(
+    engine: &mut Engine,
+    announcement: &Announcement,
+    source: Option<IpAddr>,
+    now: UnixSeconds,
+) -> Decided<()> {
+    let mut draft = Draft::new(now);
+    let fleet = announcement.envelope().fleet_id().cloned().unwrap_or_else(FleetId::unnamed);
+    let id = announcement.envelope().agent_id();
+    match standing(engine, &mut draft, id, &fleet, source) {
+        Ok(Standing::Known(_)) => Ok((draft, Ok(()))),
+        Ok(Standing::New(known)) => {
+            register(engine, &mut draft, known, id, &fleet, AgentStatus::Stale, source);
+            Ok((draft, Ok(())))
+        }
+        Err(Stop::Refused(rejection)) => Ok((draft, Err(rejection))),
+        Err(Stop::Storage(failure)) => Err(failure),
+    }
+}
+
+enum Stop {
+    Refused(Rejection),
+    Storage(StoreError),
+}
+
+impl From<Rejection> for Stop {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(rejection)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(failure: StoreError) -> Self {
+        Self::Storage(failure)
+    }
+}
+
+fn admitted(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    submission: Submission,
+) -> Result<Accepted, Stop> {
+    let Submission { verified, data, hashes, source } = submission;
+    let fleet = fleet_of(&verified, data.as_ref().ok());
+    let standing = standing(engine, draft, verified.agent_id(), &fleet, source)?;
+    if let Some(no) = standing.number() {
+        downgrade(engine, no, &verified)?;
+        if let Some(first) = replayed(engine, draft, no, &verified)? {
+            return Ok(Accepted { report_id: first, duplicate: true });
+        }
+        within_rate(engine, draft.now, no, verified.agent_id())?;
+    }
+    let data = data.map_err(|invalid| Rejection::DataInvalid {
+        agent: verified.agent_id().clone(),
+        detail: invalid.to_string(),
+    })?;
+    same_agent(&verified, &data)?;
+    let no = match standing {
+        Standing::Known(no) => no,
+        Standing::New(no) => {
+            register(engine, draft, no, verified.agent_id(), &fleet, AgentStatus::Stale, source)
+        }
+    };
+    let id = ReportId(engine.fleet.last_report.0 + 1);
+    engine.fleet.last_report = id;
+    draft.report = Some(id);
+    draft.change.report = Some(audit_row(id, no, &verified, &data, source, draft.now));
+    engine.replay.admit(no, &spent(&verified));
+    seen(engine, draft, no, &verified);
+    let offset = verified.timestamp().since(draft.now);
+    let skew = Skew { offset, max: engine.settings.max_skew };
+    raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
+    let measured_at = data.collected_at.unwrap_or(verified.timestamp());
+    if late(engine, no, &verified, measured_at) {
+        return Ok(Accepted { report_id: id, duplicate: false });
+    }
+    let Some(record) = record_of(engine, no, &verified, fleet, source, draft.now) else {
+        return Ok(Accepted { report_id: id, duplicate: false });
+    };
+    let arrival = Arrival { record, measured_at, hashes };
+    report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, arrival, data)?;
+    Ok(Accepted { report_id: id, duplicate: false })
+}
+
+/// The signed fleet, else the one in the content, else the unnamed one.
+fn fleet_of(verified: &Verified, data: Option<&ReportData>) -> FleetId {
+    let told = verified.fleet_id().or_else(|| data.and_then(|data| data.fleet_id.as_ref()));
+    told.cloned().unwrap_or_else(FleetId::unnamed)
+}
+
+/// How the manager stands to the sender.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It is registered.
+    Known(AgentNo),
+    /// It may register; the number it had before it was forgotten.
+    New(Option<AgentNo>),
+}
+
+impl Standing {
+    fn number(self) -> Option<AgentNo> {
+        match self {
+            Self::Known(no) => Some(no),
+            Self::New(no) => no,
+        }
+    }
+}
+
+/// Whether the agent may send. In approve mode an unknown one is put on the waiting list.
+fn standing(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    id: &AgentId,
+    fleet: &FleetId,
+    source: Option<IpAddr>,
+) -> Result<Standing, Stop> {
+    let known = engine.fleet.by_id.get(id).copied();
+    let agent = known.and_then(|no| engine.fleet.agents.get(&no));
+    let status = agent.filter(|agent| !agent.record.forgotten).map(|agent| agent.record.status);
+    let agent = id.clone();
+    match (known, status) {
+        (Some(no), Some(AgentStatus::Online | AgentStatus::Stale | AgentStatus::Offline)) => {
+            return Ok(Standing::Known(no));
+        }
+        (_, Some(AgentStatus::Pending)) => return Err(Rejection::AwaitingApproval { agent }.into()),
+        (_, Some(AgentStatus::Retired)) => return Err(Rejection::AgentRevoked { agent }.into()),
+        (_, _) => {}
+    }
+    match engine.settings.enroll {
+        Enroll::Open => Ok(Standing::New(known)),
+        Enroll::Closed => Err(Rejection::EnrollmentClosed { agent }.into()),
+        Enroll::Approve => {
+            let waiting = |agent: &&AgentMem| agent.record.status == AgentStatus::Pending;
+            if engine.fleet.agents.values().filter(waiting).count() >= PENDING_MAX {
+                return Err(Rejection::EnrollmentClosed { agent }.into());
+            }
+            register(engine, draft, known, id, fleet, AgentStatus::Pending, source);
+            Err(Rejection::AwaitingApproval { agent }.into())
+        }
+    }
+}
+
+fn register(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    known: Option<AgentNo>,
+    id: &AgentId,
+    fleet: &FleetId,
+    status: AgentStatus,
+    source: Option<IpAddr>,
+) -> AgentNo {
+    let no = known.unwrap_or(AgentNo(engine.fleet.last_agent.0 + 1));
+    engine.fleet.last_agent = engine.fleet.last_agent.max(no);
+    let mut record = new_record(no, id.clone(), fleet.clone(), status, draft.now);
+    record.source = source;
+    draft.change.agents.push(record.clone());
+    draft.effects.agents.insert(no);
+    engine.fleet.by_id.insert(id.clone(), no);
+    engine.fleet.agents.insert(no, agent_mem(record));
+    let about = About { fleet: Some(fleet.clone()), agent: Some(no), subject: id.to_string() };
+    draft.event(EventKind::AgentRegistered, about, None, Some(json!({ "status": status })));
+    info!(agent_id = %id, %status, "Agent seen for the first time");
+    no
+}
+
+fn new_record(
+    no: AgentNo,
+    id: AgentId,
+    fleet: FleetId,
+    status: AgentStatus,
+    now: UnixSeconds,
+) -> AgentRecord {
+    AgentRecord {
+        no,
+        id,
+        fleet,
+        hostname: None,
+        agent_version: None,
+        registered_at: now,
+        last_seen_at: None,
+        last_tick: None,
+        status,
+        status_since: now,
+        scheme: None,
+        canon_form: None,
+        kid: None,
+        boot_id: None,
+        uptime_seconds: None,
+        load: None,
+        labels: std::collections::BTreeMap::new(),
+        problems: Vec::new(),
+        clock_offset: 0,
+        relay_path: Vec::new(),
+        source: None,
+        interfaces_hash: 0,
+        routes_hash: 0,
+        peers_hash: 0,
+        forgotten: false,
+    }
+}
+
+/// Once an agent has signed version 2, version 1 is refused: whoever can read the shared key
+/// could otherwise go back to the scheme that does not sign the time.
+fn downgrade(engine: &Engine, no: AgentNo, verified: &Verified) -> Result<(), Stop> {
+    let before = engine.fleet.agents.get(&no).and_then(|agent| agent.record.scheme);
+    match (before, verified.scheme()) {
+        (Some(Scheme::V2Hmac | Scheme::V2Ed25519), Scheme::V1) => {
+            let agent = verified.agent_id().clone();
+            Err(Rejection::VersionDowngrade { agent, scheme: verified.scheme() }.into())
+        }
+        (Some(Scheme::V2Ed25519), Scheme::V2Hmac) => {
+            Err(Rejection::IdentityRequired { agent: verified.agent_id().clone() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn spent(verified: &Verified) -> Fresh<'_> {
+    Fresh { nonce: verified.nonce(), timestamp: verified.timestamp(), tick: verified.tick() }
+}
+
+/// Whether the report was accepted before. `Some` if these are the same signed bytes again.
+fn replayed(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    no: AgentNo,
+    verified: &Verified,
+) -> Result<Option<ReportId>, Stop> {
+    let now = draft.now;
+    let since = now.minus(2 * engine.settings.max_skew + IDEMPOTENT_S);
+    let last_tick = engine.fleet.agents.get(&no).and_then(|agent| agent.record.last_tick);
+    let writer = &mut engine.writer;
+    let load = |since: UnixSeconds| -> Result<History, StoreError> {
+        let rows = writer.replay_rows(no, since)?;
+        Ok(History { rows: rows.into_iter().map(spent_row).collect(), last_tick })
+    };
+    let agent = verified.agent_id();
+    let judgement = engine.replay.judge(no, &spent(verified), now, load)?;
+    if judgement == Judgement::Fresh {
+        return Ok(None);
+    }
+    let rows = engine.writer.replay_rows(no, since)?;
+    match judgement {
+        Judgement::Fresh => Ok(None),
+        Judgement::NonceSeen => {
+            let row = rows.iter().rev().find(|row| row.nonce == verified.nonce());
+            let same = row.is_some_and(|row| row.data_sha256 == *verified.data_sha256());
+            if !same {
+                raise::replay(&mut engine.fleet, draft, no);
+            }
+            let accepted_at = row.map_or(now, |row| row.received_at);
+            Err(match verified.scheme() {
+                Scheme::V1 => Rejection::Replayed { agent: agent.clone(), accepted_at },
+                Scheme::V2Hmac | Scheme::V2Ed25519 => {
+                    Rejection::NonceReused { agent: agent.clone() }
+                }
+            }
+            .into())
+        }
+        Judgement::TickSeen | Judgement::TickTooOld => {
+            let first = rows.iter().find(|row| same_bytes(row, verified));
+            match first.filter(|row| now.since(row.received_at) <= IDEMPOTENT_S) {
+                Some(row) => Ok(Some(row.id)),
+                None => {
+                    let tick = verified.tick().unwrap_or_default();
+                    Err(Rejection::TickReplayed { agent: agent.clone(), tick }.into())
+                }
+            }
+        }
+        Judgement::Full => {
+            Err(Rejection::RateLimited { agent: Some(agent.clone()), retry_after: 60 }.into())
+        }
+    }
+}
+
+/// Everything that version 2 signs is the same.
+fn same_bytes(row: &ReplayRow, verified: &Verified) -> bool {
+    row.tick == verified.tick()
+        && row.nonce == verified.nonce()
+        && row.timestamp == verified.timestamp()
+        && row.data_sha256 == *verified.data_sha256()
+}
+
+fn spent_row(row: ReplayRow) -> SpentRow {
+    SpentRow {
+        nonce: row.nonce,
+        timestamp: row.timestamp,
+        received_at: row.received_at,
+        tick: row.tick,
+    }
+}
+
+fn within_rate(
+    engine: &mut Engine,
+    now: UnixSeconds,
+    no: AgentNo,
+    id: &AgentId,
+) -> Result<(), Stop> {
+    let Some(rate) = engine.settings.rate else { return Ok(()) };
+    let Some(agent) = engine.fleet.agents.get_mut(&no) else { return Ok(()) };
+    let bucket = agent.bucket.get_or_insert_with(|| Bucket::new(rate, now));
+    bucket.take(rate, now).map_err(|retry_after| {
+        Rejection::RateLimited { agent: Some(id.clone()), retry_after }.into()
+    })
+}
+
+/// Version 1 does not sign the envelope's agent id; where the content repeats it, they must
+/// agree (PROTOCOL 4, A2).
+fn same_agent(verified: &Verified, data: &ReportData) -> Result<(), Stop> {
+    match &data.agent_id {
+        Some(inner) if inner != verified.agent_id() => Err(Rejection::DataInvalid {
+            agent: verified.agent_id().clone(),
+            detail: "data.agent_id names another agent than the envelope".into(),
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+fn audit_row(
+    id: ReportId,
+    agent: AgentNo,
+    verified: &Verified,
+    data: &ReportData,
+    source: Option<IpAddr>,
+    now: UnixSeconds,
+) -> NewReport {
+    let redacted = data.had_secrets;
+    let envelope = if redacted {
+        let range = data_value(verified.body()).unwrap_or_default();
+        redact(verified.body(), range).into()
+    } else {
+        verified.body().clone()
+    };
+    NewReport {
+        id,
+        agent,
+        scheme: verified.scheme(),
+        form: verified.form(),
+        kid: verified.kid().clone(),
+        timestamp: verified.timestamp(),
+        collected_at: data.collected_at,
+        received_at: now,
+        tick: verified.tick(),
+        nonce: verified.nonce().to_owned(),
+        data_sha256: *verified.data_sha256(),
+        envelope,
+        redacted,
+        relay_path: verified.relay_path().to_vec(),
+        source,
+    }
+}
+
+/// The agent is alive, whatever its report says.
+fn seen(engine: &mut Engine, draft: &mut Draft, no: AgentNo, verified: &Verified) {
+    let Some(agent) = engine.fleet.agents.get_mut(&no) else { return };
+    let tick = verified.tick();
+    agent.record.last_seen_at = Some(draft.now);
+    agent.record.last_tick = tick.max(agent.record.last_tick);
+    agent.live.saw(draft.now, agent.record.last_tick);
+    super::tick::came_back(&mut engine.fleet, draft, no);
+}
+
+/// A report that tells of the past: delivered late, or overtaken by a newer one. It is kept as
+/// proof and changes nothing of the present.
+fn late(engine: &Engine, no: AgentNo, verified: &Verified, measured_at: UnixSeconds) -> bool {
+    let known = engine.fleet.agents.get(&no).map(|agent| agent.measured_at).unwrap_or_default();
+    measured_at < known || is_late(measured_at, verified.timestamp(), engine.sentry.patience())
+}
+
+/// The agent's row as the envelope makes it.
+fn record_of(
+    engine: &Engine,
+    no: AgentNo,
+    verified: &Verified,
+    fleet: FleetId,
+    source: Option<IpAddr>,
+    now: UnixSeconds,
+) -> Option<AgentRecord> {
+    let mut record = engine.fleet.agents.get(&no)?.record.clone();
+    record.fleet = fleet;
+    record.scheme = Some(verified.scheme());
+    record.canon_form = Some(verified.form());
+    record.kid = Some(verified.kid().clone());
+    record.clock_offset = verified.timestamp().since(now);
+    record.relay_path = verified.relay_path().to_vec();
+    record.source = source;
+    Some(record)
+}

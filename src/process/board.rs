@@ -1,0 +1,526 @@
+//! The live picture: what the processor last committed, ready for any number of watchers.
+//!
+//! The processor writes here after a commit, never before. Watchers read without touching the
+//! processor: values that move with every report sit in shared cells, everything else changes
+//! rarely and travels as patches, at most two a second.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::broadcast;
+
+use super::handle::AgentSummary;
+use crate::model::id::{AgentId, EdgeId};
+use crate::model::state::AgentStatus;
+use crate::model::time::UnixSeconds;
+use crate::topology::picture::{
+    AlarmCount, Edge, Node, NodeKind, Part, Patch, Picture, Site, SiteCounts,
+};
+
+/// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
+const RING_PATCHES: usize = 4096;
+
+/// Signals a slow watcher may fall behind before it is told to start again.
+const SIGNAL_BACKLOG: usize = 64;
+
+/// The moving values of one end of a link, shared between processor and watchers.
+#[derive(Debug, Default)]
+pub struct EndLive {
+    /// Last handshake on the host's clock, 0 = never.
+    pub latest_handshake: AtomicI64,
+    /// Bytes received.
+    pub rx_bytes: AtomicU64,
+    /// Bytes sent.
+    pub tx_bytes: AtomicU64,
+    /// When the values were read on the host's clock.
+    pub measured_at: AtomicI64,
+}
+
+/// The moving values of one agent.
+#[derive(Debug, Default)]
+pub struct AgentLive {
+    /// When its last report was received; 0 = never.
+    pub seen_at: AtomicI64,
+    /// Its last tick; 0 = none.
+    pub last_tick: AtomicI64,
+}
+
+/// What watchers are told.
+#[derive(Debug)]
+pub enum Signal {
+    /// Values changed.
+    Patch(Arc<Patch>),
+    /// Positions changed.
+    Layout {
+        /// The new layout revision.
+        layout_rev: i64,
+        /// Id, abscissa, ordinate.
+        moved: Vec<(String, f64, f64)>,
+    },
+}
+
+/// The live picture.
+#[derive(Debug)]
+pub struct Board {
+    epoch: String,
+    inner: RwLock<Inner>,
+    cache: Mutex<Option<Arc<Picture>>>,
+    signals: broadcast::Sender<Arc<Signal>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    seq: u64,
+    layout_rev: i64,
+    alarms_open: usize,
+    agents: BTreeMap<AgentId, AgentEntry>,
+    nodes: BTreeMap<String, NodeEntry>,
+    edges: BTreeMap<String, EdgeEntry>,
+    sites: BTreeMap<String, Site>,
+    dirty_nodes: BTreeSet<String>,
+    dirty_edges: BTreeSet<String>,
+    dirty_sites: BTreeSet<String>,
+    alarms_dirty: bool,
+    ring: VecDeque<Arc<Patch>>,
+}
+
+#[derive(Debug)]
+struct AgentEntry {
+    summary: AgentSummary,
+    live: Arc<AgentLive>,
+}
+
+#[derive(Debug)]
+struct NodeEntry {
+    node: Node,
+    placed: bool,
+    live: Option<Arc<AgentLive>>,
+}
+
+#[derive(Debug)]
+struct EdgeEntry {
+    edge: Edge,
+    live: [Option<Arc<EndLive>>; 2],
+}
+
+/// A node as the layout sees it.
+#[derive(Debug, Clone)]
+pub struct Unplaced {
+    /// The node without its position.
+    pub node: Node,
+    /// Nodes it has links with.
+    pub neighbours: Vec<String>,
+    /// The agent's `site` label.
+    pub site_label: Option<String>,
+}
+
+impl Board {
+    /// An empty board of a new epoch.
+    pub fn new(epoch: String) -> Self {
+        let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
+        Self { epoch, inner: RwLock::default(), cache: Mutex::default(), signals }
+    }
+
+    /// Names this run of the manager.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The whole picture. Computed once per change and second, however many ask.
+    pub fn picture(&self, now: UnixSeconds) -> Arc<Picture> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.read();
+        if let Some(picture) = cache.as_ref()
+            && picture.seq == inner.seq
+            && picture.layout_rev == inner.layout_rev
+            && now.since(picture.generated_at) < 1
+        {
+            return Arc::clone(picture);
+        }
+        let picture = Arc::new(inner.picture(&self.epoch, now));
+        *cache = Some(Arc::clone(&picture));
+        picture
+    }
+
+    /// The sequence number now, and every signal after it.
+    pub fn subscribe(&self) -> (u64, i64, broadcast::Receiver<Arc<Signal>>) {
+        let inner = self.read();
+        (inner.seq, inner.layout_rev, self.signals.subscribe())
+    }
+
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.signals.receiver_count()
+    }
+
+    /// The present sequence number and layout revision.
+    pub fn position(&self) -> (u64, i64) {
+        let inner = self.read();
+        (inner.seq, inner.layout_rev)
+    }
+
+    /// The patches that lead from `seq` to the present, if they are still kept.
+    pub fn since(&self, seq: u64) -> Option<Vec<Arc<Patch>>> {
+        let inner = self.read();
+        if seq == inner.seq {
+            return Some(Vec::new());
+        }
+        let start = inner.ring.iter().position(|patch| patch.from == seq)?;
+        Some(inner.ring.iter().skip(start).cloned().collect())
+    }
+
+    /// All agents that are not forgotten, by id.
+    pub fn agents(&self) -> Vec<AgentSummary> {
+        self.read().agents.values().map(AgentEntry::now).collect()
+    }
+
+    /// One agent.
+    pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
+        self.read().agents.get(id).map(AgentEntry::now)
+    }
+
+    /// Which form of version 1 the agent's last report matched.
+    pub fn form_of(&self, id: &AgentId) -> Option<crate::model::state::CanonForm> {
+        self.read().agents.get(id).and_then(|entry| entry.summary.form)
+    }
+
+    /// One link with its present values.
+    pub fn edge(&self, id: &str) -> Option<Edge> {
+        self.read().edges.get(id).map(EdgeEntry::now)
+    }
+
+    /// One node.
+    pub fn node(&self, id: &str) -> Option<Node> {
+        self.read().nodes.get(id).map(NodeEntry::now)
+    }
+
+    /// Alarms that are active and not acknowledged.
+    pub fn alarms_open(&self) -> usize {
+        self.read().alarms_open
+    }
+
+    /// Sets or replaces what is known of an agent.
+    pub fn set_agent(&self, summary: AgentSummary, live: &Arc<AgentLive>) {
+        let entry = AgentEntry { summary, live: Arc::clone(live) };
+        self.write().agents.insert(entry.summary.agent_id.clone(), entry);
+    }
+
+    /// Removes a forgotten agent.
+    pub fn remove_agent(&self, id: &AgentId) {
+        self.write().agents.remove(id);
+    }
+
+    /// Sets or replaces a node; its position and site stay as they are.
+    pub fn set_node(&self, mut node: Node, live: Option<&Arc<AgentLive>>) {
+        let mut inner = self.write();
+        let placed = match inner.nodes.get(&node.id) {
+            Some(old) => {
+                node.x = old.node.x;
+                node.y = old.node.y;
+                node.site.clone_from(&old.node.site);
+                if old.node == node {
+                    return;
+                }
+                old.placed
+            }
+            None => false,
+        };
+        if placed {
+            inner.dirty_nodes.insert(node.id.clone());
+            let site = node.site.clone();
+            inner.dirty_sites.insert(site);
+        }
+        inner.nodes.insert(node.id.clone(), NodeEntry { node, placed, live: live.cloned() });
+    }
+
+    /// Removes a node.
+    pub fn remove_node(&self, id: &str) {
+        let mut inner = self.write();
+        if let Some(entry) = inner.nodes.remove(id) {
+            inner.dirty_nodes.insert(id.to_owned());
+            inner.dirty_sites.insert(entry.node.site);
+        }
+    }
+
+    /// Removes every node and link that is not among these: the fleet was loaded anew.
+    pub fn retain(&self, nodes: &BTreeSet<String>, edges: &BTreeSet<EdgeId>) {
+        let mut inner = self.write();
+        let inner = &mut *inner;
+        let gone = inner.nodes.keys().filter(|id| !nodes.contains(*id)).cloned();
+        let gone: Vec<String> = gone.collect();
+        for id in gone {
+            inner.nodes.remove(&id);
+            inner.dirty_nodes.insert(id);
+        }
+        let kept: BTreeSet<&str> = edges.iter().map(EdgeId::as_str).collect();
+        let gone = inner.edges.keys().filter(|id| !kept.contains(id.as_str())).cloned();
+        let gone: Vec<String> = gone.collect();
+        for id in gone {
+            inner.edges.remove(&id);
+            inner.dirty_edges.insert(id);
+        }
+    }
+
+    /// Sets or replaces a link.
+    pub fn set_edge(&self, edge: Edge, live: [Option<Arc<EndLive>>; 2]) {
+        let mut inner = self.write();
+        inner.dirty_edges.insert(edge.id.clone());
+        inner.edges.insert(edge.id.clone(), EdgeEntry { edge, live });
+    }
+
+    /// Removes a link.
+    pub fn remove_edge(&self, id: &str) {
+        let mut inner = self.write();
+        if inner.edges.remove(id).is_some() {
+            inner.dirty_edges.insert(id.to_owned());
+        }
+    }
+
+    /// Tells how many alarms are open.
+    pub fn set_alarms_open(&self, open: usize) {
+        let mut inner = self.write();
+        if inner.alarms_open != open {
+            inner.alarms_open = open;
+            inner.alarms_dirty = true;
+        }
+    }
+
+    /// Whether some node has no position, and all nodes if so.
+    pub fn unplaced(&self) -> Option<Vec<Unplaced>> {
+        let inner = self.read();
+        if inner.nodes.values().all(|entry| entry.placed) {
+            return None;
+        }
+        let mut neighbours: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for EdgeEntry { edge, .. } in inner.edges.values() {
+            neighbours.entry(&edge.source).or_default().push(edge.target.clone());
+            neighbours.entry(&edge.target).or_default().push(edge.source.clone());
+        }
+        let all = inner.nodes.values().map(|entry| Unplaced {
+            node: entry.node.clone(),
+            neighbours: neighbours.remove(entry.node.id.as_str()).unwrap_or_default(),
+            site_label: inner.site_label(&entry.node),
+        });
+        Some(all.collect())
+    }
+
+    /// Takes positions: sites first, then nodes. Tells watchers what moved.
+    pub fn place(&self, layout_rev: i64, sites: Vec<Site>, nodes: &[(String, String, f64, f64)]) {
+        let mut inner = self.write();
+        let mut moved = Vec::new();
+        for site in sites {
+            if let Some(old) = inner.sites.get(&site.id)
+                && (old.x, old.y, old.r) == (site.x, site.y, site.r)
+            {
+                continue;
+            }
+            inner.dirty_sites.insert(site.id.clone());
+            let counts = inner.sites.get(&site.id).map(|old| old.counts).unwrap_or_default();
+            inner.sites.insert(site.id.clone(), Site { counts, ..site });
+        }
+        for (id, site, x, y) in nodes {
+            let Some(entry) = inner.nodes.get_mut(id) else { continue };
+            if entry.placed && (entry.node.x, entry.node.y) == (*x, *y) && entry.node.site == *site
+            {
+                continue;
+            }
+            if entry.placed {
+                moved.push((id.clone(), *x, *y));
+            }
+            (entry.node.x, entry.node.y, entry.placed) = (*x, *y, true);
+            entry.node.site.clone_from(site);
+            inner.dirty_nodes.insert(id.clone());
+            inner.dirty_sites.insert(site.clone());
+        }
+        let rearranged = inner.layout_rev != layout_rev;
+        inner.layout_rev = layout_rev;
+        drop(inner);
+        if rearranged || !moved.is_empty() {
+            // Nobody watching is no error.
+            let _sent = self.signals.send(Arc::new(Signal::Layout { layout_rev, moved })).is_ok();
+        }
+    }
+
+    /// Turns what changed since the last call into one patch and sends it. Called at most
+    /// twice a second.
+    pub fn publish(&self, now: UnixSeconds) {
+        let mut inner = self.write();
+        let Some(patch) = inner.patch(now) else { return };
+        let patch = Arc::new(patch);
+        inner.ring.push_back(Arc::clone(&patch));
+        if inner.ring.len() > RING_PATCHES {
+            inner.ring.pop_front();
+        }
+        drop(inner);
+        // Nobody watching is no error.
+        let _sent = self.signals.send(Arc::new(Signal::Patch(patch))).is_ok();
+    }
+}
+
+impl Inner {
+    fn picture(&self, epoch: &str, now: UnixSeconds) -> Picture {
+        Picture {
+            v: 1,
+            epoch: epoch.to_owned(),
+            seq: self.seq,
+            layout_rev: self.layout_rev,
+            generated_at: now,
+            sites: self
+                .sites
+                .values()
+                .filter(|site| site.counts != SiteCounts::default())
+                .cloned()
+                .collect(),
+            nodes: self.nodes.values().filter(|e| e.placed).map(NodeEntry::now).collect(),
+            edges: self
+                .edges
+                .values()
+                .filter(|e| self.drawable(&e.edge))
+                .map(EdgeEntry::now)
+                .collect(),
+            alarms_open: self.alarms_open,
+        }
+    }
+
+    fn site_label(&self, node: &Node) -> Option<String> {
+        let agent = self.agents.get(node.agent_id.as_ref()?)?;
+        agent.summary.site.clone()
+    }
+
+    /// A link is shown once both its nodes have a place.
+    fn drawable(&self, edge: &Edge) -> bool {
+        [&edge.source, &edge.target]
+            .into_iter()
+            .all(|id| self.nodes.get(id).is_some_and(|entry| entry.placed))
+    }
+
+    fn patch(&mut self, now: UnixSeconds) -> Option<Patch> {
+        let mut n = Part::default();
+        for id in std::mem::take(&mut self.dirty_nodes) {
+            match self.nodes.get(&id) {
+                Some(entry) if entry.placed => n.set.push(entry.now()),
+                Some(_) => {}
+                None => n.del.push(id),
+            }
+        }
+        // A node that has just got its place brings its links along.
+        let fresh: BTreeSet<&str> = n.set.iter().map(|node: &Node| node.id.as_str()).collect();
+        if !fresh.is_empty() {
+            let touching = self.edges.values().filter(|entry| {
+                fresh.contains(entry.edge.source.as_str())
+                    || fresh.contains(entry.edge.target.as_str())
+            });
+            let touching: Vec<String> = touching.map(|entry| entry.edge.id.clone()).collect();
+            self.dirty_edges.extend(touching);
+        }
+        let mut e = Part::default();
+        for id in std::mem::take(&mut self.dirty_edges) {
+            match self.edges.get(&id) {
+                Some(entry) if self.drawable(&entry.edge) => e.set.push(entry.now()),
+                Some(_) => {}
+                None => e.del.push(id),
+            }
+        }
+        let s = self.patch_sites();
+        let alarms_dirty = std::mem::take(&mut self.alarms_dirty);
+        if n == Part::default() && e == Part::default() && s == Part::default() && !alarms_dirty {
+            return None;
+        }
+        let from = self.seq;
+        self.seq += 1;
+        let alarms = AlarmCount { open: self.alarms_open };
+        Some(Patch { from, seq: self.seq, t: now, n, e, s, alarms })
+    }
+
+    /// Counts the members of every site that changed.
+    fn patch_sites(&mut self) -> Part<Site> {
+        let dirty = std::mem::take(&mut self.dirty_sites);
+        let mut part = Part::default();
+        if dirty.is_empty() {
+            return part;
+        }
+        let mut counts: BTreeMap<&str, SiteCounts> = BTreeMap::new();
+        for entry in self.nodes.values().filter(|e| e.placed && dirty.contains(&e.node.site)) {
+            let count = counts.entry(&entry.node.site).or_default();
+            match (entry.node.kind, entry.node.status) {
+                (NodeKind::External, _) => count.external += 1,
+                (NodeKind::Agent, Some(AgentStatus::Online)) => count.online += 1,
+                (NodeKind::Agent, Some(AgentStatus::Stale)) => count.stale += 1,
+                (NodeKind::Agent, Some(AgentStatus::Pending)) => count.pending += 1,
+                (NodeKind::Agent, Some(AgentStatus::Offline | AgentStatus::Retired) | None) => {
+                    count.offline += 1;
+                }
+            }
+        }
+        for id in dirty {
+            let count = counts.get(id.as_str()).copied();
+            let Some(site) = self.sites.get_mut(&id) else { continue };
+            match count {
+                Some(count) => {
+                    site.counts = count;
+                    part.set.push(site.clone());
+                }
+                None => {
+                    site.counts = SiteCounts::default();
+                    part.del.push(id);
+                }
+            }
+        }
+        part
+    }
+}
+
+impl AgentEntry {
+    fn now(&self) -> AgentSummary {
+        let mut summary = self.summary.clone();
+        summary.last_seen_at = self.live.seen();
+        let tick = self.live.last_tick.load(Ordering::Relaxed);
+        summary.last_tick = (tick != 0).then_some(tick);
+        summary
+    }
+}
+
+impl AgentLive {
+    /// A report was received.
+    pub fn saw(&self, now: UnixSeconds, tick: Option<i64>) {
+        self.seen_at.store(now.0, Ordering::Relaxed);
+        self.last_tick.store(tick.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// When the last report was received.
+    pub fn seen(&self) -> Option<UnixSeconds> {
+        let seen = self.seen_at.load(Ordering::Relaxed);
+        (seen != 0).then_some(UnixSeconds(seen))
+    }
+}
+
+impl NodeEntry {
+    fn now(&self) -> Node {
+        let mut node = self.node.clone();
+        node.seen_at = self.live.as_ref().and_then(|live| live.seen());
+        node
+    }
+}
+
+impl EdgeEntry {
+    fn now(&self) -> Edge {
+        let mut edge = self.edge.clone();
+        for (end, live) in edge.ends.iter_mut().zip(&self.live) {
+            let Some(live) = live else { continue };
+            end.latest_handshake = Some(UnixSeconds(live.latest_handshake.load(Ordering::Relaxed)));
+            end.rx_bytes = Some(live.rx_bytes.load(Ordering::Relaxed));
+            end.tx_bytes = Some(live.tx_bytes.load(Ordering::Relaxed));
+            end.measured_at = Some(UnixSeconds(live.measured_at.load(Ordering::Relaxed)));
+        }
+        edge
+    }
+}

@@ -1,0 +1,94 @@
+//! A change under construction: what one report, tick or command will write, and what the board
+//! must show once it is committed.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::model::id::{AgentNo, EdgeId, FleetId, ReportId};
+use crate::model::state::EventKind;
+use crate::model::time::UnixSeconds;
+use crate::store::change::{Change, NewEvent};
+
+/// What is being decided now.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// The manager's time.
+    pub(super) now: UnixSeconds,
+    /// When what is decided about happened, as well as it is known.
+    pub(super) at: UnixSeconds,
+    /// The report that proves it.
+    pub(super) report: Option<ReportId>,
+    /// Who or what caused it, where that is not a report.
+    pub(super) cause: Option<String>,
+    /// What will be written.
+    pub(super) change: Change,
+    /// Edges to judge once the structure is settled.
+    pub(super) to_judge: BTreeSet<EdgeId>,
+    /// What the board shows differently afterwards.
+    pub(super) effects: Effects,
+}
+
+/// What the board must be told after the commit.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) agents: BTreeSet<AgentNo>,
+    pub(super) edges: BTreeSet<EdgeId>,
+    pub(super) externals: BTreeSet<String>,
+    pub(super) alarms: bool,
+    pub(super) graph: bool,
+}
+
+impl Effects {
+    pub(super) fn merge(&mut self, mut other: Self) {
+        self.agents.append(&mut other.agents);
+        self.edges.append(&mut other.edges);
+        self.externals.append(&mut other.externals);
+        self.alarms |= other.alarms;
+        self.graph |= other.graph;
+    }
+}
+
+/// What an event is about.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    pub(super) fleet: Option<FleetId>,
+    pub(super) agent: Option<AgentNo>,
+    pub(super) subject: String,
+}
+
+impl Draft {
+    pub(super) fn new(now: UnixSeconds) -> Self {
+        Self {
+            now,
+            at: now,
+            report: None,
+            cause: None,
+            change: Change::default(),
+            to_judge: BTreeSet::new(),
+            effects: Effects::default(),
+        }
+    }
+
+    /// Appends one fact to the history.
+    pub(super) fn event(
+        &mut self,
+        kind: EventKind,
+        about: About,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) {
+        self.change.events.push(NewEvent {
+            at: self.at,
+            recorded_at: self.now,
+            kind,
+            fleet: about.fleet,
+            agent: about.agent,
+            subject: about.subject,
+            before,
+            after,
+            report: self.report,
+            cause: self.cause.clone(),
+        });
+    }
+}

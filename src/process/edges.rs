@@ -1,0 +1,322 @@
+//! Edges: which two ends belong together, and what both ends' evidence says.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use super::draft::{About, Draft};
+use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
+use crate::model::id::{AgentNo, EdgeId, FleetId};
+use crate::model::key::WgKey;
+use crate::model::state::{AgentStatus, EdgeState, EndState, EventKind};
+use crate::model::time::UnixSeconds;
+use crate::sign::digest;
+use crate::store::change::{EdgeEnd, EdgeRecord};
+use crate::topology::edge_match::{EndpointName, OtherEnd};
+use crate::topology::verdict::{EndEvidence, verdict};
+
+/// Where one end of an edge is.
+struct Place {
+    name: String,
+    end: EdgeEnd,
+}
+
+/// Finds the other end of a peer entry and ties the two together. Does nothing if they are
+/// tied already.
+pub(super) fn link(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {
+    let Some((mine, theirs)) = places(fleet, no, key) else { return };
+    let (low, high) = if mine.name <= theirs.name { (&mine, &theirs) } else { (&theirs, &mine) };
+    let id = EdgeId::of_digest(&digest::sha256(format!("{}\n{}", low.name, high.name).as_bytes()));
+    let side = usize::from(mine.name > theirs.name);
+    let tied = fleet.edges.get(&id).and_then(|edge| edge.listed.get(side).copied().flatten());
+    if tied == Some(key.1) {
+        return;
+    }
+    unlink(fleet, draft, no, key);
+    let (source, target) = if side == 0 { (mine, theirs) } else { (theirs, mine) };
+    if !fleet.edges.contains_key(&id) {
+        create(fleet, draft, &id, [source.end, target.end], no);
+    }
+    if let Some(edge) = fleet.edges.get_mut(&id) {
+        if let Some(slot) = edge.listed.get_mut(side) {
+            *slot = Some(key.1);
+        }
+        draft.to_judge.insert(id.clone());
+    }
+    if let Some(peer) = fleet.agents.get_mut(&no).and_then(|agent| agent.peers.get_mut(key)) {
+        peer.edge = Some(id);
+        peer.side = side;
+    }
+}
+
+/// Takes a peer entry off its edge; an edge that nobody lists any more goes.
+pub(super) fn unlink(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {
+    let Some(peer) = fleet.agents.get_mut(&no).and_then(|agent| agent.peers.get_mut(key)) else {
+        return;
+    };
+    let Some(id) = peer.edge.take() else { return };
+    let side = peer.side;
+    let Some(edge) = fleet.edges.get_mut(&id) else { return };
+    // Two entries of one agent can mean the same other end; only the one that holds the slot
+    // gives it up.
+    if let Some(slot) = edge.listed.get_mut(side)
+        && *slot == Some(key.1)
+    {
+        *slot = None;
+    }
+    if edge.listed == [None, None] {
+        remove(fleet, draft, &id);
+    } else {
+        draft.to_judge.insert(id);
+    }
+}
+
+fn places(fleet: &Fleet, no: AgentNo, key: &PeerKey) -> Option<(Place, Place)> {
+    let agent = fleet.agents.get(&no)?;
+    let peer = &agent.peers.get(key)?.peer;
+    let mine = agent_place(fleet, agent, &key.0, None);
+    let theirs = match fleet.owners.resolve(&agent.record.fleet, no, peer) {
+        OtherEnd::Agent { no: other, interface, .. } => {
+            agent_place(fleet, fleet.agents.get(&other)?, &interface, Some(key.1))
+        }
+        OtherEnd::External { key } => Place {
+            name: EndpointName::External { fleet: &agent.record.fleet, key }.to_string(),
+            end: EdgeEnd {
+                agent: None,
+                interface: None,
+                public_key: Some(key),
+                state: EndState::Unknown,
+            },
+        },
+    };
+    Some((mine, theirs))
+}
+
+fn agent_place(fleet: &Fleet, agent: &AgentMem, interface: &str, key: Option<WgKey>) -> Place {
+    let record = &agent.record;
+    Place {
+        name: EndpointName::Agent { fleet: &record.fleet, id: &record.id, interface }.to_string(),
+        end: EdgeEnd {
+            agent: Some(record.no),
+            interface: Some(interface.to_owned()),
+            public_key: fleet.key_of(record.no, interface).or(key),
+            state: EndState::Unknown,
+        },
+    }
+}
+
+fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2], by: AgentNo) {
+    let Some(space) = fleet.agents.get(&by).map(|agent| agent.record.fleet.clone()) else {
+        return;
+    };
+    for end in &ends {
+        match end.agent {
+            Some(no) => {
+                if let Some(agent) = fleet.agents.get_mut(&no) {
+                    agent.edges.insert(id.clone());
+                }
+                draft.effects.agents.insert(no);
+            }
+            None => {
+                if let Some(key) = end.public_key {
+                    let node = external_node(&space, &key);
+                    *fleet.externals.entry(node.clone()).or_default() += 1;
+                    draft.effects.externals.insert(node);
+                }
+            }
+        }
+    }
+    let record = EdgeRecord {
+        id: id.clone(),
+        fleet: space,
+        ends,
+        state: EdgeState::Unknown,
+        reason: "no report has been judged yet".into(),
+        since: draft.now,
+        first_seen: draft.now,
+    };
+    draft.event(
+        EventKind::EdgeAdded,
+        about(&record),
+        None,
+        Some(json!({ "ends": ends_json(fleet, &record) })),
+    );
+    fleet
+        .edges
+        .insert(id.clone(), EdgeMem { record, listed: [None, None], fresh: true, worked: false });
+    draft.effects.graph = true;
+}
+
+/// Removes an edge from memory, store and board.
+pub(super) fn remove(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
+    let Some(edge) = fleet.edges.remove(id) else { return };
+    let ends = ends_json(fleet, &edge.record);
+    for end in &edge.record.ends {
+        if let Some(no) = end.agent {
+            if let Some(agent) = fleet.agents.get_mut(&no) {
+                agent.edges.remove(id);
+            }
+            draft.effects.agents.insert(no);
+        } else if let Some(key) = end.public_key {
+            let node = external_node(&edge.record.fleet, &key);
+            if let Some(count) = fleet.externals.get_mut(&node) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    fleet.externals.remove(&node);
+                    super::raise::external_gone(fleet, draft, &node);
+                }
+            }
+            draft.effects.externals.insert(node);
+        }
+    }
+    draft.event(
+        EventKind::EdgeRemoved,
+        about(&edge.record),
+        Some(json!({ "ends": ends, "state": edge.record.state })),
+        None,
+    );
+    draft.to_judge.remove(id);
+    if !edge.fresh {
+        draft.change.edges_removed.push(id.clone());
+    }
+    draft.change.edges_set.retain(|record| record.id != *id);
+    draft.effects.edges.insert(id.clone());
+    draft.effects.graph = true;
+    super::raise::edge_gone(fleet, draft, id);
+}
+
+/// Judges every edge that the draft has touched.
+pub(super) fn judge_all(fleet: &mut Fleet, draft: &mut Draft) {
+    while let Some(id) = draft.to_judge.pop_first() {
+        judge(fleet, draft, &id);
+    }
+}
+
+fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
+    let Some(edge) = fleet.edges.get(id) else { return };
+    let ends = [evidence(fleet, draft, edge, 0), evidence(fleet, draft, edge, 1)];
+    let now = {
+        let [a, b] = &ends;
+        verdict([a, b])
+    };
+    let worked = ends.iter().any(|end| end.latest_handshake.0 != 0);
+    let before = (edge.record.state, edge.record.ends.each_ref().map(|end| end.state));
+    let changed = before != (now.state, now.ends) || edge.fresh;
+    let Some(edge) = fleet.edges.get_mut(id) else { return };
+    edge.worked |= worked;
+    if changed {
+        let was = json!({ "state": edge.record.state, "reason": edge.record.reason });
+        let (moved, first) = (edge.record.state != now.state, edge.fresh);
+        edge.record.reason.clone_from(&now.reason);
+        edge.record.state = now.state;
+        for (end, state) in edge.record.ends.iter_mut().zip(now.ends) {
+            end.state = state;
+        }
+        if moved {
+            edge.record.since = draft.now;
+        }
+        edge.fresh = false;
+        let record = edge.record.clone();
+        if moved || first {
+            let is = json!({ "state": record.state, "reason": record.reason });
+            draft.event(EventKind::EdgeState, about(&record), Some(was), Some(is));
+            draft.effects.agents.extend(record.ends.iter().filter_map(|end| end.agent));
+            draft.effects.graph = true;
+        }
+        draft.effects.edges.insert(id.clone());
+        draft.change.edges_set.retain(|other| other.id != record.id);
+        draft.change.edges_set.push(record);
+    }
+    super::raise::edge(fleet, draft, id, &now);
+}
+
+/// What one end of an edge knows.
+fn evidence<'a>(
+    fleet: &'a Fleet,
+    draft: &Draft,
+    edge: &'a EdgeMem,
+    side: usize,
+) -> EndEvidence<'a> {
+    let [first, second] = &edge.record.ends;
+    let (end, other) = if side == 0 { (first, second) } else { (second, first) };
+    let Some(agent) = end.agent.and_then(|no| fleet.agents.get(&no)) else {
+        return EndEvidence { name: "a peer without an agent", ..EndEvidence::default() };
+    };
+    let record = &agent.record;
+    let interface = end.interface.as_deref().unwrap_or_default();
+    let mut evidence = EndEvidence {
+        name: record.hostname.as_deref().unwrap_or(record.id.as_str()),
+        has_agent: true,
+        agent_status: Some(record.status),
+        fresh: record.status == AgentStatus::Online,
+        peers_untold: !agent.tells_peers,
+        interface_up: agent.works.get(interface).copied(),
+        ..EndEvidence::default()
+    };
+    let key = edge.listed.get(side).copied().flatten();
+    let listing = key.and_then(|key| agent.peers.get(&(interface.into(), key)).map(|p| (key, p)));
+    if let Some((key, peer)) = listing {
+        fill(fleet, draft, &mut evidence, peer, other);
+        let own = other
+            .agent
+            .and_then(|no| fleet.key_of(no, other.interface.as_deref().unwrap_or_default()));
+        evidence.lists_old_key = own.is_some_and(|own| own != key);
+    }
+    evidence
+}
+
+/// Counters older than this many report intervals (in halves) are not laid beside the other
+/// end's: the two would speak of different times.
+const FRESH_COUNTERS_HALVES: i64 = 3;
+
+fn fill(fleet: &Fleet, draft: &Draft, to: &mut EndEvidence<'_>, peer: &PeerMem, other: &EdgeEnd) {
+    let live = &peer.live;
+    to.listed = true;
+    to.latest_handshake = UnixSeconds(live.latest_handshake.load(Ordering::Relaxed));
+    to.measured_at = UnixSeconds(live.measured_at.load(Ordering::Relaxed));
+    to.rx_bytes = live.rx_bytes.load(Ordering::Relaxed);
+    to.tx_bytes = live.tx_bytes.load(Ordering::Relaxed);
+    to.persistent_keepalive = peer.peer.persistent_keepalive;
+    let age_halves = draft.now.since(peer.received_at).saturating_mul(2);
+    if age_halves <= FRESH_COUNTERS_HALVES * fleet.report_interval {
+        (to.d_rx, to.d_tx) = (peer.d_rx, peer.d_tx);
+    }
+    let addresses = other.agent.and_then(|no| fleet.agents.get(&no)).and_then(|agent| {
+        other.interface.as_ref().and_then(|interface| agent.claims.get(interface))
+    });
+    let addresses = addresses.map(|claimed| &claimed.addresses);
+    to.allowed_ips_ok = addresses.filter(|list| !list.is_empty()).map(|list| {
+        list.iter().any(|own| peer.peer.allowed_ips.iter().any(|net| net.contains(&own.addr())))
+    });
+}
+
+fn about(record: &EdgeRecord) -> About {
+    About {
+        fleet: Some(record.fleet.clone()),
+        agent: record.ends.iter().find_map(|end| end.agent),
+        subject: record.id.to_string(),
+    }
+}
+
+fn ends_json(fleet: &Fleet, record: &EdgeRecord) -> Value {
+    let end = |end: &EdgeEnd| {
+        json!({
+            "agent_id": end.agent.and_then(|no| fleet.agents.get(&no)).map(|a| &a.record.id),
+            "interface": end.interface,
+            "public_key": end.public_key,
+        })
+    };
+    let [a, b] = &record.ends;
+    json!([end(a), end(b)])
+}
+
+/// The subject of the alarm about a peer without an agent, from its name on the map.
+pub(super) fn external_alarm(node: &str) -> Option<String> {
+    let (space, key) = node.strip_prefix("x:")?.split_once(':')?;
+    Some(format!("{space}|key:{key}"))
+}
+
+/// The map's name of a peer without an agent.
+pub(super) fn external_node(fleet: &FleetId, key: &WgKey) -> String {
+    format!("x:{fleet}:{key}")
+}

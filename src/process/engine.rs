@@ -1,0 +1,420 @@
+//! The one thread that decides and writes: takes what is queued, commits it in one transaction,
+//! and only then answers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::board::Board;
+use super::draft::{Draft, Effects};
+use super::fleet::Fleet;
+use super::handle::{Accepted, Command, CommandError, Done, Job, Processor, QUEUE_REPORTS, Totals};
+use super::refusals::Refusals;
+use super::{admit, commands, load, show};
+use crate::clock::Clock;
+use crate::model::time::UnixSeconds;
+use crate::store::change::{Change, DynamicState, LayoutRecord};
+use crate::store::row::FleetSnapshot;
+use crate::store::{StoreError, Writer};
+use crate::verify::rate::Rate;
+use crate::verify::rejection::Rejection;
+use crate::verify::replay::{ReplayMemory, Rules};
+
+/// Reports in one transaction. Larger batches gain little (PERFORMANCE: 100 against 1,000 rows
+/// is within noise) and make the first of them wait longer.
+const BATCH: usize = 256;
+
+/// Agents' replay windows kept in memory; the database answers for the rest (PROTOCOL 2).
+const REPLAY_AGENTS: usize = 200_000;
+
+/// What may happen to agents not seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enroll {
+    /// A valid report registers them.
+    Open,
+    /// They wait for an admin.
+    Approve,
+    /// They are refused.
+    Closed,
+}
+
+/// The processor's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Seconds between reports that agents are told to keep.
+    pub report_interval: i64,
+    /// Seconds a timestamp may be off.
+    pub max_skew: i64,
+    /// Nonces remembered per agent at least.
+    pub nonce_window: usize,
+    /// What may happen to agents not seen before.
+    pub enroll: Enroll,
+    /// Verified reports one agent may send; `None` = no limit.
+    pub rate: Option<Rate>,
+}
+
+/// What the processor works with.
+pub struct Parts<W> {
+    /// The write side of the store, owned from here on.
+    pub writer: W,
+    /// Names this run.
+    pub epoch: String,
+    /// Random; seeds the hashes of nonces if the database has no seed yet.
+    pub seed: [u64; 2],
+    /// Settings.
+    pub settings: Settings,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl<W> fmt::Debug for Parts<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+pub(super) struct Engine {
+    pub(super) writer: Box<dyn Writer>,
+    pub(super) fleet: Fleet,
+    pub(super) replay: ReplayMemory,
+    pub(super) settings: Settings,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) sentry: super::tick::Sentry,
+    board: Arc<Board>,
+    totals: Arc<Totals>,
+    clock: Clock,
+    seed: [u64; 2],
+    /// Storage failed as a whole; the batch is lost and memory is ahead of it.
+    suspect: bool,
+    /// One change was refused under its savepoint; memory is ahead by it.
+    ahead: bool,
+}
+
+/// An answer that waits for the commit.
+enum Reply {
+    Report(oneshot::Sender<Result<Accepted, Rejection>>, Result<Accepted, Rejection>),
+    Announce(oneshot::Sender<Result<(), Rejection>>, Result<(), Rejection>),
+    Command(oneshot::Sender<Result<Done, CommandError>>, Result<Done, CommandError>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// Name of the seed among the small values.
+const SEED: &str = "nonce_seed";
+
+/// A running processor.
+#[derive(Debug)]
+pub struct Started {
+    /// Its handle.
+    pub processor: Processor,
+    /// Its thread; ends after [`Processor::stop`].
+    pub thread: JoinHandle<()>,
+    /// Where things were drawn.
+    pub layout: Vec<LayoutRecord>,
+    /// The layout's revision.
+    pub layout_rev: i64,
+}
+
+/// Loads the fleet and starts the thread.
+pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError> {
+    let (jobs, queue) = mpsc::channel(QUEUE_REPORTS);
+    let board = Arc::new(Board::new(parts.epoch));
+    let totals = Arc::<Totals>::default();
+    let refusals = Arc::<Refusals>::default();
+    let now = parts.clock.now();
+    let mut writer: Box<dyn Writer> = Box::new(parts.writer);
+    let mut snapshot = writer.load_fleet()?;
+    let seed = seed_of(&snapshot, parts.seed, writer.as_mut())?;
+    let layout = std::mem::take(&mut snapshot.layout);
+    let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
+    let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
+    let engine = Engine {
+        writer,
+        fleet,
+        replay: ReplayMemory::new(rules(&parts.settings, seed), REPLAY_AGENTS),
+        sentry: super::tick::Sentry::new(now, parts.settings.report_interval),
+        settings: parts.settings,
+        refusals: Arc::clone(&refusals),
+        board: Arc::clone(&board),
+        totals: Arc::clone(&totals),
+        clock: parts.clock.clone(),
+        seed,
+        suspect: false,
+        ahead: false,
+    };
+    show::everything(&engine.fleet, &engine.board);
+    let thread = std::thread::Builder::new()
+        .name("kattila-writer".into())
+        .spawn(move || engine.run(queue))
+        .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
+    let processor = Processor { jobs, board, refusals, totals, clock: parts.clock };
+    Ok(Started { processor, thread, layout, layout_rev: layout_rev.unwrap_or(1) })
+}
+
+/// The seed of this database; writes the one offered if there is none.
+fn seed_of(
+    snapshot: &FleetSnapshot,
+    offered: [u64; 2],
+    writer: &mut dyn Writer,
+) -> Result<[u64; 2], StoreError> {
+    let parse = |text: &str| {
+        let (a, b) = text.split_once(' ')?;
+        Some([a.parse().ok()?, b.parse().ok()?])
+    };
+    if let Some(seed) = load::meta(snapshot, SEED).and_then(parse) {
+        return Ok(seed);
+    }
+    let [a, b] = offered;
+    let change = Change { meta: vec![(SEED, format!("{a} {b}"))], ..Change::default() };
+    writer.begin()?;
+    writer.record(&change)?;
+    writer.commit()?;
+    Ok(offered)
+}
+
+fn rules(settings: &Settings, seed: [u64; 2]) -> Rules {
+    Rules { max_skew: settings.max_skew, nonce_window: settings.nonce_window, seed }
+}
+
+impl Engine {
+    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(first) = queue.blocking_recv() {
+            let mut jobs = vec![first];
+            while jobs.len() < BATCH {
+                let Ok(job) = queue.try_recv() else { break };
+                jobs.push(job);
+            }
+            self.totals.queued.fetch_sub(jobs.len().min(self.queued()), Ordering::Relaxed);
+            if self.batch(jobs) {
+                break;
+            }
+        }
+        self.finish();
+    }
+
+    fn queued(&self) -> usize {
+        self.totals.queued.load(Ordering::Relaxed)
+    }
+
+    /// Decides, writes and answers one batch; says whether it was the last.
+    fn batch(&mut self, jobs: Vec<Job>) -> bool {
+        let now = self.clock.now();
+        if self.suspect && self.recover().is_err() {
+            self.totals.storage_failed.store(true, Ordering::Relaxed);
+            return refuse_all(jobs);
+        }
+        if let Err(failure) = self.writer.begin() {
+            self.storage_failed(&failure);
+            return refuse_all(jobs);
+        }
+        let mut effects = Effects::default();
+        let mut replies = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            replies.push(self.decide(job, now, &mut effects));
+        }
+        let committed = if self.suspect {
+            self.writer.rollback();
+            Err(())
+        } else {
+            self.writer.commit().map_err(|failure| self.storage_failed(&failure))
+        };
+        match committed {
+            Ok(()) => {
+                self.totals.commits.fetch_add(1, Ordering::Relaxed);
+                self.totals.last_commit.store(now.0, Ordering::Relaxed);
+                self.totals.storage_failed.store(false, Ordering::Relaxed);
+                if self.ahead {
+                    self.reload();
+                } else {
+                    show::effects(&self.fleet, &self.board, effects);
+                }
+            }
+            Err(()) => {
+                self.writer.rollback();
+                self.suspect = true;
+            }
+        }
+        let stop = replies.iter().any(|reply| matches!(reply, Reply::Stop(_)));
+        for reply in replies {
+            self.answer(reply, committed.is_ok());
+        }
+        stop
+    }
+
+    fn decide(&mut self, job: Job, now: UnixSeconds, effects: &mut Effects) -> Reply {
+        match job {
+            Job::Report(submission, to) => {
+                let decided = admit::report(self, *submission, now);
+                let result =
+                    self.write(decided, effects).unwrap_or(Err(Rejection::StorageUnavailable));
+                Reply::Report(to, result)
+            }
+            Job::Announce(announcement, source, to) => {
+                let decided = admit::announcement(self, &announcement, source, now);
+                let result =
+                    self.write(decided, effects).unwrap_or(Err(Rejection::StorageUnavailable));
+                Reply::Announce(to, result)
+            }
+            Job::Command(command, to) => {
+                let decided = commands::carry_out(self, command, now);
+                let gone = || Err(CommandError::Unavailable("storage is unavailable".into()));
+                let result = self.write(decided, effects).unwrap_or_else(gone);
+                Reply::Command(to, result)
+            }
+            Job::Stop(to) => Reply::Stop(to),
+        }
+    }
+
+    /// Writes what was decided; `None` if storage did not take it.
+    fn write<T>(
+        &mut self,
+        decided: Result<(Draft, T), StoreError>,
+        effects: &mut Effects,
+    ) -> Option<T> {
+        let written = decided.and_then(|(draft, result)| {
+            if !draft.change.is_empty() {
+                self.writer.record(&draft.change)?;
+            }
+            Ok((draft, result))
+        });
+        match written {
+            Ok((draft, result)) => {
+                self.sentry.graph_changed |= draft.effects.graph;
+                effects.merge(draft.effects);
+                Some(result)
+            }
+            Err(StoreError::Constraint(rule)) => {
+                error!(%rule, "One change broke a rule of the schema and was left out");
+                self.ahead = true;
+                None
+            }
+            Err(failure) => {
+                self.storage_failed(&failure);
+                None
+            }
+        }
+    }
+
+    /// Starts from what storage holds.
+    fn reload(&mut self) {
+        match load::fleet(self.writer.as_mut(), self.settings.report_interval) {
+            Ok(fleet) => {
+                self.fleet = fleet;
+                self.replay = ReplayMemory::new(rules(&self.settings, self.seed), REPLAY_AGENTS);
+                show::everything(&self.fleet, &self.board);
+                self.ahead = false;
+            }
+            Err(failure) => self.storage_failed(&failure),
+        }
+    }
+
+    /// Memory may now be ahead of the database: it is loaded again before the next batch.
+    fn storage_failed(&mut self, failure: &StoreError) {
+        error!(%failure, "Storage did not take a change; reports are refused until it does");
+        self.suspect = true;
+        self.totals.storage_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks storage whether it works again, and if so starts from what it holds.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        self.writer.begin()?;
+        let probe = Change {
+            meta: vec![("storage_probe", self.clock.now().to_string())],
+            ..Change::default()
+        };
+        let written = self.writer.record(&probe).and_then(|()| self.writer.commit());
+        if let Err(failure) = written {
+            self.writer.rollback();
+            return Err(failure);
+        }
+        self.suspect = false;
+        self.reload();
+        if self.suspect {
+            return Err(StoreError::Unavailable("the fleet could not be loaded".into()));
+        }
+        info!("Storage works again");
+        Ok(())
+    }
+
+    fn answer(&self, reply: Reply, committed: bool) {
+        // A receiver that went away has given up waiting; its report is stored all the same.
+        let _gone = match reply {
+            Reply::Report(to, result) => {
+                let result = if committed { result } else { Err(Rejection::StorageUnavailable) };
+                if let Ok(accepted) = &result {
+                    let total = if accepted.duplicate {
+                        &self.totals.duplicates
+                    } else {
+                        &self.totals.stored
+                    };
+                    total.fetch_add(1, Ordering::Relaxed);
+                }
+                to.send(result).is_err()
+            }
+            Reply::Announce(to, result) => to
+                .send(if committed { result } else { Err(Rejection::StorageUnavailable) })
+                .is_err(),
+            Reply::Command(to, result) => {
+                let gone = CommandError::Unavailable("storage is unavailable".into());
+                to.send(if committed { result } else { Err(gone) }).is_err()
+            }
+            Reply::Stop(to) => to.send(()).is_err(),
+        };
+    }
+
+    /// Writes what waits in memory and empties the log.
+    fn finish(mut self) {
+        let state = self.dynamic_state();
+        if let Err(failure) = self.writer.flush(&state, self.fleet.last_report) {
+            warn!(%failure, "Last-seen times were not written; the stored reports have them");
+        }
+        if let Err(failure) = self.writer.close() {
+            warn!(%failure, "The write-ahead log was not emptied; the next start will do it");
+        }
+    }
+
+    fn dynamic_state(&self) -> DynamicState {
+        load::dynamic(&self.fleet)
+    }
+}
+
+fn refuse_all(jobs: Vec<Job>) -> bool {
+    let mut stop = false;
+    for job in jobs {
+        // As in `answer`: nobody may be waiting any more.
+        let _gone = match job {
+            Job::Report(_, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
+            Job::Announce(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
+            Job::Command(_, to) => {
+                to.send(Err(CommandError::Unavailable("storage is unavailable".into()))).is_err()
+            }
+            Job::Stop(to) => {
+                stop = true;
+                to.send(()).is_err()
+            }
+        };
+    }
+    stop
+}
+
+impl Processor {
+    /// Finishes what is queued, empties the log and ends the thread.
+    pub async fn stop(&self) {
+        let (answer, done) = oneshot::channel();
+        if self.jobs.send(Job::Stop(answer)).await.is_ok() {
+            // An error means the thread has ended already.
+            let _ended = done.await.is_err();
+        }
+    }
+
+    /// Carries out a command without an answer, from a place that cannot wait.
+    pub fn nudge(&self, command: Command) {
+        let (answer, _unused) = oneshot::channel();
+        if self.jobs.try_send(Job::Command(command, answer)).is_ok() {
+            self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

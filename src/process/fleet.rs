@@ -1,0 +1,191 @@
+//! The fleet in memory: what the processor must know to judge the next report without asking
+//! the database.
+//!
+//! Owned by the processor's thread alone. Everything here can be rebuilt from the store; after
+//! a failed transaction it is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::board::{AgentLive, EndLive};
+use super::claims::Claims;
+use crate::alarms::book::Book;
+use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
+use crate::model::key::WgKey;
+use crate::model::report::Peer;
+use crate::model::time::UnixSeconds;
+use crate::store::change::{AgentRecord, EdgeRecord};
+use crate::topology::edge_match::Owners;
+use crate::topology::graph::WeakPoints;
+use crate::verify::rate::Bucket;
+
+/// One agent.
+#[derive(Debug)]
+pub(super) struct AgentMem {
+    /// Its row, as committed or about to be.
+    pub(super) record: AgentRecord,
+    /// The values that move with every report.
+    pub(super) live: Arc<AgentLive>,
+    /// How many reports it may still send now.
+    pub(super) bucket: Option<Bucket>,
+    /// When its present values were read, on its own clock.
+    pub(super) measured_at: UnixSeconds,
+    /// Names of its interfaces.
+    pub(super) interfaces: Vec<String>,
+    /// Keys and addresses of its interfaces.
+    pub(super) claims: Claims,
+    /// Whether each interface works, where the host says so.
+    pub(super) works: BTreeMap<String, bool>,
+    /// Whether it has ever listed its peers.
+    pub(super) tells_peers: bool,
+    /// Its peers by interface and key.
+    pub(super) peers: BTreeMap<PeerKey, PeerMem>,
+    /// Edges it is an end of, listed by it or not.
+    pub(super) edges: BTreeSet<EdgeId>,
+}
+
+/// Names a peer within its agent.
+pub(super) type PeerKey = (Box<str>, WgKey);
+
+/// One peer as its agent sees it.
+#[derive(Debug)]
+pub(super) struct PeerMem {
+    /// What was last said of it; the moving values are those of the last write.
+    pub(super) peer: Peer,
+    /// The moving values.
+    pub(super) live: Arc<EndLive>,
+    /// The edge it is an end of, once it is tied to one.
+    pub(super) edge: Option<EdgeId>,
+    /// Which end.
+    pub(super) side: usize,
+    /// Growth of the received bytes in the last two reports, newest first.
+    pub(super) d_rx: [Option<u64>; 2],
+    /// Growth of the sent bytes in the last two reports, newest first.
+    pub(super) d_tx: [Option<u64>; 2],
+    /// Reports that have listed it.
+    pub(super) reports: u32,
+    /// When the manager received the last of them.
+    pub(super) received_at: UnixSeconds,
+}
+
+impl PeerMem {
+    /// A peer entry that is not tied to an edge yet.
+    pub(super) fn new(peer: Peer) -> Self {
+        Self {
+            peer,
+            live: Arc::default(),
+            edge: None,
+            side: 0,
+            d_rx: [None; 2],
+            d_tx: [None; 2],
+            reports: 0,
+            received_at: UnixSeconds::default(),
+        }
+    }
+
+    /// The entry with its present values.
+    pub(super) fn present(&self) -> Peer {
+        Peer {
+            latest_handshake: UnixSeconds(self.live.latest_handshake.load(Ordering::Relaxed)),
+            rx_bytes: self.live.rx_bytes.load(Ordering::Relaxed),
+            tx_bytes: self.live.tx_bytes.load(Ordering::Relaxed),
+            ..self.peer.clone()
+        }
+    }
+
+    /// Takes the moving values of a new report. A counter that went back was reset and tells
+    /// nothing about growth.
+    pub(super) fn advance(&mut self, new: &Peer, measured_at: UnixSeconds, now: UnixSeconds) {
+        let live = &self.live;
+        let (rx, tx) =
+            (live.rx_bytes.load(Ordering::Relaxed), live.tx_bytes.load(Ordering::Relaxed));
+        if self.reports > 0 {
+            self.d_rx = [new.rx_bytes.checked_sub(rx), self.d_rx[0]];
+            self.d_tx = [new.tx_bytes.checked_sub(tx), self.d_tx[0]];
+        }
+        self.reports = self.reports.saturating_add(1);
+        self.received_at = now;
+        self.set(new, measured_at);
+    }
+
+    /// Sets the moving values without judging growth.
+    pub(super) fn set(&self, new: &Peer, measured_at: UnixSeconds) {
+        let live = &self.live;
+        live.latest_handshake.store(new.latest_handshake.0, Ordering::Relaxed);
+        live.rx_bytes.store(new.rx_bytes, Ordering::Relaxed);
+        live.tx_bytes.store(new.tx_bytes, Ordering::Relaxed);
+        live.measured_at.store(measured_at.0, Ordering::Relaxed);
+    }
+}
+
+/// One edge.
+#[derive(Debug)]
+pub(super) struct EdgeMem {
+    /// Its row, as committed or about to be.
+    pub(super) record: EdgeRecord,
+    /// For each end, the peer entry under which its agent lists the other end.
+    pub(super) listed: [Option<WgKey>; 2],
+    /// Not judged, and so not stored, yet.
+    pub(super) fresh: bool,
+    /// Whether there has ever been a handshake.
+    pub(super) worked: bool,
+}
+
+/// Agents and links whose loss would split the network.
+#[derive(Debug, Default)]
+pub(super) struct Neighbourhood {
+    cut_vertices: BTreeSet<AgentNo>,
+    bridges: BTreeSet<(AgentNo, AgentNo)>,
+}
+
+impl Neighbourhood {
+    pub(super) fn of(weak: WeakPoints) -> Self {
+        Self {
+            cut_vertices: weak.agents.into_iter().collect(),
+            bridges: weak.links.into_iter().collect(),
+        }
+    }
+
+    pub(super) fn is_cut_vertex(&self, no: AgentNo) -> bool {
+        self.cut_vertices.contains(&no)
+    }
+
+    pub(super) fn is_bridge(&self, a: Option<AgentNo>, b: Option<AgentNo>) -> bool {
+        match (a, b) {
+            (Some(a), Some(b)) => self.bridges.contains(&(a.min(b), a.max(b))),
+            _ => false,
+        }
+    }
+}
+
+/// The whole fleet.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    pub(super) agents: BTreeMap<AgentNo, AgentMem>,
+    pub(super) by_id: HashMap<AgentId, AgentNo>,
+    pub(super) edges: HashMap<EdgeId, EdgeMem>,
+    /// How many edges end at each external node.
+    pub(super) externals: HashMap<String, u32>,
+    /// Seconds between an agent's reports.
+    pub(super) report_interval: i64,
+    pub(super) owners: Owners,
+    pub(super) book: Book,
+    /// What the graph cannot lose, as of the last look.
+    pub(super) weak: Neighbourhood,
+    pub(super) last_report: ReportId,
+    pub(super) last_agent: AgentNo,
+}
+
+impl Fleet {
+    /// The WireGuard key that an agent tells for one of its interfaces.
+    pub(super) fn key_of(&self, no: AgentNo, interface: &str) -> Option<WgKey> {
+        self.agents.get(&no)?.claims.get(interface)?.key
+    }
+
+    /// The agents a reset is about.
+    pub(super) fn in_fleet(&self, fleet: &FleetId) -> Vec<AgentNo> {
+        let members = self.agents.values().filter(|agent| agent.record.fleet == *fleet);
+        members.map(|agent| agent.record.no).collect()
+    }
+}

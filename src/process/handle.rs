@@ -1,0 +1,410 @@
+//! The processor as the rest of the manager sees it: a cheap handle to the one thread that
+//! changes anything.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::board::Board;
+use super::refusals::{Refusal, Refusals};
+use super::sections::{interfaces_hash, peers_hash, routes_hash};
+use crate::clock::Clock;
+use crate::model::id::{AgentId, AlarmId, FleetId, Kid, ReportId};
+use crate::model::report::ReportData;
+use crate::model::state::{AgentStatus, CanonForm, EventKind, Scheme};
+use crate::model::time::UnixSeconds;
+use crate::store::change::{KeyRecord, LayoutRecord, SessionRecord};
+use crate::verify::rejection::Rejection;
+use crate::verify::{Announcement, Verified};
+use crate::wire::data::DataInvalid;
+
+/// Reports waiting for the processor before further ones are refused with `overloaded`
+/// (RELIABILITY 2). At 5 KB each the queue holds 20 MB.
+pub const QUEUE_REPORTS: usize = 4096;
+
+/// A verified report on its way to the processor.
+///
+/// Built on the connection's thread, so that parsing and hashing use every core and the one
+/// processor thread only decides.
+#[derive(Debug)]
+pub struct Submission {
+    pub(super) verified: Verified,
+    pub(super) data: Result<ReportData, DataInvalid>,
+    pub(super) hashes: SectionHashes,
+    pub(super) source: Option<IpAddr>,
+}
+
+/// Content hashes of a report's sections; `None` where the report has no such section.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SectionHashes {
+    pub(super) interfaces: Option<u64>,
+    pub(super) routes: Option<u64>,
+    pub(super) peers: Option<u64>,
+}
+
+impl SectionHashes {
+    pub(super) fn of(data: &ReportData) -> Self {
+        Self {
+            interfaces: data.interfaces.as_deref().map(interfaces_hash),
+            routes: data.routes.as_deref().map(routes_hash),
+            peers: data.peers.as_deref().map(peers_hash),
+        }
+    }
+}
+
+impl Submission {
+    /// Parses and hashes what a verified report says.
+    pub fn new(verified: Verified, source: Option<IpAddr>) -> Self {
+        let data = crate::wire::data::parse(verified.data());
+        let hashes = data.as_ref().map(SectionHashes::of).unwrap_or_default();
+        Self { verified, data, hashes, source }
+    }
+}
+
+/// What the sender of a report is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The stored report.
+    pub report_id: ReportId,
+    /// Whether it had been stored before and these are the same bytes again.
+    pub duplicate: bool,
+}
+
+/// What an operator, an admin or a timer asks of the processor.
+#[derive(Debug)]
+pub enum Command {
+    /// Clear the topology state of agents.
+    Reset {
+        /// Of which.
+        target: ResetTarget,
+        /// Also forget that they registered.
+        forget: bool,
+        /// Also unpin their identity.
+        identity: bool,
+        /// Who asks.
+        by: String,
+    },
+    /// Acknowledge an alarm.
+    Acknowledge {
+        /// Which.
+        alarm: AlarmId,
+        /// Who.
+        by: String,
+        /// Why.
+        note: Option<String>,
+    },
+    /// Clear an alarm by hand.
+    Clear {
+        /// Which.
+        alarm: AlarmId,
+        /// Who.
+        by: String,
+    },
+    /// Let a pending agent in.
+    Approve {
+        /// Which.
+        agent: AgentId,
+        /// Who.
+        by: String,
+    },
+    /// Store or replace a session or token.
+    PutSession(SessionRecord),
+    /// Forget a session or token.
+    DropSession([u8; 32]),
+    /// Put a sentence about an admin's act into the history.
+    Note {
+        /// Who.
+        by: String,
+        /// What.
+        what: String,
+    },
+    /// Put a fact about the manager itself into the history.
+    Record {
+        /// What kind of fact.
+        kind: EventKind,
+        /// What it is about.
+        subject: String,
+    },
+    /// Time has passed.
+    Tick,
+    /// The key ring changed or was asked for.
+    Keys {
+        /// Rows to store.
+        rows: Vec<KeyRecord>,
+        /// What changed, by key id, for the history.
+        changes: Vec<String>,
+        /// State of the source.
+        health: KeyState,
+    },
+    /// New positions.
+    Layout {
+        /// The revision they make.
+        layout_rev: i64,
+        /// All positions that are new or moved.
+        records: Vec<LayoutRecord>,
+    },
+    /// Something the manager found about itself at start.
+    Condition(ManagerCondition),
+}
+
+/// What the key source is like, as far as alarms care.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyState {
+    /// The source in words.
+    pub source: String,
+    /// Since when this run of the manager asks.
+    pub since: UnixSeconds,
+    /// When the source last gave a usable answer.
+    pub last_success: Option<UnixSeconds>,
+    /// The polling interval in force, in seconds.
+    pub interval: i64,
+    /// What is wrong now, without key material.
+    pub problem: Option<String>,
+    /// Whether the source holds something it should not.
+    pub unexpected: Option<String>,
+}
+
+/// A condition of the manager itself.
+#[derive(Debug, Clone)]
+pub enum ManagerCondition {
+    /// The database is older than what was acknowledged.
+    RolledBack {
+        /// Commits the database knows.
+        database: u64,
+        /// Commits that were acknowledged.
+        acknowledged: u64,
+    },
+}
+
+/// Whose state to clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResetTarget {
+    /// One agent's.
+    Agent(AgentId),
+    /// A fleet's.
+    Fleet(FleetId),
+    /// Everybody's.
+    All,
+}
+
+/// What a command did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Reset: how much was cleared.
+    Reset {
+        /// Agents.
+        agents: u64,
+        /// Interfaces.
+        interfaces: u64,
+        /// Edges.
+        edges: u64,
+        /// Alarms.
+        alarms: u64,
+    },
+    /// Nothing to tell.
+    Nothing,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CommandError {
+    /// No such agent.
+    #[error("there is no such agent")]
+    AgentNotFound,
+    /// No such open alarm.
+    #[error("there is no such open alarm")]
+    AlarmNotFound,
+    /// The thing's state forbids it.
+    #[error("{0}")]
+    NotPossible(String),
+    /// Storage or the processor is not available.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// An agent in one line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentSummary {
+    /// Its name.
+    pub agent_id: AgentId,
+    /// Its host's name.
+    pub hostname: Option<String>,
+    /// Its fleet.
+    pub fleet_id: FleetId,
+    /// Its program's version.
+    pub agent_version: Option<String>,
+    /// When it was first accepted.
+    pub registered_at: UnixSeconds,
+    /// When its last report was received.
+    pub last_seen_at: Option<UnixSeconds>,
+    /// Its last tick.
+    pub last_tick: Option<i64>,
+    /// How the manager sees it.
+    pub status: AgentStatus,
+    /// Since when.
+    pub status_since: UnixSeconds,
+    /// How its last report was signed.
+    pub scheme: Option<Scheme>,
+    /// Which bytes its version 1 signature covers.
+    pub form: Option<CanonForm>,
+    /// Which key signed its last report.
+    pub kid: Option<Kid>,
+    /// Its interfaces' names.
+    pub interfaces: Vec<String>,
+    /// How many WireGuard peers it lists.
+    pub peers: usize,
+    /// How many links it has, listed by it or by others.
+    pub links: usize,
+    /// How many of those are down.
+    pub links_down: usize,
+    /// Its WireGuard addresses.
+    pub addresses: Vec<String>,
+    /// Its `site` label.
+    pub site: Option<String>,
+    /// Its `role` label.
+    pub role: Option<String>,
+    /// Items of its last report that could not be understood.
+    pub problems: usize,
+    /// `timestamp` minus the manager's clock, in seconds.
+    pub clock_offset: i64,
+    /// Relays its last report named.
+    pub relay_path: Vec<AgentId>,
+}
+
+/// How the processor is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessorStatus {
+    /// Reports waiting.
+    pub queued: usize,
+    /// Reports stored since start.
+    pub stored: u64,
+    /// Duplicates answered since start.
+    pub duplicates: u64,
+    /// Transactions committed since start.
+    pub commits: u64,
+    /// When the last one was.
+    pub last_commit: Option<UnixSeconds>,
+    /// Whether the last attempt to write succeeded.
+    pub storage_ok: bool,
+    /// Whether the processor still runs.
+    pub running: bool,
+}
+
+/// Counters shared between the thread and its handles.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) queued: AtomicUsize,
+    pub(super) stored: AtomicU64,
+    pub(super) duplicates: AtomicU64,
+    pub(super) commits: AtomicU64,
+    pub(super) last_commit: AtomicI64,
+    pub(super) storage_failed: AtomicBool,
+}
+
+/// What travels to the thread.
+pub(super) enum Job {
+    Report(Box<Submission>, oneshot::Sender<Result<Accepted, Rejection>>),
+    Announce(Announcement, Option<IpAddr>, oneshot::Sender<Result<(), Rejection>>),
+    Command(Command, oneshot::Sender<Result<Done, CommandError>>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// A handle to the processor.
+#[derive(Clone)]
+pub struct Processor {
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) board: Arc<Board>,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) totals: Arc<Totals>,
+    pub(super) clock: Clock,
+}
+
+impl fmt::Debug for Processor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processor").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Processor {
+    /// Stores a report; resolves after the commit.
+    pub async fn submit(&self, submission: Submission) -> Result<Accepted, Rejection> {
+        let (answer, result) = oneshot::channel();
+        let job = Job::Report(Box::new(submission), answer);
+        self.jobs.try_send(job).map_err(|_full_or_closed| Rejection::Overloaded)?;
+        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        // A dropped answer means the thread ended with the report unstored.
+        result.await.unwrap_or(Err(Rejection::StorageUnavailable))
+    }
+
+    /// Registers an agent that announces itself.
+    pub async fn announce(
+        &self,
+        announcement: Announcement,
+        source: Option<IpAddr>,
+    ) -> Result<(), Rejection> {
+        let (answer, result) = oneshot::channel();
+        let job = Job::Announce(announcement, source, answer);
+        self.jobs.try_send(job).map_err(|_full_or_closed| Rejection::Overloaded)?;
+        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        result.await.unwrap_or(Err(Rejection::StorageUnavailable))
+    }
+
+    /// Carries out a command; resolves after the commit.
+    pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
+        let gone = || CommandError::Unavailable("the processor has stopped".into());
+        let (answer, result) = oneshot::channel();
+        self.jobs.send(Job::Command(command, answer)).await.map_err(|_closed| gone())?;
+        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        result.await.map_err(|_dropped| gone())?
+    }
+
+    /// Which form of version 1 the agent's last report matched.
+    pub fn canon_hint(&self, agent: &AgentId) -> Option<CanonForm> {
+        self.board.form_of(agent)
+    }
+
+    /// Counts and remembers a refusal.
+    pub fn refused(&self, rejection: &Rejection, source: Option<IpAddr>) {
+        self.refusals.add(rejection, source, self.clock.now());
+    }
+
+    /// The last refusals, newest first.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.refusals.list()
+    }
+
+    /// The live picture.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// All agents.
+    pub fn agents(&self) -> Vec<AgentSummary> {
+        self.board.agents()
+    }
+
+    /// One agent.
+    pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
+        self.board.agent(id)
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> ProcessorStatus {
+        let totals = &self.totals;
+        let last_commit = totals.last_commit.load(Ordering::Relaxed);
+        ProcessorStatus {
+            queued: totals.queued.load(Ordering::Relaxed),
+            stored: totals.stored.load(Ordering::Relaxed),
+            duplicates: totals.duplicates.load(Ordering::Relaxed),
+            commits: totals.commits.load(Ordering::Relaxed),
+            last_commit: (last_commit != 0).then_some(UnixSeconds(last_commit)),
+            storage_ok: !totals.storage_failed.load(Ordering::Relaxed),
+            running: !self.jobs.is_closed(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The fleet in memory, built from what the store holds; and the moving values on their way
+//! back there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::board::AgentLive;
+use super::claims::{self, Claimed, Claims};
+use super::edges::external_node;
+use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
+use super::raise;
+use crate::model::id::AgentNo;
+use crate::model::state::EdgeState;
+use crate::model::time::UnixSeconds;
+use crate::store::change::{AgentDynamic, AgentRecord, DynamicState, PeerDynamic, PeerRecord};
+use crate::store::row::FleetSnapshot;
+use crate::store::{StoreError, Writer};
+use crate::topology::edge_match::Owners;
+
+/// Loads the fleet.
+pub(super) fn fleet(writer: &mut dyn Writer, report_interval: i64) -> Result<Fleet, StoreError> {
+    Ok(fleet_of(writer.load_fleet()?, report_interval))
+}
+
+/// The fleet that a snapshot describes.
+pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
+    let mut fleet = Fleet {
+        agents: BTreeMap::new(),
+        by_id: HashMap::new(),
+        edges: HashMap::new(),
+        externals: HashMap::new(),
+        report_interval,
+        owners: Owners::default(),
+        book: raise::book_of(&snapshot),
+        weak: Neighbourhood::default(),
+        last_report: snapshot.last_report,
+        last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
+    };
+    let claims = claims_of(&snapshot);
+    for record in snapshot.agents {
+        fleet.by_id.insert(record.id.clone(), record.no);
+        fleet.agents.insert(record.no, agent_mem(record));
+    }
+    for record in snapshot.edges {
+        for end in &record.ends {
+            if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
+                agent.edges.insert(record.id.clone());
+            } else if let Some(key) = end.public_key {
+                let node = external_node(&record.fleet, &key);
+                *fleet.externals.entry(node).or_default() += 1;
+            }
+        }
+        let worked = record.state != EdgeState::Never;
+        let mem = EdgeMem { listed: [None, None], fresh: false, worked, record };
+        fleet.edges.insert(mem.record.id.clone(), mem);
+    }
+    for record in snapshot.peers {
+        peer(&mut fleet, &record);
+    }
+    for (no, claims) in claims {
+        claims::restore(&mut fleet, no, claims);
+    }
+    fleet
+}
+
+/// A small value by its name.
+pub(super) fn meta<'a>(snapshot: &'a FleetSnapshot, name: &str) -> Option<&'a str> {
+    snapshot.meta.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// An agent without peers and claims.
+pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
+    let live = AgentLive::default();
+    live.seen_at.store(record.last_seen_at.unwrap_or_default().0, Ordering::Relaxed);
+    live.last_tick.store(record.last_tick.unwrap_or_default(), Ordering::Relaxed);
+    AgentMem {
+        live: Arc::new(live),
+        bucket: None,
+        measured_at: UnixSeconds::default(),
+        interfaces: Vec::new(),
+        claims: Claims::new(),
+        works: BTreeMap::new(),
+        tells_peers: record.peers_hash != 0,
+        peers: BTreeMap::new(),
+        edges: std::collections::BTreeSet::new(),
+        record,
+    }
+}
+
+fn peer(fleet: &mut Fleet, record: &PeerRecord) {
+    let key: PeerKey = (record.peer.interface.as_str().into(), record.peer.public_key);
+    let Some(agent) = fleet.agents.get_mut(&record.agent) else { return };
+    let mut mem = PeerMem::new(record.peer.clone());
+    mem.set(&record.peer, record.measured_at);
+    // The first growth after a start would span the time the manager was away.
+    mem.reports = 0;
+    agent.measured_at = agent.measured_at.max(record.measured_at);
+    fleet.owners.add_peer(&agent.record.fleet, record.agent, &record.peer);
+    if let Some(edge) = fleet.edges.get_mut(&record.edge) {
+        edge.worked |= record.peer.latest_handshake.0 != 0;
+        let ends = edge.record.ends.iter().zip(&mut edge.listed).enumerate();
+        for (side, (end, listed)) in ends {
+            if end.agent == Some(record.agent) && end.interface.as_deref() == Some(&*key.0) {
+                mem.side = side;
+                *listed = Some(key.1);
+                mem.edge = Some(record.edge.clone());
+                break;
+            }
+        }
+    }
+    agent.peers.insert(key, mem);
+}
+
+fn claims_of(snapshot: &FleetSnapshot) -> BTreeMap<AgentNo, Claims> {
+    let mut all: BTreeMap<AgentNo, Claims> = BTreeMap::new();
+    for (no, interface, key) in &snapshot.wg_keys {
+        let claimed = all.entry(*no).or_default().entry(interface.clone()).or_default();
+        (claimed.key, claimed.wireguard) = (Some(*key), true);
+    }
+    for (no, interface, address) in &snapshot.addresses {
+        let claimed: &mut Claimed =
+            all.entry(*no).or_default().entry(interface.clone()).or_default();
+        claimed.addresses.push(*address);
+    }
+    for record in &snapshot.peers {
+        let claims = all.entry(record.agent).or_default();
+        if let Some(claimed) = claims.get_mut(&record.peer.interface) {
+            claimed.wireguard = true;
+        }
+    }
+    for claimed in all.values_mut().flat_map(BTreeMap::values_mut) {
+        claimed.addresses.sort_unstable();
+    }
+    all
+}
+
+/// The moving values, as they are written when the manager stops.
+pub(super) fn dynamic(fleet: &Fleet) -> DynamicState {
+    let mut state = DynamicState::default();
+    for agent in fleet.agents.values() {
+        let record = &agent.record;
+        let Some(last_seen_at) = agent.live.seen() else { continue };
+        state.agents.push(AgentDynamic {
+            no: record.no,
+            last_seen_at,
+            last_tick: record.last_tick,
+            uptime_seconds: record.uptime_seconds,
+            load: record.load,
+            clock_offset: record.clock_offset,
+        });
+        for ((interface, key), mem) in &agent.peers {
+            let present = mem.present();
+            state.peers.push(PeerDynamic {
+                agent: record.no,
+                interface: interface.to_string(),
+                public_key: *key,
+                latest_handshake: present.latest_handshake,
+                rx_bytes: present.rx_bytes,
+                tx_bytes: present.tx_bytes,
+                measured_at: UnixSeconds(mem.live.measured_at.load(Ordering::Relaxed)),
+            });
+        }
+    }
+    state
+}

@@ -1,0 +1,327 @@
+//! From facts to alarms: asks the rules, keeps the book, and puts every change of an alarm into
+//! the same transaction as the fact behind it.
+
+use serde_json::json;
+
+use super::draft::{About, Draft};
+use super::edges::external_alarm;
+use super::fleet::{AgentMem, Fleet, Neighbourhood};
+use super::handle::KeyState;
+use crate::alarms::book::{Book, Transition};
+use crate::alarms::lifecycle::{Alarm, Observation, Step};
+use crate::alarms::rules::edge::{EdgeFacts, PeerFacts};
+use crate::alarms::rules::manager::DnsFacts;
+use crate::alarms::rules::{self, AgentFacts};
+use crate::model::id::{AgentNo, EdgeId};
+use crate::model::report::{Interface, ReportData};
+use crate::model::state::{AlarmKind, EventKind};
+use crate::store::change::{AgentRecord, AlarmRecord};
+use crate::store::row::FleetSnapshot;
+use crate::topology::verdict::Verdict;
+
+/// The name by which people know an agent.
+pub(super) fn name_of(record: &AgentRecord) -> &str {
+    record.hostname.as_deref().unwrap_or(record.id.as_str())
+}
+
+pub(super) fn facts<'a>(agent: &'a AgentMem, draft: &Draft) -> AgentFacts<'a> {
+    let record = &agent.record;
+    AgentFacts {
+        no: record.no,
+        id: &record.id,
+        fleet: &record.fleet,
+        name: name_of(record),
+        report: draft.report,
+        late: false,
+    }
+}
+
+/// The book as it was left.
+pub(super) fn book_of(snapshot: &FleetSnapshot) -> Book {
+    Book::load(snapshot.alarms.iter().cloned().map(alarm_of), snapshot.last_alarm)
+}
+
+fn alarm_of(row: AlarmRecord) -> Alarm {
+    Alarm {
+        id: row.id,
+        kind: row.kind,
+        subject: row.subject,
+        severity: row.severity,
+        state: row.state,
+        fleet: row.fleet,
+        agent: row.agent,
+        message: row.message,
+        pending_since: row.pending_since,
+        raised_at: row.raised_at,
+        acknowledged_at: row.acknowledged_at,
+        acknowledged_by: row.acknowledged_by,
+        note: row.note,
+        returned_at: row.returned_at,
+        cleared_at: row.cleared_at,
+        clear_cause: row.clear_cause,
+        good_since: row.good_since,
+        count: row.count,
+        report: row.report,
+    }
+}
+
+fn row_of(alarm: Alarm) -> AlarmRecord {
+    AlarmRecord {
+        id: alarm.id,
+        kind: alarm.kind,
+        subject: alarm.subject,
+        severity: alarm.severity,
+        state: alarm.state,
+        fleet: alarm.fleet,
+        agent: alarm.agent,
+        message: alarm.message,
+        pending_since: alarm.pending_since,
+        raised_at: alarm.raised_at,
+        acknowledged_at: alarm.acknowledged_at,
+        acknowledged_by: alarm.acknowledged_by,
+        note: alarm.note,
+        returned_at: alarm.returned_at,
+        cleared_at: alarm.cleared_at,
+        clear_cause: alarm.clear_cause,
+        good_since: alarm.good_since,
+        count: alarm.count,
+        report: alarm.report,
+    }
+}
+
+/// Tells the book what a rule saw.
+pub(super) fn observe(book: &mut Book, draft: &mut Draft, seen: &Observation<'_>) {
+    take(draft, book.observe(seen, draft.now));
+}
+
+/// Puts what became of an alarm into the change and, if people are told, into the history.
+pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
+    let Some(Transition { step, alarm }) = step else { return };
+    draft.effects.alarms = true;
+    draft.effects.agents.extend(alarm.agent);
+    if let Some(kind) = kind_of(step) {
+        let about = About {
+            fleet: alarm.fleet.clone(),
+            agent: alarm.agent,
+            subject: format!("{} {}", alarm.kind, alarm.subject),
+        };
+        let told = json!({
+            "id": alarm.id,
+            "kind": alarm.kind,
+            "severity": alarm.severity,
+            "state": alarm.state,
+            "message": alarm.message,
+            "cause": alarm.clear_cause,
+        });
+        draft.event(kind, about, None, Some(told));
+    }
+    draft.change.alarms.retain(|other| other.id != alarm.id);
+    draft.change.alarms.push(row_of(alarm));
+}
+
+fn kind_of(step: Step) -> Option<EventKind> {
+    match step {
+        Step::Noted | Step::Dropped => None,
+        Step::Raised | Step::Escalated | Step::Eased => Some(EventKind::AlarmRaised),
+        Step::Acknowledged => Some(EventKind::AlarmAcknowledged),
+        Step::Returned => Some(EventKind::AlarmReturned),
+        Step::Cleared => Some(EventKind::AlarmCleared),
+    }
+}
+
+/// What a report says of its host as a whole.
+pub(super) fn host(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    before: Option<&AgentRecord>,
+) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    let record = &agent.record;
+    let facts = facts(agent, draft);
+    let was = before.and_then(|before| before.boot_id.as_deref());
+    let now = record.boot_id.as_deref();
+    // The opposite of a reboot counts only while a reboot is open.
+    let open = book.find(AlarmKind::AgentRebooted, record.id.as_str()).is_some();
+    if (was != now || open)
+        && let Some(seen) = rules::agent::rebooted(&facts, was, now)
+    {
+        observe(book, draft, &seen);
+    }
+}
+
+/// An accepted report shows that what was wrong with earlier ones is over.
+pub(super) fn accepted(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    skew: Skew,
+    secrets: bool,
+) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    let facts = facts(agent, draft);
+    let id = agent.record.id.as_str();
+    if book.find(AlarmKind::AgentClockSkew, id).is_some()
+        && let Some(seen) = rules::agent::clock_skew(&facts, skew.offset, skew.max)
+    {
+        observe(book, draft, &seen);
+    }
+    if secrets || book.find(AlarmKind::SecretInReport, id).is_some() {
+        let seen = rules::ingest::secret(&facts, secrets);
+        observe(book, draft, &seen);
+    }
+    let silent = [AlarmKind::AgentStale, AlarmKind::AgentOffline];
+    if silent.into_iter().any(|kind| book.find(kind, id).is_some()) {
+        for seen in rules::agent::heard(&facts) {
+            observe(book, draft, &seen);
+        }
+    }
+}
+
+/// How far an agent's clock is off, and how far it may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Skew {
+    pub(super) offset: i64,
+    pub(super) max: i64,
+}
+
+/// An agent's clock is so far off that its reports are refused.
+pub(super) fn skewed(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, skew: Skew) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    if let Some(seen) = rules::agent::clock_skew(&facts(agent, draft), skew.offset, skew.max) {
+        observe(book, draft, &seen);
+    }
+}
+
+/// Compares an agent's interfaces with those of its report before.
+pub(super) fn interfaces(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    before: Option<&[Interface]>,
+    data: &ReportData,
+) {
+    let Fleet { agents, book, .. } = fleet;
+    let (Some(agent), Some(now)) = (agents.get(&no), &data.interfaces) else { return };
+    let open: Vec<Alarm> = book
+        .of_agent(no)
+        .filter(|alarm| matches!(alarm.kind, AlarmKind::IfaceDown | AlarmKind::IfaceGone))
+        .cloned()
+        .collect();
+    if before.is_none() && open.is_empty() {
+        return;
+    }
+    let open: Vec<&Alarm> = open.iter().collect();
+    let routes = data.routes.iter().flatten().filter(|route| route.dst.prefix_len() == 0);
+    let uplinks: Vec<&str> = routes.filter_map(|route| route.dev.as_deref()).collect();
+    let facts = facts(agent, draft);
+    let seen = rules::iface::compare(&facts, before.unwrap_or(now), now, &uplinks, &open);
+    for seen in seen {
+        observe(book, draft, &seen);
+    }
+}
+
+/// What the verdict on an edge means for its alarms.
+pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &Verdict) {
+    let Fleet { agents, edges, book, weak, .. } = fleet;
+    let Some(edge) = edges.get(id) else { return };
+    let record = &edge.record;
+    let [first, second] = &record.ends;
+    let name = |no: Option<AgentNo>| {
+        no.and_then(|no| agents.get(&no)).map_or("a peer without an agent", |a| name_of(&a.record))
+    };
+    let facts = EdgeFacts {
+        id: id.as_str(),
+        fleet: &record.fleet,
+        agent: first.agent.or(second.agent),
+        names: [name(first.agent), name(second.agent)],
+        verdict,
+        is_bridge: weak.is_bridge(first.agent, second.agent),
+        report: draft.report,
+        late: false,
+    };
+    for seen in [rules::edge::down(&facts), rules::edge::half_configured(&facts)] {
+        if let Some(seen) = seen.filter(|s| s.holds || book.find(s.kind, id.as_str()).is_some()) {
+            observe(book, draft, &seen);
+        }
+    }
+    let ends = [(first, second, 0), (second, first, 1)];
+    for (lister, other, side) in ends {
+        let listed = edge.listed.get(side).copied().flatten();
+        let (Some(no), None, Some(key)) = (lister.agent, other.agent, listed) else { continue };
+        let peer = PeerFacts {
+            fleet: &record.fleet,
+            agent: no,
+            listed_by: name(Some(no)),
+            key,
+            is_labelled: false,
+            report: draft.report,
+            late: false,
+        };
+        observe(book, draft, &rules::edge::unknown_peer(&peer, true));
+    }
+}
+
+/// An edge is gone: its alarms have no subject any more.
+pub(super) fn edge_gone(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
+    for kind in [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured] {
+        let step = fleet.book.close_subject(kind, id.as_str(), "the link is gone", draft.now);
+        take(draft, step);
+    }
+}
+
+/// Nobody lists the external peer any more, or an agent turned out to own its key.
+pub(super) fn external_gone(fleet: &mut Fleet, draft: &mut Draft, node: &str) {
+    let Some(subject) = external_alarm(node) else { return };
+    let kind = AlarmKind::PeerUnknown;
+    let step = fleet.book.close_subject(kind, &subject, "the peer is gone or known", draft.now);
+    take(draft, step);
+}
+
+/// A nonce was used again over other content.
+pub(super) fn replay(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    observe(book, draft, &rules::ingest::replay(&facts(agent, draft)));
+}
+
+/// Closes the alarms of an agent that is reset; answers how many.
+pub(super) fn reset(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) -> u64 {
+    let steps = fleet.book.reset_agent(no, draft.now);
+    let count = steps.iter().filter(|step| step.step == Step::Cleared).count();
+    for step in steps {
+        take(draft, Some(step));
+    }
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Judges the key source.
+pub(super) fn keys(fleet: &mut Fleet, draft: &mut Draft, keys: &KeyState) {
+    let facts = DnsFacts {
+        name: &keys.source,
+        failure: keys.problem.as_deref(),
+        last_good: keys.last_success.unwrap_or(keys.since),
+        period_s: keys.interval,
+    };
+    if let Some(seen) = rules::manager::keys_stale(&facts, draft.now) {
+        observe(&mut fleet.book, draft, &seen);
+    }
+    let seen = rules::manager::keys_unexpected(&keys.source, keys.unexpected.as_deref());
+    observe(&mut fleet.book, draft, &seen);
+}
+
+/// The database is older than what was acknowledged.
+pub(super) fn rolled_back(fleet: &mut Fleet, draft: &mut Draft, database: u64, acknowledged: u64) {
+    let lost = acknowledged.saturating_sub(database);
+    let detail = format!("{lost} commits that were acknowledged are not in it");
+    observe(&mut fleet.book, draft, &rules::manager::rolled_back(&detail));
+}
+
+/// Whether an agent's silence cuts others off.
+pub(super) fn is_critical(weak: &Neighbourhood, agent: &AgentMem) -> bool {
+    weak.is_cut_vertex(agent.record.no)
+        || agent.record.labels.get("role").is_some_and(|role| role == "gateway" || role == "relay")
+}

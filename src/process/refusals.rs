@@ -1,0 +1,110 @@
+//! What was refused and why: the last refusals for people, and counts for the alarms.
+//!
+//! Nothing of a refused report is stored. Everything here is bounded, whoever sends it.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::model::id::AgentId;
+use crate::model::time::UnixSeconds;
+use crate::verify::rejection::Rejection;
+use crate::wire::codes::ErrorCode;
+
+/// Refusals kept for the reports page; about 300 KB.
+const KEPT: usize = 1000;
+
+/// Agents whose bad signatures are counted apart; beyond it only the fleet's total counts.
+const COUNTED_AGENTS: usize = 10_000;
+
+/// Bad signatures of one agent within this time are counted together (A30).
+pub const BAD_HMAC_WINDOW_S: i64 = 300;
+
+/// One refused request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// When.
+    pub at: UnixSeconds,
+    /// The code the sender was given.
+    pub code: &'static str,
+    /// The cause, for the operator.
+    pub detail: String,
+    /// The agent the request claimed to be from; not proven unless the signature held.
+    pub agent_id: Option<String>,
+    /// Where it came from.
+    pub source: Option<IpAddr>,
+}
+
+/// The refusals of one run of the manager.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: VecDeque<Refusal>,
+    total: u64,
+    pending: Observed,
+}
+
+/// What was refused since the processor last asked.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Signatures that did not verify, by claimed agent.
+    pub bad_hmac: HashMap<AgentId, u32>,
+    /// Signatures that did not verify, from anyone.
+    pub bad_hmac_total: u32,
+    /// Valid signatures with a clock too far off: offset in seconds by agent.
+    pub skewed: HashMap<AgentId, i64>,
+}
+
+impl Refusals {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers one refusal.
+    pub fn add(&self, rejection: &Rejection, source: Option<IpAddr>, now: UnixSeconds) {
+        let agent = rejection.agent().cloned();
+        let mut kept = self.lock();
+        kept.total += 1;
+        if kept.last.len() == KEPT {
+            kept.last.pop_front();
+        }
+        kept.last.push_back(Refusal {
+            at: now,
+            code: rejection.code().as_str(),
+            detail: rejection.to_string(),
+            agent_id: agent.as_ref().map(ToString::to_string),
+            source,
+        });
+        let pending = &mut kept.pending;
+        if rejection.code() == ErrorCode::SignatureInvalid {
+            pending.bad_hmac_total = pending.bad_hmac_total.saturating_add(1);
+            if let Some(agent) = agent
+                && (pending.bad_hmac.len() < COUNTED_AGENTS
+                    || pending.bad_hmac.contains_key(&agent))
+            {
+                *pending.bad_hmac.entry(agent).or_default() += 1;
+            }
+        } else if let Rejection::TimestampSkew { agent, timestamp, now, .. } = rejection {
+            pending.skewed.insert(agent.clone(), timestamp.since(*now));
+        }
+    }
+
+    /// The last refusals, newest first.
+    pub fn list(&self) -> Vec<Refusal> {
+        self.lock().last.iter().rev().cloned().collect()
+    }
+
+    /// How many requests were refused since start.
+    pub fn total(&self) -> u64 {
+        self.lock().total
+    }
+
+    /// What was refused since the last call.
+    pub fn take(&self) -> Observed {
+        std::mem::take(&mut self.lock().pending)
+    }
+}

@@ -1,0 +1,335 @@
+//! One verified report becomes one change: agent, interfaces, routes, peers, edges.
+//!
+//! What did not change since the last report costs a comparison of hashes and nothing else.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::claims;
+use super::diff;
+use super::draft::{About, Draft};
+use super::edges;
+use super::fleet::{Fleet, PeerKey, PeerMem};
+use super::handle::SectionHashes;
+use super::raise;
+use crate::model::id::AgentNo;
+use crate::model::report::{Interface, Peer, ReportData, Route};
+use crate::model::state::EventKind;
+use crate::model::time::UnixSeconds;
+use crate::store::change::{AgentRecord, PeerRecord};
+use crate::store::{StoreError, Writer};
+
+/// What is known of a report besides its content.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    /// The agent's row as this report makes it, apart from what the content says.
+    pub(super) record: AgentRecord,
+    /// When its values were read, on the host's clock.
+    pub(super) measured_at: UnixSeconds,
+    /// Content hashes.
+    pub(super) hashes: SectionHashes,
+}
+
+/// Applies a report's content to the fleet and writes down the difference.
+pub(super) fn apply(
+    fleet: &mut Fleet,
+    writer: &mut dyn Writer,
+    draft: &mut Draft,
+    arrival: Arrival,
+    data: ReportData,
+) -> Result<(), StoreError> {
+    let no = arrival.record.no;
+    draft.at = arrival.measured_at;
+    let before = fleet.agents.get(&no).map(|agent| agent.record.clone());
+    let mut record = arrival.record;
+    describe(&mut record, &data, arrival.hashes);
+    let to = record.fleet.clone();
+    if let Some(agent) = fleet.agents.get_mut(&no) {
+        agent.record = record;
+        agent.measured_at = arrival.measured_at;
+    }
+    if let Some(old) = before.as_ref().filter(|old| old.fleet != to) {
+        claims::change_fleet(fleet, draft, no, &old.fleet, &to);
+    }
+    let was = before.as_ref().map(|b| (b.interfaces_hash, b.routes_hash, b.peers_hash));
+    let (interfaces_was, routes_was, peers_was) = was.unwrap_or_default();
+    let interfaces_new = arrival.hashes.interfaces.is_some_and(|hash| hash != interfaces_was);
+    let routes_new = arrival.hashes.routes.is_some_and(|hash| hash != routes_was);
+    let stored =
+        if interfaces_new || routes_new { writer.sections(no)? } else { (Vec::new(), Vec::new()) };
+    raise::host(fleet, draft, no, before.as_ref());
+    if let Some(interfaces) = &data.interfaces {
+        note_links(fleet, no, interfaces);
+        if interfaces_new {
+            change_interfaces(fleet, draft, no, &stored.0, interfaces);
+        }
+        let before = interfaces_new.then_some(stored.0.as_slice());
+        raise::interfaces(fleet, draft, no, before, &data);
+    }
+    if let Some(routes) = data.routes.as_ref().filter(|_| routes_new) {
+        change_routes(fleet, draft, no, &stored.1, routes);
+    }
+    if let Some(peers) = data.peers {
+        let same = arrival.hashes.peers == Some(peers_was);
+        change_peers(fleet, draft, no, peers, same);
+    }
+    note_agent(fleet, draft, no, before.as_ref());
+    if let Some(agent) = fleet.agents.get(&no) {
+        draft.to_judge.extend(agent.edges.iter().cloned());
+    }
+    edges::judge_all(fleet, draft);
+    Ok(())
+}
+
+/// Takes over what the content says of the host itself. What it does not say stays.
+fn describe(record: &mut AgentRecord, data: &ReportData, hashes: SectionHashes) {
+    if data.hostname.is_some() {
+        record.hostname.clone_from(&data.hostname);
+    }
+    if data.agent_version.is_some() {
+        record.agent_version.clone_from(&data.agent_version);
+    }
+    if data.boot_id.is_some() {
+        record.boot_id.clone_from(&data.boot_id);
+    }
+    record.uptime_seconds = data.uptime_seconds;
+    record.load = data.load;
+    record.labels.clone_from(&data.labels);
+    record.problems.clone_from(&data.problems);
+    record.interfaces_hash = hashes.interfaces.unwrap_or(record.interfaces_hash);
+    record.routes_hash = hashes.routes.unwrap_or(record.routes_hash);
+    record.peers_hash = hashes.peers.unwrap_or(record.peers_hash);
+}
+
+/// The parts of an agent's row that are facts worth a line of history.
+fn facts(record: &AgentRecord) -> Map<String, Value> {
+    let facts = json!({
+        "hostname": record.hostname,
+        "fleet_id": record.fleet,
+        "agent_version": record.agent_version,
+        "boot_id": record.boot_id,
+        "labels": record.labels,
+        "scheme": record.scheme,
+        "form": record.canon_form,
+        "relay_path": record.relay_path,
+    });
+    if let Value::Object(map) = facts { map } else { Map::new() }
+}
+
+/// Whether the two rows differ in something that is stored at once. Moving values wait for
+/// the next flush; the stored report has them.
+fn same_row(a: &AgentRecord, b: &AgentRecord) -> bool {
+    (a.interfaces_hash, a.routes_hash, a.peers_hash)
+        == (b.interfaces_hash, b.routes_hash, b.peers_hash)
+        && (a.status, a.forgotten, &a.kid, a.source) == (b.status, b.forgotten, &b.kid, b.source)
+        && (&a.hostname, &a.fleet, &a.agent_version) == (&b.hostname, &b.fleet, &b.agent_version)
+        && (&a.boot_id, &a.labels, &a.problems) == (&b.boot_id, &b.labels, &b.problems)
+        && (a.scheme, a.canon_form, &a.relay_path) == (b.scheme, b.canon_form, &b.relay_path)
+}
+
+fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: Option<&AgentRecord>) {
+    let Some(agent) = fleet.agents.get(&no) else { return };
+    let record = &agent.record;
+    if before.is_some_and(|before| same_row(before, record)) {
+        return;
+    }
+    draft.change.agents.retain(|other| other.no != no);
+    draft.change.agents.push(record.clone());
+    draft.effects.agents.insert(no);
+    let (mut was, mut is) = (before.map(facts).unwrap_or_default(), facts(record));
+    is.retain(|name, value| match was.get(name) {
+        Some(old) if old == value => {
+            was.remove(name);
+            false
+        }
+        _ => true,
+    });
+    if before.is_some_and(|before| !before.forgotten) && !is.is_empty() {
+        let about = About {
+            fleet: Some(record.fleet.clone()),
+            agent: Some(no),
+            subject: record.id.to_string(),
+        };
+        draft.event(EventKind::AgentChanged, about, Some(was.into()), Some(is.into()));
+    }
+}
+
+/// Remembers which interfaces there are, which work, and the WireGuard ones' addresses.
+fn note_links(fleet: &mut Fleet, no: AgentNo, interfaces: &[Interface]) {
+    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    let works = interfaces.iter().filter_map(|i| i.is_up().map(|up| (i.name.as_str(), up)));
+    if !agent.works.iter().map(|(name, up)| (name.as_str(), *up)).eq(works.clone()) {
+        agent.works = works.map(|(name, up)| (name.to_owned(), up)).collect();
+    }
+    if agent.interfaces.iter().ne(interfaces.iter().map(|i| &i.name)) {
+        agent.interfaces = interfaces.iter().map(|i| i.name.clone()).collect();
+    }
+}
+
+fn about(fleet: &Fleet, no: AgentNo, subject: String) -> About {
+    let space = fleet.agents.get(&no).map(|agent| agent.record.fleet.clone());
+    About { fleet: space, agent: Some(no), subject }
+}
+
+fn change_interfaces(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    before: &[Interface],
+    now: &[Interface],
+) {
+    let found = diff::interfaces(before, now);
+    for interface in &found.added {
+        let subject = about(fleet, no, interface.name.clone());
+        draft.event(EventKind::InterfaceAdded, subject, None, Some(json!(interface)));
+        draft.change.interfaces_set.push((no, (*interface).clone()));
+    }
+    for interface in &found.removed {
+        let subject = about(fleet, no, interface.name.clone());
+        draft.event(EventKind::InterfaceRemoved, subject, Some(json!(interface)), None);
+        draft.change.interfaces_removed.push((no, interface.name.clone()));
+    }
+    for changed in &found.changed {
+        let name = &changed.after.name;
+        for address in &changed.addresses_added {
+            let subject = about(fleet, no, name.clone());
+            draft.event(EventKind::AddressAdded, subject, None, Some(json!(address)));
+        }
+        for address in &changed.addresses_removed {
+            let subject = about(fleet, no, name.clone());
+            draft.event(EventKind::AddressRemoved, subject, Some(json!(address)), None);
+        }
+        if changed.properties {
+            let subject = about(fleet, no, name.clone());
+            let (was, is) = (interface_facts(changed.before), interface_facts(changed.after));
+            draft.event(EventKind::InterfaceChanged, subject, Some(was), Some(is));
+        }
+        draft.change.interfaces_set.push((no, changed.after.clone()));
+    }
+    claims::renew(fleet, draft, no, now);
+}
+
+/// What of an interface is structure, for the history: its addresses have events of their own.
+fn interface_facts(interface: &Interface) -> Value {
+    json!({
+        "state": interface.state,
+        "flags": interface.flags,
+        "mtu": interface.mtu,
+        "mac": interface.mac,
+        "public_key": interface.public_key,
+        "listen_port": interface.listen_port,
+    })
+}
+
+fn change_routes(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &[Route], now: &[Route]) {
+    let found = diff::routes(before, now);
+    for route in found.added {
+        let subject = about(fleet, no, route.dst.to_string());
+        draft.event(EventKind::RouteAdded, subject, None, Some(json!(route)));
+        draft.change.routes_added.push((no, route.clone()));
+    }
+    for route in found.removed {
+        let subject = about(fleet, no, route.dst.to_string());
+        draft.event(EventKind::RouteRemoved, subject, Some(json!(route)), None);
+        draft.change.routes_removed.push((no, route.clone()));
+    }
+}
+
+/// What of a peer is structure, for the history: everything but what moves.
+fn peer_facts(peer: &Peer) -> Value {
+    json!({
+        "endpoint": peer.endpoint,
+        "allowed_ips": peer.allowed_ips,
+        "persistent_keepalive": peer.persistent_keepalive,
+        "has_psk": peer.has_psk,
+    })
+}
+
+fn change_peers(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, peers: Vec<Peer>, same: bool) {
+    let now = draft.now;
+    let at = draft.at;
+    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    agent.tells_peers = true;
+    if same && agent.peers.len() == peers.len() {
+        // Sorted alike on both sides; nothing but the moving values differs.
+        for (mem, peer) in agent.peers.values_mut().zip(&peers) {
+            mem.advance(peer, at, now);
+        }
+        return;
+    }
+    let mut gone: BTreeMap<PeerKey, ()> = agent.peers.keys().map(|key| (key.clone(), ())).collect();
+    let mut moved = Vec::new();
+    for peer in peers {
+        let key: PeerKey = (peer.interface.as_str().into(), peer.public_key);
+        gone.remove(&key);
+        if change_peer(fleet, draft, no, &key, peer) {
+            moved.push(key);
+        }
+    }
+    for key in gone.into_keys() {
+        drop_peer(fleet, draft, no, &key);
+    }
+    for key in &moved {
+        edges::link(fleet, draft, no, key);
+    }
+    for key in &moved {
+        store_peer(fleet, draft, no, key);
+    }
+}
+
+/// Takes one peer entry; answers whether its row must be written.
+fn change_peer(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    key: &PeerKey,
+    peer: Peer,
+) -> bool {
+    let (now, at) = (draft.now, draft.at);
+    let subject = about(fleet, no, format!("{}/{}", key.0, key.1));
+    let Some(agent) = fleet.agents.get_mut(&no) else { return false };
+    let space = agent.record.fleet.clone();
+    if let Some(mem) = agent.peers.get_mut(key) {
+        mem.advance(&peer, at, now);
+        let (was, is) = (peer_facts(&mem.peer), peer_facts(&peer));
+        if was == is {
+            return false;
+        }
+        let new = peer.clone();
+        let old = std::mem::replace(&mut mem.peer, peer);
+        if let Some(edge) = mem.edge.clone() {
+            draft.effects.edges.insert(edge);
+        }
+        draft.event(EventKind::PeerChanged, subject, Some(was), Some(is));
+        fleet.owners.remove_peer(&space, no, &old);
+        fleet.owners.add_peer(&space, no, &new);
+        return true;
+    }
+    draft.event(EventKind::PeerAdded, subject, None, Some(peer_facts(&peer)));
+    fleet.owners.add_peer(&space, no, &peer);
+    let mut mem = PeerMem::new(peer.clone());
+    mem.advance(&peer, at, now);
+    agent.peers.insert(key.clone(), mem);
+    draft.effects.agents.insert(no);
+    true
+}
+
+pub(super) fn drop_peer(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {
+    edges::unlink(fleet, draft, no, key);
+    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    let Some(mem) = agent.peers.remove(key) else { return };
+    fleet.owners.remove_peer(&agent.record.fleet, no, &mem.peer);
+    let subject = about(fleet, no, format!("{}/{}", key.0, key.1));
+    draft.event(EventKind::PeerRemoved, subject, Some(peer_facts(&mem.peer)), None);
+    draft.change.peers_removed.push((no, key.0.to_string(), key.1));
+    draft.effects.agents.insert(no);
+}
+
+/// Puts the peer's row into the change.
+pub(super) fn store_peer(fleet: &Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {
+    let Some(mem) = fleet.agents.get(&no).and_then(|agent| agent.peers.get(key)) else { return };
+    let Some(edge) = mem.edge.clone() else { return };
+    let peer = mem.present();
+    draft.change.peers_set.push(PeerRecord { agent: no, peer, edge, measured_at: draft.at });
+}

@@ -1,0 +1,247 @@
+//! From memory to the board, after the commit.
+
+use std::collections::BTreeSet;
+
+use super::board::{Board, EndLive};
+use super::draft::Effects;
+use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
+use super::handle::AgentSummary;
+use crate::model::id::{AgentNo, EdgeId};
+use crate::model::state::{AgentStatus, AlarmState, EdgeState};
+use crate::store::change::EdgeEnd;
+use crate::topology::edge_match::Claim;
+use crate::topology::sites::{self, RoleFacts};
+use crate::topology::picture::{Edge, End, Node, NodeKind};
+
+use std::sync::Arc;
+
+/// Addresses shown with a node; more do not fit a panel.
+const ADDRESSES: usize = 8;
+
+/// Puts the whole fleet on the board.
+pub(super) fn everything(fleet: &Fleet, board: &Board) {
+    let effects = Effects {
+        agents: fleet.agents.keys().copied().collect(),
+        edges: fleet.edges.keys().cloned().collect(),
+        externals: fleet.externals.keys().cloned().collect(),
+        alarms: true,
+        graph: true,
+    };
+    board.retain(&node_ids(fleet), &effects.edges);
+    self::effects(fleet, board, effects);
+}
+
+fn node_ids(fleet: &Fleet) -> BTreeSet<String> {
+    let agents = fleet.agents.values().map(agent_node_id);
+    agents.chain(fleet.externals.keys().cloned()).collect()
+}
+
+/// Puts on the board what a batch changed.
+pub(super) fn effects(fleet: &Fleet, board: &Board, effects: Effects) {
+    for no in effects.agents {
+        if let Some(agent) = fleet.agents.get(&no) {
+            show_agent(fleet, board, no, agent);
+        }
+    }
+    for node in effects.externals {
+        match external(fleet, &node) {
+            Some(node) => board.set_node(node, None),
+            None => board.remove_node(&node),
+        }
+    }
+    for id in effects.edges {
+        match fleet.edges.get(&id) {
+            Some(edge) => show_edge(fleet, board, &id, edge),
+            None => board.remove_edge(id.as_str()),
+        }
+    }
+    if effects.alarms {
+        board.set_alarms_open(fleet.book.unacknowledged());
+    }
+}
+
+fn agent_node_id(agent: &AgentMem) -> String {
+    format!("a:{}", agent.record.id)
+}
+
+fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
+    let record = &agent.record;
+    if record.forgotten {
+        board.remove_agent(&record.id);
+        board.remove_node(&agent_node_id(agent));
+        return;
+    }
+    let states: Vec<EdgeState> = agent
+        .edges
+        .iter()
+        .filter_map(|id| fleet.edges.get(id))
+        .map(|edge| edge.record.state)
+        .collect();
+    let addresses = addresses(agent);
+    board.set_agent(
+        AgentSummary {
+            agent_id: record.id.clone(),
+            hostname: record.hostname.clone(),
+            fleet_id: record.fleet.clone(),
+            agent_version: record.agent_version.clone(),
+            registered_at: record.registered_at,
+            last_seen_at: record.last_seen_at,
+            last_tick: record.last_tick,
+            status: record.status,
+            status_since: record.status_since,
+            scheme: record.scheme,
+            form: record.canon_form,
+            kid: record.kid.clone(),
+            interfaces: agent.interfaces.clone(),
+            peers: agent.peers.len(),
+            links: states.len(),
+            links_down: states.iter().filter(|state| is_bad(**state)).count(),
+            addresses: addresses.clone(),
+            site: record.labels.get("site").cloned(),
+            role: record.labels.get("role").cloned(),
+            problems: record.problems.len(),
+            clock_offset: record.clock_offset,
+            relay_path: record.relay_path.clone(),
+        },
+        &agent.live,
+    );
+    let node = Node {
+        id: agent_node_id(agent),
+        kind: NodeKind::Agent,
+        role: role(fleet, agent),
+        agent_id: Some(record.id.clone()),
+        label: record.hostname.clone().unwrap_or_else(|| record.id.to_string()),
+        status: Some(record.status),
+        fleet_id: record.fleet.clone(),
+        site: String::new(),
+        x: 0.0,
+        y: 0.0,
+        seen_at: None,
+        alarms: open_alarms(fleet, no),
+        addresses,
+    };
+    if record.status == AgentStatus::Retired {
+        board.remove_node(&node.id);
+    } else {
+        board.set_node(node, Some(&agent.live));
+    }
+}
+
+/// States that an operator counts as trouble.
+fn is_bad(state: EdgeState) -> bool {
+    matches!(state, EdgeState::Down | EdgeState::OneWay | EdgeState::HalfConfigured)
+}
+
+fn open_alarms(fleet: &Fleet, no: AgentNo) -> u32 {
+    let open = |state| matches!(state, AlarmState::Active | AlarmState::Acknowledged);
+    let count = fleet.book.of_agent(no).filter(|alarm| open(alarm.state)).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn addresses(agent: &AgentMem) -> Vec<String> {
+    let wireguard = agent.claims.values().filter(|claimed| claimed.wireguard);
+    wireguard
+        .flat_map(|claimed| claimed.addresses.iter().map(ToString::to_string))
+        .take(ADDRESSES)
+        .collect()
+}
+
+fn role(agent: &AgentMem, links: usize) -> String {
+    let wide = agent
+        .peers
+        .values()
+        .any(|mem| mem.peer.allowed_ips.iter().any(|net| net.prefix_len() < net.max_prefix_len()));
+    let facts = RoleFacts {
+        label: agent.record.labels.get("role").map(String::as_str),
+        wide_peers,
+        degree: agent.edges.len(),
+        neighbours_degree: neighbours_degree(fleet, agent),
+    };
+    sites::role(&facts).to_string()
+}
+
+/// A peer without an agent, as its listers know it.
+fn external(fleet: &Fleet, id: &str) -> Option<Node> {
+    if !fleet.externals.contains_key(id) {
+        return None;
+    }
+    let (space, key) = id.strip_prefix("x:")?.split_once(':')?;
+    let (space, key) = (space.parse().ok()?, key.parse::<crate::model::key::WgKey>().ok()?);
+    let mut addresses = BTreeSet::new();
+    for name in fleet.owners.affected_by(&Claim::Key(key)) {
+        let entry = (name.interface.as_str().into(), name.key);
+        let peer = fleet.agents.get(&name.agent).and_then(|agent| agent.peers.get(&entry));
+        for net in peer.iter().flat_map(|mem| &mem.peer.allowed_ips) {
+            addresses.insert(net.to_string());
+        }
+    }
+    let addresses: Vec<String> = addresses.into_iter().take(ADDRESSES).collect();
+    Some(Node {
+        id: id.to_owned(),
+        kind: NodeKind::External,
+        role: "external".into(),
+        agent_id: None,
+        label: key.short(),
+        status: None,
+        fleet_id: space,
+        site: String::new(),
+        x: 0.0,
+        y: 0.0,
+        seen_at: None,
+        alarms: 0,
+        addresses,
+    })
+}
+
+fn show_edge(fleet: &Fleet, board: &Board, id: &EdgeId, edge: &EdgeMem) {
+    let record = &edge.record;
+    let [first, second] = &record.ends;
+    let (Some(source), Some(target)) = (node_of(fleet, edge, first), node_of(fleet, edge, second))
+    else {
+        return;
+    };
+    let (a, live_a) = end(fleet, edge, 0);
+    let (b, live_b) = end(fleet, edge, 1);
+    let picture = Edge {
+        id: id.to_string(),
+        source,
+        target,
+        edge_type: "wireguard",
+        state: record.state,
+        reason: record.reason.clone(),
+        since: record.since,
+        ends: [a, b],
+    };
+    board.set_edge(picture, [live_a, live_b]);
+}
+
+fn node_of(fleet: &Fleet, edge: &EdgeMem, end: &EdgeEnd) -> Option<String> {
+    match end.agent {
+        Some(no) => fleet.agents.get(&no).map(agent_node_id),
+        None => end.public_key.map(|key| super::edges::external_node(&edge.record.fleet, &key)),
+    }
+}
+
+fn end(fleet: &Fleet, edge: &EdgeMem, side: usize) -> (End, Option<Arc<EndLive>>) {
+    let [first, second] = &edge.record.ends;
+    let place = if side == 0 { first } else { second };
+    let agent = place.agent.and_then(|no| fleet.agents.get(&no));
+    let key = edge.listed.get(side).copied().flatten();
+    let entry = key.map(|key| (place.interface.as_deref().unwrap_or_default().into(), key));
+    let mem = entry.and_then(|entry| agent.and_then(|agent| agent.peers.get(&entry)));
+    let peer = mem.map(|mem| &mem.peer);
+    let end = End {
+        agent_id: agent.map(|agent| agent.record.id.clone()),
+        interface: place.interface.clone(),
+        public_key: place.public_key,
+        state: place.state,
+        latest_handshake: None,
+        rx_bytes: None,
+        tx_bytes: None,
+        endpoint: peer.and_then(|peer| peer.endpoint.clone()),
+        allowed_ips: peer.iter().flat_map(|p| &p.allowed_ips).map(ToString::to_string).collect(),
+        persistent_keepalive: peer.map(|peer| peer.persistent_keepalive),
+        measured_at: None,
+    };
+    (end, mem.map(|mem| Arc::clone(&mem.live)))
+}

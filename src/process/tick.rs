@@ -1,0 +1,253 @@
+//! What passes with time: silence, partitions, clocks, delays of alarms.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::json;
+use tracing::info;
+
+use super::draft::{About, Draft};
+use super::edges;
+use super::engine::Engine;
+use super::fleet::{AgentMem, Fleet, Neighbourhood};
+use super::handle::KeyState;
+use super::raise::{self, Skew};
+use crate::alarms::rate::Recent;
+use crate::alarms::rules;
+use crate::alarms::rules::agent::Patience;
+use crate::model::id::{AgentNo, FleetId};
+use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EventKind};
+use crate::model::time::UnixSeconds;
+use crate::topology::graph::{Components, Partition, Split, partition, weak_points};
+
+/// Seconds between two looks at the whole graph while it changes; one look at 10,000 agents
+/// takes milliseconds, and the alarm it feeds waits for 60 s anyway.
+const GRAPH_EVERY_S: i64 = 5;
+
+/// Seconds between two looks at all agents' clocks.
+const CLOCKS_EVERY_S: i64 = 60;
+
+/// What the timers remember between two ticks.
+#[derive(Debug)]
+pub(super) struct Sentry {
+    patience: Patience,
+    bad: HashMap<AgentNo, Recent>,
+    bad_anywhere: Recent,
+    splits: BTreeMap<FleetId, Split>,
+    graph_seen: UnixSeconds,
+    clocks_seen: UnixSeconds,
+    pub(super) keys: Option<KeyState>,
+    /// Whether the graph changed since it was last looked at.
+    pub(super) graph_changed: bool,
+}
+
+impl Sentry {
+    pub(super) fn new(now: UnixSeconds, interval_s: i64) -> Self {
+        Self {
+            patience: Patience { interval_s, started_at: now },
+            bad: HashMap::new(),
+            bad_anywhere: rules::ingest::fleet_window(),
+            splits: BTreeMap::new(),
+            graph_seen: UnixSeconds::default(),
+            clocks_seen: now,
+            keys: None,
+            graph_changed: true,
+        }
+    }
+
+    /// When reports are late, and when they have stopped.
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+}
+
+/// Everything that time alone changes.
+pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
+    refused(engine, draft);
+    silence(&mut engine.fleet, &engine.sentry, draft);
+    edges::judge_all(&mut engine.fleet, draft);
+    if engine.sentry.graph_changed && draft.now.since(engine.sentry.graph_seen) >= GRAPH_EVERY_S {
+        engine.sentry.graph_changed = false;
+        engine.sentry.graph_seen = draft.now;
+        graph(&mut engine.fleet, &mut engine.sentry, draft);
+    }
+    if draft.now.since(engine.sentry.clocks_seen) >= CLOCKS_EVERY_S {
+        engine.sentry.clocks_seen = draft.now;
+        clocks(&mut engine.fleet, &engine.sentry, draft);
+    }
+    if let Some(keys) = &engine.sentry.keys {
+        raise::keys(&mut engine.fleet, draft, keys);
+    }
+    for step in engine.fleet.book.tick(draft.now) {
+        raise::take(draft, Some(step));
+    }
+}
+
+/// Counts what the door refused.
+fn refused(engine: &mut Engine, draft: &mut Draft) {
+    let observed = engine.refusals.take();
+    let Engine { fleet, sentry, settings, .. } = engine;
+    let keys_stale = fleet.book.alarms().any(|alarm| alarm.kind == AlarmKind::DnsPskStale);
+    for (id, count) in observed.bad_hmac {
+        let Some(no) = fleet.by_id.get(&id).copied() else { continue };
+        let recent = sentry.bad.entry(no).or_insert_with(rules::ingest::agent_window);
+        let Some(agent) = fleet.agents.get(&no) else { continue };
+        let facts = raise::facts(agent, draft);
+        for _ in 0..count {
+            let seen = rules::ingest::bad_signature(&facts, recent, keys_stale, draft.now);
+            if let Some(seen) = seen {
+                raise::observe(&mut fleet.book, draft, &seen);
+            }
+        }
+    }
+    for _ in 0..observed.bad_hmac_total {
+        let recent = &mut sentry.bad_anywhere;
+        let seen = rules::ingest::bad_signatures(None, recent, keys_stale, draft.now);
+        if let Some(seen) = seen {
+            raise::observe(&mut fleet.book, draft, &seen);
+        }
+    }
+    sentry.bad.retain(|_, recent| !recent.is_quiet(draft.now));
+    for (id, offset) in observed.skewed {
+        if let Some(no) = fleet.by_id.get(&id).copied() {
+            let skew = Skew { offset, max: settings.max_skew };
+            raise::skewed(fleet, draft, no, skew);
+        }
+    }
+}
+
+/// Who is late, and who has stopped.
+fn silence(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
+    if !sentry.patience.grace_is_over(draft.now) {
+        return;
+    }
+    let quiet: Vec<(AgentNo, UnixSeconds, AgentStatus)> =
+        fleet.agents.values().filter_map(|agent| silent(agent, sentry, draft.now)).collect();
+    for (no, last_seen, status) in quiet {
+        set_status(fleet, draft, no, status);
+        let Fleet { agents, book, weak, .. } = fleet;
+        let Some(agent) = agents.get(&no) else { continue };
+        let id = agent.record.id.as_str();
+        let stopped = status == AgentStatus::Offline;
+        if book.find(AlarmKind::AgentStale, id).is_some()
+            && (!stopped || book.find(AlarmKind::AgentOffline, id).is_some())
+        {
+            continue;
+        }
+        let critical = raise::is_critical(weak, agent);
+        let facts = raise::facts(agent, draft);
+        let seen = rules::agent::silence(&facts, critical, last_seen, &sentry.patience, draft.now);
+        for seen in &seen {
+            raise::observe(book, draft, seen);
+        }
+    }
+}
+
+fn silent(
+    agent: &AgentMem,
+    sentry: &Sentry,
+    now: UnixSeconds,
+) -> Option<(AgentNo, UnixSeconds, AgentStatus)> {
+    let record = &agent.record;
+    let watched =
+        matches!(record.status, AgentStatus::Online | AgentStatus::Stale | AgentStatus::Offline);
+    let last_seen = record.last_seen_at.filter(|_| watched && !record.forgotten)?;
+    let status = sentry.patience.status(last_seen, now);
+    (status != AgentStatus::Online).then_some((record.no, last_seen, status))
+}
+
+/// A report arrived, so the agent is online.
+pub(super) fn came_back(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    set_status(fleet, draft, no, AgentStatus::Online);
+}
+
+fn set_status(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, status: AgentStatus) {
+    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    let record = &mut agent.record;
+    if record.status == status {
+        return;
+    }
+    let before = std::mem::replace(&mut record.status, status);
+    record.status_since = draft.now;
+    info!(agent_id = %record.id, %before, %status, "Agent status changed");
+    draft.to_judge.extend(agent.edges.iter().cloned());
+    draft.effects.agents.insert(no);
+    draft.effects.graph = true;
+    let record = agent.record.clone();
+    let about = About {
+        fleet: Some(record.fleet.clone()),
+        agent: Some(no),
+        subject: record.id.to_string(),
+    };
+    draft.change.agents.retain(|other| other.no != no);
+    draft.change.agents.push(record);
+    draft.event(EventKind::AgentStatus, about, Some(json!(before)), Some(json!(status)));
+}
+
+/// Looks at the whole graph: who belongs together, who can reach whom, what cannot be lost.
+fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
+    let mut all: Vec<(AgentNo, AgentNo)> = Vec::new();
+    let mut live = Vec::new();
+    for edge in fleet.edges.values() {
+        let [first, second] = &edge.record.ends;
+        let (Some(a), Some(b)) = (first.agent, second.agent) else { continue };
+        if edge.worked {
+            all.push((a, b));
+            if !matches!(edge.record.state, EdgeState::Down | EdgeState::HalfConfigured) {
+                live.push((a, b));
+            }
+        }
+    }
+    let present = |agent: &&AgentMem| !agent.record.forgotten;
+    let reporting = |agent: &&AgentMem| {
+        present(agent) && matches!(agent.record.status, AgentStatus::Online | AgentStatus::Stale)
+    };
+    fleet.weak = Neighbourhood::of(weak_points(all.iter().copied()));
+    let mut spaces: Vec<FleetId> = fleet.agents.values().map(|a| a.record.fleet.clone()).collect();
+    spaces.sort_unstable();
+    spaces.dedup();
+    for space in spaces {
+        let within = |agent: &&AgentMem| agent.record.fleet == space;
+        let members = fleet.agents.values().filter(within);
+        let together = Components::of(
+            members.clone().filter(present).map(|a| a.record.no),
+            all.iter().copied(),
+        );
+        let live =
+            Components::of(members.filter(reporting).map(|a| a.record.no), live.iter().copied());
+        let state = partition(&together, &live, sentry.splits.get(&space));
+        let name = |no: AgentNo| {
+            fleet.agents.get(&no).map(|a| raise::name_of(&a.record).to_owned()).unwrap_or_default()
+        };
+        if let Some(seen) = rules::manager::partition(&space, &state, name) {
+            let open = fleet.book.find(seen.kind, &seen.subject).is_some();
+            if seen.holds || open {
+                raise::observe(&mut fleet.book, draft, &seen);
+            }
+        }
+        match state {
+            Partition::Split(split) => {
+                sentry.splits.insert(space, split);
+            }
+            Partition::Whole => {
+                sentry.splits.remove(&space);
+            }
+            Partition::Unclear => {}
+        }
+    }
+}
+
+/// Whether most agents' clocks say that the manager's is wrong.
+fn clocks(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
+    let fresh = sentry.patience.stale_after_s();
+    let heard = |agent: &&AgentMem| {
+        agent.record.last_seen_at.is_some_and(|seen| draft.now.since(seen) <= fresh)
+    };
+    let offsets: Vec<i64> =
+        fleet.agents.values().filter(heard).map(|agent| agent.record.clock_offset).collect();
+    if let Some(seen) = rules::manager::clock(&offsets) {
+        let open = fleet.book.find(seen.kind, &seen.subject).is_some();
+        if seen.holds || open {
+            raise::observe(&mut fleet.book, draft, &seen);
+        }
+    }
+}

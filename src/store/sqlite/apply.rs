@@ -1,0 +1,69 @@
+//! Applies one change to the tables, in the order that its foreign keys need.
+
+use super::desk::Desk;
+use super::envelope::Packer;
+use super::table::{
+    agents, alarms, edges, events, interfaces, keys, layout, meta, peers, reports, routes, sessions,
+};
+use crate::model::state::AlarmState;
+use crate::store::StoreError;
+use crate::store::change::{AlarmRecord, Change};
+
+/// Writes everything the change holds.
+pub(super) fn apply(
+    desk: &mut Desk<'_>,
+    packer: &mut Packer,
+    change: &Change,
+) -> Result<(), StoreError> {
+    change.agents.iter().try_for_each(|agent| agents::put(desk, agent))?;
+    if let Some(report) = &change.report {
+        reports::insert(desk, packer, report)?;
+    }
+    remove(desk, change)?;
+    set(desk, change)?;
+    put_alarms(desk, &change.alarms)?;
+    change.events.iter().try_for_each(|event| events::append(desk, event))?;
+    change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
+    change.layout.iter().try_for_each(|place| layout::put(desk, place))?;
+    change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
+    change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
+    change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))
+}
+
+fn remove(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {
+    for agent in &change.agents_cleared {
+        interfaces::clear(desk, *agent)?;
+        routes::clear(desk, *agent)?;
+        peers::clear(desk, *agent)?;
+    }
+    for (agent, name) in &change.interfaces_removed {
+        interfaces::remove(desk, *agent, name)?;
+    }
+    for (agent, route) in &change.routes_removed {
+        routes::remove(desk, *agent, route)?;
+    }
+    for (agent, interface, key) in &change.peers_removed {
+        peers::remove(desk, *agent, interface, key)?;
+    }
+    change.edges_removed.iter().try_for_each(|edge| edges::remove(desk, edge))
+}
+
+fn set(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {
+    for (agent, interface) in &change.interfaces_set {
+        interfaces::put(desk, *agent, interface)?;
+    }
+    for (agent, route) in &change.routes_added {
+        routes::add(desk, *agent, route)?;
+    }
+    change.peers_set.iter().try_for_each(|peer| peers::put(desk, peer))?;
+    change.edges_set.iter().try_for_each(|edge| edges::put(desk, edge))
+}
+
+/// Cleared alarms come first, because a new alarm about the same thing may come with them and
+/// only one may be open.
+fn put_alarms(desk: &mut Desk<'_>, alarms: &[AlarmRecord]) -> Result<(), StoreError> {
+    let cleared = |alarm: &&AlarmRecord| alarm.state == AlarmState::Cleared;
+    let open = |alarm: &&AlarmRecord| alarm.state != AlarmState::Cleared;
+    alarms.iter().filter(cleared).try_for_each(|alarm| alarms::put(desk, alarm))?;
+    alarms.iter().filter(open).try_for_each(|alarm| alarms::put(desk, alarm))
+}

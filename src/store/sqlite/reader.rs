@@ -1,0 +1,107 @@
+//! The read side: whole answers, each from one consistent state, each stopped after two seconds.
+
+use std::path::Path;
+
+use super::backup;
+use super::migrate;
+use super::place::Place;
+use super::pool::{Pool, READ_LIMIT};
+use super::settings::open_reader;
+use super::table::{agents, alarms, events, interfaces, keys, peers, reports, routes, sessions};
+use crate::model::id::{AgentId, AlarmId, EventId, ReportId};
+use crate::store::row::{
+    AgentDetail, AlarmFilter, AlarmRow, AuditRow, EventFilter, EventRow, KeyRow, ReportFilter,
+    ReportSummary, SessionRow, StoreStats, StoredReport,
+};
+use crate::store::{Reader, StoreError};
+
+/// The SQLite read side. Its connections cannot write.
+#[derive(Debug)]
+pub struct SqliteReader {
+    pool: Pool,
+    place: Place,
+}
+
+impl SqliteReader {
+    pub(super) fn open(place: Place) -> Result<Self, StoreError> {
+        Ok(Self { pool: Pool::open(&place, READ_LIMIT)?, place })
+    }
+
+    /// Checks the whole file for damage, however long that takes; `Refused` tells what is wrong.
+    pub fn quick_check(&self) -> Result<(), StoreError> {
+        backup::quick_check(&mut open_reader(&self.place)?, &self.place, None).map(|_ended| ())
+    }
+}
+
+impl Reader for SqliteReader {
+    fn agent(&self, id: &AgentId) -> Result<Option<AgentDetail>, StoreError> {
+        self.pool.read(|conn| {
+            let Some(agent) = agents::find(conn, id)? else { return Ok(None) };
+            let peers = peers::of(conn, agent.no)?;
+            Ok(Some(AgentDetail {
+                interfaces: interfaces::of(conn, agent.no)?,
+                routes: routes::of(conn, agent.no)?,
+                peers: peers.into_iter().map(|record| (record.peer, record.edge)).collect(),
+                agent,
+            }))
+        })
+    }
+
+    fn reports(&self, filter: &ReportFilter) -> Result<Vec<ReportSummary>, StoreError> {
+        self.pool.read(|conn| reports::list(conn, filter))
+    }
+
+    fn report(&self, id: ReportId) -> Result<Option<StoredReport>, StoreError> {
+        self.pool.read(|conn| reports::find(conn, id))
+    }
+
+    fn audit(&self, after: ReportId, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.pool.read(|conn| reports::audit(conn, after, limit))
+    }
+
+    fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
+        self.pool.read(|conn| events::list(conn, filter))
+    }
+
+    fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {
+        self.pool.read(|conn| alarms::list(conn, filter))
+    }
+
+    fn alarm(&self, id: AlarmId) -> Result<Option<AlarmRow>, StoreError> {
+        self.pool.read(|conn| alarms::find(conn, id))
+    }
+
+    fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        self.pool.read(keys::list)
+    }
+
+    fn session(&self, token_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
+        self.pool.read(|conn| sessions::find(conn, token_hash))
+    }
+
+    fn stats(&self) -> Result<StoreStats, StoreError> {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let (reports, events) =
+            self.pool.read(|conn| Ok((reports::range(conn)?, events::range(conn)?)))?;
+        Ok(StoreStats {
+            db_bytes: size(self.place.db()),
+            wal_bytes: size(&self.place.wal()),
+            reports: count(reports),
+            events: count(events),
+            schema_version: u32::try_from(migrate::newest()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        backup::backup(&open_reader(&self.place)?, to)
+    }
+
+    fn last_event(&self) -> Result<EventId, StoreError> {
+        self.pool.read(|conn| Ok(EventId(events::range(conn)?.1)))
+    }
+}
+
+/// How many numbers there are from the lowest to the highest; none if both are 0.
+fn count((lowest, highest): (i64, i64)) -> u64 {
+    if highest == 0 { 0 } else { u64::try_from(highest - lowest + 1).unwrap_or(0) }
+}

@@ -1,0 +1,183 @@
+//! The table `alarms`.
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use crate::model::id::{AgentNo, AlarmId, ReportId};
+use crate::model::state::{AlarmKind, AlarmState, Severity};
+use crate::store::StoreError;
+use crate::store::change::AlarmRecord;
+use crate::store::row::{AlarmFilter, AlarmRow};
+use crate::store::sqlite::cells::Cells;
+use crate::store::sqlite::desk::{Desk, all, one};
+use crate::store::sqlite::table::reports::row_limit;
+
+const TABLE: &str = "alarms";
+
+macro_rules! columns {
+    () => {
+        "l.alarm_id, l.kind, l.subject, l.severity, l.state, l.fleet_id, l.agent_no, l.message, \
+         l.pending_since, l.raised_at, l.acknowledged_at, l.acknowledged_by, l.note, \
+         l.returned_at, l.cleared_at, l.clear_cause, l.good_since, l.count, l.report_id"
+    };
+}
+
+fn record(cells: &mut Cells<'_, '_>) -> Result<AlarmRecord, StoreError> {
+    Ok(AlarmRecord {
+        id: AlarmId(cells.take()?),
+        kind: cells.text(AlarmKind::from_word)?,
+        subject: cells.take()?,
+        severity: cells.text(Severity::from_word)?,
+        state: cells.text(AlarmState::from_word)?,
+        fleet: cells.maybe_parse()?,
+        agent: cells.take::<Option<i64>>()?.map(AgentNo),
+        message: cells.take()?,
+        pending_since: cells.time()?,
+        raised_at: cells.maybe_time()?,
+        acknowledged_at: cells.maybe_time()?,
+        acknowledged_by: cells.take()?,
+        note: cells.take()?,
+        returned_at: cells.maybe_time()?,
+        cleared_at: cells.maybe_time()?,
+        clear_cause: cells.take()?,
+        good_since: cells.maybe_time()?,
+        count: cells.take()?,
+        report: cells.take::<Option<i64>>()?.map(ReportId),
+    })
+}
+
+fn named(row: &Row<'_>) -> Result<AlarmRow, StoreError> {
+    let mut cells = Cells::new(TABLE, row);
+    Ok(AlarmRow { alarm: record(&mut cells)?, agent_id: cells.maybe_parse()? })
+}
+
+macro_rules! select_named {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", a.agent_id FROM alarms l LEFT JOIN agents a USING (agent_no)"
+        )
+    };
+}
+
+/// Alarms that are not cleared, pending ones included.
+pub(in crate::store::sqlite) fn open(conn: &Connection) -> Result<Vec<AlarmRecord>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM alarms l WHERE l.state <> 'cleared' ORDER BY l.alarm_id"
+    );
+    all(conn, TABLE, SQL, [], |row| record(&mut Cells::new(TABLE, row)))
+}
+
+/// The alarm of this number.
+pub(in crate::store::sqlite) fn find(
+    conn: &Connection,
+    id: AlarmId,
+) -> Result<Option<AlarmRow>, StoreError> {
+    const SQL: &str = concat!(select_named!(), " WHERE l.alarm_id = ?1");
+    one(conn, TABLE, SQL, params![id.0], named)
+}
+
+/// Alarms, newest first.
+pub(in crate::store::sqlite) fn list(
+    conn: &Connection,
+    filter: &AlarmFilter,
+) -> Result<Vec<AlarmRow>, StoreError> {
+    let mut sql = String::from(select_named!());
+    // `state <> 'cleared'` is the condition of the index of open alarms, word for word.
+    sql.push_str(if filter.cleared {
+        " WHERE l.state = 'cleared'"
+    } else {
+        " WHERE l.state <> 'cleared' AND l.state <> 'pending'"
+    });
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    if let Some(since) = filter.since {
+        sql.push_str(if filter.cleared {
+            " AND l.cleared_at >= ?"
+        } else {
+            " AND l.raised_at >= ?"
+        });
+        values.push(Box::new(since.0));
+    }
+    if let Some(agent) = &filter.agent {
+        sql.push_str(" AND l.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
+        values.push(Box::new(agent.as_str().to_owned()));
+    }
+    if let Some(before) = filter.before {
+        sql.push_str(" AND l.alarm_id < ?");
+        values.push(Box::new(before.0));
+    }
+    sql.push_str(" ORDER BY l.alarm_id DESC LIMIT ?");
+    values.push(Box::new(row_limit(filter.limit)));
+    all(conn, TABLE, &sql, params_from_iter(values), named)
+}
+
+/// The highest number in use; 0 if there is none.
+pub(in crate::store::sqlite) fn last(conn: &Connection) -> Result<AlarmId, StoreError> {
+    const SQL: &str = "SELECT coalesce(max(alarm_id), 0) FROM alarms";
+    let last = one(conn, TABLE, SQL, [], |row| Cells::new(TABLE, row).take())?;
+    Ok(AlarmId(last.unwrap_or_default()))
+}
+
+const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, state, fleet_id,
+        agent_no, message, pending_since, raised_at, acknowledged_at, acknowledged_by, note,
+        returned_at, cleared_at, clear_cause, good_since, count, report_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+    ON CONFLICT (alarm_id) DO UPDATE SET
+        severity = excluded.severity,
+        state = excluded.state,
+        fleet_id = excluded.fleet_id,
+        agent_no = excluded.agent_no,
+        message = excluded.message,
+        pending_since = excluded.pending_since,
+        raised_at = excluded.raised_at,
+        acknowledged_at = excluded.acknowledged_at,
+        acknowledged_by = excluded.acknowledged_by,
+        note = excluded.note,
+        returned_at = excluded.returned_at,
+        cleared_at = excluded.cleared_at,
+        clear_cause = excluded.clear_cause,
+        good_since = excluded.good_since,
+        count = excluded.count,
+        report_id = excluded.report_id
+    -- An alarm is about one thing for ever: links and notes point at its number.
+    WHERE alarms.kind = excluded.kind AND alarms.subject = excluded.subject";
+
+/// Inserts or updates an alarm.
+pub(in crate::store::sqlite) fn put(
+    desk: &mut Desk<'_>,
+    alarm: &AlarmRecord,
+) -> Result<(), StoreError> {
+    let rows = desk.write(
+        TABLE,
+        UPSERT,
+        params![
+            alarm.id.0,
+            alarm.kind.as_str(),
+            alarm.subject,
+            alarm.severity.as_str(),
+            alarm.state.as_str(),
+            alarm.fleet.as_ref().map(|fleet| fleet.as_str()),
+            alarm.agent.map(|agent| agent.0),
+            alarm.message,
+            alarm.pending_since.0,
+            alarm.raised_at.map(|at| at.0),
+            alarm.acknowledged_at.map(|at| at.0),
+            alarm.acknowledged_by,
+            alarm.note,
+            alarm.returned_at.map(|at| at.0),
+            alarm.cleared_at.map(|at| at.0),
+            alarm.clear_cause,
+            alarm.good_since.map(|at| at.0),
+            alarm.count,
+            alarm.report.map(|report| report.0),
+        ],
+    )?;
+    if rows == 0 {
+        let text = format!("{TABLE}: number {} is about another thing", alarm.id);
+        return Err(StoreError::Constraint(text));
+    }
+    Ok(())
+}

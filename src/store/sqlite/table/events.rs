@@ -1,0 +1,117 @@
+//! The table `events`: appended to and read.
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use crate::model::id::{EventId, ReportId};
+use crate::model::state::EventKind;
+use crate::store::StoreError;
+use crate::store::change::NewEvent;
+use crate::store::row::{EventFilter, EventRow};
+use crate::store::sqlite::cells::{Cells, json};
+use crate::store::sqlite::desk::{Desk, all, one};
+use crate::store::sqlite::table::reports::row_limit;
+
+const TABLE: &str = "events";
+
+macro_rules! columns {
+    () => {
+        "e.event_id, e.at, e.recorded_at, e.kind, e.fleet_id, a.agent_id, e.subject, e.before, \
+         e.after, e.report_id, e.cause"
+    };
+}
+
+fn from_row(row: &Row<'_>) -> Result<EventRow, StoreError> {
+    let mut cells = Cells::new(TABLE, row);
+    Ok(EventRow {
+        id: EventId(cells.take()?),
+        at: cells.time()?,
+        recorded_at: cells.time()?,
+        kind: cells.text(EventKind::from_word)?,
+        fleet: cells.maybe_parse()?,
+        agent_id: cells.maybe_parse()?,
+        subject: cells.take()?,
+        before: cells.maybe_json()?,
+        after: cells.maybe_json()?,
+        report: cells.take::<Option<i64>>()?.map(ReportId),
+        cause: cells.take()?,
+    })
+}
+
+/// Events, oldest first; with `before`, the last ones before it.
+pub(in crate::store::sqlite) fn list(
+    conn: &Connection,
+    filter: &EventFilter,
+) -> Result<Vec<EventRow>, StoreError> {
+    let mut sql = String::from(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM events e LEFT JOIN agents a USING (agent_no) WHERE 1"
+    ));
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    if let Some(after) = filter.after {
+        sql.push_str(" AND e.event_id > ?");
+        values.push(Box::new(after.0));
+    }
+    if let Some(before) = filter.before {
+        sql.push_str(" AND e.event_id < ?");
+        values.push(Box::new(before.0));
+    }
+    if let Some(agent) = &filter.agent {
+        sql.push_str(" AND e.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
+        values.push(Box::new(agent.as_str().to_owned()));
+    }
+    if let Some(subject) = &filter.subject {
+        sql.push_str(" AND e.subject = ?");
+        values.push(Box::new(subject.clone()));
+    }
+    sql.push_str(" ORDER BY e.event_id");
+    if filter.before.is_some() {
+        sql.push_str(" DESC");
+    }
+    sql.push_str(" LIMIT ?");
+    values.push(Box::new(row_limit(filter.limit)));
+    let mut events = all(conn, TABLE, &sql, params_from_iter(values), from_row)?;
+    if filter.before.is_some() {
+        events.reverse();
+    }
+    Ok(events)
+}
+
+/// The lowest and highest number in use; zeros if there is none.
+pub(in crate::store::sqlite) fn range(conn: &Connection) -> Result<(i64, i64), StoreError> {
+    const SQL: &str = "SELECT coalesce((SELECT min(event_id) FROM events), 0),
+        coalesce((SELECT max(event_id) FROM events), 0)";
+    let ends = one(conn, TABLE, SQL, [], |row| {
+        let mut cells = Cells::new(TABLE, row);
+        Ok((cells.take()?, cells.take()?))
+    })?;
+    Ok(ends.unwrap_or_default())
+}
+
+/// Appends an event.
+pub(in crate::store::sqlite) fn append(
+    desk: &mut Desk<'_>,
+    event: &NewEvent,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO events (at, recorded_at, kind, fleet_id, agent_no, subject,
+            before, after, report_id, cause)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    desk.write(
+        TABLE,
+        SQL,
+        params![
+            event.at.0,
+            event.recorded_at.0,
+            event.kind.as_str(),
+            event.fleet.as_ref().map(|fleet| fleet.as_str()),
+            event.agent.map(|agent| agent.0),
+            event.subject,
+            event.before.as_ref().map(|value| json(TABLE, value)).transpose()?,
+            event.after.as_ref().map(|value| json(TABLE, value)).transpose()?,
+            event.report.map(|report| report.0),
+            event.cause,
+        ],
+    )?;
+    Ok(())
+}

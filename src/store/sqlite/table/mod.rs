@@ -1,0 +1,14 @@
+//! One file per table: its list of columns, how a row is read, and every statement on it.
+
+pub(super) mod agents;
+pub(super) mod alarms;
+pub(super) mod edges;
+pub(super) mod events;
+pub(super) mod interfaces;
+pub(super) mod keys;
+pub(super) mod layout;
+pub(super) mod meta;
+pub(super) mod peers;
+pub(super) mod reports;
+pub(super) mod routes;
+pub(super) mod sessions;

@@ -1,0 +1,86 @@
+//! The table `sessions`.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::store::StoreError;
+use crate::store::change::SessionRecord;
+use crate::store::sqlite::cells::Cells;
+use crate::store::sqlite::desk::{Desk, one};
+
+const TABLE: &str = "sessions";
+
+macro_rules! columns {
+    () => {
+        "token_hash, name, role, kind, form_token, created_at, last_used_at, expires_at"
+    };
+}
+
+fn from_row(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
+    let mut cells = Cells::new(TABLE, row);
+    Ok(SessionRecord {
+        token_hash: cells.take()?,
+        name: cells.take()?,
+        role: cells.take()?,
+        kind: cells.take()?,
+        form_token: cells.take()?,
+        created_at: cells.time()?,
+        last_used_at: cells.time()?,
+        expires_at: cells.maybe_time()?,
+    })
+}
+
+/// The session or token of this SHA-256.
+pub(in crate::store::sqlite) fn find(
+    conn: &Connection,
+    token_hash: &[u8; 32],
+) -> Result<Option<SessionRecord>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM sessions WHERE token_hash = ?1");
+    one(conn, TABLE, SQL, params![token_hash], from_row)
+}
+
+const UPSERT: &str = concat!(
+    "INSERT INTO sessions (",
+    columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (token_hash) DO UPDATE SET
+        name = excluded.name,
+        role = excluded.role,
+        kind = excluded.kind,
+        form_token = excluded.form_token,
+        created_at = excluded.created_at,
+        -- Two requests of one session may be written in either order.
+        last_used_at = max(sessions.last_used_at, excluded.last_used_at),
+        expires_at = excluded.expires_at"
+);
+
+/// Inserts or updates a session or token.
+pub(in crate::store::sqlite) fn put(
+    desk: &mut Desk<'_>,
+    session: &SessionRecord,
+) -> Result<(), StoreError> {
+    desk.write(
+        TABLE,
+        UPSERT,
+        params![
+            session.token_hash,
+            session.name,
+            session.role,
+            session.kind,
+            session.form_token,
+            session.created_at.0,
+            session.last_used_at.0,
+            session.expires_at.map(|at| at.0),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Deletes a session or token.
+pub(in crate::store::sqlite) fn remove(
+    desk: &mut Desk<'_>,
+    token_hash: &[u8; 32],
+) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM sessions WHERE token_hash = ?1";
+    desk.write(TABLE, SQL, params![token_hash])?;
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! The write side: one connection, owned by one thread.
+
+use std::fmt;
+use std::fs::File;
+
+use rusqlite::Connection;
+
+use super::ack::AckFile;
+use super::apply::apply;
+use super::desk::{Counters, Desk};
+use super::envelope::Packer;
+use super::error::fault;
+use super::log::{self, Log};
+use super::place::Place;
+use super::table::{agents, alarms, edges, interfaces, keys, layout, meta, peers, reports, routes};
+use crate::model::id::{AgentNo, ReportId};
+use crate::model::report::{Interface, Route};
+use crate::model::time::UnixSeconds;
+use crate::store::change::{Change, DynamicState};
+use crate::store::row::{FleetSnapshot, ReplayRow};
+use crate::store::{StoreError, Writer};
+
+/// The SQLite write side; holds the lock on the database until it is dropped.
+///
+/// Dropping it without [`SqliteWriter::close`] loses nothing that was committed; the next start
+/// then takes the stop for an unclean one and checks the file.
+pub struct SqliteWriter {
+    pub(super) conn: Connection,
+    packer: Packer,
+    ack: AckFile,
+    batch: Batch,
+    commit_seq: i64,
+    /// Whether the database already says that it is in use.
+    marked_in_use: bool,
+    ack_failing: bool,
+    counters: Counters,
+    pub(super) log: Log,
+    place: Place,
+    // Last, so that the lock outlives the connection.
+    _lock: File,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    None,
+    /// Open, with this many changes recorded.
+    Open(usize),
+    /// SQLite gave the transaction up after an error.
+    Lost,
+}
+
+impl SqliteWriter {
+    pub(super) fn new(
+        conn: Connection,
+        place: Place,
+        lock: File,
+        ack: AckFile,
+        commit_seq: i64,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            conn,
+            packer: Packer::new()?,
+            ack,
+            batch: Batch::None,
+            commit_seq,
+            marked_in_use: false,
+            ack_failing: false,
+            counters: Counters::default(),
+            log: Log::of(place.wal()),
+            place,
+            _lock: lock,
+        })
+    }
+
+    /// How much work has been done.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Ends an orderly run: empties the log, marks the stop as clean and gives the lock back.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.rollback();
+        self.start()?;
+        meta::put_number(&mut self.desk(), meta::CLEAN_STOP, 1)?;
+        self.finish()?;
+        self.ack.sync()?;
+        self.checkpoint(true)
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        Desk { conn: &self.conn, counters: &mut self.counters }
+    }
+
+    /// Runs a statement of transaction control.
+    fn control(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.counters.statements += 1;
+        self.conn
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+            .map(|_rows| ())
+            .map_err(|error| fault("the batch", error))
+    }
+
+    fn start(&mut self) -> Result<(), StoreError> {
+        // IMMEDIATE: a transaction that begins by reading could not be upgraded later.
+        self.control("BEGIN IMMEDIATE")
+    }
+
+    /// Numbers and commits the open transaction.
+    fn finish(&mut self) -> Result<(), StoreError> {
+        let commit_seq = self.commit_seq + 1;
+        let result = meta::put_number(&mut self.desk(), meta::COMMIT_SEQ, commit_seq)
+            .and_then(|()| self.control("COMMIT"));
+        if let Err(error) = result {
+            self.abandon();
+            return Err(error);
+        }
+        self.commit_seq = commit_seq;
+        self.counters.commits += 1;
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// Ends the transaction, if SQLite has not done so itself.
+    fn abandon(&mut self) {
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.control("ROLLBACK")
+        {
+            tracing::error!(%error, "A failed batch could not be taken back");
+        }
+    }
+
+    /// Notes the commit outside of the database. The commit is durable whatever comes of this.
+    fn acknowledge(&mut self) {
+        match self.ack.note(self.commit_seq) {
+            Ok(()) => self.ack_failing = false,
+            Err(_) if self.ack_failing => {}
+            Err(error) => {
+                self.ack_failing = true;
+                tracing::warn!(%error, "A loss of reports would go unnoticed until this is repaired");
+            }
+        }
+    }
+
+    /// Applies a change under a savepoint.
+    fn apply_apart(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.control("SAVEPOINT change")?;
+        let desk = &mut Desk { conn: &self.conn, counters: &mut self.counters };
+        let applied =
+            apply(desk, &mut self.packer, change).and_then(|()| self.control("RELEASE change"));
+        if applied.is_err() && !self.conn.is_autocommit() {
+            self.control("ROLLBACK TO change")
+                .and_then(|()| self.control("RELEASE change"))
+                .inspect_err(|_| self.batch = Batch::Lost)?;
+        }
+        applied
+    }
+
+    fn no_batch(&self, verb: &str) -> Result<(), StoreError> {
+        match self.batch {
+            Batch::None => Ok(()),
+            Batch::Open(_) | Batch::Lost => {
+                Err(StoreError::Unavailable(format!("{verb} inside a batch; end the batch first")))
+            }
+        }
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn load_fleet(&mut self) -> Result<FleetSnapshot, StoreError> {
+        let conn = &self.conn;
+        Ok(FleetSnapshot {
+            agents: agents::list(conn)?,
+            peers: peers::list(conn)?,
+            edges: edges::list(conn)?,
+            wg_keys: interfaces::wg_keys(conn)?,
+            addresses: interfaces::addresses(conn)?,
+            alarms: alarms::open(conn)?,
+            keys: keys::list(conn)?,
+            layout: layout::list(conn)?,
+            meta: meta::list(conn)?,
+            last_report: ReportId(reports::range(conn)?.1),
+            last_alarm: alarms::last(conn)?,
+            flushed_upto: ReportId(meta::number(conn, meta::FLUSHED_UPTO)?),
+        })
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.no_batch("begin")?;
+        self.start()?;
+        self.batch = Batch::Open(0);
+        Ok(())
+    }
+
+    fn record(&mut self, change: &Change) -> Result<(), StoreError> {
+        let Batch::Open(recorded) = self.batch else {
+            return Err(StoreError::Unavailable(String::from("no batch is open; begin one first")));
+        };
+        let result = match &change.report {
+            // One statement is a savepoint of its own.
+            Some(report) if change.is_only_report() => {
+                let desk = &mut Desk { conn: &self.conn, counters: &mut self.counters };
+                reports::insert(desk, &mut self.packer, report)
+            }
+            _ => self.apply_apart(change),
+        };
+        if self.conn.is_autocommit() {
+            self.batch = Batch::Lost;
+        } else if result.is_ok() {
+            self.batch = Batch::Open(recorded + 1);
+        }
+        result
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        match std::mem::replace(&mut self.batch, Batch::None) {
+            Batch::None => Err(StoreError::Unavailable(String::from("no batch is open"))),
+            Batch::Lost => {
+                self.abandon();
+                Err(StoreError::Unavailable(String::from("the batch was lost to an earlier error")))
+            }
+            Batch::Open(0) => {
+                self.abandon();
+                Ok(())
+            }
+            Batch::Open(_) => {
+                if !self.marked_in_use {
+                    meta::put_number(&mut self.desk(), meta::CLEAN_STOP, 0)
+                        .inspect_err(|_| self.abandon())?;
+                }
+                self.finish()?;
+                self.marked_in_use = true;
+                if self.log.bound(&self.conn) {
+                    self.counters.checkpoints += 1;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn rollback(&mut self) {
+        self.batch = Batch::None;
+        self.abandon();
+    }
+
+    fn sections(&mut self, agent: AgentNo) -> Result<(Vec<Interface>, Vec<Route>), StoreError> {
+        Ok((interfaces::of(&self.conn, agent)?, routes::of(&self.conn, agent)?))
+    }
+
+    fn replay_rows(
+        &mut self,
+        agent: AgentNo,
+        since: UnixSeconds,
+    ) -> Result<Vec<ReplayRow>, StoreError> {
+        reports::replay_rows(&self.conn, agent, since)
+    }
+
+    fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {
+        self.begin()?;
+        let mut desk = self.desk();
+        let written = state
+            .agents
+            .iter()
+            .try_for_each(|agent| agents::move_on(&mut desk, agent))
+            .and_then(|()| state.peers.iter().try_for_each(|peer| peers::move_on(&mut desk, peer)))
+            .and_then(|()| meta::put_number(&mut desk, meta::FLUSHED_UPTO, upto.0));
+        if let Err(error) = written {
+            self.rollback();
+            return Err(error);
+        }
+        self.batch = Batch::Open(1);
+        self.commit()
+    }
+
+    fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
+        self.no_batch("checkpoint")?;
+        self.counters.checkpoints += 1;
+        if truncate { self.log.empty(&self.conn) } else { log::shorten(&self.conn) }
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Self::close(*self)
+    }
+}
+
+impl fmt::Debug for SqliteWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteWriter")
+            .field("db", &self.place.db())
+            .field("batch", &self.batch)
+            .field("commit_seq", &self.commit_seq)
+            .finish_non_exhaustive()
+    }
+}

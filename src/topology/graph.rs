@@ -1,0 +1,210 @@
+//! Who can reach whom: connected components, splits, and the places where one failure would
+//! split more.
+//!
+//! The graph is made anew for each question; it remembers nothing. Agents that are offline are
+//! never members of a split, though links through them count for what the network *should* be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::algo::{articulation_points::articulation_points, bridges::bridges};
+use petgraph::graphmap::UnGraphMap;
+use petgraph::unionfind::UnionFind;
+
+use crate::model::id::AgentNo;
+
+/// Which agents can reach each other. A component is named by its lowest agent number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Components {
+    of: BTreeMap<AgentNo, AgentNo>,
+}
+
+impl Components {
+    /// The components of a graph; links to agents that are not among `nodes` are left out.
+    pub fn of(
+        nodes: impl IntoIterator<Item = AgentNo>,
+        links: impl IntoIterator<Item = (AgentNo, AgentNo)>,
+    ) -> Self {
+        let nodes: Vec<AgentNo> = nodes.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut sets: UnionFind<usize> = UnionFind::new(nodes.len());
+        let place = |no: AgentNo| nodes.binary_search(&no).ok();
+        for (a, b) in links {
+            if let (Some(a), Some(b)) = (place(a), place(b)) {
+                sets.union(a, b);
+            }
+        }
+        let mut lowest: BTreeMap<usize, AgentNo> = BTreeMap::new();
+        let of = nodes
+            .iter()
+            .enumerate()
+            .map(|(i, no)| (*no, *lowest.entry(sets.find_mut(i)).or_insert(*no)))
+            .collect();
+        Self { of }
+    }
+
+    /// The component of an agent, if it is in the graph.
+    pub fn component(&self, no: AgentNo) -> Option<AgentNo> {
+        self.of.get(&no).copied()
+    }
+
+    /// How many components there are.
+    pub fn len(&self) -> usize {
+        self.of.iter().filter(|(no, component)| no == component).count()
+    }
+
+    /// Whether the graph has no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+}
+
+/// A network that fell apart: agents that belong together and cannot reach each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// The sides, larger first, then by lowest member; members sorted. At least two.
+    pub sides: Vec<Vec<AgentNo>>,
+}
+
+/// What the components say about a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partition {
+    /// Every live agent reaches all that belong with it.
+    Whole,
+    /// It does not; the largest split of the fleet.
+    Split(Split),
+    /// It looks whole only because a side that was cut off has fallen silent.
+    Unclear,
+}
+
+/// Judges whether a fleet fell apart.
+///
+/// `together` are the components over every agent and every link that has ever worked: what
+/// belongs together. `live` are the components over the agents that report and the links that
+/// are not known to be dead. Both come from the present state alone, so a restart finds the same
+/// answer. `previous` is the split that was last found, if its alarm is still open.
+pub fn partition(together: &Components, live: &Components, previous: Option<&Split>) -> Partition {
+    // What belongs together -> which live part -> its members.
+    let mut groups: BTreeMap<AgentNo, BTreeMap<AgentNo, Vec<AgentNo>>> = BTreeMap::new();
+    for (no, part) in &live.of {
+        let Some(whole) = together.component(*no) else { continue };
+        groups.entry(whole).or_default().entry(*part).or_default().push(*no);
+    }
+    let split = groups
+        .into_values()
+        .filter(|parts| parts.len() > 1)
+        .map(|parts| {
+            let mut sides: Vec<_> = parts.into_values().collect();
+            sides.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+            Split { sides }
+        })
+        .max_by_key(|s| {
+            (s.sides.iter().map(Vec::len).sum::<usize>(), std::cmp::Reverse(s.sides.clone()))
+        });
+    match (split, previous) {
+        (Some(split), _) => Partition::Split(split),
+        (None, Some(before)) if before.lost_a_side(live) => Partition::Unclear,
+        (None, _) => Partition::Whole,
+    }
+}
+
+impl Split {
+    fn lost_a_side(&self, live: &Components) -> bool {
+        self.sides.iter().any(|side| side.iter().all(|no| live.component(*no).is_none()))
+    }
+}
+
+/// What a network cannot lose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WeakPoints {
+    /// Agents whose loss would split a component, sorted.
+    pub agents: Vec<AgentNo>,
+    /// Pairs whose only link is the only way between two parts, sorted, lower number first.
+    pub links: Vec<(AgentNo, AgentNo)>,
+}
+
+/// Finds the weak points of a graph in linear time.
+///
+/// Parallel links are folded into one first, and a pair with more than one is no weak link:
+/// petgraph's `bridges` would call each of two parallel tunnels a bridge.
+pub fn weak_points(links: impl IntoIterator<Item = (AgentNo, AgentNo)>) -> WeakPoints {
+    let mut graph: UnGraphMap<AgentNo, ()> = UnGraphMap::new();
+    let mut multiplicity: BTreeMap<(AgentNo, AgentNo), u32> = BTreeMap::new();
+    for (a, b) in links.into_iter().filter(|(a, b)| a != b) {
+        *multiplicity.entry((a.min(b), a.max(b))).or_default() += 1;
+    }
+    for (a, b) in multiplicity.keys() {
+        graph.add_edge(*a, *b, ());
+    }
+    let mut agents: Vec<AgentNo> = articulation_points(&graph).into_iter().collect();
+    agents.sort_unstable();
+    let mut links: Vec<_> = bridges(&graph)
+        .map(|(a, b, ())| (a.min(b), a.max(b)))
+        .filter(|pair| multiplicity.get(pair) == Some(&1))
+        .collect();
+    links.sort_unstable();
+    WeakPoints { agents, links }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nos(list: &[i64]) -> Vec<AgentNo> {
+        list.iter().copied().map(AgentNo).collect()
+    }
+
+    fn graph(nodes: &[i64], links: &[(i64, i64)]) -> Components {
+        Components::of(nos(nodes), links.iter().map(|(a, b)| (AgentNo(*a), AgentNo(*b))))
+    }
+
+    #[test]
+    fn components_are_named_by_their_lowest_member() {
+        let c = graph(&[5, 1, 2, 3, 9], &[(2, 5), (3, 2), (1, 7)]);
+        assert_eq!(c.component(AgentNo(5)), Some(AgentNo(2)));
+        assert_eq!(c.component(AgentNo(1)), Some(AgentNo(1)));
+        assert_eq!(c.component(AgentNo(7)), None);
+        assert_eq!(c.len(), 3);
+        assert!(graph(&[], &[(1, 2)]).is_empty());
+    }
+
+    #[test]
+    fn a_dead_link_between_two_halves_is_a_split() {
+        let links = [(1, 2), (2, 3), (3, 4), (4, 5)];
+        let together = graph(&[1, 2, 3, 4, 5], &links);
+        assert_eq!(partition(&together, &together, None), Partition::Whole);
+        let live = graph(&[1, 2, 3, 4, 5], &[(1, 2), (3, 4), (4, 5)]);
+        let Partition::Split(split) = partition(&together, &live, None) else { panic!() };
+        assert_eq!(split.sides, [nos(&[3, 4, 5]), nos(&[1, 2])]);
+        // The same from nothing but the present state, as after a restart.
+        assert_eq!(partition(&together, &live, Some(&split)), Partition::Split(split.clone()));
+        assert_eq!(partition(&together, &together, Some(&split)), Partition::Whole);
+        // One whole side falls silent: that is not a merger.
+        let silent = graph(&[3, 4, 5], &[(3, 4), (4, 5)]);
+        assert_eq!(partition(&together, &silent, Some(&split)), Partition::Unclear);
+    }
+
+    #[test]
+    fn an_agent_going_offline_is_no_side_but_may_leave_sides() {
+        let links = [(1, 2), (1, 3), (1, 4), (3, 4)];
+        let together = graph(&[1, 2, 3, 4], &links);
+        assert_eq!(partition(&together, &graph(&[1, 3, 4], &links), None), Partition::Whole);
+        let Partition::Split(split) = partition(&together, &graph(&[2, 3, 4], &links), None) else {
+            panic!()
+        };
+        assert_eq!(split.sides, [nos(&[3, 4]), nos(&[2])]);
+    }
+
+    #[test]
+    fn strangers_are_not_split() {
+        let c = graph(&[1, 2, 3, 4], &[(1, 2)]);
+        assert_eq!(partition(&c, &c, None), Partition::Whole);
+    }
+
+    #[test]
+    fn parallel_tunnels_are_no_weak_link() {
+        let links = [(1, 2), (2, 1), (2, 3), (3, 4), (4, 5), (5, 3)];
+        let weak = weak_points(links.map(|(a, b)| (AgentNo(a), AgentNo(b))));
+        assert_eq!(weak.links, [(AgentNo(2), AgentNo(3))]);
+        assert_eq!(weak.agents, nos(&[2, 3]));
+        assert_eq!(weak_points([]), WeakPoints::default());
+    }
+}

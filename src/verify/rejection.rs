@@ -1,0 +1,263 @@
+//! Why a request was refused: one variant per reason, with what the operator needs to find the
+//! cause. No status codes, no secrets, no nonces.
+//!
+//! The text of a rejection is for the log. Up to and including [`Rejection::SignatureInvalid`]
+//! the sender has proved nothing, and the agent named is a claim; [`Rejection::detail`] is what
+//! the sender may be told.
+
+use thiserror::Error;
+
+use crate::model::id::{AgentId, FleetId, Kid};
+use crate::model::state::Scheme;
+use crate::model::time::UnixSeconds;
+use crate::wire::codes::ErrorCode;
+use crate::wire::envelope::EnvelopeError;
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// The body is not an envelope.
+    #[error("{0}")]
+    Envelope(#[from] EnvelopeError),
+    /// There is no key to check with.
+    #[error(
+        "no key is available to check signatures with; look at the key source on the settings page"
+    )]
+    KeysUnavailable,
+    /// No key that may sign for this agent made this signature.
+    #[error("signature of {agent} does not hold (scheme {scheme}, key {}); give the agent the current key", kid_or_none(.kid))]
+    SignatureInvalid {
+        /// Who the sender claims to be: not proved.
+        agent: AgentId,
+        /// How it was signed.
+        scheme: Scheme,
+        /// The key it names, if it names one.
+        kid: Option<Kid>,
+        /// Whether the key may be one that this manager has not fetched yet.
+        may_be_new_key: bool,
+    },
+    /// A scheme older than the settings or the agent's own past allow.
+    #[error("{agent} signed with {scheme}, which it may no longer use; configure it for version 2")]
+    VersionDowngrade {
+        /// Who.
+        agent: AgentId,
+        /// What it used.
+        scheme: Scheme,
+    },
+    /// The agent has a key of its own and used the shared one.
+    #[error("{agent} has a key of its own and must sign with it; unpin it if it was reinstalled")]
+    IdentityRequired {
+        /// Who.
+        agent: AgentId,
+    },
+    /// Taken out of service.
+    #[error("{agent} has been taken out of service; approve it again or remove the agent")]
+    AgentRevoked {
+        /// Who.
+        agent: AgentId,
+    },
+    /// New agents are not taken.
+    #[error("{agent} is new and enrolment is closed; set KATTILA_ENROLL or approve it")]
+    EnrollmentClosed {
+        /// Who.
+        agent: AgentId,
+    },
+    /// Known, but not approved yet.
+    #[error("{agent} waits for an admin's approval")]
+    AwaitingApproval {
+        /// Who.
+        agent: AgentId,
+    },
+    /// Signed for another fleet than the agent's.
+    #[error("{agent} signed for fleet {sent} but belongs to {known}; reset the agent to move it")]
+    FleetMismatch {
+        /// Who.
+        agent: AgentId,
+        /// What it sent.
+        sent: FleetId,
+        /// What it is known under.
+        known: FleetId,
+    },
+    /// Signed too long ago or too far ahead.
+    #[error(
+        "{agent} signed at {timestamp}, the manager's clock says {now}, {max_skew} seconds are allowed; set the host's clock"
+    )]
+    TimestampSkew {
+        /// Who.
+        agent: AgentId,
+        /// Its time.
+        timestamp: UnixSeconds,
+        /// The manager's time.
+        now: UnixSeconds,
+        /// What is allowed, in seconds.
+        max_skew: i64,
+    },
+    /// A version 1 nonce that was used before.
+    #[error("{agent} sent a report again that was accepted at {accepted_at}")]
+    Replayed {
+        /// Who.
+        agent: AgentId,
+        /// When the first one was accepted.
+        accepted_at: UnixSeconds,
+    },
+    /// A version 2 tick that was used for other bytes, or is too old to tell.
+    #[error("{agent} used tick {tick} before, or it is too old; use a larger one")]
+    TickReplayed {
+        /// Who.
+        agent: AgentId,
+        /// Which.
+        tick: i64,
+    },
+    /// A version 2 nonce that was used for another report.
+    #[error("{agent} used a nonce for two different reports; make a random one for each")]
+    NonceReused {
+        /// Who.
+        agent: AgentId,
+    },
+    /// Too many.
+    #[error("{} sends too much; wait {retry_after} seconds", agent_or_source(.agent))]
+    RateLimited {
+        /// The agent, or `None` if the limit is the address's.
+        agent: Option<AgentId>,
+        /// Seconds to wait.
+        retry_after: u32,
+    },
+    /// `data` is not what a report may hold.
+    #[error("data of {agent} cannot be used: {detail}")]
+    DataInvalid {
+        /// Who.
+        agent: AgentId,
+        /// What is wrong and what to do.
+        detail: String,
+    },
+    /// More reports than can be stored at the moment.
+    #[error("more reports are waiting than the queue takes; try again")]
+    Overloaded,
+    /// The disk or the database does not answer.
+    #[error("storage is not available; look at the manager's disk, then try again")]
+    StorageUnavailable,
+    /// Not ready yet.
+    #[error("the manager is starting; try again")]
+    Starting,
+}
+
+impl Rejection {
+    /// The code of the answer.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Envelope(error) => error.code(),
+            Self::KeysUnavailable => ErrorCode::KeysUnavailable,
+            Self::SignatureInvalid { .. } => ErrorCode::SignatureInvalid,
+            Self::VersionDowngrade { .. } => ErrorCode::VersionDowngrade,
+            Self::IdentityRequired { .. } => ErrorCode::IdentityRequired,
+            Self::AgentRevoked { .. } => ErrorCode::AgentRevoked,
+            Self::EnrollmentClosed { .. } => ErrorCode::EnrollmentClosed,
+            Self::AwaitingApproval { .. } => ErrorCode::PendingApproval,
+            Self::FleetMismatch { .. } => ErrorCode::FleetMismatch,
+            Self::TimestampSkew { .. } => ErrorCode::TimestampSkew,
+            Self::Replayed { .. } => ErrorCode::NonceReplayed,
+            Self::TickReplayed { .. } => ErrorCode::TickReplayed,
+            Self::NonceReused { .. } => ErrorCode::NonceReused,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::DataInvalid { .. } => ErrorCode::DataInvalid,
+            Self::Overloaded => ErrorCode::Overloaded,
+            Self::StorageUnavailable => ErrorCode::StorageUnavailable,
+            Self::Starting => ErrorCode::Starting,
+        }
+    }
+
+    /// What the sender is told: the whole reason, except that every failure of a signature
+    /// reads the same.
+    pub fn detail(&self) -> String {
+        if matches!(self, Self::SignatureInvalid { .. }) {
+            return "the signature does not hold; read the key again, then sign the exact bytes \
+                    that are sent"
+                .to_owned();
+        }
+        self.to_string()
+    }
+
+    /// The agent it is about: a claim unless [`Self::is_authenticated`].
+    pub fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Self::Envelope(_)
+            | Self::KeysUnavailable
+            | Self::Overloaded
+            | Self::StorageUnavailable
+            | Self::Starting => None,
+            Self::RateLimited { agent, .. } => agent.as_ref(),
+            Self::SignatureInvalid { agent, .. }
+            | Self::VersionDowngrade { agent, .. }
+            | Self::IdentityRequired { agent }
+            | Self::AgentRevoked { agent }
+            | Self::EnrollmentClosed { agent }
+            | Self::AwaitingApproval { agent }
+            | Self::FleetMismatch { agent, .. }
+            | Self::TimestampSkew { agent, .. }
+            | Self::Replayed { agent, .. }
+            | Self::TickReplayed { agent, .. }
+            | Self::NonceReused { agent }
+            | Self::DataInvalid { agent, .. } => Some(agent),
+        }
+    }
+
+    /// Whether the agent named has proved that it holds a key.
+    pub fn is_authenticated(&self) -> bool {
+        self.agent().is_some() && !matches!(self, Self::SignatureInvalid { .. })
+    }
+
+    /// Whether the keys should be fetched once more and the request checked again: an agent
+    /// may know a new key before the manager does.
+    pub fn wants_new_keys(&self) -> bool {
+        match self {
+            Self::KeysUnavailable => true,
+            Self::SignatureInvalid { may_be_new_key, .. } => *may_be_new_key,
+            Self::Envelope(_)
+            | Self::VersionDowngrade { .. }
+            | Self::IdentityRequired { .. }
+            | Self::AgentRevoked { .. }
+            | Self::EnrollmentClosed { .. }
+            | Self::AwaitingApproval { .. }
+            | Self::FleetMismatch { .. }
+            | Self::TimestampSkew { .. }
+            | Self::Replayed { .. }
+            | Self::TickReplayed { .. }
+            | Self::NonceReused { .. }
+            | Self::RateLimited { .. }
+            | Self::DataInvalid { .. }
+            | Self::Overloaded
+            | Self::StorageUnavailable
+            | Self::Starting => false,
+        }
+    }
+}
+
+fn kid_or_none(kid: &Option<Kid>) -> &str {
+    kid.as_ref().map_or("not named", Kid::as_str)
+}
+
+fn agent_or_source(agent: &Option<AgentId>) -> &str {
+    agent.as_ref().map_or("this address", AgentId::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_signature_tells_the_sender_nothing() {
+        let rejection = |kid: Option<&str>, may_be_new_key| Rejection::SignatureInvalid {
+            agent: "gw-1".parse().unwrap(),
+            scheme: Scheme::V2Hmac,
+            kid: kid.map(|kid| kid.parse().unwrap()),
+            may_be_new_key,
+        };
+        let (known, unknown) = (rejection(Some("45819852fbdfc69a"), false), rejection(None, true));
+        assert_eq!(known.detail(), unknown.detail());
+        assert_eq!(known.code(), ErrorCode::SignatureInvalid);
+        assert!(known.to_string().contains("45819852fbdfc69a"));
+        assert!(!known.wants_new_keys() && unknown.wants_new_keys());
+        assert!(!known.is_authenticated());
+        assert_eq!(known.agent().unwrap().as_str(), "gw-1");
+    }
+}

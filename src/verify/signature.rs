@@ -1,0 +1,65 @@
+//! Which key made a signature. Every key is tried and the results are joined, so that the time
+//! taken tells neither which key matched nor how far a wrong one went.
+
+use crate::keys::ring::Psk;
+use crate::model::id::Kid;
+use crate::model::state::CanonForm;
+use crate::sign::hmac;
+use crate::wire::canon::Forms;
+use crate::wire::envelope::{HeadV2, SignatureV2};
+use crate::wire::signing::Report;
+
+/// The key and the form of a version 1 signature. Forms after the one that holds are not
+/// tried: which form an agent signs is no secret.
+pub(super) fn find_v1<'a>(
+    keys: impl Iterator<Item = &'a Psk>,
+    data: &[u8],
+    forms: impl Iterator<Item = CanonForm>,
+    mac: &[u8; 32],
+) -> Option<(Kid, CanonForm)> {
+    let keys: Vec<&Psk> = keys.collect();
+    let texts = Forms::new(data);
+    for form in forms {
+        let bytes = texts.get(form);
+        let mut found = None;
+        for key in &keys {
+            found = found.or(hmac::is_mac(&key.secret, &bytes, mac).then_some(&key.kid));
+        }
+        if let Some(kid) = found {
+            return Some((kid.clone(), form));
+        }
+    }
+    None
+}
+
+/// The key of a version 2 signature. `kid` is only a hint: a signature made with a known key
+/// under another name holds, and names the key that made it.
+pub(super) fn find_v2<'a>(
+    keys: impl Iterator<Item = &'a Psk>,
+    head: &HeadV2<'_>,
+    data_sha256: [u8; 32],
+) -> Option<Kid> {
+    let SignatureV2::Hmac(mac) = &head.signature else { return None };
+    let text = Report::of(head, data_sha256).text();
+    let mut found = None;
+    for key in keys {
+        found = found.or(is_report_mac(&key.secret, &text, mac).then_some(&key.kid));
+    }
+    found.cloned()
+}
+
+/// Whether a version 1 signature holds.
+pub(super) fn holds_v1(secret: &[u8], data: &[u8], form: CanonForm, mac: &[u8; 32]) -> bool {
+    hmac::is_mac(secret, &Forms::new(data).get(form), mac)
+}
+
+/// Whether a version 2 signature made with a shared key holds. Signatures made with an agent's
+/// own key hold for nobody until keys can be pinned.
+pub(super) fn holds_v2(secret: &[u8], head: &HeadV2<'_>, data_sha256: [u8; 32]) -> bool {
+    let SignatureV2::Hmac(mac) = &head.signature else { return false };
+    is_report_mac(secret, &Report::of(head, data_sha256).text(), mac)
+}
+
+fn is_report_mac(secret: &[u8], text: &str, mac: &[u8; 32]) -> bool {
+    hmac::is_mac(hmac::report_key(secret).as_slice(), text.as_bytes(), mac)
+}

@@ -1,0 +1,274 @@
+//! `/agents/{id}`: everything one agent reports, and what the manager makes of it.
+
+use askama::Template;
+
+use crate::model::id::AgentId;
+use crate::model::report::{Interface, LinkState, Peer, Problem, Route};
+use crate::model::state::AgentStatus;
+use crate::model::time::UnixSeconds;
+use crate::store::change::AgentRecord;
+use crate::store::row::{AgentDetail, AlarmRow, ReportSummary};
+use crate::topology::picture::Picture;
+
+use super::alarms::AlarmItem;
+use super::page::PageContext;
+use super::reports::ReportItem;
+use super::text::{Chip, Moment, bytes, encode, offset, relays, span};
+
+/// One interface in words.
+struct InterfaceRow {
+    name: String,
+    state: Chip,
+    addresses: String,
+    mtu: String,
+    traffic: String,
+    trouble: String,
+    key: Option<String>,
+}
+
+impl InterfaceRow {
+    fn new(interface: &Interface) -> Self {
+        let c = &interface.counters;
+        let count = |value: Option<u64>, word: &str| {
+            value.filter(|count| *count > 0).map(|count| format!("{count} {word}"))
+        };
+        let trouble: Vec<String> = [
+            count(c.rx_errors, "receive errors"),
+            count(c.tx_errors, "send errors"),
+            count(c.rx_dropped, "dropped on receipt"),
+            count(c.tx_dropped, "dropped before sending"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let addresses: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
+        Self {
+            name: interface.name.clone(),
+            state: match (interface.is_up(), interface.state) {
+                (Some(true), _) => Chip::plain("up", "Up"),
+                (Some(false), _) => Chip::plain("down", "Down"),
+                (None, LinkState::Up | LinkState::Down | LinkState::Unknown) => {
+                    Chip::plain("stale", "Not told")
+                }
+            },
+            addresses: addresses.join(", "),
+            mtu: interface.mtu.map_or_else(|| "—".to_owned(), |mtu| mtu.to_string()),
+            traffic: match (c.tx_bytes, c.rx_bytes) {
+                (Some(tx), Some(rx)) => format!("{} out, {} in", bytes(tx), bytes(rx)),
+                _ => "—".to_owned(),
+            },
+            trouble: trouble.join(", "),
+            key: interface.public_key.map(|key| key.to_string()),
+        }
+    }
+}
+
+/// One peer in words, with the link it is an end of.
+struct PeerRow {
+    href: String,
+    other: String,
+    chip: Option<Chip>,
+    interface: String,
+    endpoint: String,
+    allowed: String,
+    handshake: String,
+    traffic: String,
+    keepalive: String,
+}
+
+impl PeerRow {
+    fn new(agent: &AgentRecord, picture: &Picture, peer: &Peer, edge_id: &str) -> Self {
+        let edge = picture.edges.iter().find(|edge| edge.id == edge_id);
+        let own = format!("a:{}", agent.id);
+        let other = edge.map(|edge| if edge.source == own { &edge.target } else { &edge.source });
+        let label = other
+            .and_then(|id| picture.nodes.iter().find(|node| node.id == *id))
+            .map_or_else(|| peer.public_key.short(), |node| node.label.clone());
+        let allowed: Vec<String> = peer.allowed_ips.iter().map(ToString::to_string).collect();
+        Self {
+            href: format!("/links/{}", encode(edge_id)),
+            other: label,
+            chip: edge.map(|edge| Chip::edge(edge.state)),
+            interface: peer.interface.clone(),
+            endpoint: peer.endpoint.clone().unwrap_or_else(|| "—".to_owned()),
+            allowed: allowed.join(", "),
+            handshake: handshake(agent, peer.latest_handshake),
+            traffic: format!("{} out, {} in", bytes(peer.tx_bytes), bytes(peer.rx_bytes)),
+            keepalive: match peer.persistent_keepalive {
+                0 => "off".to_owned(),
+                seconds => format!("{seconds} s"),
+            },
+        }
+    }
+}
+
+/// How old a handshake was when the agent last reported, on the agent's own clock.
+fn handshake(agent: &AgentRecord, at: UnixSeconds) -> String {
+    match (at.0, agent.last_seen_at) {
+        (0, _) => "never".to_owned(),
+        (_, Some(seen)) => {
+            format!("{} before the report", span(seen.plus(agent.clock_offset).since(at)))
+        }
+        (_, None) => at.to_rfc3339(),
+    }
+}
+
+struct RouteRow<'a> {
+    route: &'a Route,
+    gateway: String,
+    dev: &'a str,
+    protocol: &'a str,
+}
+
+impl<'a> RouteRow<'a> {
+    fn new(route: &'a Route) -> Self {
+        Self {
+            route,
+            gateway: route.gateway.map_or_else(|| "—".to_owned(), |ip| ip.to_string()),
+            dev: route.dev.as_deref().unwrap_or("—"),
+            protocol: route.protocol.as_deref().unwrap_or("—"),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "agent.html")]
+struct AgentPage<'a> {
+    ctx: &'a PageContext,
+    agent: &'a AgentRecord,
+    label: &'a str,
+    id: String,
+    map_href: String,
+    chip: Chip,
+    sentence: String,
+    facts: Vec<(&'static str, String)>,
+    seen: Option<Moment>,
+    registered: Moment,
+    pending: bool,
+    interfaces: Vec<InterfaceRow>,
+    peers: Vec<PeerRow>,
+    routes: Vec<RouteRow<'a>>,
+    routes_left_out: usize,
+    problems: &'a [Problem],
+    alarms: Vec<AlarmItem>,
+    reports: Vec<ReportItem>,
+}
+
+/// Routes on the page; full tables of routers would drown everything else.
+const ROUTES: usize = 200;
+
+fn sentence(ctx: &PageContext, agent: &AgentRecord) -> String {
+    let ago = |at: UnixSeconds| span(ctx.now.since(at));
+    match (agent.status, agent.last_seen_at) {
+        (AgentStatus::Pending, _) => {
+            "It waits for an admin to approve it; its reports are refused until then.".to_owned()
+        }
+        (AgentStatus::Retired, _) => "An admin took it out of service.".to_owned(),
+        (_, None) => "It has announced itself but not reported yet.".to_owned(),
+        (AgentStatus::Online, Some(seen)) => format!("Its last report came {} ago.", ago(seen)),
+        (AgentStatus::Stale, Some(seen)) => {
+            format!("Its last report came {} ago; more than three have been missed.", ago(seen))
+        }
+        (AgentStatus::Offline, Some(seen)) => {
+            format!("It has not reported for {}; what is below is how it was then.", ago(seen))
+        }
+    }
+}
+
+fn facts(ctx: &PageContext, agent: &AgentRecord) -> Vec<(&'static str, String)> {
+    let label = |name: &str| agent.labels.get(name).cloned();
+    let others: Vec<String> = agent
+        .labels
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "site" | "role"))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let load = agent.load.map(|load| load.map(|value| format!("{value:.2}")).join(", "));
+    let kid = |(scheme, kid): (_, &crate::model::id::Kid)| format!("{scheme}, key {kid}");
+    [
+        ("In this state for", Some(span(ctx.now.since(agent.status_since)))),
+        ("Fleet", Some(agent.fleet.to_string())),
+        ("Site", label("site")),
+        ("Role", label("role")),
+        ("Labels", (!others.is_empty()).then(|| others.join(", "))),
+        ("Agent version", agent.agent_version.clone()),
+        ("Report path", Some(relays(&agent.relay_path))),
+        ("Reports from", agent.source.map(|ip| ip.to_string())),
+        ("Signed with", agent.scheme.zip(agent.kid.as_ref()).map(kid)),
+        ("Clock offset", Some(offset(agent.clock_offset))),
+        ("Host up for", agent.uptime_seconds.map(|s| span(i64::try_from(s).unwrap_or(i64::MAX)))),
+        ("Load", load),
+        ("Boot id", agent.boot_id.clone()),
+        ("Last tick", agent.last_tick.map(|tick| tick.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.map(|value| (name, value)))
+    .collect()
+}
+
+/// The page. `picture` names the other ends; `alarms` and `reports` are this agent's, newest
+/// first.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn page(
+    ctx: &PageContext,
+    detail: &AgentDetail,
+    picture: &Picture,
+    alarms: &[AlarmRow],
+    reports: &[ReportSummary],
+) -> Result<String, askama::Error> {
+    let agent = &detail.agent;
+    let peers = detail.peers.iter().map(|(p, e)| PeerRow::new(agent, picture, p, e.as_str()));
+    let page = AgentPage {
+        ctx,
+        agent,
+        label: agent.hostname.as_deref().unwrap_or_else(|| agent.id.as_str()),
+        id: encode(agent.id.as_str()),
+        map_href: map_href(&agent.id),
+        chip: Chip::agent(agent.status),
+        sentence: sentence(ctx, agent),
+        facts: facts(ctx, agent),
+        seen: agent.last_seen_at.map(|at| Moment::ago(at, ctx.now)),
+        registered: Moment::ago(agent.registered_at, ctx.now),
+        pending: agent.status == AgentStatus::Pending,
+        interfaces: detail.interfaces.iter().map(InterfaceRow::new).collect(),
+        peers: peers.collect(),
+        routes: detail.routes.iter().take(ROUTES).map(RouteRow::new).collect(),
+        routes_left_out: detail.routes.len().saturating_sub(ROUTES),
+        problems: &agent.problems,
+        alarms: alarms.iter().map(|row| AlarmItem::new(ctx, row)).collect(),
+        reports: reports.iter().map(|row| ReportItem::new(ctx, row)).collect(),
+    };
+    page.render()
+}
+
+fn map_href(id: &AgentId) -> String {
+    format!("/map?sel={}", encode(&format!("node~a:{id}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::page::Nav;
+    use crate::views::samples::{agent, alarms, context, picture, reports};
+
+    #[test]
+    fn the_page_says_why_and_shows_every_section() {
+        let ctx = context("oul-gw2", Nav::Agents);
+        let html = page(&ctx, &agent(), &picture(), &alarms(), &reports()).expect("rendered");
+        for wanted in [
+            "It has not reported for 2 h",
+            "wg1",
+            "10.200.0.7/24",
+            "hel-gw1",
+            "wg_peers[3].public_key",
+            "via oul-relay1",
+            "/links/00000000000000b2",
+            "10 min before the report",
+            "action=\"/agents/oul-gw2/reset\"",
+        ] {
+            assert!(html.contains(wanted), "{wanted}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! `/agents`: every agent in one table, worst first. The map's equal for who cannot see one.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use askama::Template;
+
+use crate::model::state::{AgentStatus, EdgeState, Scheme};
+use crate::model::time::UnixSeconds;
+use crate::topology::picture::Picture;
+
+use super::list::{Head, ListQuery, Page};
+use super::page::PageContext;
+use super::text::{Chip, Moment, encode, plural};
+
+/// What the table says of one agent.
+#[derive(Debug, Clone)]
+pub struct AgentListItem {
+    /// Its id.
+    pub id: String,
+    /// Its host name, else its id.
+    pub label: String,
+    /// Its fleet.
+    pub fleet: String,
+    /// Its site.
+    pub site: String,
+    /// `agent`, `gateway` or `relay`.
+    pub role: String,
+    /// How the manager sees it.
+    pub status: AgentStatus,
+    /// Its first WireGuard address.
+    pub address: String,
+    /// When its last report was received.
+    pub last_seen_at: Option<UnixSeconds>,
+    /// Its links.
+    pub links: usize,
+    /// Those of them that are down.
+    pub links_down: usize,
+    /// Active alarms about it.
+    pub alarms: u32,
+    /// Its program's version, if known.
+    pub version: Option<String>,
+    /// How its last report was signed, if known.
+    pub scheme: Option<Scheme>,
+}
+
+impl AgentListItem {
+    /// The agents of a picture. What pictures do not tell stays empty (version, scheme), and
+    /// `last_seen_at` is as old as the node's last change: whoever knows better sets them.
+    pub fn from_picture(picture: &Picture) -> Vec<Self> {
+        let sites: BTreeMap<&str, &str> =
+            picture.sites.iter().map(|site| (site.id.as_str(), site.label.as_str())).collect();
+        let mut links: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for edge in &picture.edges {
+            for node in [&edge.source, &edge.target] {
+                let (all, down) = links.entry(node).or_default();
+                *all += 1;
+                *down += usize::from(edge.state == EdgeState::Down);
+            }
+        }
+        let item = |node: &crate::topology::picture::Node| {
+            let (all, down) = links.get(node.id.as_str()).copied().unwrap_or_default();
+            Some(Self {
+                id: node.agent_id.as_ref()?.to_string(),
+                label: node.label.clone(),
+                fleet: node.fleet_id.to_string(),
+                site: (*sites.get(node.site.as_str()).unwrap_or(&node.site.as_str())).to_owned(),
+                role: node.role.clone(),
+                status: node.status?,
+                address: node.addresses.first().cloned().unwrap_or_default(),
+                last_seen_at: node.seen_at,
+                links: all,
+                links_down: down,
+                alarms: node.alarms,
+                version: None,
+                scheme: None,
+            })
+        };
+        picture.nodes.iter().filter_map(item).collect()
+    }
+
+    /// 0 for the worst.
+    const fn rank(&self) -> u8 {
+        match self.status {
+            AgentStatus::Offline => 0,
+            AgentStatus::Stale => 1,
+            AgentStatus::Pending => 2,
+            AgentStatus::Online => 3,
+            AgentStatus::Retired => 4,
+        }
+    }
+
+    fn compare(by: &str, a: &Self, b: &Self) -> Ordering {
+        match by {
+            "agent" => a.label.cmp(&b.label),
+            "site" => a.site.cmp(&b.site).then_with(|| a.label.cmp(&b.label)),
+            "fleet" => a.fleet.cmp(&b.fleet).then_with(|| a.label.cmp(&b.label)),
+            "address" => a.address.cmp(&b.address),
+            "seen" => b.last_seen_at.cmp(&a.last_seen_at),
+            "links" => a.links.cmp(&b.links),
+            "version" => a.version.cmp(&b.version),
+            _ => a
+                .rank()
+                .cmp(&b.rank())
+                .then_with(|| b.links_down.cmp(&a.links_down))
+                .then_with(|| b.alarms.cmp(&a.alarms))
+                .then_with(|| a.label.cmp(&b.label)),
+        }
+    }
+}
+
+struct Row {
+    href: String,
+    map_href: String,
+    chip: Chip,
+    seen: Option<Moment>,
+    item: AgentListItem,
+}
+
+#[derive(Template)]
+#[template(path = "agents.html")]
+struct AgentsPage<'a> {
+    ctx: &'a PageContext,
+    query: &'a ListQuery,
+    heads: Vec<Head>,
+    page: Page<Row>,
+    summary: String,
+    pending: usize,
+}
+
+/// The page. `agents` are all agents, in any order; `query` says what of them to show.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn page(
+    ctx: &PageContext,
+    agents: &[AgentListItem],
+    query: &ListQuery,
+) -> Result<String, askama::Error> {
+    let columns = [
+        ("state", "State", ""),
+        ("agent", "Agent", ""),
+        ("site", "Site", "optional"),
+        ("fleet", "Fleet", "optional"),
+        ("address", "Address", "optional"),
+        ("seen", "Last report", ""),
+        ("links", "Links", "number optional"),
+        ("version", "Version", "optional"),
+    ];
+    let count = |status| agents.iter().filter(|agent| agent.status == status).count();
+    let rows: Vec<Row> = agents
+        .iter()
+        .filter(|a| {
+            let chip = Chip::agent(a.status);
+            query.matches([&*a.label, &a.id, &a.site, &a.fleet, &a.address, &a.role, chip.word()])
+        })
+        .map(|item| Row {
+            href: format!("/agents/{}", encode(&item.id)),
+            map_href: format!("/map?sel={}", encode(&format!("node~a:{}", item.id))),
+            chip: Chip::agent(item.status),
+            seen: item.last_seen_at.map(|at| Moment::ago(at, ctx.now)),
+            item: item.clone(),
+        })
+        .collect();
+    let page = AgentsPage {
+        ctx,
+        query,
+        heads: query.heads("/agents", &columns),
+        summary: format!(
+            "{}: {} reporting, {} late, {} down.",
+            plural(agents.len(), "agent"),
+            count(AgentStatus::Online),
+            count(AgentStatus::Stale),
+            count(AgentStatus::Offline)
+        ),
+        pending: count(AgentStatus::Pending),
+        page: query.page(
+            "/agents",
+            rows,
+            |row| row.item.id.clone(),
+            |by, a, b| AgentListItem::compare(by, &a.item, &b.item),
+        ),
+    };
+    page.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::page::Nav;
+    use crate::views::samples::{context, picture};
+
+    fn html(query: &ListQuery) -> String {
+        let agents = AgentListItem::from_picture(&picture());
+        page(&context("Agents", Nav::Agents), &agents, query).expect("rendered")
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_peers_without_agent_are_not_listed() {
+        let html = html(&ListQuery::default());
+        let down = html.find("oul-gw2").expect("the dead gateway");
+        assert!(down < html.find("hel-gw1").expect("the healthy one"));
+        assert!(!html.contains("phone"));
+        assert!(html.contains("3 agents: 1 reporting, 1 late, 1 down."));
+    }
+
+    #[test]
+    fn the_filter_and_the_order_come_from_the_address() {
+        let filtered = html(&ListQuery { q: "OUL".into(), ..ListQuery::default() });
+        assert!(filtered.contains("oul-gw2") && !filtered.contains("hel-gw1"));
+        let sorted = html(&ListQuery { sort: "agent".into(), ..ListQuery::default() });
+        assert!(sorted.contains("aria-sort=\"ascending\""));
+        assert!(sorted.find("hel-gw1") < sorted.find("oul-gw2"));
+    }
+
+    #[test]
+    fn what_a_host_says_is_text() {
+        let mut agents = AgentListItem::from_picture(&picture());
+        agents[0].label = "<script>alert(1)</script>".into();
+        let html = page(&context("Agents", Nav::Agents), &agents, &ListQuery::default())
+            .expect("rendered");
+        assert!(!html.contains("<script>alert") && html.contains("script&#62;alert(1)"));
+    }
+}

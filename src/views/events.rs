@@ -1,0 +1,117 @@
+//! `/events`: the append-only history.
+
+use askama::Template;
+
+use crate::store::row::EventRow;
+
+use super::page::PageContext;
+use super::text::{Moment, encode};
+
+/// One line of history as pages show it.
+#[derive(Debug, Clone)]
+pub struct EventItem {
+    /// When it happened.
+    pub at: Moment,
+    /// Its kind, dotted.
+    pub kind: &'static str,
+    /// The agent's id and page.
+    pub agent: Option<(String, String)>,
+    /// Which thing.
+    pub subject: String,
+    /// Before and after in short.
+    pub change: String,
+    /// The page of the report that proves it.
+    pub report: Option<String>,
+    /// Who or what caused it.
+    pub cause: Option<String>,
+}
+
+/// Longest piece of a value shown in a list; the API has the whole.
+const VALUE_CHARS: usize = 120;
+
+fn short(value: &serde_json::Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if text.chars().count() <= VALUE_CHARS {
+        return text;
+    }
+    let cut: String = text.chars().take(VALUE_CHARS).collect();
+    format!("{cut}…")
+}
+
+impl EventItem {
+    /// A row for people.
+    pub fn new(ctx: &PageContext, row: &EventRow) -> Self {
+        let change = match (&row.before, &row.after) {
+            (None, None) => String::new(),
+            (None, Some(after)) => short(after),
+            (Some(before), None) => format!("was {}", short(before)),
+            (Some(before), Some(after)) => format!("{} → {}", short(before), short(after)),
+        };
+        Self {
+            at: Moment::full(row.at, ctx.now),
+            kind: row.kind.as_str(),
+            agent: row
+                .agent_id
+                .as_ref()
+                .map(|id| (id.to_string(), format!("/agents/{}", encode(id.as_str())))),
+            subject: row.subject.clone(),
+            change,
+            report: row.report.map(|id| format!("/reports/{id}")),
+            cause: row.cause.clone(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "events.html")]
+struct EventsPage<'a> {
+    ctx: &'a PageContext,
+    agent: &'a str,
+    events: Vec<EventItem>,
+    older: Option<String>,
+}
+
+/// The page, newest first. `rows` are in the store's order (oldest first), `agent` is the
+/// filter, and a full `rows` (of `limit`) means that there may be older ones.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn page(
+    ctx: &PageContext,
+    rows: &[EventRow],
+    agent: Option<&str>,
+    limit: usize,
+) -> Result<String, askama::Error> {
+    let agent = agent.unwrap_or_default();
+    let older = rows.first().filter(|_| rows.len() >= limit).map(|oldest| {
+        let filter =
+            if agent.is_empty() { String::new() } else { format!("&agent={}", encode(agent)) };
+        format!("/events?before={}{filter}", oldest.id)
+    });
+    let events = rows.iter().rev().map(|row| EventItem::new(ctx, row)).collect();
+    EventsPage { ctx, agent, events, older }.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::page::Nav;
+    use crate::views::samples::{context, events};
+
+    #[test]
+    fn the_newest_comes_first_and_a_full_page_leads_on() {
+        let ctx = context("Events", Nav::Events);
+        let rows = events();
+        let html = page(&ctx, &rows, Some("oul gw2"), rows.len()).expect("rendered");
+        assert!(html.find("edge.state") < html.find("agent.registered"));
+        assert!(html.contains("/events?before=1&#38;agent=oul%20gw2"));
+        let last = page(&ctx, &rows, None, rows.len() + 1).expect("rendered");
+        assert!(!last.contains("before="));
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let long = serde_json::Value::String("ä".repeat(500));
+        assert_eq!(short(&long).chars().count(), VALUE_CHARS + 1);
+    }
+}

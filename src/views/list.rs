@@ -1,0 +1,167 @@
+//! Lists that are filtered, sorted and paged by their address alone: `?q=`, `?sort=`, `?after=`.
+
+use std::cmp::Ordering;
+
+use super::text::encode;
+
+/// Rows on one page: a screenful or three, and a page stays under 100 kB.
+pub const PAGE_ROWS: usize = 100;
+
+/// What the reader asked of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Only rows that contain this text.
+    pub q: String,
+    /// A column's name, with `-` in front for descending; empty for the list's own order.
+    pub sort: String,
+    /// The id of the last row of the page before.
+    pub after: Option<String>,
+}
+
+/// A column's head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its words.
+    pub label: &'static str,
+    /// The address that sorts by it; `None` if it cannot be sorted by.
+    pub href: Option<String>,
+    /// `ascending`, `descending`, or nothing.
+    pub sorted: Option<&'static str>,
+    /// Classes of its cells.
+    pub class: &'static str,
+}
+
+/// A column: name in the address, words, classes.
+pub type Column = (&'static str, &'static str, &'static str);
+
+/// One page of rows and the way to the next.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// The address of the next page, if there is one.
+    pub next: Option<String>,
+    /// The address of the first page, if this is another.
+    pub first: Option<String>,
+    /// How many rows match in all.
+    pub total: usize,
+}
+
+impl ListQuery {
+    /// The column to sort by, and whether descending.
+    fn order(&self) -> (&str, bool) {
+        match self.sort.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (&self.sort, false),
+        }
+    }
+
+    fn address(&self, path: &str, sort: &str, after: Option<&str>) -> String {
+        let parts = [("q", self.q.as_str()), ("sort", sort), ("after", after.unwrap_or_default())];
+        let query: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+    }
+
+    /// The heads of a list at `path`; a column without a name cannot be sorted by.
+    pub fn heads(&self, path: &str, columns: &[Column]) -> Vec<Head> {
+        let (by, descending) = self.order();
+        columns
+            .iter()
+            .map(|(name, label, class)| {
+                let here = !name.is_empty() && *name == by;
+                let wanted =
+                    if here && !descending { format!("-{name}") } else { (*name).to_owned() };
+                Head {
+                    label,
+                    href: (!name.is_empty()).then(|| self.address(path, &wanted, None)),
+                    sorted: here.then_some(if descending { "descending" } else { "ascending" }),
+                    class,
+                }
+            })
+            .collect()
+    }
+
+    /// Whether any of the texts contains what the reader asked for, whatever the case.
+    pub fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+        let wanted = self.q.trim().to_lowercase();
+        wanted.is_empty() || texts.into_iter().any(|text| text.to_lowercase().contains(&wanted))
+    }
+
+    /// Sorts `rows` by `compare`, which is told the column's name, then by id, and cuts out the
+    /// page after the row `after`. A row that went away since starts the list again.
+    pub fn page<T>(
+        &self,
+        path: &str,
+        mut rows: Vec<T>,
+        id: impl Fn(&T) -> String,
+        compare: impl Fn(&str, &T, &T) -> Ordering,
+    ) -> Page<T> {
+        let (by, descending) = self.order();
+        rows.sort_by(|a, b| {
+            let order = compare(by, a, b);
+            let order = if descending { order.reverse() } else { order };
+            order.then_with(|| id(a).cmp(&id(b)))
+        });
+        let total = rows.len();
+        let start = self
+            .after
+            .as_deref()
+            .and_then(|after| rows.iter().position(|row| id(row) == after))
+            .map_or(0, |last| last + 1);
+        let rows: Vec<T> = rows.into_iter().skip(start).take(PAGE_ROWS).collect();
+        let more = start + rows.len() < total;
+        let last = if more { rows.last().map(&id) } else { None };
+        Page {
+            next: last.map(|last| self.address(path, &self.sort, Some(&last))),
+            first: (start > 0).then(|| self.address(path, &self.sort, None)),
+            rows,
+            total,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_number(_: &str, a: &u32, b: &u32) -> Ordering {
+        a.cmp(b)
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_gap_or_overlap() {
+        let rows: Vec<u32> = (0..250).collect();
+        let mut query = ListQuery { sort: "-n".into(), ..ListQuery::default() };
+        let mut seen = Vec::new();
+        loop {
+            let page = query.page("/x", rows.clone(), u32::to_string, by_number);
+            assert_eq!(page.total, 250);
+            seen.extend(page.rows.clone());
+            let Some(next) = page.next else { break };
+            query.after = next.split("after=").nth(1).map(str::to_owned);
+        }
+        assert_eq!(seen, (0..250).rev().collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn a_head_turns_the_order_round_and_keeps_the_filter() {
+        let query = ListQuery { q: "a&b".into(), sort: "name".into(), after: Some("9".into()) };
+        let heads =
+            query.heads("/x", &[("name", "Name", ""), ("age", "Age", "number"), ("", "", "")]);
+        assert_eq!(heads[0].href.as_deref(), Some("/x?q=a%26b&sort=-name"));
+        assert_eq!(heads[0].sorted, Some("ascending"));
+        assert_eq!(heads[1].href.as_deref(), Some("/x?q=a%26b&sort=age"));
+        assert_eq!((heads[2].href.clone(), heads[2].sorted), (None, None));
+    }
+
+    #[test]
+    fn a_row_that_went_away_starts_the_list_again() {
+        let query = ListQuery { after: Some("gone".into()), ..ListQuery::default() };
+        let page = query.page("/x", vec![2, 1], u32::to_string, by_number);
+        assert_eq!((page.rows, page.next, page.first), (vec![1, 2], None, None));
+    }
+}

@@ -1,0 +1,170 @@
+//! What all pages share: the bar at the top, the theme, and who is looking.
+
+use crate::model::access::Role;
+use crate::model::time::UnixSeconds;
+
+/// The entry of the top bar a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nav {
+    /// The map.
+    Map,
+    /// Agents and their pages.
+    Agents,
+    /// Links and their pages.
+    Links,
+    /// Alarms.
+    Alarms,
+    /// Stored and refused reports.
+    Reports,
+    /// The history.
+    Events,
+    /// Settings.
+    Settings,
+    /// None of them: sign-in and errors.
+    Nowhere,
+}
+
+/// Light, dark, or as the reader's system is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system.
+    #[default]
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// The theme that the cookie `kattila_theme` names; anything unknown is [`Theme::Auto`].
+    pub fn from_cookie(value: &str) -> Self {
+        match value {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::Auto,
+        }
+    }
+
+    /// The word in `data-theme`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// What every page is told beside its own content.
+#[derive(Debug, Clone)]
+pub struct PageContext {
+    /// The page's name, before " - Kattila".
+    pub title: String,
+    /// Its place in the top bar.
+    pub nav: Nav,
+    /// What the reader may do; `None` for strangers, who see pages without the bar's entries.
+    pub role: Option<Role>,
+    /// Whether the reader signed in (and so can sign out).
+    pub signed_in: bool,
+    /// The token every form must bring back; `None` for readers who cannot change anything.
+    pub form_token: Option<String>,
+    /// Colours.
+    pub theme: Theme,
+    /// Alarms that are active and not acknowledged.
+    pub alarms_open: usize,
+    /// The present second.
+    pub now: UnixSeconds,
+    /// `/static/HASH`, before the path of every asset.
+    pub asset_base: String,
+    /// The manager's version.
+    pub version: String,
+    /// Names this answer in the log.
+    pub request_id: String,
+    /// Whether to warn that passwords travel unencrypted.
+    pub plain_http_warning: bool,
+}
+
+/// One entry of the top bar.
+#[derive(Debug, Clone, Copy)]
+pub struct NavItem {
+    /// Where it leads.
+    pub href: &'static str,
+    /// Its word.
+    pub label: &'static str,
+    /// Whether the reader is there.
+    pub current: bool,
+    /// Whether it carries the count of open alarms.
+    pub counts_alarms: bool,
+}
+
+impl PageContext {
+    /// The entries of the top bar, for readers who may see anything at all.
+    pub fn nav_items(&self) -> Vec<NavItem> {
+        if self.role.is_none() {
+            return Vec::new();
+        }
+        [
+            (Nav::Map, "/map", "Map"),
+            (Nav::Agents, "/agents", "Agents"),
+            (Nav::Links, "/links", "Links"),
+            (Nav::Alarms, "/alarms", "Alarms"),
+            (Nav::Reports, "/reports", "Reports"),
+            (Nav::Events, "/events", "Events"),
+            (Nav::Settings, "/settings", "Settings"),
+        ]
+        .into_iter()
+        .map(|(nav, href, label)| NavItem {
+            href,
+            label,
+            current: nav == self.nav,
+            counts_alarms: nav == Nav::Alarms,
+        })
+        .collect()
+    }
+
+    /// Whether the reader may acknowledge and clear alarms on this page.
+    pub fn can_act(&self) -> bool {
+        self.role >= Some(Role::Operator) && self.form_token.is_some()
+    }
+
+    /// Whether the reader may approve and reset agents on this page.
+    pub fn can_admin(&self) -> bool {
+        self.role == Some(Role::Admin) && self.form_token.is_some()
+    }
+
+    /// Whether to offer signing in: not on the sign-in page itself or on errors before it.
+    pub fn offers_sign_in(&self) -> bool {
+        !self.signed_in && self.nav != Nav::Nowhere
+    }
+
+    /// The form token, or nothing.
+    pub fn token(&self) -> &str {
+        self.form_token.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::samples::context;
+
+    #[test]
+    fn strangers_see_no_entries_and_viewers_cannot_act() {
+        let mut ctx = context("Map", Nav::Map);
+        assert!(ctx.can_act() && ctx.can_admin());
+        assert_eq!(ctx.nav_items().iter().filter(|item| item.current).count(), 1);
+        ctx.role = Some(Role::Operator);
+        assert!(ctx.can_act() && !ctx.can_admin());
+        ctx.role = Some(Role::Viewer);
+        assert!(!ctx.can_act());
+        ctx.role = None;
+        assert!(ctx.nav_items().is_empty());
+    }
+
+    #[test]
+    fn an_unknown_theme_follows_the_system() {
+        assert_eq!(Theme::from_cookie("dark").as_str(), "dark");
+        assert_eq!(Theme::from_cookie("\"><script>").as_str(), "auto");
+    }
+}

@@ -1,0 +1,66 @@
+//! `/reports/{id}`: one stored report with what proves it.
+
+use askama::Template;
+
+use crate::model::hex;
+use crate::store::row::StoredReport;
+
+use super::page::PageContext;
+use super::reports::ReportItem;
+use super::text::{Moment, offset};
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct ReportPage<'a> {
+    ctx: &'a PageContext,
+    item: ReportItem,
+    received: Moment,
+    signed: Moment,
+    collected: Option<Moment>,
+    offset: String,
+    form: &'static str,
+    tick: Option<i64>,
+    nonce: &'a str,
+    sha256: String,
+    envelope: String,
+    redacted: bool,
+}
+
+/// The page. The envelope is shown as text; what is not UTF-8 in it cannot have been accepted.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn page(ctx: &PageContext, report: &StoredReport) -> Result<String, askama::Error> {
+    let summary = &report.summary;
+    let page = ReportPage {
+        ctx,
+        item: ReportItem::new(ctx, summary),
+        received: Moment::full(summary.received_at, ctx.now),
+        signed: Moment::full(summary.timestamp, ctx.now),
+        collected: summary.collected_at.map(|at| Moment::full(at, ctx.now)),
+        offset: offset(summary.timestamp.since(summary.received_at)),
+        form: summary.form.as_str(),
+        tick: summary.tick,
+        nonce: &summary.nonce,
+        sha256: hex::encode(&summary.data_sha256),
+        envelope: String::from_utf8_lossy(&report.envelope).into_owned(),
+        redacted: summary.redacted,
+    };
+    page.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::page::Nav;
+    use crate::views::samples::{context, reports};
+
+    #[test]
+    fn the_envelope_is_shown_as_text() {
+        let envelope = br#"{"data":{"hostname":"<b>"}}"#.to_vec();
+        let report = StoredReport { summary: reports().remove(0), envelope };
+        let html = page(&context("Report", Nav::Reports), &report).expect("rendered");
+        assert!(html.contains("&#60;b&#62;") && !html.contains("<b>"));
+        assert!(html.contains("kattila verify"));
+    }
+}

@@ -1,0 +1,434 @@
+//! A small made-up fleet that the tests of all pages share, and a test over every page.
+
+use std::collections::BTreeMap;
+
+use crate::model::access::Role;
+use crate::model::id::{AgentNo, AlarmId, EventId, ReportId};
+use crate::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
+use crate::model::state::{
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
+};
+use crate::model::time::UnixSeconds;
+use crate::store::change::{AgentRecord, AlarmRecord, KeyRecord};
+use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
+use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
+
+use super::list::ListQuery;
+use super::map::GettingStarted;
+use super::page::{Nav, PageContext, Theme};
+use super::reports::RefusalItem;
+use super::settings::{KeySourceItem, SettingItem};
+
+const NOW: UnixSeconds = UnixSeconds(1_795_226_400);
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+pub(super) fn context(title: &str, nav: Nav) -> PageContext {
+    PageContext {
+        title: title.to_owned(),
+        nav,
+        role: Some(Role::Admin),
+        signed_in: true,
+        form_token: Some("form-token".to_owned()),
+        theme: Theme::Auto,
+        alarms_open: 2,
+        now: NOW,
+        asset_base: super::assets::base().to_owned(),
+        version: "0.1.0".to_owned(),
+        request_id: "req-1".to_owned(),
+        plain_http_warning: false,
+    }
+}
+
+fn node(id: &str, label: &str, status: Option<AgentStatus>, role: &str, site: &str) -> Node {
+    Node {
+        id: id.to_owned(),
+        kind: if status.is_some() { NodeKind::Agent } else { NodeKind::External },
+        role: role.to_owned(),
+        agent_id: id.strip_prefix("a:").and_then(|id| id.parse().ok()),
+        label: label.to_owned(),
+        status,
+        fleet_id: "lab".parse().expect("a fleet"),
+        site: site.to_owned(),
+        x: 0.0,
+        y: 0.0,
+        seen_at: status.map(|_| NOW.minus(42)),
+        alarms: 0,
+        addresses: vec!["10.200.0.1".to_owned()],
+    }
+}
+
+fn end(agent: Option<&str>, state: EndState) -> End {
+    End {
+        agent_id: agent.and_then(|id| id.parse().ok()),
+        interface: agent.map(|_| "wg0".to_owned()),
+        public_key: KEY.parse().ok(),
+        state,
+        latest_handshake: agent.map(|_| NOW.minus(50)),
+        rx_bytes: agent.map(|_| 1_200_000),
+        tx_bytes: agent.map(|_| 1_300_000),
+        endpoint: agent.map(|_| "203.0.113.40:51820".to_owned()),
+        allowed_ips: vec!["10.13.0.0/16".to_owned()],
+        persistent_keepalive: agent.map(|_| 25),
+        measured_at: agent.map(|_| NOW.minus(8)),
+    }
+}
+
+fn edge(id: &str, ends: [(&str, EndState); 2], state: EdgeState, reason: &str) -> Edge {
+    let [(a, a_state), (b, b_state)] = ends;
+    Edge {
+        id: id.to_owned(),
+        source: a.to_owned(),
+        target: b.to_owned(),
+        edge_type: "wireguard",
+        state,
+        reason: reason.to_owned(),
+        since: NOW.minus(5_460),
+        ends: [end(a.strip_prefix("a:"), a_state), end(b.strip_prefix("a:"), b_state)],
+    }
+}
+
+/// A healthy gateway, a late host, a dead gateway and a peer without an agent.
+pub(super) fn picture() -> Picture {
+    let site = |id: &str, label: &str| Site {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        fleet_id: "lab".parse().expect("a fleet"),
+        x: 0.0,
+        y: 0.0,
+        r: 100.0,
+        counts: SiteCounts::default(),
+    };
+    let mut down = edge(
+        "00000000000000b2",
+        [("a:hel-gw1", EndState::Down), ("a:oul-gw2", EndState::Unknown)],
+        EdgeState::Down,
+        "No handshake for 9 min while hel-gw1 sends.",
+    );
+    down.ends[0].rx_bytes = Some(0);
+    Picture {
+        v: 1,
+        epoch: "e".to_owned(),
+        sites: vec![site("lab/hel", "Helsinki DC"), site("lab/oul", "Oulu")],
+        nodes: vec![
+            node("a:hel-gw1", "hel-gw1", Some(AgentStatus::Online), "gateway", "lab/hel"),
+            node("a:hel-nas1", "hel-nas1", Some(AgentStatus::Stale), "agent", "lab/hel"),
+            node("a:oul-gw2", "oul-gw2", Some(AgentStatus::Offline), "gateway", "lab/oul"),
+            node("x:lab:phone", "phone-2", None, "external", "lab/hel"),
+        ],
+        edges: vec![
+            edge(
+                "00000000000000b1",
+                [("a:hel-gw1", EndState::Up), ("a:hel-nas1", EndState::Up)],
+                EdgeState::Up,
+                "Handshake 42 s ago.",
+            ),
+            down,
+            edge(
+                "00000000000000b3",
+                [("a:hel-gw1", EndState::Never), ("x:lab:phone", EndState::Missing)],
+                EdgeState::HalfConfigured,
+                "The other end does not list hel-gw1.",
+            ),
+        ],
+        ..Picture::default()
+    }
+}
+
+pub(super) fn start() -> GettingStarted {
+    GettingStarted {
+        manager_url: "http://192.0.2.1:5086".to_owned(),
+        txt_name: Some("_kattila.example.org".to_owned()),
+        key_source: "the TXT record of _kattila.example.org".to_owned(),
+        keys: 1,
+        last_refused: Some("the agent's clock is 14 min off".to_owned()),
+    }
+}
+
+fn alarm(id: i64, kind: AlarmKind, severity: Severity, state: AlarmState, text: &str) -> AlarmRow {
+    let acknowledged = state == AlarmState::Acknowledged;
+    AlarmRow {
+        alarm: AlarmRecord {
+            id: AlarmId(id),
+            kind,
+            subject: "oul-gw2".to_owned(),
+            severity,
+            state,
+            fleet: "lab".parse().ok(),
+            agent: Some(AgentNo(2)),
+            message: text.to_owned(),
+            pending_since: NOW.minus(900),
+            raised_at: Some(NOW.minus(840)),
+            acknowledged_at: acknowledged.then(|| NOW.minus(60)),
+            acknowledged_by: acknowledged.then(|| "admin".to_owned()),
+            note: acknowledged.then(|| "cable is on order".to_owned()),
+            returned_at: None,
+            cleared_at: None,
+            clear_cause: None,
+            good_since: None,
+            count: 1,
+            report: None,
+        },
+        agent_id: "oul-gw2".parse().ok(),
+    }
+}
+
+pub(super) fn alarms() -> Vec<AlarmRow> {
+    use AlarmState::{Acknowledged, Active};
+    vec![
+        alarm(9, AlarmKind::PeerUnknown, Severity::Info, Active, "A key belongs to no agent."),
+        alarm(8, AlarmKind::EdgeDown, Severity::Major, Acknowledged, "hel-gw1 to oul-gw2 is down."),
+        alarm(
+            7,
+            AlarmKind::AgentOffline,
+            Severity::Major,
+            Active,
+            "oul-gw2 has not reported for 2 h.",
+        ),
+    ]
+}
+
+pub(super) fn events() -> Vec<EventRow> {
+    let event = |id, kind, subject: &str, after: &str| EventRow {
+        id: EventId(id),
+        at: NOW.minus(600 - id),
+        recorded_at: NOW.minus(600 - id),
+        kind,
+        fleet: "lab".parse().ok(),
+        agent_id: "oul-gw2".parse().ok(),
+        subject: subject.to_owned(),
+        before: None,
+        after: Some(serde_json::Value::String(after.to_owned())),
+        report: Some(ReportId(4)),
+        cause: None,
+    };
+    vec![
+        event(1, EventKind::AgentRegistered, "oul-gw2", "lab"),
+        event(2, EventKind::EdgeState, "00000000000000b2", "down"),
+    ]
+}
+
+pub(super) fn reports() -> Vec<ReportSummary> {
+    vec![ReportSummary {
+        id: ReportId(4),
+        agent_id: "oul-gw2".parse().expect("an agent"),
+        scheme: Scheme::V1,
+        form: CanonForm::Raw,
+        kid: "45819852fbdfc69a".parse().expect("a kid"),
+        timestamp: NOW.minus(30),
+        collected_at: Some(NOW.minus(31)),
+        received_at: NOW.minus(29),
+        tick: Some(17),
+        nonce: "nonce-1".to_owned(),
+        data_sha256: [7; 32],
+        redacted: false,
+        relay_path: vec!["oul-relay1".parse().expect("an agent")],
+        source: "192.0.2.7".parse().ok(),
+        envelope_bytes: 2_345,
+    }]
+}
+
+pub(super) fn refusals() -> Vec<RefusalItem> {
+    vec![RefusalItem {
+        at: NOW.minus(12),
+        code: "invalid_signature".to_owned(),
+        detail: "Bad signature: none of the 2 keys fits.".to_owned(),
+        agent: Some("oul-gw9".to_owned()),
+        source: Some("192.0.2.9".to_owned()),
+    }]
+}
+
+pub(super) fn keys() -> Vec<KeyRecord> {
+    vec![KeyRecord {
+        kid: "45819852fbdfc69a".parse().expect("a kid"),
+        secret: b"do-not-show-this".to_vec().into(),
+        source: "dns".to_owned(),
+        first_seen: NOW.minus(86_400),
+        last_seen: NOW.minus(20),
+        state: "current".to_owned(),
+        seq: None,
+        nbf: None,
+        exp: None,
+        left_at: None,
+    }]
+}
+
+pub(super) fn key_source() -> KeySourceItem {
+    KeySourceItem {
+        source: "TXT record _kattila.example.org".to_owned(),
+        healthy: true,
+        detail: "The last answer held one key.".to_owned(),
+        last_read_at: Some(NOW.minus(20)),
+        next_read_at: Some(NOW.plus(280)),
+        dnssec: Some("not signed".to_owned()),
+    }
+}
+
+pub(super) fn settings() -> Vec<SettingItem> {
+    vec![SettingItem {
+        name: "KATTILA_REPORT_INTERVAL".to_owned(),
+        value: "30".to_owned(),
+        meaning: "An agent is late after 100 s and down after 180 s.".to_owned(),
+    }]
+}
+
+fn record() -> AgentRecord {
+    AgentRecord {
+        no: AgentNo(2),
+        id: "oul-gw2".parse().expect("an agent"),
+        fleet: "lab".parse().expect("a fleet"),
+        hostname: Some("oul-gw2".to_owned()),
+        agent_version: Some("1.4.2".to_owned()),
+        registered_at: NOW.minus(864_000),
+        last_seen_at: Some(NOW.minus(7_300)),
+        last_tick: Some(17),
+        status: AgentStatus::Offline,
+        status_since: NOW.minus(7_100),
+        scheme: Some(Scheme::V1),
+        canon_form: Some(CanonForm::Raw),
+        kid: "45819852fbdfc69a".parse().ok(),
+        boot_id: Some("7b0c".to_owned()),
+        uptime_seconds: Some(86_400),
+        load: Some([0.5, 0.25, 0.1]),
+        labels: BTreeMap::from([("site".to_owned(), "Oulu".to_owned())]),
+        problems: vec![Problem {
+            path: "wg_peers[3].public_key".to_owned(),
+            detail: "not 32 bytes of base64".to_owned(),
+        }],
+        clock_offset: 1,
+        relay_path: vec!["oul-relay1".parse().expect("an agent")],
+        source: "192.0.2.7".parse().ok(),
+        interfaces_hash: 0,
+        routes_hash: 0,
+        peers_hash: 0,
+        forgotten: false,
+    }
+}
+
+pub(super) fn agent() -> AgentDetail {
+    let interface = Interface {
+        name: "wg1".to_owned(),
+        mac: None,
+        mtu: Some(1_420),
+        state: LinkState::Unknown,
+        flags: vec!["LOWER_UP".to_owned(), "UP".to_owned()],
+        addresses: vec!["10.200.0.7/24".parse().expect("an address")],
+        public_key: KEY.parse().ok(),
+        listen_port: Some(51_820),
+        counters: Counters { rx_errors: Some(3), ..Counters::default() },
+    };
+    let route = Route {
+        table: "main".to_owned(),
+        dst: "10.200.0.0/24".parse().expect("a prefix"),
+        metric: 0,
+        gateway: None,
+        dev: Some("wg1".to_owned()),
+        protocol: Some("kernel".to_owned()),
+        kind: "unicast".to_owned(),
+    };
+    let peer = Peer {
+        interface: "wg1".to_owned(),
+        public_key: KEY.parse().expect("a key"),
+        endpoint: Some("198.51.100.9:51820".to_owned()),
+        allowed_ips: vec!["10.11.0.0/16".parse().expect("a prefix")],
+        latest_handshake: NOW.minus(7_300 + 600 - 1),
+        rx_bytes: 0,
+        tx_bytes: 1_200_000,
+        persistent_keepalive: 25,
+        has_psk: true,
+    };
+    AgentDetail {
+        agent: record(),
+        interfaces: vec![interface],
+        routes: vec![route],
+        peers: vec![(peer, "00000000000000b2".parse().expect("an edge"))],
+    }
+}
+
+/// Every page, by the name of its file.
+fn every_page() -> Vec<(&'static str, String)> {
+    let stored = StoredReport { summary: reports().remove(0), envelope: b"{\"data\":{}}".to_vec() };
+    let mut stranger = context("Sign in", Nav::Nowhere);
+    stranger.role = None;
+    stranger.signed_in = false;
+    let of = |title, nav| context(title, nav);
+    let reports_ctx = of("Reports", Nav::Reports);
+    let report = super::report::page(&of("Report 4", Nav::Reports), &stored);
+    let events_page = super::events::page(&of("Events", Nav::Events), &events(), None, 100);
+    let settings_ctx = of("Settings", Nav::Settings);
+    let settings_page =
+        super::settings::page(&settings_ctx, &key_source(), &keys(), |_| 4, &settings());
+    let mut pages = pages_of_the_network();
+    pages.extend([
+        ("reports", super::reports::page(&reports_ctx, &reports(), &refusals(), None, 100)),
+        ("report", report),
+        ("events", events_page),
+        ("settings", settings_page),
+        ("login", super::login::page(&stranger, None, "/map")),
+        ("error", super::error::page(&stranger, 404, "There is no such page", "Look elsewhere.")),
+    ]);
+    pages.into_iter().map(|(name, page)| (name, page.expect(name))).collect()
+}
+
+fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
+    let listed = super::agents::AgentListItem::from_picture(&picture());
+    let query = ListQuery::default();
+    let map = context("Map", Nav::Map);
+    let agents = context("Agents", Nav::Agents);
+    let links = context("Links", Nav::Links);
+    let alarms_ctx = context("Alarms", Nav::Alarms);
+    let dead = picture().edges.remove(1);
+    let open = super::alarms::Tab::Open;
+    vec![
+        ("map", super::map::page(&map, &picture(), &start())),
+        ("empty", super::map::page(&map, &Picture::default(), &start())),
+        ("agents", super::agents::page(&agents, &listed, &query)),
+        ("agent", super::agent::page(&agents, &agent(), &picture(), &alarms(), &reports())),
+        ("links", super::links::page(&links, &picture(), &query)),
+        ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),
+        ("alarms", super::alarms::page(&alarms_ctx, open, &alarms(), 100)),
+    ]
+}
+
+/// Elements that have no end tag.
+const VOID: [&str; 5] = ["meta", "link", "input", "br", "!doctype"];
+
+fn open_elements(html: &str) -> Vec<String> {
+    let mut open: Vec<String> = Vec::new();
+    for piece in html.split('<').skip(1) {
+        let (tag, _) = piece.split_once('>').expect("a tag ends");
+        let name = tag.split([' ', '\n', '/']).find(|part| !part.is_empty()).expect("a name");
+        if tag.starts_with('/') {
+            assert_eq!(open.pop().as_deref(), Some(name), "in <{tag}> after {open:?}");
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name.to_owned());
+        }
+    }
+    open
+}
+
+#[test]
+fn every_page_is_well_formed_and_fits_the_content_security_policy() {
+    // Kept for `tests/browser/preview.mjs`, which shows them with made-up data.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pages");
+    std::fs::create_dir_all(folder).expect("a place for the pages");
+    for (name, html) in every_page() {
+        std::fs::write(format!("{folder}/{name}.html"), &html).expect("a page kept");
+        assert_eq!(open_elements(&html), Vec::<String>::new(), "{name}");
+        for banned in [" style=", "<style", "javascript:", " onclick=", " onload=", "http-equiv"] {
+            assert!(!html.contains(banned), "{name} has {banned}");
+        }
+        for script in html.split("<script").skip(1) {
+            assert!(script.contains("></script>"), "{name} has an inline script");
+        }
+        let posts = html.matches("method=\"post\"").count();
+        let tokens = html.matches("name=\"form_token\" value=\"form-token\"").count();
+        assert!(posts == tokens || name == "login", "{name}: a form without its token");
+        assert!(html.contains("id=\"main\"") && html.contains("<h1") || name == "map", "{name}");
+        let mut ids: Vec<&str> =
+            html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{name} uses an id twice");
+    }
+}

@@ -1,0 +1,30 @@
+// Builds elements. Text always goes in as text, so nothing a host reports can become markup.
+
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "class") element.className = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export const fill = (element, ...children) => element.replaceChildren(...children.flat().filter(Boolean));
+
+export const byId = (id) => document.getElementById(id);
+
+// A problem+json answer as one sentence, with the number to quote.
+export async function problemOf(response) {
+  const problem = await response.json().catch(() => ({}));
+  const what = problem.detail ?? problem.title ?? `The manager answered ${response.status}.`;
+  return Object.assign(new Error(problem.request_id ? `${what} (request ${problem.request_id})` : what), { status: response.status });
+}
+
+export async function getJson(url) {
+  const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+  if (!response.ok) throw await problemOf(response);
+  return response.json();
+}

@@ -1,0 +1,55 @@
+// Words and numbers as people read them. Pure.
+
+export const NODE_WORDS = {
+  up: "Reporting", late: "Late", down: "Down", stale: "Out of service",
+  pending: "Waiting for approval", none: "No agent",
+};
+
+export const EDGE_WORDS = {
+  up: "Up", idle: "Idle", down: "Down", one_way: "One way",
+  half_configured: "Half configured", never: "Never connected", unknown: "Unknown",
+};
+
+export const END_WORDS = {
+  up: "Handshake is young", idle: "Idle, nothing expects it", overdue: "Handshake overdue",
+  down: "No handshake", never: "No handshake yet", missing: "Does not list the other end",
+  unknown: "No fresh report",
+};
+
+// Which of the four chip colours an edge state wears.
+export const EDGE_CHIP = {
+  up: "up", idle: "stale", down: "down", one_way: "late",
+  half_configured: "late", never: "stale", unknown: "stale",
+};
+
+export const NODE_CHIP = {
+  up: "up", late: "late", down: "down", stale: "stale", pending: "stale", none: "stale",
+};
+
+export const CHIP_MARK = { up: "●", late: "◐", down: "✕", stale: "○" };
+
+// A span of seconds in its two leading units at most: "42 s", "7 min", "2 h", "3 d".
+export function span(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.floor(s / 60)} min`;
+  if (s < 172800) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86400)} d`;
+}
+
+export const ago = (then, now) => (then ? `${span(now - then)} ago` : "never");
+
+export const iso = (seconds) => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+export function bytes(count) {
+  if (count === null || count === undefined) return "—";
+  let [value, unit] = [count, 0];
+  while (value >= 999.5 && unit < UNITS.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+}
+
+export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+
+export const signed = (seconds) => (seconds === 0 ? "none" : `${seconds > 0 ? "+" : "−"}${span(Math.abs(seconds))}`);

@@ -1,0 +1,42 @@
+// The legend: its rows are in the page; here they get their counts and act as filters.
+
+import { counts } from "./scene.js";
+
+export class Legend {
+  constructor(root, changed) {
+    this.filter = { looks: new Set(), states: new Set() };
+    this.rows = [...root.querySelectorAll("button[data-look], button[data-states]")];
+    this.changed = changed;
+    for (const row of this.rows) row.addEventListener("click", () => this.toggle(row));
+  }
+
+  toggle(row) {
+    const on = row.getAttribute("aria-pressed") !== "true";
+    row.setAttribute("aria-pressed", String(on));
+    const [set, names] = row.dataset.look ? [this.filter.looks, [row.dataset.look]] : [this.filter.states, row.dataset.states.split(" ")];
+    for (const name of names) set[on ? "add" : "delete"](name);
+    this.changed();
+  }
+
+  only(name) {
+    const row = this.rows.find((candidate) => candidate.dataset.look === name);
+    if (row) this.toggle(row);
+  }
+
+  clear() {
+    const any = this.filter.looks.size + this.filter.states.size > 0;
+    for (const row of this.rows) row.setAttribute("aria-pressed", "false");
+    this.filter.looks.clear();
+    this.filter.states.clear();
+    return any;
+  }
+
+  update(scene) {
+    const { nodes, edges } = counts(scene);
+    for (const row of this.rows) {
+      const count = row.dataset.look ? nodes[row.dataset.look] : row.dataset.states.split(" ").reduce((sum, state) => sum + (edges[state] ?? 0), 0);
+      row.querySelector(".count").textContent = String(count);
+      row.classList.toggle("none", count === 0);
+    }
+  }
+}

@@ -1,0 +1,133 @@
+// What to draw: for every site, whether it is a bubble, its agents, or its agents with their
+// interfaces, by its size on screen; then the nodes and links that follow. Pure.
+
+import { bow, boxTouches, halves, toScreen } from "./geometry.js";
+import { isBadEdge, lists, look } from "./scene.js";
+
+// A site with many agents is readable from 90 px of radius; a small one much sooner, since what
+// matters is the room per agent.
+export const openRadius = (agents) => Math.min(90, 22 + 12 * Math.sqrt(agents));
+
+// Above this many agents in view, the sites farthest from the middle stay bubbles.
+export const MAX_AGENTS = 1500;
+
+// Pixels between neighbours at 100 %; interfaces appear from 190 %.
+const COMFORT = 40;
+const INTERFACES_FROM = 1.9 * COMFORT;
+
+// Roughly how far apart a site's nodes stand, in world units: its area shared out.
+const spacing = (site, agents) => (site.r * 1.5) / Math.sqrt(Math.max(4, agents));
+
+const inside = (x, y, r, rect) => x + r >= rect.x0 && x - r <= rect.x1 && y + r >= rect.y0 && y - r <= rect.y1;
+
+function placeSites(scene, view, size, rect) {
+  const { inSite } = lists(scene);
+  const sites = [];
+  for (const site of scene.sites.values()) {
+    const members = inSite.get(site.id);
+    const [sx, sy] = toScreen(view, size, site.x, site.y);
+    const sr = site.r * view.k;
+    const room = spacing(site, members.length) * view.k;
+    sites.push({ id: site.id, site, members, sx, sy, sr, room, visible: inside(sx, sy, Math.max(sr, 60), rect), open: false });
+  }
+  const middle = (s) => Math.max(0, Math.hypot(s.sx - size.w / 2, s.sy - size.h / 2) - s.sr);
+  const candidates = sites
+    .filter((s) => s.visible && s.sr >= openRadius(s.members.length))
+    .sort((a, b) => middle(a) - middle(b) || (a.id < b.id ? -1 : 1));
+  let budget = MAX_AGENTS;
+  for (const s of candidates) {
+    s.placed = s.members.map((node) => {
+      const [sx, sy] = toScreen(view, size, node.x, node.y);
+      return { id: node.id, node, sx, sy, room: s.room, look: look(node) };
+    });
+    const shown = s.placed.filter((p) => inside(p.sx, p.sy, 0, rect)).length;
+    if (shown <= budget) {
+      budget -= shown;
+      s.open = true;
+    }
+  }
+  return sites;
+}
+
+// Sizes are in pixels and grow little with the zoom: closeness must buy room, not fatness.
+export function nodeRadius(role, room) {
+  const base = role === "gateway" ? 6.5 : role === "relay" ? 6.5 : role === "external" ? 4.5 : 5;
+  return base * Math.min(1.35, Math.max(0.62, room / COMFORT));
+}
+
+export const bubbleRadius = (agents, sr) => Math.max(15, Math.min(46, sr, 13 + 3.4 * Math.sqrt(agents)));
+
+// How each half is drawn. Where the ends disagree, no half may look healthy.
+export function halfStyle(edge, end) {
+  const state = edge.ends[end].state;
+  if ((edge.state === "one_way" || edge.state === "half_configured") && state !== "down" && state !== "unknown") return "overdue";
+  return state === "missing" ? "overdue" : state;
+}
+
+export const midMark = (edge) =>
+  edge.state === "down" ? "cross"
+  : edge.state === "one_way" || edge.state === "half_configured" ? "differ"
+  : edge.state === "never" ? "hollow" : null;
+
+function collect(scene, at, closed, rect) {
+  const { lane } = lists(scene);
+  const edges = [];
+  const bundles = new Map();
+  for (const edge of scene.edges.values()) {
+    const a = at.get(edge.source);
+    const b = at.get(edge.target);
+    if (a && b) {
+      if (a === b || !boxTouches(a.sx, a.sy, b.sx, b.sy, rect)) continue;
+      const [i, n] = lane.get(edge.id) ?? [0, 1];
+      edges.push({ id: edge.id, edge, a, b, curve: halves(a.sx, a.sy, b.sx, b.sy, bow(i, n)) });
+      continue;
+    }
+    const p = a ?? closed.get(scene.nodes.get(edge.source)?.site);
+    const q = b ?? closed.get(scene.nodes.get(edge.target)?.site);
+    if (!p || !q || p === q) continue;
+    const key = p.id < q.id ? `${p.id}\n${q.id}` : `${q.id}\n${p.id}`;
+    const bundle = bundles.get(key) ?? { id: key, a: p, b: q, count: 0, bad: 0, down: 0, quiet: 0, edges: [] };
+    bundle.count += 1;
+    if (edge.state === "down") bundle.down += 1;
+    if (isBadEdge(edge)) bundle.bad += 1;
+    else if (edge.state !== "up") bundle.quiet += 1;
+    bundle.edges.push(edge.id);
+    bundles.set(key, bundle);
+  }
+  const drawn = [...bundles.values()].filter((g) => boxTouches(g.a.sx, g.a.sy, g.b.sx, g.b.sy, rect));
+  return { edges, bundles: drawn };
+}
+
+// The plan for one picture. `margin` is how many pixels beyond the stage are drawn too.
+export function plan(scene, view, size, margin = 0) {
+  const rect = { x0: -margin, y0: -margin, x1: size.w + margin, y1: size.h + margin };
+  const sites = placeSites(scene, view, size, rect);
+  const at = new Map();
+  const closed = new Map();
+  const nodes = [];
+  let interfaces = false;
+  for (const s of sites) {
+    if (!s.open) {
+      closed.set(s.id, s);
+      s.bubble = bubbleRadius(s.members.length, s.sr);
+      continue;
+    }
+    s.interfaces = s.room >= INTERFACES_FROM;
+    interfaces ||= s.interfaces;
+    for (const p of s.placed) {
+      p.r = nodeRadius(p.node.role, s.room);
+      p.interfaces = s.interfaces;
+      at.set(p.id, p);
+      if (inside(p.sx, p.sy, 40, rect)) nodes.push(p);
+    }
+  }
+  const circles = sites.filter((s) => s.open);
+  const bubbles = sites.filter((s) => !s.open && s.visible && s.members.length > 0);
+  for (const s of bubbles) s.sr = s.bubble;
+  const onStage = nodes.filter((p) => inside(p.sx, p.sy, 0, { x0: 0, y0: 0, x1: size.w, y1: size.h }));
+  return {
+    level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
+    size, margin, circles, bubbles, nodes, shown: onStage.length,
+    ...collect(scene, at, closed, rect),
+  };
+}

@@ -1,0 +1,425 @@
+// The map's page: holds what is chosen and where the view stands, and passes the word between
+// the feed, the plan, the painter and the panels.
+
+import { Announcer, describe, nameOf } from "./a11y.js";
+import { AlarmList } from "./alarms.js";
+import { byId, getJson } from "./dom.js";
+import { iso, plural } from "./format.js";
+import { fit, hit, stepTo, zoomAt } from "./geometry.js";
+import { listen } from "./input.js";
+import { Legend } from "./legend.js";
+import { plan } from "./lod.js";
+import { Painter } from "./paint.js";
+import { Panel } from "./panel.js";
+import { bright, lists, neighbours } from "./scene.js";
+import { Search } from "./search.js";
+import { Feed } from "./sse.js";
+import { read, write } from "./url.js";
+
+const LIMITS = { min: 0.005, max: 60 };
+const FIT_MAX = 2.2;
+const LOST_MS = 60000;
+const TWEEN_MS = 250;
+
+class MapPage {
+  constructor() {
+    this.stage = byId("stage");
+    this.scene = null;
+    this.state = { ...read(location.search) };
+    this.view = this.state.view;
+    this.found = null;
+    this.ages = new Map();
+    this.painter = new Painter(this.stage, byId("probe"));
+    this.announcer = new Announcer(byId("chosen"), byId("news"));
+    this.legend = new Legend(byId("legend"), () => this.refilter());
+    this.panel = new Panel(byId("detail"), {
+      now: () => this.now(),
+      choose: (selection) => this.choose(selection),
+      zoomTo: (selection) => this.zoomTo(selection),
+      filter: (name) => this.legend.only(name),
+      aged: (ages) => {
+        this.ages = ages;
+        this.dirty();
+      },
+    });
+    this.alarms = new AlarmList({
+      root: byId("alarm-list"),
+      count: byId("alarm-count"),
+      canAct: document.body.dataset.canAct === "true",
+      formToken: document.body.dataset.formToken,
+      now: () => this.now(),
+      choose: (agentId) => this.choose({ type: "node", id: `a:${agentId}` }, true),
+    });
+    this.search = new Search(byId("search"), {
+      scene: () => this.scene,
+      found: (nodes, text) => {
+        this.found = nodes;
+        this.state.query = text;
+        this.refilter();
+      },
+      choose: (node) => {
+        this.choose({ type: "node", id: node.id }, true);
+        this.stage.focus();
+      },
+      leave: () => this.stage.focus(),
+    });
+    this.listen();
+    this.feed = this.makeFeed();
+    this.feed.start();
+    this.alarms.refresh();
+  }
+
+  makeFeed() {
+    return new Feed({
+      fetchPicture: () => getJson(this.stage.dataset.topology),
+      openStream: () => new EventSource(this.stage.dataset.stream),
+      setTimeout: (run, ms) => setTimeout(run, ms),
+      clearTimeout: (id) => clearTimeout(id),
+      now: () => Date.now() / 1000,
+    }, {
+      scene: (scene) => this.arrived(scene),
+      patch: () => this.patched(),
+      status: (status) => this.liveState(status),
+      failed: (error) => this.note(`The map could not be loaded: ${error.message}`, "/agents", "Show the table of agents"),
+    });
+  }
+
+  now() {
+    return Date.now() / 1000 + (this.feed?.clockOffset ?? 0);
+  }
+
+  listen() {
+    listen(this.stage, {
+      pan: (dx, dy) => this.move({ ...this.view, x: this.view.x - dx / this.view.k, y: this.view.y - dy / this.view.k }),
+      zoom: (x, y, factor) => this.move(zoomAt(this.view, this.painter.size, x, y, factor, LIMITS)),
+      rest: () => this.rested(),
+      tap: (x, y, slack) => this.plan && this.choose(hit(this.plan, x, y, slack)),
+      open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
+      hover: (x, y) => this.stage.classList.toggle("over", Boolean(this.plan && hit(this.plan, x, y, 0))),
+      key: (verb) => this.key(verb),
+    });
+    const on = (id, run) => byId(id).addEventListener("click", run);
+    on("zoom-in", () => this.zoomBy(1.4));
+    on("zoom-out", () => this.zoomBy(1 / 1.4));
+    on("zoom-fit", () => this.fit());
+    on("problems", () => this.toggleProblems());
+    on("keys", () => byId("help").showModal());
+    on("help-close", () => byId("help").close());
+    new ResizeObserver(() => this.resized()).observe(this.stage.parentElement);
+    document.addEventListener("kattila:theme", () => {
+      this.painter.readPalette();
+      this.dirty();
+    });
+    document.addEventListener("visibilitychange", () => {
+      this.feed.visibility(document.hidden);
+      if (!document.hidden) this.dirty();
+    });
+    this.stage.addEventListener("focus", () => this.dirty());
+    this.stage.addEventListener("blur", () => this.dirty());
+    window.addEventListener("popstate", () => this.restored());
+    setInterval(() => document.hidden || !this.scene || this.panel.draw(), 5000);
+  }
+
+  // ---- what the feed brings
+
+  arrived(scene) {
+    const first = this.scene === null;
+    this.scene = scene;
+    byId("problems").setAttribute("aria-pressed", String(this.state.problems));
+    if (first) this.search.set(this.state.query);
+    this.patched();
+    if (first && !this.view) this.fit(true);
+    if (first && this.state.selected && !this.state.view) this.zoomTo(this.state.selected);
+  }
+
+  patched() {
+    const { scene } = this;
+    byId("empty").hidden = scene.nodes.size > 0;
+    this.stage.hidden = scene.nodes.size === 0;
+    if (!this.view && scene.nodes.size > 0) this.fit(true);
+    this.legend.update(scene);
+    this.announcer.changed(scene);
+    this.panel.show(scene, this.state.selected);
+    clearTimeout(this.refreshing);
+    this.refreshing = setTimeout(() => {
+      this.panel.refresh();
+      this.alarms.refresh();
+    }, 1200);
+    this.refilter();
+  }
+
+  liveState({ state, since }) {
+    const line = byId("live-state");
+    const at = since ? iso(since).slice(11, 19) : "";
+    line.className = `live live-${state}`;
+    line.textContent = { live: "Live", lost: `Reconnecting, data from ${at}`, hidden: "Paused", "signed-out": "Signed out" }[state];
+    clearTimeout(this.lost);
+    if (state === "live" || state === "hidden") this.note(null);
+    if (state === "signed-out") this.note("Your session has ended; the map no longer changes.", "/login", "Sign in again");
+    if (state === "lost") this.lost = setTimeout(() => this.note(`No connection to the manager. This is the network as it was at ${at}.`), LOST_MS);
+  }
+
+  note(text, href = null, label = null) {
+    const bar = byId("bar");
+    bar.hidden = !text;
+    bar.firstElementChild.textContent = text ?? "";
+    bar.lastElementChild.hidden = !href;
+    if (href) {
+      bar.lastElementChild.href = href;
+      bar.lastElementChild.textContent = label;
+    }
+  }
+
+  // ---- what is bright and what is chosen
+
+  refilter() {
+    if (!this.scene) return;
+    this.bright = bright(this.scene, { filter: this.legend.filter, found: this.found, problems: this.state.problems });
+    this.dirty();
+    this.remember(false);
+  }
+
+  toggleProblems() {
+    this.state.problems = !this.state.problems;
+    byId("problems").setAttribute("aria-pressed", String(this.state.problems));
+    this.refilter();
+  }
+
+  choose(selection, centre = false) {
+    this.state.selected = selection && { type: selection.type, id: selection.id };
+    this.ages = new Map();
+    this.panel.show(this.scene, this.state.selected);
+    this.announcer.chosen(describe(this.scene, this.state.selected));
+    this.remember(true);
+    if (centre) this.zoomTo(this.state.selected);
+    this.dirty();
+  }
+
+  open(target, x, y) {
+    if (target?.type === "site") this.zoomTo(target);
+    else if (target?.type === "node" && this.scene.nodes.get(target.id)?.agent_id) location.assign(`/agents/${encodeURIComponent(this.scene.nodes.get(target.id).agent_id)}`);
+    else if (target?.type === "edge") location.assign(`/links/${encodeURIComponent(target.id)}`);
+    else if (this.view) this.move(zoomAt(this.view, this.painter.size, x, y, 1.6, LIMITS), true);
+  }
+
+  // ---- the keyboard
+
+  key(verb) {
+    if (!this.scene || !this.view) return;
+    const steps = ["left", "right", "up", "down"];
+    if (steps.includes(verb)) this.step(verb);
+    else if (verb === "in") this.zoomBy(1.4);
+    else if (verb === "out") this.zoomBy(1 / 1.4);
+    else if (verb === "fit") this.fit();
+    else if (verb === "enter") this.enter();
+    else if (verb === "escape") this.escape();
+    else if (verb === "next" || verb === "previous") this.neighbour(verb === "next" ? 1 : -1);
+    else if (verb === "help") byId("help").showModal();
+    else if (verb === "search") this.search.input.focus();
+    else if (verb === "table") location.assign("/agents");
+  }
+
+  // Where the chosen thing stands on the stage; the middle when nothing is chosen.
+  anchor() {
+    const { selected } = this.state;
+    const { size } = this.painter;
+    const drawn = selected && [...this.plan.nodes, ...this.plan.bubbles].find((item) => item.id === selected.id);
+    if (drawn) return drawn;
+    const link = selected && this.plan.edges.find((edge) => edge.id === selected.id);
+    if (link) return { sx: link.curve.mid[0], sy: link.curve.mid[1] };
+    return { sx: size.w / 2, sy: size.h / 2, nothing: true };
+  }
+
+  step(direction) {
+    const from = this.anchor();
+    const items = [...this.plan.nodes, ...this.plan.bubbles];
+    const nearest = () => items.slice().sort((a, b) => Math.hypot(a.sx - from.sx, a.sy - from.sy) - Math.hypot(b.sx - from.sx, b.sy - from.sy))[0];
+    const next = from.nothing ? nearest() : stepTo(items, from, direction);
+    if (!next) {
+      this.announcer.chosen("Nothing further in that direction");
+      return;
+    }
+    this.choose({ type: next.node ? "node" : "site", id: next.id });
+    this.keepInSight(next);
+  }
+
+  neighbour(by) {
+    const { selected } = this.state;
+    if (selected?.type !== "node") return;
+    const around = [...neighbours(this.scene, this.hub ?? selected.id)].sort();
+    if (!this.hub || !around.includes(selected.id)) this.hub = selected.id;
+    const ring = [...neighbours(this.scene, this.hub)].sort((a, b) => (nameOf(this.scene, a) < nameOf(this.scene, b) ? -1 : 1));
+    if (ring.length === 0) return;
+    const next = ring[(ring.indexOf(selected.id) + by + ring.length) % ring.length];
+    this.choose({ type: "node", id: next });
+    const drawn = this.plan.nodes.find((node) => node.id === next);
+    if (drawn) this.keepInSight(drawn);
+    else this.zoomTo({ type: "node", id: next });
+  }
+
+  keepInSight({ sx, sy }) {
+    const { size } = this.painter;
+    const edge = 50;
+    const dx = sx < edge ? sx - edge : sx > size.w - edge ? sx - size.w + edge : 0;
+    const dy = sy < edge ? sy - edge : sy > size.h - edge ? sy - size.h + edge : 0;
+    if (dx || dy) this.move({ ...this.view, x: this.view.x + dx / this.view.k, y: this.view.y + dy / this.view.k }, true);
+  }
+
+  enter() {
+    const { selected } = this.state;
+    if (!selected) return;
+    if (selected.type === "site" && this.plan.bubbles.some((site) => site.id === selected.id)) this.zoomTo(selected);
+    else byId("detail").querySelector("a, button:not([data-focus=back])")?.focus();
+  }
+
+  // One level back: the selection, then the search, then the filters.
+  escape() {
+    if (this.state.selected) this.choose(null);
+    else if (this.state.query) this.search.set("");
+    else if (this.state.problems) this.toggleProblems();
+    else if (this.legend.clear()) this.refilter();
+  }
+
+  // ---- the view
+
+  inset() {
+    const narrow = this.painter.size.w < 700;
+    const legend = byId("legend");
+    const left = !narrow && legend.open ? Math.min(legend.offsetWidth + 12, this.painter.size.w / 3) : 0;
+    return { left: left + 16, right: narrow ? 52 : 28, top: 34, bottom: narrow ? 30 : 28 };
+  }
+
+  fit(jump = false) {
+    if (!this.scene || this.scene.sites.size === 0) return;
+    this.move(fit([...this.scene.sites.values()], this.painter.size, this.inset(), this.fitLimit()), !jump);
+    this.fitted = true;
+  }
+
+  // A lone pair of agents should not fill the screen.
+  fitLimit() {
+    const widest = Math.max(...[...this.scene.sites.values()].map((site) => site.r), 1e-6);
+    return (FIT_MAX * 160) / widest;
+  }
+
+  zoomBy(factor) {
+    const { w, h } = this.painter.size;
+    if (this.view) this.move(zoomAt(this.view, this.painter.size, w / 2, h / 2, factor, LIMITS), true);
+  }
+
+  zoomTo({ type, id }) {
+    const { nodes, edges, sites } = this.scene;
+    const members = type === "node" ? [nodes.get(id)] : type === "site" ? [sites.get(id)] : [nodes.get(edges.get(id)?.source), nodes.get(edges.get(id)?.target)];
+    const there = members.filter(Boolean);
+    if (there.length === 0) return;
+    const home = (member) => sites.get(member.site) ?? member;
+    const agents = (site) => Math.max(4, lists(this.scene).inSite.get(site.id)?.length ?? 4);
+    const circles = there.map((member) => ({ x: member.x, y: member.y, r: type === "site" ? member.r * 1.08 : (home(member).r * 3.4) / Math.sqrt(agents(home(member))) }));
+    const target = fit(circles, this.painter.size, this.inset(), LIMITS.max);
+    // A node already drawn large enough is only brought to the middle.
+    const keep = type === "node" && this.view && this.plan?.nodes.some((node) => node.id === id);
+    this.move(keep ? { ...this.view, x: there[0].x, y: there[0].y } : target, true);
+  }
+
+  move(view, smooth = false) {
+    cancelAnimationFrame(this.tween);
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (!smooth || calm || !this.view || document.hidden) {
+      this.view = view;
+      this.fitted = false;
+      this.moving();
+      if (smooth || !this.plan) this.rested();
+      return;
+    }
+    const from = this.view;
+    const begin = performance.now();
+    const frame = (time) => {
+      const t = Math.min(1, Math.max(0, (time - begin) / TWEEN_MS));
+      const ease = t * (2 - t);
+      const k = from.k * (view.k / from.k) ** ease;
+      // The middle must follow the scale, or a zoom by buttons would drift.
+      const part = Math.abs(view.k - from.k) < 1e-9 * view.k ? ease : (1 / from.k - 1 / k) / (1 / from.k - 1 / view.k);
+      this.view = { k, x: from.x + (view.x - from.x) * part, y: from.y + (view.y - from.y) * part };
+      this.moving();
+      if (t < 1) this.tween = requestAnimationFrame(frame);
+      else this.rested();
+    };
+    this.tween = requestAnimationFrame(frame);
+  }
+
+  moving() {
+    this.dirty(true);
+  }
+
+  rested() {
+    this.dirty();
+    this.remember(false);
+  }
+
+  resized() {
+    const box = this.stage.parentElement.getBoundingClientRect();
+    if (box.width < 10 || box.height < 10) return;
+    this.painter.resize(box.width, box.height);
+    if (this.fitted) this.fit(true);
+    else this.dirty();
+  }
+
+  // `cheap` frames may show the shifted bitmap; the others draw anew.
+  dirty(cheap = false) {
+    if (!cheap) this.whole = true;
+    if (this.asked) return;
+    this.asked = requestAnimationFrame(() => {
+      this.asked = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    if (!this.scene || !this.view || document.hidden || this.painter.size.w < 10) return;
+    if (!this.whole && this.painter.blit(this.view)) return;
+    this.whole = false;
+    const { selected } = this.state;
+    this.plan = plan(this.scene, this.view, this.painter.size, this.painter.margin);
+    const near = selected?.type === "node" ? neighbours(this.scene, selected.id)
+      : selected?.type === "edge" && this.scene.edges.get(selected.id) ? new Set([this.scene.edges.get(selected.id).source, this.scene.edges.get(selected.id).target]) : null;
+    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, near, ages: this.ages, focused: document.activeElement === this.stage });
+    this.tellStage();
+  }
+
+  // What is drawn, for people (the small line) and for tests (data attributes).
+  tellStage() {
+    const { level, shown, edges, bubbles } = this.plan;
+    const all = this.scene.nodes.size;
+    const words = { sites: `${plural(bubbles.length, "site")}, ${plural(all, "node")}`, agents: `Agents, ${shown} of ${all} shown`, interfaces: `Interfaces, ${shown} of ${all} shown` };
+    byId("level").textContent = words[level];
+    Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, level, seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
+  }
+
+  // ---- the address
+
+  remember(push) {
+    clearTimeout(this.remembering);
+    const save = () => {
+      const { selected, query, problems } = this.state;
+      const search = write({ selected, query, problems, view: this.fitted ? null : this.view });
+      if (search === location.search) return;
+      history[push ? "pushState" : "replaceState"](null, "", `${location.pathname}${search}`);
+    };
+    if (push) save();
+    else this.remembering = setTimeout(save, 300);
+  }
+
+  restored() {
+    const { selected, query, problems, view } = read(location.search);
+    Object.assign(this.state, { selected, query, problems });
+    byId("problems").setAttribute("aria-pressed", String(problems));
+    this.search.set(query);
+    this.panel.show(this.scene, selected);
+    this.announcer.chosen(describe(this.scene, selected));
+    if (view) this.move(view, true);
+    else this.fit();
+  }
+}
+
+const page = new MapPage();
+// A renderer that fails must leave a way to the facts.
+window.addEventListener("error", (event) => page.note(`The map stopped drawing: ${event.message}.`, "/agents", "Show the table of agents"));

@@ -1,0 +1,171 @@
+// What the map knows: the fleet as the manager last told it. Pure: no drawing, no network.
+// Members are changed in place, so that lists built from them stay true between patches; only
+// a change of structure (a member comes, goes or moves) builds those lists anew.
+
+const STATUS_LOOK = { online: "up", stale: "late", offline: "down", pending: "pending", retired: "stale" };
+
+// How a node looks: up, late, down, stale, pending, or none for a peer without an agent.
+export const look = (node) => (node.kind === "external" ? "none" : STATUS_LOOK[node.status] ?? "stale");
+
+const NODE_RANK = { down: 0, late: 1, pending: 2, stale: 3, none: 4, up: 5 };
+const EDGE_RANK = { down: 0, one_way: 1, half_configured: 2, unknown: 3, never: 4, idle: 5, up: 6 };
+
+// Smaller is worse.
+export const nodeRank = (node) => NODE_RANK[look(node)];
+export const edgeRank = (edge) => EDGE_RANK[edge.state] ?? 3;
+
+export const isBadEdge = (edge) => edgeRank(edge) <= 2;
+
+const byId = (items) => new Map(items.map((item) => [item.id, item]));
+
+export function fromSnapshot(picture) {
+  return {
+    epoch: picture.epoch,
+    seq: picture.seq,
+    layoutRev: picture.layout_rev,
+    t: picture.generated_at,
+    alarmsOpen: picture.alarms_open ?? 0,
+    sites: byId(picture.sites),
+    nodes: byId(picture.nodes),
+    edges: byId(picture.edges),
+    lists: null,
+  };
+}
+
+function applyPart(members, part, structural) {
+  let restructured = false;
+  for (const change of part?.set ?? []) {
+    const old = members.get(change.id);
+    if (!old || structural.some((name) => name in change && change[name] !== old[name])) restructured = true;
+    if (old) Object.assign(old, change);
+    else members.set(change.id, change);
+  }
+  for (const id of part?.del ?? []) restructured = members.delete(id) || restructured;
+  return restructured;
+}
+
+// "applied", "old" (already known) or "gap" (a snapshot is needed). A patch whose range begins
+// before and ends after what is known carries values, so it is applied whole.
+export function applyPatch(scene, patch) {
+  if (patch.seq <= scene.seq) return "old";
+  if (patch.from > scene.seq) return "gap";
+  const nodes = applyPart(scene.nodes, patch.n, ["site", "x", "y"]);
+  const edges = applyPart(scene.edges, patch.e, ["source", "target"]);
+  const sites = applyPart(scene.sites, patch.s, ["x", "y", "r"]);
+  if (nodes || edges || sites) scene.lists = null;
+  scene.seq = patch.seq;
+  scene.t = patch.t;
+  if (patch.alarms) scene.alarmsOpen = patch.alarms.open;
+  return "applied";
+}
+
+// Moves members to new places; false if the layout is one this scene cannot follow.
+export function applyLayout(scene, { layout_rev: rev, moved }) {
+  if (rev < scene.layoutRev) return false;
+  for (const [id, x, y] of moved) {
+    const member = scene.nodes.get(id) ?? scene.sites.get(id);
+    if (member) Object.assign(member, { x, y });
+  }
+  scene.layoutRev = rev;
+  scene.lists = null;
+  return true;
+}
+
+// Lists by site, by node and by pair, built once per change of structure.
+export function lists(scene) {
+  if (scene.lists) return scene.lists;
+  const inSite = new Map([...scene.sites.keys()].map((id) => [id, []]));
+  for (const node of scene.nodes.values()) inSite.get(node.site)?.push(node);
+  const atNode = new Map();
+  const pairs = new Map();
+  const push = (map, key, value) => (map.has(key) ? map.get(key).push(value) : map.set(key, [value]));
+  for (const edge of scene.edges.values()) {
+    push(atNode, edge.source, edge);
+    if (edge.target !== edge.source) push(atNode, edge.target, edge);
+    push(pairs, edge.source < edge.target ? `${edge.source}\n${edge.target}` : `${edge.target}\n${edge.source}`, edge);
+  }
+  const lane = new Map();
+  for (const group of pairs.values()) {
+    if (group.length > 1) group.forEach((edge, i) => lane.set(edge.id, [i, group.length]));
+  }
+  scene.lists = { inSite, atNode, lane };
+  return scene.lists;
+}
+
+export const edgesOf = (scene, nodeId) => lists(scene).atNode.get(nodeId) ?? [];
+
+export const otherEnd = (edge, nodeId) => (edge.source === nodeId ? edge.target : edge.source);
+
+export const endOf = (edge, nodeId) => (edge.source === nodeId ? 0 : 1);
+
+export function neighbours(scene, nodeId) {
+  return new Set(edgesOf(scene, nodeId).map((edge) => otherEnd(edge, nodeId)));
+}
+
+// How many nodes wear each look and how many links are in each state.
+export function counts(scene) {
+  const nodes = { up: 0, late: 0, down: 0, stale: 0, pending: 0, none: 0 };
+  const edges = { up: 0, idle: 0, down: 0, one_way: 0, half_configured: 0, never: 0, unknown: 0 };
+  for (const node of scene.nodes.values()) nodes[look(node)] += 1;
+  for (const edge of scene.edges.values()) edges[edge.state] = (edges[edge.state] ?? 0) + 1;
+  return { nodes, edges, agents: scene.nodes.size - nodes.none };
+}
+
+// The nodes in trouble, worst first: state, then open alarms, then name.
+export function worstFirst(scene, limit) {
+  return [...scene.nodes.values()]
+    .filter((node) => nodeRank(node) < NODE_RANK.stale || node.alarms > 0)
+    .sort((a, b) => nodeRank(a) - nodeRank(b) || b.alarms - a.alarms || (a.label < b.label ? -1 : 1))
+    .slice(0, limit);
+}
+
+const keysOf = (scene, node) =>
+  edgesOf(scene, node.id).map((edge) => edge.ends[endOf(edge, node.id)]?.public_key ?? "");
+
+// Nodes whose name, id, address or key contains the text; beginnings of names first.
+export function search(scene, text) {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === "") return [];
+  const found = [];
+  for (const node of scene.nodes.values()) {
+    const name = node.label.toLowerCase();
+    const score = name.startsWith(wanted) ? 0
+      : name.includes(wanted) ? 1
+      : node.id.toLowerCase().includes(wanted) ? 2
+      : node.addresses.some((address) => address.startsWith(wanted)) ? 2
+      : wanted.length >= 4 && keysOf(scene, node).some((key) => key.toLowerCase().startsWith(wanted)) ? 3
+      : null;
+    if (score !== null) found.push([score, node]);
+  }
+  return found.sort(([a, m], [b, n]) => a - b || (m.label < n.label ? -1 : 1)).map(([, node]) => node);
+}
+
+// What stays bright: null for everything, else {nodes, edges} as sets of ids.
+// `filter` is {looks, states} as sets, `found` the search's nodes or null.
+export function bright(scene, { filter, found, problems }) {
+  const filtered = filter && (filter.looks.size > 0 || filter.states.size > 0);
+  if (!found && !problems && !filtered) return null;
+  let nodes = new Set(scene.nodes.keys());
+  let edges = new Set(scene.edges.keys());
+  const keep = (wantNode, wantEdge) => {
+    edges = new Set([...edges].filter((id) => wantEdge(scene.edges.get(id))));
+    nodes = new Set([...nodes].filter((id) => wantNode(scene.nodes.get(id))));
+  };
+  if (problems) {
+    const ends = new Set();
+    for (const edge of scene.edges.values()) if (isBadEdge(edge)) ends.add(edge.source).add(edge.target);
+    keep((node) => ["down", "late"].includes(look(node)) || node.alarms > 0 || ends.has(node.id), isBadEdge);
+  }
+  if (filtered) {
+    keep((node) => filter.looks.has(look(node)), (edge) => filter.states.has(edge.state));
+    for (const id of edges) {
+      const edge = scene.edges.get(id);
+      nodes.add(edge.source).add(edge.target);
+    }
+  }
+  if (found) {
+    const ids = new Set(found.map((node) => node.id));
+    keep((node) => ids.has(node.id), (edge) => ids.has(edge.source) && ids.has(edge.target));
+  }
+  return { nodes, edges };
+}

@@ -1,0 +1,98 @@
+// Shows the pages with made-up data, without a manager:
+//   cargo test --lib views && node tests/browser/preview.mjs [small|large|empty] [PORT]
+// The pages are those the view tests keep in target/pages; the map is live: every two seconds
+// an agent changes its state. Headers are the manager's, so a violation shows here too.
+
+import { createServer } from "node:http";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { agentDetail, alarms, topology } from "./mock.mjs";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml", html: "text/html; charset=utf-8" };
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+const seconds = () => Math.floor(Date.now() / 1000);
+
+export function preview(shape, port, changeEvery = 2000) {
+  const picture = topology(shape, seconds());
+  const watchers = new Set();
+  let turn = 0;
+  const say = (stream, event, data, id = null) => stream.write(`event: ${event}\n${id ? `id: ${id}\n` : ""}data: ${JSON.stringify(data)}\n\n`);
+
+  function change() {
+    const agents = picture.nodes.filter((node) => node.role === "agent");
+    if (agents.length === 0) return;
+    const node = agents[(turn * 7) % agents.length];
+    turn += 1;
+    const before = node.status;
+    node.status = before === "online" ? "offline" : "online";
+    node.seen_at = seconds();
+    const site = picture.sites.find((candidate) => candidate.id === node.site);
+    site.counts[before] -= 1;
+    site.counts[node.status] += 1;
+    const edges = picture.edges.filter((edge) => edge.source === node.id || edge.target === node.id);
+    for (const edge of edges) {
+      const down = node.status === "offline";
+      edge.state = down ? "down" : "up";
+      const own = edge.source === node.id ? 0 : 1;
+      edge.ends[own].state = down ? "unknown" : "up";
+      edge.ends[1 - own].state = down ? "down" : "up";
+    }
+    const from = picture.seq;
+    picture.seq += 1;
+    const patch = { from, seq: picture.seq, t: seconds(), n: { set: [node], del: [] }, e: { set: edges, del: [] }, s: { set: [site], del: [] }, alarms: { open: 3 } };
+    for (const stream of watchers) say(stream, "patch", patch, `mock:${picture.seq}`);
+  }
+  const timer = changeEvery > 0 ? setInterval(change, changeEvery) : null;
+
+  const json = (response, body, status = 200) => {
+    response.writeHead(status, { "Content-Type": status === 200 ? "application/json" : "application/problem+json" });
+    response.end(JSON.stringify(body));
+  };
+  const file = (response, path) => {
+    response.writeHead(200, { "Content-Type": TYPES[path.split(".").pop()] ?? "text/plain", "Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff" });
+    response.end(readFileSync(path));
+  };
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(request.url.split("?")[0]);
+    const [, first, second, , fourth] = path.split("/");
+    try {
+      if (first === "static") file(response, join(ROOT, "static", normalize(path.split("/").slice(3).join("/"))));
+      else if (path === "/api/v1/topology") json(response, picture);
+      else if (path === "/api/v1/stream") {
+        response.writeHead(200, { "Content-Type": "text/event-stream" });
+        say(response, "hello", { epoch: picture.epoch, seq: picture.seq, layout_rev: 1, now: seconds() });
+        watchers.add(response);
+        request.on("close", () => watchers.delete(response));
+      } else if (path.startsWith("/api/v1/agents/")) json(response, agentDetail(picture, fourth, seconds()) ?? { detail: "There is no such agent." });
+      else if (path.startsWith("/api/v1/edges/")) json(response, picture.edges.find((edge) => edge.id === fourth));
+      else if (path === "/status/alarms") json(response, alarms(picture, seconds()));
+      else if (request.method === "POST") json(response, { code: "forbidden", title: "Not here", detail: "The preview changes nothing.", request_id: "preview" }, 403);
+      else {
+        const page = ["map", ""].includes(first) ? (shape === "empty" ? "empty" : "map") : second ? { agents: "agent", links: "link", reports: "report" }[first] : first;
+        file(response, join(ROOT, "target/pages", `${page}.html`));
+      }
+    } catch (error) {
+      json(response, { title: "Not found", detail: error.message }, 404);
+    }
+  });
+  return new Promise((resolve) => {
+    server.listen(port, "127.0.0.1", () => resolve({
+      url: `http://127.0.0.1:${server.address().port}`,
+      picture,
+      change,
+      close: () => {
+        clearInterval(timer);
+        server.closeAllConnections();
+        server.close();
+      },
+    }));
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { url } = await preview(process.argv[2] ?? "small", Number(process.argv[3] ?? 0));
+  console.log(`open ${url}/map`);
+}

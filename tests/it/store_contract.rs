@@ -1,0 +1,470 @@
+//! What every store must do, whatever it is made of. A new store adds one function that makes
+//! it and one test that runs the suite on it.
+
+use std::sync::Arc;
+
+use kattila::model::id::{AgentNo, AlarmId, EventId, ReportId};
+use kattila::model::state::{AgentStatus, AlarmState, EventKind};
+use kattila::model::time::UnixSeconds;
+use kattila::store::change::{AgentDynamic, Change, DynamicState, PeerDynamic};
+use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
+use kattila::store::sqlite::{Durability, open};
+use kattila::store::{Reader, StoreError, Writer};
+
+use crate::store_samples::{
+    T, agent, alarm, bare_agent, bare_interface, edge, edge_id, envelope, event, interface, key,
+    only_report, peer, place, report, route, session, wg_key,
+};
+
+type Store = (Box<dyn Writer>, Arc<dyn Reader>);
+
+#[test]
+fn sqlite_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for durability in [Durability::Full, Durability::Normal] {
+        let count = std::cell::Cell::new(0);
+        suite(|| {
+            count.set(count.get() + 1);
+            let db = dir.path().join(format!("{durability:?}-{}.db", count.get()));
+            let opened = open(&db, durability).unwrap();
+            (Box::new(opened.writer), opened.reader)
+        });
+    }
+}
+
+/// Runs every case on an empty store of its own.
+fn suite(make: impl Fn() -> Store) {
+    an_empty_store_is_empty(make());
+    everything_comes_back(make());
+    a_second_change_replaces_values(make());
+    removals_remove(make());
+    one_bad_change_does_not_sink_the_batch(make());
+    a_forgotten_batch_leaves_nothing(make());
+    one_alarm_per_thing_is_open(make());
+    flushed_values_come_back(make());
+    replay_memory_is_exact(make());
+    reports_are_paged(make());
+    events_are_paged(make());
+    alarms_are_filtered(make());
+    envelopes_come_back_byte_for_byte(make());
+    numbers_keep_their_names(make());
+    keys_sessions_and_notes(make());
+    a_stop_is_orderly(make());
+}
+
+fn write(writer: &mut dyn Writer, changes: &[Change]) {
+    writer.begin().unwrap();
+    for change in changes {
+        writer.record(change).unwrap();
+    }
+    writer.commit().unwrap();
+}
+
+fn everything() -> Change {
+    Change {
+        agents: vec![agent(1), bare_agent(2)],
+        report: Some(report(1, 1)),
+        interfaces_set: vec![
+            (AgentNo(1), interface("wg0", 1)),
+            (AgentNo(1), bare_interface("dummy0")),
+        ],
+        routes_added: vec![
+            (AgentNo(1), route("0.0.0.0/0", Some("10.0.0.1"))),
+            (AgentNo(1), route("10.0.0.0/24", None)),
+            (AgentNo(1), route("9.0.0.0/8", None)),
+        ],
+        peers_set: vec![peer(1, 9), peer(1, 8)],
+        edges_set: vec![edge(9), edge(8)],
+        alarms: vec![alarm(1, "e9", AlarmState::Active), alarm(2, "e8", AlarmState::Cleared)],
+        events: vec![event(Some(1), "wg0"), event(None, "manager")],
+        keys: vec![key("45819852fbdfc69a", "current")],
+        layout: vec![place("a:agent-1")],
+        sessions: vec![session(1)],
+        meta: vec![("layout_rev", String::from("3"))],
+        ..Change::default()
+    }
+}
+
+fn an_empty_store_is_empty((mut writer, reader): Store) {
+    let fleet = writer.load_fleet().unwrap();
+    assert!(fleet.agents.is_empty() && fleet.alarms.is_empty() && fleet.meta.is_empty());
+    assert_eq!((fleet.last_report, fleet.last_alarm), (ReportId(0), AlarmId(0)));
+    assert_eq!(reader.last_event().unwrap(), EventId(0));
+    assert!(reader.agent(&"nobody".parse().unwrap()).unwrap().is_none());
+    assert!(reader.report(ReportId(1)).unwrap().is_none());
+    assert!(reader.alarm(AlarmId(1)).unwrap().is_none());
+    assert!(reader.session(&[0; 32]).unwrap().is_none());
+    let stats = reader.stats().unwrap();
+    assert_eq!((stats.reports, stats.events), (0, 0));
+}
+
+fn everything_comes_back((mut writer, reader): Store) {
+    write(&mut *writer, &[everything()]);
+    let FleetSnapshot {
+        agents,
+        peers,
+        edges,
+        wg_keys,
+        addresses,
+        alarms,
+        keys,
+        layout,
+        meta,
+        last_report,
+        last_alarm,
+        flushed_upto,
+    } = writer.load_fleet().unwrap();
+    assert_eq!(agents, [agent(1), bare_agent(2)]);
+    assert_eq!(peers, [peer(1, 8), peer(1, 9)]);
+    assert_eq!(edges, [edge(8), edge(9)]);
+    assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
+    let expected: Vec<_> = interface("wg0", 1)
+        .addresses
+        .into_iter()
+        .map(|address| (AgentNo(1), String::from("wg0"), address))
+        .collect();
+    assert_eq!(addresses, expected);
+    assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
+    assert_eq!(keys.len(), 1);
+    assert_eq!(layout, [place("a:agent-1")]);
+    assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
+    assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
+
+    let detail = reader.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(detail.agent, agent(1));
+    assert_eq!(detail.interfaces, [bare_interface("dummy0"), interface("wg0", 1)]);
+    // In the order of the values: 9.0.0.0/8 before 10.0.0.0/24.
+    let mut routes = vec![
+        route("0.0.0.0/0", Some("10.0.0.1")),
+        route("9.0.0.0/8", None),
+        route("10.0.0.0/24", None),
+    ];
+    routes.sort();
+    assert_eq!(detail.routes, routes);
+    assert_eq!(detail.peers[0], (peer(1, 8).peer, edge_id(8)));
+    let (interfaces, routes_again) = writer.sections(AgentNo(1)).unwrap();
+    assert_eq!((interfaces, routes_again), (detail.interfaces, routes));
+}
+
+fn a_second_change_replaces_values((mut writer, reader): Store) {
+    write(&mut *writer, &[everything()]);
+    let mut changed = agent(2);
+    changed.status = AgentStatus::Offline;
+    let mut older_edge = edge(9);
+    older_edge.first_seen = T.plus(500);
+    older_edge.reason = String::from("No handshake for 300 s.");
+    write(
+        &mut *writer,
+        &[Change {
+            agents: vec![changed.clone()],
+            interfaces_set: vec![(AgentNo(1), bare_interface("wg0"))],
+            routes_added: vec![(AgentNo(1), route("9.0.0.0/8", None))],
+            edges_set: vec![older_edge.clone()],
+            alarms: vec![alarm(1, "e9", AlarmState::Cleared)],
+            meta: vec![("layout_rev", String::from("4"))],
+            ..Change::default()
+        }],
+    );
+    let fleet = writer.load_fleet().unwrap();
+    assert_eq!(fleet.agents, [agent(1), changed]);
+    assert_eq!(fleet.edges[1].reason, older_edge.reason);
+    assert_eq!(fleet.edges[1].first_seen, T, "an edge does not become younger");
+    assert!(fleet.alarms.is_empty() && fleet.wg_keys.is_empty());
+    assert_eq!(fleet.meta[0].1, "4");
+    assert_eq!(writer.sections(AgentNo(1)).unwrap().1.len(), 3, "the route was there already");
+    let row = reader.alarm(AlarmId(1)).unwrap().unwrap();
+    assert_eq!(row.alarm, alarm(1, "e9", AlarmState::Cleared));
+    assert_eq!(row.agent_id, Some("agent-1".parse().unwrap()));
+}
+
+fn removals_remove((mut writer, reader): Store) {
+    write(&mut *writer, &[everything()]);
+    write(
+        &mut *writer,
+        &[Change {
+            interfaces_removed: vec![(AgentNo(1), String::from("dummy0"))],
+            routes_removed: vec![(AgentNo(1), route("0.0.0.0/0", Some("10.0.0.1")))],
+            peers_removed: vec![(AgentNo(1), String::from("wg0"), wg_key(9))],
+            edges_removed: vec![edge_id(9)],
+            sessions_removed: vec![[1; 32]],
+            ..Change::default()
+        }],
+    );
+    let detail = reader.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(detail.interfaces, [interface("wg0", 1)]);
+    assert_eq!(detail.routes, [route("9.0.0.0/8", None), route("10.0.0.0/24", None)]);
+    assert_eq!(detail.peers, [(peer(1, 8).peer, edge_id(8))]);
+    assert_eq!(writer.load_fleet().unwrap().edges, [edge(8)]);
+    assert!(reader.session(&[1; 32]).unwrap().is_none());
+
+    // A reset clears first and inserts after, in one change.
+    write(
+        &mut *writer,
+        &[Change {
+            agents_cleared: vec![AgentNo(1)],
+            interfaces_set: vec![(AgentNo(1), bare_interface("lo"))],
+            ..Change::default()
+        }],
+    );
+    let detail = reader.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(detail.interfaces, [bare_interface("lo")]);
+    assert!(detail.routes.is_empty() && detail.peers.is_empty());
+    assert_eq!(reader.stats().unwrap().reports, 1, "reports stay");
+}
+
+fn one_bad_change_does_not_sink_the_batch((mut writer, reader): Store) {
+    writer.begin().unwrap();
+    writer.record(&Change { agents: vec![agent(1)], ..Change::default() }).unwrap();
+    writer.record(&only_report(1, 1)).unwrap();
+    let bad = [
+        // The same number again; an agent that is not there; a rule broken at the very end.
+        only_report(1, 1),
+        only_report(2, 99),
+        Change {
+            report: Some(report(2, 1)),
+            events: vec![event(Some(1), "wg0")],
+            keys: vec![key("45819852fbdfc69a", "no such state")],
+            ..Change::default()
+        },
+    ];
+    for change in &bad {
+        let error = writer.record(change).unwrap_err();
+        assert!(matches!(error, StoreError::Constraint(_)), "{error}");
+    }
+    writer.record(&only_report(3, 1)).unwrap();
+    writer.commit().unwrap();
+    let ids: Vec<_> =
+        reader.audit(ReportId(0), 9).unwrap().iter().map(|row| row.summary.id.0).collect();
+    assert_eq!(ids, [1, 3]);
+    assert_eq!(reader.last_event().unwrap(), EventId(0), "nothing of a bad change is kept");
+}
+
+fn a_forgotten_batch_leaves_nothing((mut writer, reader): Store) {
+    writer.begin().unwrap();
+    writer.record(&everything()).unwrap();
+    assert!(reader.agent(&"agent-1".parse().unwrap()).unwrap().is_none(), "not before the commit");
+    writer.rollback();
+    assert!(reader.agent(&"agent-1".parse().unwrap()).unwrap().is_none());
+    write(&mut *writer, &[everything()]);
+    assert!(reader.agent(&"agent-1".parse().unwrap()).unwrap().is_some());
+}
+
+fn one_alarm_per_thing_is_open((mut writer, _reader): Store) {
+    write(&mut *writer, &[everything()]);
+    let twin = Change { alarms: vec![alarm(3, "e9", AlarmState::Pending)], ..Change::default() };
+    writer.begin().unwrap();
+    assert!(matches!(writer.record(&twin), Err(StoreError::Constraint(_))));
+    // In one change, in either order, the old one makes room for the new one.
+    let relay = vec![alarm(3, "e9", AlarmState::Pending), alarm(1, "e9", AlarmState::Cleared)];
+    writer.record(&Change { alarms: relay, ..Change::default() }).unwrap();
+    writer.commit().unwrap();
+    let open = writer.load_fleet().unwrap().alarms;
+    assert_eq!(open, [alarm(3, "e9", AlarmState::Pending)]);
+}
+
+fn flushed_values_come_back((mut writer, _reader): Store) {
+    write(&mut *writer, &[everything()]);
+    let moved = AgentDynamic {
+        no: AgentNo(2),
+        last_seen_at: T.plus(99),
+        last_tick: Some(5),
+        uptime_seconds: Some(u64::MAX),
+        load: Some([1.0, 2.0, 3.0]),
+        clock_offset: 2,
+    };
+    let stranger = AgentDynamic { no: AgentNo(404), ..moved.clone() };
+    let peer_moved = PeerDynamic {
+        agent: AgentNo(1),
+        interface: String::from("wg0"),
+        public_key: wg_key(9),
+        latest_handshake: T.plus(50),
+        rx_bytes: 10,
+        tx_bytes: 20,
+        measured_at: T.plus(60),
+    };
+    let state = DynamicState { agents: vec![moved, stranger], peers: vec![peer_moved] };
+    writer.flush(&state, ReportId(1)).unwrap();
+    let fleet = writer.load_fleet().unwrap();
+    assert_eq!(fleet.flushed_upto, ReportId(1));
+    assert_eq!(fleet.agents.len(), 2);
+    let agent = &fleet.agents[1];
+    assert_eq!((agent.last_seen_at, agent.last_tick), (Some(T.plus(99)), Some(5)));
+    assert_eq!((agent.load, agent.clock_offset), (Some([1.0, 2.0, 3.0]), 2));
+    // Counters end at the largest signed number.
+    assert_eq!(agent.uptime_seconds, Some(i64::MAX.cast_unsigned()));
+    assert_eq!(fleet.agents[0], crate::store_samples::agent(1), "untouched");
+    let peer = &fleet.peers[1];
+    assert_eq!(peer.peer.latest_handshake, T.plus(50));
+    assert_eq!((peer.peer.rx_bytes, peer.peer.tx_bytes), (10, 20));
+    assert_eq!(peer.measured_at, T.plus(60));
+}
+
+fn replay_memory_is_exact((mut writer, _reader): Store) {
+    let agents = Change { agents: vec![agent(1), agent(2)], ..Change::default() };
+    let reports = (1..=20).map(|id| only_report(id, 1 + id % 2));
+    let changes: Vec<_> = std::iter::once(agents).chain(reports).collect();
+    write(&mut *writer, &changes);
+    let rows = writer.replay_rows(AgentNo(1), T.plus(11)).unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row.id.0).collect();
+    assert_eq!(ids, [12, 14, 16, 18, 20]);
+    let row = &rows[0];
+    assert_eq!((row.nonce.as_str(), row.tick), ("nonce-12", Some(12)));
+    assert_eq!((row.timestamp, row.received_at), (T.plus(12), T.plus(12)));
+    assert_eq!(row.data_sha256, [12; 32]);
+    assert_eq!(writer.replay_rows(AgentNo(1), UnixSeconds(0)).unwrap().len(), 10);
+    assert!(writer.replay_rows(AgentNo(3), UnixSeconds(0)).unwrap().is_empty());
+}
+
+fn reports_are_paged((mut writer, reader): Store) {
+    let agents = Change { agents: vec![agent(1), agent(2)], ..Change::default() };
+    let reports = (1..=20).map(|id| only_report(id, 1 + id % 2));
+    let changes: Vec<_> = std::iter::once(agents).chain(reports).collect();
+    write(&mut *writer, &changes);
+    let page = |agent: Option<&str>, before: Option<i64>, limit| -> Vec<i64> {
+        let agent = agent.map(|agent| agent.parse().unwrap());
+        let filter = ReportFilter { agent, before: before.map(ReportId), limit };
+        reader.reports(&filter).unwrap().iter().map(|row| row.id.0).collect()
+    };
+    assert_eq!(page(None, None, 3), [20, 19, 18]);
+    assert_eq!(page(None, Some(18), 3), [17, 16, 15]);
+    assert_eq!(page(Some("agent-2"), None, 3), [19, 17, 15]);
+    assert_eq!(page(Some("agent-2"), Some(5), 9), [3, 1]);
+    assert_eq!(page(Some("nobody"), None, 9), [0; 0]);
+    assert_eq!(page(None, None, 0), [0; 0]);
+    let audit = reader.audit(ReportId(17), 2).unwrap();
+    assert_eq!(audit.iter().map(|row| row.summary.id.0).collect::<Vec<_>>(), [18, 19]);
+}
+
+fn events_are_paged((mut writer, reader): Store) {
+    let agents = Change { agents: vec![agent(1), agent(2)], ..Change::default() };
+    let events = (0..10).map(|i| event(Some(1 + i % 2), if i < 5 { "wg0" } else { "wg1" }));
+    let events = Change { events: events.collect(), ..Change::default() };
+    write(&mut *writer, &[agents, events]);
+    let page = |filter: EventFilter| -> Vec<i64> {
+        reader.events(&filter).unwrap().iter().map(|row| row.id.0).collect()
+    };
+    let all = EventFilter { limit: 100, ..EventFilter::default() };
+    assert_eq!(page(all.clone()), (1..=10).collect::<Vec<_>>());
+    assert_eq!(page(EventFilter { after: Some(EventId(3)), limit: 2, ..all.clone() }), [4, 5]);
+    assert_eq!(page(EventFilter { before: Some(EventId(9)), limit: 2, ..all.clone() }), [7, 8]);
+    let second = Some("agent-2".parse().unwrap());
+    assert_eq!(page(EventFilter { agent: second.clone(), ..all.clone() }), [2, 4, 6, 8, 10]);
+    let subject = Some(String::from("wg1"));
+    assert_eq!(page(EventFilter { agent: second, subject, ..all.clone() }), [6, 8, 10]);
+    assert_eq!(reader.last_event().unwrap(), EventId(10));
+
+    let row = reader.events(&all).unwrap().remove(0);
+    let sent = event(Some(1), "wg0");
+    assert_eq!((row.at, row.recorded_at), (sent.at, sent.recorded_at));
+    assert_eq!(row.kind, EventKind::InterfaceChanged);
+    assert_eq!((row.fleet, row.agent_id), (sent.fleet, Some("agent-1".parse().unwrap())));
+    assert_eq!((row.before, row.after), (sent.before, sent.after));
+    assert_eq!((row.report, row.cause), (sent.report, sent.cause));
+}
+
+fn alarms_are_filtered((mut writer, reader): Store) {
+    let mut elsewhere = alarm(6, "f", AlarmState::Active);
+    elsewhere.agent = None;
+    let alarms = vec![
+        alarm(1, "a", AlarmState::Pending),
+        alarm(2, "b", AlarmState::Active),
+        alarm(3, "c", AlarmState::Acknowledged),
+        alarm(4, "d", AlarmState::Cleared),
+        alarm(5, "e", AlarmState::Returned),
+        elsewhere,
+        alarm(7, "d", AlarmState::Cleared),
+    ];
+    write(&mut *writer, &[Change { agents: vec![agent(1)], alarms, ..Change::default() }]);
+    let page = |filter: AlarmFilter| -> Vec<i64> {
+        reader.alarms(&filter).unwrap().iter().map(|row| row.alarm.id.0).collect()
+    };
+    let open = AlarmFilter { limit: 100, ..AlarmFilter::default() };
+    assert_eq!(page(open.clone()), [6, 5, 3, 2]);
+    assert_eq!(page(AlarmFilter { since: Some(T.plus(5)), ..open.clone() }), [6, 5]);
+    assert_eq!(page(AlarmFilter { before: Some(AlarmId(5)), limit: 1, ..open.clone() }), [3]);
+    let first = Some("agent-1".parse().unwrap());
+    assert_eq!(page(AlarmFilter { agent: first, ..open.clone() }), [5, 3, 2]);
+    let cleared = AlarmFilter { cleared: true, ..open };
+    assert_eq!(page(cleared.clone()), [7, 4]);
+    assert_eq!(page(AlarmFilter { since: Some(T.plus(7)), ..cleared }), [7]);
+}
+
+fn envelopes_come_back_byte_for_byte((mut writer, reader): Store) {
+    let mut short = report(2, 1);
+    short.envelope = bytes::Bytes::from_static(b"{}");
+    short.redacted = true;
+    short.relay_path = Vec::new();
+    (short.tick, short.collected_at, short.source) = (None, None, None);
+    let agents = Change { agents: vec![agent(1)], ..Change::default() };
+    let short = Change { report: Some(short), ..Change::default() };
+    write(&mut *writer, &[agents, only_report(1, 1), short]);
+
+    let stored = reader.report(ReportId(1)).unwrap().unwrap();
+    assert_eq!(stored.envelope, envelope(1));
+    let (row, sent) = (stored.summary, report(1, 1));
+    assert_eq!(row.envelope_bytes, u64::try_from(envelope(1).len()).unwrap());
+    assert_eq!(row.agent_id, "agent-1".parse().unwrap());
+    assert_eq!((row.scheme, row.form, row.kid), (sent.scheme, sent.form, sent.kid));
+    assert_eq!((row.timestamp, row.collected_at), (sent.timestamp, sent.collected_at));
+    assert_eq!((row.received_at, row.tick), (sent.received_at, sent.tick));
+    assert_eq!((row.nonce, row.data_sha256), (sent.nonce, sent.data_sha256));
+    assert_eq!((row.redacted, row.relay_path), (false, sent.relay_path));
+    assert_eq!(row.source, sent.source);
+
+    let stored = reader.report(ReportId(2)).unwrap().unwrap();
+    assert_eq!(stored.envelope, b"{}");
+    assert!(stored.summary.redacted && stored.summary.relay_path.is_empty());
+    assert_eq!((stored.summary.tick, stored.summary.source), (None, None));
+}
+
+fn numbers_keep_their_names((mut writer, _reader): Store) {
+    write(&mut *writer, &[everything()]);
+    let mut renamed = agent(1);
+    renamed.id = "another".parse().unwrap();
+    let reused = alarm(1, "another thing", AlarmState::Active);
+    let mut twin = agent(3);
+    twin.id = "agent-1".parse().unwrap();
+    writer.begin().unwrap();
+    for bad in [
+        Change { agents: vec![renamed], ..Change::default() },
+        Change { agents: vec![twin], ..Change::default() },
+        Change { alarms: vec![reused], ..Change::default() },
+    ] {
+        assert!(matches!(writer.record(&bad), Err(StoreError::Constraint(_))));
+    }
+    writer.commit().unwrap();
+}
+
+fn keys_sessions_and_notes((mut writer, reader): Store) {
+    write(&mut *writer, &[everything()]);
+    let mut later = key("45819852fbdfc69a", "previous");
+    (later.first_seen, later.last_seen) = (T.plus(10), T.minus(10));
+    let mut used = session(1);
+    used.last_used_at = T.plus(1);
+    let next = Change {
+        keys: vec![later, key("00000000000000ff", "current")],
+        sessions: vec![used],
+        ..Change::default()
+    };
+    write(&mut *writer, &[next]);
+    let keys = reader.keys().unwrap();
+    assert_eq!(keys.len(), 2);
+    let old = keys.iter().find(|key| key.state == "previous").unwrap();
+    assert_eq!((old.first_seen, old.last_seen), (T, T.plus(60)), "no clock takes them back");
+    assert_eq!(old.secret.as_slice(), b"not a real key");
+    assert_eq!((old.source.as_str(), old.seq), ("dns", Some(4)));
+    assert_eq!(reader.session(&[1; 32]).unwrap(), Some(session(1)));
+
+    writer.begin().unwrap();
+    let own = Change { meta: vec![("store.commit_seq", String::from("0"))], ..Change::default() };
+    assert!(matches!(writer.record(&own), Err(StoreError::Constraint(_))));
+    writer.rollback();
+}
+
+fn a_stop_is_orderly((mut writer, reader): Store) {
+    write(&mut *writer, &[everything()]);
+    writer.checkpoint(false).unwrap();
+    writer.checkpoint(true).unwrap();
+    writer.close().unwrap();
+    assert_eq!(reader.stats().unwrap().reports, 1, "reads go on");
+}

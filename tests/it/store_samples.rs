@@ -1,0 +1,285 @@
+//! Changes to put into a store, complete down to the last field.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kattila::model::id::{AgentNo, AlarmId, FleetId, ReportId};
+use kattila::model::key::WgKey;
+use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
+use kattila::model::state::{
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
+};
+use kattila::model::time::UnixSeconds;
+use kattila::store::change::{
+    AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, LayoutRecord, NewEvent,
+    NewReport, PeerRecord, SessionRecord,
+};
+
+/// When the samples happen.
+pub(crate) const T: UnixSeconds = UnixSeconds(1_795_000_000);
+
+pub(crate) fn agent(no: i64) -> AgentRecord {
+    AgentRecord {
+        no: AgentNo(no),
+        id: format!("agent-{no}").parse().unwrap(),
+        fleet: "fleet-a".parse().unwrap(),
+        hostname: Some(format!("gw-{no}.example")),
+        agent_version: Some(String::from("0.9")),
+        registered_at: T,
+        last_seen_at: Some(T.plus(5)),
+        last_tick: Some(77),
+        status: AgentStatus::Online,
+        status_since: T,
+        scheme: Some(Scheme::V2Hmac),
+        canon_form: Some(CanonForm::CompactSorted),
+        kid: Some("45819852fbdfc69a".parse().unwrap()),
+        boot_id: Some(String::from("b-1")),
+        uptime_seconds: Some(86_400),
+        load: Some([0.25, 1.5, 2.0]),
+        labels: BTreeMap::from([(String::from("site"), String::from("north \"1\""))]),
+        problems: vec![Problem {
+            path: String::from("wg_peers[3].public_key"),
+            detail: String::from("44 characters are expected"),
+        }],
+        clock_offset: -3,
+        relay_path: vec!["relay-1".parse().unwrap()],
+        source: Some("2001:db8::7".parse().unwrap()),
+        interfaces_hash: u64::MAX,
+        routes_hash: 1,
+        peers_hash: 1 << 63,
+        forgotten: false,
+    }
+}
+
+/// An agent of which only the name is known.
+pub(crate) fn bare_agent(no: i64) -> AgentRecord {
+    AgentRecord {
+        fleet: FleetId::unnamed(),
+        hostname: None,
+        agent_version: None,
+        last_seen_at: None,
+        last_tick: None,
+        status: AgentStatus::Pending,
+        scheme: None,
+        canon_form: None,
+        kid: None,
+        boot_id: None,
+        uptime_seconds: None,
+        load: None,
+        labels: BTreeMap::new(),
+        problems: Vec::new(),
+        relay_path: Vec::new(),
+        source: None,
+        ..agent(no)
+    }
+}
+
+pub(crate) fn envelope(id: i64) -> Bytes {
+    let data = format!("{{\"hostname\":\"gw\",\"uptime_seconds\":{id}}}").repeat(40);
+    Bytes::from(format!("{{\"agent_id\":\"agent-1\",\"nonce\":\"n{id}\",\"data\":[{data}]}}"))
+}
+
+pub(crate) fn report(id: i64, agent: i64) -> NewReport {
+    NewReport {
+        id: ReportId(id),
+        agent: AgentNo(agent),
+        scheme: Scheme::V1,
+        form: CanonForm::Raw,
+        kid: "45819852fbdfc69a".parse().unwrap(),
+        timestamp: T.plus(id),
+        collected_at: Some(T.plus(id - 1)),
+        received_at: T.plus(id),
+        tick: Some(id),
+        nonce: format!("nonce-{id}"),
+        data_sha256: [u8::try_from(id % 256).unwrap(); 32],
+        envelope: envelope(id),
+        redacted: false,
+        relay_path: vec!["relay-1".parse().unwrap(), "relay-2".parse().unwrap()],
+        source: Some("192.0.2.7".parse().unwrap()),
+    }
+}
+
+/// The change of a report that says nothing new.
+pub(crate) fn only_report(id: i64, agent: i64) -> Change {
+    Change { report: Some(report(id, agent)), ..Change::default() }
+}
+
+pub(crate) fn wg_key(seed: u8) -> WgKey {
+    WgKey([seed; 32])
+}
+
+pub(crate) fn interface(name: &str, seed: u8) -> Interface {
+    Interface {
+        name: name.to_owned(),
+        mac: Some(String::from("02:00:00:00:00:01")),
+        mtu: Some(1420),
+        state: LinkState::Up,
+        flags: vec![String::from("POINTOPOINT"), String::from("UP")],
+        addresses: vec![
+            format!("10.0.0.{seed}/24").parse().unwrap(),
+            format!("fd00::{seed}/64").parse().unwrap(),
+        ],
+        public_key: Some(wg_key(seed)),
+        listen_port: Some(51820),
+        counters: Counters {
+            rx_bytes: Some(1),
+            tx_bytes: Some(2),
+            rx_errors: Some(3),
+            tx_errors: Some(4),
+            rx_dropped: Some(5),
+            tx_dropped: Some(6),
+        },
+    }
+}
+
+/// An interface of which only the name is known.
+pub(crate) fn bare_interface(name: &str) -> Interface {
+    Interface {
+        mac: None,
+        mtu: None,
+        state: LinkState::Unknown,
+        flags: Vec::new(),
+        addresses: Vec::new(),
+        public_key: None,
+        listen_port: None,
+        counters: Counters::default(),
+        ..interface(name, 1)
+    }
+}
+
+pub(crate) fn route(dst: &str, gateway: Option<&str>) -> Route {
+    Route {
+        table: String::from("main"),
+        dst: dst.parse().unwrap(),
+        metric: 100,
+        gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        dev: gateway.map(|_| String::from("wg0")),
+        protocol: gateway.map(|_| String::from("babel")),
+        kind: String::from("unicast"),
+    }
+}
+
+pub(crate) fn peer(agent: i64, seed: u8) -> PeerRecord {
+    PeerRecord {
+        agent: AgentNo(agent),
+        peer: Peer {
+            interface: String::from("wg0"),
+            public_key: wg_key(seed),
+            endpoint: Some(String::from("[2001:db8::1]:51820")),
+            allowed_ips: vec!["10.0.0.2/32".parse().unwrap()],
+            latest_handshake: T,
+            rx_bytes: 1 << 40,
+            tx_bytes: 7,
+            persistent_keepalive: 25,
+            has_psk: true,
+        },
+        edge: edge_id(seed),
+        measured_at: T.plus(4),
+    }
+}
+
+pub(crate) fn edge_id(seed: u8) -> kattila::model::id::EdgeId {
+    format!("{seed:016x}").parse().unwrap()
+}
+
+pub(crate) fn edge(seed: u8) -> EdgeRecord {
+    EdgeRecord {
+        id: edge_id(seed),
+        fleet: "fleet-a".parse().unwrap(),
+        ends: [
+            EdgeEnd {
+                agent: Some(AgentNo(1)),
+                interface: Some(String::from("wg0")),
+                public_key: Some(wg_key(1)),
+                state: EndState::Up,
+            },
+            EdgeEnd { agent: None, interface: None, public_key: None, state: EndState::Unknown },
+        ],
+        state: EdgeState::Up,
+        reason: String::from("Last handshake 12 s ago."),
+        since: T,
+        first_seen: T,
+    }
+}
+
+pub(crate) fn alarm(id: i64, subject: &str, state: AlarmState) -> AlarmRecord {
+    let cleared = state == AlarmState::Cleared;
+    AlarmRecord {
+        id: AlarmId(id),
+        kind: AlarmKind::EdgeDown,
+        subject: subject.to_owned(),
+        severity: Severity::Major,
+        state,
+        fleet: Some("fleet-a".parse().unwrap()),
+        agent: Some(AgentNo(1)),
+        message: String::from("The link is down."),
+        pending_since: T.plus(id),
+        raised_at: Some(T.plus(id)),
+        acknowledged_at: Some(T.plus(id + 1)),
+        acknowledged_by: Some(String::from("admin")),
+        note: Some(String::from("known")),
+        returned_at: None,
+        cleared_at: cleared.then(|| T.plus(id + 2)),
+        clear_cause: cleared.then(|| String::from("condition over")),
+        good_since: Some(T),
+        count: 2,
+        report: Some(ReportId(1)),
+    }
+}
+
+pub(crate) fn event(agent: Option<i64>, subject: &str) -> NewEvent {
+    NewEvent {
+        at: T,
+        recorded_at: T.plus(1),
+        kind: EventKind::InterfaceChanged,
+        fleet: Some("fleet-a".parse().unwrap()),
+        agent: agent.map(AgentNo),
+        subject: subject.to_owned(),
+        before: Some(serde_json::json!({"mtu": 1500})),
+        after: None,
+        report: Some(ReportId(1)),
+        cause: Some(String::from("report")),
+    }
+}
+
+pub(crate) fn key(kid: &str, state: &str) -> KeyRecord {
+    KeyRecord {
+        kid: kid.parse().unwrap(),
+        secret: zeroize::Zeroizing::new(b"not a real key".to_vec()),
+        source: String::from("dns"),
+        first_seen: T,
+        last_seen: T.plus(60),
+        state: state.to_owned(),
+        seq: Some(4),
+        nbf: Some(UnixSeconds(1)),
+        exp: Some(UnixSeconds(2_000_000_000)),
+        left_at: None,
+    }
+}
+
+pub(crate) fn place(node: &str) -> LayoutRecord {
+    LayoutRecord {
+        node: node.to_owned(),
+        site: Some(String::from("fleet-a/north")),
+        x: -12.5,
+        y: 1e-3,
+        r: 0.0,
+        pinned: true,
+        rev: 3,
+        placed_at: T,
+        gone_at: Some(T.plus(9)),
+    }
+}
+
+pub(crate) fn session(seed: u8) -> SessionRecord {
+    SessionRecord {
+        token_hash: [seed; 32],
+        name: String::from("admin"),
+        role: String::from("admin"),
+        kind: String::from("session"),
+        form_token: Some(String::from("f0")),
+        created_at: T,
+        last_used_at: T.plus(3),
+        expires_at: Some(T.plus(3600)),
+    }
+}

@@ -1,0 +1,3 @@
+//! What the tests act with.
+
+pub(crate) mod dns;
