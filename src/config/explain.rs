@@ -1,8 +1,10 @@
 //! What the settings mean, for `kattila check-config` and for the settings page.
 
+use crate::keys::dns::Dnssec;
+use crate::keys::source::SourceConfig;
 use crate::verify::rate::Rate;
 
-use super::{Access, Config, Dnssec, Durability, Enroll, KeySource};
+use super::{Access, Config, Durability, Enroll};
 
 /// A token shorter than this is worth a warning: 32 hexadecimal digits are 128 bits.
 const ADVISED_TOKEN_CHARS: usize = 32;
@@ -60,21 +62,17 @@ const fn durability(durability: Durability) -> &'static str {
     }
 }
 
-fn keys(source: &KeySource, cache: bool) -> String {
+fn keys(source: &SourceConfig, cache: bool) -> String {
     let kept = if cache { "last known keys are kept" } else { "keys are not kept over a restart" };
-    match source {
-        KeySource::File(path) => format!("from the file {}; {kept}", path.display()),
-        KeySource::Given(keys) => format!("{} from the environment; {kept}", keys.len()),
-        KeySource::Dns { name, server, dnssec, .. } => {
-            let whom = server.map_or("the system's resolver".to_owned(), |at| at.to_string());
-            let proof = match dnssec {
-                Dnssec::Off => "without DNSSEC",
-                Dnssec::Opportunistic => "bogus answers are refused",
-                Dnssec::Require => "only answers proved by DNSSEC",
-            };
-            format!("TXT record {name}, asked of {whom}, {proof}; {kept}")
-        }
-    }
+    let proof = match source {
+        SourceConfig::File(_) | SourceConfig::Environment(_) => "",
+        SourceConfig::Dns(dns) => match dns.dnssec {
+            Dnssec::Off => ", without DNSSEC",
+            Dnssec::Opportunistic => ", bogus answers are refused",
+            Dnssec::Require => ", only answers proved by DNSSEC",
+        },
+    };
+    format!("{source}{proof}; {kept}")
 }
 
 fn signatures(config: &Config) -> String {

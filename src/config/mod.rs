@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
 use crate::verify::rate::Rate;
 
@@ -56,54 +57,11 @@ pub struct Config {
 /// Where the pre-shared keys come from.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    /// The source.
-    pub source: KeySource,
+    /// The source. When several are set, a file wins over the environment and the environment
+    /// over DNS.
+    pub source: SourceConfig,
     /// Whether the last known keys are kept in the database.
     pub cache: bool,
-}
-
-/// The source of pre-shared keys. When several are set, a file wins over the environment and
-/// the environment over DNS.
-#[derive(Clone)]
-pub enum KeySource {
-    /// A TXT record.
-    Dns {
-        /// Its name.
-        name: String,
-        /// Whom to ask; `None` for the system's resolver.
-        server: Option<SocketAddr>,
-        /// How much proof is asked for.
-        dnssec: Dnssec,
-        /// Trust anchors other than the root's.
-        anchor: Option<PathBuf>,
-    },
-    /// A file, one key per line, the current one first.
-    File(PathBuf),
-    /// Keys as given in the environment, the current one first.
-    Given(Vec<Zeroizing<String>>),
-}
-
-impl fmt::Debug for KeySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dns { name, server, dnssec, .. } => {
-                write!(f, "Dns({name} at {server:?}, DNSSEC {dnssec:?})")
-            }
-            Self::File(path) => write!(f, "File({})", path.display()),
-            Self::Given(keys) => write!(f, "Given({} keys)", keys.len()),
-        }
-    }
-}
-
-/// How much proof the TXT record must bring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dnssec {
-    /// No validation.
-    Off,
-    /// Signed answers are validated and bogus ones refused; unsigned zones are taken.
-    Opportunistic,
-    /// Only validated answers are taken.
-    Require,
 }
 
 /// What a report must fulfil.
@@ -292,12 +250,12 @@ mod tests {
         let file = dir.path().join("psk");
         std::fs::write(&file, KEY).unwrap();
         let mut pairs = vec![("KATTILA_DNS_NAME", "_kattila.example.org"), ("KATTILA_PSK", KEY)];
-        assert!(matches!(load(&pairs).unwrap().keys.source, KeySource::Given(_)));
+        assert!(matches!(load(&pairs).unwrap().keys.source, SourceConfig::Environment(_)));
         let file = file.to_str().unwrap().to_owned();
         pairs.push(("KATTILA_PSK_FILE", &file));
-        assert!(matches!(load(&pairs).unwrap().keys.source, KeySource::File(_)));
+        assert!(matches!(load(&pairs).unwrap().keys.source, SourceConfig::File(_)));
         let dns = load(&pairs[..1]).unwrap();
-        assert!(matches!(dns.keys.source, KeySource::Dns { .. }));
+        assert!(matches!(dns.keys.source, SourceConfig::Dns(_)));
     }
 
     #[test]

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::keys::dns::DnsConfig;
+use crate::keys::source::SourceConfig;
+
 use super::mistake::Mistake;
 use super::source::Values;
-use super::{Access, Config, KeySource, Keys, Log, Rates, Tls, Verify, parse, table};
+use super::{Access, Config, Keys, Log, Rates, Tls, Verify, parse, table};
 
 /// A token file larger than this holds something else.
 const MAX_TOKEN_FILE_BYTES: u64 = 4096;
@@ -91,9 +94,12 @@ impl Reading<'_> {
             );
         }
         let source = match (file, given, name) {
-            (Some(file), _, _) => KeySource::File(file),
-            (None, Some(given), _) => KeySource::Given(given),
-            (None, None, name) => KeySource::Dns { name: name?, server, dnssec: dnssec?, anchor },
+            (Some(file), _, _) => SourceConfig::File(file),
+            (None, Some(given), _) => SourceConfig::Environment(given),
+            (None, None, name) => {
+                let dnssec = dnssec?;
+                SourceConfig::Dns(DnsConfig { server, dnssec, anchor, ..DnsConfig::new(name?) })
+            }
         };
         Some(Keys { source, cache: cache? })
     }

@@ -174,6 +174,7 @@ fn is_health(route: &str) -> bool {
 }
 
 /// Turns a handler's panic into a 500; the message goes to the log.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),

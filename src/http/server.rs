@@ -264,7 +264,7 @@ mod tests {
 
     use super::*;
 
-    async fn open(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    fn open(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
         let door = Door::bind("127.0.0.1:0".parse().unwrap(), None, limits).unwrap();
         let addr = door.addr();
         assert_ne!(addr.port(), 0);
@@ -285,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_with_the_source_and_stops_when_told() {
-        let (addr, shutdown, served) = open(Limits::default()).await;
+        let (addr, shutdown, served) = open(Limits::default());
         let answer = talk(addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.ends_with("Some(127.0.0.1)"), "{answer}");
@@ -296,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_connection_does_not_hold_up_the_end() {
-        let (addr, shutdown, served) = open(Limits::default()).await;
+        let (addr, shutdown, served) = open(Limits::default());
         let mut idle = TcpStream::connect(addr).await.unwrap();
         idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let mut first = [0; 12];
@@ -311,13 +311,13 @@ mod tests {
     async fn a_dripping_head_is_cut_off() {
         let mut limits = Limits::default();
         limits.patience.head = Duration::from_millis(30);
-        let (addr, ..) = open(limits).await;
+        let (addr, ..) = open(limits);
         assert_eq!(talk(addr, "GET / HTTP/1.1\r\nHost:").await, "");
     }
 
     #[tokio::test]
     async fn too_many_connections_and_headers_are_refused() {
-        let (addr, ..) = open(Limits { connections: 1, ..Limits::default() }).await;
+        let (addr, ..) = open(Limits { connections: 1, ..Limits::default() });
         let mut first = TcpStream::connect(addr).await.unwrap();
         first.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let mut begun = [0; 12];
@@ -326,7 +326,7 @@ mod tests {
         assert!(second.starts_with("HTTP/1.1 503"), "{second}");
         drop(first);
 
-        let (addr, ..) = open(Limits::default()).await;
+        let (addr, ..) = open(Limits::default());
         let many: String = (0..65).map(|n| format!("h{n}: x\r\n")).collect();
         let answer = talk(addr, &format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");

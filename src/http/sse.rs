@@ -123,14 +123,14 @@ impl Watcher {
             tokio::select! {
                 biased;
                 () = self.state.shutdown.cancelled() => return None,
-                signal = self.signals.recv() => self.take(signal),
+                signal = self.signals.recv() => self.take(signal.as_deref()),
                 _ = self.comments.tick() => self.pause(),
             }
         }
     }
 
-    fn take(&mut self, signal: Result<Arc<Signal>, RecvError>) {
-        match signal.as_deref() {
+    fn take(&mut self, signal: Result<&Signal, &RecvError>) {
+        match signal {
             // A patch that was sent again after a resume is known already.
             Ok(Signal::Patch(new)) if new.seq <= self.seq => {}
             Ok(Signal::Patch(new)) => {

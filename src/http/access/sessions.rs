@@ -202,7 +202,7 @@ mod tests {
         sessions.learn(session(1, T), T);
         let store = |now| match sessions.used(&[1; 32], now) {
             Known::Live { store, .. } => store,
-            other => panic!("{other:?}"),
+            other @ (Known::Ended | Known::Unknown) => panic!("{other:?}"),
         };
         assert!(!store(T.plus(59)));
         assert!(store(T.plus(60)));

@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::config::{KeySource, explain};
+use crate::config::explain;
 use crate::http::error::ApiError;
 use crate::http::operators::edges::EdgeView;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
+use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
 use crate::model::time::UnixSeconds;
 use crate::process::handle::AgentSummary;
@@ -76,8 +77,8 @@ fn getting_started(state: &AppState) -> GettingStarted {
     GettingStarted {
         manager_url: format!("{scheme}://{}", state.addr),
         txt_name: match &state.config.keys.source {
-            KeySource::Dns { name, .. } => Some(name.clone()),
-            KeySource::File(_) | KeySource::Given(_) => None,
+            SourceConfig::Dns(dns) => Some(dns.name.to_string()),
+            SourceConfig::File(_) | SourceConfig::Environment(_) => None,
         },
         key_source: state.keeper.health().described,
         keys: state.keeper.ring().usable(state.clock.now()).count(),
