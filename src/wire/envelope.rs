@@ -96,17 +96,9 @@ pub enum DataV2 {
 
 /// Where the value of `data`, or of `data_b64` with its quotes, stands in an accepted envelope.
 pub fn data_value(body: &[u8]) -> Option<Range<usize>> {
-    #[derive(serde::Deserialize)]
-    struct Members<'a> {
-        #[serde(borrow)]
-        data: Option<&'a serde_json::value::RawValue>,
-        #[serde(borrow)]
-        data_b64: Option<&'a serde_json::value::RawValue>,
-    }
-    let members: Members<'_> = serde_json::from_slice(body).ok()?;
-    let value = members.data.or(members.data_b64)?.get();
-    let start = (value.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
-    Some(start..start.checked_add(value.len())?)
+    let fields = Fields { body, members: scan::envelope(body).ok()? };
+    let member = fields.member("data").or_else(|| fields.member("data_b64"))?;
+    Some(member.value.clone())
 }
 
 /// Why a body is not an envelope.
@@ -227,6 +219,20 @@ mod tests {
             assert_eq!(code(&v1(extra)), ErrorCode::UnsupportedVersion, "{extra}");
         }
         assert_eq!(code(&v1(r#""v":2,"#)), ErrorCode::InvalidField);
+    }
+
+    #[test]
+    fn the_value_of_data_is_found_in_either_member() {
+        for (body, value) in [
+            (r#"{"x":{"data":1},"data": {"a":[]} }"#, Some(r#"{"a":[]}"#)),
+            (r#"{"data_b64":"e30","v":2}"#, Some(r#""e30""#)),
+            (r#"{"d\u0061ta":7}"#, Some("7")),
+            (r#"{"other":1}"#, None),
+            ("{", None),
+        ] {
+            let found = data_value(body.as_bytes()).map(|range| &body[range]);
+            assert_eq!(found, value, "{body}");
+        }
     }
 
     #[test]

@@ -92,9 +92,9 @@ fn relay_path(fields: &Fields<'_>, agent: &AgentId) -> Result<Vec<AgentId>, Enve
 
 #[cfg(test)]
 mod tests {
-    use super::super::codes::ErrorCode;
-    use super::super::envelope::{Envelope, parse};
     use super::*;
+    use crate::wire::codes::ErrorCode;
+    use crate::wire::envelope::{Envelope, parse};
 
     fn with(members: &str) -> Result<HeadV1<'static>, EnvelopeError> {
         let body: &'static str = String::leak(format!("{{{members}}}"));

@@ -120,9 +120,9 @@ fn decoded(fields: &Fields<'_>) -> Result<Vec<u8>, EnvelopeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codes::ErrorCode;
-    use super::super::envelope::{Envelope, parse};
     use super::*;
+    use crate::wire::codes::ErrorCode;
+    use crate::wire::envelope::{Envelope, parse};
 
     const HEAD: [(&str, &str); 8] = [
         ("v", "2"),
