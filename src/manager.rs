@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, KeySource};
+use crate::config::{self, Config};
 use crate::http;
 use crate::http::access::token;
 use crate::http::metrics::Metrics;
@@ -21,10 +21,7 @@ use crate::http::state::{AppState, Services};
 use crate::http::tls::{self, TlsError};
 use crate::jobs;
 use crate::jobs::arrange::Arranger;
-use crate::keys;
-use crate::keys::dns::{DnsConfig, InvalidDnsName};
 use crate::keys::keeper::Keeper;
-use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::state::EventKind;
@@ -51,9 +48,6 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
-    /// The record's name is no DNS name.
-    #[error("KATTILA_DNS_NAME: {0}")]
-    DnsName(#[from] InvalidDnsName),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -263,21 +257,7 @@ async fn first_token(
 }
 
 fn keeper(config: &Config, reader: &dyn Reader) -> Result<Keeper, StartError> {
-    let source = match &config.keys.source {
-        KeySource::Dns { name, server, dnssec, anchor } => {
-            let mut dns = DnsConfig::new(name.parse()?);
-            dns.server = *server;
-            dns.anchor.clone_from(anchor);
-            dns.dnssec = match dnssec {
-                config::Dnssec::Off => keys::dns::Dnssec::Off,
-                config::Dnssec::Opportunistic => keys::dns::Dnssec::Opportunistic,
-                config::Dnssec::Require => keys::dns::Dnssec::Require,
-            };
-            SourceConfig::Dns(dns)
-        }
-        KeySource::File(path) => SourceConfig::File(path.clone()),
-        KeySource::Given(given) => SourceConfig::Environment(given.clone()),
-    };
+    let source = config.keys.source.clone();
     let known = if config.keys.cache { reader.keys()? } else { Vec::new() };
     Ok(Keeper::new(source, known.into_iter().map(jobs::keys::stored_of).collect()))
 }

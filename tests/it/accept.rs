@@ -9,10 +9,8 @@ use crate::support::manager::{START, TestManager};
 async fn two_hosts_and_their_link_appear() {
     let kattila = TestManager::start().await;
     let (mut alpha, mut beta) = (kattila.agent(ALPHA), kattila.agent(BETA));
-    let first = alpha
-        .report(&Host::alpha().with_peer(BETA_KEY, 2, START.0 - 10, 1000).data())
-        .await
-        .json();
+    let first =
+        alpha.report(&Host::alpha().with_peer(BETA_KEY, 2, START.0 - 10, 1000).data()).await.json();
     assert_eq!(first["status"], "ok");
     assert_eq!(first["report_id"], 1);
     assert_eq!(first["server_time"], START.0);
@@ -108,9 +106,21 @@ async fn every_change_is_in_the_history_with_its_report() {
     let list = events.as_array().or_else(|| events["events"].as_array()).unwrap().clone();
     let kinds: Vec<&str> = list.iter().map(|e| e["kind"].as_str().unwrap()).collect();
     for kind in [
-        "manager.started", "agent.registered", "interface.added", "route.added", "peer.added",
-        "edge.added", "edge.state", "agent.changed", "interface.changed", "address.added",
-        "address.removed", "route.removed", "peer.removed", "edge.removed", "alarm.raised",
+        "manager.started",
+        "agent.registered",
+        "interface.added",
+        "route.added",
+        "peer.added",
+        "edge.added",
+        "edge.state",
+        "agent.changed",
+        "interface.changed",
+        "address.added",
+        "address.removed",
+        "route.removed",
+        "peer.removed",
+        "edge.removed",
+        "alarm.raised",
     ] {
         assert!(kinds.contains(&kind), "{kind} is missing in {kinds:?}");
     }

@@ -144,9 +144,7 @@ impl Operator {
         let events = self.json("/api/v1/events?after=0&limit=1000").await;
         let list = events.as_array().or_else(|| events["events"].as_array()).unwrap().clone();
         list.iter()
-            .map(|e| {
-                format!("{} {}", e["kind"].as_str().unwrap(), e["subject"].as_str().unwrap())
-            })
+            .map(|e| format!("{} {}", e["kind"].as_str().unwrap(), e["subject"].as_str().unwrap()))
             .collect()
     }
 }
