@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::source::Values;
+use crate::keys::forbid_memory_dumps;
 use crate::manager::{Manager, StartError};
 
 use super::speak::{complain, say};
@@ -24,6 +25,9 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
     if let Err(error) = logging::begin(&config.log) {
         complain(&format!("The log cannot begin: {error}"));
         return FAILED;
+    }
+    if let Err(error) = forbid_memory_dumps() {
+        tracing::warn!(%error, "Memory dumps cannot be forbidden; a crash may write keys to disk");
     }
     let stop = match Stop::new() {
         Ok(stop) => stop,
