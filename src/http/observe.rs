@@ -145,13 +145,13 @@ impl Visit {
 
     /// Gives a refusal its body. The status and headers are already there.
     fn explain(&self, state: &AppState, refused: &Refused, mut response: Response) -> Response {
-        if self.wants_page {
-            if let Some(page) = super::pages::error_page(state, refused, &self.id) {
-                *response.body_mut() = Body::from(page);
-                let html = HeaderValue::from_static("text/html; charset=utf-8");
-                response.headers_mut().insert(header::CONTENT_TYPE, html);
-                return response;
-            }
+        if self.wants_page
+            && let Some(page) = super::pages::error_page(state, refused, &self.id)
+        {
+            *response.body_mut() = Body::from(page);
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, html);
+            return response;
         }
         // A struct of strings and numbers always has a JSON form.
         let body = serde_json::to_vec(&refused.problem(&self.id)).unwrap_or_default();
