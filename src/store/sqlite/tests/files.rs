@@ -15,7 +15,7 @@ fn a_second_manager_is_locked_out_until_the_first_is_gone() {
 }
 
 #[test]
-fn an_orderly_stop_leaves_one_file_and_no_doubt() {
+fn an_orderly_stop_leaves_no_log_and_no_doubt() {
     let (_dir, db) = place();
     let mut run = opened(&db);
     write(&mut run, &[first_agent(), report(1, 1)]);
