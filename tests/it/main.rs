@@ -9,7 +9,9 @@
 mod accept;
 mod data_shapes;
 mod keys;
+mod lab;
 mod migrations;
+mod shell_agent;
 mod store_contract;
 mod store_samples;
 mod support;

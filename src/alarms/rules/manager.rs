@@ -2,9 +2,9 @@
 
 use crate::model::id::{AgentNo, FleetId};
 use crate::model::state::{AlarmKind, Severity};
-use crate::model::time::UnixSeconds;
+use crate::model::time::{UnixSeconds, duration_text as duration};
 
-use super::{about, duration};
+use super::about;
 use crate::alarms::lifecycle::Observation;
 use crate::topology::graph::{Partition, Split};
 
