@@ -37,8 +37,7 @@ use zeroize::Zeroizing;
 const PSK: &str = "bench-psk-000000000000000000000000";
 
 /// What the floor answers: as long as a receipt.
-const CANNED: &str =
-    r#"{"status":"ok","report_id":123456,"server_time":1795000000,"interval":30}"#;
+const CANNED: &str = r#"{"status":"ok","report_id":123456,"server_time":1795000000,"interval":30}"#;
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -267,7 +266,8 @@ struct Row {
 }
 
 impl Row {
-    const HEAD: &'static str = "scheme  agents  server   reports/s  cpu us  p50 ms  p99 ms  p99.9  refused";
+    const HEAD: &'static str =
+        "scheme  agents  server   reports/s  cpu us  p50 ms  p99 ms  p99.9  refused";
 
     fn add(&mut self, (summary, cpu_us): &(Summary, u64)) {
         self.per_second.push(summary.stored_per_second);

@@ -41,7 +41,7 @@ type Decided<T> = Result<(Draft, Result<T, Rejection>), StoreError>;
 /// Decides about one report.
 pub(super) fn report(
     engine: &mut Engine,
-    submission: Submission,
+    submission: &Submission,
     now: UnixSeconds,
 ) -> Decided<Accepted> {
     let mut draft = Draft::new(now);
@@ -98,23 +98,24 @@ impl From<StoreError> for Stop {
 fn admitted(
     engine: &mut Engine,
     draft: &mut Draft,
-    submission: Submission,
+    submission: &Submission,
 ) -> Result<Accepted, Stop> {
     let Submission { verified, data, hashes, source } = submission;
-    let fleet = fleet_of(&verified, data.as_ref().ok());
+    let source = *source;
+    let fleet = fleet_of(verified, data.as_ref().ok());
     let standing = standing(engine, draft, verified.agent_id(), &fleet, source)?;
     if let Some(no) = standing.number() {
-        downgrade(engine, no, &verified)?;
-        if let Some(first) = replayed(engine, draft, no, &verified)? {
+        downgrade(engine, no, verified)?;
+        if let Some(first) = replayed(engine, draft, no, verified)? {
             return Ok(Accepted { report_id: first, duplicate: true });
         }
         within_rate(engine, draft.now, no, verified.agent_id())?;
     }
-    let data = data.map_err(|invalid| Rejection::DataInvalid {
+    let data = data.as_ref().map_err(|invalid| Rejection::DataInvalid {
         agent: verified.agent_id().clone(),
         detail: invalid.to_string(),
     })?;
-    same_agent(&verified, &data)?;
+    same_agent(verified, data)?;
     let no = match standing {
         Standing::Known(no) => no,
         Standing::New(no) => {
@@ -124,21 +125,17 @@ fn admitted(
     let id = ReportId(engine.fleet.last_report.0 + 1);
     engine.fleet.last_report = id;
     draft.report = Some(id);
-    draft.change.report = Some(audit_row(id, no, &verified, &data, source, draft.now));
-    engine.replay.admit(no, &spent(&verified));
-    seen(engine, draft, no, &verified);
+    draft.change.report = Some(audit_row(id, no, verified, data, source, draft.now));
+    engine.replay.admit(no, &spent(verified));
+    seen(engine, draft, no, verified);
     let offset = verified.timestamp().since(draft.now);
     let skew = Skew { offset, max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
-    if late(engine, no, &verified, measured_at) {
-        return Ok(Accepted { report_id: id, duplicate: false });
+    if !late(engine, no, verified, measured_at) {
+        let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
+        report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, &arrival, data)?;
     }
-    let Some(record) = record_of(engine, no, &verified, fleet, source, draft.now) else {
-        return Ok(Accepted { report_id: id, duplicate: false });
-    };
-    let arrival = Arrival { record, measured_at, hashes };
-    report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, arrival, data)?;
     Ok(Accepted { report_id: id, duplicate: false })
 }
 
@@ -213,7 +210,7 @@ fn register(
     engine.fleet.last_agent = engine.fleet.last_agent.max(no);
     let mut record = new_record(no, id.clone(), fleet.clone(), status, draft.now);
     record.source = source;
-    draft.change.agents.push(record.clone());
+    draft.agents.insert(no, record.clone());
     draft.effects.agents.insert(no);
     engine.fleet.by_id.insert(id.clone(), no);
     engine.fleet.agents.insert(no, agent_mem(record));
@@ -430,24 +427,4 @@ fn late(engine: &mut Engine, no: AgentNo, verified: &Verified, measured_at: Unix
     let before = std::mem::replace(&mut agent.signed_at, verified.timestamp());
     let overtaken = measured_at < agent.measured_at && verified.timestamp() >= before;
     overtaken || is_late(measured_at, verified.timestamp(), engine.sentry.patience())
-}
-
-/// The agent's row as the envelope makes it.
-fn record_of(
-    engine: &Engine,
-    no: AgentNo,
-    verified: &Verified,
-    fleet: FleetId,
-    source: Option<IpAddr>,
-    now: UnixSeconds,
-) -> Option<AgentRecord> {
-    let mut record = engine.fleet.agents.get(&no)?.record.clone();
-    record.fleet = fleet;
-    record.scheme = Some(verified.scheme());
-    record.canon_form = Some(verified.form());
-    record.kid = Some(verified.kid().clone());
-    record.clock_offset = verified.timestamp().since(now);
-    record.relay_path = verified.relay_path().to_vec();
-    record.source = source;
-    Some(record)
 }

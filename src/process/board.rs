@@ -21,6 +21,10 @@ use crate::topology::picture::{
 /// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
 const RING_PATCHES: usize = 4096;
 
+/// Nodes and links in all kept patches together; about 15 MB. Whoever missed more than this is
+/// served faster, and smaller, by the whole picture.
+const RING_ITEMS: usize = 20_000;
+
 /// Signals a slow watcher may fall behind before it is told to start again.
 const SIGNAL_BACKLOG: usize = 64;
 
@@ -79,10 +83,13 @@ struct Inner {
     edges: BTreeMap<String, EdgeEntry>,
     sites: BTreeMap<String, Site>,
     dirty_nodes: BTreeSet<String>,
+    /// Nodes that have got their first place: their links can be drawn from now on.
+    settled_nodes: BTreeSet<String>,
     dirty_edges: BTreeSet<String>,
     dirty_sites: BTreeSet<String>,
     alarms_dirty: bool,
     ring: VecDeque<Arc<Patch>>,
+    ring_items: usize,
 }
 
 #[derive(Debug)]
@@ -333,13 +340,17 @@ impl Board {
             {
                 continue;
             }
-            if entry.placed {
+            let first = !entry.placed;
+            if !first {
                 moved.push((id.clone(), *x, *y));
             }
             (entry.node.x, entry.node.y, entry.placed) = (*x, *y, true);
             entry.node.site.clone_from(site);
             inner.dirty_nodes.insert(id.clone());
             inner.dirty_sites.insert(site.clone());
+            if first {
+                inner.settled_nodes.insert(id.clone());
+            }
         }
         let rearranged = inner.layout_rev != layout_rev;
         inner.layout_rev = layout_rev;
@@ -356,10 +367,7 @@ impl Board {
         let mut inner = self.write();
         let Some(patch) = inner.patch(now) else { return };
         let patch = Arc::new(patch);
-        inner.ring.push_back(Arc::clone(&patch));
-        if inner.ring.len() > RING_PATCHES {
-            inner.ring.pop_front();
-        }
+        inner.keep(&patch);
         drop(inner);
         // Nobody watching is no error.
         let _sent = self.signals.send(Arc::new(Signal::Patch(patch))).is_ok();
@@ -403,6 +411,19 @@ impl Inner {
             .all(|id| self.nodes.get(id).is_some_and(|entry| entry.placed))
     }
 
+    /// Puts a patch into the ring, and takes out the oldest ones that are too many.
+    fn keep(&mut self, patch: &Arc<Patch>) {
+        let items = |patch: &Patch| {
+            patch.n.set.len() + patch.n.del.len() + patch.e.set.len() + patch.e.del.len()
+        };
+        self.ring_items += items(patch);
+        self.ring.push_back(Arc::clone(patch));
+        while self.ring.len() > RING_PATCHES || self.ring_items > RING_ITEMS {
+            let Some(oldest) = self.ring.pop_front() else { break };
+            self.ring_items -= items(&oldest);
+        }
+    }
+
     fn patch(&mut self, now: UnixSeconds) -> Option<Patch> {
         let mut n = Part::default();
         for id in std::mem::take(&mut self.dirty_nodes) {
@@ -413,11 +434,10 @@ impl Inner {
             }
         }
         // A node that has just got its place brings its links along.
-        let fresh: BTreeSet<&str> = n.set.iter().map(|node: &Node| node.id.as_str()).collect();
+        let fresh = std::mem::take(&mut self.settled_nodes);
         if !fresh.is_empty() {
             let touching = self.edges.values().filter(|entry| {
-                fresh.contains(entry.edge.source.as_str())
-                    || fresh.contains(entry.edge.target.as_str())
+                fresh.contains(&entry.edge.source) || fresh.contains(&entry.edge.target)
             });
             let touching: Vec<String> = touching.map(|entry| entry.edge.id.clone()).collect();
             self.dirty_edges.extend(touching);

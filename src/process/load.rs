@@ -52,7 +52,7 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
             }
         }
         let worked = record.state != EdgeState::Never;
-        let mem = EdgeMem { listed: [None, None], fresh: false, worked, record };
+        let mem = EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, record };
         fleet.edges.insert(mem.record.id.clone(), mem);
     }
     for record in snapshot.peers {
