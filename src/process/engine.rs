@@ -197,24 +197,38 @@ impl Engine {
                 jobs.push(job);
             }
             self.totals.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
-            if self.batch(jobs) {
+            let stop = match self.open() {
+                Ok(()) => self.batch(jobs),
+                Err(()) => refuse_all(jobs) | self.refuse_waiting(&mut queue),
+            };
+            if stop {
                 break;
             }
         }
         self.finish();
     }
 
+    /// Opens a batch, after having come to terms with a failure before it.
+    fn open(&mut self) -> Result<(), ()> {
+        if self.suspect && self.recover().is_err() {
+            self.totals.storage_failed.store(true, Ordering::Relaxed);
+            return Err(());
+        }
+        self.writer.begin().map_err(|failure| self.storage_failed(&failure))
+    }
+
+    /// Refuses what has come in while storage was waited for: taken batch by batch, each with a
+    /// wait of its own, the last would be answered long after its sender has gone.
+    fn refuse_waiting(&self, queue: &mut mpsc::Receiver<Job>) -> bool {
+        let waiting = std::iter::from_fn(|| queue.try_recv().ok()).take(QUEUE_REPORTS);
+        let waiting: Vec<Job> = waiting.collect();
+        self.totals.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
+        refuse_all(waiting)
+    }
+
     /// Decides, writes and answers one batch; says whether it was the last.
     fn batch(&mut self, jobs: Vec<Job>) -> bool {
         let now = self.clock.now();
-        if self.suspect && self.recover().is_err() {
-            self.totals.storage_failed.store(true, Ordering::Relaxed);
-            return refuse_all(jobs);
-        }
-        if let Err(failure) = self.writer.begin() {
-            self.storage_failed(&failure);
-            return refuse_all(jobs);
-        }
         let mut effects = Effects::default();
         let mut replies = Vec::with_capacity(jobs.len());
         for job in jobs {
