@@ -10,6 +10,8 @@ mod accept;
 mod data_shapes;
 mod keys;
 mod migrations;
+mod reject;
+
 mod store_contract;
 mod store_samples;
 mod support;

@@ -5,3 +5,5 @@ pub(crate) mod dns;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod manager;
+pub(crate) mod rows;
+pub(crate) mod seal;
