@@ -11,6 +11,7 @@ mod data_shapes;
 mod keys;
 mod migrations;
 mod reject;
+mod replay;
 
 mod store_contract;
 mod store_samples;
