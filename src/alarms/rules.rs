@@ -81,17 +81,6 @@ fn about<'a>(
     }
 }
 
-/// Writes a duration as people say it: the two largest units.
-fn duration(seconds: i64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, m) => format!("{m} min {} s", seconds % 60),
-        (0, h, m) => format!("{h} h {m} min"),
-        (d, h, _) => format!("{d} d {h} h"),
-    }
-}
-
 #[cfg(test)]
 mod tests_support {
     use super::{AgentFacts, AgentId, AgentNo, FleetId, ReportId};
@@ -120,24 +109,6 @@ mod tests_support {
                 report: Some(ReportId(7)),
                 late: false,
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn durations() {
-        for (seconds, text) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (412, "6 min 52 s"),
-            (3_660, "1 h 1 min"),
-            (200_000, "2 d 7 h"),
-        ] {
-            assert_eq!(duration(seconds), text);
         }
     }
 }

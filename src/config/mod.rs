@@ -6,6 +6,7 @@
 
 pub mod explain;
 pub mod flags;
+pub mod host;
 pub mod mistake;
 mod parse;
 mod read;

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::keys::dns::DnsConfig;
 use crate::keys::source::SourceConfig;
 
+use super::host::HostSettings;
 use super::mistake::Mistake;
 use super::source::Values;
 use super::{Access, Config, Keys, Log, Rates, Tls, Verify, parse, table};
@@ -20,6 +21,17 @@ pub(super) fn read(values: &Values) -> Result<Config, Vec<Mistake>> {
     let config = from.config();
     match config {
         Some(config) if from.mistakes.is_empty() => Ok(config),
+        _ => Err(from.mistakes),
+    }
+}
+
+pub(super) fn host(values: &Values) -> Result<HostSettings, Vec<Mistake>> {
+    let mut from = Reading { values, mistakes: values.mistakes().to_vec() };
+    let listen = from.required("KATTILA_LISTEN", parse::address);
+    let admin_token = from.admin_token();
+    let tls = values.get("KATTILA_TLS_CERT").is_some();
+    match listen {
+        Some(listen) if from.mistakes.is_empty() => Ok(HostSettings { listen, tls, admin_token }),
         _ => Err(from.mistakes),
     }
 }
@@ -123,6 +135,11 @@ impl Reading<'_> {
     fn access(&mut self) -> Option<Access> {
         let anonymous = self.required("KATTILA_ANONYMOUS_ROLE", parse::anonymous);
         let insecure_http = self.required("KATTILA_INSECURE_HTTP", parse::zero_or_one);
+        let admin_token = self.admin_token();
+        Some(Access { admin_token, anonymous: anonymous?, insecure_http: insecure_http? })
+    }
+
+    fn admin_token(&mut self) -> Option<Zeroizing<String>> {
         let told = self.optional("KATTILA_ADMIN_TOKEN", parse::token);
         let filed = self.optional("KATTILA_ADMIN_TOKEN_FILE", token_file);
         let values = self.values;
@@ -131,11 +148,7 @@ impl Reading<'_> {
         {
             self.wrong("KATTILA_ADMIN_TOKEN", "is set beside KATTILA_ADMIN_TOKEN_FILE; keep one");
         }
-        Some(Access {
-            admin_token: told.or(filed),
-            anonymous: anonymous?,
-            insecure_http: insecure_http?,
-        })
+        told.or(filed)
     }
 
     fn tls(&mut self) -> Option<Tls> {

@@ -96,6 +96,12 @@ impl Values {
         self.values.get(name).map(String::as_str)
     }
 
+    /// The raw value of a setting, or its default.
+    pub fn get_or_default(&self, name: &str) -> &str {
+        let default = table::find(name).and_then(|setting| setting.default);
+        self.get(name).or(default).unwrap_or_default()
+    }
+
     /// Whether not one setting is given, not even a wrong one.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty() && self.mistakes.is_empty()

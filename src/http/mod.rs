@@ -20,6 +20,7 @@ pub mod operators;
 pub mod paced;
 pub mod pages;
 pub mod params;
+pub mod present;
 pub mod routes;
 pub mod samples;
 pub mod server;

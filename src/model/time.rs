@@ -52,6 +52,17 @@ impl UnixSeconds {
     }
 }
 
+/// A duration as people say it: the two largest units.
+pub fn duration_text(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, m) => format!("{m} min {} s", seconds % 60),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}
+
 impl fmt::Display for UnixSeconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -61,6 +72,19 @@ impl fmt::Display for UnixSeconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_as_people_say_them() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (412, "6 min 52 s"),
+            (3_660, "1 h 1 min"),
+            (200_000, "2 d 7 h"),
+        ] {
+            assert_eq!(duration_text(seconds), text);
+        }
+    }
 
     #[test]
     fn known_instants_as_rfc_3339() {

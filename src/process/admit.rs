@@ -118,7 +118,7 @@ fn admitted(
     let no = match standing {
         Standing::Known(no) => no,
         Standing::New(no) => {
-            register(engine, draft, no, verified.agent_id(), &fleet, AgentStatus::Stale, source)
+            register(engine, draft, no, verified.agent_id(), &fleet, AgentStatus::Online, source)
         }
     };
     let id = ReportId(engine.fleet.last_report.0 + 1);
@@ -423,9 +423,13 @@ fn seen(engine: &mut Engine, draft: &mut Draft, no: AgentNo, verified: &Verified
 
 /// A report that tells of the past: delivered late, or overtaken by a newer one. It is kept as
 /// proof and changes nothing of the present.
-fn late(engine: &Engine, no: AgentNo, verified: &Verified, measured_at: UnixSeconds) -> bool {
-    let known = engine.fleet.agents.get(&no).map(|agent| agent.measured_at).unwrap_or_default();
-    measured_at < known || is_late(measured_at, verified.timestamp(), engine.sentry.patience())
+///
+/// A host whose clock was set back is not late: its time of signing went back as well.
+fn late(engine: &mut Engine, no: AgentNo, verified: &Verified, measured_at: UnixSeconds) -> bool {
+    let Some(agent) = engine.fleet.agents.get_mut(&no) else { return false };
+    let before = std::mem::replace(&mut agent.signed_at, verified.timestamp());
+    let overtaken = measured_at < agent.measured_at && verified.timestamp() >= before;
+    overtaken || is_late(measured_at, verified.timestamp(), engine.sentry.patience())
 }
 
 /// The agent's row as the envelope makes it.

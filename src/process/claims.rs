@@ -28,20 +28,39 @@ pub(super) type Claims = BTreeMap<String, Claimed>;
 
 /// Replaces an agent's claims by what its interfaces say now, and ties again the peer entries
 /// whose other end that may change.
-pub(super) fn renew(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, now: &[Interface]) {
-    let Some(agent) = fleet.agents.get(&no) else { return };
-    let with_peers: BTreeSet<&str> = agent.peers.keys().map(|(name, _)| &**name).collect();
+///
+/// `with_peers` are the interfaces that the same report lists peers for.
+pub(super) fn renew(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    now: &[Interface],
+    with_peers: &BTreeSet<&str>,
+) {
     let claims = now.iter().map(|interface| {
+        let name = interface.name.as_str();
         let claimed = Claimed {
             key: interface.public_key,
             addresses: interface.addresses.clone(),
-            wireguard: interface.public_key.is_some()
-                || with_peers.contains(interface.name.as_str()),
+            wireguard: interface.public_key.is_some() || with_peers.contains(name),
         };
-        (interface.name.clone(), claimed)
+        (name.to_owned(), claimed)
     });
     let claims = claims.collect();
     replace(fleet, draft, no, &claims);
+}
+
+/// Looks again which interfaces are WireGuard, now that an agent's peers have changed.
+pub(super) fn reconsider(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    let Some(agent) = fleet.agents.get(&no) else { return };
+    let with_peers: BTreeSet<&str> = agent.peers.keys().map(|(name, _)| &**name).collect();
+    let mut claims = agent.claims.clone();
+    for (name, claimed) in &mut claims {
+        claimed.wireguard = claimed.key.is_some() || with_peers.contains(name.as_str());
+    }
+    if claims != agent.claims {
+        replace(fleet, draft, no, &claims);
+    }
 }
 
 /// Withdraws everything an agent claims.

@@ -1,5 +1,6 @@
 //! Edges: which two ends belong together, and what both ends' evidence says.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
@@ -51,9 +52,8 @@ pub(super) fn link(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &Peer
 
 /// Takes a peer entry off its edge; an edge that nobody lists any more goes.
 pub(super) fn unlink(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {
-    let Some(peer) = fleet.agents.get_mut(&no).and_then(|agent| agent.peers.get_mut(key)) else {
-        return;
-    };
+    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    let Some(peer) = agent.peers.get_mut(key) else { return };
     let Some(id) = peer.edge.take() else { return };
     let side = peer.side;
     let Some(edge) = fleet.edges.get_mut(&id) else { return };
@@ -62,13 +62,31 @@ pub(super) fn unlink(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &Pe
     if let Some(slot) = edge.listed.get_mut(side)
         && *slot == Some(key.1)
     {
-        *slot = None;
+        let other = other_entry(&agent.peers, &id, side);
+        *slot = other;
     }
     if edge.listed == [None, None] {
         remove(fleet, draft, &id);
     } else {
         draft.to_judge.insert(id);
     }
+}
+
+/// Another entry of the same agent that means the same other end.
+fn other_entry(peers: &BTreeMap<PeerKey, PeerMem>, id: &EdgeId, side: usize) -> Option<WgKey> {
+    let same = |(_, mem): &(&PeerKey, &PeerMem)| mem.edge.as_ref() == Some(id) && mem.side == side;
+    peers.iter().find(same).map(|((_, key), _)| *key)
+}
+
+/// The keys at both ends as they are told now, else as the other end lists them.
+fn keys_at(fleet: &Fleet, edge: &EdgeMem) -> [Option<WgKey>; 2] {
+    let [first, second] = &edge.record.ends;
+    let [listed_by_first, listed_by_second] = edge.listed;
+    let at = |end: &EdgeEnd, listed: Option<WgKey>| {
+        let interface = end.interface.as_deref().unwrap_or_default();
+        end.agent.and_then(|no| fleet.key_of(no, interface)).or(listed).or(end.public_key)
+    };
+    [at(first, listed_by_second), at(second, listed_by_first)]
 }
 
 fn places(fleet: &Fleet, no: AgentNo, key: &PeerKey) -> Option<(Place, Place)> {
@@ -200,8 +218,10 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         verdict([a, b])
     };
     let worked = ends.iter().any(|end| end.latest_handshake.0 != 0);
+    let keys = keys_at(fleet, edge);
+    let same_keys = edge.record.ends.iter().map(|end| end.public_key).eq(keys);
     let before = (edge.record.state, edge.record.ends.each_ref().map(|end| end.state));
-    let changed = before != (now.state, now.ends) || edge.fresh;
+    let changed = before != (now.state, now.ends) || edge.fresh || !same_keys;
     let Some(edge) = fleet.edges.get_mut(id) else { return };
     edge.worked |= worked;
     if changed {
@@ -209,8 +229,8 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         let (moved, first) = (edge.record.state != now.state, edge.fresh);
         edge.record.reason.clone_from(&now.reason);
         edge.record.state = now.state;
-        for (end, state) in edge.record.ends.iter_mut().zip(now.ends) {
-            end.state = state;
+        for ((end, state), key) in edge.record.ends.iter_mut().zip(now.ends).zip(keys) {
+            (end.state, end.public_key) = (state, key);
         }
         if moved {
             edge.record.since = draft.now;

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::board::Board;
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
-use super::handle::{Accepted, Command, CommandError, Done, Job, Processor, QUEUE_REPORTS, Totals};
+use super::handle::{Accepted, CommandError, Done, Job, Processor, QUEUE_REPORTS, Totals};
 use super::refusals::Refusals;
 use super::{admit, commands, load, show};
 use crate::clock::Clock;
@@ -194,16 +194,12 @@ impl Engine {
                 let Ok(job) = queue.try_recv() else { break };
                 jobs.push(job);
             }
-            self.totals.queued.fetch_sub(jobs.len().min(self.queued()), Ordering::Relaxed);
+            self.totals.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
             if self.batch(jobs) {
                 break;
             }
         }
         self.finish();
-    }
-
-    fn queued(&self) -> usize {
-        self.totals.queued.load(Ordering::Relaxed)
     }
 
     /// Decides, writes and answers one batch; says whether it was the last.
@@ -411,17 +407,10 @@ impl Processor {
     /// Finishes what is queued, empties the log and ends the thread.
     pub async fn stop(&self) {
         let (answer, done) = oneshot::channel();
+        self.totals.queued.fetch_add(1, Ordering::Relaxed);
         if self.jobs.send(Job::Stop(answer)).await.is_ok() {
             // An error means the thread has ended already.
             let _ended = done.await.is_err();
-        }
-    }
-
-    /// Carries out a command without an answer, from a place that cannot wait.
-    pub fn nudge(&self, command: Command) {
-        let (answer, _unused) = oneshot::channel();
-        if self.jobs.try_send(Job::Command(command, answer)).is_ok() {
-            self.totals.queued.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

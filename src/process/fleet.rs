@@ -31,6 +31,8 @@ pub(super) struct AgentMem {
     pub(super) bucket: Option<Bucket>,
     /// When its present values were read, on its own clock.
     pub(super) measured_at: UnixSeconds,
+    /// When its last report was signed, on its own clock.
+    pub(super) signed_at: UnixSeconds,
     /// Names of its interfaces.
     pub(super) interfaces: Vec<String>,
     /// Keys and addresses of its interfaces.

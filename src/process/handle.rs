@@ -337,10 +337,18 @@ impl Processor {
     pub async fn submit(&self, submission: Submission) -> Result<Accepted, Rejection> {
         let (answer, result) = oneshot::channel();
         let job = Job::Report(Box::new(submission), answer);
-        self.jobs.try_send(job).map_err(|_full_or_closed| Rejection::Overloaded)?;
-        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        self.enqueue(job)?;
         // A dropped answer means the thread ended with the report unstored.
         result.await.unwrap_or(Err(Rejection::StorageUnavailable))
+    }
+
+    /// Queues a job, counted before the thread can take it.
+    fn enqueue(&self, job: Job) -> Result<(), Rejection> {
+        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        self.jobs.try_send(job).map_err(|_full_or_closed| {
+            self.totals.queued.fetch_sub(1, Ordering::Relaxed);
+            Rejection::Overloaded
+        })
     }
 
     /// Registers an agent that announces itself.
@@ -351,8 +359,7 @@ impl Processor {
     ) -> Result<(), Rejection> {
         let (answer, result) = oneshot::channel();
         let job = Job::Announce(announcement, source, answer);
-        self.jobs.try_send(job).map_err(|_full_or_closed| Rejection::Overloaded)?;
-        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        self.enqueue(job)?;
         result.await.unwrap_or(Err(Rejection::StorageUnavailable))
     }
 
@@ -360,8 +367,8 @@ impl Processor {
     pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
         let gone = || CommandError::Unavailable("the processor has stopped".into());
         let (answer, result) = oneshot::channel();
-        self.jobs.send(Job::Command(command, answer)).await.map_err(|_closed| gone())?;
         self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        self.jobs.send(Job::Command(command, answer)).await.map_err(|_closed| gone())?;
         result.await.map_err(|_dropped| gone())?
     }
 

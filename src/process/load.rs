@@ -78,6 +78,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         live: Arc::new(live),
         bucket: None,
         measured_at: UnixSeconds::default(),
+        signed_at: UnixSeconds::default(),
         interfaces: Vec::new(),
         claims: Claims::new(),
         works: BTreeMap::new(),
@@ -95,7 +96,6 @@ fn peer(fleet: &mut Fleet, record: &PeerRecord) {
     mem.set(&record.peer, record.measured_at);
     // The first growth after a start would span the time the manager was away.
     mem.reports = 0;
-    agent.measured_at = agent.measured_at.max(record.measured_at);
     fleet.owners.add_peer(&agent.record.fleet, record.agent, &record.peer);
     if let Some(edge) = fleet.edges.get_mut(&record.edge) {
         edge.worked |= record.peer.latest_handshake.0 != 0;

@@ -2,7 +2,7 @@
 //!
 //! What did not change since the last report costs a comparison of hashes and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -62,7 +62,8 @@ pub(super) fn apply(
     if let Some(interfaces) = &data.interfaces {
         note_links(fleet, no, interfaces);
         if interfaces_new {
-            change_interfaces(fleet, draft, no, &stored.0, interfaces);
+            let listing = data.peers.iter().flatten().map(|peer| peer.interface.as_str());
+            change_interfaces(fleet, draft, no, [&stored.0, interfaces], &listing.collect());
         }
         let before = interfaces_new.then_some(stored.0.as_slice());
         raise::interfaces(fleet, draft, no, before, &data);
@@ -176,8 +177,8 @@ fn change_interfaces(
     fleet: &mut Fleet,
     draft: &mut Draft,
     no: AgentNo,
-    before: &[Interface],
-    now: &[Interface],
+    [before, now]: [&[Interface]; 2],
+    with_peers: &BTreeSet<&str>,
 ) {
     let found = diff::interfaces(before, now);
     for interface in &found.added {
@@ -207,7 +208,7 @@ fn change_interfaces(
         }
         draft.change.interfaces_set.push((no, changed.after.clone()));
     }
-    claims::renew(fleet, draft, no, now);
+    claims::renew(fleet, draft, no, now, with_peers);
 }
 
 /// What of an interface is structure, for the history: its addresses have events of their own.
@@ -276,6 +277,7 @@ fn change_peers(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, peers: Vec<Pe
     for key in &moved {
         store_peer(fleet, draft, no, key);
     }
+    claims::reconsider(fleet, draft, no);
 }
 
 /// Takes one peer entry; answers whether its row must be written.

@@ -9,10 +9,12 @@
 mod accept;
 mod data_shapes;
 mod keys;
+mod lab;
 mod migrations;
 mod reject;
 mod replay;
-
+mod rotate;
+mod shell_agent;
 mod store_contract;
 mod store_samples;
 mod support;

@@ -1,9 +1,9 @@
 //! Agents that fall silent, start again, or have a wrong clock.
 
 use crate::model::state::{AgentStatus, AlarmKind, Severity};
-use crate::model::time::UnixSeconds;
+use crate::model::time::{UnixSeconds, duration_text as duration};
 
-use super::{AgentFacts, duration};
+use super::AgentFacts;
 use crate::alarms::lifecycle::Observation;
 
 /// An offset below this many seconds counts as a clock that is right again. Half of the default

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Id;
+use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::ring::Generation;
 use crate::model::id::{AgentId, EdgeId, FleetId, Kid};
@@ -123,11 +124,13 @@ pub async fn one(
         .read(move |reader| {
             let filter =
                 AlarmFilter { agent: Some(id.clone()), limit: ALARMS, ..AlarmFilter::default() };
-            Ok((reader.agent(&id)?, reader.alarms(&filter)?))
+            let last = present::last_report(reader, &id)?;
+            Ok((reader.agent(&id)?, last, reader.alarms(&filter)?))
         })
         .await?;
-    let (Some(detail), alarms) = detail else { return Err(unknown()) };
+    let (Some(mut detail), last, alarms) = detail else { return Err(unknown()) };
     let board = state.processor.board();
+    present::bring_up_to_date(&mut detail, last.as_ref(), board);
     let peers = detail.peers.into_iter();
     let peers =
         peers.map(|(peer, edge)| PeerView::new(board, &summary.agent_id, peer, edge)).collect();

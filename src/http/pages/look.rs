@@ -10,6 +10,7 @@ use crate::config::explain;
 use crate::http::error::ApiError;
 use crate::http::operators::edges::EdgeView;
 use crate::http::params::{Id, Params};
+use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
@@ -119,12 +120,14 @@ pub async fn agent(
             let alarms =
                 AlarmFilter { agent: Some(id.clone()), limit: ROWS, ..AlarmFilter::default() };
             let reports = ReportFilter { agent: Some(id.clone()), before: None, limit: FEW };
-            Ok((store.agent(&id)?, store.alarms(&alarms)?, store.reports(&reports)?))
+            let last = present::last_report(store, &id)?;
+            Ok((store.agent(&id)?, last, store.alarms(&alarms)?, store.reports(&reports)?))
         })
         .await?;
-    let (Some(detail), alarms, reports) = found else {
+    let (Some(mut detail), last, alarms, reports) = found else {
         return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
     };
+    present::bring_up_to_date(&mut detail, last.as_ref(), state.processor.board());
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
     let context = reader.context(&state, title, Nav::Agents);
     let picture = state.processor.board().picture(context.now);

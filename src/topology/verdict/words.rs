@@ -2,6 +2,7 @@
 
 use super::{EndEvidence, Limits};
 use crate::model::state::AgentStatus;
+use crate::model::time::duration_text;
 
 /// What the sentences are made of.
 pub(super) struct Facts<'f, 'n> {
@@ -41,15 +42,17 @@ impl<'f, 'n> Facts<'f, 'n> {
 
     pub(super) fn idle(&self, age: i64) -> String {
         format!(
-            "idle: last handshake {age} s ago on {}, and nothing expects one (no keepalive, \
+            "idle: last handshake {} ago on {}, and nothing expects one (no keepalive, \
              nothing sent)",
+            long(age),
             self.witness(age)
         )
     }
 
     pub(super) fn down(&self, age: i64) -> String {
         format!(
-            "down: last handshake {age} s ago on {}, more than {} s (T2){}{}",
+            "down: last handshake {} ago on {}, more than {} s (T2){}{}",
+            long(age),
             self.witness(age),
             self.limits.t2,
             self.expectation(),
@@ -153,3 +156,11 @@ fn silence(status: Option<AgentStatus>) -> &'static str {
         Some(AgentStatus::Stale | AgentStatus::Online) | None => "has not reported lately",
     }
 }
+
+/// An age beside limits in seconds: in seconds too, until that says nothing to people.
+fn long(age: i64) -> String {
+    if age < COMPARABLE_S { format!("{age} s") } else { duration_text(age) }
+}
+
+/// Ages up to here are compared with T1 and T2 in one's head.
+const COMPARABLE_S: i64 = 1000;

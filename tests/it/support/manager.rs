@@ -38,8 +38,17 @@ impl TestManager {
 
     /// A manager with further settings; a later one of a name wins.
     pub(crate) async fn start_with(more: &[(&str, &str)]) -> Self {
+        Self::start_at(Clock::manual(START), more).await
+    }
+
+    /// A manager whose clock and timers run by themselves, for users that cannot be told the
+    /// time: programs and browsers.
+    pub(crate) async fn start_live(more: &[(&str, &str)]) -> Self {
+        Self::start_at(Clock::system(), more).await
+    }
+
+    async fn start_at(clock: Clock, more: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let clock = Clock::manual(START);
         let mut settings = vec![
             ("KATTILA_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("KATTILA_DB".to_owned(), dir.path().join("k.db").display().to_string()),

@@ -1,0 +1,326 @@
+//! `kattila admin`: tokens and agents, from the manager's own host.
+//!
+//! A reset always goes through the running manager, which alone knows what it means. A token is
+//! made through the running manager if there is one, else written into the database: that is
+//! the way back in for who lost every token.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand, ValueEnum};
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::config::host::HostSettings;
+use crate::config::source::Values;
+use crate::http::access::token;
+use crate::http::admin::token_name;
+use crate::model::access::Role;
+use crate::model::id::{AgentId, FleetId};
+use crate::model::state::EventKind;
+use crate::model::time::UnixSeconds;
+use crate::store::change::{Change, NewEvent, SessionRecord};
+use crate::store::sqlite::{self, Durability};
+use crate::store::{StoreError, Writer as _};
+
+use super::speak::{complain, say};
+use super::{DONE, Database, FAILED, STORAGE, USAGE, door, storage_code};
+
+/// What to manage.
+#[derive(Debug, Subcommand)]
+pub enum Act {
+    /// People
+    #[command(subcommand)]
+    User(UserAct),
+    /// Tokens for programs and for signing in
+    #[command(subcommand)]
+    Token(TokenAct),
+    /// Clear what agents reported about their network; their next report fills it again
+    Reset(ResetArgs),
+}
+
+/// What to do with people.
+#[derive(Debug, Subcommand)]
+pub enum UserAct {
+    /// Add a person
+    Add {
+        /// Their name
+        name: String,
+        /// What they may do
+        #[arg(long)]
+        role: Scope,
+    },
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenAct {
+    /// Make a token and print it once
+    Add {
+        /// Whose it is; shown in the history
+        name: String,
+        /// What it may do
+        #[arg(long)]
+        scope: Scope,
+        #[expect(
+            missing_docs,
+            reason = "a doc comment here would replace the help of the command"
+        )]
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// What a token may do; each may do what the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scope {
+    /// Look
+    #[value(alias = "read")]
+    Viewer,
+    /// Acknowledge and clear alarms
+    #[value(alias = "ack")]
+    Operator,
+    /// Everything
+    Admin,
+}
+
+impl Scope {
+    const fn role(self) -> Role {
+        match self {
+            Self::Viewer => Role::Viewer,
+            Self::Operator => Role::Operator,
+            Self::Admin => Role::Admin,
+        }
+    }
+}
+
+/// Whose state to clear.
+#[derive(Debug, Clone, Args)]
+pub struct ResetArgs {
+    #[expect(missing_docs, reason = "a doc comment here would replace the help of the command")]
+    #[command(flatten)]
+    pub target: Target,
+    /// Also remove the registration
+    #[arg(long)]
+    pub forget: bool,
+    /// Also unpin the agent's key
+    #[arg(long)]
+    pub identity: bool,
+}
+
+/// Exactly one of these.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Target {
+    /// One agent's
+    #[arg(long, value_name = "ID")]
+    pub agent: Option<AgentId>,
+    /// A fleet's
+    #[arg(long, value_name = "ID")]
+    pub fleet: Option<FleetId>,
+    /// Everybody's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Does it; the exit code.
+pub async fn run(act: Act, values: Values, clock: Clock) -> u8 {
+    match act {
+        Act::User(UserAct::Add { name, role }) => {
+            complain(&format!(
+                "This version has tokens but no people: run `kattila admin token add {name} \
+                 --scope {}` and give {name} the token to sign in with.",
+                role.role()
+            ));
+            USAGE
+        }
+        Act::Token(TokenAct::Add { name, scope, database }) => {
+            let file = database.file(&values);
+            add_token(&name, scope.role(), &file, &values, clock.now()).await
+        }
+        Act::Reset(reset) => {
+            command(&values, "/status/admin/reset", &reset_body(&reset), |answer| {
+                let count =
+                    |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
+                say(&format!(
+                    "Cleared {} agents: {} interfaces, {} links, {} alarms.",
+                    count("agents"),
+                    count("interfaces"),
+                    count("edges"),
+                    count("alarms")
+                ));
+            })
+            .await
+        }
+    }
+}
+
+fn reset_body(reset: &ResetArgs) -> Value {
+    let mut body = json!({"forget": reset.forget, "identity": reset.identity});
+    let (name, value) = match (&reset.target.agent, &reset.target.fleet) {
+        (Some(agent), _) => ("agent_id", json!(agent)),
+        (None, Some(fleet)) => ("fleet_id", json!(fleet)),
+        (None, None) => ("all", json!(true)),
+    };
+    if let Some(members) = body.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    body
+}
+
+async fn add_token(
+    name: &str,
+    role: Role,
+    database: &Path,
+    values: &Values,
+    now: UnixSeconds,
+) -> u8 {
+    if let Err(problem) = token_name(name) {
+        complain(&problem);
+        return USAGE;
+    }
+    let made = match token::api_token(name, role, now) {
+        Ok(made) => made,
+        Err(error) => {
+            complain(&format!("The system gives no random numbers: {error}"));
+            return FAILED;
+        }
+    };
+    let (secret, record) = made;
+    match store(database, record, now) {
+        Ok(()) => {
+            say(&secret);
+            DONE
+        }
+        Err(StoreError::Locked { .. }) => {
+            let body = json!({"name": name, "role": role.as_str()});
+            command(values, "/api/v1/tokens", &body, |answer| {
+                say(answer.get("token").and_then(Value::as_str).unwrap_or_default());
+            })
+            .await
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            storage_code(&error)
+        }
+    }
+}
+
+/// Writes a token into the database of a manager that is not running.
+fn store(database: &Path, record: SessionRecord, now: UnixSeconds) -> Result<(), StoreError> {
+    if !database.exists() {
+        return Err(StoreError::Refused {
+            path: database.display().to_string(),
+            problem: "is not there".to_owned(),
+            remedy: "name the manager's database with --db or KATTILA_DB".to_owned(),
+        });
+    }
+    let mut writer = sqlite::open(database, Durability::Full)?.writer;
+    let event = NewEvent {
+        at: now,
+        recorded_at: now,
+        kind: EventKind::AdminAction,
+        fleet: None,
+        agent: None,
+        subject: record.name.clone(),
+        before: None,
+        after: Some(json!({"token": record.name, "role": record.role})),
+        report: None,
+        cause: Some("kattila admin token add".to_owned()),
+    };
+    let change = Change { sessions: vec![record], events: vec![event], ..Change::default() };
+    writer.begin()?;
+    writer.record(&change)?;
+    writer.commit()?;
+    writer.close()
+}
+
+/// Sends a command through the running manager's door and tells the answer.
+async fn command(values: &Values, path: &str, body: &Value, done: impl FnOnce(&Value)) -> u8 {
+    let settings = match HostSettings::load(values) {
+        Ok(settings) => settings,
+        Err(error) => {
+            complain(&error.to_string());
+            return USAGE;
+        }
+    };
+    if settings.tls {
+        complain(&format!(
+            "The manager's door speaks TLS, which this command does not: send POST {path} with \
+             curl and the admin token; docs/api.md has an example."
+        ));
+        return USAGE;
+    }
+    let Some(secret) = settings.admin_token else {
+        complain("The manager runs, so it must be told by an admin: set KATTILA_ADMIN_TOKEN.");
+        return USAGE;
+    };
+    match door::post(settings.listen, path, &secret, body).await {
+        Ok((status, answer)) if status.is_success() => {
+            done(&answer);
+            DONE
+        }
+        Ok((status, answer)) => {
+            let detail = answer.get("detail").and_then(Value::as_str).unwrap_or_default();
+            complain(&format!("The manager refuses ({status}): {detail}"));
+            if status == StatusCode::SERVICE_UNAVAILABLE { STORAGE } else { FAILED }
+        }
+        Err(problem) => {
+            complain(&format!("Nothing was done, because {problem}; is the manager running?"));
+            FAILED
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(subcommand)]
+        act: Act,
+    }
+
+    #[test]
+    fn a_reset_has_exactly_one_target() {
+        let body = |flags: &[&str]| match Cli::try_parse_from([&["admin", "reset"], flags].concat())
+        {
+            Ok(Cli { act: Act::Reset(reset) }) => Some(reset_body(&reset)),
+            Ok(_) | Err(_) => None,
+        };
+        let agent = json!({"agent_id": "gw-1", "forget": true, "identity": false});
+        assert_eq!(body(&["--agent", "gw-1", "--forget"]), Some(agent));
+        assert_eq!(body(&["--all"]).unwrap()["all"], true);
+        assert_eq!(body(&[]), None);
+        assert_eq!(body(&["--all", "--fleet", "a"]), None);
+        assert_eq!(body(&["--agent", "no such name"]), None);
+    }
+
+    #[test]
+    fn scopes_have_the_words_of_roles_and_of_the_contract() {
+        let scope = |word: &str| Scope::from_str(word, false).map(Scope::role);
+        assert_eq!(scope("viewer"), Ok(Role::Viewer));
+        assert_eq!(scope("read"), Ok(Role::Viewer));
+        assert_eq!(scope("ack"), Ok(Role::Operator));
+        assert_eq!(scope("admin"), Ok(Role::Admin));
+        assert!(scope("root").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_token_for_a_stopped_manager_goes_into_its_database() {
+        use crate::store::Reader as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("k.db");
+        let now = UnixSeconds(1_800_000_000);
+        let (secret, record) = token::api_token("ci", Role::Viewer, now).unwrap();
+        assert!(matches!(store(&file, record.clone(), now), Err(StoreError::Refused { .. })));
+        sqlite::open(&file, Durability::Full).unwrap().writer.close().unwrap();
+        store(&file, record.clone(), now).unwrap();
+        let reader = sqlite::open_read_only(&file).unwrap();
+        let found = reader.session(&token::hash(&secret)).unwrap();
+        assert_eq!(found, Some(record));
+    }
+}

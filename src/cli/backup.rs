@@ -1,0 +1,50 @@
+//! `kattila backup` and `kattila restore`.
+
+use std::path::Path;
+
+use crate::store::sqlite;
+use crate::store::{Reader as _, StoreError};
+
+use super::speak::{complain, say};
+use super::{DONE, storage_code};
+
+/// Copies the database, whether a manager has it open or not.
+pub fn backup(database: &Path, to: &Path) -> u8 {
+    let copied = sqlite::open_read_only(database).and_then(|reader| reader.backup(to));
+    report(copied, &format!("{} is a copy of {}.", to.display(), database.display()))
+}
+
+/// Puts a backup in an empty place, checked first.
+pub fn restore(from: &Path, database: &Path) -> u8 {
+    let restored = sqlite::backup::restore(from, database);
+    report(restored, &format!("{} was checked and is now {}.", from.display(), database.display()))
+}
+
+fn report(result: Result<(), StoreError>, done: &str) -> u8 {
+    match result {
+        Ok(()) => {
+            say(done);
+            DONE
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            storage_code(&error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::STORAGE;
+
+    #[test]
+    fn what_is_not_there_is_refused_and_nothing_appears() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, copy) = (dir.path().join("k.db"), dir.path().join("copy.db"));
+        assert_eq!(backup(&database, &copy), STORAGE);
+        std::fs::write(&copy, "no database").unwrap();
+        assert_ne!(restore(&copy, &database), DONE);
+        assert!(!database.exists());
+    }
+}

@@ -1,0 +1,198 @@
+//! `kattila doctor`: looks at everything a manager depends on, one line each, with what to do.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access, statvfs};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::source::Values;
+use crate::http::tls;
+use crate::keys::keeper::Keeper;
+use crate::store::Reader as _;
+use crate::store::sqlite;
+
+use super::speak::say;
+use super::{DONE, FAILED};
+
+/// Less free space than this is a matter of hours: a busy fleet writes a gigabyte a day.
+const LEAST_FREE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// A clock before this day (2026-01-01) was never set.
+const CLOCK_FLOOR: i64 = 1_767_225_600;
+
+/// Seconds that files may seem to be from the future, for file systems with coarse times.
+const FILE_CLOCK_SLACK: i64 = 60;
+
+/// What was found about one thing.
+struct Finding {
+    about: &'static str,
+    /// What is well, or what is wrong and what to do.
+    verdict: Result<String, String>,
+}
+
+/// Looks at everything; a thing that is wrong does not keep the others from being looked at.
+pub async fn run(values: Values, clock: Clock) -> u8 {
+    let config = Config::load(&values);
+    let database = PathBuf::from(values.get_or_default("KATTILA_DB"));
+    let mut findings = vec![Finding {
+        about: "settings",
+        verdict: match &config {
+            Ok(_) => Ok("can be used".to_owned()),
+            Err(error) => Err(error.to_string().replace('\n', "\n          ")),
+        },
+    }];
+    if let Ok(config) = &config {
+        findings.push(Finding { about: "keys", verdict: keys(config, &clock).await });
+        findings.push(Finding { about: "door", verdict: door(config) });
+    }
+    findings.push(Finding { about: "clock", verdict: time(&clock, &database) });
+    findings.push(Finding { about: "database", verdict: stored(&database) });
+    findings.push(Finding { about: "permissions", verdict: permissions(&database, &values) });
+    findings.push(Finding { about: "disk", verdict: disk(&database) });
+    tell(&findings)
+}
+
+fn tell(findings: &[Finding]) -> u8 {
+    for Finding { about, verdict } in findings {
+        match verdict {
+            Ok(well) => say(&format!("ok    {about:<12}{well}")),
+            Err(ill) => say(&format!("WRONG {about:<12}{ill}")),
+        }
+    }
+    if findings.iter().all(|finding| finding.verdict.is_ok()) { DONE } else { FAILED }
+}
+
+async fn keys(config: &Config, clock: &Clock) -> Result<String, String> {
+    let keeper = Keeper::new(config.keys.source.clone(), Vec::new());
+    let refresh = keeper.refresh(clock.now()).await;
+    let source = &refresh.health.described;
+    if let Some(problem) = refresh.outcome.problem() {
+        return Err(format!("{source}: {problem}; publish the key there, or correct the name"));
+    }
+    let ring = keeper.ring();
+    let names: Vec<_> = ring.usable(clock.now()).map(|key| key.kid.to_string()).collect();
+    if names.is_empty() {
+        return Err(format!("{source} holds no key that can be used now; look at its nbf and exp"));
+    }
+    let advice: String = refresh.health.advice.iter().map(|line| format!("; {line}")).collect();
+    Ok(format!("{source} gives {}{advice}", names.join(", ")))
+}
+
+fn door(config: &Config) -> Result<String, String> {
+    if let Some(files) = &config.tls {
+        tls::acceptor(files).map_err(|error| error.to_string())?;
+    }
+    let at = config.listen;
+    match TcpListener::bind(at) {
+        Ok(_) => Ok(format!("{at} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Ok(format!("{at} is in use, by the manager if one runs here"))
+        }
+        Err(error) => Err(format!("{at} cannot be used: {error}; set KATTILA_LISTEN")),
+    }
+}
+
+fn time(clock: &Clock, database: &Path) -> Result<String, String> {
+    let now = clock.now().0;
+    if now < CLOCK_FLOOR {
+        return Err(format!("the clock says {now}, years ago; set it and run a time service"));
+    }
+    let written = std::fs::metadata(database).and_then(|meta| meta.modified()).ok();
+    let written = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let written = written.and_then(|at| i64::try_from(at.as_secs()).ok());
+    match written {
+        Some(written) if written > now + FILE_CLOCK_SLACK => Err(format!(
+            "the database was written {} s in the future; set the clock, or reports are refused",
+            written - now
+        )),
+        Some(_) | None => Ok(format!("{now} s since 1970, which is plausible")),
+    }
+}
+
+fn stored(database: &Path) -> Result<String, String> {
+    if !database.exists() {
+        return Ok(format!("{} is not there yet; serve makes it", database.display()));
+    }
+    let reader = sqlite::open_read_only(database).map_err(|error| error.to_string())?;
+    let stats = reader.stats().map_err(|error| error.to_string())?;
+    reader.quick_check().map_err(|error| format!("{error}; restore a backup"))?;
+    Ok(format!(
+        "{} is sound: {} reports, {} events, {} bytes",
+        database.display(),
+        stats.reports,
+        stats.events,
+        stats.db_bytes
+    ))
+}
+
+fn permissions(database: &Path, values: &Values) -> Result<String, String> {
+    let dir = directory(database);
+    access(dir, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| format!("{} cannot be written: {error}", dir.display()))?;
+    let secrets = ["KATTILA_PSK_FILE", "KATTILA_ADMIN_TOKEN_FILE", "KATTILA_TLS_KEY"];
+    let secrets = secrets.iter().filter_map(|name| values.get(name)).map(PathBuf::from);
+    for file in secrets.chain([database.to_owned()]) {
+        let Ok(meta) = std::fs::metadata(&file) else { continue };
+        if meta.permissions().mode() & 0o077 != 0 {
+            let file = file.display();
+            return Err(format!("{file} can be read by other users; run: chmod 600 {file}"));
+        }
+    }
+    Ok("secrets can be read by their owner only".to_owned())
+}
+
+fn disk(database: &Path) -> Result<String, String> {
+    let dir = directory(database);
+    let stat = statvfs(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let said = format!("{} MiB free under {}", free / (1024 * 1024), dir.display());
+    if free < LEAST_FREE_BYTES { Err(format!("{said}; make room")) } else { Ok(said) }
+}
+
+fn directory(database: &Path) -> &Path {
+    match database.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::time::UnixSeconds;
+
+    use super::*;
+
+    #[test]
+    fn one_wrong_thing_fails_the_whole() {
+        let well = || Finding { about: "a", verdict: Ok("x".into()) };
+        assert_eq!(tell(&[well(), well()]), DONE);
+        assert_eq!(tell(&[well(), Finding { about: "b", verdict: Err("y".into()) }]), FAILED);
+    }
+
+    #[test]
+    fn secrets_that_others_can_read_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, key) = (dir.path().join("k.db"), dir.path().join("psk"));
+        std::fs::write(&key, "x").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let values = Values::from_pairs([("KATTILA_PSK_FILE", key.to_str().unwrap())]);
+        assert!(permissions(&database, &values).unwrap_err().contains("chmod 600"));
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(permissions(&database, &values).is_ok());
+    }
+
+    #[test]
+    fn a_clock_behind_the_database_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("k.db");
+        std::fs::write(&file, "").unwrap();
+        let behind = Clock::manual(UnixSeconds(CLOCK_FLOOR + 1));
+        assert!(time(&behind, &file).unwrap_err().contains("in the future"));
+        assert!(time(&Clock::manual(UnixSeconds(1)), &file).is_err());
+        assert!(time(&Clock::system(), &file).is_ok());
+    }
+}

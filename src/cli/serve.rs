@@ -1,0 +1,142 @@
+//! `kattila serve`: the manager until somebody stops it.
+
+use std::fmt;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::source::Values;
+use crate::keys::forbid_memory_dumps;
+use crate::manager::{Manager, StartError};
+
+use super::speak::{complain, say};
+use super::{DONE, FAILED, USAGE, logging, storage_code};
+
+/// Runs the manager; the exit code.
+pub async fn run(values: Values, clock: Clock) -> u8 {
+    let config = match Config::load(&values) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error.to_string());
+            return USAGE;
+        }
+    };
+    if let Err(error) = logging::begin(&config.log) {
+        complain(&format!("The log cannot begin: {error}"));
+        return FAILED;
+    }
+    if let Err(error) = forbid_memory_dumps() {
+        tracing::warn!(%error, "Memory dumps cannot be forbidden; a crash may write keys to disk");
+    }
+    raise_file_limit();
+    let stop = match Stop::new() {
+        Ok(stop) => stop,
+        Err(error) => {
+            complain(&format!("Signals cannot be received: {error}"));
+            return FAILED;
+        }
+    };
+    match Manager::bind(config, clock).await {
+        Ok(mut manager) => {
+            announce(&manager);
+            let whole = until_stopped(&mut manager, stop).await;
+            end(manager, whole).await
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Lets the process open as many files as the system allows it: each connection is one, and
+/// the usual limit of 1,024 is far below what the door takes.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let all = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, open_files = limit.current, "the limit of open files stays");
+    }
+}
+
+/// Tells where the door is, and the admin token if it was made now.
+pub fn announce(manager: &Manager) {
+    if let Some(token) = manager.first_token() {
+        complain(&format!(
+            "The admin token, shown this once; sign in with it at {}/login\n  {token}",
+            manager.url()
+        ));
+    }
+    say(&format!("listening on {}", manager.url()));
+}
+
+/// Waits for a signal; false if a part of the manager ended before, which none should.
+pub async fn until_stopped(manager: &mut Manager, stop: Stop) -> bool {
+    tokio::select! {
+        () = stop.wait() => true,
+        () = manager.failed() => {
+            tracing::error!("a part of the manager has ended; stopping, restart it");
+            false
+        }
+    }
+}
+
+/// Stops the manager; the exit code.
+pub async fn end(manager: Manager, whole: bool) -> u8 {
+    if manager.shutdown().await && whole { DONE } else { FAILED }
+}
+
+/// Why the manager did not start; the exit code.
+pub fn refused(error: &StartError) -> u8 {
+    complain(&error.to_string());
+    match error {
+        StartError::Store(error) => storage_code(error),
+        StartError::Bind { .. } | StartError::Tls(_) | StartError::Random(_) => FAILED,
+    }
+}
+
+/// SIGTERM and SIGINT, caught from the beginning, so that one that comes early still stops in
+/// order.
+pub struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop").finish_non_exhaustive()
+    }
+}
+
+impl Stop {
+    /// Begins to catch.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the first of them.
+    pub async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new connections, what is queued is stored");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_ends_where_the_system_allows() {
+        raise_file_limit();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
+}

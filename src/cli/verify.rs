@@ -1,0 +1,155 @@
+//! `kattila verify`: proves every stored report again, from its bytes and the keys kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::model::id::{Kid, ReportId};
+use crate::store::row::AuditRow;
+use crate::store::sqlite;
+use crate::store::{Reader, StoreError};
+use crate::verify::{Proof, recheck};
+
+use super::speak::{complain, say};
+use super::{DONE, FAILED, storage_code};
+
+/// Reports read at a time; about 3 MB.
+const PAGE: usize = 500;
+
+/// How many reports proved themselves.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    ok: u64,
+    /// Secrets were removed from them, so their signature cannot hold.
+    redacted: u64,
+    /// The key that signed them is not kept.
+    key_not_kept: u64,
+    /// They do not prove themselves, with the reason.
+    failed: Vec<(ReportId, String)>,
+}
+
+/// Checks the whole database.
+pub fn run(database: &Path) -> u8 {
+    let counted = sqlite::open_read_only(database).and_then(|reader| count(&*reader));
+    match counted {
+        Ok(count) => tell(&count),
+        Err(error) => {
+            complain(&error.to_string());
+            storage_code(&error)
+        }
+    }
+}
+
+fn tell(count: &Count) -> u8 {
+    for (id, why) in &count.failed {
+        say(&format!("report {id} fails: {why}"));
+    }
+    let Count { ok, redacted, key_not_kept, failed } = count;
+    say(&format!(
+        "{ok} ok, {redacted} redacted, {key_not_kept} signed with a key not kept, {} failed",
+        failed.len()
+    ));
+    if failed.is_empty() { DONE } else { FAILED }
+}
+
+fn count(reader: &dyn Reader) -> Result<Count, StoreError> {
+    let keys = reader.keys()?.into_iter();
+    let keys: BTreeMap<Kid, _> = keys.map(|key| (key.kid, key.secret)).collect();
+    let mut count = Count::default();
+    let mut after = ReportId(0);
+    loop {
+        let rows = reader.audit(after, PAGE)?;
+        let Some(last) = rows.last() else { return Ok(count) };
+        after = last.summary.id;
+        for row in &rows {
+            count.add(row, &keys);
+        }
+    }
+}
+
+impl Count {
+    fn add(&mut self, row: &AuditRow, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) {
+        let summary = &row.summary;
+        if summary.redacted {
+            self.redacted += 1;
+            return;
+        }
+        let Some(secret) = keys.get(&summary.kid) else {
+            self.key_not_kept += 1;
+            return;
+        };
+        let proof = Proof {
+            scheme: summary.scheme,
+            form: summary.form,
+            secret,
+            data_sha256: summary.data_sha256,
+        };
+        match recheck(&row.envelope, &proof) {
+            Ok(()) => self.ok += 1,
+            Err(mismatch) => self.failed.push((summary.id, mismatch.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::state::{CanonForm, Scheme};
+    use crate::model::time::UnixSeconds;
+    use crate::sign::digest::sha256;
+    use crate::sign::hmac;
+    use crate::sign::psk::kid_of_psk;
+    use crate::store::row::{ReportSummary, StoredReport};
+
+    use super::*;
+
+    const PSK: &[u8] = b"kattila-test-psk-000000000000000";
+
+    fn row(data: &str) -> AuditRow {
+        let mac = hmac::v1(PSK, data.as_bytes());
+        let envelope = format!(
+            r#"{{"agent_id":"gw-1","timestamp":1,"nonce":"n","hmac":"{mac}","data":{data}}}"#
+        );
+        let summary = ReportSummary {
+            id: ReportId(7),
+            agent_id: "gw-1".parse().unwrap(),
+            scheme: Scheme::V1,
+            form: CanonForm::Raw,
+            kid: kid_of_psk(PSK),
+            timestamp: UnixSeconds(1),
+            collected_at: None,
+            received_at: UnixSeconds(1),
+            tick: None,
+            nonce: "n".into(),
+            data_sha256: sha256(data.as_bytes()),
+            redacted: false,
+            relay_path: Vec::new(),
+            source: None,
+            envelope_bytes: 0,
+        };
+        StoredReport { summary, envelope: envelope.into_bytes() }
+    }
+
+    fn counted(row: &AuditRow, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) -> Count {
+        let mut count = Count::default();
+        count.add(row, keys);
+        count
+    }
+
+    #[test]
+    fn each_report_falls_into_one_class() {
+        let keys = BTreeMap::from([(kid_of_psk(PSK), Zeroizing::new(PSK.to_vec()))]);
+        let good = row(r#"{"hostname":"gw-1"}"#);
+        assert_eq!(counted(&good, &keys).ok, 1);
+        assert_eq!(counted(&good, &BTreeMap::new()).key_not_kept, 1);
+        let mut redacted = good.clone();
+        redacted.summary.redacted = true;
+        assert_eq!(counted(&redacted, &keys).redacted, 1);
+        let mut changed = good;
+        let text = String::from_utf8(changed.envelope).unwrap().replace("gw-1\"}}", "gw-2\"}}");
+        changed.envelope = text.into_bytes();
+        let count = counted(&changed, &keys);
+        assert_eq!(count.failed.len(), 1);
+        assert_eq!(tell(&count), FAILED);
+    }
+}
