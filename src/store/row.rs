@@ -22,6 +22,8 @@ pub struct FleetSnapshot {
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
     /// Every interface address: agent, interface, address.
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
+    /// Every interface: agent, name, and whether it works, where the host says so.
+    pub works: Vec<(AgentNo, String, Option<bool>)>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
     /// Pre-shared keys.
@@ -60,6 +62,8 @@ pub struct ReplayRow {
     pub nonce: String,
     /// When it was signed.
     pub timestamp: UnixSeconds,
+    /// When its values were read, if it told that.
+    pub collected_at: Option<UnixSeconds>,
     /// When it was accepted.
     pub received_at: UnixSeconds,
     /// Its tick.

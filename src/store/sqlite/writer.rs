@@ -177,6 +177,7 @@ impl Writer for SqliteWriter {
             edges: edges::list(conn)?,
             wg_keys: interfaces::wg_keys(conn)?,
             addresses: interfaces::addresses(conn)?,
+            works: interfaces::works(conn)?,
             alarms: alarms::open(conn)?,
             keys: keys::list(conn)?,
             layout: layout::list(conn)?,
