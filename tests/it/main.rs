@@ -11,6 +11,7 @@ mod data_shapes;
 mod keys;
 mod lab;
 mod migrations;
+mod model;
 mod reject;
 mod replay;
 mod rotate;
