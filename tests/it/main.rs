@@ -12,6 +12,7 @@ mod data_shapes;
 mod keys;
 mod lab;
 mod migrations;
+mod model;
 mod recorded;
 mod reject;
 mod replay;

@@ -105,6 +105,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         agents,
         peers,
         edges,
+        links,
         wg_keys,
         addresses,
         works,
@@ -119,6 +120,9 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(agents, [agent(1), bare_agent(2)]);
     assert_eq!(peers, [peer(1, 8), peer(1, 9)]);
     assert_eq!(edges, [edge(8), edge(9)]);
+    let names: Vec<_> =
+        links.iter().map(|(no, name, works)| (no.0, name.as_str(), *works)).collect();
+    assert_eq!(names, [(1, "dummy0", None), (1, "wg0", Some(true))]);
     assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
     let expected: Vec<_> = interface("wg0", 1)
         .addresses
