@@ -18,6 +18,7 @@ mod load;
 mod raise;
 pub mod refusals;
 mod report;
+mod rows;
 pub mod sections;
 mod show;
 mod suspect;

@@ -8,9 +8,11 @@
 
 mod accept;
 mod data_shapes;
+mod faults;
 mod keys;
 mod lab;
 mod migrations;
+mod prove;
 mod recorded;
 mod shell_agent;
 mod store_contract;

@@ -5,3 +5,4 @@ pub(crate) mod dns;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod manager;
+pub(crate) mod process;
