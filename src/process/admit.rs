@@ -273,15 +273,15 @@ fn replayed(
         return Ok(None);
     }
     let rows = engine.writer.replay_rows(no, since)?;
+    let twin = rows.iter().rev().find(|row| row.nonce == verified.nonce());
+    let differs = twin.is_some_and(|row| row.data_sha256 != *verified.data_sha256());
+    if differs && judgement != Judgement::Full {
+        raise::replay(&mut engine.fleet, draft, no);
+    }
     match judgement {
         Judgement::Fresh => Ok(None),
         Judgement::NonceSeen => {
-            let row = rows.iter().rev().find(|row| row.nonce == verified.nonce());
-            let same = row.is_some_and(|row| row.data_sha256 == *verified.data_sha256());
-            if !same {
-                raise::replay(&mut engine.fleet, draft, no);
-            }
-            let accepted_at = row.map_or(now, |row| row.received_at);
+            let accepted_at = twin.map_or(now, |row| row.received_at);
             Err(match verified.scheme() {
                 Scheme::V1 => Rejection::Replayed { agent: agent.clone(), accepted_at },
                 Scheme::V2Hmac | Scheme::V2Ed25519 => {
