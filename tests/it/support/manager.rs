@@ -102,16 +102,7 @@ impl TestManager {
     }
 
     /// Stops in order, and starts again on the same database.
-    pub(crate) async fn restart(self) -> Self {
-        self.restart_with(&[]).await
-    }
-
-    /// The same, with other settings; a later one of a name wins.
-    pub(crate) async fn restart_with(mut self, more: &[(&str, &str)]) -> Self {
-        for (name, value) in more {
-            self.settings.retain(|(other, _)| other != name);
-            self.settings.push(((*name).to_owned(), (*value).to_owned()));
-        }
+    pub(crate) async fn restart(mut self) -> Self {
         assert!(self.manager.take().unwrap().shutdown().await, "a part did not stop in order");
         self.manager = Some(self.bind().await.unwrap());
         self
