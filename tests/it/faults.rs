@@ -3,4 +3,5 @@
 
 mod disk;
 mod kill;
+mod loss;
 mod start;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::kill::{Journal, check_integrity, compare};
@@ -53,9 +54,8 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let umount = Command::new("umount").arg("--lazy").arg(self.dir.path()).status();
-        if !umount.is_ok_and(|status| status.success()) {
-            eprintln!("{} stays mounted", self.dir.path().display());
-        }
+        let gone = umount.is_ok_and(|status| status.success());
+        assert!(gone || std::thread::panicking(), "{} stays mounted", self.dir.path().display());
     }
 }
 
@@ -103,6 +103,34 @@ async fn a_full_disk_refuses_and_recovers_without_a_restart() {
         assert_eq!(journal.send(addr, envelope).await, Some(true), "{:?}", journal.refused);
     }
     assert_eq!(get(addr, "/readyz", &[]).await.status, 200);
+    serve.stop().await;
+    assert!(compare(&db, &journals).is_empty(), "a refused report is stored");
+    check_integrity(&db);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_file_sizes_is_a_full_disk_not_a_death() {
+    let home = tempfile::tempdir().unwrap();
+    let db = home.path().join("k.db");
+    let serve = Serve::start_limited(home.path(), &db, 1 << 20).await;
+    let addr = serve.addr();
+    let mut journals = vec![Journal::new(2, addr)];
+    let journal = &mut journals[0];
+    for number in 0..2_000 {
+        let envelope = journal.next(&noise(number));
+        assert!(journal.send(addr, envelope).await.is_some(), "it died");
+        if journal.refused.len() == 25 {
+            break;
+        }
+    }
+    assert_eq!(journal.refused, [503; 25], "only 503, and it came to that");
+    assert_eq!(get(addr, "/livez", &[]).await.status, 200);
+    serve.signal(Signal::KILL);
+    serve.ended().await;
+
+    let serve = Serve::start(home.path(), &db).await;
+    let envelope = journal.next("");
+    assert_eq!(journal.send(serve.addr(), envelope).await, Some(true), "without the limit");
     serve.stop().await;
     assert!(compare(&db, &journals).is_empty(), "a refused report is stored");
     check_integrity(&db);

@@ -14,8 +14,13 @@ use super::manager::{ADMIN_TOKEN, PSK};
 /// The program with nothing in its environment but these, in a directory of its own.
 pub(crate) fn kattila(home: &Path, args: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kattila"));
-    command.args(args).env_clear().envs(settings.iter().copied()).current_dir(home);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.args(args).env_clear().envs(settings.iter().copied());
+    piped(command, home)
+}
+
+fn piped(mut command: Command, home: &Path) -> Command {
+    command.current_dir(home).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -44,6 +49,19 @@ impl From<Output> for Ended {
     }
 }
 
+/// The settings of a manager that limits nobody.
+fn settings(db: &str) -> [(&'static str, &str); 7] {
+    [
+        ("KATTILA_LISTEN", "127.0.0.1:0"),
+        ("KATTILA_DB", db),
+        ("KATTILA_PSK", PSK),
+        ("KATTILA_ADMIN_TOKEN", ADMIN_TOKEN),
+        ("KATTILA_RATE_AGENT", "off"),
+        ("KATTILA_RATE_SOURCE", "off"),
+        ("KATTILA_NONCE_WINDOW", "100000"),
+    ]
+}
+
 /// A running `kattila serve`.
 pub(crate) struct Serve {
     child: Child,
@@ -54,16 +72,19 @@ pub(crate) struct Serve {
 impl Serve {
     /// Starts it on a free port and waits until it announces the door.
     pub(crate) async fn start(home: &Path, db: &Path) -> Self {
-        let db = db.display().to_string();
-        let settings = [
-            ("KATTILA_LISTEN", "127.0.0.1:0"),
-            ("KATTILA_DB", db.as_str()),
-            ("KATTILA_PSK", PSK),
-            ("KATTILA_ADMIN_TOKEN", ADMIN_TOKEN),
-            ("KATTILA_RATE_AGENT", "off"),
-            ("KATTILA_RATE_SOURCE", "off"),
-        ];
-        let mut child = kattila(home, &["serve"], &settings).spawn().unwrap();
+        Self::announced(kattila(home, &["serve"], &settings(&db.display().to_string()))).await
+    }
+
+    /// The same, allowed to make files of so many bytes at most.
+    pub(crate) async fn start_limited(home: &Path, db: &Path, file_bytes: u64) -> Self {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--fsize={file_bytes}")).arg(env!("CARGO_BIN_EXE_kattila"));
+        command.arg("serve").env_clear().envs(settings(&db.display().to_string()));
+        Self::announced(piped(command, home)).await
+    }
+
+    async fn announced(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let log = tokio::spawn(async move {
             let mut text = Vec::new();
