@@ -16,20 +16,18 @@ use super::load::agent_mem;
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::{self, Arrival};
+use super::rows::{audit_row, new_record, record_of};
 use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;
 use crate::model::state::{AgentStatus, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::{AgentRecord, NewReport};
 use crate::store::row::ReplayRow;
 use crate::verify::rate::Bucket;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
 use crate::verify::{Announcement, Verified};
-use crate::wire::envelope::data_value;
-use crate::wire::redact::redact;
 
 /// Agents waiting for approval before further unknown ones are refused unseen.
 const PENDING_MAX: usize = 10_000;
@@ -231,42 +229,6 @@ fn register(
     no
 }
 
-fn new_record(
-    no: AgentNo,
-    id: AgentId,
-    fleet: FleetId,
-    status: AgentStatus,
-    now: UnixSeconds,
-) -> AgentRecord {
-    AgentRecord {
-        no,
-        id,
-        fleet,
-        hostname: None,
-        agent_version: None,
-        registered_at: now,
-        last_seen_at: None,
-        last_tick: None,
-        status,
-        status_since: now,
-        scheme: None,
-        canon_form: None,
-        kid: None,
-        boot_id: None,
-        uptime_seconds: None,
-        load: None,
-        labels: std::collections::BTreeMap::new(),
-        problems: Vec::new(),
-        clock_offset: 0,
-        relay_path: Vec::new(),
-        source: None,
-        interfaces_hash: 0,
-        routes_hash: 0,
-        peers_hash: 0,
-        forgotten: false,
-    }
-}
-
 /// Once an agent has signed version 2, version 1 is refused: whoever can read the shared key
 /// could otherwise go back to the scheme that does not sign the time.
 fn downgrade(engine: &Engine, no: AgentNo, verified: &Verified) -> Result<(), Stop> {
@@ -382,40 +344,6 @@ fn same_agent(verified: &Verified, data: &ReportData) -> Result<(), Stop> {
         }
         .into()),
         _ => Ok(()),
-    }
-}
-
-fn audit_row(
-    id: ReportId,
-    agent: AgentNo,
-    verified: &Verified,
-    data: &ReportData,
-    source: Option<IpAddr>,
-    now: UnixSeconds,
-) -> NewReport {
-    let redacted = data.had_secrets;
-    let envelope = if redacted {
-        let range = data_value(verified.body()).unwrap_or_default();
-        redact(verified.body(), range).into()
-    } else {
-        verified.body().clone()
-    };
-    NewReport {
-        id,
-        agent,
-        scheme: verified.scheme(),
-        form: verified.form(),
-        kid: verified.kid().clone(),
-        timestamp: verified.timestamp(),
-        collected_at: data.collected_at,
-        received_at: now,
-        tick: verified.tick(),
-        nonce: verified.nonce().to_owned(),
-        data_sha256: *verified.data_sha256(),
-        envelope,
-        redacted,
-        relay_path: verified.relay_path().to_vec(),
-        source,
     }
 }
 

@@ -9,10 +9,12 @@
 mod accept;
 mod alarms;
 mod data_shapes;
+mod faults;
 mod keys;
 mod lab;
 mod migrations;
 mod model;
+mod prove;
 mod recorded;
 mod reject;
 mod replay;
