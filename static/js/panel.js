@@ -2,7 +2,7 @@
 
 import { fill, getJson, h } from "./dom.js";
 import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, bytes, iso, plural, signed, span } from "./format.js";
-import { counts, edgeRank, edgesOf, endOf, look, nodeRank, otherEnd, worstFirst } from "./scene.js";
+import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, worstFirst } from "./scene.js";
 import { nameOf } from "./a11y.js";
 
 const chip = (kind, text) => h("span", { class: `chip chip-${kind}` }, `${CHIP_MARK[kind]} ${text}`);
@@ -121,6 +121,13 @@ export class Panel {
     return [this.back(), h("h2", {}, "Not on the map"), h("p", {}, "What was selected is no longer reported by anyone. Events tell when it went.")];
   }
 
+  // What is wrong with a node besides its state.
+  wrong(scene, node) {
+    const links = edgesOf(scene, node.id);
+    const bad = links.filter(isBadEdge).length;
+    return [bad > 0 && `${bad} of ${plural(links.length, "link")} in trouble`, node.alarms > 0 && plural(node.alarms, "alarm")].filter(Boolean).join(", ") || (scene.sites.get(node.site)?.label ?? "");
+  }
+
   fleet(scene) {
     const now = this.verbs.now();
     const { nodes, edges, agents } = counts(scene);
@@ -138,7 +145,7 @@ export class Panel {
       worst.length === 0 ? h("p", { class: "muted" }, agents === 0 ? "No agent yet." : "Nothing. Every agent reports and no alarm is open on one.")
         : h("ul", { class: "list" }, worst.map((node) => h("li", {},
           nodeChip(node),
-          h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), code(node.addresses[0] ?? "")),
+          h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), h("span", { class: "muted" }, this.wrong(scene, node))),
           h("span", { class: "age" }, node.kind === "agent" ? time(node.seen_at, now) : "")))),
     ];
   }

@@ -7,6 +7,7 @@
 )]
 
 mod accept;
+mod browser;
 mod data_shapes;
 mod keys;
 mod lab;
