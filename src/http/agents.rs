@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::model::id::AgentId;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Submission;
 use crate::verify::rejection::Rejection;
@@ -129,7 +130,8 @@ impl AgentDoor<'_> {
     }
 
     fn check_report(&self, body: &Bytes, now: UnixSeconds) -> Result<Verified, Rejection> {
-        verify_report(body, &self.state.keeper.ring(), &self.state.policy, None, now)
+        let known = |agent: &AgentId| self.state.processor.canon_hint(agent);
+        verify_report(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn check_announcement(
@@ -137,7 +139,8 @@ impl AgentDoor<'_> {
         body: &Bytes,
         now: UnixSeconds,
     ) -> Result<Announcement, Rejection> {
-        verify_register(body, &self.state.keeper.ring(), &self.state.policy, None, now)
+        let known = |agent: &AgentId| self.state.processor.canon_hint(agent);
+        verify_register(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn refuse(&self, rejection: &Rejection) -> ApiError {

@@ -180,17 +180,20 @@ impl Announcement {
 
 /// Verifies the body of `POST /status/updates`.
 ///
-/// `hint` is the form that matched this agent's last version 1 report. Every usable key is
+/// `hint` tells the form that matched an agent's last version 1 report. Every usable key is
 /// tried, whichever matches, and every failure of a signature is the same rejection.
 pub fn verify_report(
     body: &Bytes,
     ring: &KeyRing,
     policy: &Policy,
-    hint: Option<CanonForm>,
+    hint: impl FnOnce(&AgentId) -> Option<CanonForm>,
     now: UnixSeconds,
 ) -> Result<Verified, Rejection> {
     let verified = match envelope::parse(body)? {
-        Envelope::V1(head) => verify_v1(body, head, ring, policy.v1_canon.forms(hint), now)?,
+        Envelope::V1(head) => {
+            let forms = policy.v1_canon.forms(hint(&head.agent_id));
+            verify_v1(body, head, ring, forms, now)?
+        }
         Envelope::V2(head) => verify_v2(body, head, ring, now)?,
     };
     check_policy(&verified, policy, now)?;
@@ -203,7 +206,7 @@ pub fn verify_register(
     body: &Bytes,
     ring: &KeyRing,
     policy: &Policy,
-    hint: Option<CanonForm>,
+    hint: impl FnOnce(&AgentId) -> Option<CanonForm>,
     now: UnixSeconds,
 ) -> Result<Announcement, Rejection> {
     let head = match envelope::parse(body) {
@@ -214,7 +217,8 @@ pub fn verify_register(
             return Err(EnvelopeError::UnsupportedVersion(version).into());
         }
     };
-    let verified = verify_v1(body, head, ring, policy.v1_canon.forms(hint), now)?;
+    let forms = policy.v1_canon.forms(hint(&head.agent_id));
+    let verified = verify_v1(body, head, ring, forms, now)?;
     check_policy(&verified, policy, now)?;
     Ok(Announcement(verified))
 }

@@ -16,5 +16,6 @@ mod shell_agent;
 mod store_contract;
 mod store_samples;
 mod support;
+mod tls;
 mod wire_hostile;
 mod wire_vectors;
