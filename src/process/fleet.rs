@@ -18,6 +18,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::topology::edge_match::Owners;
 use crate::topology::graph::WeakPoints;
+use crate::verify::bodies::Bodies;
 use crate::verify::rate::Bucket;
 
 /// One agent.
@@ -29,6 +30,8 @@ pub(super) struct AgentMem {
     pub(super) live: Arc<AgentLive>,
     /// How many reports it may still send now.
     pub(super) bucket: Option<Bucket>,
+    /// Its last version 1 bodies, once it has sent one in this run.
+    pub(super) bodies: Option<Box<Bodies>>,
     /// When its present values were read, on its own clock.
     pub(super) measured_at: UnixSeconds,
     /// When its last report was signed, on its own clock.

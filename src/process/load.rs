@@ -77,6 +77,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
     AgentMem {
         live: Arc::new(live),
         bucket: None,
+        bodies: None,
         measured_at: UnixSeconds::default(),
         signed_at: UnixSeconds::default(),
         interfaces: Vec::new(),

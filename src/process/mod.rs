@@ -20,4 +20,5 @@ pub mod refusals;
 mod report;
 pub mod sections;
 mod show;
+mod suspect;
 mod tick;

@@ -68,6 +68,17 @@ pub struct ReplayRow {
     pub data_sha256: [u8; 32],
 }
 
+/// What the reports table remembers of a version 1 body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyRow {
+    /// SHA-256 of its `data`.
+    pub data_sha256: [u8; 32],
+    /// The time inside it.
+    pub collected_at: Option<UnixSeconds>,
+    /// When it was accepted.
+    pub received_at: UnixSeconds,
+}
+
 /// Which reports to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ReportFilter {
