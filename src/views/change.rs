@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::names::Names;
+use super::text::bare_reason;
 
 /// Longest text of one change in a list.
 const CHARS: usize = 220;
@@ -31,7 +32,8 @@ fn one(names: &Names, value: &Value) -> String {
         let ends: Vec<String> = ends.iter().map(|end| end_of_link(names, end)).collect();
         return ends.join(" ⇄ ");
     }
-    let members = members.iter().filter(|(_, value)| !is_nothing(value));
+    // Counters are a reading, not a setting; the report has them.
+    let members = members.iter().filter(|(name, value)| *name != "counters" && !is_nothing(value));
     let told: Vec<String> =
         members.map(|(name, value)| format!("{name} {}", plain(value))).collect();
     told.join(", ")
@@ -57,7 +59,8 @@ fn both(old: &Map<String, Value>, new: &Map<String, Value>) -> String {
     told.extend(gone.map(|(name, was)| format!("{name} was {}", plain(was))));
     let mut text = told.join(", ");
     if let Some(Value::String(reason)) = new.get("reason") {
-        text = if text.is_empty() { reason.clone() } else { format!("{text}: {reason}") };
+        let reason = bare_reason(reason);
+        text = if text.is_empty() { reason.to_owned() } else { format!("{text}: {reason}") };
     }
     text
 }
@@ -120,7 +123,7 @@ mod tests {
     #[test]
     fn a_verdict_is_told_with_its_reason() {
         let before = json!({"state": "unknown", "reason": "no report has been judged yet"});
-        let after = json!({"state": "up", "reason": "last handshake 9 s ago"});
+        let after = json!({"state": "up", "reason": "up: last handshake 9 s ago"});
         assert_eq!(told(&before, &after), "unknown → up: last handshake 9 s ago");
         assert_eq!(told(&after, &after), "last handshake 9 s ago");
     }

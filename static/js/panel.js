@@ -1,7 +1,7 @@
 // The side panel: the fleet, an agent, a link or a site.
 
 import { fill, getJson, h } from "./dom.js";
-import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, bytes, iso, plural, signed, span } from "./format.js";
+import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, because, bytes, iso, plural, signed, span } from "./format.js";
 import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, worstFirst } from "./scene.js";
 import { nameOf } from "./a11y.js";
 
@@ -131,7 +131,7 @@ export class Panel {
   fleet(scene) {
     const now = this.verbs.now();
     const { nodes, edges, agents } = counts(scene);
-    const worst = worstFirst(scene, MANY);
+    const { worst, all } = worstFirst(scene, MANY);
     const looks = [["down", "down"], ["late", "late"], ["pending", "waiting for approval"], ["up", "reporting"], ["none", "no agent"]];
     const quiet = [edges.idle && `${edges.idle} idle`, edges.unknown && `${edges.unknown} unknown`].filter(Boolean);
     const bad = edges.down + edges.one_way + edges.half_configured;
@@ -147,6 +147,7 @@ export class Panel {
           nodeChip(node),
           h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), h("span", { class: "muted" }, this.wrong(scene, node))),
           h("span", { class: "age" }, node.kind === "agent" ? time(node.seen_at, now) : "")))),
+      all > MANY && h("p", {}, h("a", { href: "/agents" }, `All agents, worst first; ${all - MANY} more need attention`)),
     ];
   }
 
@@ -211,12 +212,12 @@ export class Panel {
     return [
       this.back(),
       h("h2", {}, `${names[0]} ⇄ ${names[1]}`),
-      h("p", { class: "verdict" }, edgeChip(edge), " ", edge.reason),
+      h("p", { class: "verdict" }, edgeChip(edge), " ", because(edge.reason)),
       h("p", { class: "actions" },
         h("a", { class: "button", href: `/links/${encodeURIComponent(edge.id)}`, "data-focus": "open" }, "Open link"),
         this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id }))),
       this.trouble(),
-      h("p", { class: "muted" }, "Since ", time(edge.since, now)),
+      h("p", { class: "muted" }, "Judged so ", time(edge.since, now), "; below is what the ends say now."),
       table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {
         const [a, b] = full.ends.map(of);
         const differs = compared && a !== b && a !== "—" && b !== "—";

@@ -168,7 +168,9 @@ pub async fn link(
     let events = state.read(move |store| store.events(&past)).await?;
     let [from, to] = &labels;
     let mut context = reader.context(&state, format!("{from} and {to}"), Nav::Links);
-    context.names = names(&state, events.iter().filter_map(|row| row.agent_id.as_ref()));
+    let ends = edge.ends.iter().filter_map(|end| end.agent_id.as_ref());
+    context.names =
+        names(&state, events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
     html(views::link::page(&context, &edge, [from, to], &events))
 }
 
