@@ -15,6 +15,7 @@ pub mod engine;
 mod fleet;
 pub mod handle;
 mod load;
+mod order;
 mod raise;
 pub mod refusals;
 mod report;
