@@ -13,22 +13,21 @@ use super::engine::{Engine, Enroll};
 use super::fleet::AgentMem;
 use super::handle::{Accepted, Submission};
 use super::load::agent_mem;
+use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::{self, Arrival};
-use crate::alarms::rules::agent::is_late;
+use super::rows::{audit_row, new_record};
+use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;
 use crate::model::state::{AgentStatus, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::{AgentRecord, NewReport};
 use crate::store::row::ReplayRow;
 use crate::verify::rate::Bucket;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
 use crate::verify::{Announcement, Verified};
-use crate::wire::envelope::data_value;
-use crate::wire::redact::redact;
 
 /// Agents waiting for approval before further unknown ones are refused unseen.
 const PENDING_MAX: usize = 10_000;
@@ -116,6 +115,14 @@ fn admitted(
         detail: invalid.to_string(),
     })?;
     same_agent(verified, data)?;
+    let mut suspect = None;
+    if let Standing::Known(no) = standing {
+        match suspect::look(engine, draft, no, verified, data)? {
+            Some(Suspect::Refused(rejection)) => return Err(rejection.into()),
+            Some(Suspect::Noted(why)) => suspect = Some(why),
+            None => suspect = suspect::stolen_name(engine, no, verified, &fleet, data),
+        }
+    }
     let no = match standing {
         Standing::Known(no) => no,
         Standing::New(no) => {
@@ -128,11 +135,13 @@ fn admitted(
     draft.change.report = Some(audit_row(id, no, verified, data, source, draft.now));
     engine.replay.admit(no, &spent(verified));
     seen(engine, draft, no, verified);
+    suspect::note(engine, draft, no, verified, data);
+    raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
     let offset = verified.timestamp().since(draft.now);
     let skew = Skew { offset, max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
-    if !late(engine, no, verified, measured_at) {
+    if !late(engine, draft.now, no, verified, measured_at)? {
         let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
         report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, &arrival, data)?;
     }
@@ -220,42 +229,6 @@ fn register(
     no
 }
 
-fn new_record(
-    no: AgentNo,
-    id: AgentId,
-    fleet: FleetId,
-    status: AgentStatus,
-    now: UnixSeconds,
-) -> AgentRecord {
-    AgentRecord {
-        no,
-        id,
-        fleet,
-        hostname: None,
-        agent_version: None,
-        registered_at: now,
-        last_seen_at: None,
-        last_tick: None,
-        status,
-        status_since: now,
-        scheme: None,
-        canon_form: None,
-        kid: None,
-        boot_id: None,
-        uptime_seconds: None,
-        load: None,
-        labels: std::collections::BTreeMap::new(),
-        problems: Vec::new(),
-        clock_offset: 0,
-        relay_path: Vec::new(),
-        source: None,
-        interfaces_hash: 0,
-        routes_hash: 0,
-        peers_hash: 0,
-        forgotten: false,
-    }
-}
-
 /// Once an agent has signed version 2, version 1 is refused: whoever can read the shared key
 /// could otherwise go back to the scheme that does not sign the time.
 fn downgrade(engine: &Engine, no: AgentNo, verified: &Verified) -> Result<(), Stop> {
@@ -297,15 +270,15 @@ fn replayed(
         return Ok(None);
     }
     let rows = engine.writer.replay_rows(no, since)?;
+    let twin = rows.iter().rev().find(|row| row.nonce == verified.nonce());
+    let differs = twin.is_some_and(|row| row.data_sha256 != *verified.data_sha256());
+    if differs && judgement != Judgement::Full {
+        raise::replay(&mut engine.fleet, draft, no);
+    }
     match judgement {
         Judgement::Fresh => Ok(None),
         Judgement::NonceSeen => {
-            let row = rows.iter().rev().find(|row| row.nonce == verified.nonce());
-            let same = row.is_some_and(|row| row.data_sha256 == *verified.data_sha256());
-            if !same {
-                raise::replay(&mut engine.fleet, draft, no);
-            }
-            let accepted_at = row.map_or(now, |row| row.received_at);
+            let accepted_at = twin.map_or(now, |row| row.received_at);
             Err(match verified.scheme() {
                 Scheme::V1 => Rejection::Replayed { agent: agent.clone(), accepted_at },
                 Scheme::V2Hmac | Scheme::V2Ed25519 => {
@@ -374,40 +347,6 @@ fn same_agent(verified: &Verified, data: &ReportData) -> Result<(), Stop> {
     }
 }
 
-fn audit_row(
-    id: ReportId,
-    agent: AgentNo,
-    verified: &Verified,
-    data: &ReportData,
-    source: Option<IpAddr>,
-    now: UnixSeconds,
-) -> NewReport {
-    let redacted = data.had_secrets;
-    let envelope = if redacted {
-        let range = data_value(verified.body()).unwrap_or_default();
-        redact(verified.body(), range).into()
-    } else {
-        verified.body().clone()
-    };
-    NewReport {
-        id,
-        agent,
-        scheme: verified.scheme(),
-        form: verified.form(),
-        kid: verified.kid().clone(),
-        timestamp: verified.timestamp(),
-        collected_at: data.collected_at,
-        received_at: now,
-        tick: verified.tick(),
-        nonce: verified.nonce().to_owned(),
-        data_sha256: *verified.data_sha256(),
-        envelope,
-        redacted,
-        relay_path: verified.relay_path().to_vec(),
-        source,
-    }
-}
-
 /// The agent is alive, whatever its report says.
 fn seen(engine: &mut Engine, draft: &mut Draft, no: AgentNo, verified: &Verified) {
     let Some(agent) = engine.fleet.agents.get_mut(&no) else { return };
@@ -418,13 +357,21 @@ fn seen(engine: &mut Engine, draft: &mut Draft, no: AgentNo, verified: &Verified
     super::tick::came_back(&mut engine.fleet, draft, no);
 }
 
-/// A report that tells of the past: delivered late, or overtaken by a newer one. It is kept as
-/// proof and changes nothing of the present.
-///
-/// A host whose clock was set back is not late: its time of signing went back as well.
-fn late(engine: &mut Engine, no: AgentNo, verified: &Verified, measured_at: UnixSeconds) -> bool {
-    let Some(agent) = engine.fleet.agents.get_mut(&no) else { return false };
-    let before = std::mem::replace(&mut agent.signed_at, verified.timestamp());
-    let overtaken = measured_at < agent.measured_at && verified.timestamp() >= before;
-    overtaken || is_late(measured_at, verified.timestamp(), engine.sentry.patience())
+/// A report that tells of the past. It is kept as proof and changes nothing of the present.
+fn late(
+    engine: &mut Engine,
+    now: UnixSeconds,
+    no: AgentNo,
+    verified: &Verified,
+    measured_at: UnixSeconds,
+) -> Result<bool, StoreError> {
+    let patience = *engine.sentry.patience();
+    let since = now.minus(2 * engine.settings.max_skew + IDEMPOTENT_S);
+    let Some(agent) = engine.fleet.agents.get_mut(&no) else { return Ok(false) };
+    let order = match &mut agent.order {
+        Some(order) => order,
+        empty => empty.insert(Order::after(&engine.writer.replay_rows(no, since)?, &patience)),
+    };
+    let (signed_at, tick) = (verified.timestamp(), verified.tick());
+    Ok(order.take(Made { measured_at, signed_at, tick }, &patience))
 }

@@ -16,12 +16,13 @@ use super::handle::{
     Accepted, CommandError, Done, Job, Processor, QUEUE_REPORTS, Settled, Submission, Totals,
 };
 use super::refusals::Refusals;
-use super::{admit, commands, load, show};
+use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, DynamicState, LayoutRecord};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
+use crate::verify::bodies::Suspicion;
 use crate::verify::rate::Rate;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub nonce_window: usize,
     /// What may happen to agents not seen before.
     pub enroll: Enroll,
+    /// What to do about version 1 reports that look recorded.
+    pub v1_repeats: Suspicion,
     /// Verified reports one agent may send; `None` = no limit.
     pub rate: Option<Rate>,
 }
@@ -85,7 +88,7 @@ pub(super) struct Engine {
     pub(super) replay: ReplayMemory,
     pub(super) settings: Settings,
     pub(super) refusals: Arc<Refusals>,
-    pub(super) sentry: super::tick::Sentry,
+    pub(super) sentry: tick::Sentry,
     board: Arc<Board>,
     totals: Arc<Totals>,
     clock: Clock,
@@ -138,12 +141,14 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let layout = std::mem::take(&mut snapshot.layout);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
+    let splits = load::meta(&snapshot, tick::SPLITS);
+    let sentry = tick::Sentry::new(now, parts.settings.report_interval, splits);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
         writer,
         fleet,
         replay: ReplayMemory::new(rules(&parts.settings, seed), REPLAY_AGENTS),
-        sentry: super::tick::Sentry::new(now, parts.settings.report_interval),
+        sentry,
         settings: parts.settings,
         refusals: Arc::clone(&refusals),
         board: Arc::clone(&board),
@@ -199,7 +204,7 @@ impl Engine {
             self.totals.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
             let stop = match self.open() {
                 Ok(()) => self.batch(jobs),
-                Err(()) => refuse_all(jobs) | self.refuse_waiting(&mut queue),
+                Err(()) => self.refuse(jobs, &mut queue),
             };
             if stop {
                 break;
@@ -217,13 +222,14 @@ impl Engine {
         self.writer.begin().map_err(|failure| self.storage_failed(&failure))
     }
 
-    /// Refuses what has come in while storage was waited for: taken batch by batch, each with a
-    /// wait of its own, the last would be answered long after its sender has gone.
-    fn refuse_waiting(&self, queue: &mut mpsc::Receiver<Job>) -> bool {
-        let waiting = std::iter::from_fn(|| queue.try_recv().ok()).take(QUEUE_REPORTS);
-        let waiting: Vec<Job> = waiting.collect();
-        self.totals.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
-        refuse_all(waiting)
+    /// Refuses a batch and what has come in while storage was waited for: taken batch by batch,
+    /// each with a wait of its own, the last would be answered long after its sender has gone.
+    /// What comes in once the first has been answered is not part of it.
+    fn refuse(&self, mut jobs: Vec<Job>, queue: &mut mpsc::Receiver<Job>) -> bool {
+        let taken = jobs.len();
+        jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(QUEUE_REPORTS));
+        self.totals.queued.fetch_sub(jobs.len() - taken, Ordering::Relaxed);
+        refuse_all(jobs)
     }
 
     /// Decides, writes and answers one batch; says whether it was the last.

@@ -13,7 +13,9 @@ use super::raise;
 use crate::model::id::AgentNo;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{AgentDynamic, AgentRecord, DynamicState, PeerDynamic, PeerRecord};
+use crate::store::change::{
+    AgentDynamic, AgentRecord, DynamicState, EdgeRecord, PeerDynamic, PeerRecord,
+};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::topology::edge_match::Owners;
@@ -42,6 +44,11 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         fleet.by_id.insert(record.id.clone(), record.no);
         fleet.agents.insert(record.no, agent_mem(record));
     }
+    for (no, interface, works) in snapshot.links {
+        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
+        agent.works.extend(works.map(|works| (interface.clone(), works)));
+        agent.interfaces.push(interface);
+    }
     for record in snapshot.edges {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
@@ -51,17 +58,27 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
                 *fleet.externals.entry(node).or_default() += 1;
             }
         }
-        let worked = record.state != EdgeState::Never;
-        let mem = EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, record };
+        let mem = edge_mem(record);
         fleet.edges.insert(mem.record.id.clone(), mem);
     }
     for record in snapshot.peers {
         peer(&mut fleet, &record);
     }
+    fleet.weak = fleet.weak_points();
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
     }
     fleet
+}
+
+/// An edge before its peer entries are known.
+fn edge_mem(record: EdgeRecord) -> EdgeMem {
+    // These states are never given without a handshake; for the others the peer entries tell.
+    let worked = matches!(
+        record.state,
+        EdgeState::Up | EdgeState::OneWay | EdgeState::Down | EdgeState::Idle
+    );
+    EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, settling: true, record }
 }
 
 /// A small value by its name.
@@ -77,8 +94,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
     AgentMem {
         live: Arc::new(live),
         bucket: None,
-        measured_at: UnixSeconds::default(),
-        signed_at: UnixSeconds::default(),
+        bodies: None,
+        order: None,
         interfaces: Vec::new(),
         claims: Claims::new(),
         works: BTreeMap::new(),

@@ -50,7 +50,6 @@ pub(super) fn apply(
     let no = arrival.no;
     draft.at = arrival.measured_at;
     let Some(agent) = fleet.agents.get_mut(&no) else { return Ok(()) };
-    agent.measured_at = arrival.measured_at;
     let record = &mut agent.record;
     let was = (record.interfaces_hash, record.routes_hash, record.peers_hash);
     // Of the same row there is nothing to keep but what moves.

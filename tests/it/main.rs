@@ -7,15 +7,25 @@
 )]
 
 mod accept;
+mod alarms;
+mod browser;
 mod data_shapes;
+mod faults;
 mod keys;
 mod lab;
 mod migrations;
+mod model;
 mod overload;
+mod prove;
+mod recorded;
+mod reject;
+mod replay;
+mod rotate;
 mod shell_agent;
 mod store_contract;
 mod store_samples;
 mod support;
+mod tls;
 mod wire_hostile;
 mod wire_vectors;
 mod work;

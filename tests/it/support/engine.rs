@@ -13,11 +13,12 @@ use kattila::model::time::UnixSeconds;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::store::change::{Change, DynamicState};
-use kattila::store::row::{FleetSnapshot, ReplayRow};
+use kattila::store::row::{BodyRow, FleetSnapshot, ReplayRow};
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{StoreError, Writer};
+use kattila::verify::bodies::Suspicion;
 use kattila::verify::{Policy, verify_report};
 
 use super::actors::Agent;
@@ -117,6 +118,20 @@ impl Writer for Gated {
         self.writer.replay_rows(agent, since)
     }
 
+    fn last_bodies(&mut self, agent: AgentNo, limit: usize) -> Result<Vec<BodyRow>, StoreError> {
+        self.writer.last_bodies(agent, limit)
+    }
+
+    fn body_taken(
+        &mut self,
+        agent: AgentNo,
+        digests: [[u8; 32]; 2],
+        collected_at: Option<UnixSeconds>,
+        since: UnixSeconds,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        self.writer.body_taken(agent, digests, collected_at, since)
+    }
+
     fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {
         self.writer.flush(state, upto)
     }
@@ -146,6 +161,7 @@ impl Engine {
             max_skew: 600,
             nonce_window: 120,
             enroll: Enroll::Open,
+            v1_repeats: Suspicion::Alarm,
             rate: None,
         };
         let writer = Gated { writer: opened.writer, gate: gate.clone() };
