@@ -16,7 +16,7 @@ use super::load::agent_mem;
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::{self, Arrival};
-use super::rows::{audit_row, new_record, record_of};
+use super::rows::{audit_row, new_record};
 use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;

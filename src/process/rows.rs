@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::engine::Engine;
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;
 use crate::model::state::AgentStatus;
@@ -83,24 +82,4 @@ pub(super) fn audit_row(
         relay_path: verified.relay_path().to_vec(),
         source,
     }
-}
-
-/// The agent's row as the envelope makes it.
-pub(super) fn record_of(
-    engine: &Engine,
-    no: AgentNo,
-    verified: &Verified,
-    fleet: FleetId,
-    source: Option<IpAddr>,
-    now: UnixSeconds,
-) -> Option<AgentRecord> {
-    let mut record = engine.fleet.agents.get(&no)?.record.clone();
-    record.fleet = fleet;
-    record.scheme = Some(verified.scheme());
-    record.canon_form = Some(verified.form());
-    record.kid = Some(verified.kid().clone());
-    record.clock_offset = verified.timestamp().since(now);
-    record.relay_path = verified.relay_path().to_vec();
-    record.source = source;
-    Some(record)
 }
