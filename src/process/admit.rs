@@ -40,7 +40,7 @@ type Decided<T> = Result<(Draft, Result<T, Rejection>), StoreError>;
 /// Decides about one report.
 pub(super) fn report(
     engine: &mut Engine,
-    submission: Submission,
+    submission: &Submission,
     now: UnixSeconds,
 ) -> Decided<Accepted> {
     let mut draft = Draft::new(now);
@@ -97,29 +97,30 @@ impl From<StoreError> for Stop {
 fn admitted(
     engine: &mut Engine,
     draft: &mut Draft,
-    submission: Submission,
+    submission: &Submission,
 ) -> Result<Accepted, Stop> {
     let Submission { verified, data, hashes, source } = submission;
-    let fleet = fleet_of(&verified, data.as_ref().ok());
+    let source = *source;
+    let fleet = fleet_of(verified, data.as_ref().ok());
     let standing = standing(engine, draft, verified.agent_id(), &fleet, source)?;
     if let Some(no) = standing.number() {
-        downgrade(engine, no, &verified)?;
-        if let Some(first) = replayed(engine, draft, no, &verified)? {
+        downgrade(engine, no, verified)?;
+        if let Some(first) = replayed(engine, draft, no, verified)? {
             return Ok(Accepted { report_id: first, duplicate: true });
         }
         within_rate(engine, draft.now, no, verified.agent_id())?;
     }
-    let data = data.map_err(|invalid| Rejection::DataInvalid {
+    let data = data.as_ref().map_err(|invalid| Rejection::DataInvalid {
         agent: verified.agent_id().clone(),
         detail: invalid.to_string(),
     })?;
-    same_agent(&verified, &data)?;
+    same_agent(verified, data)?;
     let mut suspect = None;
     if let Standing::Known(no) = standing {
-        match suspect::look(engine, draft, no, &verified, &data)? {
+        match suspect::look(engine, draft, no, verified, data)? {
             Some(Suspect::Refused(rejection)) => return Err(rejection.into()),
             Some(Suspect::Noted(why)) => suspect = Some(why),
-            None => suspect = suspect::stolen_name(engine, no, &verified, &fleet, &data),
+            None => suspect = suspect::stolen_name(engine, no, verified, &fleet, data),
         }
     }
     let no = match standing {
@@ -131,23 +132,19 @@ fn admitted(
     let id = ReportId(engine.fleet.last_report.0 + 1);
     engine.fleet.last_report = id;
     draft.report = Some(id);
-    draft.change.report = Some(audit_row(id, no, &verified, &data, source, draft.now));
-    engine.replay.admit(no, &spent(&verified));
-    seen(engine, draft, no, &verified);
-    suspect::note(engine, draft, no, &verified, &data);
+    draft.change.report = Some(audit_row(id, no, verified, data, source, draft.now));
+    engine.replay.admit(no, &spent(verified));
+    seen(engine, draft, no, verified);
+    suspect::note(engine, draft, no, verified, data);
     raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
     let offset = verified.timestamp().since(draft.now);
     let skew = Skew { offset, max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
-    if late(engine, draft.now, no, &verified, measured_at)? {
-        return Ok(Accepted { report_id: id, duplicate: false });
+    if !late(engine, draft.now, no, verified, measured_at)? {
+        let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
+        report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, &arrival, data)?;
     }
-    let Some(record) = record_of(engine, no, &verified, fleet, source, draft.now) else {
-        return Ok(Accepted { report_id: id, duplicate: false });
-    };
-    let arrival = Arrival { record, measured_at, hashes };
-    report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, arrival, data)?;
     Ok(Accepted { report_id: id, duplicate: false })
 }
 
@@ -222,7 +219,7 @@ fn register(
     engine.fleet.last_agent = engine.fleet.last_agent.max(no);
     let mut record = new_record(no, id.clone(), fleet.clone(), status, draft.now);
     record.source = source;
-    draft.change.agents.push(record.clone());
+    draft.agents.insert(no, record.clone());
     draft.effects.agents.insert(no);
     engine.fleet.by_id.insert(id.clone(), no);
     engine.fleet.agents.insert(no, agent_mem(record));

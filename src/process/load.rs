@@ -64,11 +64,6 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
     for record in snapshot.peers {
         peer(&mut fleet, &record);
     }
-    for (no, name, works) in snapshot.works {
-        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
-        agent.works.extend(works.map(|works| (name.clone(), works)));
-        agent.interfaces.push(name);
-    }
     fleet.weak = fleet.weak_points();
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
@@ -83,7 +78,7 @@ fn edge_mem(record: EdgeRecord) -> EdgeMem {
         record.state,
         EdgeState::Up | EdgeState::OneWay | EdgeState::Down | EdgeState::Idle
     );
-    EdgeMem { listed: [None, None], fresh: false, worked, settling: true, record }
+    EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, settling: true, record }
 }
 
 /// A small value by its name.

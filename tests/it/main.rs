@@ -8,6 +8,7 @@
 
 mod accept;
 mod alarms;
+mod browser;
 mod data_shapes;
 mod faults;
 mod keys;
