@@ -323,7 +323,7 @@ mod tests {
         let app = app(&[("KATTILA_ANONYMOUS_ROLE", "viewer")], &Shelf::default());
         for route in all() {
             let expected = match route.need {
-                Need::Role(role) if role > Role::Viewer => StatusCode::FORBIDDEN,
+                Need::Role(role) if role > Role::Viewer => StatusCode::UNAUTHORIZED,
                 Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
             };
             assert_eq!(
