@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -28,6 +28,7 @@ use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::process::engine::{self, Enroll, Parts, Settings};
 use crate::process::handle::{Command, ManagerCondition, Processor};
+use crate::store::sqlite::reader::SqliteReader;
 use crate::store::sqlite::{self, Durability};
 use crate::store::{Reader, StoreError};
 
@@ -82,6 +83,9 @@ impl Manager {
         }
         if opened.unclean {
             info!("The last run did not end in order; what was committed is all there");
+        }
+        if opened.check_unfinished {
+            check_in_background(Arc::clone(&opened.reader));
         }
         let (rolled_back, reader) = (opened.rolled_back, opened.reader);
         let reader: Arc<dyn Reader> = reader;
@@ -225,6 +229,15 @@ impl Manager {
     }
 }
 
+/// Goes on with the check of a database that was too large to be checked before the start.
+fn check_in_background(reader: Arc<SqliteReader>) {
+    // Nobody waits for it: what it finds is for the log.
+    drop(tokio::task::spawn_blocking(move || match reader.quick_check() {
+        Ok(()) => info!("The database was checked after the last, disorderly stop: it is sound"),
+        Err(damage) => error!(%damage, "The database is damaged; stop, and restore a backup"),
+    }));
+}
+
 /// Records the start, and what it found.
 async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>) {
     let subject = env!("CARGO_PKG_VERSION").to_owned();
@@ -272,6 +285,7 @@ fn settings(config: &Config) -> Settings {
             config::Enroll::Approve => Enroll::Approve,
             config::Enroll::Closed => Enroll::Closed,
         },
+        v1_repeats: config.verify.v1_repeats,
         rate: config.rates.agent,
     }
 }

@@ -2,19 +2,40 @@
 
 use std::io::{self, IsTerminal as _};
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::config::Log;
 
-/// Begins to log. The filter has been checked with the other settings; if it were wrong after
-/// all, `info` holds.
+/// Begins to log.
 pub fn begin(log: &Log) -> Result<(), TryInitError> {
+    lines(log, io::stderr, io::stderr().is_terminal()).try_init()
+}
+
+/// What the settings ask for, written somewhere. The filter has been checked with the other
+/// settings; if it were wrong after all, `info` holds.
+pub fn lines<W>(log: &Log, writer: W, colours: bool) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_checked| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    if log.json {
-        lines.json().flatten_event(true).finish().try_init()
+    // The hint keeps what the settings leave out as cheap as it is without this.
+    let harmless = FilterFn::new(is_harmless).with_max_level_hint(LevelFilter::TRACE);
+    let lines = fmt::layer::<Registry>().with_writer(writer);
+    let lines = if log.json {
+        lines.json().flatten_event(true).boxed()
     } else {
-        lines.with_ansi(io::stderr().is_terminal()).finish().try_init()
-    }
+        lines.with_ansi(colours).boxed()
+    };
+    Registry::default().with(lines.with_filter(filter.and(harmless)))
+}
+
+/// Whether a line may appear however much the settings ask for. The DNS crates write whole
+/// answers at `debug`, and the answer to our question is the key.
+fn is_harmless(line: &Metadata<'_>) -> bool {
+    !line.target().starts_with("hickory_") || *line.level() <= Level::INFO
 }

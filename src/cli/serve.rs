@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
@@ -29,6 +30,7 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
     if let Err(error) = forbid_memory_dumps() {
         tracing::warn!(%error, "Memory dumps cannot be forbidden; a crash may write keys to disk");
     }
+    raise_file_limit();
     let stop = match Stop::new() {
         Ok(stop) => stop,
         Err(error) => {
@@ -43,6 +45,19 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
             end(manager, whole).await
         }
         Err(error) => refused(&error),
+    }
+}
+
+/// Lets the process open as many files as the system allows it: each connection is one, and
+/// the usual limit of 1,024 is far below what the door takes.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let all = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, open_files = limit.current, "the limit of open files stays");
     }
 }
 
@@ -111,5 +126,17 @@ impl Stop {
             _ = self.interrupt.recv() => {}
         }
         tracing::info!("stopping: no new connections, what is queued is stored");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_ends_where_the_system_allows() {
+        raise_file_limit();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
     }
 }

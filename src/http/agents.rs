@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::model::id::AgentId;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Submission;
 use crate::verify::rejection::Rejection;
@@ -129,7 +130,8 @@ impl AgentDoor<'_> {
     }
 
     fn check_report(&self, body: &Bytes, now: UnixSeconds) -> Result<Verified, Rejection> {
-        verify_report(body, &self.state.keeper.ring(), &self.state.policy, None, now)
+        let known = |agent: &AgentId| self.state.processor.canon_hint(agent);
+        verify_report(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn check_announcement(
@@ -137,7 +139,8 @@ impl AgentDoor<'_> {
         body: &Bytes,
         now: UnixSeconds,
     ) -> Result<Announcement, Rejection> {
-        verify_register(body, &self.state.keeper.ring(), &self.state.policy, None, now)
+        let known = |agent: &AgentId| self.state.processor.canon_hint(agent);
+        verify_register(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn refuse(&self, rejection: &Rejection) -> ApiError {
@@ -163,11 +166,13 @@ impl From<&Rejection> for ApiError {
             refused.agent = rejection.agent().map(ToString::to_string);
         });
         match rejection {
-            Rejection::TimestampSkew { now, max_skew, .. } => error.with(|refused| {
+            Rejection::TimestampSkew { now, max_skew, .. }
+            | Rejection::CollectedSkew { now, max_skew, .. } => error.with(|refused| {
                 refused.server_time = Some(*now);
                 refused.max_skew = Some(*max_skew);
             }),
-            Rejection::Replayed { accepted_at, .. } => {
+            Rejection::Replayed { accepted_at, .. }
+            | Rejection::BodyRepeated { accepted_at, .. } => {
                 error.with(|refused| refused.accepted_at = Some(*accepted_at))
             }
             Rejection::RateLimited { retry_after, .. } => error.retry_after(*retry_after),

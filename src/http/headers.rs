@@ -37,6 +37,13 @@ pub fn protect(response: &mut Response, tls: bool) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
+/// For answers that no browser ever shows.
+pub fn keep_out_of_caches(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse as _;

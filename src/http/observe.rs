@@ -72,7 +72,11 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
         ApiError::new(ErrorCode::Overloaded, "The manager did not get to it in time; try again.")
             .into_response()
     });
-    let refused = response.extensions_mut().remove::<ApiError>();
+    let mut refused = response.extensions_mut().remove::<ApiError>();
+    if refused.as_deref().is_some_and(|refused| visit.goes_to_sign_in(refused)) {
+        response = super::access::login::redirect(&visit.path);
+        refused = None;
+    }
     let _in_span = span.entered();
     visit.log(response.status(), refused.as_deref());
     let code = refused.as_ref().map(|error| error.code());
@@ -100,6 +104,13 @@ impl Visit {
             source: Source::of(request.extensions()),
             begun: Instant::now(),
         }
+    }
+
+    /// A browser that must sign in first is shown the way instead of a refusal.
+    fn goes_to_sign_in(&self, refused: &Refused) -> bool {
+        self.wants_page
+            && refused.code == ErrorCode::Unauthenticated
+            && matches!(self.method, Method::GET | Method::HEAD)
     }
 
     fn span(&self) -> tracing::Span {
@@ -134,17 +145,13 @@ impl Visit {
 
     /// Gives a refusal its body. The status and headers are already there.
     fn explain(&self, state: &AppState, refused: &Refused, mut response: Response) -> Response {
-        if self.wants_page {
-            let signed_out = refused.code == ErrorCode::Unauthenticated;
-            if signed_out && self.method == Method::GET {
-                return super::access::login::redirect(&self.path);
-            }
-            if let Some(page) = super::pages::error_page(state, refused, &self.id) {
-                *response.body_mut() = Body::from(page);
-                let html = HeaderValue::from_static("text/html; charset=utf-8");
-                response.headers_mut().insert(header::CONTENT_TYPE, html);
-                return response;
-            }
+        if self.wants_page
+            && let Some(page) = super::pages::error_page(state, refused, &self.id)
+        {
+            *response.body_mut() = Body::from(page);
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, html);
+            return response;
         }
         // A struct of strings and numbers always has a JSON form.
         let body = serde_json::to_vec(&refused.problem(&self.id)).unwrap_or_default();
@@ -156,7 +163,11 @@ impl Visit {
 }
 
 fn finish(state: &AppState, visit: &Visit, mut response: Response) -> Response {
-    headers::protect(&mut response, state.config.tls.is_some());
+    if is_for_agents(&visit.route) {
+        headers::keep_out_of_caches(&mut response);
+    } else {
+        headers::protect(&mut response, state.config.tls.is_some());
+    }
     if let Ok(id) = HeaderValue::from_str(&visit.id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -166,6 +177,11 @@ fn finish(state: &AppState, visit: &Visit, mut response: Response) -> Response {
 /// Whether people rather than programs come here.
 fn is_page(path: &str) -> bool {
     !path.starts_with("/status/") && !path.starts_with("/api/")
+}
+
+/// Answered to programs that know no browser's headers, thousands of times a second.
+fn is_for_agents(route: &str) -> bool {
+    matches!(route, "/status/updates" | "/status/register")
 }
 
 /// Asked every few seconds by supervisors; of no interest in a log.

@@ -1,33 +1,19 @@
 //! One sample of everything the API answers and takes, built from the real types, so that the
 //! description cannot tell of a member that does not exist.
 
-use std::collections::BTreeMap;
+mod things;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId};
-use crate::model::key::WgKey;
-use crate::model::report::{Counters, Interface, LinkState, Peer, Route};
-use crate::model::state::{
-    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
-};
 use crate::model::time::UnixSeconds;
-use crate::process::handle::AgentSummary;
-use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
-use crate::wire::answer::{Announced, Problem, Receipt, Taken};
+use crate::wire::answer::{Announced, Problem, Taken};
 use crate::wire::codes::ErrorCode;
 
 use super::admin::{Cleared, MadeToken};
-use super::agents::Health;
 use super::error::status;
-use super::health::{Alive, Check, Readiness};
+use super::health::Alive;
 use super::operators::OK;
-use super::operators::agents::{AgentView, OtherEnd, PeerView};
-use super::operators::alarms::AlarmView;
-use super::operators::edges::EdgeView;
-use super::operators::events::EventView;
-use super::operators::reports::{ReportView, WholeReport};
 
 const NOW: UnixSeconds = UnixSeconds(1_795_214_286);
 const JSON: &str = "application/json";
@@ -96,21 +82,25 @@ pub fn of(method: &str, path: &str) -> Option<Sample> {
 fn giving(path: &str) -> Option<Sample> {
     let none: &[Parameter] = &[];
     let (summary, query, answer) = match path {
-        "/status/healthcheck" => ("Whether reports can be taken", none, value(&health())),
+        "/status/healthcheck" => ("Whether reports can be taken", none, value(&things::health())),
         "/livez" => ("Whether the manager lives", none, value(&Alive { status: "ok" })),
-        "/readyz" => ("Whether it is ready, with reasons", none, value(&readiness())),
-        "/status/agents" => ("All agents", none, list(&agent_summary())),
-        "/status/alarms" => ("Alarms", ALARM_QUERY, list(&alarm())),
-        "/api/v1/topology" => ("The whole map", none, value(&picture())),
+        "/readyz" => ("Whether it is ready, with reasons", none, value(&things::readiness())),
+        "/status/agents" => ("All agents", none, list(&things::agent_summary())),
+        "/status/alarms" => ("Alarms", ALARM_QUERY, list(&things::alarm())),
+        "/api/v1/topology" => ("The whole map", none, value(&things::picture())),
         "/api/v1/stream" => return Some(stream()),
-        "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&agent())),
-        "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&edge_view())),
-        "/api/v1/alarms/{id}" => ("One alarm", none, value(&alarm())),
-        "/api/v1/reports" => ("Stored reports, newest first", REPORT_QUERY, list(&report())),
-        "/api/v1/reports/{id}" => {
-            ("One stored report with the bytes that were signed", none, value(&whole_report()))
+        "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
+        "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&things::edge_view())),
+        "/api/v1/alarms/{id}" => ("One alarm", none, value(&things::alarm())),
+        "/api/v1/reports" => {
+            ("Stored reports, newest first", REPORT_QUERY, list(&things::report()))
         }
-        "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&event())),
+        "/api/v1/reports/{id}" => (
+            "One stored report with the bytes that were signed",
+            none,
+            value(&things::whole_report()),
+        ),
+        "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&things::event())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,
     };
@@ -119,10 +109,12 @@ fn giving(path: &str) -> Option<Sample> {
 
 fn taking(path: &str) -> Option<Sample> {
     let (summary, body, answer) = match path {
-        "/status/updates" => ("Take a signed report", Some(envelope()), value(&receipt())),
+        "/status/updates" => {
+            ("Take a signed report", Some(things::envelope()), value(&things::receipt()))
+        }
         "/status/register" => {
             let announced = Announced { status: Taken::Ok };
-            ("Take a signed announcement", Some(envelope()), value(&announced))
+            ("Take a signed announcement", Some(things::envelope()), value(&announced))
         }
         "/api/v1/alarms/{id}/ack" => {
             ("Acknowledge an alarm", Some(json!({"note": "cable ordered"})), value(&OK))
@@ -177,268 +169,4 @@ fn value(sample: &impl Serialize) -> Value {
 
 fn list(sample: &impl Serialize) -> Value {
     Value::Array(vec![value(sample)])
-}
-
-fn agent_id() -> Option<AgentId> {
-    "gw-1".parse().ok()
-}
-
-fn kid() -> Option<Kid> {
-    "45819852fbdfc69a".parse().ok()
-}
-
-fn envelope() -> Value {
-    json!({
-        "agent_id": "gw-1", "timestamp": NOW, "nonce": "AAECAwQFBgcICQoLDA0ODw",
-        "hmac": "7a8046f955a85973621026ab5e65dadf560683cfc144fe66659bfd09f75665ad",
-        "data": {"hostname": "gw-1"},
-    })
-}
-
-fn health() -> Health {
-    Health { status: "ok", keys: "ok", server_time: NOW, version: env!("CARGO_PKG_VERSION") }
-}
-
-fn readiness() -> Readiness {
-    let check = Check { name: "storage", ok: true, reason: "takes commits".into() };
-    Readiness { status: "ready", checks: vec![check] }
-}
-
-fn receipt() -> Receipt {
-    Receipt { status: Taken::Ok, report_id: ReportId(4711), server_time: NOW, interval: 30 }
-}
-
-fn agent_summary() -> Option<AgentSummary> {
-    Some(AgentSummary {
-        agent_id: agent_id()?,
-        hostname: Some("gw-1".into()),
-        fleet_id: FleetId::unnamed(),
-        agent_version: Some("1.0.0".into()),
-        registered_at: NOW,
-        last_seen_at: Some(NOW),
-        last_tick: Some(1_795_214_286_123),
-        status: AgentStatus::Online,
-        status_since: NOW,
-        scheme: Some(Scheme::V2Hmac),
-        form: Some(CanonForm::Raw),
-        kid: kid(),
-        interfaces: vec!["wg0".into()],
-        peers: 1,
-        links: 1,
-        links_down: 0,
-        addresses: vec!["10.0.0.1".into()],
-        site: Some("helsinki".into()),
-        role: Some("gateway".into()),
-        problems: 0,
-        clock_offset: 0,
-        relay_path: Vec::new(),
-    })
-}
-
-fn alarm() -> AlarmView {
-    AlarmView {
-        id: AlarmId(7),
-        kind: AlarmKind::EdgeDown,
-        severity: Severity::Major,
-        state: AlarmState::Acknowledged,
-        fleet_id: Some(FleetId::unnamed()),
-        agent_id: agent_id(),
-        subject: "0f1e2d3c4b5a6978".into(),
-        message: "gw-1 and gw-2 have had no handshake for 412 s".into(),
-        raised_at: Some(NOW),
-        acknowledged_at: Some(NOW),
-        acknowledged_by: Some("admin".into()),
-        note: Some("cable ordered".into()),
-        returned_at: None,
-        cleared_at: None,
-        clear_cause: None,
-        report_id: Some(ReportId(4711)),
-    }
-}
-
-fn picture() -> Picture {
-    let fleet = FleetId::unnamed();
-    Picture {
-        v: 1,
-        epoch: "e1".into(),
-        seq: 41,
-        layout_rev: 1,
-        generated_at: NOW,
-        sites: vec![Site {
-            id: "default/helsinki".into(),
-            label: "helsinki".into(),
-            fleet_id: fleet.clone(),
-            x: 0.5,
-            y: 0.5,
-            r: 120.5,
-            counts: SiteCounts { online: 1, ..SiteCounts::default() },
-        }],
-        nodes: vec![Node {
-            id: "a:gw-1".into(),
-            kind: NodeKind::Agent,
-            role: "gateway".into(),
-            agent_id: agent_id(),
-            label: "gw-1".into(),
-            status: Some(AgentStatus::Online),
-            fleet_id: fleet,
-            site: "default/helsinki".into(),
-            x: 0.5,
-            y: 0.5,
-            seen_at: Some(NOW),
-            alarms: 0,
-            addresses: vec!["10.0.0.1".into()],
-        }],
-        edges: vec![edge()],
-        alarms_open: 0,
-    }
-}
-
-fn edge() -> Edge {
-    let end = |age| End {
-        agent_id: agent_id(),
-        interface: Some("wg0".into()),
-        public_key: Some(WgKey([7; 32])),
-        state: EndState::Up,
-        latest_handshake: Some(NOW.minus(age)),
-        rx_bytes: Some(1_048_576),
-        tx_bytes: Some(2_097_152),
-        endpoint: Some("192.0.2.1:51820".into()),
-        allowed_ips: vec!["10.0.0.2/32".into()],
-        persistent_keepalive: Some(25),
-        measured_at: Some(NOW),
-    };
-    Edge {
-        id: "0f1e2d3c4b5a6978".into(),
-        source: "a:gw-1".into(),
-        target: "a:gw-2".into(),
-        edge_type: "wireguard",
-        state: EdgeState::Up,
-        reason: "up: last handshake 42 s ago on gw-1".into(),
-        since: NOW,
-        ends: [end(42), end(43)],
-    }
-}
-
-fn edge_view() -> EdgeView {
-    EdgeView { edge: edge(), labels: ["gw-1".into(), "gw-2".into()] }
-}
-
-fn event() -> EventView {
-    EventView {
-        id: EventId(99),
-        at: NOW,
-        recorded_at: NOW,
-        kind: EventKind::EdgeState,
-        fleet_id: Some(FleetId::unnamed()),
-        agent_id: agent_id(),
-        subject: "0f1e2d3c4b5a6978".into(),
-        before: Some(json!({"state": "up"})),
-        after: Some(json!({"state": "down"})),
-        report_id: Some(ReportId(4711)),
-        cause: None,
-    }
-}
-
-fn report() -> Option<ReportView> {
-    Some(ReportView {
-        id: ReportId(4711),
-        agent_id: agent_id()?,
-        scheme: Scheme::V1,
-        form: CanonForm::Raw,
-        kid: kid()?,
-        timestamp: NOW,
-        collected_at: Some(NOW),
-        received_at: NOW,
-        tick: None,
-        nonce: "AAECAwQFBgcICQoLDA0ODw".into(),
-        data_sha256: "d629bb4bb0f027a8d0b2d1ba4bc0c86ab176c4e6939b8534b996d563752d7e1d".into(),
-        redacted: false,
-        relay_path: Vec::new(),
-        source: "192.0.2.1".parse().ok(),
-        envelope_bytes: 5120,
-    })
-}
-
-fn whole_report() -> Option<WholeReport> {
-    Some(WholeReport {
-        summary: report()?,
-        envelope: envelope().to_string(),
-        envelope_base64: "eyJhZ2VudF9pZCI6...".into(),
-        signed_base64: Some("eyJob3N0bmFtZSI6Imd3LTEifQ==".into()),
-    })
-}
-
-fn agent() -> Option<AgentView> {
-    let summary = agent_summary()?;
-    Some(AgentView {
-        agent_id: summary.agent_id,
-        hostname: summary.hostname,
-        fleet_id: summary.fleet_id,
-        agent_version: summary.agent_version,
-        status: summary.status,
-        status_since: NOW,
-        registered_at: NOW,
-        last_seen_at: Some(NOW),
-        last_tick: summary.last_tick,
-        scheme: summary.scheme,
-        form: summary.form,
-        kid: summary.kid,
-        key_generation: Some("current"),
-        boot_id: Some("3f0c7a52-8a55-4a33-9a4a-2f9f2f8f6a11".into()),
-        uptime_seconds: Some(86_400),
-        load: Some([0.5, 0.25, 0.125]),
-        labels: BTreeMap::from([("site".to_owned(), "helsinki".to_owned())]),
-        problems: Vec::new(),
-        clock_offset: 0,
-        relay_path: Vec::new(),
-        source: "192.0.2.1".parse().ok(),
-        interfaces: vec![interface()],
-        routes: vec![route()?],
-        peers: vec![peer()?],
-        alarms: vec![alarm()],
-    })
-}
-
-fn interface() -> Interface {
-    Interface {
-        name: "wg0".into(),
-        mac: None,
-        mtu: Some(1420),
-        state: LinkState::Unknown,
-        flags: vec!["LOWER_UP".into(), "UP".into()],
-        addresses: "10.0.0.1/24".parse().into_iter().collect(),
-        public_key: Some(WgKey([7; 32])),
-        listen_port: Some(51820),
-        counters: Counters::default(),
-    }
-}
-
-fn route() -> Option<Route> {
-    Some(Route {
-        table: "main".into(),
-        dst: "10.0.0.0/24".parse().ok()?,
-        metric: 0,
-        gateway: None,
-        dev: Some("wg0".into()),
-        protocol: Some("kernel".into()),
-        kind: "unicast".into(),
-    })
-}
-
-fn peer() -> Option<PeerView> {
-    let peer = Peer {
-        interface: "wg0".into(),
-        public_key: WgKey([9; 32]),
-        endpoint: Some("192.0.2.2:51820".into()),
-        allowed_ips: "10.0.0.2/32".parse().into_iter().collect(),
-        latest_handshake: NOW.minus(42),
-        rx_bytes: 1_048_576,
-        tx_bytes: 2_097_152,
-        persistent_keepalive: 25,
-        has_psk: false,
-    };
-    let other =
-        OtherEnd { node: "a:gw-2".into(), label: "gw-2".into(), agent_id: "gw-2".parse().ok() };
-    let edge_id = "0f1e2d3c4b5a6978".parse().ok()?;
-    Some(PeerView { peer, edge_id, state: Some(EdgeState::Up), other: Some(other) })
 }

@@ -52,8 +52,10 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
         publish(&c);
         std::future::ready(())
     });
-    let c = context.clone();
-    every(ARRANGE, stop, tasks, move || arrange::run(c.clone()));
+    let (c, until) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        until.run_until_cancelled(arrange_for_ever(c)).await;
+    });
     let (c, until) = (context.clone(), stop.clone());
     tasks.spawn(async move {
         until.run_until_cancelled(keys::poll(c)).await;
@@ -86,6 +88,16 @@ where
             job().await;
         }
     });
+}
+
+/// Arranges, then rests ten times as long as that took: a large fleet that is just arriving
+/// must not cost the reports a core.
+async fn arrange_for_ever(context: Context) {
+    loop {
+        let began = tokio::time::Instant::now();
+        arrange::run(context.clone()).await;
+        tokio::time::sleep(ARRANGE.max(began.elapsed() * 10)).await;
+    }
 }
 
 async fn tick(context: Context) {

@@ -103,9 +103,12 @@ impl Keeper {
     pub fn new(config: SourceConfig, initial: Vec<StoredKey>) -> Self {
         let ring = KeyRing::from_stored(initial);
         let kind = config.kind();
+        let mut health = KeyHealth::new(kind, config.to_string());
+        // Until an answer tells better; the alarm counts in periods.
+        health.period_seconds = period(kind, None);
         let state = State {
             kind,
-            health: Mutex::new(KeyHealth::new(kind, config.to_string())),
+            health: Mutex::new(health),
             source: Source::new(config),
             news: Mutex::new(News { changes: Vec::new(), stored: ring.clone(), last_change: None }),
             news_came: Notify::new(),

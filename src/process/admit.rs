@@ -16,6 +16,7 @@ use super::load::agent_mem;
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::{self, Arrival};
+use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;
 use crate::model::state::{AgentStatus, EventKind, Scheme};
@@ -115,6 +116,14 @@ fn admitted(
         detail: invalid.to_string(),
     })?;
     same_agent(&verified, &data)?;
+    let mut suspect = None;
+    if let Standing::Known(no) = standing {
+        match suspect::look(engine, draft, no, &verified, &data)? {
+            Some(Suspect::Refused(rejection)) => return Err(rejection.into()),
+            Some(Suspect::Noted(why)) => suspect = Some(why),
+            None => suspect = suspect::stolen_name(engine, no, &verified, &fleet, &data),
+        }
+    }
     let no = match standing {
         Standing::Known(no) => no,
         Standing::New(no) => {
@@ -127,6 +136,8 @@ fn admitted(
     draft.change.report = Some(audit_row(id, no, &verified, &data, source, draft.now));
     engine.replay.admit(no, &spent(&verified));
     seen(engine, draft, no, &verified);
+    suspect::note(engine, draft, no, &verified, &data);
+    raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
     let offset = verified.timestamp().since(draft.now);
     let skew = Skew { offset, max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
@@ -300,15 +311,15 @@ fn replayed(
         return Ok(None);
     }
     let rows = engine.writer.replay_rows(no, since)?;
+    let twin = rows.iter().rev().find(|row| row.nonce == verified.nonce());
+    let differs = twin.is_some_and(|row| row.data_sha256 != *verified.data_sha256());
+    if differs && judgement != Judgement::Full {
+        raise::replay(&mut engine.fleet, draft, no);
+    }
     match judgement {
         Judgement::Fresh => Ok(None),
         Judgement::NonceSeen => {
-            let row = rows.iter().rev().find(|row| row.nonce == verified.nonce());
-            let same = row.is_some_and(|row| row.data_sha256 == *verified.data_sha256());
-            if !same {
-                raise::replay(&mut engine.fleet, draft, no);
-            }
-            let accepted_at = row.map_or(now, |row| row.received_at);
+            let accepted_at = twin.map_or(now, |row| row.received_at);
             Err(match verified.scheme() {
                 Scheme::V1 => Rejection::Replayed { agent: agent.clone(), accepted_at },
                 Scheme::V2Hmac | Scheme::V2Ed25519 => {

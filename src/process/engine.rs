@@ -20,6 +20,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, DynamicState, LayoutRecord};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
+use crate::verify::bodies::Suspicion;
 use crate::verify::rate::Rate;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub nonce_window: usize,
     /// What may happen to agents not seen before.
     pub enroll: Enroll,
+    /// What to do about version 1 reports that look recorded.
+    pub v1_repeats: Suspicion,
     /// Verified reports one agent may send; `None` = no limit.
     pub rate: Option<Rate>,
 }

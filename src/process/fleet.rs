@@ -20,6 +20,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::topology::edge_match::Owners;
 use crate::topology::graph::{self, WeakPoints};
+use crate::verify::bodies::Bodies;
 use crate::verify::rate::Bucket;
 
 /// One agent.
@@ -31,6 +32,8 @@ pub(super) struct AgentMem {
     pub(super) live: Arc<AgentLive>,
     /// How many reports it may still send now.
     pub(super) bucket: Option<Bucket>,
+    /// Its last version 1 bodies, once it has sent one in this run.
+    pub(super) bodies: Option<Box<Bodies>>,
     /// How far its reports have come; `None` until its first report of this run.
     pub(super) order: Option<Order>,
     /// Names of its interfaces.

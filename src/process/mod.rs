@@ -21,4 +21,5 @@ pub mod refusals;
 mod report;
 pub mod sections;
 mod show;
+mod suspect;
 mod tick;

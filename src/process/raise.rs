@@ -313,6 +313,22 @@ pub(super) fn replay(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     observe(book, draft, &rules::ingest::replay(&facts(agent, draft)));
 }
 
+/// Whether an agent's report looks recorded, and why.
+pub(super) fn replay_suspect(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    why: Option<String>,
+) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    // An honest report counts only while an alarm is open.
+    let open = book.find(AlarmKind::IngestReplaySuspect, agent.record.id.as_str()).is_some();
+    if why.is_some() || open {
+        observe(book, draft, &rules::ingest::replay_suspect(&facts(agent, draft), why));
+    }
+}
+
 /// Closes the alarms of an agent that is reset; answers how many.
 pub(super) fn reset(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) -> u64 {
     let steps = fleet.book.reset_agent(no, draft.now);

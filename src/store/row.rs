@@ -18,6 +18,8 @@ pub struct FleetSnapshot {
     pub peers: Vec<PeerRecord>,
     /// All edges.
     pub edges: Vec<EdgeRecord>,
+    /// Every interface: agent, name, whether it works where its host says so.
+    pub links: Vec<(AgentNo, String, Option<bool>)>,
     /// Who owns which WireGuard key: agent, interface, key.
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
     /// Every interface address: agent, interface, address.
@@ -70,6 +72,17 @@ pub struct ReplayRow {
     pub tick: Option<i64>,
     /// SHA-256 of its `data`.
     pub data_sha256: [u8; 32],
+}
+
+/// What the reports table remembers of a version 1 body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyRow {
+    /// SHA-256 of its `data`.
+    pub data_sha256: [u8; 32],
+    /// The time inside it.
+    pub collected_at: Option<UnixSeconds>,
+    /// When it was accepted.
+    pub received_at: UnixSeconds,
 }
 
 /// Which reports to list; newest first.

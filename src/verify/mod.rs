@@ -5,6 +5,7 @@
 //! version, clock. What depends on earlier reports ([`replay`], [`rate`]) is judged later, by
 //! who holds that state. Nothing here reads a clock, a file or a socket.
 
+pub mod bodies;
 pub mod rate;
 pub mod rejection;
 pub mod replay;
@@ -20,6 +21,7 @@ use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::sign::digest::sha256;
+use crate::wire::canon::Forms;
 use crate::wire::envelope::{self, DataV2, Envelope, EnvelopeError, HeadV1, HeadV2, SignatureV2};
 use crate::wire::field::Fields;
 use crate::wire::limits::MAX_SKEW_SECONDS;
@@ -95,6 +97,7 @@ pub struct Verified {
     relay_path: Vec<AgentId>,
     data: Bytes,
     data_sha256: [u8; 32],
+    signed_sha256: [u8; 32],
     body: Bytes,
 }
 
@@ -155,6 +158,12 @@ impl Verified {
         &self.data_sha256
     }
 
+    /// SHA-256 of the bytes the signature covers: those of [`Self::data`] in their [`Self::form`].
+    /// However a version 1 body is spaced anew, this stays.
+    pub fn signed_sha256(&self) -> &[u8; 32] {
+        &self.signed_sha256
+    }
+
     /// The whole envelope as received.
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -180,17 +189,20 @@ impl Announcement {
 
 /// Verifies the body of `POST /status/updates`.
 ///
-/// `hint` is the form that matched this agent's last version 1 report. Every usable key is
+/// `hint` tells the form that matched an agent's last version 1 report. Every usable key is
 /// tried, whichever matches, and every failure of a signature is the same rejection.
 pub fn verify_report(
     body: &Bytes,
     ring: &KeyRing,
     policy: &Policy,
-    hint: Option<CanonForm>,
+    hint: impl FnOnce(&AgentId) -> Option<CanonForm>,
     now: UnixSeconds,
 ) -> Result<Verified, Rejection> {
     let verified = match envelope::parse(body)? {
-        Envelope::V1(head) => verify_v1(body, head, ring, policy.v1_canon.forms(hint), now)?,
+        Envelope::V1(head) => {
+            let forms = policy.v1_canon.forms(hint(&head.agent_id));
+            verify_v1(body, head, ring, forms, now)?
+        }
         Envelope::V2(head) => verify_v2(body, head, ring, now)?,
     };
     check_policy(&verified, policy, now)?;
@@ -203,7 +215,7 @@ pub fn verify_register(
     body: &Bytes,
     ring: &KeyRing,
     policy: &Policy,
-    hint: Option<CanonForm>,
+    hint: impl FnOnce(&AgentId) -> Option<CanonForm>,
     now: UnixSeconds,
 ) -> Result<Announcement, Rejection> {
     let head = match envelope::parse(body) {
@@ -214,7 +226,8 @@ pub fn verify_register(
             return Err(EnvelopeError::UnsupportedVersion(version).into());
         }
     };
-    let verified = verify_v1(body, head, ring, policy.v1_canon.forms(hint), now)?;
+    let forms = policy.v1_canon.forms(hint(&head.agent_id));
+    let verified = verify_v1(body, head, ring, forms, now)?;
     check_policy(&verified, policy, now)?;
     Ok(Announcement(verified))
 }
@@ -242,6 +255,9 @@ fn verify_v1(
             may_be_new_key: true,
         });
     };
+    let data_sha256 = sha256(&data);
+    let signed_sha256 =
+        if form == CanonForm::Raw { data_sha256 } else { sha256(&Forms::new(&data).get(form)) };
     Ok(Verified {
         agent_id: head.agent_id,
         fleet_id: None,
@@ -252,7 +268,8 @@ fn verify_v1(
         nonce: head.nonce.into(),
         tick: None,
         relay_path: head.relay_path,
-        data_sha256: sha256(&data),
+        data_sha256,
+        signed_sha256,
         data,
         body: body.clone(),
     })
@@ -297,6 +314,7 @@ fn verify_v2(
         relay_path: Vec::new(),
         data,
         data_sha256,
+        signed_sha256: data_sha256,
         body: body.clone(),
     })
 }

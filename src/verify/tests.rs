@@ -57,11 +57,11 @@ fn v2(secret: &[u8], kid: &Kid, timestamp: UnixSeconds) -> Bytes {
 }
 
 fn verify(body: &Bytes, ring: &KeyRing) -> Result<Verified, Rejection> {
-    verify_report(body, ring, &Policy::default(), None, NOW)
+    verify_report(body, ring, &Policy::default(), |_| None, NOW)
 }
 
 fn code(body: &Bytes, ring: &KeyRing, policy: Policy) -> Option<ErrorCode> {
-    verify_report(body, ring, &policy, None, NOW).err().map(|rejection| rejection.code())
+    verify_report(body, ring, &policy, |_| None, NOW).err().map(|rejection| rejection.code())
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn forms_are_tried_hint_first_and_once_each() {
 #[test]
 fn announcements_are_of_version_1() {
     let one = ring(&[NEW]);
-    let register = |body: &Bytes| verify_register(body, &one, &Policy::default(), None, NOW);
+    let register = |body: &Bytes| verify_register(body, &one, &Policy::default(), |_| None, NOW);
     let announcement = register(&v1(NEW, NOW.0, "{}")).unwrap();
     assert_eq!(announcement.envelope().agent_id().as_str(), "gw-1");
     assert_eq!(register(&v1(OLD, NOW.0, "{}")).unwrap_err().code(), ErrorCode::SignatureInvalid);

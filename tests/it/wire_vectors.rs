@@ -114,7 +114,7 @@ fn protocol_vectors_sign() {
 fn protocol_vectors_verify() {
     let ring = ring(&[b"another key, the current one now", PSK]);
     let policy = Policy { v1_canon: V1Canon::Raw, ..Policy::default() };
-    let v1 = verify_report(&v1_body(V1_MAC, DATA), &ring, &policy, None, NOW).unwrap();
+    let v1 = verify_report(&v1_body(V1_MAC, DATA), &ring, &policy, |_| None, NOW).unwrap();
     assert_eq!(v1.agent_id().as_str(), "gw-1");
     assert_eq!((v1.scheme(), v1.form()), (Scheme::V1, CanonForm::Raw));
     assert_eq!(v1.kid().as_str(), "45819852fbdfc69a");
@@ -123,7 +123,7 @@ fn protocol_vectors_verify() {
     assert_eq!((v1.fleet_id(), v1.relay_path()), (None, [].as_slice()));
 
     let example = v2_example();
-    let v2 = verify_report(&example, &ring, &policy, None, NOW).unwrap();
+    let v2 = verify_report(&example, &ring, &policy, |_| None, NOW).unwrap();
     assert_eq!(v2.agent_id().as_str(), "0123456789abcdef0123456789abcdef");
     assert_eq!((v2.scheme(), v2.form()), (Scheme::V2Hmac, CanonForm::Raw));
     assert_eq!(v2.fleet_id().unwrap().as_str(), "fleet-a");
@@ -137,7 +137,7 @@ fn protocol_vectors_verify() {
         concat!("eyJob3N0bmFtZSI6Imd3LTEiLCJ0aWNrIjoxLCJsb2FkIjoxLjAsIm5vdGUi", "OiI8XHUwMGU5PiJ9");
     let kid = kid_of_psk(PSK);
     let body = v2_body("hmac-sha256", kid.as_str(), V2_MAC, &format!(r#""data_b64":"{data_b64}""#));
-    let same = verify_report(&body, &ring, &policy, None, NOW).unwrap();
+    let same = verify_report(&body, &ring, &policy, |_| None, NOW).unwrap();
     assert_eq!((same.data(), same.data_sha256()), (v2.data(), v2.data_sha256()));
 }
 
@@ -149,7 +149,8 @@ fn an_ed25519_report_holds_for_nobody_while_no_key_is_pinned() {
     );
     let kid = kid_of_public_key(&public_key);
     let body = v2_body("ed25519", kid.as_str(), ED25519_SIG, &format!(r#""data":{DATA}"#));
-    let rejection = verify_report(&body, &ring(&[PSK]), &Policy::default(), None, NOW).unwrap_err();
+    let rejection =
+        verify_report(&body, &ring(&[PSK]), &Policy::default(), |_| None, NOW).unwrap_err();
     assert_eq!(rejection.code().as_str(), "signature_invalid");
     assert!(!rejection.wants_new_keys(), "the record in DNS holds no agent's own key");
 }
@@ -300,18 +301,18 @@ fn agents_that_sign_one_form_and_send_another_are_understood() {
             (&value.spaced_sorted, CanonForm::SpacedSorted),
         ] {
             let body = v1_body(&signed.hmac, sent);
-            let found = verify_report(&body, &ring, &auto, None, NOW).unwrap();
+            let found = verify_report(&body, &ring, &auto, |_| None, NOW).unwrap();
             let bytes = Forms::new(sent.as_bytes()).get(found.form());
             assert_eq!(bytes, signed.text.as_bytes(), "{sent}");
             // What matched last time is tried first, and found under its own name.
-            let again = verify_report(&body, &ring, &auto, Some(form), NOW).unwrap();
+            let again = verify_report(&body, &ring, &auto, |_| Some(form), NOW).unwrap();
             assert_eq!(again.form(), form);
             // A wrong hint costs time, nothing else.
             for hint in CanonForm::ALL {
-                assert!(verify_report(&body, &ring, &auto, Some(*hint), NOW).is_ok());
+                assert!(verify_report(&body, &ring, &auto, |_| Some(*hint), NOW).is_ok());
             }
             let is_raw = *sent == signed.text;
-            assert_eq!(verify_report(&body, &ring, &raw, Some(form), NOW).is_ok(), is_raw);
+            assert_eq!(verify_report(&body, &ring, &raw, |_| Some(form), NOW).is_ok(), is_raw);
         }
     }
 }

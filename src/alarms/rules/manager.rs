@@ -66,10 +66,10 @@ fn tell(fleet: &FleetId, split: &Split, name: impl Fn(AgentNo) -> String) -> Str
     )
 }
 
-/// How the TXT record with the keys fares.
+/// How the source of the keys fares.
 #[derive(Debug, Clone, Copy)]
 pub struct DnsFacts<'a> {
-    /// The record's name.
+    /// The source in words, like `TXT record of _kattila.fleet.example`.
     pub name: &'a str,
     /// Why the last attempt to read it failed, if it did.
     pub failure: Option<&'a str>,
@@ -87,7 +87,7 @@ pub fn keys_stale<'a>(dns: &DnsFacts<'a>, now: UnixSeconds) -> Option<Observatio
     let age = now.since(dns.last_good);
     (age > 3 * dns.period_s).then(|| {
         let message = format!(
-            "the TXT record {} could not be read for {}: {failure}; the last good keys stay in \
+            "the {} could not be read for {}: {failure}; the last good keys stay in \
              use",
             dns.name,
             duration(age)
@@ -100,10 +100,10 @@ pub fn keys_stale<'a>(dns: &DnsFacts<'a>, now: UnixSeconds) -> Option<Observatio
     })
 }
 
-/// Does the TXT record hold something it should not? `problem` says what.
+/// Does the source of the keys hold something it should not? `problem` says what.
 pub fn keys_unexpected<'a>(name: &'a str, problem: Option<&str>) -> Observation<'a> {
     let trouble = problem.map(|problem| {
-        format!("the TXT record {name} is not as it should be: {problem}; its keys were not taken")
+        format!("the {name} is not as it should be: {problem}; its keys were not taken")
     });
     about(AlarmKind::DnsPskUnexpected, name, trouble)
 }
@@ -204,12 +204,14 @@ mod tests {
 
     #[test]
     fn keys() {
-        let dns = DnsFacts { name: "_k.example", failure: None, last_good: T, period_s: 300 };
+        let name = "TXT record of _k.example";
+        let dns = DnsFacts { name, failure: None, last_good: T, period_s: 300 };
         assert!(!keys_stale(&dns, T.plus(999_999)).unwrap().holds);
         let failing = DnsFacts { failure: Some("timed out"), ..dns };
         assert_eq!(keys_stale(&failing, T.plus(900)), None);
         let seen = keys_stale(&failing, T.plus(901)).unwrap();
         assert!(seen.holds && seen.severity == Severity::Warning);
+        assert!(seen.message.starts_with("the TXT record of _k.example could not be read for 15"));
         assert_eq!(keys_stale(&failing, T.plus(86_401)).unwrap().severity, Severity::Major);
         assert!(keys_unexpected("_k.example", Some("two new keys")).holds);
         assert!(!keys_unexpected("_k.example", None).holds);

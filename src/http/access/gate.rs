@@ -111,10 +111,11 @@ impl Gate {
             }
             Known::Ended => Ok(None),
             Known::Unknown => {
-                let found = self.kept.find(hash).await?;
-                let Some(record) = found.filter(|record| !is_over(record, now)) else {
+                let Some(record) = self.kept.find(hash).await? else { return Ok(None) };
+                if is_over(&record, now) {
+                    self.kept.remove(hash).await?;
                     return Ok(None);
-                };
+                }
                 self.forget(self.known.learn(record.clone(), now)).await?;
                 Ok(Some(record))
             }
@@ -325,6 +326,7 @@ pub(in crate::http) mod tests {
         let session = first.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
         clock.set(clock.now().plus(31 * 60));
         assert!(gate(&[], &shelf, &clock).admit(&cookied(&session)).await.unwrap().is_none());
+        assert!(shelf.0.lock().unwrap().is_empty());
         assert!(first.admit(&cookied(&session)).await.unwrap().is_none());
     }
 

@@ -1,0 +1,247 @@
+//! Every route against every kind of caller.
+
+use axum::http::{Request, StatusCode, header};
+use tower::ServiceExt as _;
+
+use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate};
+use crate::http::access::token;
+use crate::model::time::UnixSeconds;
+
+use super::*;
+
+/// What each route must need, written down a second time on purpose.
+const EXPECTED: &[(&str, &[(&str, &str)])] = &[
+    ("signature", &[("POST", "/status/updates"), ("POST", "/status/register")]),
+    (
+        "public",
+        &[
+            ("GET", "/status/healthcheck"),
+            ("GET", "/livez"),
+            ("GET", "/readyz"),
+            ("GET", "/static/{hash}/{*path}"),
+            ("GET", "/favicon.ico"),
+            ("GET", "/login"),
+            ("POST", "/login"),
+        ],
+    ),
+    (
+        "viewer",
+        &[
+            ("GET", "/status/agents"),
+            ("GET", "/status/alarms"),
+            ("GET", "/api/v1/topology"),
+            ("GET", "/api/v1/stream"),
+            ("GET", "/api/v1/agents/{id}"),
+            ("GET", "/api/v1/edges/{id}"),
+            ("GET", "/api/v1/alarms/{id}"),
+            ("GET", "/api/v1/reports"),
+            ("GET", "/api/v1/reports/{id}"),
+            ("GET", "/api/v1/events"),
+            ("GET", "/api/v1/openapi.json"),
+            ("POST", "/logout"),
+            ("GET", "/"),
+            ("GET", "/map"),
+            ("GET", "/agents"),
+            ("GET", "/agents/{id}"),
+            ("GET", "/links"),
+            ("GET", "/links/{id}"),
+            ("GET", "/alarms"),
+            ("GET", "/reports"),
+            ("GET", "/reports/{id}"),
+            ("GET", "/events"),
+            ("GET", "/settings"),
+        ],
+    ),
+    (
+        "operator",
+        &[
+            ("POST", "/api/v1/alarms/{id}/ack"),
+            ("POST", "/api/v1/alarms/{id}/clear"),
+            ("POST", "/alarms/{id}/ack"),
+            ("POST", "/alarms/{id}/clear"),
+        ],
+    ),
+    (
+        "admin",
+        &[
+            ("POST", "/api/v1/agents/{id}/approve"),
+            ("POST", "/api/v1/tokens"),
+            ("POST", "/status/admin/reset"),
+            ("POST", "/agents/{id}/approve"),
+            ("POST", "/agents/{id}/reset"),
+        ],
+    ),
+];
+
+fn word(need: Need) -> &'static str {
+    match need {
+        Need::Public => "public",
+        Need::Signature => "signature",
+        Need::Role(role) => role.as_str(),
+    }
+}
+
+#[test]
+fn every_route_needs_what_is_expected() {
+    let mut expected: Vec<_> = EXPECTED
+        .iter()
+        .flat_map(|(need, routes)| routes.iter().map(|(method, path)| (*method, *path, *need)))
+        .collect();
+    let mut found: Vec<_> =
+        all().iter().map(|route| (route.method, route.path, word(route.need))).collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+/// The real table and the real guards in front of handlers that say they were reached.
+fn app(pairs: &[(&str, &str)], shelf: &Shelf) -> Router {
+    let clock = Clock::manual(UnixSeconds(1_800_000_000));
+    let reached = |route: Route| {
+        let answer = || async { "reached" };
+        let handler = if route.method == "GET" { get(answer) } else { post(answer) };
+        Route { method: route.method, path: route.path, need: route.need, handler }
+    };
+    let guards = Guards {
+        gate: Arc::new(gate(pairs, shelf, &clock)),
+        sources: Arc::new(Sources::new(None)),
+        clock,
+    };
+    guarded::<()>(all().into_iter().map(reached).collect(), &guards)
+}
+
+async fn status(app: &Router, route: &Route, headers: &[(&str, &str)]) -> StatusCode {
+    let path = route.path.replace("{id}", "7").replace("{hash}/{*path}", "h/p");
+    let mut request = Request::builder().method(route.method).uri(path).header("host", "k");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn strangers_reach_nothing_but_the_open_routes() {
+    let app = app(&[], &Shelf::default());
+    for route in all() {
+        let expected = match route.need {
+            Need::Public | Need::Signature => StatusCode::OK,
+            Need::Role(_) => StatusCode::UNAUTHORIZED,
+        };
+        assert_eq!(status(&app, &route, &[]).await, expected, "{} {}", route.method, route.path);
+        if route.need != PUBLIC && route.need != SIGNED {
+            let wrong = [("authorization", "Bearer wrong")];
+            assert_eq!(status(&app, &route, &wrong).await, StatusCode::UNAUTHORIZED);
+        }
+    }
+}
+
+#[tokio::test]
+async fn anonymous_viewers_look_and_touch_nothing() {
+    let app = app(&[("KATTILA_ANONYMOUS_ROLE", "viewer")], &Shelf::default());
+    for route in all() {
+        let expected = match route.need {
+            Need::Role(role) if role > Role::Viewer => StatusCode::UNAUTHORIZED,
+            Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
+        };
+        assert_eq!(status(&app, &route, &[]).await, expected, "{} {}", route.method, route.path);
+    }
+}
+
+#[tokio::test]
+async fn roles_reach_what_they_may() {
+    let shelf = Shelf::default();
+    let app = app(&[], &shelf);
+    let now = UnixSeconds(1_800_000_000);
+    for have in [Role::Viewer, Role::Operator, Role::Admin] {
+        let (secret, record) = token::api_token("t", have, now).unwrap();
+        use crate::http::access::keep::KeepSessions as _;
+        shelf.put(record).await.unwrap();
+        let bearer = format!("Bearer {}", secret.as_str());
+        for route in all() {
+            let expected = match route.need {
+                Need::Role(role) if role > have => StatusCode::FORBIDDEN,
+                Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
+            };
+            let got = status(&app, &route, &[("authorization", &bearer)]).await;
+            assert_eq!(got, expected, "{have}: {} {}", route.method, route.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
+    let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
+    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+    let app = app(&[], &shelf);
+    let cookie = format!("kattila={}", session.as_str());
+    let form = token::form_token(&session);
+    let changing: Vec<_> = all().into_iter().filter(|route| route.method == "POST").collect();
+    for route in &changing {
+        let foreign = [
+            ("cookie", cookie.as_str()),
+            ("x-kattila-form", form.as_str()),
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://evil.example"),
+        ];
+        let ours = [
+            ("cookie", cookie.as_str()),
+            ("x-kattila-form", form.as_str()),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        if route.need != SIGNED {
+            assert_eq!(status(&app, route, &foreign).await, StatusCode::FORBIDDEN);
+        }
+        assert_eq!(status(&app, route, &ours).await, StatusCode::OK, "{}", route.path);
+        if let Need::Role(_) = route.need {
+            let bare = [("cookie", cookie.as_str())];
+            assert_eq!(status(&app, route, &bare).await, StatusCode::FORBIDDEN);
+            let wrong = [("cookie", cookie.as_str()), ("x-kattila-form", "00")];
+            assert_eq!(status(&app, route, &wrong).await, StatusCode::FORBIDDEN);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
+    let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
+    let gate = Arc::new(gate(&[], &shelf, &clock));
+    let session = gate.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+    let echo = Route {
+        method: "POST",
+        path: "/echo",
+        need: OPERATOR,
+        handler: post(|body: String| async { body }),
+    };
+    let guards = Guards { gate, sources: Arc::new(Sources::new(None)), clock };
+    let app = guarded::<()>(vec![echo], &guards);
+    let send = |body: String| {
+        let request = Request::post("/echo")
+            .header(header::COOKIE, format!("kattila={}", session.as_str()))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body));
+        app.clone().oneshot(request.unwrap())
+    };
+    let body = format!("note=x&form_token={}", token::form_token(&session));
+    let response = send(body.clone()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let echoed = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+    assert_eq!(echoed, body);
+    let refused = send("note=x&form_token=wrong".into()).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn unknown_addresses_and_methods_have_their_codes() {
+    let app = app(&[], &Shelf::default());
+    let ask = |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        app.clone().oneshot(request.unwrap())
+    };
+    let code = |response: &Response| response.extensions().get::<ApiError>().map(|e| e.code());
+    let nowhere = ask("GET", "/nowhere").await.unwrap();
+    assert_eq!(code(&nowhere), Some(ErrorCode::NotFound));
+    let wrong = ask("DELETE", "/status/updates").await.unwrap();
+    assert_eq!(code(&wrong), Some(ErrorCode::MethodNotAllowed));
+    let wrong = ask("PUT", "/api/v1/topology").await.unwrap();
+    assert_eq!(code(&wrong), Some(ErrorCode::MethodNotAllowed));
+}

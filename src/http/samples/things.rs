@@ -1,0 +1,288 @@
+//! The things that the samples show: one small network, told by every type of the API.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::http::agents::Health;
+use crate::http::health::{Check, Readiness};
+use crate::http::operators::agents::{AgentView, OtherEnd, PeerView};
+use crate::http::operators::alarms::AlarmView;
+use crate::http::operators::edges::EdgeView;
+use crate::http::operators::events::EventView;
+use crate::http::operators::reports::{ReportView, WholeReport};
+use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId};
+use crate::model::key::WgKey;
+use crate::model::report::{Counters, Interface, LinkState, Peer, Route};
+use crate::model::state::{
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
+};
+use crate::process::handle::AgentSummary;
+use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
+use crate::wire::answer::{Receipt, Taken};
+
+use super::NOW;
+
+pub(super) fn agent_id() -> Option<AgentId> {
+    "gw-1".parse().ok()
+}
+
+pub(super) fn kid() -> Option<Kid> {
+    "45819852fbdfc69a".parse().ok()
+}
+
+pub(super) fn envelope() -> Value {
+    json!({
+        "agent_id": "gw-1", "timestamp": NOW, "nonce": "AAECAwQFBgcICQoLDA0ODw",
+        "hmac": "7a8046f955a85973621026ab5e65dadf560683cfc144fe66659bfd09f75665ad",
+        "data": {"hostname": "gw-1"},
+    })
+}
+
+pub(super) fn health() -> Health {
+    Health { status: "ok", keys: "ok", server_time: NOW, version: env!("CARGO_PKG_VERSION") }
+}
+
+pub(super) fn readiness() -> Readiness {
+    let check = Check { name: "storage", ok: true, reason: "takes commits".into() };
+    Readiness { status: "ready", checks: vec![check] }
+}
+
+pub(super) fn receipt() -> Receipt {
+    Receipt { status: Taken::Ok, report_id: ReportId(4711), server_time: NOW, interval: 30 }
+}
+
+pub(super) fn agent_summary() -> Option<AgentSummary> {
+    Some(AgentSummary {
+        agent_id: agent_id()?,
+        hostname: Some("gw-1".into()),
+        fleet_id: FleetId::unnamed(),
+        agent_version: Some("1.0.0".into()),
+        registered_at: NOW,
+        last_seen_at: Some(NOW),
+        last_tick: Some(1_795_214_286_123),
+        status: AgentStatus::Online,
+        status_since: NOW,
+        scheme: Some(Scheme::V2Hmac),
+        form: Some(CanonForm::Raw),
+        kid: kid(),
+        interfaces: vec!["wg0".into()],
+        peers: 1,
+        links: 1,
+        links_down: 0,
+        addresses: vec!["10.0.0.1".into()],
+        site: Some("helsinki".into()),
+        role: Some("gateway".into()),
+        problems: 0,
+        clock_offset: 0,
+        relay_path: Vec::new(),
+    })
+}
+
+pub(super) fn alarm() -> AlarmView {
+    AlarmView {
+        id: AlarmId(7),
+        kind: AlarmKind::EdgeDown,
+        severity: Severity::Major,
+        state: AlarmState::Acknowledged,
+        fleet_id: Some(FleetId::unnamed()),
+        agent_id: agent_id(),
+        subject: "0f1e2d3c4b5a6978".into(),
+        message: "gw-1 and gw-2 have had no handshake for 412 s".into(),
+        raised_at: Some(NOW),
+        acknowledged_at: Some(NOW),
+        acknowledged_by: Some("admin".into()),
+        note: Some("cable ordered".into()),
+        returned_at: None,
+        cleared_at: None,
+        clear_cause: None,
+        report_id: Some(ReportId(4711)),
+    }
+}
+
+pub(super) fn picture() -> Picture {
+    let fleet = FleetId::unnamed();
+    Picture {
+        v: 1,
+        epoch: "e1".into(),
+        seq: 41,
+        layout_rev: 1,
+        generated_at: NOW,
+        sites: vec![Site {
+            id: "default/helsinki".into(),
+            label: "helsinki".into(),
+            fleet_id: fleet.clone(),
+            x: 0.5,
+            y: 0.5,
+            r: 120.5,
+            counts: SiteCounts { online: 1, ..SiteCounts::default() },
+        }],
+        nodes: vec![Node {
+            id: "a:gw-1".into(),
+            kind: NodeKind::Agent,
+            role: "gateway".into(),
+            agent_id: agent_id(),
+            label: "gw-1".into(),
+            status: Some(AgentStatus::Online),
+            fleet_id: fleet,
+            site: "default/helsinki".into(),
+            x: 0.5,
+            y: 0.5,
+            seen_at: Some(NOW),
+            alarms: 0,
+            addresses: vec!["10.0.0.1".into()],
+        }],
+        edges: vec![edge()],
+        alarms_open: 0,
+    }
+}
+
+pub(super) fn edge() -> Edge {
+    let end = |age| End {
+        agent_id: agent_id(),
+        interface: Some("wg0".into()),
+        public_key: Some(WgKey([7; 32])),
+        state: EndState::Up,
+        latest_handshake: Some(NOW.minus(age)),
+        rx_bytes: Some(1_048_576),
+        tx_bytes: Some(2_097_152),
+        endpoint: Some("192.0.2.1:51820".into()),
+        allowed_ips: vec!["10.0.0.2/32".into()],
+        persistent_keepalive: Some(25),
+        measured_at: Some(NOW),
+    };
+    Edge {
+        id: "0f1e2d3c4b5a6978".into(),
+        source: "a:gw-1".into(),
+        target: "a:gw-2".into(),
+        edge_type: "wireguard",
+        state: EdgeState::Up,
+        reason: "up: last handshake 42 s ago on gw-1".into(),
+        since: NOW,
+        ends: [end(42), end(43)],
+    }
+}
+
+pub(super) fn edge_view() -> EdgeView {
+    EdgeView { edge: edge(), labels: ["gw-1".into(), "gw-2".into()] }
+}
+
+pub(super) fn event() -> EventView {
+    EventView {
+        id: EventId(99),
+        at: NOW,
+        recorded_at: NOW,
+        kind: EventKind::EdgeState,
+        fleet_id: Some(FleetId::unnamed()),
+        agent_id: agent_id(),
+        subject: "0f1e2d3c4b5a6978".into(),
+        before: Some(json!({"state": "up"})),
+        after: Some(json!({"state": "down"})),
+        report_id: Some(ReportId(4711)),
+        cause: None,
+    }
+}
+
+pub(super) fn report() -> Option<ReportView> {
+    Some(ReportView {
+        id: ReportId(4711),
+        agent_id: agent_id()?,
+        scheme: Scheme::V1,
+        form: CanonForm::Raw,
+        kid: kid()?,
+        timestamp: NOW,
+        collected_at: Some(NOW),
+        received_at: NOW,
+        tick: None,
+        nonce: "AAECAwQFBgcICQoLDA0ODw".into(),
+        data_sha256: "d629bb4bb0f027a8d0b2d1ba4bc0c86ab176c4e6939b8534b996d563752d7e1d".into(),
+        redacted: false,
+        relay_path: Vec::new(),
+        source: "192.0.2.1".parse().ok(),
+        envelope_bytes: 5120,
+    })
+}
+
+pub(super) fn whole_report() -> Option<WholeReport> {
+    Some(WholeReport {
+        summary: report()?,
+        envelope: envelope().to_string(),
+        envelope_base64: "eyJhZ2VudF9pZCI6...".into(),
+        signed_base64: Some("eyJob3N0bmFtZSI6Imd3LTEifQ==".into()),
+    })
+}
+
+pub(super) fn agent() -> Option<AgentView> {
+    let summary = agent_summary()?;
+    Some(AgentView {
+        agent_id: summary.agent_id,
+        hostname: summary.hostname,
+        fleet_id: summary.fleet_id,
+        agent_version: summary.agent_version,
+        status: summary.status,
+        status_since: NOW,
+        registered_at: NOW,
+        last_seen_at: Some(NOW),
+        last_tick: summary.last_tick,
+        scheme: summary.scheme,
+        form: summary.form,
+        kid: summary.kid,
+        key_generation: Some("current"),
+        boot_id: Some("3f0c7a52-8a55-4a33-9a4a-2f9f2f8f6a11".into()),
+        uptime_seconds: Some(86_400),
+        load: Some([0.5, 0.25, 0.125]),
+        labels: BTreeMap::from([("site".to_owned(), "helsinki".to_owned())]),
+        problems: Vec::new(),
+        clock_offset: 0,
+        relay_path: Vec::new(),
+        source: "192.0.2.1".parse().ok(),
+        interfaces: vec![interface()],
+        routes: vec![route()?],
+        peers: vec![peer()?],
+        alarms: vec![alarm()],
+    })
+}
+
+pub(super) fn interface() -> Interface {
+    Interface {
+        name: "wg0".into(),
+        mac: None,
+        mtu: Some(1420),
+        state: LinkState::Unknown,
+        flags: vec!["LOWER_UP".into(), "UP".into()],
+        addresses: "10.0.0.1/24".parse().into_iter().collect(),
+        public_key: Some(WgKey([7; 32])),
+        listen_port: Some(51820),
+        counters: Counters::default(),
+    }
+}
+
+pub(super) fn route() -> Option<Route> {
+    Some(Route {
+        table: "main".into(),
+        dst: "10.0.0.0/24".parse().ok()?,
+        metric: 0,
+        gateway: None,
+        dev: Some("wg0".into()),
+        protocol: Some("kernel".into()),
+        kind: "unicast".into(),
+    })
+}
+
+pub(super) fn peer() -> Option<PeerView> {
+    let peer = Peer {
+        interface: "wg0".into(),
+        public_key: WgKey([9; 32]),
+        endpoint: Some("192.0.2.2:51820".into()),
+        allowed_ips: "10.0.0.2/32".parse().into_iter().collect(),
+        latest_handshake: NOW.minus(42),
+        rx_bytes: 1_048_576,
+        tx_bytes: 2_097_152,
+        persistent_keepalive: 25,
+        has_psk: false,
+    };
+    let other =
+        OtherEnd { node: "a:gw-2".into(), label: "gw-2".into(), agent_id: "gw-2".parse().ok() };
+    let edge_id = "0f1e2d3c4b5a6978".parse().ok()?;
+    Some(PeerView { peer, edge_id, state: Some(EdgeState::Up), other: Some(other) })
+}
