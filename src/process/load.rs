@@ -64,11 +64,6 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
     for record in snapshot.peers {
         peer(&mut fleet, &record);
     }
-    for (no, name, works) in snapshot.works {
-        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
-        agent.works.extend(works.map(|works| (name.clone(), works)));
-        agent.interfaces.push(name);
-    }
     fleet.weak = fleet.weak_points();
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);

@@ -24,8 +24,6 @@ pub struct FleetSnapshot {
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
     /// Every interface address: agent, interface, address.
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
-    /// Every interface: agent, name, and whether it works, where the host says so.
-    pub works: Vec<(AgentNo, String, Option<bool>)>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
     /// Pre-shared keys.

@@ -108,7 +108,6 @@ fn everything_comes_back((mut writer, reader): Store) {
         links,
         wg_keys,
         addresses,
-        works,
         alarms,
         keys,
         layout,
@@ -130,8 +129,6 @@ fn everything_comes_back((mut writer, reader): Store) {
         .map(|address| (AgentNo(1), String::from("wg0"), address))
         .collect();
     assert_eq!(addresses, expected);
-    let works_now = interface("wg0", 1).is_up();
-    assert_eq!(works, [(AgentNo(1), String::from("wg0"), works_now)]);
     assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
     assert_eq!(keys.len(), 1);
     assert_eq!(layout, [place("a:agent-1")]);

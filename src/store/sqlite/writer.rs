@@ -178,7 +178,6 @@ impl Writer for SqliteWriter {
             links: interfaces::links(conn)?,
             wg_keys: interfaces::wg_keys(conn)?,
             addresses: interfaces::addresses(conn)?,
-            works: interfaces::works(conn)?,
             alarms: alarms::open(conn)?,
             keys: keys::list(conn)?,
             layout: layout::list(conn)?,
