@@ -285,6 +285,7 @@ fn settings(config: &Config) -> Settings {
             config::Enroll::Approve => Enroll::Approve,
             config::Enroll::Closed => Enroll::Closed,
         },
+        v1_repeats: config.verify.v1_repeats,
         rate: config.rates.agent,
     }
 }

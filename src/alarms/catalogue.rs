@@ -151,6 +151,14 @@ pub const RULES: &[Rule] = &[
         ..PLAIN
     },
     Rule {
+        kind: AlarmKind::IngestReplaySuspect,
+        severity: Severity::Major,
+        latching: true,
+        clear: ClearBy::Quiet { after_s: 1_800, needs_report: true },
+        meaning: "A version 1 report looks like one that was recorded and sent again.",
+        ..PLAIN
+    },
+    Rule {
         kind: AlarmKind::DnsPskStale,
         meaning: "The TXT record with the keys cannot be read; the last good keys stay in use.",
         ..PLAIN

@@ -2,6 +2,7 @@
 
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
+use crate::verify::bodies::Suspicion;
 use crate::verify::rate::Rate;
 
 use super::{Access, Config, Durability, Enroll};
@@ -82,8 +83,13 @@ fn signatures(config: &Config) -> String {
         (1, true) => "versions 1 (bytes as received only) and 2",
         _ => "version 2 only",
     };
+    let recorded = match (verify.min_version, verify.v1_repeats) {
+        (1, Suspicion::Alarm) => "; version 1 reports that look recorded raise an alarm",
+        (1, Suspicion::Refuse) => "; version 1 reports that look recorded are refused",
+        _ => "",
+    };
     format!(
-        "{versions}, timestamps within {} s, at least {} nonces per agent",
+        "{versions}, timestamps within {} s, at least {} nonces per agent{recorded}",
         verify.max_skew, verify.nonce_window
     )
 }

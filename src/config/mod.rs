@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
+use crate::verify::bodies::Suspicion;
 use crate::verify::rate::Rate;
 
 use mistake::ConfigError;
@@ -76,6 +77,8 @@ pub struct Verify {
     pub min_version: u8,
     /// Whether version 1 signatures over the bytes as received are the only ones taken.
     pub raw_only: bool,
+    /// What to do about version 1 reports that look recorded.
+    pub v1_repeats: Suspicion,
 }
 
 /// The limits by agent and by address; `None` for no limit.

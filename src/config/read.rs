@@ -124,11 +124,15 @@ impl Reading<'_> {
         let raw_only = self.required("KATTILA_V1_CANON", |text| {
             parse::word(text, &[("auto", false), ("raw", true)])
         });
+        let repeats = self.required("KATTILA_V1_BODY_DEDUP", |text| {
+            text.parse().map_err(|wrong| format!("\"{text}\" {wrong}"))
+        });
         Some(Verify {
             max_skew: skew?,
             nonce_window: usize::try_from(window?).ok()?,
             min_version: version?,
             raw_only: raw_only?,
+            v1_repeats: repeats?,
         })
     }
 

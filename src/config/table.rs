@@ -157,6 +157,13 @@ pub const SETTINGS: &[Setting] = &[
          as received",
     ),
     setting(
+        "KATTILA_V1_BODY_DEDUP",
+        Some("v1-body-dedup"),
+        "alarm|refuse|off",
+        Some("alarm"),
+        "What to do about a version 1 report that looks recorded and sent again",
+    ),
+    setting(
         "KATTILA_RATE_AGENT",
         Some("rate-agent"),
         "RATE/BURST|off",

@@ -166,11 +166,13 @@ impl From<&Rejection> for ApiError {
             refused.agent = rejection.agent().map(ToString::to_string);
         });
         match rejection {
-            Rejection::TimestampSkew { now, max_skew, .. } => error.with(|refused| {
+            Rejection::TimestampSkew { now, max_skew, .. }
+            | Rejection::CollectedSkew { now, max_skew, .. } => error.with(|refused| {
                 refused.server_time = Some(*now);
                 refused.max_skew = Some(*max_skew);
             }),
-            Rejection::Replayed { accepted_at, .. } => {
+            Rejection::Replayed { accepted_at, .. }
+            | Rejection::BodyRepeated { accepted_at, .. } => {
                 error.with(|refused| refused.accepted_at = Some(*accepted_at))
             }
             Rejection::RateLimited { retry_after, .. } => error.retry_after(*retry_after),

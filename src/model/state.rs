@@ -176,6 +176,8 @@ words!(
         IngestBadHmac = "ingest.bad_hmac",
         /// A nonce was used again with other content.
         IngestReplay = "ingest.replay",
+        /// A version 1 report looks recorded.
+        IngestReplaySuspect = "ingest.replay_suspect",
         /// The TXT record cannot be read; old keys stay in use.
         DnsPskStale = "dns_psk.stale",
         /// The TXT record holds something it should not.
@@ -254,6 +256,7 @@ impl AlarmKind {
             self,
             Self::IngestBadHmac
                 | Self::IngestReplay
+                | Self::IngestReplaySuspect
                 | Self::DnsPskUnexpected
                 | Self::StorageRolledBack
                 | Self::SecretInReport

@@ -13,9 +13,10 @@ use super::engine::{Engine, Enroll};
 use super::fleet::AgentMem;
 use super::handle::{Accepted, Submission};
 use super::load::agent_mem;
+use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::{self, Arrival};
-use crate::alarms::rules::agent::is_late;
+use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;
 use crate::model::state::{AgentStatus, EventKind, Scheme};
@@ -115,6 +116,14 @@ fn admitted(
         detail: invalid.to_string(),
     })?;
     same_agent(&verified, &data)?;
+    let mut suspect = None;
+    if let Standing::Known(no) = standing {
+        match suspect::look(engine, draft, no, &verified, &data)? {
+            Some(Suspect::Refused(rejection)) => return Err(rejection.into()),
+            Some(Suspect::Noted(why)) => suspect = Some(why),
+            None => suspect = suspect::stolen_name(engine, no, &verified, &fleet, &data),
+        }
+    }
     let no = match standing {
         Standing::Known(no) => no,
         Standing::New(no) => {
@@ -127,11 +136,13 @@ fn admitted(
     draft.change.report = Some(audit_row(id, no, &verified, &data, source, draft.now));
     engine.replay.admit(no, &spent(&verified));
     seen(engine, draft, no, &verified);
+    suspect::note(engine, draft, no, &verified, &data);
+    raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
     let offset = verified.timestamp().since(draft.now);
     let skew = Skew { offset, max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
-    if late(engine, no, &verified, measured_at) {
+    if late(engine, draft.now, no, &verified, measured_at)? {
         return Ok(Accepted { report_id: id, duplicate: false });
     }
     let Some(record) = record_of(engine, no, &verified, fleet, source, draft.now) else {
@@ -421,15 +432,23 @@ fn seen(engine: &mut Engine, draft: &mut Draft, no: AgentNo, verified: &Verified
     super::tick::came_back(&mut engine.fleet, draft, no);
 }
 
-/// A report that tells of the past: delivered late, or overtaken by a newer one. It is kept as
-/// proof and changes nothing of the present.
-///
-/// A host whose clock was set back is not late: its time of signing went back as well.
-fn late(engine: &mut Engine, no: AgentNo, verified: &Verified, measured_at: UnixSeconds) -> bool {
-    let Some(agent) = engine.fleet.agents.get_mut(&no) else { return false };
-    let before = std::mem::replace(&mut agent.signed_at, verified.timestamp());
-    let overtaken = measured_at < agent.measured_at && verified.timestamp() >= before;
-    overtaken || is_late(measured_at, verified.timestamp(), engine.sentry.patience())
+/// A report that tells of the past. It is kept as proof and changes nothing of the present.
+fn late(
+    engine: &mut Engine,
+    now: UnixSeconds,
+    no: AgentNo,
+    verified: &Verified,
+    measured_at: UnixSeconds,
+) -> Result<bool, StoreError> {
+    let patience = *engine.sentry.patience();
+    let since = now.minus(2 * engine.settings.max_skew + IDEMPOTENT_S);
+    let Some(agent) = engine.fleet.agents.get_mut(&no) else { return Ok(false) };
+    let order = match &mut agent.order {
+        Some(order) => order,
+        empty => empty.insert(Order::after(&engine.writer.replay_rows(no, since)?, &patience)),
+    };
+    let (signed_at, tick) = (verified.timestamp(), verified.tick());
+    Ok(order.take(Made { measured_at, signed_at, tick }, &patience))
 }
 
 /// The agent's row as the envelope makes it.

@@ -4,19 +4,20 @@
 //! processor: values that move with every report sit in shared cells, everything else changes
 //! rarely and travels as patches, at most two a second.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::broadcast;
 
+use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
+
 use super::handle::AgentSummary;
 use crate::model::id::{AgentId, EdgeId};
-use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
-use crate::topology::picture::{
-    AlarmCount, Edge, Node, NodeKind, Part, Patch, Picture, Site, SiteCounts,
-};
+use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
 
 /// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
 const RING_PATCHES: usize = 4096;
@@ -67,41 +68,6 @@ pub struct Board {
     inner: RwLock<Inner>,
     cache: Mutex<Option<Arc<Picture>>>,
     signals: broadcast::Sender<Arc<Signal>>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    seq: u64,
-    layout_rev: i64,
-    alarms_open: usize,
-    agents: BTreeMap<AgentId, AgentEntry>,
-    nodes: BTreeMap<String, NodeEntry>,
-    edges: BTreeMap<String, EdgeEntry>,
-    sites: BTreeMap<String, Site>,
-    dirty_nodes: BTreeSet<String>,
-    dirty_edges: BTreeSet<String>,
-    dirty_sites: BTreeSet<String>,
-    alarms_dirty: bool,
-    ring: VecDeque<Arc<Patch>>,
-}
-
-#[derive(Debug)]
-struct AgentEntry {
-    summary: AgentSummary,
-    live: Arc<AgentLive>,
-}
-
-#[derive(Debug)]
-struct NodeEntry {
-    node: Node,
-    placed: bool,
-    live: Option<Arc<AgentLive>>,
-}
-
-#[derive(Debug)]
-struct EdgeEntry {
-    edge: Edge,
-    live: [Option<Arc<EndLive>>; 2],
 }
 
 /// A node as the layout sees it.
@@ -366,129 +332,6 @@ impl Board {
     }
 }
 
-impl Inner {
-    fn picture(&self, epoch: &str, now: UnixSeconds) -> Picture {
-        Picture {
-            v: 1,
-            epoch: epoch.to_owned(),
-            seq: self.seq,
-            layout_rev: self.layout_rev,
-            generated_at: now,
-            sites: self
-                .sites
-                .values()
-                .filter(|site| site.counts != SiteCounts::default())
-                .cloned()
-                .collect(),
-            nodes: self.nodes.values().filter(|e| e.placed).map(NodeEntry::now).collect(),
-            edges: self
-                .edges
-                .values()
-                .filter(|e| self.drawable(&e.edge))
-                .map(EdgeEntry::now)
-                .collect(),
-            alarms_open: self.alarms_open,
-        }
-    }
-
-    fn site_label(&self, node: &Node) -> Option<String> {
-        let agent = self.agents.get(node.agent_id.as_ref()?)?;
-        agent.summary.site.clone()
-    }
-
-    /// A link is shown once both its nodes have a place.
-    fn drawable(&self, edge: &Edge) -> bool {
-        [&edge.source, &edge.target]
-            .into_iter()
-            .all(|id| self.nodes.get(id).is_some_and(|entry| entry.placed))
-    }
-
-    fn patch(&mut self, now: UnixSeconds) -> Option<Patch> {
-        let mut n = Part::default();
-        for id in std::mem::take(&mut self.dirty_nodes) {
-            match self.nodes.get(&id) {
-                Some(entry) if entry.placed => n.set.push(entry.now()),
-                Some(_) => {}
-                None => n.del.push(id),
-            }
-        }
-        // A node that has just got its place brings its links along.
-        let fresh: BTreeSet<&str> = n.set.iter().map(|node: &Node| node.id.as_str()).collect();
-        if !fresh.is_empty() {
-            let touching = self.edges.values().filter(|entry| {
-                fresh.contains(entry.edge.source.as_str())
-                    || fresh.contains(entry.edge.target.as_str())
-            });
-            let touching: Vec<String> = touching.map(|entry| entry.edge.id.clone()).collect();
-            self.dirty_edges.extend(touching);
-        }
-        let mut e = Part::default();
-        for id in std::mem::take(&mut self.dirty_edges) {
-            match self.edges.get(&id) {
-                Some(entry) if self.drawable(&entry.edge) => e.set.push(entry.now()),
-                Some(_) => {}
-                None => e.del.push(id),
-            }
-        }
-        let s = self.patch_sites();
-        let alarms_dirty = std::mem::take(&mut self.alarms_dirty);
-        if n == Part::default() && e == Part::default() && s == Part::default() && !alarms_dirty {
-            return None;
-        }
-        let from = self.seq;
-        self.seq += 1;
-        let alarms = AlarmCount { open: self.alarms_open };
-        Some(Patch { from, seq: self.seq, t: now, n, e, s, alarms })
-    }
-
-    /// Counts the members of every site that changed.
-    fn patch_sites(&mut self) -> Part<Site> {
-        let dirty = std::mem::take(&mut self.dirty_sites);
-        let mut part = Part::default();
-        if dirty.is_empty() {
-            return part;
-        }
-        let mut counts: BTreeMap<&str, SiteCounts> = BTreeMap::new();
-        for entry in self.nodes.values().filter(|e| e.placed && dirty.contains(&e.node.site)) {
-            let count = counts.entry(&entry.node.site).or_default();
-            match (entry.node.kind, entry.node.status) {
-                (NodeKind::External, _) => count.external += 1,
-                (NodeKind::Agent, Some(AgentStatus::Online)) => count.online += 1,
-                (NodeKind::Agent, Some(AgentStatus::Stale)) => count.stale += 1,
-                (NodeKind::Agent, Some(AgentStatus::Pending)) => count.pending += 1,
-                (NodeKind::Agent, Some(AgentStatus::Offline | AgentStatus::Retired) | None) => {
-                    count.offline += 1;
-                }
-            }
-        }
-        for id in dirty {
-            let count = counts.get(id.as_str()).copied();
-            let Some(site) = self.sites.get_mut(&id) else { continue };
-            match count {
-                Some(count) => {
-                    site.counts = count;
-                    part.set.push(site.clone());
-                }
-                None => {
-                    site.counts = SiteCounts::default();
-                    part.del.push(id);
-                }
-            }
-        }
-        part
-    }
-}
-
-impl AgentEntry {
-    fn now(&self) -> AgentSummary {
-        let mut summary = self.summary.clone();
-        summary.last_seen_at = self.live.seen();
-        let tick = self.live.last_tick.load(Ordering::Relaxed);
-        summary.last_tick = (tick != 0).then_some(tick);
-        summary
-    }
-}
-
 impl AgentLive {
     /// A report was received.
     pub fn saw(&self, now: UnixSeconds, tick: Option<i64>) {
@@ -503,24 +346,5 @@ impl AgentLive {
     }
 }
 
-impl NodeEntry {
-    fn now(&self) -> Node {
-        let mut node = self.node.clone();
-        node.seen_at = self.live.as_ref().and_then(|live| live.seen());
-        node
-    }
-}
-
-impl EdgeEntry {
-    fn now(&self) -> Edge {
-        let mut edge = self.edge.clone();
-        for (end, live) in edge.ends.iter_mut().zip(&self.live) {
-            let Some(live) = live else { continue };
-            end.latest_handshake = Some(UnixSeconds(live.latest_handshake.load(Ordering::Relaxed)));
-            end.rx_bytes = Some(live.rx_bytes.load(Ordering::Relaxed));
-            end.tx_bytes = Some(live.tx_bytes.load(Ordering::Relaxed));
-            end.measured_at = Some(UnixSeconds(live.measured_at.load(Ordering::Relaxed)));
-        }
-        edge
-    }
-}
+#[cfg(test)]
+mod tests;

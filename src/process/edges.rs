@@ -159,9 +159,10 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
         None,
         Some(json!({ "ends": ends_json(fleet, &record) })),
     );
-    fleet
-        .edges
-        .insert(id.clone(), EdgeMem { record, listed: [None, None], fresh: true, worked: false });
+    fleet.edges.insert(
+        id.clone(),
+        EdgeMem { record, listed: [None, None], fresh: true, worked: false, settling: false },
+    );
     draft.effects.graph = true;
 }
 
@@ -222,8 +223,13 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
     let same_keys = edge.record.ends.iter().map(|end| end.public_key).eq(keys);
     let before = (edge.record.state, edge.record.ends.each_ref().map(|end| end.state));
     let changed = before != (now.state, now.ends) || edge.fresh || !same_keys;
+    let unsure = edge.settling && traffic_untold(fleet, edge);
     let Some(edge) = fleet.edges.get_mut(id) else { return };
     edge.worked |= worked;
+    edge.settling &= unsure;
+    if edge.settling && rests_on_traffic(edge.record.state, now.state) {
+        return;
+    }
     if changed {
         let was = json!({ "state": edge.record.state, "reason": edge.record.reason });
         let (moved, first) = (edge.record.state != now.state, edge.fresh);
@@ -248,6 +254,29 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         draft.change.edges_set.push(record);
     }
     super::raise::edge(fleet, draft, id, &now);
+}
+
+/// Reports of this run that must have listed a peer before its growth over two intervals is known.
+const GROWTH_REPORTS: u32 = 3;
+
+/// Whether an end that reports has not told enough yet to know what it sent and received.
+fn traffic_untold(fleet: &Fleet, edge: &EdgeMem) -> bool {
+    edge.record.ends.iter().zip(edge.listed).any(|(end, key)| {
+        let agent = end.agent.and_then(|no| fleet.agents.get(&no));
+        let agent = agent.filter(|agent| agent.record.status == AgentStatus::Online);
+        let entry = key.map(|key| (end.interface.as_deref().unwrap_or_default().into(), key));
+        let peer = agent.zip(entry).and_then(|(agent, entry)| agent.peers.get(&entry));
+        peer.is_some_and(|peer| peer.reports < GROWTH_REPORTS)
+    })
+}
+
+/// Whether the second state may be seen instead of the first only because the traffic is not
+/// known: the manager was just started, which is not news of the link.
+fn rests_on_traffic(before: EdgeState, now: EdgeState) -> bool {
+    matches!(
+        (before, now),
+        (EdgeState::Up | EdgeState::Down, EdgeState::Idle) | (EdgeState::OneWay, EdgeState::Up)
+    )
 }
 
 /// What one end of an edge knows.

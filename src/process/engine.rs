@@ -14,12 +14,13 @@ use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
 use super::handle::{Accepted, CommandError, Done, Job, Processor, QUEUE_REPORTS, Totals};
 use super::refusals::Refusals;
-use super::{admit, commands, load, show};
+use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, DynamicState, LayoutRecord};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
+use crate::verify::bodies::Suspicion;
 use crate::verify::rate::Rate;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub nonce_window: usize,
     /// What may happen to agents not seen before.
     pub enroll: Enroll,
+    /// What to do about version 1 reports that look recorded.
+    pub v1_repeats: Suspicion,
     /// Verified reports one agent may send; `None` = no limit.
     pub rate: Option<Rate>,
 }
@@ -83,7 +86,7 @@ pub(super) struct Engine {
     pub(super) replay: ReplayMemory,
     pub(super) settings: Settings,
     pub(super) refusals: Arc<Refusals>,
-    pub(super) sentry: super::tick::Sentry,
+    pub(super) sentry: tick::Sentry,
     board: Arc<Board>,
     totals: Arc<Totals>,
     clock: Clock,
@@ -136,12 +139,14 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let layout = std::mem::take(&mut snapshot.layout);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
+    let splits = load::meta(&snapshot, tick::SPLITS);
+    let sentry = tick::Sentry::new(now, parts.settings.report_interval, splits);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
         writer,
         fleet,
         replay: ReplayMemory::new(rules(&parts.settings, seed), REPLAY_AGENTS),
-        sentry: super::tick::Sentry::new(now, parts.settings.report_interval),
+        sentry,
         settings: parts.settings,
         refusals: Arc::clone(&refusals),
         board: Arc::clone(&board),

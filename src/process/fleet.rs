@@ -10,14 +10,17 @@ use std::sync::atomic::Ordering;
 
 use super::board::{AgentLive, EndLive};
 use super::claims::Claims;
+use super::order::Order;
 use crate::alarms::book::Book;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
+use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::topology::edge_match::Owners;
-use crate::topology::graph::WeakPoints;
+use crate::topology::graph::{self, WeakPoints};
+use crate::verify::bodies::Bodies;
 use crate::verify::rate::Bucket;
 
 /// One agent.
@@ -29,10 +32,10 @@ pub(super) struct AgentMem {
     pub(super) live: Arc<AgentLive>,
     /// How many reports it may still send now.
     pub(super) bucket: Option<Bucket>,
-    /// When its present values were read, on its own clock.
-    pub(super) measured_at: UnixSeconds,
-    /// When its last report was signed, on its own clock.
-    pub(super) signed_at: UnixSeconds,
+    /// Its last version 1 bodies, once it has sent one in this run.
+    pub(super) bodies: Option<Box<Bodies>>,
+    /// How far its reports have come; `None` until its first report of this run.
+    pub(super) order: Option<Order>,
     /// Names of its interfaces.
     pub(super) interfaces: Vec<String>,
     /// Keys and addresses of its interfaces.
@@ -132,6 +135,8 @@ pub(super) struct EdgeMem {
     pub(super) fresh: bool,
     /// Whether there has ever been a handshake.
     pub(super) worked: bool,
+    /// Its state comes from the run before, and this run does not know its traffic yet.
+    pub(super) settling: bool,
 }
 
 /// Agents and links whose loss would split the network.
@@ -142,7 +147,7 @@ pub(super) struct Neighbourhood {
 }
 
 impl Neighbourhood {
-    pub(super) fn of(weak: WeakPoints) -> Self {
+    fn of(weak: WeakPoints) -> Self {
         Self {
             cut_vertices: weak.agents.into_iter().collect(),
             bridges: weak.links.into_iter().collect(),
@@ -183,6 +188,19 @@ impl Fleet {
     /// The WireGuard key that an agent tells for one of its interfaces.
     pub(super) fn key_of(&self, no: AgentNo, interface: &str) -> Option<WgKey> {
         self.agents.get(&no)?.claims.get(interface)?.key
+    }
+
+    /// Between which agents there are links that have ever worked, with their state.
+    pub(super) fn worked(&self) -> impl Iterator<Item = (AgentNo, AgentNo, EdgeState)> {
+        self.edges.values().filter(|edge| edge.worked).filter_map(|edge| {
+            let [first, second] = &edge.record.ends;
+            Some((first.agent?, second.agent?, edge.record.state))
+        })
+    }
+
+    /// What the graph cannot lose, as it is now.
+    pub(super) fn weak_points(&self) -> Neighbourhood {
+        Neighbourhood::of(graph::weak_points(self.worked().map(|(a, b, _)| (a, b))))
     }
 
     /// The agents a reset is about.

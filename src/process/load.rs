@@ -13,7 +13,9 @@ use super::raise;
 use crate::model::id::AgentNo;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{AgentDynamic, AgentRecord, DynamicState, PeerDynamic, PeerRecord};
+use crate::store::change::{
+    AgentDynamic, AgentRecord, DynamicState, EdgeRecord, PeerDynamic, PeerRecord,
+};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::topology::edge_match::Owners;
@@ -56,17 +58,32 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
                 *fleet.externals.entry(node).or_default() += 1;
             }
         }
-        let worked = record.state != EdgeState::Never;
-        let mem = EdgeMem { listed: [None, None], fresh: false, worked, record };
+        let mem = edge_mem(record);
         fleet.edges.insert(mem.record.id.clone(), mem);
     }
     for record in snapshot.peers {
         peer(&mut fleet, &record);
     }
+    for (no, name, works) in snapshot.works {
+        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
+        agent.works.extend(works.map(|works| (name.clone(), works)));
+        agent.interfaces.push(name);
+    }
+    fleet.weak = fleet.weak_points();
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
     }
     fleet
+}
+
+/// An edge before its peer entries are known.
+fn edge_mem(record: EdgeRecord) -> EdgeMem {
+    // These states are never given without a handshake; for the others the peer entries tell.
+    let worked = matches!(
+        record.state,
+        EdgeState::Up | EdgeState::OneWay | EdgeState::Down | EdgeState::Idle
+    );
+    EdgeMem { listed: [None, None], fresh: false, worked, settling: true, record }
 }
 
 /// A small value by its name.
@@ -82,8 +99,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
     AgentMem {
         live: Arc::new(live),
         bucket: None,
-        measured_at: UnixSeconds::default(),
-        signed_at: UnixSeconds::default(),
+        bodies: None,
+        order: None,
         interfaces: Vec::new(),
         claims: Claims::new(),
         works: BTreeMap::new(),

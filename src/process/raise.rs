@@ -1,6 +1,8 @@
 //! From facts to alarms: asks the rules, keeps the book, and puts every change of an alarm into
 //! the same transaction as the fact behind it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::draft::{About, Draft};
@@ -12,11 +14,13 @@ use crate::alarms::lifecycle::{Alarm, Observation, Step};
 use crate::alarms::rules::edge::{EdgeFacts, PeerFacts};
 use crate::alarms::rules::manager::DnsFacts;
 use crate::alarms::rules::{self, AgentFacts};
-use crate::model::id::{AgentNo, EdgeId};
+use crate::model::id::{AgentNo, EdgeId, FleetId};
+use crate::model::key::WgKey;
 use crate::model::report::{Interface, ReportData};
-use crate::model::state::{AlarmKind, EventKind};
+use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EventKind};
 use crate::store::change::{AgentRecord, AlarmRecord};
 use crate::store::row::FleetSnapshot;
+use crate::topology::edge_match::EndpointName;
 use crate::topology::verdict::Verdict;
 
 /// The name by which people know an agent.
@@ -252,6 +256,9 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     for (lister, other, side) in ends {
         let listed = edge.listed.get(side).copied().flatten();
         let (Some(no), None, Some(key)) = (lister.agent, other.agent, listed) else { continue };
+        if awaits_another(book, agents, &record.fleet, no, key) {
+            continue;
+        }
         let peer = PeerFacts {
             fleet: &record.fleet,
             agent: no,
@@ -263,6 +270,24 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         };
         observe(book, draft, &rules::edge::unknown_peer(&peer, true));
     }
+}
+
+/// Whether the alarm about this key waits for a second report of another agent. Two agents that
+/// both list a host which is about to report for the first time must not pass for two reports.
+fn awaits_another(
+    book: &Book,
+    agents: &BTreeMap<AgentNo, AgentMem>,
+    space: &FleetId,
+    no: AgentNo,
+    key: WgKey,
+) -> bool {
+    let subject = EndpointName::External { fleet: space, key }.to_string();
+    let pending = book.find(AlarmKind::PeerUnknown, &subject);
+    let pending = pending.filter(|alarm| alarm.state == AlarmState::Pending);
+    let first = pending.and_then(|alarm| alarm.agent).filter(|first| *first != no);
+    first.and_then(|first| agents.get(&first)).is_some_and(|first| {
+        first.record.status == AgentStatus::Online && first.peers.keys().any(|(_, k)| *k == key)
+    })
 }
 
 /// An edge is gone: its alarms have no subject any more.
@@ -286,6 +311,22 @@ pub(super) fn replay(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     let Fleet { agents, book, .. } = fleet;
     let Some(agent) = agents.get(&no) else { return };
     observe(book, draft, &rules::ingest::replay(&facts(agent, draft)));
+}
+
+/// Whether an agent's report looks recorded, and why.
+pub(super) fn replay_suspect(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    why: Option<String>,
+) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    // An honest report counts only while an alarm is open.
+    let open = book.find(AlarmKind::IngestReplaySuspect, agent.record.id.as_str()).is_some();
+    if why.is_some() || open {
+        observe(book, draft, &rules::ingest::replay_suspect(&facts(agent, draft), why));
+    }
 }
 
 /// Closes the alarms of an agent that is reset; answers how many.

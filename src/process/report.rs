@@ -47,7 +47,6 @@ pub(super) fn apply(
     let to = record.fleet.clone();
     if let Some(agent) = fleet.agents.get_mut(&no) {
         agent.record = record;
-        agent.measured_at = arrival.measured_at;
     }
     if let Some(old) = before.as_ref().filter(|old| old.fleet != to) {
         claims::change_fleet(fleet, draft, no, &old.fleet, &to);

@@ -8,7 +8,7 @@ use tracing::info;
 use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
-use super::fleet::{AgentMem, Fleet, Neighbourhood};
+use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
 use super::raise::{self, Skew};
 use crate::alarms::rate::Recent;
@@ -17,7 +17,7 @@ use crate::alarms::rules::agent::Patience;
 use crate::model::id::{AgentNo, FleetId};
 use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EventKind};
 use crate::model::time::UnixSeconds;
-use crate::topology::graph::{Components, Partition, Split, partition, weak_points};
+use crate::topology::graph::{Components, Partition, Split, partition};
 
 /// Seconds between two looks at the whole graph while it changes; one look at 10,000 agents
 /// takes milliseconds, and the alarm it feeds waits for 60 s anyway.
@@ -26,12 +26,17 @@ const GRAPH_EVERY_S: i64 = 5;
 /// Seconds between two looks at all agents' clocks.
 const CLOCKS_EVERY_S: i64 = 60;
 
+/// Name of the small value that holds the networks that fell apart.
+pub(super) const SPLITS: &str = "splits";
+
 /// What the timers remember between two ticks.
 #[derive(Debug)]
 pub(super) struct Sentry {
     patience: Patience,
     bad: HashMap<AgentNo, Recent>,
     bad_anywhere: Recent,
+    /// Kept in the store as well: without it, a side that falls silent while the manager is
+    /// away would look like a merger.
     splits: BTreeMap<FleetId, Split>,
     graph_seen: UnixSeconds,
     clocks_seen: UnixSeconds,
@@ -41,12 +46,13 @@ pub(super) struct Sentry {
 }
 
 impl Sentry {
-    pub(super) fn new(now: UnixSeconds, interval_s: i64) -> Self {
+    /// `splits` are the networks that had fallen apart when the manager stopped.
+    pub(super) fn new(now: UnixSeconds, interval_s: i64, splits: Option<&str>) -> Self {
         Self {
             patience: Patience { interval_s, started_at: now },
             bad: HashMap::new(),
             bad_anywhere: rules::ingest::fleet_window(),
-            splits: BTreeMap::new(),
+            splits: splits.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
             graph_seen: UnixSeconds::default(),
             clocks_seen: now,
             keys: None,
@@ -189,23 +195,16 @@ fn set_status(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, status: AgentSt
 
 /// Looks at the whole graph: who belongs together, who can reach whom, what cannot be lost.
 fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
-    let mut all: Vec<(AgentNo, AgentNo)> = Vec::new();
-    let mut live = Vec::new();
-    for edge in fleet.edges.values() {
-        let [first, second] = &edge.record.ends;
-        let (Some(a), Some(b)) = (first.agent, second.agent) else { continue };
-        if edge.worked {
-            all.push((a, b));
-            if !matches!(edge.record.state, EdgeState::Down | EdgeState::HalfConfigured) {
-                live.push((a, b));
-            }
-        }
-    }
+    fleet.weak = fleet.weak_points();
+    let all: Vec<_> = fleet.worked().map(|(a, b, _)| (a, b)).collect();
+    let dead = |state: EdgeState| matches!(state, EdgeState::Down | EdgeState::HalfConfigured);
+    let live: Vec<_> =
+        fleet.worked().filter(|(.., state)| !dead(*state)).map(|(a, b, _)| (a, b)).collect();
     let present = |agent: &&AgentMem| !agent.record.forgotten;
     let reporting = |agent: &&AgentMem| {
         present(agent) && matches!(agent.record.status, AgentStatus::Online | AgentStatus::Stale)
     };
-    fleet.weak = Neighbourhood::of(weak_points(all.iter().copied()));
+    let splits_before = sentry.splits.clone();
     let mut spaces: Vec<FleetId> = fleet.agents.values().map(|a| a.record.fleet.clone()).collect();
     spaces.sort_unstable();
     spaces.dedup();
@@ -237,6 +236,9 @@ fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
             }
             Partition::Unclear => {}
         }
+    }
+    if sentry.splits != splits_before {
+        draft.change.meta.push((SPLITS, json!(sentry.splits).to_string()));
     }
 }
 

@@ -19,8 +19,8 @@ use crate::model::time::UnixSeconds;
 
 use change::{Change, DynamicState};
 use row::{
-    AgentDetail, AlarmFilter, AlarmRow, AuditRow, EventFilter, EventRow, FleetSnapshot, KeyRow,
-    ReplayRow, ReportFilter, ReportSummary, SessionRow, StoreStats, StoredReport,
+    AgentDetail, AlarmFilter, AlarmRow, AuditRow, BodyRow, EventFilter, EventRow, FleetSnapshot,
+    KeyRow, ReplayRow, ReportFilter, ReportSummary, SessionRow, StoreStats, StoredReport,
 };
 
 /// Why storage did not do what was asked. Carries no secrets and no SQL.
@@ -84,6 +84,19 @@ pub trait Writer: Send {
         agent: AgentNo,
         since: UnixSeconds,
     ) -> Result<Vec<ReplayRow>, StoreError>;
+
+    /// The agent's last version 1 bodies, at most `limit`, newest last.
+    fn last_bodies(&mut self, agent: AgentNo, limit: usize) -> Result<Vec<BodyRow>, StoreError>;
+
+    /// When the agent's version 1 report of one of these digests and this inner time was last
+    /// accepted, if that was at or after `since`.
+    fn body_taken(
+        &mut self,
+        agent: AgentNo,
+        digests: [[u8; 32]; 2],
+        collected_at: Option<UnixSeconds>,
+        since: UnixSeconds,
+    ) -> Result<Option<UnixSeconds>, StoreError>;
 
     /// Writes what is kept in memory between batches (last-seen times, counters, handshakes)
     /// and remembers that every report up to `upto` is contained in it. A batch of its own.

@@ -24,6 +24,8 @@ pub struct FleetSnapshot {
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
     /// Every interface address: agent, interface, address.
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
+    /// Every interface: agent, name, and whether it works, where the host says so.
+    pub works: Vec<(AgentNo, String, Option<bool>)>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
     /// Pre-shared keys.
@@ -62,12 +64,25 @@ pub struct ReplayRow {
     pub nonce: String,
     /// When it was signed.
     pub timestamp: UnixSeconds,
+    /// When its values were read, if it told that.
+    pub collected_at: Option<UnixSeconds>,
     /// When it was accepted.
     pub received_at: UnixSeconds,
     /// Its tick.
     pub tick: Option<i64>,
     /// SHA-256 of its `data`.
     pub data_sha256: [u8; 32],
+}
+
+/// What the reports table remembers of a version 1 body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyRow {
+    /// SHA-256 of its `data`.
+    pub data_sha256: [u8; 32],
+    /// The time inside it.
+    pub collected_at: Option<UnixSeconds>,
+    /// When it was accepted.
+    pub received_at: UnixSeconds,
 }
 
 /// Which reports to list; newest first.

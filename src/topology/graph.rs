@@ -10,6 +10,8 @@ use petgraph::algo::{articulation_points::articulation_points, bridges::bridges}
 use petgraph::graphmap::UnGraphMap;
 use petgraph::unionfind::UnionFind;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::id::AgentNo;
 
 /// Which agents can reach each other. A component is named by its lowest agent number.
@@ -58,7 +60,7 @@ impl Components {
 }
 
 /// A network that fell apart: agents that belong together and cannot reach each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The sides, larger first, then by lowest member; members sorted. At least two.
     pub sides: Vec<Vec<AgentNo>>,

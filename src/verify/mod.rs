@@ -5,6 +5,7 @@
 //! version, clock. What depends on earlier reports ([`replay`], [`rate`]) is judged later, by
 //! who holds that state. Nothing here reads a clock, a file or a socket.
 
+pub mod bodies;
 pub mod rate;
 pub mod rejection;
 pub mod replay;
@@ -20,6 +21,7 @@ use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::sign::digest::sha256;
+use crate::wire::canon::Forms;
 use crate::wire::envelope::{self, DataV2, Envelope, EnvelopeError, HeadV1, HeadV2, SignatureV2};
 use crate::wire::field::Fields;
 use crate::wire::limits::MAX_SKEW_SECONDS;
@@ -95,6 +97,7 @@ pub struct Verified {
     relay_path: Vec<AgentId>,
     data: Bytes,
     data_sha256: [u8; 32],
+    signed_sha256: [u8; 32],
     body: Bytes,
 }
 
@@ -153,6 +156,12 @@ impl Verified {
     /// SHA-256 of [`Self::data`].
     pub fn data_sha256(&self) -> &[u8; 32] {
         &self.data_sha256
+    }
+
+    /// SHA-256 of the bytes the signature covers: those of [`Self::data`] in their [`Self::form`].
+    /// However a version 1 body is spaced anew, this stays.
+    pub fn signed_sha256(&self) -> &[u8; 32] {
+        &self.signed_sha256
     }
 
     /// The whole envelope as received.
@@ -246,6 +255,9 @@ fn verify_v1(
             may_be_new_key: true,
         });
     };
+    let data_sha256 = sha256(&data);
+    let signed_sha256 =
+        if form == CanonForm::Raw { data_sha256 } else { sha256(&Forms::new(&data).get(form)) };
     Ok(Verified {
         agent_id: head.agent_id,
         fleet_id: None,
@@ -256,7 +268,8 @@ fn verify_v1(
         nonce: head.nonce.into(),
         tick: None,
         relay_path: head.relay_path,
-        data_sha256: sha256(&data),
+        data_sha256,
+        signed_sha256,
         data,
         body: body.clone(),
     })
@@ -301,6 +314,7 @@ fn verify_v2(
         relay_path: Vec::new(),
         data,
         data_sha256,
+        signed_sha256: data_sha256,
         body: body.clone(),
     })
 }

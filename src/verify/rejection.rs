@@ -100,6 +100,33 @@ pub enum Rejection {
         /// When the first one was accepted.
         accepted_at: UnixSeconds,
     },
+    /// A version 1 body that was accepted before, of an agent whose bodies never repeat.
+    #[error(
+        "{agent} sent data again that was accepted at {accepted_at}, under a new nonce, though its \
+         reports never repeat; someone may have recorded one: move the agent to version 2"
+    )]
+    BodyRepeated {
+        /// Who.
+        agent: AgentId,
+        /// When the first one was accepted.
+        accepted_at: UnixSeconds,
+    },
+    /// A version 1 body whose own time is off, of an agent whose time has been right.
+    #[error(
+        "{agent} sent data collected at {collected_at}, the manager's clock says {now}, {max_skew} \
+         seconds are allowed; collect and sign anew, and if the agent did not send this, someone \
+         has recorded a report: move the agent to version 2"
+    )]
+    CollectedSkew {
+        /// Who.
+        agent: AgentId,
+        /// The time inside its data.
+        collected_at: UnixSeconds,
+        /// The manager's time.
+        now: UnixSeconds,
+        /// What is allowed, in seconds.
+        max_skew: i64,
+    },
     /// A version 2 tick that was used for other bytes, or is too old to tell.
     #[error("{agent} used tick {tick} before, or it is too old; use a larger one")]
     TickReplayed {
@@ -154,8 +181,8 @@ impl Rejection {
             Self::EnrollmentClosed { .. } => ErrorCode::EnrollmentClosed,
             Self::AwaitingApproval { .. } => ErrorCode::PendingApproval,
             Self::FleetMismatch { .. } => ErrorCode::FleetMismatch,
-            Self::TimestampSkew { .. } => ErrorCode::TimestampSkew,
-            Self::Replayed { .. } => ErrorCode::NonceReplayed,
+            Self::TimestampSkew { .. } | Self::CollectedSkew { .. } => ErrorCode::TimestampSkew,
+            Self::Replayed { .. } | Self::BodyRepeated { .. } => ErrorCode::NonceReplayed,
             Self::TickReplayed { .. } => ErrorCode::TickReplayed,
             Self::NonceReused { .. } => ErrorCode::NonceReused,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
@@ -195,6 +222,8 @@ impl Rejection {
             | Self::FleetMismatch { agent, .. }
             | Self::TimestampSkew { agent, .. }
             | Self::Replayed { agent, .. }
+            | Self::BodyRepeated { agent, .. }
+            | Self::CollectedSkew { agent, .. }
             | Self::TickReplayed { agent, .. }
             | Self::NonceReused { agent }
             | Self::DataInvalid { agent, .. } => Some(agent),
@@ -221,6 +250,8 @@ impl Rejection {
             | Self::FleetMismatch { .. }
             | Self::TimestampSkew { .. }
             | Self::Replayed { .. }
+            | Self::BodyRepeated { .. }
+            | Self::CollectedSkew { .. }
             | Self::TickReplayed { .. }
             | Self::NonceReused { .. }
             | Self::RateLimited { .. }

@@ -7,11 +7,13 @@
 )]
 
 mod accept;
+mod alarms;
 mod data_shapes;
 mod keys;
 mod lab;
 mod migrations;
 mod model;
+mod recorded;
 mod reject;
 mod replay;
 mod rotate;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kattila::model::id::{AgentNo, AlarmId, EventId, ReportId};
 use kattila::model::state::{AgentStatus, AlarmState, EventKind};
 use kattila::model::time::UnixSeconds;
-use kattila::store::change::{AgentDynamic, Change, DynamicState, PeerDynamic};
+use kattila::store::change::{AgentDynamic, Change, DynamicState, NewReport, PeerDynamic};
 use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
@@ -43,6 +43,7 @@ fn suite(make: impl Fn() -> Store) {
     one_alarm_per_thing_is_open(make());
     flushed_values_come_back(make());
     replay_memory_is_exact(make());
+    bodies_are_known_again(make());
     reports_are_paged(make());
     events_are_paged(make());
     alarms_are_filtered(make());
@@ -107,6 +108,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         links,
         wg_keys,
         addresses,
+        works,
         alarms,
         keys,
         layout,
@@ -128,6 +130,8 @@ fn everything_comes_back((mut writer, reader): Store) {
         .map(|address| (AgentNo(1), String::from("wg0"), address))
         .collect();
     assert_eq!(addresses, expected);
+    let works_now = interface("wg0", 1).is_up();
+    assert_eq!(works, [(AgentNo(1), String::from("wg0"), works_now)]);
     assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
     assert_eq!(keys.len(), 1);
     assert_eq!(layout, [place("a:agent-1")]);
@@ -317,6 +321,33 @@ fn replay_memory_is_exact((mut writer, _reader): Store) {
     assert_eq!(row.data_sha256, [12; 32]);
     assert_eq!(writer.replay_rows(AgentNo(1), UnixSeconds(0)).unwrap().len(), 10);
     assert!(writer.replay_rows(AgentNo(3), UnixSeconds(0)).unwrap().is_empty());
+}
+
+fn bodies_are_known_again((mut writer, _reader): Store) {
+    let agents = Change { agents: vec![agent(1), agent(2)], ..Change::default() };
+    let reports = (1..=20).map(|id| {
+        let untold = NewReport { collected_at: None, ..report(id, 1 + id % 2) };
+        let report = if id < 10 { report(id, 1 + id % 2) } else { untold };
+        Change { report: Some(report), ..Change::default() }
+    });
+    let changes: Vec<_> = std::iter::once(agents).chain(reports).collect();
+    write(&mut *writer, &changes);
+    let last = writer.last_bodies(AgentNo(1), 7).unwrap();
+    let numbers: Vec<_> = last.iter().map(|body| body.data_sha256[0]).collect();
+    assert_eq!(numbers, [8, 10, 12, 14, 16, 18, 20]);
+    assert_eq!((last[0].collected_at, last[0].received_at), (Some(T.plus(7)), T.plus(8)));
+    assert_eq!(last[1].collected_at, None);
+    let mut taken = |agent, number: u8, told: Option<i64>, since| {
+        let digests = [[255; 32], [number; 32]];
+        writer.body_taken(AgentNo(agent), digests, told.map(|at| T.plus(at)), T.plus(since))
+    };
+    assert_eq!(taken(1, 12, None, 12).unwrap(), Some(T.plus(12)));
+    assert_eq!(taken(1, 12, None, 13).unwrap(), None, "too long ago");
+    assert_eq!(taken(2, 12, None, 0).unwrap(), None, "another agent's");
+    assert_eq!(taken(1, 8, Some(7), 0).unwrap(), Some(T.plus(8)));
+    assert_eq!(taken(1, 8, Some(6), 0).unwrap(), None, "another time inside");
+    assert_eq!(taken(1, 8, None, 0).unwrap(), None);
+    assert_eq!(taken(1, 8, Some(7), 9).unwrap(), None);
 }
 
 fn reports_are_paged((mut writer, reader): Store) {

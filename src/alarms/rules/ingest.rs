@@ -76,6 +76,16 @@ pub fn replay<'a>(agent: &AgentFacts<'a>) -> Observation<'a> {
     agent.bad(AlarmKind::IngestReplay, agent.id.as_str(), message)
 }
 
+/// Whether a version 1 report looks like one that was recorded and sent again; `why` is the
+/// whole sentence.
+pub fn replay_suspect<'a>(agent: &AgentFacts<'a>, why: Option<String>) -> Observation<'a> {
+    let (kind, subject) = (AlarmKind::IngestReplaySuspect, agent.id.as_str());
+    match why {
+        Some(why) => agent.bad(kind, subject, why),
+        None => agent.good(kind, subject),
+    }
+}
+
 /// Whether a report carried a private or preshared key.
 pub fn secret<'a>(agent: &AgentFacts<'a>, had_secrets: bool) -> Observation<'a> {
     if !had_secrets {
@@ -144,6 +154,23 @@ mod tests {
         assert!(book.tick(T.plus(10_000_000)).is_empty());
         let acked = book.acknowledge(raised.alarm.id, "kim", None, T.plus(5)).unwrap().unwrap();
         assert_eq!(acked.step, Step::Cleared);
+    }
+
+    #[test]
+    fn a_suspicion_ends_with_an_honest_report_after_half_an_hour() {
+        let sample = Sample::new();
+        let mut book = Book::default();
+        let why = || Some("gw1 sent data again".to_owned());
+        let mut at = |t, why| {
+            book.observe(&replay_suspect(&sample.agent(), why), T.plus(t)).map(|seen| seen.step)
+        };
+        assert_eq!(at(0, why()), Some(Step::Raised));
+        at(1_000, why());
+        assert_ne!(at(2_799, None), Some(Step::Returned));
+        assert_eq!(at(2_800, None), Some(Step::Returned));
+        // Silence alone ends nothing.
+        assert_eq!(at(3_000, why()), Some(Step::Raised));
+        assert!(book.tick(T.plus(1_000_000)).is_empty());
     }
 
     #[test]

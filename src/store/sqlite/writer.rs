@@ -12,12 +12,14 @@ use super::envelope::Packer;
 use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
-use super::table::{agents, alarms, edges, interfaces, keys, layout, meta, peers, reports, routes};
+use super::table::{
+    agents, alarms, bodies, edges, interfaces, keys, layout, meta, peers, reports, routes,
+};
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, DynamicState};
-use crate::store::row::{FleetSnapshot, ReplayRow};
+use crate::store::row::{BodyRow, FleetSnapshot, ReplayRow};
 use crate::store::{StoreError, Writer};
 
 /// The SQLite write side; holds the lock on the database until it is dropped.
@@ -176,6 +178,7 @@ impl Writer for SqliteWriter {
             links: interfaces::links(conn)?,
             wg_keys: interfaces::wg_keys(conn)?,
             addresses: interfaces::addresses(conn)?,
+            works: interfaces::works(conn)?,
             alarms: alarms::open(conn)?,
             keys: keys::list(conn)?,
             layout: layout::list(conn)?,
@@ -254,6 +257,20 @@ impl Writer for SqliteWriter {
         since: UnixSeconds,
     ) -> Result<Vec<ReplayRow>, StoreError> {
         reports::replay_rows(&self.conn, agent, since)
+    }
+
+    fn last_bodies(&mut self, agent: AgentNo, limit: usize) -> Result<Vec<BodyRow>, StoreError> {
+        bodies::last(&self.conn, agent, limit)
+    }
+
+    fn body_taken(
+        &mut self,
+        agent: AgentNo,
+        digests: [[u8; 32]; 2],
+        collected_at: Option<UnixSeconds>,
+        since: UnixSeconds,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        bodies::taken(&self.conn, agent, digests, collected_at, since)
     }
 
     fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {

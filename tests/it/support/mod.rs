@@ -6,5 +6,6 @@ pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod manager;
+pub(crate) mod network;
 pub(crate) mod rows;
 pub(crate) mod seal;

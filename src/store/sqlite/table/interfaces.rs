@@ -10,6 +10,7 @@ use crate::model::report::{Counters, Interface, LinkState};
 use crate::store::StoreError;
 use crate::store::sqlite::cells::{Cells, json, signed};
 use crate::store::sqlite::desk::{Desk, all};
+use crate::store::sqlite::error::fault;
 
 const TABLE: &str = "agent_interfaces";
 
@@ -111,6 +112,20 @@ pub(in crate::store::sqlite) fn addresses(
         found.extend(addresses.into_iter().map(|address| (agent, name.clone(), address)));
     }
     Ok(found)
+}
+
+/// Every interface, and whether it works.
+pub(in crate::store::sqlite) fn works(
+    conn: &Connection,
+) -> Result<Vec<(AgentNo, String, Option<bool>)>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", columns!(), ", agent_no FROM agent_interfaces ORDER BY agent_no, name");
+    all(conn, TABLE, SQL, [], |row| {
+        let interface = from_row(row)?;
+        let agent = row.get("agent_no").map_err(|error| fault(TABLE, error))?;
+        let works = interface.is_up();
+        Ok((AgentNo(agent), interface.name, works))
+    })
 }
 
 const UPSERT: &str = concat!(

@@ -167,7 +167,8 @@ pub(in crate::store::sqlite) fn replay_rows(
     agent: AgentNo,
     since: UnixSeconds,
 ) -> Result<Vec<ReplayRow>, StoreError> {
-    const SQL: &str = "SELECT report_id, nonce, timestamp, received_at, tick, data_sha256
+    const SQL: &str = "SELECT report_id, nonce, timestamp, collected_at, received_at, tick,
+        data_sha256
         FROM reports WHERE agent_no = ?1 ORDER BY report_id DESC";
     let mut statement = conn.prepare_cached(SQL).map_err(|error| fault(TABLE, error))?;
     let mut rows = statement.query(params![agent.0]).map_err(|error| fault(TABLE, error))?;
@@ -179,6 +180,7 @@ pub(in crate::store::sqlite) fn replay_rows(
             id: ReportId(cells.take()?),
             nonce: cells.take()?,
             timestamp: cells.time()?,
+            collected_at: cells.maybe_time()?,
             received_at: cells.time()?,
             tick: cells.take()?,
             data_sha256: cells.take()?,

@@ -1,0 +1,182 @@
+//! A client that holds a picture and applies patches sees what a fresh picture shows.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::id::FleetId;
+use crate::model::state::{AgentStatus, EdgeState, EndState};
+use crate::topology::picture::{End, NodeKind, SiteCounts};
+
+const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+fn fleet() -> FleetId {
+    "lab".parse().unwrap()
+}
+
+fn node(id: &str, status: AgentStatus) -> Node {
+    Node {
+        id: id.to_owned(),
+        kind: NodeKind::Agent,
+        role: "agent".to_owned(),
+        agent_id: None,
+        label: id.to_owned(),
+        status: Some(status),
+        fleet_id: fleet(),
+        site: String::new(),
+        x: 0.0,
+        y: 0.0,
+        seen_at: None,
+        alarms: 0,
+        addresses: Vec::new(),
+    }
+}
+
+fn end() -> End {
+    End {
+        agent_id: None,
+        interface: None,
+        public_key: None,
+        state: EndState::Up,
+        latest_handshake: None,
+        rx_bytes: None,
+        tx_bytes: None,
+        endpoint: None,
+        allowed_ips: Vec::new(),
+        persistent_keepalive: None,
+        measured_at: None,
+    }
+}
+
+fn edge(state: EdgeState) -> Edge {
+    Edge {
+        id: "e1".to_owned(),
+        source: "a:1".to_owned(),
+        target: "a:2".to_owned(),
+        edge_type: "wireguard",
+        state,
+        reason: String::new(),
+        since: NOW,
+        ends: [end(), end()],
+    }
+}
+
+fn place_all(board: &Board) {
+    let site = Site {
+        id: "lab/one".to_owned(),
+        label: "one".to_owned(),
+        fleet_id: fleet(),
+        x: 0.0,
+        y: 0.0,
+        r: 100.0,
+        counts: SiteCounts::default(),
+    };
+    let at = |id: &str, x| (id.to_owned(), "lab/one".to_owned(), x, 0.0);
+    board.place(1, vec![site], &[at("a:1", 1.0), at("a:2", 2.0), at("a:3", 3.0)]);
+}
+
+/// What a client keeps.
+#[derive(Default, Debug, PartialEq)]
+struct Held {
+    seq: u64,
+    nodes: BTreeMap<String, Node>,
+    edges: BTreeMap<String, Edge>,
+    sites: BTreeMap<String, Site>,
+}
+
+impl Held {
+    fn of(picture: &Picture) -> Self {
+        Self {
+            seq: picture.seq,
+            nodes: picture.nodes.iter().map(|n| (n.id.clone(), n.clone())).collect(),
+            edges: picture.edges.iter().map(|e| (e.id.clone(), e.clone())).collect(),
+            sites: picture.sites.iter().map(|s| (s.id.clone(), s.clone())).collect(),
+        }
+    }
+
+    fn apply(&mut self, patch: &Patch) {
+        assert_eq!(patch.from, self.seq, "a patch was missed");
+        self.seq = patch.seq;
+        for id in &patch.n.del {
+            self.nodes.remove(id);
+        }
+        for id in &patch.e.del {
+            self.edges.remove(id);
+        }
+        for id in &patch.s.del {
+            self.sites.remove(id);
+        }
+        self.nodes.extend(patch.n.set.iter().map(|n| (n.id.clone(), n.clone())));
+        self.edges.extend(patch.e.set.iter().map(|e| (e.id.clone(), e.clone())));
+        self.sites.extend(patch.s.set.iter().map(|s| (s.id.clone(), s.clone())));
+    }
+}
+
+#[test]
+fn patches_lead_where_a_fresh_picture_is() {
+    let board = Board::new("epoch".to_owned());
+    let mut held = Held::of(&board.picture(NOW));
+    let steps: [&dyn Fn(); 7] = [
+        &|| board.set_node(node("a:1", AgentStatus::Online), None),
+        &|| {
+            board.set_node(node("a:2", AgentStatus::Online), None);
+            board.set_edge(edge(EdgeState::Up), [None, None]);
+        },
+        &|| place_all(&board),
+        &|| board.set_edge(edge(EdgeState::Down), [None, None]),
+        &|| board.set_node(node("a:2", AgentStatus::Offline), None),
+        &|| board.remove_edge("e1"),
+        &|| board.remove_node("a:2"),
+    ];
+    for (number, step) in steps.iter().enumerate() {
+        step();
+        board.publish(NOW);
+        let (seq, _) = board.position();
+        for patch in board.since(held.seq).unwrap() {
+            held.apply(&patch);
+        }
+        assert_eq!(held.seq, seq);
+        let fresh = Held::of(&board.picture(NOW.plus(i64::try_from(number).unwrap() * 2)));
+        assert_eq!(held, fresh, "after step {number}");
+    }
+    assert_eq!(held.nodes.len(), 1);
+    assert_eq!(held.sites["lab/one"].counts.online, 1);
+}
+
+#[test]
+fn nothing_is_shown_before_it_has_a_place_and_nothing_moves_by_itself() {
+    let board = Board::new("epoch".to_owned());
+    board.set_node(node("a:1", AgentStatus::Online), None);
+    board.set_node(node("a:2", AgentStatus::Online), None);
+    board.set_edge(edge(EdgeState::Up), [None, None]);
+    board.publish(NOW);
+    assert!(board.picture(NOW).nodes.is_empty() && board.picture(NOW).edges.is_empty());
+    assert_eq!(board.unplaced().unwrap().len(), 2);
+    place_all(&board);
+    assert!(board.unplaced().is_none());
+    board.set_node(node("a:1", AgentStatus::Stale), None);
+    board.publish(NOW);
+    let picture = board.picture(NOW.plus(5));
+    let first = &picture.nodes[0];
+    assert_eq!(
+        (first.x, first.site.as_str(), first.status),
+        (1.0, "lab/one", Some(AgentStatus::Stale))
+    );
+    assert_eq!(picture.edges.len(), 1);
+}
+
+#[test]
+fn what_did_not_change_makes_no_patch() {
+    let board = Board::new("epoch".to_owned());
+    board.set_node(node("a:1", AgentStatus::Online), None);
+    place_all(&board);
+    board.publish(NOW);
+    let (seq, _) = board.position();
+    board.set_node(node("a:1", AgentStatus::Online), None);
+    board.set_alarms_open(0);
+    board.publish(NOW);
+    assert_eq!(board.position().0, seq);
+    board.set_alarms_open(2);
+    board.publish(NOW);
+    assert_eq!(board.position().0, seq + 1);
+    assert!(board.since(seq + 7).is_none(), "a client from another time starts anew");
+}
