@@ -44,11 +44,6 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         fleet.by_id.insert(record.id.clone(), record.no);
         fleet.agents.insert(record.no, agent_mem(record));
     }
-    for (no, interface, works) in snapshot.links {
-        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
-        agent.works.extend(works.map(|works| (interface.clone(), works)));
-        agent.interfaces.push(interface);
-    }
     for record in snapshot.edges {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {

@@ -18,8 +18,6 @@ pub struct FleetSnapshot {
     pub peers: Vec<PeerRecord>,
     /// All edges.
     pub edges: Vec<EdgeRecord>,
-    /// Every interface: agent, name, whether it works where its host says so.
-    pub links: Vec<(AgentNo, String, Option<bool>)>,
     /// Who owns which WireGuard key: agent, interface, key.
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
     /// Every interface address: agent, interface, address.

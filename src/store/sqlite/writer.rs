@@ -175,7 +175,6 @@ impl Writer for SqliteWriter {
             agents: agents::list(conn)?,
             peers: peers::list(conn)?,
             edges: edges::list(conn)?,
-            links: interfaces::links(conn)?,
             wg_keys: interfaces::wg_keys(conn)?,
             addresses: interfaces::addresses(conn)?,
             works: interfaces::works(conn)?,

@@ -22,10 +22,7 @@ macro_rules! columns {
 }
 
 fn from_row(row: &Row<'_>) -> Result<Interface, StoreError> {
-    interface(&mut Cells::new(TABLE, row))
-}
-
-fn interface(cells: &mut Cells<'_, '_>) -> Result<Interface, StoreError> {
+    let mut cells = Cells::new(TABLE, row);
     Ok(Interface {
         name: cells.take()?,
         mac: cells.take()?,
@@ -68,21 +65,6 @@ pub(in crate::store::sqlite) fn of(
     const SQL: &str =
         concat!("SELECT ", columns!(), " FROM agent_interfaces WHERE agent_no = ?1 ORDER BY name");
     all(conn, TABLE, SQL, params![agent.0], from_row)
-}
-
-/// Every interface, and whether it works where its host says so.
-pub(in crate::store::sqlite) fn links(
-    conn: &Connection,
-) -> Result<Vec<(AgentNo, String, Option<bool>)>, StoreError> {
-    const SQL: &str =
-        concat!("SELECT agent_no, ", columns!(), " FROM agent_interfaces ORDER BY agent_no, name");
-    all(conn, TABLE, SQL, [], |row| {
-        let mut cells = Cells::new(TABLE, row);
-        let agent = AgentNo(cells.take()?);
-        let interface = interface(&mut cells)?;
-        let works = interface.is_up();
-        Ok((agent, interface.name, works))
-    })
 }
 
 /// Who owns which WireGuard key.
