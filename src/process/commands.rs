@@ -156,7 +156,7 @@ fn reset_one(
             subject: record.id.to_string(),
         };
         let detail = json!({ "forget": extent.forget, "identity": extent.identity });
-        draft.change.agents.push(record);
+        draft.agents.insert(no, record);
         draft.event(EventKind::AgentReset, about, None, Some(detail));
     }
     draft.effects.agents.insert(no);
@@ -199,7 +199,7 @@ fn approve(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> 
     let before = agent.record.status;
     agent.record.status = AgentStatus::Stale;
     agent.record.status_since = draft.now;
-    draft.change.agents.push(agent.record.clone());
+    draft.agents.insert(agent.record.no, agent.record.clone());
     draft.effects.agents.insert(agent.record.no);
     let about = About {
         fleet: Some(agent.record.fleet.clone()),

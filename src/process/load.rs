@@ -44,6 +44,11 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         fleet.by_id.insert(record.id.clone(), record.no);
         fleet.agents.insert(record.no, agent_mem(record));
     }
+    for (no, interface, works) in snapshot.links {
+        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
+        agent.works.extend(works.map(|works| (interface.clone(), works)));
+        agent.interfaces.push(interface);
+    }
     for record in snapshot.edges {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
@@ -59,11 +64,6 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
     for record in snapshot.peers {
         peer(&mut fleet, &record);
     }
-    for (no, name, works) in snapshot.works {
-        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
-        agent.works.extend(works.map(|works| (name.clone(), works)));
-        agent.interfaces.push(name);
-    }
     fleet.weak = fleet.weak_points();
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
@@ -78,7 +78,7 @@ fn edge_mem(record: EdgeRecord) -> EdgeMem {
         record.state,
         EdgeState::Up | EdgeState::OneWay | EdgeState::Down | EdgeState::Idle
     );
-    EdgeMem { listed: [None, None], fresh: false, worked, settling: true, record }
+    EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, settling: true, record }
 }
 
 /// A small value by its name.

@@ -19,6 +19,7 @@ mod order;
 mod raise;
 pub mod refusals;
 mod report;
+mod rows;
 pub mod sections;
 mod show;
 mod suspect;

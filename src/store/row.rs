@@ -18,12 +18,12 @@ pub struct FleetSnapshot {
     pub peers: Vec<PeerRecord>,
     /// All edges.
     pub edges: Vec<EdgeRecord>,
+    /// Every interface: agent, name, whether it works where its host says so.
+    pub links: Vec<(AgentNo, String, Option<bool>)>,
     /// Who owns which WireGuard key: agent, interface, key.
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
     /// Every interface address: agent, interface, address.
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
-    /// Every interface: agent, name, and whether it works, where the host says so.
-    pub works: Vec<(AgentNo, String, Option<bool>)>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
     /// Pre-shared keys.

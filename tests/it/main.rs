@@ -8,11 +8,14 @@
 
 mod accept;
 mod alarms;
+mod browser;
 mod data_shapes;
+mod faults;
 mod keys;
 mod lab;
 mod migrations;
 mod model;
+mod prove;
 mod recorded;
 mod reject;
 mod replay;

@@ -105,9 +105,9 @@ fn everything_comes_back((mut writer, reader): Store) {
         agents,
         peers,
         edges,
+        links,
         wg_keys,
         addresses,
-        works,
         alarms,
         keys,
         layout,
@@ -119,6 +119,9 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(agents, [agent(1), bare_agent(2)]);
     assert_eq!(peers, [peer(1, 8), peer(1, 9)]);
     assert_eq!(edges, [edge(8), edge(9)]);
+    let names: Vec<_> =
+        links.iter().map(|(no, name, works)| (no.0, name.as_str(), *works)).collect();
+    assert_eq!(names, [(1, "dummy0", None), (1, "wg0", Some(true))]);
     assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
     let expected: Vec<_> = interface("wg0", 1)
         .addresses
@@ -126,9 +129,6 @@ fn everything_comes_back((mut writer, reader): Store) {
         .map(|address| (AgentNo(1), String::from("wg0"), address))
         .collect();
     assert_eq!(addresses, expected);
-    let names: Vec<_> =
-        works.iter().map(|(no, name, works)| (no.0, name.as_str(), *works)).collect();
-    assert_eq!(names, [(1, "dummy0", None), (1, "wg0", Some(true))]);
     assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
     assert_eq!(keys.len(), 1);
     assert_eq!(layout, [place("a:agent-1")]);

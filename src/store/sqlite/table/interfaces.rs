@@ -10,7 +10,6 @@ use crate::model::report::{Counters, Interface, LinkState};
 use crate::store::StoreError;
 use crate::store::sqlite::cells::{Cells, json, signed};
 use crate::store::sqlite::desk::{Desk, all};
-use crate::store::sqlite::error::fault;
 
 const TABLE: &str = "agent_interfaces";
 
@@ -22,7 +21,10 @@ macro_rules! columns {
 }
 
 fn from_row(row: &Row<'_>) -> Result<Interface, StoreError> {
-    let mut cells = Cells::new(TABLE, row);
+    interface(&mut Cells::new(TABLE, row))
+}
+
+fn interface(cells: &mut Cells<'_, '_>) -> Result<Interface, StoreError> {
     Ok(Interface {
         name: cells.take()?,
         mac: cells.take()?,
@@ -67,6 +69,21 @@ pub(in crate::store::sqlite) fn of(
     all(conn, TABLE, SQL, params![agent.0], from_row)
 }
 
+/// Every interface, and whether it works where its host says so.
+pub(in crate::store::sqlite) fn links(
+    conn: &Connection,
+) -> Result<Vec<(AgentNo, String, Option<bool>)>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT agent_no, ", columns!(), " FROM agent_interfaces ORDER BY agent_no, name");
+    all(conn, TABLE, SQL, [], |row| {
+        let mut cells = Cells::new(TABLE, row);
+        let agent = AgentNo(cells.take()?);
+        let interface = interface(&mut cells)?;
+        let works = interface.is_up();
+        Ok((agent, interface.name, works))
+    })
+}
+
 /// Who owns which WireGuard key.
 pub(in crate::store::sqlite) fn wg_keys(
     conn: &Connection,
@@ -94,20 +111,6 @@ pub(in crate::store::sqlite) fn addresses(
         found.extend(addresses.into_iter().map(|address| (agent, name.clone(), address)));
     }
     Ok(found)
-}
-
-/// Every interface, and whether it works.
-pub(in crate::store::sqlite) fn works(
-    conn: &Connection,
-) -> Result<Vec<(AgentNo, String, Option<bool>)>, StoreError> {
-    const SQL: &str =
-        concat!("SELECT ", columns!(), ", agent_no FROM agent_interfaces ORDER BY agent_no, name");
-    all(conn, TABLE, SQL, [], |row| {
-        let interface = from_row(row)?;
-        let agent = row.get("agent_no").map_err(|error| fault(TABLE, error))?;
-        let works = interface.is_up();
-        Ok((AgentNo(agent), interface.name, works))
-    })
 }
 
 const UPSERT: &str = concat!(
