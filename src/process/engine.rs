@@ -202,24 +202,39 @@ impl Engine {
                 jobs.push(job);
             }
             self.totals.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
-            if self.batch(jobs) {
+            let stop = match self.open() {
+                Ok(()) => self.batch(jobs),
+                Err(()) => self.refuse(jobs, &mut queue),
+            };
+            if stop {
                 break;
             }
         }
         self.finish();
     }
 
+    /// Opens a batch, after having come to terms with a failure before it.
+    fn open(&mut self) -> Result<(), ()> {
+        if self.suspect && self.recover().is_err() {
+            self.totals.storage_failed.store(true, Ordering::Relaxed);
+            return Err(());
+        }
+        self.writer.begin().map_err(|failure| self.storage_failed(&failure))
+    }
+
+    /// Refuses a batch and what has come in while storage was waited for: taken batch by batch,
+    /// each with a wait of its own, the last would be answered long after its sender has gone.
+    /// What comes in once the first has been answered is not part of it.
+    fn refuse(&self, mut jobs: Vec<Job>, queue: &mut mpsc::Receiver<Job>) -> bool {
+        let taken = jobs.len();
+        jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(QUEUE_REPORTS));
+        self.totals.queued.fetch_sub(jobs.len() - taken, Ordering::Relaxed);
+        refuse_all(jobs)
+    }
+
     /// Decides, writes and answers one batch; says whether it was the last.
     fn batch(&mut self, jobs: Vec<Job>) -> bool {
         let now = self.clock.now();
-        if self.suspect && self.recover().is_err() {
-            self.totals.storage_failed.store(true, Ordering::Relaxed);
-            return refuse_all(jobs);
-        }
-        if let Err(failure) = self.writer.begin() {
-            self.storage_failed(&failure);
-            return refuse_all(jobs);
-        }
         let mut effects = Effects::default();
         let mut replies = Vec::with_capacity(jobs.len());
         for job in jobs {

@@ -2,6 +2,7 @@
 
 pub(crate) mod actors;
 pub(crate) mod dns;
+pub(crate) mod engine;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod log;
