@@ -12,6 +12,7 @@ mod data_shapes;
 mod keys;
 mod lab;
 mod late;
+mod layers;
 mod migrations;
 mod model;
 mod recorded;
