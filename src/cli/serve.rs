@@ -102,6 +102,9 @@ pub fn refused(error: &StartError) -> u8 {
 pub struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    /// A file that may not grow further is to be an error of the write that tried, as a full
+    /// disk is; uncaught, the signal would end the process.
+    _file_limit: tokio::signal::unix::Signal,
 }
 
 impl fmt::Debug for Stop {
@@ -116,6 +119,7 @@ impl Stop {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _file_limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

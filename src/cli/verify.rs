@@ -71,6 +71,10 @@ fn count(reader: &dyn Reader) -> Result<Count, StoreError> {
 impl Count {
     fn add(&mut self, row: &AuditRow, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) {
         let summary = &row.summary;
+        if row.envelope.is_empty() {
+            self.failed.push((summary.id, "the stored bytes are damaged".to_owned()));
+            return;
+        }
         if summary.redacted {
             self.redacted += 1;
             return;

@@ -104,7 +104,7 @@ const fn enroll(enroll: Enroll) -> &'static str {
 
 fn rate(rate: Option<Rate>, what: &str) -> String {
     rate.map_or("no limit".to_owned(), |Rate { per_second, burst }| {
-        format!("{per_second} {what} per second, {burst} at once")
+        format!("{what} at {per_second} per second, {burst} at once")
     })
 }
 

@@ -81,6 +81,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)),
         route("GET", "/api/v1/reports", VIEWER, get(reports::list)),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
+        route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),

@@ -66,6 +66,7 @@ const ALARM_QUERY: &[Parameter] = &[
 ];
 const REPORT_QUERY: &[Parameter] =
     &[OF_AGENT, number("before", "Only before the report with this id"), LIMIT];
+const REFUSAL_QUERY: &[Parameter] = &[LIMIT];
 const EVENT_QUERY: &[Parameter] = &[
     number("after", "Only after the event with this id"),
     number("before", "The last ones before the event with this id"),
@@ -100,6 +101,9 @@ fn giving(path: &str) -> Option<Sample> {
             none,
             value(&things::whole_report()),
         ),
+        "/api/v1/refusals" => {
+            ("What was refused lately, newest first", REFUSAL_QUERY, list(&things::refusal()))
+        }
         "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&things::event())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,

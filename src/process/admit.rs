@@ -12,20 +12,18 @@ use super::handle::{Accepted, Submission};
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::{self, Arrival};
+use super::rows::audit_row;
 use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;
 use crate::model::state::{AgentStatus, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::{AgentRecord, NewReport};
 use crate::store::row::ReplayRow;
 use crate::verify::rate::Bucket;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
 use crate::verify::{Announcement, Verified};
-use crate::wire::envelope::data_value;
-use crate::wire::redact::redact;
 
 /// Reports kept this long answer a byte-identical retry with the first result (PROTOCOL 1.7).
 const IDEMPOTENT_S: i64 = 1200;
@@ -35,7 +33,7 @@ type Decided<T> = Result<(Draft, Result<T, Rejection>), StoreError>;
 /// Decides about one report.
 pub(super) fn report(
     engine: &mut Engine,
-    submission: Submission,
+    submission: &Submission,
     now: UnixSeconds,
 ) -> Decided<Accepted> {
     let mut draft = Draft::new(now);
@@ -91,29 +89,30 @@ impl From<StoreError> for Stop {
 fn admitted(
     engine: &mut Engine,
     draft: &mut Draft,
-    submission: Submission,
+    submission: &Submission,
 ) -> Result<Accepted, Stop> {
     let Submission { verified, data, hashes, source } = submission;
-    let fleet = fleet_of(&verified, data.as_ref().ok());
+    let source = *source;
+    let fleet = fleet_of(verified, data.as_ref().ok());
     let standing = standing(engine, draft, verified.agent_id(), &fleet, source)?;
     if let Some(no) = standing.number() {
-        downgrade(engine, no, &verified)?;
-        if let Some(first) = replayed(engine, draft, no, &verified)? {
+        downgrade(engine, no, verified)?;
+        if let Some(first) = replayed(engine, draft, no, verified)? {
             return Ok(Accepted { report_id: first, duplicate: true });
         }
         within_rate(engine, draft.now, no, verified.agent_id())?;
     }
-    let data = data.map_err(|invalid| Rejection::DataInvalid {
+    let data = data.as_ref().map_err(|invalid| Rejection::DataInvalid {
         agent: verified.agent_id().clone(),
         detail: invalid.to_string(),
     })?;
-    same_agent(&verified, &data)?;
+    same_agent(verified, data)?;
     let mut suspect = None;
     if let Standing::Known(no) = standing {
-        match suspect::look(engine, draft, no, &verified, &data)? {
+        match suspect::look(engine, draft, no, verified, data)? {
             Some(Suspect::Refused(rejection)) => return Err(rejection.into()),
             Some(Suspect::Noted(why)) => suspect = Some(why),
-            None => suspect = suspect::stolen_name(engine, no, &verified, &fleet, &data),
+            None => suspect = suspect::stolen_name(engine, no, verified, &fleet, data),
         }
     }
     let no = match standing {
@@ -125,23 +124,19 @@ fn admitted(
     let id = ReportId(engine.fleet.last_report.0 + 1);
     engine.fleet.last_report = id;
     draft.report = Some(id);
-    draft.change.report = Some(audit_row(id, no, &verified, &data, source, draft.now));
-    engine.replay.admit(no, &spent(&verified));
-    seen(engine, draft, no, &verified);
-    suspect::note(engine, draft, no, &verified, &data);
+    draft.change.report = Some(audit_row(id, no, verified, data, source, draft.now));
+    engine.replay.admit(no, &spent(verified));
+    seen(engine, draft, no, verified);
+    suspect::note(engine, draft, no, verified, data);
     raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
     let offset = verified.timestamp().since(draft.now);
     let skew = Skew { offset, max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
-    if late(engine, draft.now, no, &verified, measured_at)? {
-        return Ok(Accepted { report_id: id, duplicate: false });
+    if !late(engine, draft.now, no, verified, measured_at)? {
+        let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
+        report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, &arrival, data)?;
     }
-    let Some(record) = record_of(engine, no, &verified, fleet, source, draft.now) else {
-        return Ok(Accepted { report_id: id, duplicate: false });
-    };
-    let arrival = Arrival { record, measured_at, hashes };
-    report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, arrival, data)?;
     Ok(Accepted { report_id: id, duplicate: false })
 }
 
@@ -269,40 +264,6 @@ fn same_agent(verified: &Verified, data: &ReportData) -> Result<(), Stop> {
     }
 }
 
-fn audit_row(
-    id: ReportId,
-    agent: AgentNo,
-    verified: &Verified,
-    data: &ReportData,
-    source: Option<IpAddr>,
-    now: UnixSeconds,
-) -> NewReport {
-    let redacted = data.had_secrets;
-    let envelope = if redacted {
-        let range = data_value(verified.body()).unwrap_or_default();
-        redact(verified.body(), range).into()
-    } else {
-        verified.body().clone()
-    };
-    NewReport {
-        id,
-        agent,
-        scheme: verified.scheme(),
-        form: verified.form(),
-        kid: verified.kid().clone(),
-        timestamp: verified.timestamp(),
-        collected_at: data.collected_at,
-        received_at: now,
-        tick: verified.tick(),
-        nonce: verified.nonce().to_owned(),
-        data_sha256: *verified.data_sha256(),
-        envelope,
-        redacted,
-        relay_path: verified.relay_path().to_vec(),
-        source,
-    }
-}
-
 /// The agent is alive, whatever its report says.
 fn seen(engine: &mut Engine, draft: &mut Draft, no: AgentNo, verified: &Verified) {
     let Some(agent) = engine.fleet.agents.get_mut(&no) else { return };
@@ -330,24 +291,4 @@ fn late(
     };
     let (signed_at, tick) = (verified.timestamp(), verified.tick());
     Ok(order.take(Made { measured_at, signed_at, tick }, &patience))
-}
-
-/// The agent's row as the envelope makes it.
-fn record_of(
-    engine: &Engine,
-    no: AgentNo,
-    verified: &Verified,
-    fleet: FleetId,
-    source: Option<IpAddr>,
-    now: UnixSeconds,
-) -> Option<AgentRecord> {
-    let mut record = engine.fleet.agents.get(&no)?.record.clone();
-    record.fleet = fleet;
-    record.scheme = Some(verified.scheme());
-    record.canon_form = Some(verified.form());
-    record.kid = Some(verified.kid().clone());
-    record.clock_offset = verified.timestamp().since(now);
-    record.relay_path = verified.relay_path().to_vec();
-    record.source = source;
-    Some(record)
 }

@@ -19,9 +19,6 @@ use crate::model::id::{AgentId, EdgeId};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
 
-/// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
-const RING_PATCHES: usize = 4096;
-
 /// Signals a slow watcher may fall behind before it is told to start again.
 const SIGNAL_BACKLOG: usize = 64;
 
@@ -108,7 +105,7 @@ impl Board {
         if let Some(picture) = cache.as_ref()
             && picture.seq == inner.seq
             && picture.layout_rev == inner.layout_rev
-            && now == picture.generated_at
+            && now.since(picture.generated_at) < 1
         {
             return Arc::clone(picture);
         }
@@ -299,13 +296,17 @@ impl Board {
             {
                 continue;
             }
-            if entry.placed {
+            let first = !entry.placed;
+            if !first {
                 moved.push((id.clone(), *x, *y));
             }
             (entry.node.x, entry.node.y, entry.placed) = (*x, *y, true);
             entry.node.site.clone_from(site);
             inner.dirty_nodes.insert(id.clone());
             inner.dirty_sites.insert(site.clone());
+            if first {
+                inner.settled_nodes.insert(id.clone());
+            }
         }
         let rearranged = inner.layout_rev != layout_rev;
         inner.layout_rev = layout_rev;
@@ -322,10 +323,7 @@ impl Board {
         let mut inner = self.write();
         let Some(patch) = inner.patch(now) else { return };
         let patch = Arc::new(patch);
-        inner.ring.push_back(Arc::clone(&patch));
-        if inner.ring.len() > RING_PATCHES {
-            inner.ring.pop_front();
-        }
+        inner.keep(&patch);
         drop(inner);
         // Nobody watching is no error.
         let _sent = self.signals.send(Arc::new(Signal::Patch(patch))).is_ok();

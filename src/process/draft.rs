@@ -1,14 +1,14 @@
 //! A change under construction: what one report, tick or command will write, and what the board
 //! must show once it is committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::model::id::{AgentNo, EdgeId, FleetId, ReportId};
+use crate::model::id::{AgentNo, AlarmId, EdgeId, FleetId, ReportId};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{Change, NewEvent};
+use crate::store::change::{AgentRecord, AlarmRecord, Change, EdgeRecord, NewEvent};
 
 /// What is being decided now.
 #[derive(Debug)]
@@ -21,8 +21,14 @@ pub(super) struct Draft {
     pub(super) report: Option<ReportId>,
     /// Who or what caused it, where that is not a report.
     pub(super) cause: Option<String>,
-    /// What will be written.
+    /// What will be written, apart from the rows below.
     pub(super) change: Change,
+    /// Rows of agents, once each however often they are changed: everybody's may be.
+    pub(super) agents: BTreeMap<AgentNo, AgentRecord>,
+    /// Rows of edges, likewise.
+    pub(super) edges: BTreeMap<EdgeId, EdgeRecord>,
+    /// Rows of alarms, likewise.
+    pub(super) alarms: BTreeMap<AlarmId, AlarmRecord>,
     /// Edges to judge once the structure is settled.
     pub(super) to_judge: BTreeSet<EdgeId>,
     /// What the board shows differently afterwards.
@@ -65,9 +71,21 @@ impl Draft {
             report: None,
             cause: None,
             change: Change::default(),
+            agents: BTreeMap::new(),
+            edges: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             to_judge: BTreeSet::new(),
             effects: Effects::default(),
         }
+    }
+
+    /// Ends the drafting: everything that will be written, and what the board must show.
+    pub(super) fn settle(self) -> (Change, Effects) {
+        let mut change = self.change;
+        change.agents.extend(self.agents.into_values());
+        change.edges_set.extend(self.edges.into_values());
+        change.alarms.extend(self.alarms.into_values());
+        (change, self.effects)
     }
 
     /// Appends one fact to the history.

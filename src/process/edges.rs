@@ -9,7 +9,7 @@ use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
-use crate::model::state::{AgentStatus, EdgeState, EndState, EventKind};
+use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EndState, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::sign::digest;
 use crate::store::change::{EdgeEnd, EdgeRecord};
@@ -159,10 +159,15 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
         None,
         Some(json!({ "ends": ends_json(fleet, &record) })),
     );
-    fleet.edges.insert(
-        id.clone(),
-        EdgeMem { record, listed: [None, None], fresh: true, worked: false, settling: false },
-    );
+    let mem = EdgeMem {
+        record,
+        listed: [None, None],
+        fresh: true,
+        quiet: false,
+        worked: false,
+        settling: false,
+    };
+    fleet.edges.insert(id.clone(), mem);
     draft.effects.graph = true;
 }
 
@@ -198,10 +203,23 @@ pub(super) fn remove(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
     if !edge.fresh {
         draft.change.edges_removed.push(id.clone());
     }
-    draft.change.edges_set.retain(|record| record.id != *id);
+    draft.edges.remove(id);
     draft.effects.edges.insert(id.clone());
     draft.effects.graph = true;
     super::raise::edge_gone(fleet, draft, id);
+}
+
+/// Marks the edges of an agent on which its moving values may have changed the verdict.
+pub(super) fn touch_moved(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
+    let Some(agent) = fleet.agents.get(&no) else { return };
+    let peers = agent.peers.values().filter(|peer| !peer.is_calm());
+    let restless: Vec<&EdgeId> = peers.filter_map(|peer| peer.edge.as_ref()).collect();
+    for id in &agent.edges {
+        let quiet = fleet.edges.get(id).is_some_and(|edge| edge.quiet);
+        if !quiet || restless.contains(&id) {
+            draft.to_judge.insert(id.clone());
+        }
+    }
 }
 
 /// Judges every edge that the draft has touched.
@@ -250,10 +268,18 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
             draft.effects.graph = true;
         }
         draft.effects.edges.insert(id.clone());
-        draft.change.edges_set.retain(|other| other.id != record.id);
-        draft.change.edges_set.push(record);
+        draft.edges.insert(id.clone(), record);
     }
     super::raise::edge(fleet, draft, id, &now);
+    let Fleet { edges, book, .. } = fleet;
+    if let Some(edge) = edges.get_mut(id) {
+        let alarms = [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured];
+        edge.quiet = now.state == EdgeState::Up
+            && !edge.settling
+            && now.ends == [EndState::Up, EndState::Up]
+            && !now.past_t1
+            && alarms.into_iter().all(|kind| book.find(kind, id.as_str()).is_none());
+    }
 }
 
 /// Reports of this run that must have listed a peer before its growth over two intervals is known.

@@ -12,7 +12,9 @@ use tracing::{error, info, warn};
 use super::board::Board;
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
-use super::handle::{Accepted, CommandError, Done, Job, Processor, QUEUE_REPORTS, Totals};
+use super::handle::{
+    Accepted, CommandError, Done, Job, Processor, QUEUE_REPORTS, Settled, Submission, Totals,
+};
 use super::refusals::Refusals;
 use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
@@ -99,7 +101,7 @@ pub(super) struct Engine {
 
 /// An answer that waits for the commit.
 enum Reply {
-    Report(oneshot::Sender<Result<Accepted, Rejection>>, Result<Accepted, Rejection>),
+    Report(oneshot::Sender<Settled>, Result<Accepted, Rejection>, Box<Submission>),
     Announce(oneshot::Sender<Result<(), Rejection>>, Result<(), Rejection>),
     Command(oneshot::Sender<Result<Done, CommandError>>, Result<Done, CommandError>),
     Stop(oneshot::Sender<()>),
@@ -200,24 +202,39 @@ impl Engine {
                 jobs.push(job);
             }
             self.totals.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
-            if self.batch(jobs) {
+            let stop = match self.open() {
+                Ok(()) => self.batch(jobs),
+                Err(()) => self.refuse(jobs, &mut queue),
+            };
+            if stop {
                 break;
             }
         }
         self.finish();
     }
 
+    /// Opens a batch, after having come to terms with a failure before it.
+    fn open(&mut self) -> Result<(), ()> {
+        if self.suspect && self.recover().is_err() {
+            self.totals.storage_failed.store(true, Ordering::Relaxed);
+            return Err(());
+        }
+        self.writer.begin().map_err(|failure| self.storage_failed(&failure))
+    }
+
+    /// Refuses a batch and what has come in while storage was waited for: taken batch by batch,
+    /// each with a wait of its own, the last would be answered long after its sender has gone.
+    /// What comes in once the first has been answered is not part of it.
+    fn refuse(&self, mut jobs: Vec<Job>, queue: &mut mpsc::Receiver<Job>) -> bool {
+        let taken = jobs.len();
+        jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(QUEUE_REPORTS));
+        self.totals.queued.fetch_sub(jobs.len() - taken, Ordering::Relaxed);
+        refuse_all(jobs)
+    }
+
     /// Decides, writes and answers one batch; says whether it was the last.
     fn batch(&mut self, jobs: Vec<Job>) -> bool {
         let now = self.clock.now();
-        if self.suspect && self.recover().is_err() {
-            self.totals.storage_failed.store(true, Ordering::Relaxed);
-            return refuse_all(jobs);
-        }
-        if let Err(failure) = self.writer.begin() {
-            self.storage_failed(&failure);
-            return refuse_all(jobs);
-        }
         let mut effects = Effects::default();
         let mut replies = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -255,10 +272,10 @@ impl Engine {
     fn decide(&mut self, job: Job, now: UnixSeconds, effects: &mut Effects) -> Reply {
         match job {
             Job::Report(submission, to) => {
-                let decided = admit::report(self, *submission, now);
+                let decided = admit::report(self, &submission, now);
                 let result =
                     self.write(decided, effects).unwrap_or(Err(Rejection::StorageUnavailable));
-                Reply::Report(to, result)
+                Reply::Report(to, result, submission)
             }
             Job::Announce(announcement, source, to) => {
                 let decided = admit::announcement(self, &announcement, source, now);
@@ -283,15 +300,16 @@ impl Engine {
         effects: &mut Effects,
     ) -> Option<T> {
         let written = decided.and_then(|(draft, result)| {
-            if !draft.change.is_empty() {
-                self.writer.record(&draft.change)?;
+            let (change, shown) = draft.settle();
+            if !change.is_empty() {
+                self.writer.record(&change)?;
             }
-            Ok((draft, result))
+            Ok((shown, result))
         });
         match written {
-            Ok((draft, result)) => {
-                self.sentry.graph_changed |= draft.effects.graph;
-                effects.merge(draft.effects);
+            Ok((shown, result)) => {
+                self.sentry.graph_changed |= shown.graph;
+                effects.merge(shown);
                 Some(result)
             }
             Err(StoreError::Constraint(rule)) => {
@@ -350,7 +368,7 @@ impl Engine {
     fn answer(&self, reply: Reply, committed: bool) {
         // A receiver that went away has given up waiting; its report is stored all the same.
         let _gone = match reply {
-            Reply::Report(to, result) => {
+            Reply::Report(to, result, spent) => {
                 let result = if committed { result } else { Err(Rejection::StorageUnavailable) };
                 if let Ok(accepted) = &result {
                     let total = if accepted.duplicate {
@@ -360,7 +378,7 @@ impl Engine {
                     };
                     total.fetch_add(1, Ordering::Relaxed);
                 }
-                to.send(result).is_err()
+                to.send(Settled { result, spent }).is_err()
             }
             Reply::Announce(to, result) => to
                 .send(if committed { result } else { Err(Rejection::StorageUnavailable) })
@@ -394,7 +412,10 @@ fn refuse_all(jobs: Vec<Job>) -> bool {
     for job in jobs {
         // As in `answer`: nobody may be waiting any more.
         let _gone = match job {
-            Job::Report(_, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
+            Job::Report(spent, to) => {
+                let result = Err(Rejection::StorageUnavailable);
+                to.send(Settled { result, spent }).is_err()
+            }
             Job::Announce(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
             Job::Command(_, to) => {
                 to.send(Err(CommandError::Unavailable("storage is unavailable".into()))).is_err()

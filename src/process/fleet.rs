@@ -20,6 +20,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::topology::edge_match::Owners;
 use crate::topology::graph::{self, WeakPoints};
+use crate::topology::verdict::LATE_FLOOR_S;
 use crate::verify::bodies::Bodies;
 use crate::verify::rate::Bucket;
 
@@ -114,6 +115,16 @@ impl PeerMem {
         self.set(new, measured_at);
     }
 
+    /// Whether what was last said of it is what a link in use looks like from one end: a recent
+    /// handshake, and something received in one of the last two reports. With that no verdict
+    /// but up is possible: the least T1 there is has not passed, and nobody sends in vain.
+    pub(super) fn is_calm(&self) -> bool {
+        let live = &self.live;
+        let age = live.measured_at.load(Ordering::Relaxed)
+            - live.latest_handshake.load(Ordering::Relaxed);
+        (0..=LATE_FLOOR_S).contains(&age) && self.d_rx != [Some(0), Some(0)]
+    }
+
     /// Sets the moving values without judging growth.
     pub(super) fn set(&self, new: &Peer, measured_at: UnixSeconds) {
         let live = &self.live;
@@ -133,6 +144,9 @@ pub(super) struct EdgeMem {
     pub(super) listed: [Option<WgKey>; 2],
     /// Not judged, and so not stored, yet.
     pub(super) fresh: bool,
+    /// Judged up from both ends, with no alarm open: while nothing but moving values comes in,
+    /// and both ends stay calm ([`PeerMem::is_calm`]), a new verdict could only be the same.
+    pub(super) quiet: bool,
     /// Whether there has ever been a handshake.
     pub(super) worked: bool,
     /// Its state comes from the run before, and this run does not know its traffic yet.

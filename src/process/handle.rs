@@ -308,9 +308,16 @@ pub(super) struct Totals {
     pub(super) storage_failed: AtomicBool,
 }
 
+/// What became of a report. What was read of it travels back, so that its many small pieces are
+/// freed by the thread that made them and not by the one all others wait for.
+pub(super) struct Settled {
+    pub(super) result: Result<Accepted, Rejection>,
+    pub(super) spent: Box<Submission>,
+}
+
 /// What travels to the thread.
 pub(super) enum Job {
-    Report(Box<Submission>, oneshot::Sender<Result<Accepted, Rejection>>),
+    Report(Box<Submission>, oneshot::Sender<Settled>),
     Announce(Announcement, Option<IpAddr>, oneshot::Sender<Result<(), Rejection>>),
     Command(Command, oneshot::Sender<Result<Done, CommandError>>),
     Stop(oneshot::Sender<()>),
@@ -339,7 +346,9 @@ impl Processor {
         let job = Job::Report(Box::new(submission), answer);
         self.enqueue(job)?;
         // A dropped answer means the thread ended with the report unstored.
-        result.await.unwrap_or(Err(Rejection::StorageUnavailable))
+        let settled = result.await.map_err(|_dropped| Rejection::StorageUnavailable)?;
+        drop(settled.spent);
+        settled.result
     }
 
     /// Queues a job, counted before the thread can take it.

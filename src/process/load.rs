@@ -78,7 +78,7 @@ fn edge_mem(record: EdgeRecord) -> EdgeMem {
         record.state,
         EdgeState::Up | EdgeState::OneWay | EdgeState::Down | EdgeState::Idle
     );
-    EdgeMem { listed: [None, None], fresh: false, worked, settling: true, record }
+    EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, settling: true, record }
 }
 
 /// A small value by its name.

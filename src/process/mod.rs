@@ -20,6 +20,7 @@ mod order;
 mod raise;
 pub mod refusals;
 mod report;
+mod rows;
 pub mod sections;
 mod show;
 mod suspect;

@@ -119,8 +119,7 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
         });
         draft.event(kind, about, None, Some(told));
     }
-    draft.change.alarms.retain(|other| other.id != alarm.id);
-    draft.change.alarms.push(row_of(alarm));
+    draft.alarms.insert(alarm.id, row_of(alarm));
 }
 
 fn kind_of(step: Step) -> Option<EventKind> {
@@ -133,7 +132,7 @@ fn kind_of(step: Step) -> Option<EventKind> {
     }
 }
 
-/// What a report says of its host as a whole.
+/// What a report says of its host as a whole; `before` is `None` if it changed nothing.
 pub(super) fn host(
     fleet: &mut Fleet,
     draft: &mut Draft,
@@ -144,8 +143,8 @@ pub(super) fn host(
     let Some(agent) = agents.get(&no) else { return };
     let record = &agent.record;
     let facts = facts(agent, draft);
-    let was = before.and_then(|before| before.boot_id.as_deref());
     let now = record.boot_id.as_deref();
+    let was = before.map_or(now, |before| before.boot_id.as_deref());
     // The opposite of a reboot counts only while a reboot is open.
     let open = book.find(AlarmKind::AgentRebooted, record.id.as_str()).is_some();
     if (was != now || open)

@@ -3,6 +3,7 @@
 //! What did not change since the last report costs a comparison of hashes and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
@@ -13,18 +14,25 @@ use super::edges;
 use super::fleet::{Fleet, PeerKey, PeerMem};
 use super::handle::SectionHashes;
 use super::raise;
-use crate::model::id::AgentNo;
+use crate::model::id::{AgentNo, FleetId};
 use crate::model::report::{Interface, Peer, ReportData, Route};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, PeerRecord};
 use crate::store::{StoreError, Writer};
+use crate::verify::Verified;
 
 /// What is known of a report besides its content.
 #[derive(Debug)]
-pub(super) struct Arrival {
-    /// The agent's row as this report makes it, apart from what the content says.
-    pub(super) record: AgentRecord,
+pub(super) struct Arrival<'a> {
+    /// Whose it is.
+    pub(super) no: AgentNo,
+    /// Its envelope.
+    pub(super) verified: &'a Verified,
+    /// The fleet it is for.
+    pub(super) fleet: &'a FleetId,
+    /// Where it came from.
+    pub(super) source: Option<IpAddr>,
     /// When its values were read, on the host's clock.
     pub(super) measured_at: UnixSeconds,
     /// Content hashes.
@@ -36,23 +44,26 @@ pub(super) fn apply(
     fleet: &mut Fleet,
     writer: &mut dyn Writer,
     draft: &mut Draft,
-    arrival: Arrival,
-    data: ReportData,
+    arrival: &Arrival<'_>,
+    data: &ReportData,
 ) -> Result<(), StoreError> {
-    let no = arrival.record.no;
+    let no = arrival.no;
     draft.at = arrival.measured_at;
-    let before = fleet.agents.get(&no).map(|agent| agent.record.clone());
-    let mut record = arrival.record;
-    describe(&mut record, &data, arrival.hashes);
-    let to = record.fleet.clone();
-    if let Some(agent) = fleet.agents.get_mut(&no) {
-        agent.record = record;
+    let Some(agent) = fleet.agents.get_mut(&no) else { return Ok(()) };
+    let record = &mut agent.record;
+    let was = (record.interfaces_hash, record.routes_hash, record.peers_hash);
+    // Of the same row there is nothing to keep but what moves.
+    let before = (!is_known(record, arrival, data)).then(|| record.clone());
+    if before.is_some() {
+        describe(record, arrival, data);
     }
-    if let Some(old) = before.as_ref().filter(|old| old.fleet != to) {
-        claims::change_fleet(fleet, draft, no, &old.fleet, &to);
+    record.clock_offset = arrival.verified.timestamp().since(draft.now);
+    record.uptime_seconds = data.uptime_seconds;
+    record.load = data.load;
+    if let Some(old) = before.as_ref().filter(|old| old.fleet != *arrival.fleet) {
+        claims::change_fleet(fleet, draft, no, &old.fleet, arrival.fleet);
     }
-    let was = before.as_ref().map(|b| (b.interfaces_hash, b.routes_hash, b.peers_hash));
-    let (interfaces_was, routes_was, peers_was) = was.unwrap_or_default();
+    let (interfaces_was, routes_was, peers_was) = was;
     let interfaces_new = arrival.hashes.interfaces.is_some_and(|hash| hash != interfaces_was);
     let routes_new = arrival.hashes.routes.is_some_and(|hash| hash != routes_was);
     let stored =
@@ -65,25 +76,56 @@ pub(super) fn apply(
             change_interfaces(fleet, draft, no, [&stored.0, interfaces], &listing.collect());
         }
         let before = interfaces_new.then_some(stored.0.as_slice());
-        raise::interfaces(fleet, draft, no, before, &data);
+        raise::interfaces(fleet, draft, no, before, data);
     }
     if let Some(routes) = data.routes.as_ref().filter(|_| routes_new) {
         change_routes(fleet, draft, no, &stored.1, routes);
     }
-    if let Some(peers) = data.peers {
+    if let Some(peers) = &data.peers {
         let same = arrival.hashes.peers == Some(peers_was);
         change_peers(fleet, draft, no, peers, same);
     }
-    note_agent(fleet, draft, no, before.as_ref());
-    if let Some(agent) = fleet.agents.get(&no) {
-        draft.to_judge.extend(agent.edges.iter().cloned());
+    match &before {
+        None => edges::touch_moved(fleet, draft, no),
+        Some(before) => {
+            note_agent(fleet, draft, no, before);
+            if let Some(agent) = fleet.agents.get(&no) {
+                draft.to_judge.extend(agent.edges.iter().cloned());
+            }
+        }
     }
     edges::judge_all(fleet, draft);
     Ok(())
 }
 
-/// Takes over what the content says of the host itself. What it does not say stays.
-fn describe(record: &mut AgentRecord, data: &ReportData, hashes: SectionHashes) {
+/// Whether the report leaves the agent's row as it is, apart from what moves with every report.
+fn is_known(record: &AgentRecord, arrival: &Arrival<'_>, data: &ReportData) -> bool {
+    let Arrival { verified, hashes, .. } = arrival;
+    let same = |told: Option<u64>, known: u64| told.is_none_or(|told| told == known);
+    let silent = |told: &Option<String>, known: &Option<String>| told.is_none() || told == known;
+    same(hashes.interfaces, record.interfaces_hash)
+        && same(hashes.routes, record.routes_hash)
+        && same(hashes.peers, record.peers_hash)
+        && record.kid.as_ref() == Some(verified.kid())
+        && (record.scheme, record.canon_form) == (Some(verified.scheme()), Some(verified.form()))
+        && (&record.fleet, record.source) == (arrival.fleet, arrival.source)
+        && record.relay_path == verified.relay_path()
+        && silent(&data.hostname, &record.hostname)
+        && silent(&data.agent_version, &record.agent_version)
+        && silent(&data.boot_id, &record.boot_id)
+        && (&record.labels, &record.problems) == (&data.labels, &data.problems)
+}
+
+/// Takes over what the envelope says, and the content of the host itself. What it does not say
+/// stays.
+fn describe(record: &mut AgentRecord, arrival: &Arrival<'_>, data: &ReportData) {
+    let Arrival { verified, hashes, .. } = arrival;
+    record.fleet = arrival.fleet.clone();
+    record.scheme = Some(verified.scheme());
+    record.canon_form = Some(verified.form());
+    record.kid = Some(verified.kid().clone());
+    record.relay_path = verified.relay_path().to_vec();
+    record.source = arrival.source;
     if data.hostname.is_some() {
         record.hostname.clone_from(&data.hostname);
     }
@@ -93,8 +135,6 @@ fn describe(record: &mut AgentRecord, data: &ReportData, hashes: SectionHashes) 
     if data.boot_id.is_some() {
         record.boot_id.clone_from(&data.boot_id);
     }
-    record.uptime_seconds = data.uptime_seconds;
-    record.load = data.load;
     record.labels.clone_from(&data.labels);
     record.problems.clone_from(&data.problems);
     record.interfaces_hash = hashes.interfaces.unwrap_or(record.interfaces_hash);
@@ -117,27 +157,14 @@ fn facts(record: &AgentRecord) -> Map<String, Value> {
     if let Value::Object(map) = facts { map } else { Map::new() }
 }
 
-/// Whether the two rows differ in something that is stored at once. Moving values wait for
-/// the next flush; the stored report has them.
-fn same_row(a: &AgentRecord, b: &AgentRecord) -> bool {
-    (a.interfaces_hash, a.routes_hash, a.peers_hash)
-        == (b.interfaces_hash, b.routes_hash, b.peers_hash)
-        && (a.status, a.forgotten, &a.kid, a.source) == (b.status, b.forgotten, &b.kid, b.source)
-        && (&a.hostname, &a.fleet, &a.agent_version) == (&b.hostname, &b.fleet, &b.agent_version)
-        && (&a.boot_id, &a.labels, &a.problems) == (&b.boot_id, &b.labels, &b.problems)
-        && (a.scheme, a.canon_form, &a.relay_path) == (b.scheme, b.canon_form, &b.relay_path)
-}
-
-fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: Option<&AgentRecord>) {
+/// Puts the agent's changed row into the change. Moving values alone wait for the next flush;
+/// the stored report has them.
+fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &AgentRecord) {
     let Some(agent) = fleet.agents.get(&no) else { return };
     let record = &agent.record;
-    if before.is_some_and(|before| same_row(before, record)) {
-        return;
-    }
-    draft.change.agents.retain(|other| other.no != no);
-    draft.change.agents.push(record.clone());
+    draft.agents.insert(no, record.clone());
     draft.effects.agents.insert(no);
-    let (mut was, mut is) = (before.map(facts).unwrap_or_default(), facts(record));
+    let (mut was, mut is) = (facts(before), facts(record));
     is.retain(|name, value| match was.get(name) {
         Some(old) if old == value => {
             was.remove(name);
@@ -145,7 +172,7 @@ fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: Option<&Age
         }
         _ => true,
     });
-    if before.is_some_and(|before| !before.forgotten) && !is.is_empty() {
+    if !before.forgotten && !is.is_empty() {
         let about = About {
             fleet: Some(record.fleet.clone()),
             agent: Some(no),
@@ -246,14 +273,14 @@ fn peer_facts(peer: &Peer) -> Value {
     })
 }
 
-fn change_peers(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, peers: Vec<Peer>, same: bool) {
+fn change_peers(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, peers: &[Peer], same: bool) {
     let now = draft.now;
     let at = draft.at;
     let Some(agent) = fleet.agents.get_mut(&no) else { return };
     agent.tells_peers = true;
     if same && agent.peers.len() == peers.len() {
         // Sorted alike on both sides; nothing but the moving values differs.
-        for (mem, peer) in agent.peers.values_mut().zip(&peers) {
+        for (mem, peer) in agent.peers.values_mut().zip(peers) {
             mem.advance(peer, at, now);
         }
         return;
@@ -285,32 +312,31 @@ fn change_peer(
     draft: &mut Draft,
     no: AgentNo,
     key: &PeerKey,
-    peer: Peer,
+    peer: &Peer,
 ) -> bool {
     let (now, at) = (draft.now, draft.at);
     let subject = about(fleet, no, format!("{}/{}", key.0, key.1));
     let Some(agent) = fleet.agents.get_mut(&no) else { return false };
     let space = agent.record.fleet.clone();
     if let Some(mem) = agent.peers.get_mut(key) {
-        mem.advance(&peer, at, now);
-        let (was, is) = (peer_facts(&mem.peer), peer_facts(&peer));
+        mem.advance(peer, at, now);
+        let (was, is) = (peer_facts(&mem.peer), peer_facts(peer));
         if was == is {
             return false;
         }
-        let new = peer.clone();
-        let old = std::mem::replace(&mut mem.peer, peer);
+        let old = std::mem::replace(&mut mem.peer, peer.clone());
         if let Some(edge) = mem.edge.clone() {
             draft.effects.edges.insert(edge);
         }
         draft.event(EventKind::PeerChanged, subject, Some(was), Some(is));
         fleet.owners.remove_peer(&space, no, &old);
-        fleet.owners.add_peer(&space, no, &new);
+        fleet.owners.add_peer(&space, no, peer);
         return true;
     }
-    draft.event(EventKind::PeerAdded, subject, None, Some(peer_facts(&peer)));
-    fleet.owners.add_peer(&space, no, &peer);
+    draft.event(EventKind::PeerAdded, subject, None, Some(peer_facts(peer)));
+    fleet.owners.add_peer(&space, no, peer);
     let mut mem = PeerMem::new(peer.clone());
-    mem.advance(&peer, at, now);
+    mem.advance(peer, at, now);
     agent.peers.insert(key.clone(), mem);
     draft.effects.agents.insert(no);
     true

@@ -188,8 +188,7 @@ fn set_status(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, status: AgentSt
         agent: Some(no),
         subject: record.id.to_string(),
     };
-    draft.change.agents.retain(|other| other.no != no);
-    draft.change.agents.push(record);
+    draft.agents.insert(no, record);
     draft.event(EventKind::AgentStatus, about, Some(json!(before)), Some(json!(status)));
 }
 

@@ -123,8 +123,8 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
     /// One stored report with its envelope.
     fn report(&self, id: ReportId) -> Result<Option<StoredReport>, StoreError>;
 
-    /// Stored reports after `after`, oldest first, with envelopes: for `kattila verify` and for
-    /// catching up after a start.
+    /// Stored reports after `after`, oldest first, with envelopes: for `kattila verify`. An
+    /// envelope whose stored form is damaged comes empty, so that the others can still be read.
     fn audit(&self, after: ReportId, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
 
     /// Events, in order.

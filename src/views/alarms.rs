@@ -52,8 +52,10 @@ pub(super) struct AlarmItem {
     pub(super) kind: &'static str,
     /// One sentence.
     pub(super) message: String,
-    /// Its agent's id and page.
+    /// Its agent's name and page.
     pub(super) agent: Option<(String, String)>,
+    /// The page of the link it is about.
+    pub(super) link: Option<String>,
     /// When it was raised.
     pub(super) raised: Option<Moment>,
     /// When it was cleared, and why.
@@ -81,10 +83,12 @@ impl AlarmItem {
             state: Chip::alarm(alarm.state),
             kind: alarm.kind.as_str(),
             message: alarm.message.clone(),
-            agent: row
-                .agent_id
-                .as_ref()
-                .map(|id| (id.to_string(), format!("/agents/{}", encode(id.as_str())))),
+            agent: row.agent_id.as_ref().map(|id| ctx.names.link(id)),
+            link: alarm
+                .kind
+                .as_str()
+                .starts_with("edge.")
+                .then(|| format!("/links/{}", encode(&alarm.subject))),
             raised: alarm.raised_at.map(|at| Moment::ago(at, ctx.now)),
             cleared: alarm.cleared_at.map(|at| (Moment::ago(at, ctx.now), cause)),
             acknowledged,

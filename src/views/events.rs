@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::store::row::EventRow;
 
+use super::change;
 use super::page::PageContext;
 use super::text::{Moment, encode};
 
@@ -14,7 +15,7 @@ pub struct EventItem {
     pub at: Moment,
     /// Its kind, dotted.
     pub kind: &'static str,
-    /// The agent's id and page.
+    /// The agent's name and page.
     pub agent: Option<(String, String)>,
     /// Which thing.
     pub subject: String,
@@ -26,36 +27,15 @@ pub struct EventItem {
     pub cause: Option<String>,
 }
 
-/// Longest piece of a value shown in a list; the API has the whole.
-const VALUE_CHARS: usize = 120;
-
-fn short(value: &serde_json::Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    if text.chars().count() <= VALUE_CHARS {
-        return text;
-    }
-    let cut: String = text.chars().take(VALUE_CHARS).collect();
-    format!("{cut}…")
-}
-
 impl EventItem {
     /// A row for people.
     pub fn new(ctx: &PageContext, row: &EventRow) -> Self {
-        let change = match (&row.before, &row.after) {
-            (None, None) => String::new(),
-            (None, Some(after)) => short(after),
-            (Some(before), None) => format!("was {}", short(before)),
-            (Some(before), Some(after)) => format!("{} → {}", short(before), short(after)),
-        };
         Self {
             at: Moment::full(row.at, ctx.now),
             kind: row.kind.as_str(),
-            agent: row
-                .agent_id
-                .as_ref()
-                .map(|id| (id.to_string(), format!("/agents/{}", encode(id.as_str())))),
+            agent: row.agent_id.as_ref().map(|id| ctx.names.link(id)),
             subject: row.subject.clone(),
-            change,
+            change: change::words(&ctx.names, row.before.as_ref(), row.after.as_ref()),
             report: row.report.map(|id| format!("/reports/{id}")),
             cause: row.cause.clone(),
         }
@@ -107,11 +87,5 @@ mod tests {
         assert!(html.contains("/events?before=1&#38;agent=oul%20gw2"));
         let last = page(&ctx, &rows, None, rows.len() + 1).expect("rendered");
         assert!(!last.contains("before="));
-    }
-
-    #[test]
-    fn long_values_are_cut() {
-        let long = serde_json::Value::String("ä".repeat(500));
-        assert_eq!(short(&long).chars().count(), VALUE_CHARS + 1);
     }
 }

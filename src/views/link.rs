@@ -7,7 +7,7 @@ use crate::topology::picture::{Edge, End};
 
 use super::events::EventItem;
 use super::page::PageContext;
-use super::text::{Chip, Moment, bytes, encode, span};
+use super::text::{Chip, Moment, because, bytes, encode, span};
 
 /// One line of the comparison.
 struct Fact {
@@ -21,7 +21,7 @@ struct Fact {
 struct LinkPage<'a> {
     ctx: &'a PageContext,
     chip: Chip,
-    reason: &'a str,
+    reason: String,
     since: Moment,
     labels: [&'a str; 2],
     hrefs: [Option<String>; 2],
@@ -86,7 +86,8 @@ fn facts(ctx: &PageContext, ends: &[End; 2]) -> Vec<Fact> {
     ]
 }
 
-/// The page of `edge`. `labels` name its ends, `events` are what is known of its past.
+/// The page of `edge`. `labels` name its ends, `events` are what is known of its past,
+/// oldest first.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -102,7 +103,7 @@ pub fn page(
     let page = LinkPage {
         ctx,
         chip: Chip::edge(edge.state),
-        reason: &edge.reason,
+        reason: because(&edge.reason),
         since: Moment::ago(edge.since, ctx.now),
         labels,
         hrefs: [href(a), href(b)],
@@ -110,7 +111,7 @@ pub fn page(
         disagree: a.state != b.state,
         facts: facts(ctx, &edge.ends),
         map_href: format!("/map?sel={}", encode(&format!("edge~{}", edge.id))),
-        events: events.iter().map(|row| EventItem::new(ctx, row)).collect(),
+        events: events.iter().rev().map(|row| EventItem::new(ctx, row)).collect(),
     };
     page.render()
 }

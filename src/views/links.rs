@@ -10,7 +10,7 @@ use crate::topology::picture::{Edge, Picture};
 
 use super::list::{Head, ListQuery, Page};
 use super::page::PageContext;
-use super::text::{Chip, Moment, encode, plural};
+use super::text::{Chip, Moment, because, encode, plural};
 
 struct Row {
     id: String,
@@ -40,7 +40,7 @@ impl Row {
             ends: [Chip::end(a.state), Chip::end(b.state)],
             since: Moment::ago(edge.since, ctx.now),
             since_at: edge.since.0,
-            reason: edge.reason.clone(),
+            reason: because(&edge.reason),
         }
     }
 
@@ -97,8 +97,8 @@ pub fn page(
         ("from", "From", ""),
         ("to", "To", ""),
         ("", "Its ends say", "optional"),
-        ("since", "Since", ""),
-        ("", "Why", "optional"),
+        ("since", "Since", "optional"),
+        ("", "Why, when judged", "optional"),
     ];
     let rows: Vec<Row> = picture
         .edges

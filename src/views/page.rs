@@ -3,6 +3,8 @@
 use crate::model::access::Role;
 use crate::model::time::UnixSeconds;
 
+use super::names::Names;
+
 /// The entry of the top bar a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nav {
@@ -81,6 +83,8 @@ pub struct PageContext {
     pub version: String,
     /// Names this answer in the log.
     pub request_id: String,
+    /// Names of the agents that the page tells of.
+    pub names: Names,
     /// Whether to warn that passwords travel unencrypted.
     pub plain_http_warning: bool,
 }

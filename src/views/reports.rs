@@ -5,6 +5,7 @@ use askama::Template;
 use crate::model::time::UnixSeconds;
 use crate::store::row::ReportSummary;
 
+use super::names::agent_href;
 use super::page::PageContext;
 use super::text::{Moment, bytes, encode, relays};
 
@@ -56,8 +57,8 @@ impl ReportItem {
             href: format!("/reports/{}", row.id),
             id: row.id.0,
             received: Moment::ago(row.received_at, ctx.now),
-            agent: row.agent_id.to_string(),
-            agent_href: format!("/agents/{}", encode(row.agent_id.as_str())),
+            agent: ctx.names.name(row.agent_id.as_str()).to_owned(),
+            agent_href: agent_href(&row.agent_id),
             scheme: row.scheme.as_str(),
             kid: row.kid.to_string(),
             path: relays(&row.relay_path),
@@ -71,6 +72,7 @@ impl ReportItem {
 /// A refusal as the page shows it.
 struct Refused<'a> {
     at: Moment,
+    claimed: &'a str,
     item: &'a RefusalItem,
 }
 
@@ -109,7 +111,11 @@ pub fn page(
         .iter()
         .filter(|item| agent.is_empty() || item.agent.as_deref() == Some(agent))
         .take(REFUSALS)
-        .map(|item| Refused { at: Moment::ago(item.at, ctx.now), item })
+        .map(|item| Refused {
+            at: Moment::ago(item.at, ctx.now),
+            claimed: item.agent.as_deref().map_or("—", |id| ctx.names.name(id)),
+            item,
+        })
         .collect();
     let reports = reports.iter().map(|row| ReportItem::new(ctx, row)).collect();
     ReportsPage { ctx, agent, reports, refused, older }.render()

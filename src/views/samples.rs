@@ -15,6 +15,7 @@ use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCou
 
 use super::list::ListQuery;
 use super::map::GettingStarted;
+use super::names::Names;
 use super::page::{Nav, PageContext, Theme};
 use super::reports::RefusalItem;
 use super::settings::{KeySourceItem, SettingItem};
@@ -35,6 +36,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         asset_base: super::assets::base().to_owned(),
         version: "0.1.0".to_owned(),
         request_id: "req-1".to_owned(),
+        names: Names::default(),
         plain_http_warning: false,
     }
 }
@@ -266,7 +268,6 @@ pub(super) fn key_source() -> KeySourceItem {
 pub(super) fn settings() -> Vec<SettingItem> {
     vec![SettingItem {
         name: "KATTILA_REPORT_INTERVAL".to_owned(),
-        value: "30".to_owned(),
         meaning: "An agent is late after 100 s and down after 180 s.".to_owned(),
     }]
 }

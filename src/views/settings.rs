@@ -11,11 +11,9 @@ use super::text::{Chip, Moment};
 /// One setting that matters, in words.
 #[derive(Debug, Clone)]
 pub struct SettingItem {
-    /// Its variable.
+    /// What it is about.
     pub name: String,
-    /// Its value; the caller leaves out secrets.
-    pub value: String,
-    /// What that means.
+    /// What is in force; the caller leaves out secrets.
     pub meaning: String,
 }
 
@@ -26,7 +24,7 @@ pub struct KeySourceItem {
     pub source: String,
     /// Whether it works.
     pub healthy: bool,
-    /// One sentence on its state, such as the last failure.
+    /// What is wrong with it, in words; empty if nothing is.
     pub detail: String,
     /// When it was last read.
     pub last_read_at: Option<UnixSeconds>,

@@ -66,6 +66,24 @@ pub fn relays(path: &[AgentId]) -> String {
     format!("via {}", names.join(", "))
 }
 
+/// Why a link is judged as it is, as a sentence beside a chip that tells the state already.
+pub fn because(reason: &str) -> String {
+    let bare = bare_reason(reason);
+    let mut letters = bare.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if bare.is_empty() || bare.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+/// A reason without the state that it begins with.
+pub fn bare_reason(reason: &str) -> &str {
+    let told = EdgeState::ALL.iter().find_map(|state| {
+        let word = state.as_str().replace('_', " ");
+        reason.strip_prefix(word.as_str())?.strip_prefix(": ")
+    });
+    told.unwrap_or(reason)
+}
+
 /// A value for the query part of an address: everything but unreserved characters escaped.
 pub fn encode(text: &str) -> String {
     use std::fmt::Write as _;
@@ -256,6 +274,15 @@ mod tests {
              data-age=\"951782400\">2 min ago</time>"
         );
         assert!(Moment::ago(at, at.minus(130)).to_string().contains("in 2 min"));
+    }
+
+    #[test]
+    fn a_reason_does_not_repeat_the_state_of_its_chip() {
+        assert_eq!(because("down: no answer for 9 min"), "No answer for 9 min.");
+        assert_eq!(because("half configured: b does not list a"), "B does not list a.");
+        assert_eq!(because("No handshake yet."), "No handshake yet.");
+        assert_eq!(because("upstairs: x"), "Upstairs: x.");
+        assert_eq!(because(""), "");
     }
 
     #[test]

@@ -15,8 +15,14 @@ export function inOrder(alarms) {
   return [...alarms].sort((a, b) => rank(a) - rank(b) || b.raised_at - a.raised_at || b.id - a.id);
 }
 
+// What of the map an alarm is about: a link, an agent, or nothing. Pure.
+export function subjectOf(alarm) {
+  if (alarm.kind.startsWith("edge.")) return { type: "edge", id: alarm.subject };
+  return alarm.agent_id ? { type: "node", id: `a:${alarm.agent_id}` } : null;
+}
+
 export class AlarmList {
-  // `options`: root, count (element), canAct, formToken, now(), choose(agentId)
+  // `options`: root, count (element), canAct, formToken, now(), choose(selection)
   constructor(options) {
     Object.assign(this, options);
     this.alarms = [];
@@ -51,14 +57,16 @@ export class AlarmList {
   item(alarm) {
     const acknowledged = alarm.state === "acknowledged";
     const kind = CHIP[alarm.severity] ?? "stale";
+    const about = subjectOf(alarm);
     return h("li", { class: acknowledged ? "quiet" : null },
-      h("span", { class: `chip chip-${kind}` }, alarm.severity),
-      h("span", { class: "grow" },
-        alarm.agent_id
-          ? h("button", { type: "button", class: "link wide", onclick: () => this.choose(alarm.agent_id) }, alarm.message)
-          : alarm.message,
-        h("br"),
-        h("span", { class: "muted" }, `${alarm.kind}, `, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "")),
+      h("div", { class: "grow" },
+        h("div", { class: "meta" },
+          h("span", { class: `chip chip-${kind}` }, alarm.severity),
+          h("span", { class: "muted" }, alarm.kind),
+          h("span", { class: "age" }, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "")),
+        about
+          ? h("button", { type: "button", class: "link wide", onclick: () => this.choose(about) }, alarm.message)
+          : alarm.message),
       this.canAct && !acknowledged && h("button", {
         type: "button", class: "button small", "aria-label": `Ack: ${alarm.message}`,
         onclick: (event) => this.acknowledge(alarm, event.currentTarget),

@@ -53,3 +53,9 @@ export function bytes(count) {
 export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
 export const signed = (seconds) => (seconds === 0 ? "none" : `${seconds > 0 ? "+" : "−"}${span(Math.abs(seconds))}`);
+
+// Why a link is judged as it is: a sentence without the state, which a chip beside it tells.
+export function because(reason) {
+  const bare = reason.replace(/^(up|idle|down|one way|half configured|never|unknown): /, "");
+  return bare && `${bare[0].toUpperCase()}${bare.slice(1)}${/[.!?]$/.test(bare) ? "" : "."}`;
+}

@@ -58,6 +58,19 @@ export function nodeRadius(role, room) {
 
 export const bubbleRadius = (agents, sr) => Math.max(14, Math.min(46, sr * 0.7, 13 + 3.4 * Math.sqrt(agents)));
 
+// So few sites may look as large as they like.
+const FEW_SITES = 30;
+
+// The largest bubbles that so many sites leave room for, in pixels, so that hundreds of them do
+// not hide each other: a part of the distance between neighbours spread evenly over a disc.
+export function crowdRadius(bubbles) {
+  if (bubbles.length <= FEW_SITES) return Infinity;
+  let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { sx, sy } of bubbles) [x0, y0, x1, y1] = [Math.min(x0, sx), Math.min(y0, sy), Math.max(x1, sx), Math.max(y1, sy)];
+  const side = Math.max(x1 - x0, y1 - y0);
+  return Math.max(6, 0.34 * side * Math.sqrt(0.785 / bubbles.length));
+}
+
 // How each half is drawn. Where the ends disagree, no half may look healthy.
 export function halfStyle(edge, end) {
   const state = edge.ends[end].state;
@@ -119,7 +132,8 @@ export function plan(scene, view, size, margin = 0) {
   }
   const circles = sites.filter((s) => s.open);
   const bubbles = sites.filter((s) => !s.open && s.visible && s.members.length > 0);
-  for (const s of bubbles) s.sr = bubbleRadius(s.members.length, s.sr);
+  const most = crowdRadius(bubbles);
+  for (const s of bubbles) s.sr = Math.min(most, bubbleRadius(s.members.length, s.sr));
   // A site beyond the stage's edge may be large without being drawn; its links go to its nodes.
   const anchor = (id) => {
     if (at.has(id)) return at.get(id);

@@ -14,6 +14,7 @@ import { Panel } from "./panel.js";
 import { bright, lists, neighbours } from "./scene.js";
 import { Search } from "./search.js";
 import { Feed } from "./sse.js";
+import { Start } from "./start.js";
 import { read, write } from "./url.js";
 
 const LIMITS = { min: 0.005, max: 60 };
@@ -51,7 +52,7 @@ class MapPage {
       canAct: document.body.dataset.canAct === "true",
       formToken: document.body.dataset.formToken,
       now: () => this.now(),
-      choose: (agentId) => this.choose({ type: "node", id: `a:${agentId}` }, true),
+      choose: (selection) => this.choose(selection, true),
     });
     this.search = new Search(byId("search"), {
       scene: () => this.scene,
@@ -66,6 +67,7 @@ class MapPage {
       },
       leave: () => this.stage.focus(),
     });
+    this.start = new Start(byId("last-refused"));
     if (window.innerWidth <= NARROW) byId("legend").open = false;
     this.listen();
     this.feed = this.makeFeed();
@@ -143,7 +145,10 @@ class MapPage {
     const { scene } = this;
     byId("empty").hidden = scene.nodes.size > 0;
     this.stage.hidden = scene.nodes.size === 0;
-    if (!this.view && scene.nodes.size > 0) this.fit(true);
+    this.start.watch(() => this.scene.nodes.size === 0);
+    // Whoever looks at the whole map goes on doing so while it grows.
+    const restructured = scene.lists === null;
+    if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
     this.legend.update(scene);
     this.announcer.changed(scene);
     this.panel.show(scene, this.state.selected);

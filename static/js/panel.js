@@ -1,8 +1,8 @@
 // The side panel: the fleet, an agent, a link or a site.
 
 import { fill, getJson, h } from "./dom.js";
-import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, bytes, iso, plural, signed, span } from "./format.js";
-import { counts, edgeRank, edgesOf, endOf, look, nodeRank, otherEnd, worstFirst } from "./scene.js";
+import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, because, bytes, iso, plural, signed, span } from "./format.js";
+import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, worstFirst } from "./scene.js";
 import { nameOf } from "./a11y.js";
 
 const chip = (kind, text) => h("span", { class: `chip chip-${kind}` }, `${CHIP_MARK[kind]} ${text}`);
@@ -121,10 +121,17 @@ export class Panel {
     return [this.back(), h("h2", {}, "Not on the map"), h("p", {}, "What was selected is no longer reported by anyone. Events tell when it went.")];
   }
 
+  // What is wrong with a node besides its state.
+  wrong(scene, node) {
+    const links = edgesOf(scene, node.id);
+    const bad = links.filter(isBadEdge).length;
+    return [bad > 0 && `${bad} of ${plural(links.length, "link")} in trouble`, node.alarms > 0 && plural(node.alarms, "alarm")].filter(Boolean).join(", ") || (scene.sites.get(node.site)?.label ?? "");
+  }
+
   fleet(scene) {
     const now = this.verbs.now();
     const { nodes, edges, agents } = counts(scene);
-    const worst = worstFirst(scene, MANY);
+    const { worst, all } = worstFirst(scene, MANY);
     const looks = [["down", "down"], ["late", "late"], ["pending", "waiting for approval"], ["up", "reporting"], ["none", "no agent"]];
     const quiet = [edges.idle && `${edges.idle} idle`, edges.unknown && `${edges.unknown} unknown`].filter(Boolean);
     const bad = edges.down + edges.one_way + edges.half_configured;
@@ -138,8 +145,9 @@ export class Panel {
       worst.length === 0 ? h("p", { class: "muted" }, agents === 0 ? "No agent yet." : "Nothing. Every agent reports and no alarm is open on one.")
         : h("ul", { class: "list" }, worst.map((node) => h("li", {},
           nodeChip(node),
-          h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), code(node.addresses[0] ?? "")),
+          h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), h("span", { class: "muted" }, this.wrong(scene, node))),
           h("span", { class: "age" }, node.kind === "agent" ? time(node.seen_at, now) : "")))),
+      all > MANY && h("p", {}, h("a", { href: "/agents" }, `All agents, worst first; ${all - MANY} more need attention`)),
     ];
   }
 
@@ -204,12 +212,12 @@ export class Panel {
     return [
       this.back(),
       h("h2", {}, `${names[0]} ⇄ ${names[1]}`),
-      h("p", { class: "verdict" }, edgeChip(edge), " ", edge.reason),
+      h("p", { class: "verdict" }, edgeChip(edge), " ", because(edge.reason)),
       h("p", { class: "actions" },
         h("a", { class: "button", href: `/links/${encodeURIComponent(edge.id)}`, "data-focus": "open" }, "Open link"),
         this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id }))),
       this.trouble(),
-      h("p", { class: "muted" }, "Since ", time(edge.since, now)),
+      h("p", { class: "muted" }, "Judged so ", time(edge.since, now), "; below is what the ends say now."),
       table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {
         const [a, b] = full.ends.map(of);
         const differs = compared && a !== b && a !== "—" && b !== "—";

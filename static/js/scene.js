@@ -111,12 +111,13 @@ export function counts(scene) {
   return { nodes, edges, agents: scene.nodes.size - nodes.none };
 }
 
-// The nodes in trouble, worst first: state, then open alarms, then name.
+// The first of the nodes in trouble, worst first (state, then open alarms, then name), and how
+// many there are.
 export function worstFirst(scene, limit) {
-  return [...scene.nodes.values()]
+  const worst = [...scene.nodes.values()]
     .filter((node) => nodeRank(node) < NODE_RANK.stale || node.alarms > 0)
-    .sort((a, b) => nodeRank(a) - nodeRank(b) || b.alarms - a.alarms || (a.label < b.label ? -1 : 1))
-    .slice(0, limit);
+    .sort((a, b) => nodeRank(a) - nodeRank(b) || b.alarms - a.alarms || (a.label < b.label ? -1 : 1));
+  return { worst: worst.slice(0, limit), all: worst.length };
 }
 
 const keysOf = (scene, node) =>

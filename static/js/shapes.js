@@ -123,7 +123,7 @@ export function drawPort(g, x, y, colour, palette) {
 // A site as one bubble: a ring of state shares around the number of its nodes.
 export function drawBubble(g, { sx, sy, sr, site, members }, palette) {
   const { online, stale, offline, pending, external } = site.counts;
-  const width = Math.max(4, sr * 0.2);
+  const width = Math.max(sr < 12 ? 3 : 4, sr * 0.2);
   circle(g, sx, sy, sr);
   g.fillStyle = palette.surface;
   g.fill();
@@ -139,8 +139,9 @@ export function drawBubble(g, { sx, sy, sr, site, members }, palette) {
     g.stroke();
     from = to;
   }
+  if (sr < 9) return;
   g.fillStyle = palette.ink;
-  g.font = `650 ${sr > 24 ? 16 : 13}px system-ui, sans-serif`;
+  g.font = `650 ${sr > 24 ? 16 : sr > 12 ? 13 : 10}px system-ui, sans-serif`;
   g.textAlign = "center";
   g.textBaseline = "middle";
   g.fillText(String(members.length), sx, sy + 0.5);

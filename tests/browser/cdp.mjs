@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const DEADLINE_MS = 20000;
+// Only a broken page waits this long; a busy machine needs some of it.
+const DEADLINE_MS = 60000;
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -111,10 +112,15 @@ class Page {
     for (const listener of this.listeners) listener(method, params);
   }
 
-  async open(url) {
+  open(url) {
+    return this.loading(() => this.send("Page.navigate", { url }), `${url} to load`);
+  }
+
+  // Does what leads to another page, and waits until that is there.
+  async loading(act, what) {
     const loads = this.loads;
-    await this.send("Page.navigate", { url });
-    await this.until(() => this.loads > loads, `${url} to load`);
+    await act();
+    await this.until(() => this.loads > loads, what);
   }
 
   // Runs an expression in the page and returns its value.

@@ -1,71 +1,52 @@
 // The console in a real browser: `node --test tests/browser/map.test.mjs`.
 //
-// KATTILA_TEST_URL     a running manager with at least two agents, whose map changes by itself
-//                      within 20 s (`kattila demo --faults` does); without it the preview with
-//                      made-up data stands in, for which `cargo test --lib views` keeps the pages
+// KATTILA_TEST_URL     a running manager with at least two agents, whose map changes when asked
+//                      or by itself within a minute (`kattila demo --faults` does); without it
+//                      the preview with made-up data stands in, for which
+//                      `cargo test --lib views` keeps the pages
 // KATTILA_TEST_TOKEN   signs in, for managers that strangers may not look at
 //
 // Pictures go to artifacts/, which git ignores.
 
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { Browser } from "./cdp.mjs";
+import { Console, DRAWN, LIVE, artifact, healthy, please, stage } from "./console.mjs";
 import { preview } from "./preview.mjs";
 
-const ARTIFACTS = join(dirname(fileURLToPath(import.meta.url)), "../../artifacts");
-const TOKEN = process.env.KATTILA_TEST_TOKEN;
+const TOKEN = process.env.KATTILA_TEST_TOKEN ?? null;
 
-const stage = (name) => `Number(document.getElementById("stage").dataset.${name} ?? -1)`;
-const DRAWN = `${stage("drawnNodes")} + ${stage("drawnSites")} > 0`;
-
-let browser;
+let desk;
 let server;
 let url;
 
 before(async () => {
   server = process.env.KATTILA_TEST_URL ? null : await preview("small", 0, 1000);
-  url = (process.env.KATTILA_TEST_URL ?? server.url).replace(/\/$/, "");
-  browser = await Browser.launch();
+  desk = await Console.open(process.env.KATTILA_TEST_URL ?? server.url);
+  url = desk.url;
 });
 
 after(async () => {
-  await browser?.close();
+  await desk?.close();
   server?.close();
 });
 
-async function visit(path, options) {
-  const page = await browser.page(options);
-  if (TOKEN) {
-    await page.open(`${url}/login?next=/map`);
-    await page.until(`document.activeElement?.id === "token"`, "the token's field to have the focus");
-    await page.type(TOKEN);
-    const loads = page.loads;
-    await page.press("Enter");
-    await page.until(() => page.loads > loads, "the sign-in to be answered");
-    assert.equal(await page.read("location.pathname"), "/map");
-    page.complaints.length = 0;
-  }
-  await page.open(url + path);
-  return page;
-}
-
-const healthy = (page, what) => assert.deepEqual(page.complaints, [], `${what}: the console must stay silent`);
+const visit = (path, options) => desk.visit(path, { token: TOKEN, ...options });
 
 async function picture(name, options, path = "/map") {
   const page = await visit(path, options);
   await page.until(DRAWN, "the map to be drawn");
-  await page.until(`document.getElementById("live-state").textContent === "Live"`, "the stream to be live");
-  await page.screenshot(join(ARTIFACTS, `${name}.png`));
+  await page.until(LIVE, "the stream to be live");
+  await page.screenshot(artifact(name));
   return page;
 }
 
 test("the map draws the fleet that the API tells", async () => {
   const page = await picture("map-light-1440x900", {});
-  const known = await page.read(`fetch("/api/v1/topology").then((r) => r.json()).then((p) => p.nodes.length)`);
-  assert.ok(known >= 2, `${known} nodes`);
-  assert.match(await page.read(`document.getElementById("level").textContent`), new RegExp(`\\b${known}\\b`));
+  // The fleet may grow between two questions, so both are asked until they agree.
+  await page.until(async () => {
+    const known = await page.read(`fetch("/api/v1/topology").then((r) => r.json()).then((p) => p.nodes.length)`);
+    return known >= 2 && new RegExp(`\\b${known}\\b`).test(await page.read(`document.getElementById("level").textContent`));
+  }, "the map to count the nodes that the API tells");
   const colours = await page.read(`(() => {
     const c = document.getElementById("stage");
     const data = new Uint32Array(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.buffer);
@@ -79,6 +60,7 @@ test("a change arrives over the stream without a reload", async () => {
   const page = await visit("/map");
   await page.until(DRAWN, "the map to be drawn");
   const [seq, loads] = [await page.read(stage("seq")), page.loads];
+  please("change the map");
   await page.until(`${stage("seq")} > ${seq}`, "a patch");
   assert.equal(page.loads, loads);
   healthy(page, "live map");
@@ -124,7 +106,7 @@ test("search finds an agent and selects it", async () => {
   await page.press("Enter");
   await page.until(`document.querySelector("#detail h2").textContent === ${JSON.stringify(label)}`, "the agent in the panel");
   await page.until(`document.querySelector("#detail .facts") !== null`, "its facts");
-  await page.screenshot(join(ARTIFACTS, "map-selected-1440x900.png"));
+  await page.screenshot(artifact("map-selected-1440x900"));
   healthy(page, "search");
 });
 
@@ -174,5 +156,5 @@ test("every page works without scripts", async () => {
   const href = await page.read(`document.querySelector("tbody a[href^='/agents/']").getAttribute("href")`);
   await page.open(url + href);
   assert.match(await page.read("document.body.innerText"), /Interfaces/);
-  await page.screenshot(join(ARTIFACTS, "agent-no-scripts.png"));
+  await page.screenshot(artifact("agent-no-scripts"));
 });

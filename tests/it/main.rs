@@ -8,13 +8,17 @@
 
 mod accept;
 mod alarms;
+mod browser;
 mod data_shapes;
+mod faults;
 mod keys;
 mod lab;
 mod late;
 mod layers;
 mod migrations;
 mod model;
+mod overload;
+mod prove;
 mod recorded;
 mod reject;
 mod replay;
@@ -27,3 +31,4 @@ mod support;
 mod tls;
 mod wire_hostile;
 mod wire_vectors;
+mod work;

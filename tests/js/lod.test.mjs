@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { MAX_AGENTS, halfStyle, midMark, openRadius, plan } from "../../static/js/lod.js";
+import { crowdRadius, MAX_AGENTS, halfStyle, midMark, openRadius, plan } from "../../static/js/lod.js";
 import { fromSnapshot } from "../../static/js/scene.js";
 import { edge, node, picture, site } from "./fixture.mjs";
 
@@ -57,4 +57,12 @@ test("each half is drawn by its own end, and ends that disagree never look healt
   const late = edge("e", "a", "b", "up", ["overdue", "up"]);
   assert.deepEqual([halfStyle(late, 0), halfStyle(late, 1), midMark(late)], ["overdue", "up", null]);
   assert.equal(midMark(edge("e", "a", "b", "never", ["never", "never"])), "hollow");
+});
+
+test("bubbles shrink when there are hundreds of sites", () => {
+  const grid = (n, pitch) => Array.from({ length: n * n }, (_, i) => ({ sx: (i % n) * pitch, sy: Math.floor(i / n) * pitch }));
+  assert.equal(crowdRadius(grid(1, 100)), Infinity);
+  assert.ok(crowdRadius(grid(25, 30)) < 15, "neighbours 30 px apart must not touch");
+  assert.ok(crowdRadius(grid(3, 200)) > 46, "a few sites have all the room");
+  assert.equal(crowdRadius(grid(40, 1)), 6);
 });

@@ -54,7 +54,7 @@ test("counting and ordering put trouble first", () => {
   const { nodes, edges, agents } = counts(scene);
   assert.deepEqual([agents, nodes.up, nodes.late, nodes.down, nodes.none], [3, 1, 1, 1, 1]);
   assert.deepEqual([edges.up, edges.down, edges.idle], [1, 2, 1]);
-  assert.deepEqual(worstFirst(scene, 9).map((n) => n.label), ["oul-gw2", "hel-db1"]);
+  assert.deepEqual(worstFirst(scene, 9).worst.map((n) => n.label), ["oul-gw2", "hel-db1"]);
 });
 
 test("search finds names, addresses and keys, beginnings first", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { describe, summary } from "../../static/js/a11y.js";
-import { inOrder } from "../../static/js/alarms.js";
-import { ago, bytes, iso, plural, signed, span } from "../../static/js/format.js";
+import { inOrder, subjectOf } from "../../static/js/alarms.js";
+import { because, ago, bytes, iso, plural, signed, span } from "../../static/js/format.js";
 import { fromSnapshot } from "../../static/js/scene.js";
 import { read, write } from "../../static/js/url.js";
 import { picture } from "./fixture.mjs";
@@ -41,4 +41,17 @@ test("the address holds selection, search and view, and survives nonsense", () =
   assert.deepEqual(read(write(state)), state);
   assert.equal(write({ selected: null, query: "", problems: false, view: null }), "");
   assert.deepEqual(read("?sel=wat~1&x=a&y=1&k=-2&p=7"), { selected: null, query: "", problems: false, view: null });
+});
+
+test("an alarm leads to the link or the agent it is about", () => {
+  assert.deepEqual(subjectOf({ kind: "edge.down", subject: "ab12", agent_id: "gw" }), { type: "edge", id: "ab12" });
+  assert.deepEqual(subjectOf({ kind: "iface.down", subject: "wg0", agent_id: "gw" }), { type: "node", id: "a:gw" });
+  assert.equal(subjectOf({ kind: "dns_psk.stale", subject: "manager", agent_id: null }), null);
+});
+
+test("a reason does not repeat the state of its chip", () => {
+  assert.equal(because("down: no answer for 9 min"), "No answer for 9 min.");
+  assert.equal(because("half configured: b does not list a"), "B does not list a.");
+  assert.equal(because("No handshake yet."), "No handshake yet.");
+  assert.equal(because(""), "");
 });

@@ -15,6 +15,7 @@ use crate::model::hex;
 use crate::model::id::{AgentId, Kid, ReportId};
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
+use crate::process::refusals::Refusal;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
 use crate::wire::canon::Forms;
 use crate::wire::envelope::{self, Envelope};
@@ -135,6 +136,23 @@ pub async fn list(
     };
     let rows = state.read(move |reader| reader.reports(&filter)).await?;
     Ok(Json(rows.into_iter().map(ReportView::from).collect()))
+}
+
+/// How many refusals are asked for.
+#[derive(Debug, Deserialize)]
+pub struct Few {
+    /// At most this many.
+    pub limit: Option<usize>,
+}
+
+/// `GET /api/v1/refusals`.
+pub async fn refusals(
+    State(state): State<AppState>,
+    Params(few): Params<Few>,
+) -> Json<Vec<Refusal>> {
+    let mut refusals = state.processor.refusals();
+    refusals.truncate(params::rows(few.limit));
+    Json(refusals)
 }
 
 /// `GET /api/v1/reports/{id}`.

@@ -14,7 +14,6 @@ use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
-use crate::model::time::UnixSeconds;
 use crate::process::handle::AgentSummary;
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter};
@@ -23,6 +22,7 @@ use crate::views::agents::AgentListItem;
 use crate::views::alarms::Tab;
 use crate::views::list::ListQuery;
 use crate::views::map::GettingStarted;
+use crate::views::names::Names;
 use crate::views::page::Nav;
 use crate::views::reports::RefusalItem;
 use crate::views::settings::{KeySourceItem, SettingItem};
@@ -62,6 +62,11 @@ impl Asked {
             ApiError::bad_request("An agent id has letters, digits, dots, dashes and colons.")
         })
     }
+}
+
+/// The host names of agents that a page tells of.
+fn names<'a>(state: &AppState, ids: impl IntoIterator<Item = &'a AgentId>) -> Names {
+    Names::of(ids, |id| state.processor.agent(id)?.hostname)
 }
 
 /// `GET /` and `/map`.
@@ -129,7 +134,8 @@ pub async fn agent(
     };
     present::bring_up_to_date(&mut detail, last.as_ref(), state.processor.board());
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
-    let context = reader.context(&state, title, Nav::Agents);
+    let mut context = reader.context(&state, title, Nav::Agents);
+    context.names = names(&state, [&detail.agent.id]);
     let picture = state.processor.board().picture(context.now);
     html(views::agent::page(&context, &detail, &picture, &alarms, &reports))
 }
@@ -161,7 +167,10 @@ pub async fn link(
     };
     let events = state.read(move |store| store.events(&past)).await?;
     let [from, to] = &labels;
-    let context = reader.context(&state, format!("{from} and {to}"), Nav::Links);
+    let mut context = reader.context(&state, format!("{from} and {to}"), Nav::Links);
+    let ends = edge.ends.iter().filter_map(|end| end.agent_id.as_ref());
+    context.names =
+        names(&state, events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
     html(views::link::page(&context, &edge, [from, to], &events))
 }
 
@@ -171,7 +180,7 @@ pub async fn alarms(
     reader: Reader,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let context = reader.context(&state, "Alarms", Nav::Alarms);
+    let mut context = reader.context(&state, "Alarms", Nav::Alarms);
     let tab = Tab::from_word(&asked.state);
     let filter = AlarmFilter {
         cleared: matches!(tab, Tab::Cleared),
@@ -180,6 +189,7 @@ pub async fn alarms(
         ..AlarmFilter::default()
     };
     let rows = state.read(move |store| store.alarms(&filter)).await?;
+    context.names = names(&state, rows.iter().filter_map(|row| row.agent_id.as_ref()));
     html(views::alarms::page(&context, tab, &rows, ROWS))
 }
 
@@ -189,7 +199,7 @@ pub async fn reports(
     reader: Reader,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let context = reader.context(&state, "Reports", Nav::Reports);
+    let mut context = reader.context(&state, "Reports", Nav::Reports);
     let agent = asked.agent()?;
     let filter =
         ReportFilter { agent: agent.clone(), before: asked.before.map(ReportId), limit: ROWS };
@@ -202,6 +212,7 @@ pub async fn reports(
         .filter(|refusal| agent.is_none() || refusal.agent_id.as_deref() == agent)
         .map(refusal_item)
         .collect();
+    context.names = names(&state, rows.iter().map(|row| &row.agent_id));
     html(views::reports::page(&context, &rows, &refused, agent, ROWS))
 }
 
@@ -223,7 +234,8 @@ pub async fn report(
 ) -> Result<Response, ApiError> {
     let found = state.read(move |store| store.report(ReportId(id))).await?;
     let Some(report) = found else { return Err(ApiError::not_found("report")) };
-    let context = reader.context(&state, format!("Report {id}"), Nav::Reports);
+    let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
+    context.names = names(&state, [&report.summary.agent_id]);
     html(views::report::page(&context, &report))
 }
 
@@ -233,7 +245,7 @@ pub async fn events(
     reader: Reader,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let context = reader.context(&state, "Events", Nav::Events);
+    let mut context = reader.context(&state, "Events", Nav::Events);
     let agent = asked.agent()?;
     let filter = EventFilter {
         // The page shows the newest, so it always reads backwards.
@@ -243,6 +255,7 @@ pub async fn events(
         ..EventFilter::default()
     };
     let rows = state.read(move |store| store.events(&filter)).await?;
+    context.names = names(&state, rows.iter().filter_map(|row| row.agent_id.as_ref()));
     html(views::events::page(&context, &rows, agent.as_ref().map(AgentId::as_str), ROWS))
 }
 
@@ -257,16 +270,16 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
     let used_by = |kid: &str| used.get(kid).copied().unwrap_or_default();
     let items: Vec<_> = explain::lines(&state.config)
         .into_iter()
-        .map(|(name, meaning)| SettingItem { name: name.to_owned(), value: String::new(), meaning })
+        .map(|(name, meaning)| SettingItem { name: name.to_owned(), meaning })
         .collect();
-    html(views::settings::page(&context, &key_source(&state, context.now), &keys, used_by, &items))
+    html(views::settings::page(&context, &key_source(&state), &keys, used_by, &items))
 }
 
-fn key_source(state: &AppState, now: UnixSeconds) -> KeySourceItem {
+fn key_source(state: &AppState) -> KeySourceItem {
     let health = state.keeper.health();
     let detail = match (&health.last_problem, health.last_success) {
         (Some(problem), _) => problem.clone(),
-        (None, Some(at)) => format!("Read {} s ago.", now.since(at).max(0)),
+        (None, Some(_)) => String::new(),
         (None, None) => "Not read yet.".to_owned(),
     };
     let dnssec = |secure| if secure { "authenticated" } else { "insecure" }.to_owned();

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::model::access::Role;
 use crate::views;
+use crate::views::names::Names;
 use crate::views::page::{Nav, PageContext, Theme};
 
 use super::access::{Caller, Way, cookie};
@@ -64,6 +65,7 @@ impl Reader {
             asset_base: views::assets::base().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             request_id: self.request_id.clone(),
+            names: Names::default(),
             plain_http_warning: config.tls.is_none() && !config.listen.ip().is_loopback(),
         }
     }

@@ -36,6 +36,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/alarms/{id}"),
             ("GET", "/api/v1/reports"),
             ("GET", "/api/v1/reports/{id}"),
+            ("GET", "/api/v1/refusals"),
             ("GET", "/api/v1/events"),
             ("GET", "/api/v1/openapi.json"),
             ("POST", "/logout"),

@@ -1,6 +1,7 @@
 //! The things that the samples show: one small network, told by every type of the API.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
@@ -18,8 +19,10 @@ use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
 };
 use crate::process::handle::AgentSummary;
+use crate::process::refusals::Refusal;
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
 use crate::wire::answer::{Receipt, Taken};
+use crate::wire::codes::ErrorCode;
 
 use super::NOW;
 
@@ -180,6 +183,16 @@ pub(super) fn event() -> EventView {
         after: Some(json!({"state": "down"})),
         report_id: Some(ReportId(4711)),
         cause: None,
+    }
+}
+
+pub(super) fn refusal() -> Refusal {
+    Refusal {
+        at: NOW,
+        code: ErrorCode::SignatureInvalid.as_str(),
+        detail: "no known key made this signature".into(),
+        agent_id: agent_id().map(|id| id.to_string()),
+        source: Some(IpAddr::from([192, 0, 2, 7])),
     }
 }
 

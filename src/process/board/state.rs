@@ -13,6 +13,13 @@ use crate::topology::picture::{
     AlarmCount, Edge, Node, NodeKind, Part, Patch, Picture, Site, SiteCounts,
 };
 
+/// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
+const RING_PATCHES: usize = 4096;
+
+/// Nodes and links in all kept patches together; about 15 MB. Whoever missed more than this is
+/// served faster, and smaller, by the whole picture.
+const RING_ITEMS: usize = 20_000;
+
 #[derive(Debug, Default)]
 pub(super) struct Inner {
     pub(super) seq: u64,
@@ -23,10 +30,13 @@ pub(super) struct Inner {
     pub(super) edges: BTreeMap<String, EdgeEntry>,
     pub(super) sites: BTreeMap<String, Site>,
     pub(super) dirty_nodes: BTreeSet<String>,
+    /// Nodes that have got their first place: their links can be drawn from now on.
+    pub(super) settled_nodes: BTreeSet<String>,
     pub(super) dirty_edges: BTreeSet<String>,
     pub(super) dirty_sites: BTreeSet<String>,
     pub(super) alarms_dirty: bool,
     pub(super) ring: VecDeque<Arc<Patch>>,
+    pub(super) ring_items: usize,
 }
 
 #[derive(Debug)]
@@ -85,6 +95,19 @@ impl Inner {
             .all(|id| self.nodes.get(id).is_some_and(|entry| entry.placed))
     }
 
+    /// Puts a patch into the ring, and takes out the oldest ones that are too many.
+    pub(super) fn keep(&mut self, patch: &Arc<Patch>) {
+        let items = |patch: &Patch| {
+            patch.n.set.len() + patch.n.del.len() + patch.e.set.len() + patch.e.del.len()
+        };
+        self.ring_items += items(patch);
+        self.ring.push_back(Arc::clone(patch));
+        while self.ring.len() > RING_PATCHES || self.ring_items > RING_ITEMS {
+            let Some(oldest) = self.ring.pop_front() else { break };
+            self.ring_items -= items(&oldest);
+        }
+    }
+
     pub(super) fn patch(&mut self, now: UnixSeconds) -> Option<Patch> {
         let mut n = Part::default();
         for id in std::mem::take(&mut self.dirty_nodes) {
@@ -95,11 +118,10 @@ impl Inner {
             }
         }
         // A node that has just got its place brings its links along.
-        let fresh: BTreeSet<&str> = n.set.iter().map(|node: &Node| node.id.as_str()).collect();
+        let fresh = std::mem::take(&mut self.settled_nodes);
         if !fresh.is_empty() {
             let touching = self.edges.values().filter(|entry| {
-                fresh.contains(entry.edge.source.as_str())
-                    || fresh.contains(entry.edge.target.as_str())
+                fresh.contains(&entry.edge.source) || fresh.contains(&entry.edge.target)
             });
             let touching: Vec<String> = touching.map(|entry| entry.edge.id.clone()).collect();
             self.dirty_edges.extend(touching);

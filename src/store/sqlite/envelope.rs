@@ -47,9 +47,12 @@ impl Packer {
     }
 }
 
+/// Names the column, for [`StoreError::Damaged`].
+pub(super) const ENVELOPE: &str = "reports.envelope";
+
 /// The envelope that was packed; its size must be the one that was noted with it.
 pub(super) fn unpack(encoding: &str, bytes: &[u8], size: usize) -> Result<Vec<u8>, StoreError> {
-    let damaged = || StoreError::Damaged(String::from("reports.envelope"));
+    let damaged = || StoreError::Damaged(ENVELOPE.to_owned());
     if size > LARGEST_ENVELOPE_BYTES {
         return Err(damaged());
     }

@@ -8,7 +8,7 @@
 mod ack;
 mod apply;
 mod cells;
-mod desk;
+pub mod desk;
 mod envelope;
 mod error;
 mod log;

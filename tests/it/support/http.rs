@@ -39,6 +39,9 @@ impl Answer {
     }
 }
 
+/// Why there was no answer.
+pub(crate) type NoAnswer = Box<dyn std::error::Error + Send + Sync>;
+
 /// Sends one request on a connection of its own.
 pub(crate) async fn send(
     addr: SocketAddr,
@@ -47,24 +50,34 @@ pub(crate) async fn send(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Answer {
-    let stream = TcpStream::connect(addr).await.unwrap();
+    try_send(addr, method, path, headers, body.into()).await.unwrap()
+}
+
+async fn try_send(
+    addr: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Result<Answer, NoAnswer> {
+    let stream = TcpStream::connect(addr).await?;
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header(HOST, addr.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = sender.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+    let answer = sender.send_request(request.body(Full::new(body))?).await?;
     let status = answer.status().as_u16();
     let headers = answer
         .headers()
         .iter()
         .map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()))
         .collect();
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let body = answer.into_body().collect().await?.to_bytes();
     driver.abort();
-    Answer { status, headers, body }
+    Ok(Answer { status, headers, body })
 }
 
 pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -80,4 +93,10 @@ pub(crate) async fn post_json(
     let mut all = vec![(CONTENT_TYPE.as_str(), "application/json")];
     all.extend_from_slice(headers);
     send(addr, Method::POST, path, &all, body).await
+}
+
+/// Posts a report to a manager that may not be there to answer.
+pub(crate) async fn try_report(addr: SocketAddr, envelope: &str) -> Result<Answer, NoAnswer> {
+    let headers = [(CONTENT_TYPE.as_str(), "application/json")];
+    try_send(addr, Method::POST, "/status/updates", &headers, envelope.to_owned().into()).await
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod actors;
 pub(crate) mod dns;
+pub(crate) mod engine;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod manager;
 pub(crate) mod network;
+pub(crate) mod process;
 pub(crate) mod rows;
 pub(crate) mod seal;

@@ -12,7 +12,7 @@ use crate::store::change::NewReport;
 use crate::store::row::{AuditRow, ReplayRow, ReportFilter, ReportSummary, StoredReport};
 use crate::store::sqlite::cells::{Cells, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
-use crate::store::sqlite::envelope::{Packer, unpack};
+use crate::store::sqlite::envelope::{ENVELOPE, Packer, unpack};
 use crate::store::sqlite::error::fault;
 
 const TABLE: &str = "reports";
@@ -53,6 +53,17 @@ fn stored(row: &Row<'_>) -> Result<StoredReport, StoreError> {
     let size = usize::try_from(summary.envelope_bytes).unwrap_or(usize::MAX);
     let envelope = unpack(&encoding, &packed, size)?;
     Ok(StoredReport { summary, envelope })
+}
+
+/// A report for a reader that must get past a damaged one: its envelope is empty then.
+fn audited(row: &Row<'_>) -> Result<AuditRow, StoreError> {
+    match stored(row) {
+        Err(StoreError::Damaged(what)) if what == ENVELOPE => {
+            let summary = summary(&mut Cells::new(TABLE, row))?;
+            Ok(StoredReport { summary, envelope: Vec::new() })
+        }
+        other => other,
+    }
 }
 
 /// The columns of an insert, in the order of its parameters.
@@ -125,7 +136,7 @@ pub(in crate::store::sqlite) fn audit(
         ", r.encoding, r.envelope FROM reports r CROSS JOIN agents a USING (agent_no)
          WHERE r.report_id > ?1 ORDER BY r.report_id LIMIT ?2"
     );
-    all(conn, TABLE, SQL, params![after.0, row_limit(limit)], stored)
+    all(conn, TABLE, SQL, params![after.0, row_limit(limit)], audited)
 }
 
 /// Reports, newest first, without envelopes.

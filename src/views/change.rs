@@ -1,0 +1,159 @@
+//! What an event changed, in words for a list; the API has every value whole.
+
+use serde_json::{Map, Value};
+
+use super::names::Names;
+use super::text::bare_reason;
+
+/// Longest text of one change in a list.
+const CHARS: usize = 220;
+
+/// Before and after of an event in one line.
+pub(super) fn words(names: &Names, before: Option<&Value>, after: Option<&Value>) -> String {
+    let text = match (before, after) {
+        (None, None) => String::new(),
+        (None, Some(value)) => one(names, value),
+        (Some(value), None) => format!("was {}", one(names, value)),
+        (Some(Value::Object(old)), Some(Value::Object(new))) => both(old, new),
+        (Some(old), Some(new)) => format!("{} → {}", plain(old), plain(new)),
+    };
+    short(text)
+}
+
+fn one(names: &Names, value: &Value) -> String {
+    let Value::Object(members) = value else { return plain(value) };
+    if let Some(Value::String(message)) = members.get("message") {
+        return match members.get("cause") {
+            Some(Value::String(cause)) => format!("{message} ({cause})"),
+            _ => message.clone(),
+        };
+    }
+    if let Some(Value::Array(ends)) = members.get("ends") {
+        let ends: Vec<String> = ends.iter().map(|end| end_of_link(names, end)).collect();
+        return ends.join(" ⇄ ");
+    }
+    // Counters are a reading, not a setting; the report has them.
+    let members = members.iter().filter(|(name, value)| *name != "counters" && !is_nothing(value));
+    let told: Vec<String> =
+        members.map(|(name, value)| format!("{name} {}", plain(value))).collect();
+    told.join(", ")
+}
+
+/// The members that differ; for verdicts the new reason beside them.
+fn both(old: &Map<String, Value>, new: &Map<String, Value>) -> String {
+    let none = Value::Null;
+    let mut told: Vec<String> = Vec::new();
+    for (name, value) in new {
+        let was = old.get(name).unwrap_or(&none);
+        if was == value || name == "reason" {
+            continue;
+        }
+        let change = if is_nothing(was) {
+            plain(value)
+        } else {
+            format!("{} → {}", plain(was), plain(value))
+        };
+        told.push(if name == "state" { change } else { format!("{name} {change}") });
+    }
+    let gone = old.iter().filter(|(name, was)| !new.contains_key(*name) && !is_nothing(was));
+    told.extend(gone.map(|(name, was)| format!("{name} was {}", plain(was))));
+    let mut text = told.join(", ");
+    if let Some(Value::String(reason)) = new.get("reason") {
+        let reason = bare_reason(reason);
+        text = if text.is_empty() { reason.to_owned() } else { format!("{text}: {reason}") };
+    }
+    text
+}
+
+fn end_of_link(names: &Names, end: &Value) -> String {
+    let text = |name: &str| end.get(name).and_then(Value::as_str);
+    match (text("agent_id"), text("interface"), text("public_key")) {
+        (Some(agent), Some(interface), _) => format!("{} {interface}", names.name(agent)),
+        (Some(agent), None, _) => names.name(agent).to_owned(),
+        (None, _, Some(key)) => format!("key {}…", key.chars().take(8).collect::<String>()),
+        (None, _, None) => "no agent".to_owned(),
+    }
+}
+
+/// Whether a value says nothing.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "nothing".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+        Value::Object(members) => {
+            let told = members.iter().map(|(name, value)| format!("{name}={}", plain(value)));
+            told.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
+fn short(text: String) -> String {
+    if text.chars().count() <= CHARS {
+        return text;
+    }
+    let cut: String = text.chars().take(CHARS).collect();
+    format!("{cut}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(before: &Value, after: &Value) -> String {
+        let some = |value: &Value| (!value.is_null()).then(|| value.clone());
+        words(&Names::default(), some(before).as_ref(), some(after).as_ref())
+    }
+
+    #[test]
+    fn a_verdict_is_told_with_its_reason() {
+        let before = json!({"state": "unknown", "reason": "no report has been judged yet"});
+        let after = json!({"state": "up", "reason": "up: last handshake 9 s ago"});
+        assert_eq!(told(&before, &after), "unknown → up: last handshake 9 s ago");
+        assert_eq!(told(&after, &after), "last handshake 9 s ago");
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let before = json!({"hostname": null, "mtu": 1420, "labels": {"site": "oulu"}, "gone": 1});
+        let after = json!({"hostname": "hel-gw1", "mtu": 1420, "labels": {"site": "turku"}});
+        assert_eq!(
+            told(&before, &after),
+            "hostname hel-gw1, labels site=oulu → site=turku, gone was 1"
+        );
+    }
+
+    #[test]
+    fn an_alarm_is_told_by_its_message_and_a_link_by_its_ends() {
+        let alarm = json!({"id": 3, "cause": "the peer is gone", "message": "x lists a stranger"});
+        assert_eq!(told(&Value::Null, &alarm), "x lists a stranger (the peer is gone)");
+        let link = json!({"ends": [
+            {"agent_id": "a1", "interface": "wg0", "public_key": "k"},
+            {"agent_id": null, "interface": null, "public_key": "abcdefghijk="},
+        ]});
+        assert_eq!(told(&link, &Value::Null), "was a1 wg0 ⇄ key abcdefgh…");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_empty_ones_left_out() {
+        let long = Value::String("ä".repeat(500));
+        assert_eq!(told(&Value::Null, &long).chars().count(), CHARS + 1);
+        let route = json!({"dst": "10.0.0.0/8", "gateway": null, "metric": 0, "type": "unicast"});
+        assert_eq!(told(&Value::Null, &route), "dst 10.0.0.0/8, metric 0, type unicast");
+    }
+}

@@ -1,0 +1,206 @@
+//! The console in a real browser: a whole manager with a made-up fleet behind it, looked at by
+//! the scripts of `tests/browser` through headless Chromium.
+//!
+//! The scripts do the looking and the judging; what happens in the network meanwhile is done
+//! here, when a script asks for it by a line on its standard output.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use kattila::clock::Clock;
+use kattila::http::access::token;
+use kattila::model::access::Role;
+use kattila::process::handle::Command as Order;
+use kattila::simulate::demo::{AGENTS, Fleet, FleetOptions};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::support::actors::Agent;
+use crate::support::manager::{ADMIN_TOKEN, PSK, TestManager};
+
+/// One browser at a time: two would only slow each other down.
+static BROWSER: Mutex<()> = Mutex::const_new(());
+
+/// Short, so that what a script waits for comes soon.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// What the line of a script begins with that asks for something to happen.
+const ASKS: &str = "please ";
+
+/// A demo fleet that reports to a manager until it is called back.
+struct Crowd {
+    fleet: Fleet,
+    end: CancellationToken,
+}
+
+impl Crowd {
+    async fn gather(kattila: &TestManager) -> Self {
+        let options = FleetOptions {
+            url: kattila.manager().url().to_owned(),
+            psk: Zeroizing::new(PSK.as_bytes().to_vec()),
+            agents: AGENTS,
+            faults: true,
+            interval: INTERVAL,
+            seed: 1,
+        };
+        let end = CancellationToken::new();
+        let fleet = Fleet::start(options, Clock::system(), end.clone()).await.unwrap();
+        Self { fleet, end }
+    }
+
+    async fn go_home(self) {
+        self.end.cancel();
+        self.fleet.join().await.unwrap();
+    }
+}
+
+/// A script of `tests/browser` under Node.
+struct Script {
+    name: &'static str,
+    child: Child,
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+    said: String,
+}
+
+impl Script {
+    fn start(name: &'static str, kattila: &TestManager, more: &[(&str, &str)]) -> Self {
+        let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
+            .into_iter()
+            .map(PathBuf::from)
+            .chain(std::env::var_os("CHROMIUM").map(PathBuf::from))
+            .any(|path| path.exists());
+        assert!(
+            chromium,
+            "Chromium is missing, and the console cannot be tested without it: tests/run \
+             installs it, or apt-get install chromium, or name it in CHROMIUM"
+        );
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(name);
+        let mut command = Command::new("node");
+        command.arg(path).env("KATTILA_TEST_URL", kattila.manager().url()).envs(more.to_vec());
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!(
+                "Node does not start ({error}), and the console cannot be tested without it: \
+                 tests/run installs it, or apt-get install nodejs"
+            )
+        });
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { name, child, lines, said: String::new() }
+    }
+
+    /// The next thing the script asks for; `None` once it has ended well.
+    async fn asks(&mut self) -> Option<String> {
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            if let Some(wish) = line.strip_prefix(ASKS) {
+                return Some(wish.to_owned());
+            }
+            self.said.push_str(&line);
+            self.said.push('\n');
+        }
+        let status = self.child.wait().await.unwrap();
+        assert!(status.success(), "{} failed ({status}):\n{}", self.name, self.said);
+        None
+    }
+
+    async fn end(mut self) {
+        if let Some(wish) = self.asks().await {
+            panic!("{} asks for something nobody does here: {wish}", self.name);
+        }
+    }
+}
+
+/// A host whose name changes with every report, so that the map changes when it is told to.
+async fn rename(agent: &mut Agent, turn: u32) {
+    agent.report(&json!({ "hostname": format!("turncoat-{turn}"), "interfaces": [] })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_map_and_the_tables() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
+    let crowd = Crowd::gather(&kattila).await;
+    let mut turncoat = kattila.agent("7c0a7000000000000000000000000000");
+    rename(&mut turncoat, 0).await;
+    let mut script = Script::start("map.test.mjs", &kattila, &[]);
+    let mut turn = 0;
+    while let Some(wish) = script.asks().await {
+        assert_eq!(wish, "change the map");
+        turn += 1;
+        rename(&mut turncoat, turn).await;
+    }
+    assert!(turn > 0, "the script never asked for a change");
+    crowd.go_home().await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_and_acting() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[]).await;
+    let (operator, record) = token::api_token("olga", Role::Operator, kattila.clock.now()).unwrap();
+    kattila.manager().processor().command(Order::PutSession(record)).await.unwrap();
+    let mut forger = kattila.agent("f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0");
+    forger.psk = "a-key-that-nobody-has-published-0".to_owned();
+    let forged = forger.seal_v2(r#"{"hostname":"forger"}"#);
+    assert_eq!(forger.send(&forged).await.status, 401);
+    let crowd = Crowd::gather(&kattila).await;
+    let secrets = [
+        ("KATTILA_TEST_TOKEN", ADMIN_TOKEN),
+        ("KATTILA_TEST_OPERATOR", operator.as_str()),
+        ("KATTILA_TEST_SECRET", PSK),
+    ];
+    Script::start("acts.test.mjs", &kattila, &secrets).end().await;
+    crowd.go_home().await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_outlives_its_manager() {
+    let _one = BROWSER.lock().await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = free.to_string();
+    let settings = [("KATTILA_LISTEN", listen.as_str()), ("KATTILA_ANONYMOUS_ROLE", "viewer")];
+    let mut kattila = TestManager::start_live(&settings).await;
+    let mut turncoat = kattila.agent("7c0a7000000000000000000000000000");
+    rename(&mut turncoat, 0).await;
+    let mut script = Script::start("restart.test.mjs", &kattila, &[]);
+    let mut turn = 0;
+    while let Some(wish) = script.asks().await {
+        match wish.as_str() {
+            "restart the manager" => kattila = kattila.restart().await,
+            "change the map" => {
+                turn += 1;
+                rename(&mut turncoat, turn).await;
+            }
+            other => panic!("nobody does this here: {other}"),
+        }
+    }
+    assert!(turn > 0, "the script never asked for a change");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_manager_says_how_to_begin() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
+    let mut script = Script::start("empty.test.mjs", &kattila, &[]);
+    let mut first = kattila.agent("7c0a7000000000000000000000000000");
+    while let Some(wish) = script.asks().await {
+        match wish.as_str() {
+            "send a forged report" => {
+                let mut forger = kattila.agent("f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0");
+                forger.psk = "a-key-that-nobody-has-published-0".to_owned();
+                let forged = forger.seal_v2(r#"{"hostname":"forger"}"#);
+                assert_eq!(forger.send(&forged).await.status, 401);
+            }
+            "report" => rename(&mut first, 1).await,
+            other => panic!("nobody does this here: {other}"),
+        }
+    }
+    kattila.stop().await;
+}

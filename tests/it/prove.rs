@@ -1,0 +1,133 @@
+//! `kattila verify`: every stored report proves itself again, and none that was touched does.
+
+use std::path::Path;
+
+use kattila::model::id::ReportId;
+use kattila::model::state::CanonForm;
+use kattila::sign::hmac;
+use kattila::store::Reader as _;
+use kattila::store::sqlite::open_read_only;
+use kattila::wire::canon::Forms;
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use crate::support::actors::Agent;
+use crate::support::fleet::{ALPHA, Host};
+use crate::support::manager::{PSK, TestManager};
+use crate::support::process::{Ended, run};
+
+const NEW_PSK: &str = "kattila-next-psk-111111111111111";
+
+async fn verify(db: &Path) -> Ended {
+    let db = db.display().to_string();
+    run(Path::new("/"), &["verify", "--db", &db], &[]).await
+}
+
+/// Data in none of the usual serialisations, so that each form has bytes of its own.
+const ODD: &str = r#"{ "hostname":"alpha" ,"b":1.0, "a":[1 ,2], "c":"<\u00e9>"}"#;
+
+/// A version 1 report signed in this form and sent as [`ODD`].
+async fn report_in(agent: &mut Agent, form: CanonForm) {
+    let signed = Forms::new(ODD.as_bytes()).get(form).into_owned();
+    let raw = hmac::v1(PSK.as_bytes(), ODD.as_bytes()).to_string();
+    let envelope = agent.seal_v1(ODD).replace(&raw, &hmac::v1(PSK.as_bytes(), &signed).to_string());
+    let answer = agent.send(&envelope).await;
+    assert_eq!(answer.status, 200, "{form}: {}", answer.text());
+}
+
+/// Six version 1 reports, a version 2 one, and one that carried a private key.
+async fn some_of_each(kattila: &TestManager) {
+    for (number, form) in CanonForm::ALL.iter().enumerate() {
+        report_in(&mut kattila.agent(&format!("form-{number}")), *form).await;
+    }
+    kattila.agent("plain").report_v1(&Host::beta().data()).await;
+    kattila.agent(ALPHA).report(&Host::alpha().data()).await;
+    let dump = "wg0\tYKL1ZPZ+0gLwjqCK0hE6K3GGCHGpLkT/0mIzTZPzdGI=\t\
+                m4veB98FBPwBgnzi7Uej72Sw0Bk+vT+RRn8C170QUVc=\t51820\toff\n";
+    kattila.agent("leaky").report_v1(&json!({ "hostname": "leaky", "wg_dump": dump })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_proves_itself_while_the_manager_runs() {
+    let kattila = TestManager::start().await;
+    some_of_each(&kattila).await;
+    let ended = verify(&kattila.db()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.said, "7 ok, 1 redacted, 0 signed with a key not kept, 0 failed\n");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_rotated_away_still_proves() {
+    let kattila = TestManager::start().await;
+    some_of_each(&kattila).await;
+    let kattila = kattila.restart_with(&[("KATTILA_PSK", NEW_PSK)]).await;
+    let mut late = kattila.agent("late");
+    late.psk = NEW_PSK.to_owned();
+    late.report_v1(&json!({ "hostname": "late" })).await;
+    let ended = verify(&kattila.db()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.said, "8 ok, 1 redacted, 0 signed with a key not kept, 0 failed\n");
+    kattila.stop().await;
+}
+
+/// Rewrites the stored bytes of a report, uncompressed.
+fn tamper(db: &Path, report: i64, change: impl Fn(String) -> String) {
+    let envelope = {
+        let found = open_read_only(db).unwrap().report(ReportId(report)).unwrap().unwrap();
+        change(String::from_utf8(found.envelope).unwrap())
+    };
+    let size = i64::try_from(envelope.len()).unwrap();
+    let changed = Connection::open(db)
+        .unwrap()
+        .execute(
+            "UPDATE reports SET envelope = ?2, envelope_bytes = ?3, encoding = 'identity'
+             WHERE report_id = ?1",
+            params![report, envelope.as_bytes(), size],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_touched_is_found_and_named() {
+    let kattila = TestManager::start().await;
+    some_of_each(&kattila).await;
+    let db = kattila.db();
+    // Version 1 signs the data, version 2 the time as well; a foreign envelope proves nothing.
+    tamper(&db, 2, |text| text.replace("alpha", "omega"));
+    tamper(&db, 7, |text| text.replace("\"timestamp\":1795214286", "\"timestamp\":1795214287"));
+    tamper(&db, 6, |_| "{}".to_owned());
+    let ended = verify(&db).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let lines: Vec<&str> = ended.said.lines().collect();
+    assert_eq!(lines.len(), 4, "{ended:?}");
+    for (line, report) in lines.iter().zip([2, 6, 7]) {
+        assert!(line.starts_with(&format!("report {report} fails: ")), "{ended:?}");
+    }
+    assert_eq!(lines[3], "4 ok, 1 redacted, 0 signed with a key not kept, 3 failed");
+    // The table's own word for the digest does not help either.
+    Connection::open(&db)
+        .unwrap()
+        .execute("UPDATE reports SET data_sha256 = zeroblob(32) WHERE report_id = 1", [])
+        .unwrap();
+    let ended = verify(&db).await;
+    assert!(ended.said.starts_with("report 1 fails: "), "{ended:?}");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_blob_is_told_not_passed_over() {
+    let kattila = TestManager::start().await;
+    kattila.agent(ALPHA).report(&Host::alpha().data()).await;
+    kattila.agent("plain").report_v1(&Host::beta().data()).await;
+    Connection::open(kattila.db())
+        .unwrap()
+        .execute("UPDATE reports SET envelope = x'00', encoding = 'zstd' WHERE report_id = 1", [])
+        .unwrap();
+    let ended = verify(&kattila.db()).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.said.starts_with("report 1 fails: the stored bytes are damaged\n"), "{ended:?}");
+    assert!(ended.said.contains("\n1 ok, "), "the other one is still proved: {ended:?}");
+    kattila.stop().await;
+}

@@ -1,0 +1,199 @@
+//! The processor alone, over a real database, with its work counted and its pace in our hands.
+
+use std::future::{Future, poll_fn};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::Poll;
+
+use kattila::clock::Clock;
+use kattila::model::id::{AgentNo, ReportId};
+use kattila::model::report::{Interface, Route};
+use kattila::model::time::UnixSeconds;
+use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
+use kattila::process::handle::{Processor, Submission};
+use kattila::store::change::{Change, DynamicState};
+use kattila::store::row::{BodyRow, FleetSnapshot, ReplayRow};
+use kattila::store::sqlite::desk::Counters;
+use kattila::store::sqlite::writer::SqliteWriter;
+use kattila::store::sqlite::{Durability, open};
+use kattila::store::{StoreError, Writer};
+use kattila::verify::bodies::Suspicion;
+use kattila::verify::{Policy, verify_report};
+
+use super::actors::Agent;
+use super::manager::{PSK, START};
+use crate::wire_vectors::ring;
+
+/// What the writer has done, and whether it may begin another batch.
+#[derive(Default)]
+struct Shared {
+    counters: Counters,
+    closed: bool,
+    waiting: bool,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<Shared>, Condvar)>);
+
+impl Gate {
+    fn with<T>(&self, act: impl FnOnce(&mut Shared) -> T) -> T {
+        let result = act(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+        result
+    }
+
+    fn pass(&self) {
+        self.with(|shared| shared.waiting = true);
+        let shared = self.0.0.lock().unwrap();
+        let mut shared = self.0.1.wait_while(shared, |shared| shared.closed).unwrap();
+        shared.waiting = false;
+    }
+
+    pub(crate) fn close(&self) {
+        self.with(|shared| shared.closed = true);
+    }
+
+    pub(crate) fn open(&self) {
+        self.with(|shared| shared.closed = false);
+    }
+
+    /// Waits until the writer stands at the closed gate with a batch.
+    pub(crate) fn wait_for_writer(&self) {
+        let shared = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(shared, |shared| !shared.waiting).unwrap());
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.with(|shared| shared.counters)
+    }
+}
+
+/// The real writer behind the gate.
+struct Gated {
+    writer: SqliteWriter,
+    gate: Gate,
+}
+
+impl Gated {
+    fn count<T>(&mut self, result: T) -> T {
+        let counters = self.writer.counters();
+        self.gate.with(|shared| shared.counters = counters);
+        result
+    }
+}
+
+impl Writer for Gated {
+    fn load_fleet(&mut self) -> Result<FleetSnapshot, StoreError> {
+        self.writer.load_fleet()
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.gate.pass();
+        self.writer.begin()
+    }
+
+    fn record(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.writer.record(change)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let result = self.writer.commit();
+        self.count(result)
+    }
+
+    fn rollback(&mut self) {
+        self.writer.rollback();
+    }
+
+    fn sections(&mut self, agent: AgentNo) -> Result<(Vec<Interface>, Vec<Route>), StoreError> {
+        self.writer.sections(agent)
+    }
+
+    fn replay_rows(
+        &mut self,
+        agent: AgentNo,
+        since: UnixSeconds,
+    ) -> Result<Vec<ReplayRow>, StoreError> {
+        self.writer.replay_rows(agent, since)
+    }
+
+    fn last_bodies(&mut self, agent: AgentNo, limit: usize) -> Result<Vec<BodyRow>, StoreError> {
+        self.writer.last_bodies(agent, limit)
+    }
+
+    fn body_taken(
+        &mut self,
+        agent: AgentNo,
+        digests: [[u8; 32]; 2],
+        collected_at: Option<UnixSeconds>,
+        since: UnixSeconds,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        self.writer.body_taken(agent, digests, collected_at, since)
+    }
+
+    fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {
+        self.writer.flush(state, upto)
+    }
+
+    fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
+        self.writer.checkpoint(truncate)
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        self.writer.close()
+    }
+}
+
+/// A processor of its own.
+pub(crate) struct Engine {
+    started: Started,
+    pub(crate) gate: Gate,
+    pub(crate) clock: Clock,
+}
+
+impl Engine {
+    pub(crate) fn start(db: &Path) -> Self {
+        let opened = open(db, Durability::Full).unwrap();
+        let (gate, clock) = (Gate::default(), Clock::manual(START));
+        let settings = Settings {
+            report_interval: 30,
+            max_skew: 600,
+            nonce_window: 120,
+            enroll: Enroll::Open,
+            v1_repeats: Suspicion::Alarm,
+            rate: None,
+        };
+        let writer = Gated { writer: opened.writer, gate: gate.clone() };
+        let (epoch, seed) = ("e".to_owned(), [1, 2]);
+        let started = start(Parts { writer, epoch, seed, settings, clock: clock.clone() }).unwrap();
+        Self { started, gate, clock }
+    }
+
+    pub(crate) fn processor(&self) -> &Processor {
+        &self.started.processor
+    }
+
+    pub(crate) fn agent(&self, id: &str) -> Agent {
+        Agent::new(id, "127.0.0.1:1".parse().unwrap(), self.clock.clone())
+    }
+
+    pub(crate) async fn stop(self) {
+        self.gate.open();
+        self.started.processor.stop().await;
+        self.started.thread.join().unwrap();
+    }
+}
+
+/// An envelope as the door hands it on.
+pub(crate) fn submission(envelope: String, now: UnixSeconds) -> Submission {
+    let ring = ring(&[PSK.as_bytes()]);
+    let policy = Policy::default();
+    let verified = verify_report(&envelope.into(), &ring, &policy, |_| None, now).unwrap();
+    Submission::new(verified, None)
+}
+
+/// Sets a future going; whether it now waits.
+pub(crate) async fn waits<F: Future>(mut future: Pin<&mut F>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}

@@ -1,0 +1,88 @@
+//! What a report costs the store: statements, rows and commits, counted and never timed.
+
+use std::pin::pin;
+
+use futures_util::future::join_all;
+use kattila::store::sqlite::desk::Counters;
+use serde_json::{Value, json};
+
+use crate::support::engine::{Engine, submission, waits};
+use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host};
+use crate::support::manager::START;
+
+/// `BEGIN`, the number of the commit, `COMMIT`.
+const BATCH_STATEMENTS: u64 = 3;
+
+/// The second host's view of the link, and the first one's.
+fn views(bytes: u64) -> [Value; 2] {
+    let age = i64::try_from(bytes % 100).unwrap();
+    [
+        Host::alpha().with_peer(BETA_KEY, 2, START.0 - age, bytes).data(),
+        Host::beta().with_peer(ALPHA_KEY, 1, START.0 - age, bytes).data(),
+    ]
+}
+
+fn spent(engine: &Engine, before: Counters) -> (u64, u64, u64) {
+    let now = engine.gate.counters();
+    (now.statements - before.statements, now.rows - before.rows, now.commits - before.commits)
+}
+
+async fn take(engine: &Engine, envelope: String) {
+    let accepted = engine.processor().submit(submission(envelope, START)).await.unwrap();
+    assert!(!accepted.duplicate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_changes_nothing_is_one_insert() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&dir.path().join("k.db"));
+    let (mut alpha, mut beta) = (engine.agent(ALPHA), engine.agent(BETA));
+    for bytes in [1000, 2000, 3000] {
+        let [a, b] = views(bytes);
+        take(&engine, alpha.seal_v2(&a.to_string())).await;
+        take(&engine, beta.seal_v2(&b.to_string())).await;
+    }
+    // Handshakes and counters move, everything else stays.
+    let before = engine.gate.counters();
+    let [a, b] = views(4007);
+    take(&engine, alpha.seal_v2(&a.to_string())).await;
+    assert_eq!(spent(&engine, before), (BATCH_STATEMENTS + 1, 2, 1));
+    let before = engine.gate.counters();
+    take(&engine, beta.seal_v2(&b.to_string())).await;
+    assert_eq!(spent(&engine, before), (BATCH_STATEMENTS + 1, 2, 1));
+
+    // A route comes: its row, the agent's with the new hash, one event, under a savepoint.
+    let before = engine.gate.counters();
+    let mut changed = a.clone();
+    let route = json!({ "dst": "198.51.100.0/24", "gateway": "192.0.2.254", "dev": "eth0" });
+    changed["routes"].as_array_mut().unwrap().push(route);
+    take(&engine, alpha.seal_v2(&changed.to_string())).await;
+    let (statements, rows, commits) = spent(&engine, before);
+    assert_eq!((statements, rows, commits), (BATCH_STATEMENTS + 2 + 4, 5, 1));
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_that_wait_together_are_committed_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&dir.path().join("k.db"));
+    let mut alpha = engine.agent(ALPHA);
+    let data = Host::alpha().data().to_string();
+    take(&engine, alpha.seal_v2(&data)).await;
+    let before = engine.gate.counters();
+    engine.gate.close();
+    let processor = engine.processor().clone();
+    let mut first = pin!(processor.submit(submission(alpha.seal_v2(&data), START)));
+    assert!(waits(first.as_mut()).await);
+    engine.gate.wait_for_writer();
+    let more = (0..100).map(|_| submission(alpha.seal_v2(&data), START)).collect::<Vec<_>>();
+    let mut more = pin!(join_all(more.into_iter().map(|one| processor.submit(one))));
+    assert!(waits(more.as_mut()).await);
+    assert_eq!(processor.status().queued, 100);
+    engine.gate.open();
+    first.await.unwrap();
+    assert!(more.await.into_iter().all(|answer| answer.is_ok_and(|a| !a.duplicate)));
+    // One batch of one and one of a hundred.
+    assert_eq!(spent(&engine, before), (2 * BATCH_STATEMENTS + 101, 2 + 101, 2));
+    engine.stop().await;
+}
