@@ -14,6 +14,7 @@ mod faults;
 mod keys;
 mod lab;
 mod late;
+mod layers;
 mod migrations;
 mod model;
 mod overload;
