@@ -6,18 +6,30 @@ use std::ops::Range;
 use crate::model::id::AgentId;
 use crate::model::report::ReportData;
 use crate::process::board::Board;
-use crate::store::row::{AgentDetail, ReportFilter, StoredReport};
+use crate::store::row::{AgentDetail, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
 use crate::wire::data;
 use crate::wire::envelope::{DataV2, Envelope, HeadV1, HeadV2, parse};
 
-/// The agent's last stored report.
+/// Reports among which the newest is looked for: history that a host sends after it arrives in
+/// between.
+const LOOKED_AT: usize = 20;
+
+/// The agent's stored report that tells of the latest moment.
 pub fn last_report(store: &dyn Reader, id: &AgentId) -> Result<Option<StoredReport>, StoreError> {
-    let filter = ReportFilter { agent: Some(id.clone()), before: None, limit: 1 };
-    match store.reports(&filter)?.first() {
-        Some(last) => store.report(last.id),
-        None => Ok(None),
-    }
+    let filter = ReportFilter { agent: Some(id.clone()), before: None, limit: LOOKED_AT };
+    let newest = store.reports(&filter)?.into_iter().reduce(newer);
+    newest.map_or(Ok(None), |newest| store.report(newest.id))
+}
+
+/// Which of two reports tells of the later moment; `last` arrived after `earlier`. It was
+/// overtaken if it was signed first, by its counter, or if it was read first though it was signed
+/// last. A clock that was set back makes neither true.
+fn newer(last: ReportSummary, earlier: ReportSummary) -> ReportSummary {
+    let read = |report: &ReportSummary| report.collected_at.unwrap_or(report.timestamp);
+    let out_of_turn = last.tick.is_some() && last.tick < earlier.tick;
+    let overtaken = read(&last) < read(&earlier) && last.timestamp >= earlier.timestamp;
+    if out_of_turn || overtaken { earlier } else { last }
 }
 
 /// Puts the moving values of the last report and of the board into what was stored.

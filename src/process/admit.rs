@@ -1,26 +1,22 @@
-//! May this verified report in? Enrolment, downgrade, replay, rate; then its content.
+//! May this verified report in? Downgrade, replay, rate; then its content.
 //!
 //! The stateful half of the order of checks in the protocol: everything that needs to know the
 //! agent happens here, on the one thread that writes, so that nothing can slip in between.
 
 use std::net::IpAddr;
 
-use serde_json::json;
-use tracing::info;
-
-use super::draft::{About, Draft};
-use super::engine::{Engine, Enroll};
-use super::fleet::AgentMem;
+use super::draft::Draft;
+use super::engine::Engine;
+use super::enroll::{Standing, register, standing};
 use super::handle::{Accepted, Submission};
-use super::load::agent_mem;
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::{self, Arrival};
-use super::rows::{audit_row, new_record};
+use super::rows::audit_row;
 use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::report::ReportData;
-use crate::model::state::{AgentStatus, EventKind, Scheme};
+use crate::model::state::{AgentStatus, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::row::ReplayRow;
@@ -28,9 +24,6 @@ use crate::verify::rate::Bucket;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
 use crate::verify::{Announcement, Verified};
-
-/// Agents waiting for approval before further unknown ones are refused unseen.
-const PENDING_MAX: usize = 10_000;
 
 /// Reports kept this long answer a byte-identical retry with the first result (PROTOCOL 1.7).
 const IDEMPOTENT_S: i64 = 1200;
@@ -72,8 +65,7 @@ pub(super) fn announcement(
             register(engine, &mut draft, known, id, &fleet, AgentStatus::Stale, source);
             Ok((draft, Ok(())))
         }
-        Err(Stop::Refused(rejection)) => Ok((draft, Err(rejection))),
-        Err(Stop::Storage(failure)) => Err(failure),
+        Err(rejection) => Ok((draft, Err(rejection))),
     }
 }
 
@@ -152,81 +144,6 @@ fn admitted(
 fn fleet_of(verified: &Verified, data: Option<&ReportData>) -> FleetId {
     let told = verified.fleet_id().or_else(|| data.and_then(|data| data.fleet_id.as_ref()));
     told.cloned().unwrap_or_else(FleetId::unnamed)
-}
-
-/// How the manager stands to the sender.
-#[derive(Clone, Copy)]
-enum Standing {
-    /// It is registered.
-    Known(AgentNo),
-    /// It may register; the number it had before it was forgotten.
-    New(Option<AgentNo>),
-}
-
-impl Standing {
-    fn number(self) -> Option<AgentNo> {
-        match self {
-            Self::Known(no) => Some(no),
-            Self::New(no) => no,
-        }
-    }
-}
-
-/// Whether the agent may send. In approve mode an unknown one is put on the waiting list.
-fn standing(
-    engine: &mut Engine,
-    draft: &mut Draft,
-    id: &AgentId,
-    fleet: &FleetId,
-    source: Option<IpAddr>,
-) -> Result<Standing, Stop> {
-    let known = engine.fleet.by_id.get(id).copied();
-    let agent = known.and_then(|no| engine.fleet.agents.get(&no));
-    let status = agent.filter(|agent| !agent.record.forgotten).map(|agent| agent.record.status);
-    let agent = id.clone();
-    match (known, status) {
-        (Some(no), Some(AgentStatus::Online | AgentStatus::Stale | AgentStatus::Offline)) => {
-            return Ok(Standing::Known(no));
-        }
-        (_, Some(AgentStatus::Pending)) => return Err(Rejection::AwaitingApproval { agent }.into()),
-        (_, Some(AgentStatus::Retired)) => return Err(Rejection::AgentRevoked { agent }.into()),
-        (_, _) => {}
-    }
-    match engine.settings.enroll {
-        Enroll::Open => Ok(Standing::New(known)),
-        Enroll::Closed => Err(Rejection::EnrollmentClosed { agent }.into()),
-        Enroll::Approve => {
-            let waiting = |agent: &&AgentMem| agent.record.status == AgentStatus::Pending;
-            if engine.fleet.agents.values().filter(waiting).count() >= PENDING_MAX {
-                return Err(Rejection::EnrollmentClosed { agent }.into());
-            }
-            register(engine, draft, known, id, fleet, AgentStatus::Pending, source);
-            Err(Rejection::AwaitingApproval { agent }.into())
-        }
-    }
-}
-
-fn register(
-    engine: &mut Engine,
-    draft: &mut Draft,
-    known: Option<AgentNo>,
-    id: &AgentId,
-    fleet: &FleetId,
-    status: AgentStatus,
-    source: Option<IpAddr>,
-) -> AgentNo {
-    let no = known.unwrap_or(AgentNo(engine.fleet.last_agent.0 + 1));
-    engine.fleet.last_agent = engine.fleet.last_agent.max(no);
-    let mut record = new_record(no, id.clone(), fleet.clone(), status, draft.now);
-    record.source = source;
-    draft.agents.insert(no, record.clone());
-    draft.effects.agents.insert(no);
-    engine.fleet.by_id.insert(id.clone(), no);
-    engine.fleet.agents.insert(no, agent_mem(record));
-    let about = About { fleet: Some(fleet.clone()), agent: Some(no), subject: id.to_string() };
-    draft.event(EventKind::AgentRegistered, about, None, Some(json!({ "status": status })));
-    info!(agent_id = %id, %status, "Agent seen for the first time");
-    no
 }
 
 /// Once an agent has signed version 2, version 1 is refused: whoever can read the shared key

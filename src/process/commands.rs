@@ -7,7 +7,7 @@ use super::claims;
 use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
-use super::fleet::PeerKey;
+use super::fleet::{AgentMem, PeerKey};
 use super::handle::{Command, CommandError, Done, ManagerCondition, ResetTarget};
 use super::{raise, report, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId};
@@ -97,7 +97,10 @@ fn reset(engine: &mut Engine, draft: &mut Draft, target: &ResetTarget, extent: E
         ResetTarget::Fleet(name) => fleet.in_fleet(name),
         ResetTarget::All => fleet.agents.keys().copied().collect(),
     };
-    numbers.retain(|no| fleet.agents.get(no).is_some_and(|agent| !agent.record.forgotten));
+    // A forgotten agent has nothing left to clear, but what it may sign with is remembered.
+    let unpins_one = extent.identity && matches!(target, ResetTarget::Agent(_));
+    let present = |agent: &AgentMem| unpins_one || !agent.record.forgotten;
+    numbers.retain(|no| fleet.agents.get(no).is_some_and(present));
     if numbers.is_empty() && *target != ResetTarget::All {
         return Err(CommandError::AgentNotFound);
     }

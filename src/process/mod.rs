@@ -12,6 +12,7 @@ pub mod diff;
 mod draft;
 mod edges;
 pub mod engine;
+mod enroll;
 mod fleet;
 pub mod handle;
 mod load;

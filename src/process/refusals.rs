@@ -19,9 +19,6 @@ const KEPT: usize = 1000;
 /// Agents whose bad signatures are counted apart; beyond it only the fleet's total counts.
 const COUNTED_AGENTS: usize = 10_000;
 
-/// Bad signatures of one agent within this time are counted together (A30).
-pub const BAD_HMAC_WINDOW_S: i64 = 300;
-
 /// One refused request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {

@@ -1,53 +1,14 @@
 //! The rows that an accepted envelope makes: the agent's, and the one that proves the report.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
+use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::ReportData;
-use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{AgentRecord, NewReport};
+use crate::store::change::NewReport;
 use crate::verify::Verified;
 use crate::wire::envelope::data_value;
 use crate::wire::redact::redact;
-
-/// The row of an agent that registers.
-pub(super) fn new_record(
-    no: AgentNo,
-    id: AgentId,
-    fleet: FleetId,
-    status: AgentStatus,
-    now: UnixSeconds,
-) -> AgentRecord {
-    AgentRecord {
-        no,
-        id,
-        fleet,
-        hostname: None,
-        agent_version: None,
-        registered_at: now,
-        last_seen_at: None,
-        last_tick: None,
-        status,
-        status_since: now,
-        scheme: None,
-        canon_form: None,
-        kid: None,
-        boot_id: None,
-        uptime_seconds: None,
-        load: None,
-        labels: BTreeMap::new(),
-        problems: Vec::new(),
-        clock_offset: 0,
-        relay_path: Vec::new(),
-        source: None,
-        interfaces_hash: 0,
-        routes_hash: 0,
-        peers_hash: 0,
-        forgotten: false,
-    }
-}
 
 /// The row that proves a report, without the secrets it carried.
 pub(super) fn audit_row(

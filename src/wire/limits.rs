@@ -26,13 +26,22 @@ pub const OBJECT_MEMBERS: usize = 64;
 /// length and lists them as problems, except texts that are long by nature (`wg_dump`).
 pub const STRING_BYTES: usize = 1024;
 
-/// Most interfaces of one report.
+/// Longest name of an interface inside `data`, in bytes. Linux allows 15 (`IFNAMSIZ`), others
+/// have long ones.
+pub const NAME_BYTES: usize = 128;
+
+/// Labels kept from one report.
+pub const LABELS: usize = 64;
+
+/// Most interfaces of one report. Hosts with a thousand containers exist; those with more should
+/// report the interfaces that matter.
 pub const INTERFACES: usize = 1024;
 
 /// Most addresses of one interface.
 pub const ADDRESSES: usize = 256;
 
-/// Most routes of one report; more are cut and `routes_truncated` is set.
+/// Most routes of one report; more are cut and `routes_truncated` is set, because a router with
+/// a full table is a healthy host.
 pub const ROUTES: usize = 4096;
 
 /// Most WireGuard peers of one report.

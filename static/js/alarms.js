@@ -81,7 +81,7 @@ export class AlarmList {
     const open = this.alarms.filter((alarm) => alarm.state !== "acknowledged").length;
     this.count.textContent = open > 0 ? String(open) : "";
     fill(this.root,
-      this.failure && h("p", { class: "notice", role: "status" }, `Alarms may be out of date: ${this.failure}`),
+      this.failure && h("p", { class: "notice", role: "status" }, `Alarms may be out of date: ${this.failure.replace(/\.$/, "")}.`),
       this.alarms.length === 0 && !this.failure && h("p", { class: "muted" }, "No alarm is active."),
       this.alarms.length > 0 && h("ul", { class: "list" }, this.alarms.slice(0, SHOWN).map((alarm) => this.item(alarm))),
       this.alarms.length > SHOWN && h("p", {}, h("a", { href: "/alarms" }, `All ${this.alarms.length} alarms`)));

@@ -24,7 +24,9 @@ export async function problemOf(response) {
 }
 
 export async function getJson(url) {
-  const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+  const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" }).catch(() => {
+    throw new Error("the manager does not answer");
+  });
   if (!response.ok) throw await problemOf(response);
   return response.json();
 }

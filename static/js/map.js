@@ -146,7 +146,9 @@ class MapPage {
     byId("empty").hidden = scene.nodes.size > 0;
     this.stage.hidden = scene.nodes.size === 0;
     this.start.watch(() => this.scene.nodes.size === 0);
-    if (!this.view && scene.nodes.size > 0) this.fit(true);
+    // Whoever looks at the whole map goes on doing so while it grows.
+    const restructured = scene.lists === null;
+    if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
     this.legend.update(scene);
     this.announcer.changed(scene);
     this.panel.show(scene, this.state.selected);

@@ -21,6 +21,9 @@ const HALF = {
 const DIM = 0.15;
 
 // Among more lines between sites than this, only those with bad links are counted out.
+// So few nodes may all ask for a name, and so may those with so many pixels to the next one.
+const FEW_NODES = 120;
+const ROOMY = 40;
 const MANY_BUNDLES = 40;
 // A chosen node with more links than this would be a blot if each were drawn at full strength.
 const HUB = 30;
@@ -270,7 +273,7 @@ export class Painter {
   }
 
   nodeLabels(plan, { bright, selected, near }) {
-    const few = plan.shown <= 40;
+    const few = plan.shown <= FEW_NODES;
     const labels = [];
     for (const node of plan.nodes) {
       const chosen = selected?.id === node.id;
@@ -280,7 +283,7 @@ export class Painter {
         : node.node.role === "gateway" || node.node.role === "relay" ? 3
         : near?.has(node.id) ? 4
         : node.look !== "up" ? 5
-        : few || node.room >= 44 || bright ? 6 : null;
+        : few || node.room >= ROOMY || bright ? 6 : null;
       if (priority === null) continue;
       const colour = node.look === "none" || (node.look === "up" && priority === 6) ? "ink-2" : "ink";
       labels.push(this.label(node.id, [[node.node.label, colour]], node.sx, node.sy, node.r + 3, priority, FONT));

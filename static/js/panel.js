@@ -17,6 +17,10 @@ const sign = (edge) => h("span", { class: `sign sign-${EDGE_CHIP[edge.state]}`, 
 // page.js keeps counting.
 const time = (then, now) => (then ? h("time", { datetime: iso(then), title: iso(then), "data-age": then }, ago(then, now)) : "never");
 
+// How long an agent has been silent. One that reports is not: its patches tell of changes only,
+// so its last report is younger than the map knows.
+const silence = (node, now) => (["late", "down"].includes(look(node)) ? time(node.seen_at, now) : "");
+
 const rows = (pairs) => h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 
 const code = (text) => h("code", {}, text);
@@ -146,7 +150,7 @@ export class Panel {
         : h("ul", { class: "list" }, worst.map((node) => h("li", {},
           nodeChip(node),
           h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), h("span", { class: "muted" }, this.wrong(scene, node))),
-          h("span", { class: "age" }, node.kind === "agent" ? time(node.seen_at, now) : "")))),
+          h("span", { class: "age" }, silence(node, now))))),
       all > MANY && h("p", {}, h("a", { href: "/agents" }, `All agents, worst first; ${all - MANY} more need attention`)),
     ];
   }
@@ -239,7 +243,7 @@ export class Panel {
       h("p", { class: "actions" }, this.button("Show on map", () => this.verbs.zoomTo({ type: "site", id: site.id }))),
       h("ul", { class: "list" }, members.slice(0, 60).map((node) => h("li", {},
         nodeChip(node), h("span", { class: "grow" }, this.choose("node", node.id, node.label)),
-        h("span", { class: "age" }, node.kind === "agent" ? time(node.seen_at, now) : "")))),
+        h("span", { class: "age" }, silence(node, now))))),
       members.length > 60 && h("p", {}, h("a", { href: `/agents?q=${encodeURIComponent(site.label)}` }, `All ${members.length}`)),
     ];
   }

@@ -45,7 +45,7 @@ const picture = (page) => page.read(`fetch("/api/v1/topology").then((answer) => 
 const { child, url } = await startDemo();
 const desk = await Console.open(url);
 try {
-  const size = { width: 1280, height: 800 };
+  const size = { width: 1280, height: 800, reducedMotion: true };
   const first = await drawn(desk, "/map", size);
   // The first faults come with the demo; by then every link has been judged.
   await first.until(async () => (await picture(first)).nodes.filter((node) => node.kind === "agent").length >= 40, "the whole fleet");
@@ -61,7 +61,7 @@ try {
   const down = map.edges.find((edge) => edge.state === "down");
   const link = await desk.visit(`/links/${down.id}`, size);
   await take(link, "link");
-  const phone = await drawn(desk, "/map", { width: 390, height: 844, scale: 1 });
+  const phone = await drawn(desk, "/map", { width: 390, height: 844, scale: 1, reducedMotion: true });
   await take(phone, "map-phone");
 } finally {
   await desk.close();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host, STRANGER_KEY};
@@ -18,8 +18,9 @@ const AGENTS: [(&str, &str); 3] = [(ALPHA, ALPHA_KEY), (BETA, BETA_KEY), ("gamma
 /// What can happen.
 #[derive(Debug, Clone)]
 enum Step {
-    /// An agent reports, and lists those of the others whose bit is set as its peers.
-    Report { agent: usize, peers: u8 },
+    /// An agent reports, and lists those of the others whose bit is set as its peers, with a
+    /// handshake so long ago; 0 for never. Its uplink works or does not.
+    Report { agent: usize, peers: u8, handshake: i64, uplink: bool },
     /// The bytes of an earlier report come again.
     Replay(Index),
     /// An earlier nonce (and tick) comes again over other data, correctly signed.
@@ -35,7 +36,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let agent = 0..AGENTS.len();
     prop_oneof![
-        8 => (agent.clone(), 0..8_u8).prop_map(|(agent, peers)| Step::Report { agent, peers }),
+        8 => (agent.clone(), 0..8_u8, select(vec![0, 10, 10, 250, 400]), any::<bool>()).prop_map(
+            |(agent, peers, handshake, uplink)| Step::Report { agent, peers, handshake, uplink }
+        ),
         3 => any::<Index>().prop_map(Step::Replay),
         1 => any::<Index>().prop_map(Step::Forge),
         2 => (agent, any::<bool>()).prop_map(|(agent, forget)| Step::Reset { agent, forget }),
@@ -164,7 +167,10 @@ impl Bench {
 
     async fn take(&mut self, step: &Step) {
         match step {
-            Step::Report { agent, peers } => self.report(*agent, *peers).await,
+            Step::Report { agent, peers, handshake, uplink } => {
+                let handshake = if *handshake == 0 { 0 } else { self.model.now - handshake };
+                self.report(*agent, *peers, handshake, *uplink).await;
+            }
             Step::Replay(which) => self.again(which, false).await,
             Step::Forge(which) => self.again(which, true).await,
             Step::Reset { agent, forget } => self.reset(*agent, *forget).await,
@@ -184,7 +190,7 @@ impl Bench {
         }
     }
 
-    async fn report(&mut self, agent: usize, peers: u8) {
+    async fn report(&mut self, agent: usize, peers: u8, handshake: i64, uplink: bool) {
         let now = self.model.now;
         let listed: BTreeSet<usize> =
             (0..AGENTS.len()).filter(|peer| *peer != agent && peers >> peer & 1 == 1).collect();
@@ -195,8 +201,9 @@ impl Bench {
         };
         for peer in &listed {
             let number = u8::try_from(peer + 1).unwrap();
-            host = host.with_peer(AGENTS[*peer].1, number, now - 10, 1000);
+            host = host.with_peer(AGENTS[*peer].1, number, handshake, 1000);
         }
+        host.eth0_up = uplink;
         let mut data = host.data();
         // Version 1 does not sign the fleet.
         data["fleet_id"] = json!("fleet-a");

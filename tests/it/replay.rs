@@ -92,6 +92,24 @@ async fn a_nonce_of_version_1_is_good_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_ahead_of_time_is_remembered_until_its_time_has_passed() {
+    let kattila = start(&[]).await;
+    // The first at the earliest moment that its time allows, again at the latest.
+    let (first, second) = (old("ahead").at(START.0 + 600).v1(), new("ahead").at(START.0 + 600));
+    stored(&kattila, &first).await;
+    let id = stored(&kattila, &second.v2()).await;
+    kattila.clock.set(START.plus(1200));
+    refused(&kattila, &first, NONCE).await;
+    duplicate(&kattila, &second.v2(), id).await;
+    let kattila = kattila.restart().await;
+    refused(&kattila, &first, NONCE).await;
+    duplicate(&kattila, &second.v2(), id).await;
+    kattila.clock.set(START.plus(1201));
+    refused(&kattila, &first, (403, "timestamp_skew")).await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn neither_a_reset_nor_forgetting_the_agent_frees_what_was_spent() {
     let kattila = start(&[]).await;
     let (first, second) = (old("spent").v1(), new("spent").v2());

@@ -145,6 +145,7 @@ pub async fn one(
     Id(id): Id<i64>,
 ) -> Result<Json<AlarmView>, ApiError> {
     let row = state.read(move |reader| reader.alarm(AlarmId(id))).await?;
+    let row = row.filter(|row| row.alarm.raised_at.is_some());
     row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("alarm"))
 }
 

@@ -141,7 +141,7 @@ async fn anonymous_viewers_look_and_touch_nothing() {
     let app = app(&[("KATTILA_ANONYMOUS_ROLE", "viewer")], &Shelf::default());
     for route in all() {
         let expected = match route.need {
-            Need::Role(role) if role > Role::Viewer => StatusCode::FORBIDDEN,
+            Need::Role(role) if role > Role::Viewer => StatusCode::UNAUTHORIZED,
             Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
         };
         assert_eq!(status(&app, &route, &[]).await, expected, "{} {}", route.method, route.path);

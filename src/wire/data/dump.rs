@@ -11,7 +11,8 @@ use crate::model::report::Peer;
 
 use super::notes::{At, Notes};
 use super::scalar::Scalar;
-use super::{MAX_INTERFACES, MAX_NAME, MAX_PEERS, hunt, peer, secret};
+use super::{hunt, peer, secret};
+use crate::wire::limits::{INTERFACES, NAME_BYTES, PEERS};
 
 /// What the dump says.
 #[derive(Debug, Default)]
@@ -234,7 +235,7 @@ impl<'a> Reader<'a, '_> {
             None => Some(String::new()),
             Some(index) => {
                 let text = Scalar::Text(self.column(columns, index));
-                self.notes.name(at.dot("interface"), MAX_NAME, text)
+                self.notes.name(at.dot("interface"), NAME_BYTES, text)
             }
         }
     }
@@ -247,8 +248,8 @@ impl<'a> Reader<'a, '_> {
             self.notes.rename(from, at, || &name);
             return;
         }
-        if self.dump.interfaces.len() >= MAX_INTERFACES {
-            self.full = Some(("interfaces", MAX_INTERFACES));
+        if self.dump.interfaces.len() >= INTERFACES {
+            self.full = Some(("interfaces", INTERFACES));
             return;
         }
         let key = self.column(columns, layout.key);
@@ -264,8 +265,8 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn peer(&mut self, columns: &[Range<usize>], layout: Layout, at: At) {
-        if self.dump.peers.len() >= MAX_PEERS {
-            self.full = Some(("WireGuard peers", MAX_PEERS));
+        if self.dump.peers.len() >= PEERS {
+            self.full = Some(("WireGuard peers", PEERS));
             return;
         }
         let from = self.notes.count();

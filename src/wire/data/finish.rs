@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::model::key::WgKey;
 use crate::model::report::{Interface, Peer, ReportData};
 
+use super::DataInvalid;
 use super::dump::{Device, Dump};
 use super::interface;
 use super::notes::Notes;
 use super::top::Draft;
-use super::{DataInvalid, MAX_INTERFACES, MAX_PEERS};
+use crate::wire::limits::{INTERFACES, PEERS};
 
 /// The name of a WireGuard interface that nothing names.
 const USUAL_NAME: &str = "wg0";
@@ -28,8 +29,8 @@ pub(super) fn finish(draft: Draft, mut notes: Notes) -> Result<ReportData, DataI
         sort_peers(rows, &mut notes);
     }
     for (what, limit, count) in [
-        ("interfaces", MAX_INTERFACES, interfaces.as_ref().map_or(0, Vec::len)),
-        ("WireGuard peers", MAX_PEERS, peers.as_ref().map_or(0, Vec::len)),
+        ("interfaces", INTERFACES, interfaces.as_ref().map_or(0, Vec::len)),
+        ("WireGuard peers", PEERS, peers.as_ref().map_or(0, Vec::len)),
     ] {
         if count > limit {
             return Err(DataInvalid::TooMany { what, limit });

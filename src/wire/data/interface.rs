@@ -9,7 +9,7 @@ use super::notes::{At, Member, Notes, quote};
 use super::prefixes::Prefixes;
 use super::scalar::{self, Drive, Key, Scalar, Sink};
 use super::section::Row;
-use super::{MAX_ADDRESSES, MAX_INTERFACES, MAX_NAME};
+use crate::wire::limits::{ADDRESSES, INTERFACES, NAME_BYTES};
 
 /// Flags kept per interface; the kernel has 19 (`if.h`).
 const MAX_FLAGS: usize = 32;
@@ -35,7 +35,7 @@ pub(super) fn named(name: String) -> Interface {
 impl Row for Interface {
     const SECTION: &'static str = "interfaces";
     const WHAT: &'static str = "interfaces";
-    const MOST: usize = MAX_INTERFACES;
+    const MOST: usize = INTERFACES;
     const CUT: bool = false;
 
     fn read<'de, A: MapAccess<'de>>(
@@ -51,7 +51,7 @@ impl Row for Interface {
             match &*key {
                 "name" | "ifname" => {
                     let name = scalar::value(&mut object, notes)?;
-                    let name = notes.name(at.dot("name"), MAX_NAME, name);
+                    let name = notes.name(at.dot("name"), NAME_BYTES, name);
                     row.name = name.unwrap_or_default();
                 }
                 "flags" => object.next_value_seed(Drive(Flags {
@@ -62,7 +62,7 @@ impl Row for Interface {
                 "addresses" | "addr_info" => object.next_value_seed(Drive(Prefixes {
                     notes,
                     path: at.dot("addresses"),
-                    most: ("addresses on one interface", MAX_ADDRESSES),
+                    most: ("addresses on one interface", ADDRESSES),
                     network: false,
                     into: &mut row.addresses,
                 }))?,

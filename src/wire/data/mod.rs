@@ -32,32 +32,6 @@ use crate::model::report::ReportData;
 
 use notes::Notes;
 
-/// Interfaces taken from one report. Hosts with a thousand containers exist, with more they
-/// should report the interfaces that matter.
-pub const MAX_INTERFACES: usize = 1_024;
-
-/// Addresses taken per interface.
-pub const MAX_ADDRESSES: usize = 256;
-
-/// Routes taken from one report; the rest is cut and `routes_truncated` set, because a router
-/// with a full table is a healthy host.
-pub const MAX_ROUTES: usize = 4_096;
-
-/// WireGuard peers taken from one report.
-pub const MAX_PEERS: usize = 2_048;
-
-/// Prefixes taken per peer.
-pub const MAX_ALLOWED_IPS: usize = 256;
-
-/// Longest name of an interface, in bytes. Linux allows 15 (`IFNAMSIZ`), others have long ones.
-pub const MAX_NAME: usize = 128;
-
-/// Labels kept from one report.
-pub const MAX_LABELS: usize = 64;
-
-/// Longest text kept, in bytes; longer ones are cut.
-pub const MAX_TEXT: usize = 1_024;
-
 /// Why `data` as a whole cannot be used. Never holds a value from the report.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DataInvalid {

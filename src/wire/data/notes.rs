@@ -6,8 +6,9 @@ use std::fmt::{self, Display};
 use crate::model::key::WgKey;
 use crate::model::report::Problem;
 
+use super::DataInvalid;
 use super::scalar::Scalar;
-use super::{DataInvalid, MAX_TEXT};
+use crate::wire::limits::STRING_BYTES;
 
 /// Problems kept per report: enough to see the pattern, too few to fill a disk with.
 const MAX_PROBLEMS: usize = 64;
@@ -159,16 +160,20 @@ impl Notes {
         number
     }
 
-    /// A text without control characters, cut to [`MAX_TEXT`] bytes.
+    /// A text without control characters, cut to [`STRING_BYTES`] bytes.
     pub(super) fn text(&mut self, path: impl Display, value: Scalar<'_>) -> Option<String> {
         match value {
             Scalar::Text(text) if holds_control(&text) => {
                 self.add(path, "holds control characters");
                 None
             }
-            Scalar::Text(text) if text.len() > MAX_TEXT => {
-                self.add(path, format!("is longer than {MAX_TEXT} bytes and was cut"));
-                Some(text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default().to_owned())
+            Scalar::Text(text) if text.len() > STRING_BYTES => {
+                self.add(path, format!("is longer than {STRING_BYTES} bytes and was cut"));
+                Some(
+                    text.get(..text.floor_char_boundary(STRING_BYTES))
+                        .unwrap_or_default()
+                        .to_owned(),
+                )
             }
             Scalar::Text(text) if text.is_empty() => None,
             Scalar::Text(text) => Some(text.into_owned()),

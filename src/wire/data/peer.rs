@@ -10,8 +10,9 @@ use super::net::{self, Endpoint};
 use super::notes::{At, Notes, quote};
 use super::prefixes::Prefixes;
 use super::scalar::{self, Drive, Key, Scalar};
+use super::secret;
 use super::section::Row;
-use super::{MAX_ALLOWED_IPS, MAX_NAME, MAX_PEERS, secret};
+use crate::wire::limits::{ALLOWED_IPS, NAME_BYTES, PEERS};
 
 /// The end of the year 9999: later handshakes are milliseconds or rubbish.
 const LATEST: i64 = 253_402_300_799;
@@ -19,7 +20,7 @@ const LATEST: i64 = 253_402_300_799;
 impl Row for Peer {
     const SECTION: &'static str = "wg_peers";
     const WHAT: &'static str = "WireGuard peers";
-    const MOST: usize = MAX_PEERS;
+    const MOST: usize = PEERS;
     const CUT: bool = false;
 
     fn read<'de, A: MapAccess<'de>>(
@@ -107,7 +108,7 @@ impl Draft {
     fn member(&mut self, name: &str, value: Scalar<'_>, at: At, notes: &mut Notes) {
         match name {
             "interface" => {
-                let name = notes.name(at.dot("interface"), MAX_NAME, value);
+                let name = notes.name(at.dot("interface"), NAME_BYTES, value);
                 self.interface = name.unwrap_or_default();
             }
             "endpoint" => self.endpoint = endpoint(at, notes, value),
@@ -130,7 +131,7 @@ impl Draft {
 }
 
 fn allowed<'a>(at: At, notes: &'a mut Notes, into: &'a mut Vec<ipnet::IpNet>) -> Prefixes<'a> {
-    let most = ("allowed ips of one peer", MAX_ALLOWED_IPS);
+    let most = ("allowed ips of one peer", ALLOWED_IPS);
     Prefixes { notes, path: at.dot("allowed_ips"), most, network: true, into }
 }
 

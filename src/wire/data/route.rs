@@ -12,12 +12,12 @@ use super::net;
 use super::notes::{At, Member, Notes, quote};
 use super::scalar::{self, Drive, Key, Scalar, Sink};
 use super::section::Row;
-use super::{MAX_NAME, MAX_ROUTES};
+use crate::wire::limits::{NAME_BYTES, ROUTES};
 
 impl Row for Route {
     const SECTION: &'static str = "routes";
     const WHAT: &'static str = "routes";
-    const MOST: usize = MAX_ROUTES;
+    const MOST: usize = ROUTES;
     const CUT: bool = true;
 
     fn read<'de, A: MapAccess<'de>>(
@@ -103,7 +103,7 @@ impl<'de> Draft<'de> {
                 other => notes.wrong(at.dot("dst"), "a prefix or default", &other),
             },
             "gateway" => self.gateway = address(at.dot("gateway"), notes, &value),
-            "dev" => self.dev = notes.name(at.dot("dev"), MAX_NAME, value),
+            "dev" => self.dev = notes.name(at.dot("dev"), NAME_BYTES, value),
             "metric" => {
                 self.metric = notes.fitting(at.dot("metric"), "a number of 32 bits", &value);
             }
@@ -198,7 +198,7 @@ fn address(path: Member, notes: &mut Notes, value: &Scalar<'_>) -> Option<IpAddr
 fn word(path: Member, notes: &mut Notes, value: Scalar<'_>) -> Option<String> {
     match value {
         Scalar::Unsigned(number) => Some(number.to_string()),
-        other => notes.name(path, MAX_NAME, other),
+        other => notes.name(path, NAME_BYTES, other),
     }
 }
 
@@ -270,14 +270,14 @@ impl<'de> Sink<'de> for OneHop<'_> {
                 }
                 "dev" => {
                     let value = scalar::value(&mut object, notes)?;
-                    hop.dev = notes.name(path, MAX_NAME, value);
+                    hop.dev = notes.name(path, NAME_BYTES, value);
                 }
                 "via" => object.next_value_seed(Drive(Via { notes, path, into: &mut hop.via }))?,
                 other => scalar::skip(&mut object, other, notes)?,
             }
         }
         // More next hops than routes are taken of all cannot matter.
-        if into.len() < MAX_ROUTES {
+        if into.len() < ROUTES {
             into.push(hop);
         }
         Ok(())

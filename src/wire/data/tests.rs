@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{DataInvalid, MAX_ALLOWED_IPS, MAX_INTERFACES, MAX_PEERS, MAX_ROUTES, parse};
+use super::{DataInvalid, parse};
 use crate::model::report::{LinkState, ReportData};
 use crate::model::time::UnixSeconds;
+use crate::wire::limits::{ALLOWED_IPS, INTERFACES, PEERS, ROUTES};
 
 const A: &str = "m4veB98FBPwBgnzi7Uej72Sw0Bk+vT+RRn8C170QUVc=";
 const B: &str = "K1mUqvXl2ekVICoP3l1Sf+NShnhbDvdE2EP1hzM2Dl4=";
@@ -316,28 +317,28 @@ fn limits() {
         _ => None,
     };
     let interface = |n: usize| json!({"name": format!("eth{n}")});
-    let at_limit = json!({"interfaces": many(MAX_INTERFACES, &interface)});
-    assert_eq!(clean(&at_limit).interfaces.unwrap().len(), MAX_INTERFACES);
-    let over = json!({"interfaces": many(MAX_INTERFACES + 1, &interface)});
-    assert_eq!(too_many(&over), Some(("interfaces", MAX_INTERFACES)));
+    let at_limit = json!({"interfaces": many(INTERFACES, &interface)});
+    assert_eq!(clean(&at_limit).interfaces.unwrap().len(), INTERFACES);
+    let over = json!({"interfaces": many(INTERFACES + 1, &interface)});
+    assert_eq!(too_many(&over), Some(("interfaces", INTERFACES)));
 
     let route = |n: usize| json!({"dst": format!("10.{}.{}.0/24", n / 256, n % 256)});
-    let at_limit = clean(&json!({"routes": many(MAX_ROUTES, &route)}));
+    let at_limit = clean(&json!({"routes": many(ROUTES, &route)}));
     assert!(!at_limit.routes_truncated);
-    let over = clean(&json!({"routes": many(MAX_ROUTES + 1, &route)}));
-    assert_eq!((over.routes.unwrap().len(), over.routes_truncated), (MAX_ROUTES, true));
+    let over = clean(&json!({"routes": many(ROUTES + 1, &route)}));
+    assert_eq!((over.routes.unwrap().len(), over.routes_truncated), (ROUTES, true));
 
     let peer = |n: usize| {
         let mut key = [0_u8; 32];
         key[..8].copy_from_slice(&n.to_be_bytes());
         json!({"interface": "wg0", "public_key": crate::model::key::WgKey(key)})
     };
-    assert_eq!(clean(&json!({"wg_peers": many(MAX_PEERS, &peer)})).peers.unwrap().len(), MAX_PEERS);
-    let over = json!({"wg_peers": many(MAX_PEERS + 1, &peer)});
-    assert_eq!(too_many(&over), Some(("WireGuard peers", MAX_PEERS)));
+    assert_eq!(clean(&json!({"wg_peers": many(PEERS, &peer)})).peers.unwrap().len(), PEERS);
+    let over = json!({"wg_peers": many(PEERS + 1, &peer)});
+    assert_eq!(too_many(&over), Some(("WireGuard peers", PEERS)));
 
     let prefix = |n: usize| json!(format!("10.{}.{}.0/24", n / 256, n % 256));
-    let texts = many(MAX_ALLOWED_IPS + 1, &prefix);
+    let texts = many(ALLOWED_IPS + 1, &prefix);
     let joined: Vec<&str> = texts.iter().filter_map(Value::as_str).collect();
     let line = format!("wg0\t{A}\t(none)\t(none)\t{}\t0\t0\t0\toff", joined.join(","));
     for over in [
@@ -345,7 +346,7 @@ fn limits() {
         json!({"wg_peers": [{"public_key": A, "allowed_ips": joined.join(",")}]}),
         json!({"wg_dump": line}),
     ] {
-        assert_eq!(too_many(&over), Some(("allowed ips of one peer", MAX_ALLOWED_IPS)));
+        assert_eq!(too_many(&over), Some(("allowed ips of one peer", ALLOWED_IPS)));
     }
     let addresses = json!({"interfaces": [{"name": "a", "addresses": texts}]});
     assert_eq!(too_many(&addresses), Some(("addresses on one interface", 256)));

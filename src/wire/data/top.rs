@@ -13,7 +13,8 @@ use super::dump::{self, Dump};
 use super::notes::{Notes, quote};
 use super::scalar::{self, Drive, Key, Scalar, Sink};
 use super::section::Section;
-use super::{DataInvalid, MAX_LABELS, MAX_NAME, MAX_TEXT, secret};
+use super::{DataInvalid, secret};
+use crate::wire::limits::{LABELS, NAME_BYTES, STRING_BYTES};
 
 /// Longest host name in bytes (RFC 1035, 2.3.4, without the final dot).
 const MAX_HOSTNAME: usize = 253;
@@ -120,7 +121,7 @@ fn member(data: &mut ReportData, key: &str, value: Scalar<'_>, notes: &mut Notes
         "agent_id" => data.agent_id = parsed("agent_id", value, notes),
         "fleet_id" => data.fleet_id = parsed("fleet_id", value, notes),
         "hostname" => data.hostname = notes.name("hostname", MAX_HOSTNAME, value),
-        "boot_id" => data.boot_id = notes.name("boot_id", MAX_NAME, value),
+        "boot_id" => data.boot_id = notes.name("boot_id", NAME_BYTES, value),
         "agent_version" => data.agent_version = notes.text("agent_version", value),
         "uptime_seconds" => data.uptime_seconds = notes.whole("uptime_seconds", &value),
         "collected_at" => {
@@ -229,9 +230,10 @@ impl<'de> Sink<'de> for Labels<'_> {
                 continue;
             }
             let value = scalar::value(&mut object, notes)?;
-            let fits = (1..=MAX_TEXT).contains(&key.len()) && !key.chars().any(char::is_control);
+            let fits =
+                (1..=STRING_BYTES).contains(&key.len()) && !key.chars().any(char::is_control);
             let path = format_args!("labels.{}", quote(&key));
-            if into.len() >= MAX_LABELS {
+            if into.len() >= LABELS {
                 left_out += 1;
             } else if !fits {
                 notes.add(path, "is not a name for a label");
@@ -240,7 +242,7 @@ impl<'de> Sink<'de> for Labels<'_> {
             }
         }
         if left_out > 0 {
-            notes.add("labels", format!("are more than {MAX_LABELS}; {left_out} were left out"));
+            notes.add("labels", format!("are more than {LABELS}; {left_out} were left out"));
         }
         Ok(())
     }

@@ -61,17 +61,25 @@ async fn an_acknowledgement_is_kept_with_its_note_until_the_alarm_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_cleared_by_hand_comes_back_after_its_delay() {
-    let mut net = with_an_alarm().await;
+    let mut net = Network::start(2, &[(0, 1)]).await;
+    net.rounds(2).await;
+    net.links[0].mutual = false;
+    net.rounds(2).await;
+    let half = "edge.half_configured alpha-beta major active";
+    assert_eq!(net.alarms().await, [half]);
     let operator = net.kattila.operator();
-    let first = net.alarm("iface.down").await["id"].clone();
+    let first = net.alarm("edge.half_configured").await["id"].clone();
     let answer = operator.post(&format!("/api/v1/alarms/{first}/clear"), &json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(net.alarms().await.is_empty());
     let cleared = operator.json(&format!("/api/v1/alarms/{first}")).await;
-    assert_eq!(
-        (&cleared["state"], &cleared["clear_cause"]),
-        (&json!("cleared"), &json!("cleared by admin"))
-    );
+    let expected = (&json!("cleared"), &json!("cleared by admin"));
+    assert_eq!((&cleared["state"], &cleared["clear_cause"]), expected);
+    net.round().await;
+    assert!(net.alarms().await.is_empty());
+    net.round().await;
+    assert_eq!(net.alarms().await, [half]);
+    assert_ne!(net.alarm("edge.half_configured").await["id"], first);
     net.kattila.stop().await;
 }
 

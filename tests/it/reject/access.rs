@@ -123,6 +123,18 @@ async fn there_is_no_way_back_to_an_older_scheme() {
     let unpin = json!({ "agent_id": NEW, "identity": true });
     assert_eq!(kattila.admin().reset(&unpin).await.status, 200);
     accept(&kattila, "after an admin unpinned it", back()).await;
+
+    // A host that was forgotten can be set up anew with an older program, if an admin says so.
+    accept(&kattila, "version 2 again", new("four").tick(START.0 * 1000 + 1).v2()).await;
+    let forget = json!({ "agent_id": NEW, "forget": true });
+    assert_eq!(kattila.admin().reset(&forget).await.status, 200);
+    let again = || Seal::new(NEW, "five", START).v1();
+    refuse(&kattila, &[Case::report("forgotten", (403, "version_downgrade"), again())]).await;
+    let unpinned = kattila.admin().reset(&unpin).await;
+    assert_eq!((unpinned.status, &unpinned.json()["agents"]), (200, &json!(1)));
+    assert_eq!(kattila.operator().agents().await.len(), 0, "it stays forgotten");
+    accept(&kattila, "forgotten and unpinned", again()).await;
+    assert_eq!(kattila.operator().agents().await.len(), 1);
     kattila.stop().await;
 }
 

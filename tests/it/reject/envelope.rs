@@ -148,10 +148,17 @@ async fn members_out_of_their_syntax() {
             }
         }
     }
+    refuse(&kattila, &cases).await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_too_many_or_too_long() {
+    let kattila = patient(&[]).await;
     let upper = new("syntax").members_v2();
     let sig = upper.iter().find(|(name, _)| *name == "sig").unwrap().1.to_uppercase();
     let more = |name, body: String| Case::report(name, INVALID, body);
-    cases.extend([
+    let cases = [
         more("an uppercase signature of version 2", with(upper, "sig", &sig)),
         more("a member that version 2 does not know", and(new("syntax").members_v2(), "x", "1")),
         more("data in both forms", and(new("syntax").members_v2(), "data_b64", "\"e30\"")),
@@ -178,7 +185,7 @@ async fn members_out_of_their_syntax() {
         more("a fraction in the middle of nowhere", {
             with(old("syntax").members_v1(), "timestamp", "\"1795214286.5\"")
         }),
-    ]);
+    ];
     refuse(&kattila, &cases).await;
     kattila.stop().await;
 }

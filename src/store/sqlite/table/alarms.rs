@@ -80,7 +80,7 @@ pub(in crate::store::sqlite) fn find(
     one(conn, TABLE, SQL, params![id.0], named)
 }
 
-/// Alarms, newest first.
+/// Alarms, newest first. One that was over before it was raised was never told to anybody.
 pub(in crate::store::sqlite) fn list(
     conn: &Connection,
     filter: &AlarmFilter,
@@ -88,7 +88,7 @@ pub(in crate::store::sqlite) fn list(
     let mut sql = String::from(select_named!());
     // `state <> 'cleared'` is the condition of the index of open alarms, word for word.
     sql.push_str(if filter.cleared {
-        " WHERE l.state = 'cleared'"
+        " WHERE l.state = 'cleared' AND l.raised_at IS NOT NULL"
     } else {
         " WHERE l.state <> 'cleared' AND l.state <> 'pending'"
     });
