@@ -29,6 +29,11 @@ const CLOCKS_EVERY_S: i64 = 60;
 /// Name of the small value that holds the networks that fell apart.
 pub(super) const SPLITS: &str = "splits";
 
+/// Agents that one tick declares silent at most; the rest follow a second later. Each is a
+/// handful of rows and verdicts for all its links, in one transaction that reports wait for:
+/// a large fleet cut off at once would stop everything for minutes.
+const DECLARED_PER_TICK: usize = 500;
+
 /// What the timers remember between two ticks.
 #[derive(Debug)]
 pub(super) struct Sentry {
@@ -132,7 +137,13 @@ fn silence(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
     }
     let quiet: Vec<(AgentNo, UnixSeconds, AgentStatus)> =
         fleet.agents.values().filter_map(|agent| silent(agent, sentry, draft.now)).collect();
+    let mut declared = 0;
     for (no, last_seen, status) in quiet {
+        let news = fleet.agents.get(&no).is_some_and(|agent| agent.record.status != status);
+        if news && declared == DECLARED_PER_TICK {
+            continue;
+        }
+        declared += usize::from(news);
         set_status(fleet, draft, no, status);
         let Fleet { agents, book, weak, .. } = fleet;
         let Some(agent) = agents.get(&no) else { continue };

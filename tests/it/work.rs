@@ -3,6 +3,8 @@
 use std::pin::pin;
 
 use futures_util::future::join_all;
+use kattila::model::state::AgentStatus;
+use kattila::process::handle::Command;
 use kattila::store::sqlite::desk::Counters;
 use serde_json::{Value, json};
 
@@ -84,5 +86,27 @@ async fn reports_that_wait_together_are_committed_together() {
     assert!(more.await.into_iter().all(|answer| answer.is_ok_and(|a| !a.duplicate)));
     // One batch of one and one of a hundred.
     assert_eq!(spent(&engine, before), (2 * BATCH_STATEMENTS + 101, 2 + 101, 2));
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_fleet_that_falls_silent_is_declared_so_bit_by_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&dir.path().join("k.db"));
+    let processor = engine.processor().clone();
+    let mut agents: Vec<_> = (0..600).map(|n| engine.agent(&format!("{n:016x}"))).collect();
+    let reports = agents.iter_mut().map(|agent| submission(agent.seal_v2("{}"), START));
+    let reports: Vec<_> = reports.collect();
+    let answers = join_all(reports.into_iter().map(|one| processor.submit(one))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    engine.clock.set(START.plus(3600));
+    let silent = || {
+        let agents = processor.agents();
+        agents.iter().filter(|agent| agent.status != AgentStatus::Online).count()
+    };
+    for expected in [500, 600, 600] {
+        processor.command(Command::Tick).await.unwrap();
+        assert_eq!(silent(), expected);
+    }
     engine.stop().await;
 }
