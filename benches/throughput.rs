@@ -124,6 +124,8 @@ async fn serve_manager(db: &Path, durability: &str) {
         ("KATTILA_PSK", PSK),
         ("KATTILA_DURABILITY", durability),
         ("KATTILA_RATE_AGENT", "off"),
+        // A fleet that takes minutes to introduce must not count as silent meanwhile.
+        ("KATTILA_REPORT_INTERVAL", "600"),
         // Version 1 agents report far more often here than any real one.
         ("KATTILA_NONCE_WINDOW", "100000"),
     ];
