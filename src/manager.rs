@@ -88,6 +88,7 @@ impl Manager {
             check_in_background(Arc::clone(&opened.reader));
         }
         let (rolled_back, reader) = (opened.rolled_back, opened.reader);
+        refuse_loss(&config, rolled_back)?;
         let reader: Arc<dyn Reader> = reader;
         let keeper = Arc::new(keeper(&config, reader.as_ref())?);
         let began = clock.now();
@@ -123,7 +124,7 @@ impl Manager {
             doors: JoinSet::new(),
             thread: started.thread,
         };
-        manager.open_doors(&config, tls)?;
+        manager.open_doors(&config, tls, rolled_back.is_some())?;
         Ok(manager)
     }
 
@@ -131,6 +132,7 @@ impl Manager {
         &mut self,
         config: &Arc<Config>,
         tls: Option<TlsAcceptor>,
+        lost_reports: bool,
     ) -> Result<(), StartError> {
         let bind = |addr: SocketAddr, tls| {
             Door::bind(addr, tls, Limits::default())
@@ -145,6 +147,7 @@ impl Manager {
             config: Arc::clone(config),
             clock: self.context.clock.clone(),
             shutdown: self.stop.clone(),
+            lost_reports,
             metrics: Arc::new(Metrics::new()),
             run: u32::try_from(random()? >> 32).unwrap_or_default(),
         });
@@ -226,6 +229,23 @@ impl Manager {
         let thread = self.thread;
         let ended = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
         orderly && ended.unwrap_or(false)
+    }
+}
+
+/// Under strict storage, refuses a database that lacks what was acknowledged.
+fn refuse_loss(config: &Config, rolled_back: Option<(i64, i64)>) -> Result<(), StoreError> {
+    match rolled_back.filter(|_| config.strict_storage) {
+        None => Ok(()),
+        Some((database, acknowledged)) => Err(StoreError::Refused {
+            path: config.db.display().to_string(),
+            problem: format!(
+                "lacks {} commits that were acknowledged",
+                acknowledged.saturating_sub(database)
+            ),
+            remedy:
+                "put the right file back, or set KATTILA_STRICT_STORAGE=0 to go on without them"
+                    .to_owned(),
+        }),
     }
 }
 

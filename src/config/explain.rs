@@ -15,6 +15,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
     vec![
         ("Door", door(config)),
         ("Database", format!("{}, {}", config.db.display(), durability(config.durability))),
+        ("Lost reports", lost(config.strict_storage).to_owned()),
         ("Keys", keys(&config.keys.source, config.keys.cache)),
         ("Signatures", signatures(config)),
         ("New agents", enroll(config.enroll).to_owned()),
@@ -54,6 +55,10 @@ fn door(config: &Config) -> String {
             format!("https://{} with {}{clients}", config.listen, tls.cert.display())
         }
     }
+}
+
+const fn lost(strict: bool) -> &'static str {
+    if strict { "a database that lacks acknowledged ones is refused" } else { "raise an alarm" }
 }
 
 const fn durability(durability: Durability) -> &'static str {

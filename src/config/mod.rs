@@ -42,6 +42,8 @@ pub struct Config {
     pub rates: Rates,
     /// What a commit survives.
     pub durability: Durability,
+    /// Whether a database that lacks acknowledged reports is refused.
+    pub strict_storage: bool,
     /// What is logged, and how.
     pub log: Log,
     /// Who may look and touch.

@@ -53,6 +53,7 @@ impl Reading<'_> {
         let agent = self.required("KATTILA_RATE_AGENT", parse::rate);
         let source = self.required("KATTILA_RATE_SOURCE", parse::rate);
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
+        let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
         let filter = self.required("KATTILA_LOG", parse::log_filter);
         let json = self.required("KATTILA_LOG_FORMAT", |text| {
             parse::word(text, &[("text", false), ("json", true)])
@@ -70,6 +71,7 @@ impl Reading<'_> {
             verify: verify?,
             rates: Rates { agent: agent?, source: source? },
             durability: durability?,
+            strict_storage: strict_storage?,
             log: Log { filter: filter?, json: json? },
             access: access?,
             enroll: enroll?,

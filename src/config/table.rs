@@ -185,6 +185,13 @@ pub const SETTINGS: &[Setting] = &[
         "full survives a power loss, normal survives a crash of the program",
     ),
     setting(
+        "KATTILA_STRICT_STORAGE",
+        Some("strict-storage"),
+        "0|1",
+        Some("0"),
+        "1 refuses to start on a database that lacks acknowledged reports, instead of an alarm",
+    ),
+    setting(
         "KATTILA_LOG",
         Some("log"),
         "FILTER",

@@ -55,6 +55,8 @@ pub struct Health {
     pub status: &'static str,
     /// `ok`, or `none` while there is no key to check signatures with.
     pub keys: &'static str,
+    /// `ok`, or `degraded` while the database lacks reports that were acknowledged.
+    pub storage: &'static str,
     /// The manager's clock.
     pub server_time: UnixSeconds,
     /// The manager's version.
@@ -73,7 +75,8 @@ pub async fn healthcheck(State(state): State<AppState>) -> Result<Json<Health>, 
     let now = state.clock.now();
     let keys = if state.keeper.ring().usable(now).next().is_some() { "ok" } else { "none" };
     let version = env!("CARGO_PKG_VERSION");
-    Ok(Json(Health { status: "ok", keys, server_time: now, version }))
+    let storage = if state.lost_reports { "degraded" } else { "ok" };
+    Ok(Json(Health { status: "ok", keys, storage, server_time: now, version }))
 }
 
 /// One request of an agent.

@@ -45,6 +45,8 @@ pub struct Services {
     pub addr: SocketAddr,
     /// Ends streams.
     pub shutdown: CancellationToken,
+    /// Whether this start found that acknowledged reports are missing from the database.
+    pub lost_reports: bool,
     /// Counters, shared with the metrics' door.
     pub metrics: Arc<Metrics>,
     /// Random; begins the request ids of this run.

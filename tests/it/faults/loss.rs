@@ -7,8 +7,9 @@ use rustix::process::Signal;
 
 use super::kill::Journal;
 use crate::support::actors::Operator;
+use crate::support::http::get;
 use crate::support::manager::ADMIN_TOKEN;
-use crate::support::process::Serve;
+use crate::support::process::{Serve, run, settings};
 
 /// Acknowledges so many reports and dies.
 async fn run_and_die(home: &Path, db: &Path, reports: usize) {
@@ -49,6 +50,32 @@ async fn a_lost_log_is_told() {
     fs::remove_file(home.path().join("k.db-wal")).unwrap();
     let alarms = alarms_after(home.path(), &db).await;
     assert!(alarms.iter().any(|alarm| alarm.starts_with(LOST)), "{alarms:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_log_is_refused_where_that_is_asked_for_and_shows_in_the_health_check_where_not() {
+    let home = tempfile::tempdir().unwrap();
+    let db = home.path().join("k.db");
+    run_and_die(home.path(), &db, 20).await;
+    fs::remove_file(home.path().join("k.db-wal")).unwrap();
+    let path = db.display().to_string();
+    let mut strict = settings(&path).to_vec();
+    strict.push(("KATTILA_STRICT_STORAGE", "1"));
+    let refused = run(home.path(), &["serve"], &strict).await;
+    assert_eq!(refused.code, Some(3), "{}", refused.said);
+    assert!(
+        refused.complained.contains("commits that were acknowledged"),
+        "{}",
+        refused.complained
+    );
+    let serve = Serve::start(home.path(), &db).await;
+    let health = get(serve.addr(), "/status/healthcheck", &[]).await.json();
+    assert_eq!((&health["status"], &health["storage"]), (&"ok".into(), &"degraded".into()));
+    serve.stop().await;
+    let serve = Serve::start(home.path(), &db).await;
+    let health = get(serve.addr(), "/status/healthcheck", &[]).await.json();
+    assert_eq!(health["storage"], "ok", "told once; the alarm stays until somebody has seen it");
+    serve.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,7 +50,7 @@ impl From<Output> for Ended {
 }
 
 /// The settings of a manager that limits nobody.
-fn settings(db: &str) -> [(&'static str, &str); 7] {
+pub(crate) fn settings(db: &str) -> [(&'static str, &str); 7] {
     [
         ("KATTILA_LISTEN", "127.0.0.1:0"),
         ("KATTILA_DB", db),
