@@ -72,13 +72,24 @@ pub fn announce(manager: &Manager) {
     say(&format!("listening on {}", manager.url()));
 }
 
-/// Waits for a signal; false if a part of the manager ended before, which none should.
-pub async fn until_stopped(manager: &mut Manager, stop: Stop) -> bool {
-    tokio::select! {
-        () = stop.wait() => true,
-        () = manager.failed() => {
-            tracing::error!("a part of the manager has ended; stopping, restart it");
-            false
+/// Waits until it is told to stop; false if a part of the manager ended before, which none
+/// should. SIGHUP asks for the keys at once.
+pub async fn until_stopped(manager: &mut Manager, mut stop: Stop) -> bool {
+    loop {
+        let heard = tokio::select! {
+            heard = stop.heard() => Some(heard),
+            () = manager.failed() => None,
+        };
+        match heard {
+            Some(Heard::Hangup) => manager.refresh_keys().await,
+            Some(Heard::Stop) => {
+                tracing::info!("stopping: no new connections, what is queued is stored");
+                return true;
+            }
+            None => {
+                tracing::error!("a part of the manager has ended; stopping, restart it");
+                return false;
+            }
         }
     }
 }
@@ -97,11 +108,21 @@ pub fn refused(error: &StartError) -> u8 {
     }
 }
 
-/// SIGTERM and SIGINT, caught from the beginning, so that one that comes early still stops in
-/// order.
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// SIGTERM or SIGINT: end in order.
+    Stop,
+    /// SIGHUP: look at the keys again.
+    Hangup,
+}
+
+/// SIGTERM, SIGINT and SIGHUP, caught from the beginning, so that one that comes early still
+/// stops in order.
 pub struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
     /// A file that may not grow further is to be an error of the write that tried, as a full
     /// disk is; uncaught, the signal would end the process.
     _file_limit: tokio::signal::unix::Signal,
@@ -119,17 +140,18 @@ impl Stop {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
             _file_limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 
-    /// Waits for the first of them.
-    pub async fn wait(mut self) {
+    /// Waits for the next of them.
+    pub async fn heard(&mut self) -> Heard {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Heard::Stop,
+            _ = self.interrupt.recv() => Heard::Stop,
+            _ = self.hangup.recv() => Heard::Hangup,
         }
-        tracing::info!("stopping: no new connections, what is queued is stored");
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
+use rustix::process::Signal;
 
 use crate::support::http::get;
 use crate::support::manager::{PSK, TestManager};
@@ -34,6 +35,17 @@ async fn the_announced_port_is_the_bound_one() {
     assert_ne!(serve.addr().port(), 0);
     let answer = get(serve.addr(), "/status/healthcheck", &[]).await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &"ok".into()));
+    serve.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_ends_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let serve = Serve::start(home.path(), &home.path().join("k.db")).await;
+    for _ in 0..3 {
+        serve.signal(Signal::HUP);
+        assert_eq!(get(serve.addr(), "/readyz", &[]).await.status, 200);
+    }
     serve.stop().await;
 }
 
