@@ -2,6 +2,7 @@
 
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
+use crate::model::id::Kid;
 use crate::verify::bodies::Suspicion;
 use crate::verify::rate::Rate;
 
@@ -78,7 +79,25 @@ fn keys(source: &SourceConfig, cache: bool) -> String {
             Dnssec::Require => ", only answers proved by DNSSEC",
         },
     };
-    format!("{source}{proof}; {kept}")
+    format!("{source}{}{proof}{}; {kept}", trust(source), pins(source))
+}
+
+/// Whom a DNS server's certificate must come from.
+fn trust(source: &SourceConfig) -> String {
+    let SourceConfig::Dns(dns) = source else { return String::new() };
+    match dns.server.as_ref().and_then(|server| server.tls.as_ref()) {
+        None => String::new(),
+        Some(tls) => match tls.ca() {
+            Some(file) => format!(", signed by {}", file.display()),
+            None => ", signed by an authority of this host".to_owned(),
+        },
+    }
+}
+
+fn pins(source: &SourceConfig) -> String {
+    let SourceConfig::Dns(dns) = source else { return String::new() };
+    let kids: Vec<_> = dns.pins.iter().map(Kid::as_str).collect();
+    if kids.is_empty() { String::new() } else { format!(", only the keys {}", kids.join(", ")) }
 }
 
 fn signatures(config: &Config) -> String {

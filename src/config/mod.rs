@@ -4,6 +4,7 @@
 //! be wrong any more or the whole list of mistakes. Secrets are redacted in `Debug`, in the
 //! explanation and in every message.
 
+pub mod dns;
 pub mod explain;
 pub mod flags;
 pub mod host;

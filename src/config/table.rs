@@ -53,9 +53,30 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "KATTILA_DNS_SERVER",
         Some("dns-server"),
-        "IP:PORT",
+        "IP[:PORT]",
         None,
         "DNS server to ask instead of the system's resolver",
+    ),
+    setting(
+        "KATTILA_DNS_TLS_NAME",
+        Some("dns-tls-name"),
+        "NAME",
+        None,
+        "Ask the DNS server over TLS only; its certificate must carry this name",
+    ),
+    setting(
+        "KATTILA_DNS_TLS_CA",
+        Some("dns-tls-ca"),
+        "FILE",
+        None,
+        "Authority (PEM) of the DNS server's certificate instead of the system's",
+    ),
+    setting(
+        "KATTILA_DNS_PIN",
+        Some("dns-pin"),
+        "KEYID[,KEYID...]",
+        None,
+        "Ids of the only keys to take from DNS",
     ),
     setting(
         "KATTILA_DNSSEC",

@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, PeerKey};
 use super::handle::{Command, CommandError, Done, ManagerCondition, ResetTarget};
-use super::{raise, report, tick};
+use super::{keys, raise, report, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId};
 use crate::model::state::{AgentStatus, EventKind};
 use crate::model::time::UnixSeconds;
@@ -62,13 +62,14 @@ pub(super) fn carry_out(
             Ok(Done::Nothing)
         }
         Command::Keys { rows, changes, health } => {
-            draft.change.keys = rows;
-            for change in changes {
-                let about = About { fleet: None, agent: None, subject: change };
-                draft.event(EventKind::KeysChanged, about, None, None);
-            }
+            keys::record(&mut draft, rows, changes);
             raise::keys(&mut engine.fleet, &mut draft, &health);
             engine.sentry.keys = Some(health);
+            Ok(Done::Nothing)
+        }
+        Command::RevokeKey { key, by } => {
+            info!(kid = %key.kid, by, "Key revoked");
+            keys::revoke(&mut draft, key, by);
             Ok(Done::Nothing)
         }
         Command::Layout { layout_rev, records } => {
