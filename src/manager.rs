@@ -299,7 +299,7 @@ fn keeper(config: &Config, reader: &dyn Reader) -> Result<Keeper, StartError> {
         // Revoked keys stay away, but none of those kept before is used.
         known.filter(StoredKey::is_revoked).map(StoredKey::without_bytes).collect()
     };
-    Ok(Keeper::new(source, known))
+    Ok(Keeper::with_grace(source, known, i64::from(config.keys.grace)))
 }
 
 fn settings(config: &Config) -> Settings {

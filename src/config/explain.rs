@@ -3,10 +3,11 @@
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
 use crate::model::id::Kid;
+use crate::model::time::duration_text;
 use crate::verify::bodies::Suspicion;
 use crate::verify::rate::Rate;
 
-use super::{Access, Config, Durability, Enroll};
+use super::{Access, Config, Durability, Enroll, Keys};
 
 /// A token shorter than this is worth a warning: 32 hexadecimal digits are 128 bits.
 const ADVISED_TOKEN_CHARS: usize = 32;
@@ -17,7 +18,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Door", door(config)),
         ("Database", format!("{}, {}", config.db.display(), durability(config.durability))),
         ("Lost reports", lost(config.strict_storage).to_owned()),
-        ("Keys", keys(&config.keys.source, config.keys.cache)),
+        ("Keys", keys(&config.keys)),
         ("Signatures", signatures(config)),
         ("New agents", enroll(config.enroll).to_owned()),
         ("Interval", format!("agents are told to report every {} s", config.interval)),
@@ -69,8 +70,8 @@ const fn durability(durability: Durability) -> &'static str {
     }
 }
 
-fn keys(source: &SourceConfig, cache: bool) -> String {
-    let kept = if cache { "last known keys are kept" } else { "keys are not kept over a restart" };
+fn keys(Keys { source, cache, grace }: &Keys) -> String {
+    let kept = if *cache { "last known keys are kept" } else { "keys are not kept over a restart" };
     let proof = match source {
         SourceConfig::File(_) | SourceConfig::Environment(_) => "",
         SourceConfig::Dns(dns) => match dns.dnssec {
@@ -79,7 +80,12 @@ fn keys(source: &SourceConfig, cache: bool) -> String {
             Dnssec::Require => ", only answers proved by DNSSEC",
         },
     };
-    format!("{source}{}{proof}{}; {kept}", trust(source), pins(source))
+    let grace = duration_text(i64::from(*grace));
+    format!(
+        "{source}{}{proof}{}; {kept}; one that left is accepted for {grace}",
+        trust(source),
+        pins(source)
+    )
 }
 
 /// Whom a DNS server's certificate must come from.

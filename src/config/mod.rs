@@ -67,6 +67,8 @@ pub struct Keys {
     pub source: SourceConfig,
     /// Whether the last known keys are kept in the database.
     pub cache: bool,
+    /// Seconds a key is accepted after its source stopped listing it.
+    pub grace: u32,
 }
 
 /// What a report must fulfil.

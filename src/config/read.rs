@@ -17,6 +17,9 @@ use super::{Access, Config, Keys, Log, Rates, Tls, Verify, parse, table};
 /// A token file larger than this holds something else.
 const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 
+/// A key that leaked must not stay accepted for longer than a week (PROTOCOL 4, A11).
+const MAX_GRACE: u32 = 604_800;
+
 pub(super) fn read(values: &Values) -> Result<Config, Vec<Mistake>> {
     let mut from = Reading { values, mistakes: values.mistakes().to_vec() };
     let config = from.config();
@@ -100,6 +103,7 @@ impl Reading<'_> {
 
     fn keys(&mut self) -> Option<Keys> {
         let cache = self.required("KATTILA_PSK_CACHE", parse::switch);
+        let grace = self.required("KATTILA_PSK_GRACE", |text| parse::number(text, 0, MAX_GRACE));
         let dns = self.dns();
         let given = self.optional("KATTILA_PSK", parse::psks);
         let file = self.file("KATTILA_PSK_FILE");
@@ -118,7 +122,7 @@ impl Reading<'_> {
             (None, Some(given), _) => SourceConfig::Environment(given),
             (None, None, dns) => SourceConfig::Dns(dns?),
         };
-        Some(Keys { source, cache: cache? })
+        Some(Keys { source, cache: cache?, grace: grace? })
     }
 
     /// What to ask DNS for and whom; `None` without a name.

@@ -114,6 +114,13 @@ pub const SETTINGS: &[Setting] = &[
         "Keep the last known keys in the database, for a start while DNS is down",
     ),
     setting(
+        "KATTILA_PSK_GRACE",
+        Some("psk-grace"),
+        "SECONDS",
+        Some("86400"),
+        "How long a key is accepted after its source stopped listing it, at most a week",
+    ),
+    setting(
         "KATTILA_MAX_SKEW",
         Some("max-skew"),
         "SECONDS",

@@ -17,7 +17,7 @@ use crate::keys::policy::{
     KeyChange, KeyChangeKind, KeyWarning, changes, confine, observe, pinned,
 };
 use crate::keys::record::{Found, Parsed};
-use crate::keys::ring::{KeyRing, KeySource, StoredKey};
+use crate::keys::ring::{KEEP_AFTER_LEAVING_SECONDS, KeyRing, KeySource, StoredKey};
 use crate::keys::source::{Fetched, Source, SourceConfig};
 use crate::model::id::Kid;
 use crate::model::time::UnixSeconds;
@@ -86,6 +86,8 @@ struct State {
     kind: KeySource,
     /// The only keys to take; empty takes any.
     pins: Vec<Kid>,
+    /// How many seconds a key verifies after it left its source.
+    grace: i64,
     ring: RwLock<KeyRing>,
     health: Mutex<KeyHealth>,
     news: Mutex<News>,
@@ -106,7 +108,12 @@ impl Keeper {
     /// otherwise; those that are not pinned, if any must be, leave it now. Nothing is fetched
     /// yet.
     pub fn new(config: SourceConfig, initial: Vec<StoredKey>) -> Self {
-        let stored = KeyRing::from_stored(initial);
+        Self::with_grace(config, initial, KEEP_AFTER_LEAVING_SECONDS)
+    }
+
+    /// The same, where keys verify for `grace` seconds after their source stopped listing them.
+    pub fn with_grace(config: SourceConfig, initial: Vec<StoredKey>, grace: i64) -> Self {
+        let stored = KeyRing::from_stored(initial).with_grace(grace);
         let (ring, changes) = confine(&stored, config.pins());
         let kind = config.kind();
         let mut health = KeyHealth::new(kind, config.to_string());
@@ -115,6 +122,7 @@ impl Keeper {
         let state = State {
             kind,
             pins: config.pins().to_vec(),
+            grace,
             health: Mutex::new(health),
             source: Source::new(config),
             news: Mutex::new(News { changes, stored, last_change: None }),
@@ -295,10 +303,11 @@ impl State {
     fn apply(&self, found: &[Found], now: UnixSeconds, warnings: &mut Vec<KeyWarning>) -> Applied {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         let seen = observe(&ring, found, self.kind, now);
+        let next = seen.ring.with_grace(self.grace);
         warnings.extend(seen.warnings);
         let kids = |ring: &KeyRing| ring.usable(now).map(|psk| psk.kid.clone()).collect::<Vec<_>>();
-        let changed = kids(&ring) != kids(&seen.ring);
-        *ring = seen.ring;
+        let changed = kids(&ring) != kids(&next);
+        *ring = next;
         drop(ring);
         let mut news = lock(&self.news);
         news.changes.extend(seen.changes);

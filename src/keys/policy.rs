@@ -11,7 +11,9 @@ use std::cmp::Reverse;
 use thiserror::Error;
 
 use crate::keys::record::{Found, RecordProblem};
-use crate::keys::ring::{KeyRing, KeySource, KeyState, MAX_USABLE, Psk};
+use crate::keys::ring::{
+    KEEP_AFTER_LEAVING_SECONDS, KeyRing, KeySource, KeyState, MAX_USABLE, Psk,
+};
 use crate::model::id::Kid;
 use crate::model::time::UnixSeconds;
 
@@ -33,7 +35,7 @@ pub enum KeyChangeKind {
     CameBack,
     /// The newest from now on.
     BecameCurrent,
-    /// No longer listed; verifies for another day.
+    /// No longer listed; verifies until its grace is over.
     Left,
     /// Verifies no more.
     Retired,
@@ -284,6 +286,7 @@ impl Candidate {
             nbf: found.nbf,
             exp: found.exp,
             left_at: None,
+            grace: KEEP_AFTER_LEAVING_SECONDS,
         };
         Self { psk, standing, place }
     }

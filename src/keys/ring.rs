@@ -18,8 +18,8 @@ use crate::sign::psk::kid_of_psk;
 /// per forged report.
 pub const MAX_USABLE: usize = 3;
 
-/// A key that its source no longer lists verifies for another day, so that agents which
-/// fetch keys rarely are not cut off by a rotation.
+/// A key that its source no longer lists verifies for another day unless told otherwise, so that
+/// agents which fetch keys rarely are not cut off by a rotation.
 pub const KEEP_AFTER_LEAVING_SECONDS: i64 = 86_400;
 
 /// How exactly storage knows when a key was last listed.
@@ -130,6 +130,8 @@ pub struct Psk {
     pub exp: Option<UnixSeconds>,
     /// When its source stopped listing it; `None` while it is listed.
     pub left_at: Option<UnixSeconds>,
+    /// How many seconds it verifies after that.
+    pub grace: i64,
 }
 
 impl Psk {
@@ -143,10 +145,10 @@ impl Psk {
         self.nbf.is_some_and(|nbf| now < nbf)
     }
 
-    /// Whether its `exp` or its day of grace after leaving its source has passed.
+    /// Whether its `exp` or its grace after leaving its source has passed.
     pub fn is_over(&self, now: UnixSeconds) -> bool {
         self.exp.is_some_and(|exp| exp <= now)
-            || self.left_at.is_some_and(|left| now.since(left) >= KEEP_AFTER_LEAVING_SECONDS)
+            || self.left_at.is_some_and(|left| now.since(left) >= self.grace)
     }
 
     /// Newest first: by `seq` where records carry it, else by when they were first seen. The
@@ -244,6 +246,7 @@ impl From<StoredKey> for Psk {
             nbf: stored.nbf,
             exp: stored.exp,
             left_at: stored.left_at,
+            grace: KEEP_AFTER_LEAVING_SECONDS,
         }
     }
 }
@@ -264,6 +267,12 @@ impl KeyRing {
                 .then_with(|| a.newest_first(b))
         });
         Self::from_ordered(keys)
+    }
+
+    /// The ring whose keys verify for so many seconds after their source stopped listing them.
+    #[must_use]
+    pub fn with_grace(&self, grace: i64) -> Self {
+        Self(Arc::new(self.all().cloned().map(|psk| Psk { grace, ..psk }).collect()))
     }
 
     /// Takes the active keys in the order given, the first as the current one.
