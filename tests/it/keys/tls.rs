@@ -10,7 +10,6 @@ use kattila::keys::health::RefreshOutcome;
 use kattila::keys::keeper::Keeper;
 use kattila::keys::ring::StoredKey;
 use kattila::keys::source::SourceConfig;
-use tokio::io::AsyncWriteExt as _;
 
 use super::{A, B, START, config, secrets};
 use crate::support::certificates::{authority, issued};
@@ -135,22 +134,15 @@ async fn nobody_else_is_believed_and_the_keys_stay() {
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_is_asked_nothing() {
-    let net = Net::start().await;
+    let mut net = Net::start().await;
     let known = net.keeper().refresh(START).await.to_store;
     // One that waits for more of what it takes for a question, and one that answers at once.
     let silent = net.config(net.dns.addr(), HOST, &net.ca);
     let budget = Duration::from_millis(600);
     fails(&net, DnsConfig { budget, ..silent }, &known).await;
 
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let server = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            stream.write_all(b"\x00\x0cno TLS here!").await.unwrap_or_default();
-        }
-    });
+    let at = net.dns.speak_no_tls().await;
     fails(&net, net.config(at, HOST, &net.ca), &known).await;
-    server.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

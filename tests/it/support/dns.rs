@@ -119,6 +119,20 @@ impl TestDns {
         addr
     }
 
+    /// Opens a door that answers whoever connects with what is no TLS, and its address. The UDP
+    /// port beside it answers in plain, and counts.
+    pub(crate) async fn speak_no_tls(&mut self) -> SocketAddr {
+        let (udp, tcp) = bind_both().await;
+        let addr = udp.local_addr().unwrap();
+        self.tasks.spawn(Arc::clone(&self.door).serve_udp(Arc::new(udp)));
+        self.tasks.spawn(async move {
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                write_message(&mut stream, b"no TLS here!").await.unwrap_or_default();
+            }
+        });
+        addr
+    }
+
     /// Where to ask, over UDP and TCP.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
