@@ -181,8 +181,11 @@ fn acknowledge(
 fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Outcome {
     draft.cause = Some(by.to_owned());
     let done = engine.fleet.book.clear(alarm, by, draft.now);
-    let step = done.map_err(|_not_open| CommandError::AlarmNotFound)?;
-    raise::take(draft, step);
+    for step in done.map_err(|_not_open| CommandError::AlarmNotFound)? {
+        raise::take(draft, Some(step));
+    }
+    // The graph is looked at when it changes; whether it is in one piece must be told again now.
+    draft.effects.graph = true;
     Ok(Done::Nothing)
 }
 
