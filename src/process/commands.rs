@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, PeerKey};
 use super::handle::{Command, CommandError, Done, ManagerCondition, ResetTarget};
-use super::{raise, report, tick};
+use super::{raise, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId};
 use crate::model::state::{AgentStatus, EventKind};
 use crate::model::time::UnixSeconds;
@@ -59,6 +59,10 @@ pub(super) fn carry_out(
         }
         Command::Tick => {
             tick::run(engine, &mut draft);
+            Ok(Done::Nothing)
+        }
+        Command::Sweep => {
+            sweep::run(engine, &mut draft)?;
             Ok(Done::Nothing)
         }
         Command::Keys { rows, changes, health } => {

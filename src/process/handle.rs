@@ -134,6 +134,8 @@ pub enum Command {
     },
     /// Time has passed.
     Tick,
+    /// Take out what has had its time.
+    Sweep,
     /// The key ring changed or was asked for.
     Keys {
         /// Rows to store.
