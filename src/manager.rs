@@ -98,7 +98,7 @@ impl Manager {
         let parts = Parts { writer: opened.writer, epoch, seed, settings, clock: clock.clone() };
         let started = engine::start(parts)?;
         let processor = started.processor;
-        let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev, began));
+        let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
         let keep_keys = config.keys.cache;
         let context = jobs::Context { processor, keeper, clock, arranger, keep_keys };
         tell(&context, rolled_back).await;

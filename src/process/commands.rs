@@ -75,9 +75,10 @@ pub(super) fn carry_out(
             engine.sentry.keys = Some(health);
             Ok(Done::Nothing)
         }
-        Command::Layout { layout_rev, records } => {
+        Command::Layout { layout_rev, records, forgotten } => {
             draft.change.meta.push(("layout_rev", layout_rev.to_string()));
             draft.change.layout = records;
+            draft.change.layout_removed = forgotten;
             Ok(Done::Nothing)
         }
         Command::Condition(ManagerCondition::RolledBack { database, acknowledged }) => {

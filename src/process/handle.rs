@@ -151,6 +151,8 @@ pub enum Command {
         layout_rev: i64,
         /// All positions that are new or moved.
         records: Vec<LayoutRecord>,
+        /// Nodes and sites whose slots are free again.
+        forgotten: Vec<String>,
     },
     /// Something the manager found about itself at start.
     Condition(ManagerCondition),

@@ -192,6 +192,7 @@ fn removals_remove((mut writer, reader): Store) {
             peers_removed: vec![(AgentNo(1), String::from("wg0"), wg_key(9))],
             edges_removed: vec![edge_id(9)],
             sessions_removed: vec![[1; 32]],
+            layout_removed: vec![String::from("a:agent-1"), String::from("nowhere")],
             ..Change::default()
         }],
     );
@@ -201,6 +202,7 @@ fn removals_remove((mut writer, reader): Store) {
     assert_eq!(detail.peers, [(peer(1, 8).peer, edge_id(8))]);
     assert_eq!(writer.load_fleet().unwrap().edges, [edge(8)]);
     assert!(reader.session(&[1; 32]).unwrap().is_none());
+    assert!(writer.load_fleet().unwrap().layout.is_empty());
 
     // A reset clears first and inserts after, in one change.
     write(

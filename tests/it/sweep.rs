@@ -1,10 +1,14 @@
-//! What has had its time leaves the tables: sessions nobody presents again and tokens that expired.
+//! What has had its time leaves the tables: sessions nobody presents again, tokens that expired,
+//! and slots on the map that nobody came back to.
 
 use kattila::model::time::UnixSeconds;
 use kattila::process::handle::Command;
 use kattila::store::change::SessionRecord;
+use serde_json::{Value, json};
 
+use crate::support::fleet::{ALPHA, BETA};
 use crate::support::manager::{START, TestManager};
+use crate::support::network::Network;
 use crate::support::rows::Rows;
 
 const DAY: i64 = 86_400;
@@ -76,4 +80,60 @@ async fn a_great_many_leave_in_several_goes() {
     }
     assert_eq!(left, [250, 50, 0]);
     kattila.stop().await;
+}
+
+async fn forget(net: &Network, id: &str) {
+    let answer = net.kattila.admin().reset(&json!({ "agent_id": id, "forget": true })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// The names in the table of places.
+fn places(net: &Network) -> Vec<String> {
+    let rows = Rows::of(&net.kattila.db());
+    let name = |row: &String| row.split('"').nth(1).unwrap().to_owned();
+    rows.table("layout").iter().map(name).collect()
+}
+
+/// Where an agent is drawn.
+async fn place(net: &Network, id: &str) -> Option<(Value, Value)> {
+    let map = net.kattila.operator().topology().await;
+    let nodes = map["nodes"].as_array().unwrap();
+    let node = nodes.iter().find(|node| node["agent_id"] == id)?;
+    Some((node["x"].clone(), node["y"].clone()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_is_kept_for_a_week_and_then_given_up() {
+    let mut net = Network::start(2, &[]).await;
+    net.round().await;
+    let (alpha, beta) = (place(&net, ALPHA).await, place(&net, BETA).await);
+    assert!(alpha.is_some() && beta.is_some() && alpha != beta);
+    let all = places(&net);
+    assert_eq!(all.len(), 3, "two hosts and their site: {all:?}");
+
+    // Who is back within the week is where it was, whatever restarts there were.
+    forget(&net, BETA).await;
+    net.kattila.advance(60).await;
+    let mut net = net.restarted().await;
+    net.kattila.advance(7 * DAY).await;
+    assert_eq!(places(&net), all, "a week is not over before its last second is");
+    net.round().await;
+    assert_eq!((place(&net, ALPHA).await, place(&net, BETA).await), (alpha.clone(), beta));
+
+    forget(&net, BETA).await;
+    net.kattila.advance(60).await;
+    net.kattila.advance(7 * DAY + 1).await;
+    let left = places(&net);
+    assert!(left.len() == 2 && !left.iter().any(|name| name.contains(BETA)), "{left:?}");
+    assert_eq!(place(&net, ALPHA).await, alpha, "nothing that is there moves");
+    let net = net.restarted().await;
+    assert_eq!(place(&net, ALPHA).await, alpha);
+
+    // With the last one its site goes, too; also when the week ends while the manager is away.
+    forget(&net, ALPHA).await;
+    net.kattila.advance(60).await;
+    net.kattila.clock.set(net.kattila.clock.now().plus(8 * DAY));
+    let net = net.restarted().await;
+    assert_eq!(places(&net), [""; 0]);
+    net.kattila.stop().await;
 }
