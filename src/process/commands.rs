@@ -8,7 +8,7 @@ use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, PeerKey};
-use super::handle::{Command, CommandError, Done, ManagerCondition, ResetTarget};
+use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
 use super::{raise, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId};
 use crate::model::state::{AgentStatus, EventKind};
@@ -67,13 +67,7 @@ pub(super) fn carry_out(
         }
         Command::Keys { rows, changes, health } => {
             draft.change.keys = rows;
-            for change in changes {
-                let about = About { fleet: None, agent: None, subject: change };
-                draft.event(EventKind::KeysChanged, about, None, None);
-            }
-            raise::keys(&mut engine.fleet, &mut draft, &health);
-            engine.sentry.keys = Some(health);
-            Ok(Done::Nothing)
+            keys(engine, &mut draft, changes, health)
         }
         Command::Layout { layout_rev, records, forgotten } => {
             draft.change.meta.push(("layout_rev", layout_rev.to_string()));
@@ -87,6 +81,17 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+/// What changed in the ring, and how its source fares now.
+fn keys(engine: &mut Engine, draft: &mut Draft, changes: Vec<String>, health: KeyState) -> Outcome {
+    for change in changes {
+        let about = About { fleet: None, agent: None, subject: change };
+        draft.event(EventKind::KeysChanged, about, None, None);
+    }
+    raise::keys(&mut engine.fleet, draft, &health);
+    engine.sentry.keys = Some(health);
+    Ok(Done::Nothing)
 }
 
 #[derive(Clone, Copy)]

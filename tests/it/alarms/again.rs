@@ -15,6 +15,11 @@ use kattila::process::handle::{Command, KeyState, ManagerCondition};
 /// Beats for which what must not come back is watched.
 const LONG: u32 = 8;
 
+/// Whether both ends of a link tell of it.
+fn is_of_a_link(kind: AlarmKind) -> bool {
+    matches!(kind, AlarmKind::EdgeDown | AlarmKind::EdgeHalfConfigured)
+}
+
 /// A network in which one kind of alarm is raised, and what keeps its condition true.
 struct Scene {
     net: Network,
@@ -25,11 +30,10 @@ struct Scene {
 
 impl Scene {
     async fn raised(kind: AlarmKind) -> Self {
-        let net = match kind {
-            AlarmKind::EdgeDown | AlarmKind::EdgeHalfConfigured | AlarmKind::NetPartition => {
-                Network::start(2, &[(0, 1)]).await
-            }
-            _ => Network::start(1, &[]).await,
+        let net = if is_of_a_link(kind) || kind == AlarmKind::NetPartition {
+            Network::start(2, &[(0, 1)]).await
+        } else {
+            Network::start(1, &[]).await
         };
         let mut scene = Self { net, kind, others: Vec::new() };
         scene.net.rounds(6).await;
@@ -136,17 +140,24 @@ impl Scene {
                 }
                 net.kattila.advance(0).await;
             }
-            _ => net.round().await,
+            AlarmKind::AgentRebooted
+            | AlarmKind::IfaceDown
+            | AlarmKind::IfaceGone
+            | AlarmKind::EdgeDown
+            | AlarmKind::EdgeHalfConfigured
+            | AlarmKind::PeerUnknown
+            | AlarmKind::IngestReplay
+            | AlarmKind::IngestReplaySuspect
+            | AlarmKind::NetPartition
+            | AlarmKind::StorageRolledBack
+            | AlarmKind::SecretInReport => net.round().await,
         }
     }
 
     /// After how many beats the alarm of a condition that holds is raised: as the catalogue says,
     /// where one beat is one observation, or one of each end of a link.
     fn delay(&self, rule: &Rule) -> u32 {
-        let per_beat = match self.kind {
-            AlarmKind::EdgeDown | AlarmKind::EdgeHalfConfigured => 2,
-            _ => 1,
-        };
+        let per_beat = if is_of_a_link(self.kind) { 2 } else { 1 };
         rule.raise_count.div_ceil(per_beat) + u32::try_from(rule.raise_after_s / 30).unwrap()
     }
 

@@ -72,7 +72,7 @@ fn envelopes() -> Vec<Case> {
         members.push((name, value.to_owned()));
         object(&members)
     };
-    let deep = format!("{}{}", r#"{"a":"#.repeat(17), format!("1{}", "}".repeat(17)));
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(17), "}".repeat(17));
     let filled = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes));
     let relay = r#"{"v":2,"kind":"relay","alg":"hmac-sha256","relay_id":"r","hop":1}"#;
     vec![
