@@ -230,6 +230,8 @@ pub struct EdgeRecord {
     pub state: EdgeState,
     /// The verdict in one sentence.
     pub reason: String,
+    /// When the sentence was judged: ages in it are as of then.
+    pub judged_at: UnixSeconds,
     /// Since when the state holds.
     pub since: UnixSeconds,
     /// When the edge was first seen.
