@@ -8,8 +8,8 @@ use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, PeerKey};
-use super::handle::{Command, CommandError, Done, ManagerCondition, ResetTarget};
-use super::{keys, raise, report, tick};
+use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
+use super::{keys, raise, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId};
 use crate::model::state::{AgentStatus, EventKind};
 use crate::model::time::UnixSeconds;
@@ -61,20 +61,19 @@ pub(super) fn carry_out(
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
+        Command::Sweep => {
+            sweep::run(engine, &mut draft)?;
+            Ok(Done::Nothing)
+        }
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);
-            raise::keys(&mut engine.fleet, &mut draft, &health);
-            engine.sentry.keys = Some(health);
-            Ok(Done::Nothing)
+            judge_keys(engine, &mut draft, health)
         }
-        Command::RevokeKey { key, by } => {
-            info!(kid = %key.kid, by, "Key revoked");
-            keys::revoke(&mut draft, key, by);
-            Ok(Done::Nothing)
-        }
-        Command::Layout { layout_rev, records } => {
+        Command::RevokeKey { key, by } => Ok(keys::revoke(&mut draft, key, by)),
+        Command::Layout { layout_rev, records, forgotten } => {
             draft.change.meta.push(("layout_rev", layout_rev.to_string()));
             draft.change.layout = records;
+            draft.change.layout_removed = forgotten;
             Ok(Done::Nothing)
         }
         Command::Condition(ManagerCondition::RolledBack { database, acknowledged }) => {
@@ -83,6 +82,13 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+/// How the source of the keys fares now.
+fn judge_keys(engine: &mut Engine, draft: &mut Draft, health: KeyState) -> Outcome {
+    raise::keys(&mut engine.fleet, draft, &health);
+    engine.sentry.keys = Some(health);
+    Ok(Done::Nothing)
 }
 
 #[derive(Clone, Copy)]
@@ -182,8 +188,11 @@ fn acknowledge(
 fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Outcome {
     draft.cause = Some(by.to_owned());
     let done = engine.fleet.book.clear(alarm, by, draft.now);
-    let step = done.map_err(|_not_open| CommandError::AlarmNotFound)?;
-    raise::take(draft, step);
+    for step in done.map_err(|_not_open| CommandError::AlarmNotFound)? {
+        raise::take(draft, Some(step));
+    }
+    // The graph is looked at when it changes; whether it is in one piece must be told again now.
+    draft.effects.graph = true;
     Ok(Done::Nothing)
 }
 

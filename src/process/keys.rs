@@ -1,7 +1,10 @@
 //! Key records on their way to storage, and what becomes of keys as events. Which keys there are
 //! is decided in `keys`.
 
+use tracing::info;
+
 use super::draft::{About, Draft};
+use super::handle::Done;
 use crate::keys::policy::KeyChangeKind;
 use crate::keys::ring::StoredKey;
 use crate::model::state::EventKind;
@@ -17,10 +20,12 @@ pub(super) fn record(draft: &mut Draft, rows: Vec<StoredKey>, changes: Vec<Strin
 }
 
 /// Stores that a person withdrew a key, and who.
-pub(super) fn revoke(draft: &mut Draft, key: StoredKey, by: String) {
+pub(super) fn revoke(draft: &mut Draft, key: StoredKey, by: String) -> Done {
+    info!(kid = %key.kid, by, "Key revoked");
     let change = format!("{} {}", key.kid, KeyChangeKind::Revoked.as_str());
     draft.cause = Some(by);
     record(draft, vec![key], vec![change]);
+    Done::Nothing
 }
 
 fn row_of(key: StoredKey) -> KeyRecord {

@@ -25,4 +25,5 @@ mod rows;
 pub mod sections;
 mod show;
 mod suspect;
+mod sweep;
 mod tick;
