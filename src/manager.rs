@@ -23,6 +23,7 @@ use crate::http::tls::{self, TlsError};
 use crate::jobs;
 use crate::jobs::arrange::Arranger;
 use crate::keys::keeper::Keeper;
+use crate::keys::ring::StoredKey;
 use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::state::EventKind;
@@ -295,8 +296,14 @@ async fn first_token(
 
 fn keeper(config: &Config, reader: &dyn Reader) -> Result<Keeper, StartError> {
     let source = config.keys.source.clone();
-    let known = if config.keys.cache { reader.keys()? } else { Vec::new() };
-    Ok(Keeper::new(source, known.into_iter().map(jobs::keys::stored_of).collect()))
+    let known = reader.keys()?.into_iter().map(jobs::keys::stored_of);
+    let known = if config.keys.cache {
+        known.collect()
+    } else {
+        // Revoked keys stay away, but none of those kept before is used.
+        known.filter(StoredKey::is_revoked).map(StoredKey::without_bytes).collect()
+    };
+    Ok(Keeper::with_grace(source, known, i64::from(config.keys.grace)))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -145,7 +145,9 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::EnrollmentClosed
         | ErrorCode::PendingApproval
         | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-        ErrorCode::NotFound | ErrorCode::AgentNotFound => StatusCode::NOT_FOUND,
+        ErrorCode::NotFound | ErrorCode::AgentNotFound | ErrorCode::KeyNotFound => {
+            StatusCode::NOT_FOUND
+        }
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::NonceReplayed
@@ -277,7 +279,7 @@ mod tests {
                 "forbidden",
             ],
         ),
-        (404, &["not_found", "agent_not_found"]),
+        (404, &["not_found", "agent_not_found", "key_not_found"]),
         (405, &["method_not_allowed"]),
         (408, &["request_timeout"]),
         (409, &["nonce_replayed", "tick_replayed", "identity_conflict", "conflict"]),

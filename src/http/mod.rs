@@ -14,6 +14,7 @@ pub mod body;
 pub mod error;
 pub mod headers;
 pub mod health;
+pub mod keys;
 pub mod metrics;
 pub mod observe;
 pub mod openapi;

@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::pages::{act, look};
 use super::sources::Sources;
 use super::state::AppState;
-use super::{admin, agents, assets, health, openapi, operators, sse};
+use super::{admin, agents, assets, health, keys, openapi, operators, sse};
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -82,12 +82,14 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/reports", VIEWER, get(reports::list)),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
+        route("GET", "/api/v1/keys", VIEWER, get(keys::list)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
         // Admins.
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
+        route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
@@ -116,6 +118,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/alarms/{id}/clear", OPERATOR, post(act::clear)),
         route("POST", "/agents/{id}/approve", ADMIN, post(act::approve)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
+        route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
     ]
 }
 

@@ -104,6 +104,7 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/refusals" => {
             ("What was refused lately, newest first", REFUSAL_QUERY, list(&things::refusal()))
         }
+        "/api/v1/keys" => ("The key ring, by key ids", none, value(&things::keys())),
         "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&things::event())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,
@@ -125,6 +126,7 @@ fn taking(path: &str) -> Option<Sample> {
         }
         "/api/v1/alarms/{id}/clear" => ("Clear an alarm by hand", None, value(&OK)),
         "/api/v1/agents/{id}/approve" => ("Let a pending agent in", None, value(&OK)),
+        "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
         "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
             "Clear the topology state of one agent, of a fleet, or of all",

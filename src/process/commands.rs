@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{raise, report, sweep, tick};
+use super::{keys, raise, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId};
 use crate::model::state::{AgentStatus, EventKind};
 use crate::model::time::UnixSeconds;
@@ -66,9 +66,10 @@ pub(super) fn carry_out(
             Ok(Done::Nothing)
         }
         Command::Keys { rows, changes, health } => {
-            draft.change.keys = rows;
-            keys(engine, &mut draft, changes, health)
+            keys::record(&mut draft, rows, changes);
+            judge_keys(engine, &mut draft, health)
         }
+        Command::RevokeKey { key, by } => Ok(keys::revoke(&mut draft, key, by)),
         Command::Layout { layout_rev, records, forgotten } => {
             draft.change.meta.push(("layout_rev", layout_rev.to_string()));
             draft.change.layout = records;
@@ -83,12 +84,8 @@ pub(super) fn carry_out(
     Ok((draft, outcome))
 }
 
-/// What changed in the ring, and how its source fares now.
-fn keys(engine: &mut Engine, draft: &mut Draft, changes: Vec<String>, health: KeyState) -> Outcome {
-    for change in changes {
-        let about = About { fleet: None, agent: None, subject: change };
-        draft.event(EventKind::KeysChanged, about, None, None);
-    }
+/// How the source of the keys fares now.
+fn judge_keys(engine: &mut Engine, draft: &mut Draft, health: KeyState) -> Outcome {
     raise::keys(&mut engine.fleet, draft, &health);
     engine.sentry.keys = Some(health);
     Ok(Done::Nothing)

@@ -14,11 +14,12 @@ use super::board::Board;
 use super::refusals::{Refusal, Refusals};
 use super::sections::{interfaces_hash, peers_hash, routes_hash};
 use crate::clock::Clock;
+use crate::keys::ring::StoredKey;
 use crate::model::id::{AgentId, AlarmId, FleetId, Kid, ReportId};
 use crate::model::report::ReportData;
-use crate::model::state::{AgentStatus, CanonForm, EventKind, Scheme};
+use crate::model::state::{AgentStatus, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
-use crate::store::change::{KeyRecord, LayoutRecord, SessionRecord};
+use crate::store::change::{LayoutRecord, SessionRecord};
 use crate::verify::rejection::Rejection;
 use crate::verify::{Announcement, Verified};
 use crate::wire::data::DataInvalid;
@@ -138,12 +139,19 @@ pub enum Command {
     Sweep,
     /// The key ring changed or was asked for.
     Keys {
-        /// Rows to store.
-        rows: Vec<KeyRecord>,
+        /// Records to store.
+        rows: Vec<StoredKey>,
         /// What changed, by key id, for the history.
         changes: Vec<String>,
         /// State of the source.
         health: KeyState,
+    },
+    /// Withdraw a key for good.
+    RevokeKey {
+        /// Its record, as revoked.
+        key: StoredKey,
+        /// Who.
+        by: String,
     },
     /// New positions.
     Layout {
@@ -171,8 +179,12 @@ pub struct KeyState {
     pub interval: i64,
     /// What is wrong now, without key material.
     pub problem: Option<String>,
-    /// Whether the source holds something it should not.
-    pub unexpected: Option<String>,
+    /// Since when no attempt has succeeded.
+    pub failing_since: Option<UnixSeconds>,
+    /// Whether the source has said several times in a row that there is no key.
+    pub missing: bool,
+    /// What the source holds that it should not, and how bad that is.
+    pub unexpected: Option<(Severity, String)>,
 }
 
 /// A condition of the manager itself.

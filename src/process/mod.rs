@@ -15,6 +15,7 @@ pub mod engine;
 mod enroll;
 mod fleet;
 pub mod handle;
+mod keys;
 mod load;
 mod order;
 mod raise;

@@ -44,7 +44,7 @@ pub struct Change {
     pub alarms: Vec<AlarmRecord>,
     /// Facts to append to the history.
     pub events: Vec<NewEvent>,
-    /// Pre-shared keys to insert or update.
+    /// Pre-shared keys to insert or update. One that is stored as revoked stays so.
     pub keys: Vec<KeyRecord>,
     /// Positions on the map to insert or update.
     pub layout: Vec<LayoutRecord>,

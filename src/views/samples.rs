@@ -9,7 +9,7 @@ use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
 };
 use crate::model::time::UnixSeconds;
-use crate::store::change::{AgentRecord, AlarmRecord, KeyRecord};
+use crate::store::change::{AgentRecord, AlarmRecord};
 use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
 
@@ -18,7 +18,7 @@ use super::map::GettingStarted;
 use super::names::Names;
 use super::page::{Nav, PageContext, Theme};
 use super::reports::RefusalItem;
-use super::settings::{KeySourceItem, SettingItem};
+use super::settings::{KeyLine, KeySourceItem, SettingItem, Stake};
 
 const NOW: UnixSeconds = UnixSeconds(1_795_226_400);
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -240,18 +240,19 @@ pub(super) fn refusals() -> Vec<RefusalItem> {
     }]
 }
 
-pub(super) fn keys() -> Vec<KeyRecord> {
-    vec![KeyRecord {
-        kid: "45819852fbdfc69a".parse().expect("a kid"),
-        secret: b"do-not-show-this".to_vec().into(),
-        source: "dns".to_owned(),
+pub(super) fn keys() -> Vec<KeyLine> {
+    vec![KeyLine {
+        kid: "45819852fbdfc69a".to_owned(),
+        state: "current",
+        source: "dns",
         first_seen: NOW.minus(86_400),
         last_seen: NOW.minus(20),
-        state: "current".to_owned(),
-        seq: None,
-        nbf: None,
-        exp: None,
-        left_at: None,
+        stake: Stake {
+            agents: 4,
+            named: vec!["hel-gw1".to_owned(), "oul-gw2".to_owned()],
+            usable: true,
+            last: true,
+        },
     }]
 }
 
@@ -263,6 +264,7 @@ pub(super) fn key_source() -> KeySourceItem {
         last_read_at: Some(NOW.minus(20)),
         next_read_at: Some(NOW.plus(280)),
         dnssec: Some("not signed".to_owned()),
+        notices: vec!["a key is shorter than it should be".to_owned()],
     }
 }
 
@@ -357,8 +359,7 @@ fn every_page() -> Vec<(&'static str, String)> {
     let report = super::report::page(&of("Report 4", Nav::Reports), &stored);
     let events_page = super::events::page(&of("Events", Nav::Events), &events(), None, 100);
     let settings_ctx = of("Settings", Nav::Settings);
-    let settings_page =
-        super::settings::page(&settings_ctx, &key_source(), &keys(), |_| 4, &settings());
+    let settings_page = super::settings::page(&settings_ctx, &key_source(), &keys(), &settings());
     let mut pages = pages_of_the_network();
     pages.extend([
         ("reports", super::reports::page(&reports_ctx, &reports(), &refusals(), None, 100)),

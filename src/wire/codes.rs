@@ -70,6 +70,8 @@ codes!(
     NotFound = "not_found", "There is nothing here";
     /// 404: no such agent.
     AgentNotFound = "agent_not_found", "There is no such agent";
+    /// 404: no such key.
+    KeyNotFound = "key_not_found", "There is no such key";
     /// 405: the address exists, this method does not.
     MethodNotAllowed = "method_not_allowed", "This method is not allowed here";
     /// 408: the request took too long to arrive.

@@ -23,6 +23,7 @@ mod recorded;
 mod reject;
 mod replay;
 mod reset;
+mod revoke;
 mod rotate;
 mod shell_agent;
 mod store_contract;

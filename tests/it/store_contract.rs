@@ -490,6 +490,14 @@ fn keys_sessions_and_notes((mut writer, reader): Store) {
     assert_eq!(reader.session(&[1; 32]).unwrap(), Some(session(1)));
     over_sessions(&mut *writer);
 
+    for state in ["revoked", "current"] {
+        let keys = vec![key("45819852fbdfc69a", state)];
+        write(&mut *writer, &[Change { keys, ..Change::default() }]);
+        let keys = reader.keys().unwrap();
+        let old = keys.iter().find(|key| key.kid.as_str() == "45819852fbdfc69a").unwrap();
+        assert_eq!(old.state, "revoked", "a revocation is not taken back");
+    }
+
     writer.begin().unwrap();
     let own = Change { meta: vec![("store.commit_seq", String::from("0"))], ..Change::default() };
     assert!(matches!(writer.record(&own), Err(StoreError::Constraint(_))));

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::config::explain;
 use crate::http::error::ApiError;
+use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
 use crate::http::params::{Id, Params};
 use crate::http::present;
@@ -25,7 +26,7 @@ use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
 use crate::views::reports::RefusalItem;
-use crate::views::settings::{KeySourceItem, SettingItem};
+use crate::views::settings::{KeyLine, KeySourceItem, SettingItem, Stake};
 use crate::wire::codes::ErrorCode;
 
 use super::{Reader, html};
@@ -262,17 +263,30 @@ pub async fn events(
 /// `GET /settings`.
 pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Settings", Nav::Settings);
-    let keys = state.read(|store| store.keys()).await?;
-    let mut used: HashMap<String, usize> = HashMap::new();
-    for kid in state.processor.agents().into_iter().filter_map(|agent| agent.kid) {
-        *used.entry(kid.to_string()).or_default() += 1;
-    }
-    let used_by = |kid: &str| used.get(kid).copied().unwrap_or_default();
+    let ring = keys::view(&state).keys;
+    let usable = ring.iter().filter(|key| key.usable).count();
+    let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
     let items: Vec<_> = explain::lines(&state.config)
         .into_iter()
         .map(|(name, meaning)| SettingItem { name: name.to_owned(), meaning })
         .collect();
-    html(views::settings::page(&context, &key_source(&state), &keys, used_by, &items))
+    html(views::settings::page(&context, &key_source(&state), &keys, &items))
+}
+
+fn key_line(key: &KeyView, usable: usize) -> KeyLine {
+    KeyLine {
+        kid: key.kid.to_string(),
+        state: key.state,
+        source: key.source,
+        first_seen: key.first_seen,
+        last_seen: key.last_seen,
+        stake: Stake {
+            agents: key.agents,
+            named: key.agent_ids.iter().map(ToString::to_string).collect(),
+            usable: key.usable,
+            last: key.usable && usable == 1,
+        },
+    }
 }
 
 fn key_source(state: &AppState) -> KeySourceItem {
@@ -290,5 +304,6 @@ fn key_source(state: &AppState) -> KeySourceItem {
         last_read_at: health.last_success,
         next_read_at: health.next_attempt,
         dnssec: health.secure.map(dnssec),
+        notices: [health.unexpected, health.advice].concat(),
     }
 }

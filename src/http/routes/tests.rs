@@ -36,6 +36,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/alarms/{id}"),
             ("GET", "/api/v1/reports"),
             ("GET", "/api/v1/reports/{id}"),
+            ("GET", "/api/v1/keys"),
             ("GET", "/api/v1/refusals"),
             ("GET", "/api/v1/events"),
             ("GET", "/api/v1/openapi.json"),
@@ -68,8 +69,10 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/api/v1/agents/{id}/approve"),
             ("POST", "/api/v1/tokens"),
             ("POST", "/status/admin/reset"),
+            ("POST", "/api/v1/keys/{id}/revoke"),
             ("POST", "/agents/{id}/approve"),
             ("POST", "/agents/{id}/reset"),
+            ("POST", "/settings/keys/{id}/revoke"),
         ],
     ),
 ];

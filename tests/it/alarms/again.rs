@@ -112,7 +112,10 @@ impl Scene {
             last_success: None,
             interval: 30,
             problem: (self.kind == AlarmKind::DnsPskStale).then(|| "timed out".to_owned()),
-            unexpected: (self.kind == AlarmKind::DnsPskUnexpected).then(|| "garbage".to_owned()),
+            unexpected: (self.kind == AlarmKind::DnsPskUnexpected)
+                .then(|| (kattila::model::state::Severity::Critical, "garbage".to_owned())),
+            failing_since: None,
+            missing: false,
         };
         let command = Command::Keys { rows: Vec::new(), changes: Vec::new(), health };
         self.net.kattila.manager().processor().command(command).await.unwrap();
