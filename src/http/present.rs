@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::model::id::AgentId;
+use crate::model::id::{AgentId, ReportId};
 use crate::model::report::ReportData;
 use crate::process::board::Board;
 use crate::store::row::{AgentDetail, ReportFilter, ReportSummary, StoredReport};
@@ -17,9 +17,28 @@ const LOOKED_AT: usize = 20;
 
 /// The agent's stored report that tells of the latest moment.
 pub fn last_report(store: &dyn Reader, id: &AgentId) -> Result<Option<StoredReport>, StoreError> {
-    let filter = ReportFilter { agent: Some(id.clone()), before: None, limit: LOOKED_AT };
-    let newest = store.reports(&filter)?.into_iter().reduce(newer);
-    newest.map_or(Ok(None), |newest| store.report(newest.id))
+    let latest =
+        ReportFilter { agent: Some(id.clone()), limit: LOOKED_AT, ..ReportFilter::default() };
+    let newest = summaries(store, &latest)?.into_iter().reduce(newer);
+    newest.map_or(Ok(None), |newest| whole(store, newest.id))
+}
+
+/// Stored reports without their envelopes.
+pub fn summaries(
+    store: &dyn Reader,
+    filter: &ReportFilter,
+) -> Result<Vec<ReportSummary>, StoreError> {
+    Ok(store.reports(filter)?.into_iter().map(|row| row.summary).collect())
+}
+
+/// One stored report with its envelope.
+pub fn whole(store: &dyn Reader, id: ReportId) -> Result<Option<StoredReport>, StoreError> {
+    match store.reports(&ReportFilter::whole(id))?.pop() {
+        Some(report) if report.envelope.is_empty() => {
+            Err(StoreError::Damaged(format!("the envelope of report {id}")))
+        }
+        found => Ok(found),
+    }
 }
 
 /// Which of two reports tells of the later moment; `last` arrived after `earlier`. It was

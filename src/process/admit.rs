@@ -19,7 +19,7 @@ use crate::model::report::ReportData;
 use crate::model::state::{AgentStatus, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::row::ReplayRow;
+use crate::store::row::{Earlier, EarlierReport};
 use crate::verify::rate::Bucket;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
@@ -178,7 +178,7 @@ fn replayed(
     let last_tick = engine.fleet.agents.get(&no).and_then(|agent| agent.record.last_tick);
     let writer = &mut engine.writer;
     let load = |since: UnixSeconds| -> Result<History, StoreError> {
-        let rows = writer.replay_rows(no, since)?;
+        let rows = writer.earlier(no, &Earlier::Since(since))?;
         Ok(History { rows: rows.into_iter().map(spent_row).collect(), last_tick })
     };
     let agent = verified.agent_id();
@@ -186,7 +186,7 @@ fn replayed(
     if judgement == Judgement::Fresh {
         return Ok(None);
     }
-    let rows = engine.writer.replay_rows(no, since)?;
+    let rows = engine.writer.earlier(no, &Earlier::Since(since))?;
     let twin = rows.iter().rev().find(|row| row.nonce == verified.nonce());
     let differs = twin.is_some_and(|row| row.data_sha256 != *verified.data_sha256());
     if differs && judgement != Judgement::Full {
@@ -221,14 +221,14 @@ fn replayed(
 }
 
 /// Everything that version 2 signs is the same.
-fn same_bytes(row: &ReplayRow, verified: &Verified) -> bool {
+fn same_bytes(row: &EarlierReport, verified: &Verified) -> bool {
     row.tick == verified.tick()
         && row.nonce == verified.nonce()
         && row.timestamp == verified.timestamp()
         && row.data_sha256 == *verified.data_sha256()
 }
 
-fn spent_row(row: ReplayRow) -> SpentRow {
+fn spent_row(row: EarlierReport) -> SpentRow {
     SpentRow {
         nonce: row.nonce,
         timestamp: row.timestamp,
@@ -287,7 +287,8 @@ fn late(
     let Some(agent) = engine.fleet.agents.get_mut(&no) else { return Ok(false) };
     let order = match &mut agent.order {
         Some(order) => order,
-        empty => empty.insert(Order::after(&engine.writer.replay_rows(no, since)?, &patience)),
+        empty => empty
+            .insert(Order::after(&engine.writer.earlier(no, &Earlier::Since(since))?, &patience)),
     };
     let (signed_at, tick) = (verified.timestamp(), verified.tick());
     Ok(order.take(Made { measured_at, signed_at, tick }, &patience))

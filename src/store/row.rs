@@ -53,12 +53,31 @@ pub struct AgentDetail {
     pub peers: Vec<(Peer, EdgeId)>,
 }
 
-/// What one earlier report spent, for the replay memory.
+/// Which of an agent's earlier reports to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// Those received at or after this time, newest last: the agent's replay memory. At most
+    /// the newest 4,096 of them.
+    Since(UnixSeconds),
+    /// The last ones under version 1, at most this many, newest last.
+    LastV1(usize),
+    /// The one under version 1 that last carried the same content.
+    SameV1Body {
+        /// SHA-256 of `data`: it is the same under either of them.
+        digests: [[u8; 32]; 2],
+        /// The time inside `data`.
+        collected_at: Option<UnixSeconds>,
+        /// Only if it was received at or after this time.
+        since: UnixSeconds,
+    },
+}
+
+/// What is remembered of an earlier report of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplayRow {
+pub struct EarlierReport {
     /// The report.
     pub id: ReportId,
-    /// Its nonce.
+    /// The nonce it spent.
     pub nonce: String,
     /// When it was signed.
     pub timestamp: UnixSeconds,
@@ -72,26 +91,33 @@ pub struct ReplayRow {
     pub data_sha256: [u8; 32],
 }
 
-/// What the reports table remembers of a version 1 body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyRow {
-    /// SHA-256 of its `data`.
-    pub data_sha256: [u8; 32],
-    /// The time inside it.
-    pub collected_at: Option<UnixSeconds>,
-    /// When it was accepted.
-    pub received_at: UnixSeconds,
-}
-
 /// Which reports to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ReportFilter {
+    /// Only this one.
+    pub id: Option<ReportId>,
     /// Only of this agent.
     pub agent: Option<AgentId>,
     /// Only before this report.
     pub before: Option<ReportId>,
+    /// Only after this report; the list is then oldest first.
+    pub after: Option<ReportId>,
+    /// Whether their envelopes come along. They are most of what a report weighs.
+    pub envelopes: bool,
     /// At most this many.
     pub limit: usize,
+}
+
+impl ReportFilter {
+    /// One report with its envelope.
+    pub fn whole(id: ReportId) -> Self {
+        Self { id: Some(id), envelopes: true, limit: 1, ..Self::default() }
+    }
+
+    /// The next reports after one, oldest first, with their envelopes.
+    pub fn onwards(after: ReportId, limit: usize) -> Self {
+        Self { after: Some(after), envelopes: true, limit, ..Self::default() }
+    }
 }
 
 /// A stored report without its envelope.
@@ -129,17 +155,15 @@ pub struct ReportSummary {
     pub envelope_bytes: u64,
 }
 
-/// A stored report with its envelope.
+/// A stored report.
 #[derive(Debug, Clone)]
 pub struct StoredReport {
     /// What is known about it.
     pub summary: ReportSummary,
-    /// The envelope as verified, secrets removed.
+    /// The envelope as verified, secrets removed. Empty if it was not asked for, and if its
+    /// stored form is damaged: what stands around a damaged one can still be read.
     pub envelope: Vec<u8>,
 }
-
-/// A stored report as `kattila verify` needs it.
-pub type AuditRow = StoredReport;
 
 /// Which events to list; oldest first.
 #[derive(Debug, Clone, Default)]
@@ -186,6 +210,8 @@ pub struct EventRow {
 /// Which alarms to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct AlarmFilter {
+    /// Only this one, in whatever state it is, pending included.
+    pub id: Option<AlarmId>,
     /// Only cleared ones; otherwise only active, acknowledged and returned ones.
     pub cleared: bool,
     /// Only raised, or cleared, at or after this time.
@@ -196,6 +222,13 @@ pub struct AlarmFilter {
     pub before: Option<AlarmId>,
     /// At most this many.
     pub limit: usize,
+}
+
+impl AlarmFilter {
+    /// One alarm.
+    pub fn one(id: AlarmId) -> Self {
+        Self { id: Some(id), limit: 1, ..Self::default() }
+    }
 }
 
 /// An alarm with its agent's name.
@@ -214,7 +247,7 @@ pub type KeyRow = KeyRecord;
 pub type SessionRow = SessionRecord;
 
 /// Sizes and counts.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreStats {
     /// Database file size in bytes.
     pub db_bytes: u64,
@@ -224,6 +257,8 @@ pub struct StoreStats {
     pub reports: u64,
     /// Events.
     pub events: u64,
+    /// The last event's number, for a stream that starts now; 0 before the first.
+    pub last_event: EventId,
     /// Schema version.
     pub schema_version: u32,
 }

@@ -7,13 +7,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::Poll;
 
 use kattila::clock::Clock;
-use kattila::model::id::{AgentNo, ReportId};
+use kattila::model::id::AgentNo;
 use kattila::model::report::{Interface, Route};
 use kattila::model::time::UnixSeconds;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
-use kattila::store::change::{Change, DynamicState};
-use kattila::store::row::{BodyRow, FleetSnapshot, ReplayRow};
+use kattila::store::change::Change;
+use kattila::store::row::{Earlier, EarlierReport, FleetSnapshot};
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
@@ -110,34 +110,12 @@ impl Writer for Gated {
         self.writer.sections(agent)
     }
 
-    fn replay_rows(
+    fn earlier(
         &mut self,
         agent: AgentNo,
-        since: UnixSeconds,
-    ) -> Result<Vec<ReplayRow>, StoreError> {
-        self.writer.replay_rows(agent, since)
-    }
-
-    fn last_bodies(&mut self, agent: AgentNo, limit: usize) -> Result<Vec<BodyRow>, StoreError> {
-        self.writer.last_bodies(agent, limit)
-    }
-
-    fn body_taken(
-        &mut self,
-        agent: AgentNo,
-        digests: [[u8; 32]; 2],
-        collected_at: Option<UnixSeconds>,
-        since: UnixSeconds,
-    ) -> Result<Option<UnixSeconds>, StoreError> {
-        self.writer.body_taken(agent, digests, collected_at, since)
-    }
-
-    fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {
-        self.writer.flush(state, upto)
-    }
-
-    fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
-        self.writer.checkpoint(truncate)
+        which: &Earlier,
+    ) -> Result<Vec<EarlierReport>, StoreError> {
+        self.writer.earlier(agent, which)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 pub(super) mod agents;
 pub(super) mod alarms;
-pub(super) mod bodies;
+pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;
 pub(super) mod interfaces;

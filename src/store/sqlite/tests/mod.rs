@@ -17,8 +17,8 @@ use crate::model::hex;
 use crate::model::id::{AgentNo, FleetId, ReportId};
 use crate::model::state::{AgentStatus, CanonForm, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
-use crate::store::change::{AgentRecord, Change, DynamicState, NewEvent, NewReport};
-use crate::store::row::EventFilter;
+use crate::store::change::{AgentRecord, Change, NewEvent, NewReport};
+use crate::store::row::{Earlier, EventFilter, ReportFilter};
 use crate::store::{Reader as _, StoreError, Writer as _};
 
 const T: UnixSeconds = UnixSeconds(1_795_000_000);
