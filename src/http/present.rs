@@ -1,15 +1,11 @@
 //! An agent as of its last report. What moves with every report is not written to the agent's
 //! rows: it is in the stored report itself, and for links on the board.
 
-use std::ops::Range;
-
 use crate::model::id::{AgentId, ReportId};
-use crate::model::report::ReportData;
 use crate::process::board::Board;
 use crate::store::row::{AgentDetail, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
 use crate::wire::data;
-use crate::wire::envelope::{DataV2, Envelope, HeadV1, HeadV2, parse};
 
 /// Reports among which the newest is looked for: history that a host sends after it arrives in
 /// between.
@@ -53,7 +49,9 @@ fn newer(last: ReportSummary, earlier: ReportSummary) -> ReportSummary {
 
 /// Puts the moving values of the last report and of the board into what was stored.
 pub fn bring_up_to_date(detail: &mut AgentDetail, last: Option<&StoredReport>, board: &Board) {
-    if let Some(said) = last.filter(|last| tells_of_now(last)).and_then(read) {
+    if let Some(said) =
+        last.filter(|last| tells_of_now(last)).and_then(|last| data::stored(&last.envelope))
+    {
         detail.agent.uptime_seconds = said.uptime_seconds;
         detail.agent.load = said.load;
         for now in said.interfaces.into_iter().flatten() {
@@ -82,15 +80,4 @@ const KEPT_BACK_S: i64 = 100;
 fn tells_of_now(report: &StoredReport) -> bool {
     let summary = &report.summary;
     summary.collected_at.is_none_or(|at| summary.timestamp.since(at) <= KEPT_BACK_S)
-}
-
-fn read(report: &StoredReport) -> Option<ReportData> {
-    let inside = |range: &Range<usize>| report.envelope.get(range.clone());
-    let envelope = parse(&report.envelope).ok()?;
-    let said = match &envelope {
-        Envelope::V1(HeadV1 { data, .. })
-        | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => inside(data)?,
-        Envelope::V2(HeadV2 { data: DataV2::Decoded(data), .. }) => data,
-    };
-    data::parse(said).ok()
 }

@@ -95,6 +95,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         bucket: None,
         bodies: None,
         order: None,
+        history_ahead: false,
         interfaces: Vec::new(),
         claims: Claims::new(),
         works: BTreeMap::new(),

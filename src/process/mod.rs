@@ -15,6 +15,8 @@ pub mod engine;
 mod enroll;
 mod fleet;
 pub mod handle;
+mod history;
+mod late;
 mod load;
 mod order;
 mod raise;

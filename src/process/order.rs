@@ -5,7 +5,7 @@
 
 use crate::alarms::rules::agent::{Patience, is_late};
 use crate::model::time::UnixSeconds;
-use crate::store::row::EarlierReport;
+use crate::store::earlier::EarlierReport;
 
 /// When a report was made, on its host's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,7 @@ pub(super) struct Made {
 
 impl Made {
     fn of(row: &EarlierReport) -> Self {
-        let measured_at = row.collected_at.unwrap_or(row.timestamp);
-        Self { measured_at, signed_at: row.timestamp, tick: row.tick }
+        Self { measured_at: row.measured_at(), signed_at: row.timestamp, tick: row.tick }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::id::{AgentNo, FleetId};
 use crate::model::report::ReportData;
 use crate::model::state::Scheme;
 use crate::store::StoreError;
-use crate::store::row::Earlier;
+use crate::store::earlier::Earlier;
 use crate::verify::Verified;
 use crate::verify::bodies::{Bodies, Body, HABIT, LOOK_BACK_S, Suspicion};
 use crate::verify::rejection::Rejection;
@@ -48,7 +48,7 @@ pub(super) fn look(
         // Under the forms tried for version 1 the same signed content may come spaced anew.
         let digests = [*verified.data_sha256(), *verified.signed_sha256()];
         let same = Earlier::SameV1Body { digests, collected_at: data.collected_at, since };
-        let Some(first) = engine.writer.earlier(no, &same)?.pop() else { return Ok(None) };
+        let Some(first) = engine.writer.earlier(no, &same)?.reports.pop() else { return Ok(None) };
         Rejection::BodyRepeated { agent: agent.clone(), accepted_at: first.received_at }
     } else {
         return Ok(None);
@@ -89,7 +89,7 @@ fn remembered(engine: &mut Engine, no: AgentNo) -> Result<Bodies, StoreError> {
         return Ok(bodies.as_ref().clone());
     }
     let mut bodies = Bodies::default();
-    for row in engine.writer.earlier(no, &Earlier::LastV1(HABIT))? {
+    for row in engine.writer.earlier(no, &Earlier::LastV1(HABIT))?.reports {
         let (data_sha256, collected_at) = (row.data_sha256, row.collected_at);
         bodies.note(&Body { data_sha256, collected_at, received_at: row.received_at }, max_skew);
     }

@@ -70,7 +70,7 @@ impl Change {
     /// Whether there is nothing to write but the audit row: the report of a host on which
     /// nothing changed.
     pub fn is_only_report(&self) -> bool {
-        self.report.is_some() && self.leaves_the_rest()
+        self.report.as_ref().is_some_and(|report| !report.late) && self.leaves_the_rest()
     }
 
     fn leaves_the_rest(&self) -> bool {
@@ -205,7 +205,13 @@ pub struct NewReport {
     pub relay_path: Vec<AgentId>,
     /// Address the request came from.
     pub source: Option<IpAddr>,
+    /// Whether it told of the past when it came.
+    pub late: bool,
 }
+
+/// The cause of events that a late report proves: they happened at one time and were learnt at
+/// another.
+pub const LEARNT_LATER: &str = "learnt later";
 
 /// A WireGuard peer of an agent, tied to the edge it is an end of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -316,7 +322,7 @@ pub struct NewEvent {
     pub after: Option<serde_json::Value>,
     /// The report that proves it, where one does.
     pub report: Option<ReportId>,
-    /// Who or what caused it, where that is not a report.
+    /// Who or what caused it, where that is not a report; [`LEARNT_LATER`] if a late one does.
     pub cause: Option<String>,
 }
 

@@ -6,6 +6,7 @@
 //! second implementation must pass `tests/it/store_contract.rs` unchanged.
 
 pub mod change;
+pub mod earlier;
 pub mod flush;
 pub mod row;
 pub mod sqlite;
@@ -18,9 +19,10 @@ use crate::model::id::{AgentId, AgentNo};
 use crate::model::report::{Interface, Route};
 
 use change::Change;
+use earlier::{Earlier, Known};
 use row::{
-    AgentDetail, AlarmFilter, AlarmRow, Earlier, EarlierReport, EventFilter, EventRow,
-    FleetSnapshot, KeyRow, ReportFilter, SessionRow, StoreStats, StoredReport,
+    AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, FleetSnapshot, KeyRow, ReportFilter,
+    SessionRow, StoreStats, StoredReport,
 };
 
 /// Why storage did not do what was asked. Carries no secrets and no SQL.
@@ -82,12 +84,9 @@ pub trait Writer: Send {
     /// batch's own changes included.
     fn sections(&mut self, agent: AgentNo) -> Result<(Vec<Interface>, Vec<Route>), StoreError>;
 
-    /// Reports that the agent has sent before, the batch's own included.
-    fn earlier(
-        &mut self,
-        agent: AgentNo,
-        which: &Earlier,
-    ) -> Result<Vec<EarlierReport>, StoreError>;
+    /// What is known of the agent's past: reports that it has sent before, and what has been
+    /// said of its links; the batch's own included.
+    fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError>;
 
     /// Ends an orderly run: what is committed needs no further work, and the next start knows
     /// that nothing needs a check. An open batch is forgotten.

@@ -53,44 +53,6 @@ pub struct AgentDetail {
     pub peers: Vec<(Peer, EdgeId)>,
 }
 
-/// Which of an agent's earlier reports to look for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Earlier {
-    /// Those received at or after this time, newest last: the agent's replay memory. At most
-    /// the newest 4,096 of them.
-    Since(UnixSeconds),
-    /// The last ones under version 1, at most this many, newest last.
-    LastV1(usize),
-    /// The one under version 1 that last carried the same content.
-    SameV1Body {
-        /// SHA-256 of `data`: it is the same under either of them.
-        digests: [[u8; 32]; 2],
-        /// The time inside `data`.
-        collected_at: Option<UnixSeconds>,
-        /// Only if it was received at or after this time.
-        since: UnixSeconds,
-    },
-}
-
-/// What is remembered of an earlier report of an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EarlierReport {
-    /// The report.
-    pub id: ReportId,
-    /// The nonce it spent.
-    pub nonce: String,
-    /// When it was signed.
-    pub timestamp: UnixSeconds,
-    /// When its values were read, if it told that.
-    pub collected_at: Option<UnixSeconds>,
-    /// When it was accepted.
-    pub received_at: UnixSeconds,
-    /// Its tick.
-    pub tick: Option<i64>,
-    /// SHA-256 of its `data`.
-    pub data_sha256: [u8; 32],
-}
-
 /// Which reports to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ReportFilter {

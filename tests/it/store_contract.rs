@@ -6,9 +6,10 @@ use std::sync::Arc;
 use kattila::model::id::{AgentNo, AlarmId, EventId, ReportId};
 use kattila::model::state::{AgentStatus, AlarmState, EventKind};
 use kattila::model::time::UnixSeconds;
-use kattila::store::change::{Change, NewReport};
+use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
+use kattila::store::earlier::{Earlier, EdgePast};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
-use kattila::store::row::{AlarmFilter, Earlier, EventFilter, FleetSnapshot, ReportFilter};
+use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
 
@@ -45,6 +46,8 @@ fn suite(make: impl Fn() -> Store) {
     flushed_values_come_back(make());
     replay_memory_is_exact(make());
     bodies_are_known_again(make());
+    neighbours_in_time_are_found(make());
+    the_past_of_links_is_found(make());
     reports_are_paged(make());
     events_are_paged(make());
     alarms_are_filtered(make());
@@ -320,7 +323,7 @@ fn replay_memory_is_exact((mut writer, _reader): Store) {
     let reports = (1..=20).map(|id| only_report(id, 1 + id % 2));
     let changes: Vec<_> = std::iter::once(agents).chain(reports).collect();
     write(&mut *writer, &changes);
-    let rows = writer.earlier(AgentNo(1), &Earlier::Since(T.plus(11))).unwrap();
+    let rows = writer.earlier(AgentNo(1), &Earlier::Since(T.plus(11))).unwrap().reports;
     let ids: Vec<_> = rows.iter().map(|row| row.id.0).collect();
     assert_eq!(ids, [12, 14, 16, 18, 20]);
     let row = &rows[0];
@@ -328,14 +331,14 @@ fn replay_memory_is_exact((mut writer, _reader): Store) {
     assert_eq!((row.timestamp, row.received_at), (T.plus(12), T.plus(12)));
     assert_eq!(row.data_sha256, [12; 32]);
     let all = Earlier::Since(UnixSeconds(0));
-    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().len(), 10);
-    assert!(writer.earlier(AgentNo(3), &all).unwrap().is_empty());
+    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().reports.len(), 10);
+    assert!(writer.earlier(AgentNo(3), &all).unwrap().reports.is_empty());
     // What the open batch holds belongs to it.
     writer.begin().unwrap();
     writer.record(&only_report(21, 1)).unwrap();
-    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().len(), 11);
+    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().reports.len(), 11);
     writer.rollback();
-    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().len(), 10);
+    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().reports.len(), 10);
 }
 
 fn bodies_are_known_again((mut writer, _reader): Store) {
@@ -347,7 +350,7 @@ fn bodies_are_known_again((mut writer, _reader): Store) {
     });
     let changes: Vec<_> = std::iter::once(agents).chain(reports).collect();
     write(&mut *writer, &changes);
-    let last = writer.earlier(AgentNo(1), &Earlier::LastV1(7)).unwrap();
+    let last = writer.earlier(AgentNo(1), &Earlier::LastV1(7)).unwrap().reports;
     let numbers: Vec<_> = last.iter().map(|body| body.data_sha256[0]).collect();
     assert_eq!(numbers, [8, 10, 12, 14, 16, 18, 20]);
     assert_eq!((last[0].collected_at, last[0].received_at), (Some(T.plus(7)), T.plus(8)));
@@ -356,7 +359,7 @@ fn bodies_are_known_again((mut writer, _reader): Store) {
         let digests = [[255; 32], [number; 32]];
         let (collected_at, since) = (told.map(|at| T.plus(at)), T.plus(since));
         let same = Earlier::SameV1Body { digests, collected_at, since };
-        writer.earlier(AgentNo(agent), &same).unwrap().pop().map(|row| row.received_at)
+        writer.earlier(AgentNo(agent), &same).unwrap().reports.pop().map(|row| row.received_at)
     };
     assert_eq!(taken(1, 12, None, 12), Some(T.plus(12)));
     assert_eq!(taken(1, 12, None, 13), None, "too long ago");
@@ -365,6 +368,81 @@ fn bodies_are_known_again((mut writer, _reader): Store) {
     assert_eq!(taken(1, 8, Some(6), 0), None, "another time inside");
     assert_eq!(taken(1, 8, None, 0), None);
     assert_eq!(taken(1, 8, Some(7), 9), None);
+}
+
+fn neighbours_in_time_are_found((mut writer, _reader): Store) {
+    let agents = Change { agents: vec![agent(1), agent(2)], ..Change::default() };
+    let at = |id: i64, late: bool, at: i64| {
+        let report = NewReport { late, collected_at: Some(T.plus(at)), ..report(id, 1) };
+        Change { report: Some(report), ..Change::default() }
+    };
+    let other = only_report(4, 2);
+    let ours = [at(1, false, 10), at(2, false, 20), at(3, false, 90), other];
+    let late = [at(5, true, 40), at(6, true, 60), at(7, true, 60), at(8, true, 120)];
+    let changes: Vec<_> = std::iter::once(agents).chain(ours).chain(late).collect();
+    write(&mut *writer, &changes);
+    let around = |writer: &mut dyn Writer, at: i64| -> Vec<i64> {
+        let found = writer.earlier(AgentNo(1), &Earlier::Around(T.plus(at))).unwrap().reports;
+        assert!(found.iter().all(|row| row.envelope == envelope(row.id.0)));
+        found.iter().map(|row| row.id.0).collect()
+    };
+    let expected: [(i64, &[i64]); 9] = [
+        (9, &[1]),
+        (10, &[1, 2]),
+        (39, &[2, 5]),
+        (40, &[5, 7]),
+        (60, &[7, 3]),
+        (89, &[7, 3]),
+        (90, &[3, 8]),
+        (120, &[8]),
+        (999, &[8]),
+    ];
+    for (at, ids) in expected {
+        assert_eq!(around(&mut *writer, at), ids, "{at}");
+    }
+    let end = |writer: &mut dyn Writer| -> Vec<i64> {
+        let found = writer.earlier(AgentNo(1), &Earlier::End).unwrap().reports;
+        found.iter().map(|row| row.id.0).collect()
+    };
+    assert_eq!(end(&mut *writer), [8]);
+    assert!(writer.earlier(AgentNo(2), &Earlier::End).unwrap().reports.is_empty());
+    // The open batch counts, and what is forgotten with it does not.
+    writer.begin().unwrap();
+    writer.record(&at(9, false, 119)).unwrap();
+    assert_eq!((end(&mut *writer), around(&mut *writer, 100)), (vec![8], vec![3, 9]));
+    writer.record(&at(10, true, 130)).unwrap();
+    writer.record(&at(11, false, 130)).unwrap();
+    assert_eq!((end(&mut *writer), around(&mut *writer, 125)), (vec![], vec![8, 11]));
+    writer.rollback();
+    assert_eq!((end(&mut *writer), around(&mut *writer, 100)), (vec![8], vec![3, 8]));
+}
+
+fn the_past_of_links_is_found((mut writer, _reader): Store) {
+    let told = |at: i64, kind, word: Option<&str>, cause: Option<&str>| {
+        let after = word.map(|word| serde_json::json!({ "state": word }));
+        let (at, cause) = (T.plus(at), cause.map(String::from));
+        NewEvent { at, kind, after, cause, ..event(Some(1), edge_id(9).as_str()) }
+    };
+    let events = vec![
+        told(10, EventKind::EdgeState, Some("up"), None),
+        told(30, EventKind::EdgeState, Some("unknown"), None),
+        told(50, EventKind::EdgeRemoved, None, None),
+        told(40, EventKind::EdgeState, Some("down"), Some(LEARNT_LATER)),
+        told(40, EventKind::EdgeState, Some("idle"), Some(LEARNT_LATER)),
+    ];
+    write(&mut *writer, &[Change { agents: vec![agent(1)], events, ..Change::default() }]);
+    let mut at = |at: i64| -> Option<(String, Option<AgentNo>, Option<i64>)> {
+        let edges = Earlier::Edges { at: T.plus(at), ids: vec![edge_id(8), edge_id(9)] };
+        let EdgePast { id, value, learnt_from, next_at } =
+            writer.earlier(AgentNo(1), &edges).unwrap().edges.pop()?;
+        assert_eq!(id, edge_id(9));
+        Some((value["state"].as_str()?.to_owned(), learnt_from, next_at.map(|at| at.since(T))))
+    };
+    assert_eq!(at(9), None);
+    assert_eq!(at(10), Some((String::from("up"), None, Some(30))));
+    assert_eq!(at(39), Some((String::from("unknown"), None, Some(40))));
+    assert_eq!(at(40), Some((String::from("idle"), Some(AgentNo(1)), Some(50))), "the last of two");
+    assert_eq!(at(50), None, "it is gone");
 }
 
 fn reports_are_paged((mut writer, reader): Store) {

@@ -18,7 +18,8 @@ use super::table::{
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
 use crate::store::change::Change;
-use crate::store::row::{Earlier, EarlierReport, FleetSnapshot};
+use crate::store::earlier::{Earlier, Known};
+use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 
 /// The SQLite write side; holds the lock on the database until it is dropped.
@@ -261,12 +262,8 @@ impl Writer for SqliteWriter {
         Ok((interfaces::of(&self.conn, agent)?, routes::of(&self.conn, agent)?))
     }
 
-    fn earlier(
-        &mut self,
-        agent: AgentNo,
-        which: &Earlier,
-    ) -> Result<Vec<EarlierReport>, StoreError> {
-        earlier::find(&self.conn, agent, which)
+    fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
+        earlier::find(&self.conn, agent, what)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

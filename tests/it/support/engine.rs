@@ -13,7 +13,8 @@ use kattila::model::time::UnixSeconds;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::store::change::Change;
-use kattila::store::row::{Earlier, EarlierReport, FleetSnapshot};
+use kattila::store::earlier::{Earlier, Known};
+use kattila::store::row::FleetSnapshot;
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
@@ -110,12 +111,8 @@ impl Writer for Gated {
         self.writer.sections(agent)
     }
 
-    fn earlier(
-        &mut self,
-        agent: AgentNo,
-        which: &Earlier,
-    ) -> Result<Vec<EarlierReport>, StoreError> {
-        self.writer.earlier(agent, which)
+    fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
+        self.writer.earlier(agent, what)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
@@ -132,8 +129,19 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn start(db: &Path) -> Self {
+        Self::start_by(db, Clock::manual(START))
+    }
+
+    /// Stops it in order and starts another on the same database, by the same clock.
+    pub(crate) async fn restarted(self, db: &Path) -> Self {
+        let clock = self.clock.clone();
+        self.stop().await;
+        Self::start_by(db, clock)
+    }
+
+    fn start_by(db: &Path, clock: Clock) -> Self {
         let opened = open(db, Durability::Full).unwrap();
-        let (gate, clock) = (Gate::default(), Clock::manual(START));
+        let gate = Gate::default();
         let settings = Settings {
             report_interval: 30,
             max_skew: 600,

@@ -1,16 +1,17 @@
 //! The table `reports` as the memory of what one agent has sent before: nonces that are spent,
-//! and version 1 bodies that may come again.
+//! version 1 bodies that may come again, and what was told around a time.
 
 use rusqlite::{Connection, Row, params};
 
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::row::{Earlier, EarlierReport};
+use crate::store::earlier::{Earlier, EarlierReport, Known};
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{all, one};
 use crate::store::sqlite::error::fault;
-use crate::store::sqlite::table::reports::row_limit;
+use crate::store::sqlite::table::reports::{readable, row_limit};
+use crate::store::sqlite::table::{events, late};
 
 const TABLE: &str = "reports";
 
@@ -30,7 +31,10 @@ macro_rules! columns {
 }
 
 fn from_row(row: &Row<'_>) -> Result<EarlierReport, StoreError> {
-    let mut cells = Cells::new(TABLE, row);
+    told(&mut Cells::new(TABLE, row))
+}
+
+fn told(cells: &mut Cells<'_, '_>) -> Result<EarlierReport, StoreError> {
     Ok(EarlierReport {
         id: ReportId(cells.take()?),
         nonce: cells.take()?,
@@ -39,23 +43,59 @@ fn from_row(row: &Row<'_>) -> Result<EarlierReport, StoreError> {
         received_at: cells.time()?,
         tick: cells.take()?,
         data_sha256: cells.take()?,
+        envelope: Vec::new(),
     })
 }
 
-/// The agent's reports that are asked for, newest last.
+/// What is asked for.
 pub(in crate::store::sqlite) fn find(
     conn: &Connection,
     agent: AgentNo,
-    which: &Earlier,
-) -> Result<Vec<EarlierReport>, StoreError> {
-    match *which {
-        Earlier::Since(since) => received_since(conn, agent, since),
-        Earlier::LastV1(limit) => last_v1(conn, agent, limit),
+    what: &Earlier,
+) -> Result<Known, StoreError> {
+    let reports = match *what {
+        Earlier::Since(since) => received_since(conn, agent, since)?,
+        Earlier::LastV1(limit) => last_v1(conn, agent, limit)?,
         Earlier::SameV1Body { digests, collected_at, since } => {
             let last = same_body(conn, agent, digests, collected_at)?;
-            Ok(last.into_iter().filter(|row| row.received_at >= since).collect())
+            last.into_iter().filter(|row| row.received_at >= since).collect()
         }
-    }
+        Earlier::Around(at) => {
+            let around = late::around(conn, agent, at)?;
+            let whole = around.into_iter().map(|id| numbered(conn, id, whole));
+            whole.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+        }
+        Earlier::End => match late::end(conn, agent)? {
+            Some(id) => numbered(conn, id, from_row)?.into_iter().collect(),
+            None => Vec::new(),
+        },
+        Earlier::Edges { at, ref ids } => {
+            let edges = ids.iter().filter_map(|id| events::edge_at(conn, id, at).transpose());
+            return Ok(Known { edges: edges.collect::<Result<_, _>>()?, ..Known::default() });
+        }
+    };
+    Ok(Known { reports, ..Known::default() })
+}
+
+/// The report of this number.
+fn numbered(
+    conn: &Connection,
+    id: ReportId,
+    read: fn(&Row<'_>) -> Result<EarlierReport, StoreError>,
+) -> Result<Option<EarlierReport>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        ", envelope_bytes, encoding, envelope FROM reports WHERE report_id = ?1"
+    );
+    one(conn, TABLE, SQL, params![id.0], read)
+}
+
+/// A report with its envelope.
+fn whole(row: &Row<'_>) -> Result<EarlierReport, StoreError> {
+    let mut cells = Cells::new(TABLE, row);
+    let report = told(&mut cells)?;
+    Ok(EarlierReport { envelope: readable(&mut cells)?, ..report })
 }
 
 fn received_since(

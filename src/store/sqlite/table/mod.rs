@@ -7,6 +7,7 @@ pub(super) mod edges;
 pub(super) mod events;
 pub(super) mod interfaces;
 pub(super) mod keys;
+pub(super) mod late;
 pub(super) mod layout;
 pub(super) mod meta;
 pub(super) mod peers;

@@ -12,6 +12,7 @@ use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
 use crate::store::sqlite::cells::{Cells, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::envelope::{ENVELOPE, Packer, unpack};
+use crate::store::sqlite::table::late;
 
 const TABLE: &str = "reports";
 
@@ -46,15 +47,19 @@ fn summary(cells: &mut Cells<'_, '_>) -> Result<ReportSummary, StoreError> {
 /// A report with its envelope.
 fn whole(row: &Row<'_>) -> Result<StoredReport, StoreError> {
     let mut cells = Cells::new(TABLE, row);
-    let summary = summary(&mut cells)?;
+    Ok(StoredReport { summary: summary(&mut cells)?, envelope: readable(&mut cells)? })
+}
+
+/// The envelope in the columns `envelope_bytes`, `encoding` and `envelope`; empty if it is
+/// damaged, so that what stands around it can still be read.
+pub(in crate::store::sqlite) fn readable(cells: &mut Cells<'_, '_>) -> Result<Vec<u8>, StoreError> {
+    let size = usize::try_from(cells.unsigned()?).unwrap_or(usize::MAX);
     let encoding: String = cells.take()?;
     let packed: Vec<u8> = cells.take()?;
-    let size = usize::try_from(summary.envelope_bytes).unwrap_or(usize::MAX);
-    let envelope = match unpack(&encoding, &packed, size) {
-        Err(StoreError::Damaged(what)) if what == ENVELOPE => Vec::new(),
-        other => other?,
-    };
-    Ok(StoredReport { summary, envelope })
+    match unpack(&encoding, &packed, size) {
+        Err(StoreError::Damaged(what)) if what == ENVELOPE => Ok(Vec::new()),
+        other => other,
+    }
 }
 
 /// A report without its envelope.
@@ -103,7 +108,7 @@ pub(in crate::store::sqlite) fn insert(
             envelope,
         ],
     )?;
-    Ok(())
+    if report.late { late::insert(desk, report) } else { Ok(()) }
 }
 
 /// Reports: newest first, or oldest first after one.
@@ -113,7 +118,7 @@ pub(in crate::store::sqlite) fn list(
 ) -> Result<Vec<StoredReport>, StoreError> {
     let mut sql = String::from(concat!("SELECT ", summary_columns!()));
     if filter.envelopes {
-        sql.push_str(", r.encoding, r.envelope");
+        sql.push_str(", r.envelope_bytes, r.encoding, r.envelope");
     }
     // CROSS JOIN keeps the order of the loops: reports first, so that no sort is needed.
     sql.push_str(" FROM reports r CROSS JOIN agents a USING (agent_no) WHERE 1");

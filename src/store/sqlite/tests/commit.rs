@@ -166,6 +166,7 @@ fn replay_rows_survive_a_clock_that_stood_wrong() {
         run.writer
             .earlier(AgentNo(1), &Earlier::Since(since))
             .unwrap()
+            .reports
             .iter()
             .map(|row| row.id.0)
             .collect()
