@@ -140,7 +140,7 @@ fn gap(around: Vec<EarlierReport>, at: UnixSeconds, told: &ReportData) -> Option
     let (mut before, mut after) = (None, None);
     for row in around {
         let Some(told) = data::stored(&row.envelope) else {
-            warn!(report = %row.id, "A stored report cannot be read back; history is not filled in around it");
+            warn!(report = %row.id, "A stored report cannot be read back; history around it stays");
             return None;
         };
         let measured_at = row.measured_at();

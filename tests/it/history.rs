@@ -330,3 +330,35 @@ async fn neighbours_are_read_back_in_every_form_and_without_their_secrets() {
         assert!(reports.len() == 4 && reports.iter().all(|row| row.summary.redacted));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_first_heard_by_its_spool_has_a_history_from_its_first_measurement() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("k.db");
+    let engine = Engine::start(&db);
+    let mut host = engine.agent(ALPHA);
+    let sight = |bits: u8| Sight {
+        eth0_up: bits == 2,
+        second_wg: bits == 4,
+        addresses: bits,
+        routes: bits,
+        port: (bits != 4).then_some(bits),
+        second_peer: bits == 8,
+        age: 10,
+    };
+    let told = [(-600, sight(2)), (-500, sight(4)), (3, sight(2)), (-550, sight(8))];
+    for (now, (at, sight)) in (0..).zip(&told) {
+        let now = START.plus(now + 1);
+        engine.clock.set(now);
+        let sealed = host.seal_v2(&sight.data(START.0 + at).to_string());
+        engine.processor().submit(submission(sealed, now)).await.unwrap();
+    }
+    engine.stop().await;
+    let all = EventFilter { limit: 1000, ..EventFilter::default() };
+    let events = sqlite::open_read_only(&db).unwrap().events(&all).unwrap();
+    assert_eq!(State::read(&events, "", START.plus(-601)), State::default());
+    for (at, sight) in &told {
+        let read = State::read(&events, "", START.plus(*at));
+        assert_eq!(read, State::told(&sight.data(START.0 + at)), "{at}");
+    }
+}
