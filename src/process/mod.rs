@@ -26,4 +26,5 @@ mod rows;
 pub mod sections;
 mod show;
 mod suspect;
+mod sweep;
 mod tick;

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: sixteen whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: seventeen whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::model::id::{AgentId, AgentNo};
 use crate::model::report::{Interface, Route};
+use crate::model::time::UnixSeconds;
 
 use change::Change;
 use earlier::{Earlier, Known};
@@ -87,6 +88,15 @@ pub trait Writer: Send {
     /// What is known of the agent's past: reports that it has sent before, and what has been
     /// said of its links; the batch's own included.
     fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError>;
+
+    /// Sessions and tokens that are over: expired at `now`, or sessions not used since `idle`.
+    /// At most `limit`.
+    fn ended_sessions(
+        &mut self,
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError>;
 
     /// Ends an orderly run: what is committed needs no further work, and the next start knows
     /// that nothing needs a check. An open batch is forgotten.

@@ -23,8 +23,12 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_initial", sql: include_str!("../../../migrations/0001_initial.sql") },
     Migration {
-        name: "0002_late_reports",
-        sql: include_str!("../../../migrations/0002_late_reports.sql"),
+        name: "0002_judged_at",
+        sql: include_str!("../../../migrations/0002_judged_at.sql"),
+    },
+    Migration {
+        name: "0003_late_reports",
+        sql: include_str!("../../../migrations/0003_late_reports.sql"),
     },
 ];
 

@@ -14,12 +14,14 @@ use super::log::{self, Log};
 use super::place::Place;
 use super::table::{
     agents, alarms, earlier, edges, interfaces, keys, layout, meta, peers, reports, routes,
+    sessions,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
+use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
 use crate::store::earlier::{Earlier, Known};
-use crate::store::row::FleetSnapshot;
+use crate::store::row::{FleetSnapshot, SessionRow};
 use crate::store::{StoreError, Writer};
 
 /// The SQLite write side; holds the lock on the database until it is dropped.
@@ -264,6 +266,15 @@ impl Writer for SqliteWriter {
 
     fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
         earlier::find(&self.conn, agent, what)
+    }
+
+    fn ended_sessions(
+        &mut self,
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        sessions::ended(&self.conn, now, idle, limit)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

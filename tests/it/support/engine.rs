@@ -14,7 +14,7 @@ use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::store::change::Change;
 use kattila::store::earlier::{Earlier, Known};
-use kattila::store::row::FleetSnapshot;
+use kattila::store::row::{FleetSnapshot, SessionRow};
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
@@ -113,6 +113,15 @@ impl Writer for Gated {
 
     fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
         self.writer.earlier(agent, what)
+    }
+
+    fn ended_sessions(
+        &mut self,
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.writer.ended_sessions(now, idle, limit)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
