@@ -26,6 +26,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_judged_at",
         sql: include_str!("../../../migrations/0002_judged_at.sql"),
     },
+    Migration {
+        name: "0003_late_reports",
+        sql: include_str!("../../../migrations/0003_late_reports.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.
