@@ -52,6 +52,8 @@ pub(super) struct AgentMem {
     pub(super) peers: BTreeMap<PeerKey, PeerMem>,
     /// Edges it is an end of, listed by it or not.
     pub(super) edges: BTreeSet<EdgeId>,
+    /// Those of them that are judged with every report: all that are not [`EdgeMem::quiet`].
+    pub(super) awake: BTreeSet<EdgeId>,
 }
 
 /// Names a peer within its agent.
@@ -144,7 +146,7 @@ pub(super) struct EdgeMem {
     /// Its row, as committed or about to be.
     pub(super) record: EdgeRecord,
     /// For each end, the peer entry under which its agent lists the other end.
-    pub(super) listed: [Option<WgKey>; 2],
+    pub(super) listed: [Option<PeerKey>; 2],
     /// Not judged, and so not stored, yet.
     pub(super) fresh: bool,
     /// Judged up from both ends, with no alarm open: while nothing but moving values comes in,
@@ -154,6 +156,13 @@ pub(super) struct EdgeMem {
     pub(super) worked: bool,
     /// Its state comes from the run before, and this run does not know its traffic yet.
     pub(super) settling: bool,
+}
+
+impl EdgeMem {
+    /// The peer entry under which an end's agent lists the other end.
+    pub(super) fn listed(&self, side: usize) -> Option<&PeerKey> {
+        self.listed.get(side)?.as_ref()
+    }
 }
 
 /// Agents and links whose loss would split the network.

@@ -1,7 +1,7 @@
 //! The fleet in memory, built from what the store holds; and the moving values on their way
 //! back there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -52,6 +52,7 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
                 agent.edges.insert(record.id.clone());
+                agent.awake.insert(record.id.clone());
             } else if let Some(key) = end.public_key {
                 let node = external_node(&record.fleet, &key);
                 *fleet.externals.entry(node).or_default() += 1;
@@ -101,7 +102,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         works: BTreeMap::new(),
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),
-        edges: std::collections::BTreeSet::new(),
+        edges: BTreeSet::new(),
+        awake: BTreeSet::new(),
         record,
     }
 }
@@ -120,7 +122,7 @@ fn peer(fleet: &mut Fleet, record: &PeerRecord) {
         for (side, (end, listed)) in ends {
             if end.agent == Some(record.agent) && end.interface.as_deref() == Some(&*key.0) {
                 mem.side = side;
-                *listed = Some(key.1);
+                *listed = Some(key.clone());
                 mem.edge = Some(record.edge.clone());
                 break;
             }
