@@ -57,7 +57,7 @@ async fn record(
     let command = Command::Keys {
         rows: rows.into_iter().map(row_of).collect(),
         changes: changes.iter().map(|c| format!("{} {}", c.kid, c.what.as_str())).collect(),
-        health: state_of(health, since),
+        health: state_of(context, health, since),
     };
     if let Err(failure) = context.processor.command(command).await {
         warn!(%failure, "A change of the keys was not recorded");
@@ -95,7 +95,8 @@ pub fn stored_of(row: KeyRecord) -> StoredKey {
     }
 }
 
-fn state_of(health: &KeyHealth, since: UnixSeconds) -> KeyState {
+fn state_of(context: &Context, health: &KeyHealth, since: UnixSeconds) -> KeyState {
+    let ring = context.keeper.ring();
     KeyState {
         source: health.described.clone(),
         since,
@@ -103,5 +104,7 @@ fn state_of(health: &KeyHealth, since: UnixSeconds) -> KeyState {
         interval: i64::try_from(health.period_seconds).unwrap_or(i64::MAX),
         problem: health.last_problem.clone(),
         unexpected: health.unexpected.first().cloned(),
+        generations: ring.active().map(|key| key.kid.clone()).collect(),
+        rotated_at: ring.active().next().map(|key| key.first_seen).unwrap_or_default(),
     }
 }

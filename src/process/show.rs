@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use super::board::{Board, EndLive};
 use super::draft::Effects;
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
-use super::handle::AgentSummary;
+use super::summary::{AgentSummary, Identity};
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::state::{AgentStatus, AlarmState, EdgeState};
+use crate::sign::ed25519;
 use crate::store::change::EdgeEnd;
+use crate::store::identity::IdentityRecord;
 use crate::topology::edge_match::Claim;
 use crate::topology::picture::{Edge, End, Node, NodeKind};
 use crate::topology::sites::{self, RoleFacts};
@@ -66,6 +68,7 @@ fn agent_node_id(agent: &AgentMem) -> String {
 
 fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
     let record = &agent.record;
+    board.pin(&record.id, agent.keys.pinned().map(|row| row.public_key));
     if record.forgotten {
         board.remove_agent(&record.id);
         board.remove_node(&agent_node_id(agent));
@@ -102,6 +105,8 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
             problems: record.problems.len(),
             clock_offset: record.clock_offset,
             relay_path: record.relay_path.clone(),
+            source: record.source,
+            identity: agent.keys.shown().map(|row| identity(agent, row)),
         },
         &agent.live,
     );
@@ -124,6 +129,19 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
         board.remove_node(&node.id);
     } else {
         board.set_node(node, Some(&agent.live));
+    }
+}
+
+fn identity(agent: &AgentMem, row: &IdentityRecord) -> Identity {
+    Identity {
+        state: row.state,
+        public_key: row.public_key,
+        kid: row.kid.clone(),
+        fingerprint: ed25519::fingerprint(&row.public_key),
+        how: row.how,
+        since: row.pinned_at.unwrap_or(row.registered_at),
+        source: row.source,
+        certified: ed25519::certifies(&row.public_key, &agent.record.id),
     }
 }
 

@@ -6,6 +6,7 @@
 //! second implementation must pass `tests/it/store_contract.rs` unchanged.
 
 pub mod change;
+pub mod identity;
 pub mod row;
 pub mod sqlite;
 

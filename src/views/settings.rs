@@ -1,5 +1,7 @@
 //! `/settings`: what the manager runs with. Keys are named, never told.
 
+use std::collections::HashMap;
+
 use askama::Template;
 
 use crate::model::time::UnixSeconds;
@@ -34,6 +36,21 @@ pub struct KeySourceItem {
     pub dnssec: Option<String>,
 }
 
+/// Who signs with what.
+#[derive(Debug, Clone, Default)]
+pub struct UsageItem {
+    /// How many agents signed their last report with the key of an id.
+    pub used_by: HashMap<String, usize>,
+    /// Each generation in words, and how many agents sign with it.
+    pub generations: Vec<(String, String)>,
+    /// Agents that a new shared key would lock out, or their first: id as in an address, label.
+    pub locked_out: Vec<(String, String)>,
+    /// How many those are, in words.
+    pub locked_out_count: String,
+    /// How many of them are not listed.
+    pub left_out: usize,
+}
+
 /// A key of the ring.
 struct KeyItem {
     kid: String,
@@ -53,6 +70,7 @@ struct SettingsPage<'a> {
     read: Option<Moment>,
     next: Option<Moment>,
     keys: Vec<KeyItem>,
+    usage: &'a UsageItem,
     settings: &'a [SettingItem],
 }
 
@@ -65,7 +83,7 @@ fn key_chip(state: &str) -> Chip {
     }
 }
 
-/// The page. `used_by` tells how many agents signed their last report with the key of an id.
+/// The page.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -73,7 +91,7 @@ pub fn page(
     ctx: &PageContext,
     source: &KeySourceItem,
     keys: &[KeyRow],
-    used_by: impl Fn(&str) -> usize,
+    usage: &UsageItem,
     settings: &[SettingItem],
 ) -> Result<String, askama::Error> {
     let keys = keys
@@ -84,7 +102,7 @@ pub fn page(
             source: key.source.clone(),
             first_seen: Moment::ago(key.first_seen, ctx.now),
             last_seen: Moment::ago(key.last_seen, ctx.now),
-            agents: used_by(key.kid.as_str()),
+            agents: usage.used_by.get(key.kid.as_str()).copied().unwrap_or_default(),
         })
         .collect();
     let page = SettingsPage {
@@ -98,6 +116,7 @@ pub fn page(
         read: source.last_read_at.map(|at| Moment::ago(at, ctx.now)),
         next: source.next_read_at.map(|at| Moment::ago(at, ctx.now)),
         keys,
+        usage,
         settings,
     };
     page.render()
@@ -107,13 +126,21 @@ pub fn page(
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{context, key_source, keys, settings};
+    use crate::views::samples::{context, key_source, keys, settings, usage};
 
     #[test]
     fn keys_are_named_and_never_told() {
-        let html =
-            page(&context("Settings", Nav::Settings), &key_source(), &keys(), |_| 4, &settings())
-                .expect("rendered");
+        let html = page(
+            &context("Settings", Nav::Settings),
+            &key_source(),
+            &keys(),
+            &usage(),
+            &settings(),
+        )
+        .expect("rendered");
+        assert!(
+            html.contains("would lock out 3 agents: <a href=\"/agents/gw%3A1\">gw:1</a> and 2")
+        );
         assert!(html.contains("45819852fbdfc69a") && html.contains("4 agents"));
         assert!(!html.contains("do-not-show-this"));
     }

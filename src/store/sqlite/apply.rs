@@ -3,11 +3,13 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, edges, events, interfaces, keys, layout, meta, peers, reports, routes, sessions,
+    agents, alarms, edges, events, identities, interfaces, keys, layout, meta, peers, reports,
+    routes, sessions,
 };
-use crate::model::state::AlarmState;
+use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
 use crate::store::change::{AlarmRecord, Change};
+use crate::store::identity::IdentityRecord;
 
 /// Writes everything the change holds.
 pub(super) fn apply(
@@ -16,6 +18,7 @@ pub(super) fn apply(
     change: &Change,
 ) -> Result<(), StoreError> {
     change.agents.iter().try_for_each(|agent| agents::put(desk, agent))?;
+    put_identities(desk, &change.identities)?;
     if let Some(report) = &change.report {
         reports::insert(desk, packer, report)?;
     }
@@ -28,6 +31,14 @@ pub(super) fn apply(
     change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
     change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
     change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))
+}
+
+/// Keys that went out of force come first: one is in force at a time.
+fn put_identities(desk: &mut Desk<'_>, identities: &[IdentityRecord]) -> Result<(), StoreError> {
+    let is_open =
+        |row: &&IdentityRecord| matches!(row.state, IdentityState::Pinned | IdentityState::Pending);
+    identities.iter().filter(|row| !is_open(row)).try_for_each(|row| identities::put(desk, row))?;
+    identities.iter().filter(is_open).try_for_each(|row| identities::put(desk, row))
 }
 
 fn remove(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {

@@ -20,10 +20,13 @@ struct Migration {
 }
 
 /// In order; the first leads to version 1. Append only: released steps never change.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_initial",
-    sql: include_str!("../../../migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_initial", sql: include_str!("../../../migrations/0001_initial.sql") },
+    Migration {
+        name: "0005_identities",
+        sql: include_str!("../../../migrations/0005_identities.sql"),
+    },
+];
 
 /// What a file is, before anything is written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
 use super::table::{
-    agents, alarms, bodies, edges, interfaces, keys, layout, meta, peers, reports, routes,
+    agents, alarms, bodies, edges, identities, interfaces, keys, layout, meta, peers, reports,
+    routes,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -180,6 +181,7 @@ impl Writer for SqliteWriter {
             addresses: interfaces::addresses(conn)?,
             alarms: alarms::open(conn)?,
             keys: keys::list(conn)?,
+            identities: identities::list(conn)?,
             layout: layout::list(conn)?,
             meta: meta::list(conn)?,
             last_report: ReportId(reports::range(conn)?.1),

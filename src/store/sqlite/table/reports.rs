@@ -5,6 +5,7 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::model::id::{AgentNo, ReportId};
+use crate::model::key::IdentityKey;
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
@@ -22,6 +23,14 @@ macro_rules! summary_columns {
         "r.report_id, a.agent_id, r.scheme, r.canon_form, r.kid, r.timestamp, r.collected_at, \
          r.received_at, r.tick, r.nonce, r.data_sha256, r.redacted, r.relay_path, r.source, \
          r.envelope_bytes"
+    };
+}
+
+/// The envelope, and the agent's own key that the row names, if it is one.
+macro_rules! proof_columns {
+    () => {
+        "r.encoding, r.envelope, (SELECT i.public_key FROM identities i \
+         WHERE i.agent_no = r.agent_no AND i.kid = r.kid ORDER BY i.identity_no DESC LIMIT 1)"
     };
 }
 
@@ -51,8 +60,9 @@ fn stored(row: &Row<'_>) -> Result<StoredReport, StoreError> {
     let encoding: String = cells.take()?;
     let packed: Vec<u8> = cells.take()?;
     let size = usize::try_from(summary.envelope_bytes).unwrap_or(usize::MAX);
+    let own_key = cells.take::<Option<[u8; 32]>>()?.map(IdentityKey);
     let envelope = unpack(&encoding, &packed, size)?;
-    Ok(StoredReport { summary, envelope })
+    Ok(StoredReport { summary, envelope, own_key })
 }
 
 /// A report for a reader that must get past a damaged one: its envelope is empty then.
@@ -60,7 +70,7 @@ fn audited(row: &Row<'_>) -> Result<AuditRow, StoreError> {
     match stored(row) {
         Err(StoreError::Damaged(what)) if what == ENVELOPE => {
             let summary = summary(&mut Cells::new(TABLE, row))?;
-            Ok(StoredReport { summary, envelope: Vec::new() })
+            Ok(StoredReport { summary, envelope: Vec::new(), own_key: None })
         }
         other => other,
     }
@@ -117,7 +127,9 @@ pub(in crate::store::sqlite) fn find(
     const SQL: &str = concat!(
         "SELECT ",
         summary_columns!(),
-        ", r.encoding, r.envelope FROM reports r JOIN agents a USING (agent_no)
+        ", ",
+        proof_columns!(),
+        " FROM reports r JOIN agents a USING (agent_no)
          WHERE r.report_id = ?1"
     );
     one(conn, TABLE, SQL, params![id.0], stored)
@@ -133,7 +145,9 @@ pub(in crate::store::sqlite) fn audit(
     const SQL: &str = concat!(
         "SELECT ",
         summary_columns!(),
-        ", r.encoding, r.envelope FROM reports r CROSS JOIN agents a USING (agent_no)
+        ", ",
+        proof_columns!(),
+        " FROM reports r CROSS JOIN agents a USING (agent_no)
          WHERE r.report_id > ?1 ORDER BY r.report_id LIMIT ?2"
     );
     all(conn, TABLE, SQL, params![after.0, row_limit(limit)], audited)
