@@ -222,7 +222,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         kind: AlarmKind::IdentityPinned,
         severity: Severity::Info,
-        clear: ClearBy::Quiet { after_s: 3_600, needs_report: false },
+        clear: ClearBy::Quiet { after_s: 3_600, needs_report: true },
         ack_clears: true,
         meaning: "An agent's own key was taken as first seen; its fingerprint can be compared.",
         ..PLAIN

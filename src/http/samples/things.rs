@@ -307,6 +307,7 @@ pub(super) fn whole_report() -> Option<WholeReport> {
         envelope: envelope().to_string(),
         envelope_base64: "eyJhZ2VudF9pZCI6...".into(),
         signed_base64: Some("eyJob3N0bmFtZSI6Imd3LTEifQ==".into()),
+        public_key: None,
     })
 }
 
