@@ -4,6 +4,7 @@
 //! be wrong any more or the whole list of mistakes. Secrets are redacted in `Debug`, in the
 //! explanation and in every message.
 
+pub mod dns;
 pub mod explain;
 pub mod flags;
 pub mod host;
@@ -66,6 +67,8 @@ pub struct Keys {
     pub source: SourceConfig,
     /// Whether the last known keys are kept in the database.
     pub cache: bool,
+    /// Seconds a key is accepted after its source stopped listing it.
+    pub grace: u32,
 }
 
 /// What a report must fulfil.

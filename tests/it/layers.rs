@@ -24,7 +24,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("store::sqlite", &["model", "store"]),
     ("config", &["model", "keys", "verify"]),
-    ("process", &["model", "clock", "wire", "sign", "topology", "alarms", "verify", "store"]),
+    (
+        "process",
+        &["model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store"],
+    ),
     ("views", &["model", "topology", "store"]),
     (
         "http",
@@ -91,7 +94,10 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["petgraph"], &["topology"]),
     (&["askama", "rust_embed"], &["views"]),
     (&["clap", "dotenvy"], &["config", "cli"]),
-    (&["tokio_rustls", "rustls"], &["http", "manager"]),
+    (&["tokio_rustls"], &["http", "manager"]),
+    // The door serves TLS, the key source asks over it.
+    (&["rustls"], &["http", "manager", "keys"]),
+    (&["rustls_native_certs"], &["keys"]),
 ];
 
 /// Phrases and the only places for them.
