@@ -78,7 +78,7 @@ impl Hosts {
             timestamp: &NOW.to_string(),
             nonce: &fresh_nonce().expect("random bytes"),
         };
-        let envelope = Bytes::from(self.signer.seal(Scheme::V2, &head, data));
+        let envelope = Bytes::from(self.signer.seal_v2(&head, data));
         let verified = verify_report(&envelope, &self.ring, &Policy::default(), |_| None, NOW);
         Submission::new(verified.expect("a good report"), None)
     }
