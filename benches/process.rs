@@ -14,7 +14,7 @@ use kattila::model::time::UnixSeconds;
 use kattila::process::engine::{Enroll, Parts, Settings, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::sign::psk::kid_of_psk;
-use kattila::simulate::envelope::{Head, Scheme, Signer, fresh_nonce};
+use kattila::simulate::envelope::{Head, Signer, fresh_nonce};
 use kattila::simulate::world::{Mix, Options, World};
 use kattila::store::sqlite::{Durability, open};
 use kattila::verify::bodies::Suspicion;
