@@ -227,6 +227,47 @@ pub const RULES: &[Rule] = &[
         meaning: "A report carried a private or preshared key; it was dropped, not stored.",
         ..PLAIN
     },
+    Rule {
+        kind: AlarmKind::IdentityConflict,
+        severity: Severity::Critical,
+        latching: true,
+        clear: ClearBy::Quiet { after_s: 600, needs_report: true },
+        comes_back: ComesBack::NextTime,
+        meaning: "Two hosts report as one agent, or a second key was offered for it.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::IdentityDowngrade,
+        severity: Severity::Major,
+        latching: true,
+        clear: ClearBy::Quiet { after_s: 1_800, needs_report: true },
+        comes_back: ComesBack::NextTime,
+        meaning: "An agent with a key of its own was spoken for with the shared key.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::IdentityPinned,
+        severity: Severity::Info,
+        clear: ClearBy::Quiet { after_s: 3_600, needs_report: true },
+        ack_clears: true,
+        comes_back: ComesBack::NextTime,
+        meaning: "An agent's own key was taken as first seen; its fingerprint can be compared.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::KeyOldInUse,
+        meaning: "An agent signs with a shared key that is no longer the current one.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::WgKeyDuplicate,
+        severity: Severity::Critical,
+        latching: true,
+        raise_count: 2,
+        clear: ClearBy::Reports { count: 2 },
+        meaning: "One WireGuard key is on several hosts that report.",
+        ..PLAIN
+    },
 ];
 
 /// The rule of a kind.

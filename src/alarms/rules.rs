@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod edge;
+pub mod identity;
 pub mod iface;
 pub mod ingest;
 pub mod manager;

@@ -9,6 +9,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod door;
+pub mod identity;
 pub mod logging;
 pub mod psk;
 pub mod serve;

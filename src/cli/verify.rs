@@ -6,10 +6,11 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::model::id::{Kid, ReportId};
+use crate::model::state::Scheme;
 use crate::store::row::{ReportFilter, StoredReport};
 use crate::store::sqlite;
 use crate::store::{Reader, StoreError};
-use crate::verify::{Proof, recheck};
+use crate::verify::proof::{Proof, ProofKey, recheck};
 
 use super::speak::{complain, say};
 use super::{DONE, FAILED, storage_code};
@@ -81,14 +82,16 @@ impl Count {
             self.redacted += 1;
             return;
         }
-        let Some(secret) = keys.get(&summary.kid) else {
+        let own = row.own_key.as_ref().filter(|_| summary.scheme == Scheme::V2Ed25519);
+        let shared = || keys.get(&summary.kid).map(|secret| ProofKey::Shared(secret));
+        let Some(key) = own.map(ProofKey::Own).or_else(shared) else {
             self.key_not_kept += 1;
             return;
         };
         let proof = Proof {
             scheme: summary.scheme,
             form: summary.form,
-            secret,
+            key,
             data_sha256: summary.data_sha256,
         };
         match recheck(&row.envelope, &proof) {
@@ -100,7 +103,7 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::state::{CanonForm, Scheme};
+    use crate::model::state::CanonForm;
     use crate::model::time::UnixSeconds;
     use crate::sign::digest::sha256;
     use crate::sign::hmac;
@@ -133,7 +136,7 @@ mod tests {
             source: None,
             envelope_bytes: 0,
         };
-        StoredReport { summary, envelope: envelope.into_bytes() }
+        StoredReport { summary, envelope: envelope.into_bytes(), own_key: None }
     }
 
     fn counted(row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) -> Count {

@@ -4,15 +4,20 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::model::id::AgentId;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Submission;
+use crate::process::identity::Enrolled;
+use crate::sign::digest::kid_of_public_key;
+use crate::verify::enrol::{Enrolment, Registration, verify_registration};
 use crate::verify::rejection::Rejection;
-use crate::verify::{Announcement, Verified, verify_register, verify_report};
-use crate::wire::answer::{Announced, Receipt, Taken};
+use crate::verify::{Verified, verify_report};
+use crate::wire::answer::{self, Announced, Receipt, Standing, Taken};
 use crate::wire::codes::ErrorCode;
 use crate::wire::limits;
 
@@ -37,15 +42,16 @@ pub async fn updates(
     door.settle(result).map(Json)
 }
 
-/// `POST /status/register`: an agent announces itself (version 1).
+/// `POST /status/register`: an agent announces itself (version 1), or asks to be known by a key
+/// of its own (version 2).
 pub async fn register(
     State(state): State<AppState>,
     Source(source): Source,
     request: Request,
-) -> Result<Json<Announced>, ApiError> {
+) -> Result<Response, ApiError> {
     let door = AgentDoor { state: &state, source };
-    let result = door.announcement(request).await;
-    door.settle(result).map(Json)
+    let result = door.registration(request).await;
+    door.settle(result)
 }
 
 /// The answer of `GET /status/healthcheck`.
@@ -100,12 +106,30 @@ impl AgentDoor<'_> {
         })
     }
 
-    async fn announcement(&self, request: Request) -> Result<Announced, ApiError> {
+    async fn registration(&self, request: Request) -> Result<Response, ApiError> {
         let body = self.read(request).await?;
-        let announcement = self.verify(|now| self.check_announcement(&body, now)).await?;
-        let announced = self.state.processor.announce(announcement, self.source).await;
-        announced.map_err(|why| self.refuse(&why))?;
-        Ok(Announced { status: Taken::Ok })
+        match self.verify(|now| self.check_registration(&body, now)).await? {
+            Registration::Announcement(announcement) => {
+                let announced = self.state.processor.announce(announcement, self.source).await;
+                announced.map_err(|why| self.refuse(&why))?;
+                Ok(Json(Announced { status: Taken::Ok }).into_response())
+            }
+            Registration::Enrolment(enrolment) => self.enrolment(enrolment).await,
+        }
+    }
+
+    async fn enrolment(&self, enrolment: Enrolment) -> Result<Response, ApiError> {
+        let agent_id = enrolment.agent_id().clone();
+        let kid = kid_of_public_key(&enrolment.public_key().0);
+        let enrolled = self.state.processor.enrol(enrolment, self.source).await;
+        let (code, status) = match enrolled.map_err(|why| self.refuse(&why))? {
+            Enrolled::Pinned => (StatusCode::CREATED, Standing::Enrolled),
+            Enrolled::Known => (StatusCode::OK, Standing::Enrolled),
+            Enrolled::Pending => (StatusCode::ACCEPTED, Standing::PendingApproval),
+        };
+        let (server_time, interval) = (self.state.clock.now(), self.state.config.interval);
+        let answer = answer::Enrolled { status, agent_id, kid, server_time, interval };
+        Ok((code, Json(answer)).into_response())
     }
 
     /// The body, if this address may send one and it is of the right type and size.
@@ -133,17 +157,17 @@ impl AgentDoor<'_> {
     }
 
     fn check_report(&self, body: &Bytes, now: UnixSeconds) -> Result<Verified, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.canon_hint(agent);
+        let known = |agent: &AgentId| self.state.processor.known(agent);
         verify_report(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
-    fn check_announcement(
+    fn check_registration(
         &self,
         body: &Bytes,
         now: UnixSeconds,
-    ) -> Result<Announcement, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.canon_hint(agent);
-        verify_register(body, &self.state.keeper.ring(), &self.state.policy, known, now)
+    ) -> Result<Registration, Rejection> {
+        let known = |agent: &AgentId| self.state.processor.known(agent);
+        verify_registration(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn refuse(&self, rejection: &Rejection) -> ApiError {
@@ -174,6 +198,9 @@ impl From<&Rejection> for ApiError {
                 refused.server_time = Some(*now);
                 refused.max_skew = Some(*max_skew);
             }),
+            Rejection::RegistrationStale { now, .. } => {
+                error.with(|refused| refused.server_time = Some(*now))
+            }
             Rejection::Replayed { accepted_at, .. }
             | Rejection::BodyRepeated { accepted_at, .. } => {
                 error.with(|refused| refused.accepted_at = Some(*accepted_at))
@@ -187,6 +214,9 @@ impl From<&Rejection> for ApiError {
             | Rejection::AgentRevoked { .. }
             | Rejection::EnrollmentClosed { .. }
             | Rejection::AwaitingApproval { .. }
+            | Rejection::KeyRefused { .. }
+            | Rejection::IdentityConflict { .. }
+            | Rejection::NotItsName { .. }
             | Rejection::FleetMismatch { .. }
             | Rejection::TickReplayed { .. }
             | Rejection::NonceReused { .. }

@@ -62,7 +62,7 @@ fn route(
 
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
-    use operators::{agents as agent, alarms, edges, events, reports, topology};
+    use operators::{agents as agent, alarms, edges, events, identities, reports, topology};
     vec![
         // Agents.
         route("POST", "/status/updates", SIGNED, post(agents::updates)),
@@ -84,11 +84,15 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
         route("GET", "/api/v1/keys", VIEWER, get(keys::list)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
+        route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
+        route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
         // Admins.
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
+        route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
+        route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
@@ -117,6 +121,8 @@ fn pages() -> Vec<Route> {
         route("POST", "/alarms/{id}/ack", OPERATOR, post(act::acknowledge)),
         route("POST", "/alarms/{id}/clear", OPERATOR, post(act::clear)),
         route("POST", "/agents/{id}/approve", ADMIN, post(act::approve)),
+        route("POST", "/agents/{id}/refuse", ADMIN, post(act::refuse)),
+        route("POST", "/agents/{id}/revoke", ADMIN, post(act::revoke)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
         route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
     ]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::model::time::UnixSeconds;
-use crate::wire::answer::{Announced, Problem, Taken};
+use crate::wire::answer::Problem;
 use crate::wire::codes::ErrorCode;
 
 use super::admin::{Cleared, MadeToken};
@@ -66,6 +66,8 @@ const ALARM_QUERY: &[Parameter] = &[
 ];
 const REPORT_QUERY: &[Parameter] =
     &[OF_AGENT, number("before", "Only before the report with this id"), LIMIT];
+const SEEN_KEY: &[Parameter] =
+    &[text("kid", "The key whose fingerprint was compared; no other is let in")];
 const REFUSAL_QUERY: &[Parameter] = &[LIMIT];
 const EVENT_QUERY: &[Parameter] = &[
     number("after", "Only after the event with this id"),
@@ -106,6 +108,10 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/keys" => ("The key ring, by key ids", none, value(&things::keys())),
         "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&things::event())),
+        "/api/v1/enrollments" => {
+            ("Agents and keys that wait for an admin", none, list(&things::waiting()))
+        }
+        "/api/v1/keys/usage" => ("Who signs with which key", none, value(&things::key_usage())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,
     };
@@ -117,15 +123,16 @@ fn taking(path: &str) -> Option<Sample> {
         "/status/updates" => {
             ("Take a signed report", Some(things::envelope()), value(&things::receipt()))
         }
-        "/status/register" => {
-            let announced = Announced { status: Taken::Ok };
-            ("Take a signed announcement", Some(things::envelope()), value(&announced))
-        }
+        "/status/register" => return Some(enrolment()),
         "/api/v1/alarms/{id}/ack" => {
             ("Acknowledge an alarm", Some(json!({"note": "cable ordered"})), value(&OK))
         }
         "/api/v1/alarms/{id}/clear" => ("Clear an alarm by hand", None, value(&OK)),
-        "/api/v1/agents/{id}/approve" => ("Let a pending agent in", None, value(&OK)),
+        "/api/v1/agents/{id}/approve" => return Some(approval()),
+        "/api/v1/agents/{id}/refuse" => {
+            ("Turn down an agent or key that waits for approval", None, value(&OK))
+        }
+        "/api/v1/agents/{id}/revoke" => ("Take an agent out of service", None, value(&OK)),
         "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
         "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
@@ -136,6 +143,28 @@ fn taking(path: &str) -> Option<Sample> {
         _ => return None,
     };
     Some(Sample { summary, query: &[], body, status: "200", kind: JSON, answer })
+}
+
+fn enrolment() -> Sample {
+    Sample {
+        summary: "Pin, or rotate, an agent's own key; version 1: take an announcement",
+        query: &[],
+        body: Some(things::enrolment()),
+        status: "201",
+        kind: JSON,
+        answer: value(&things::enrolled()),
+    }
+}
+
+fn approval() -> Sample {
+    Sample {
+        summary: "Let in an agent, or the key that waits for it; take it back into service",
+        query: SEEN_KEY,
+        body: None,
+        status: "200",
+        kind: JSON,
+        answer: value(&OK),
+    }
 }
 
 fn stream() -> Sample {

@@ -63,7 +63,7 @@ async fn record(
     let command = Command::Keys {
         rows,
         changes: changes.iter().map(|c| format!("{} {}", c.kid, c.what.as_str())).collect(),
-        health: state_of(health, since),
+        health: state_of(context, health, since),
     };
     if let Err(failure) = context.processor.command(command).await {
         warn!(%failure, "A change of the keys was not recorded");
@@ -86,13 +86,16 @@ pub fn stored_of(row: KeyRecord) -> StoredKey {
     }
 }
 
-fn state_of(health: &KeyHealth, since: UnixSeconds) -> KeyState {
+fn state_of(context: &Context, health: &KeyHealth, since: UnixSeconds) -> KeyState {
+    let ring = context.keeper.ring();
     KeyState {
         source: health.described.clone(),
         since,
         last_success: health.last_success,
         interval: i64::try_from(health.period_seconds).unwrap_or(i64::MAX),
         problem: health.last_problem.clone(),
+        generations: ring.active().map(|key| key.kid.clone()).collect(),
+        rotated_at: ring.active().next().map(|key| key.first_seen).unwrap_or_default(),
         failing_since: health.failing_since,
         missing: health.is_missing(),
         unexpected: match health.tampering() {

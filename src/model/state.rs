@@ -80,6 +80,32 @@ words!(
 );
 
 words!(
+    /// Where a key of an agent's own stands.
+    IdentityState {
+        /// Waits for an admin.
+        Pending = "pending",
+        /// In force: the agent's reports must be signed with it.
+        Pinned = "pinned",
+        /// Was in force: rotated or unpinned.
+        Retired = "retired",
+        /// Turned down by an admin.
+        Refused = "refused",
+    }
+);
+
+words!(
+    /// How a key of an agent's own came to be trusted.
+    PinnedHow {
+        /// The first one that was seen.
+        Tofu = "tofu",
+        /// An admin let it in.
+        Approved = "approved",
+        /// The key before it signed for it.
+        Rotated = "rotated",
+    }
+);
+
+words!(
     /// The verdict on an edge, from both ends' evidence.
     EdgeState {
         /// Alive: a young handshake at an end that can know.
@@ -190,6 +216,16 @@ words!(
         StorageRolledBack = "storage.rolled_back",
         /// A report carried a private or preshared key.
         SecretInReport = "report.secret",
+        /// Two hosts use one agent's name, or a second key was offered for it.
+        IdentityConflict = "identity.conflict",
+        /// An agent with a key of its own was spoken for with the shared one.
+        IdentityDowngrade = "identity.downgrade",
+        /// An agent's key was taken as first seen.
+        IdentityPinned = "identity.pinned",
+        /// An agent signs with a shared key that will not last.
+        KeyOldInUse = "key.old_in_use",
+        /// One WireGuard key on several hosts.
+        WgKeyDuplicate = "wg_key.duplicate",
     }
 );
 
@@ -204,6 +240,8 @@ words!(
         AgentStatus = "agent.status",
         /// An admin cleared the agent's topology state.
         AgentReset = "agent.reset",
+        /// An agent's own key was asked for, pinned, rotated, unpinned, refused or revoked.
+        AgentIdentity = "agent.identity",
         /// An interface appeared.
         InterfaceAdded = "interface.added",
         /// An interface changed.
@@ -260,6 +298,9 @@ impl AlarmKind {
                 | Self::DnsPskUnexpected
                 | Self::StorageRolledBack
                 | Self::SecretInReport
+                | Self::IdentityConflict
+                | Self::IdentityDowngrade
+                | Self::WgKeyDuplicate
         )
     }
 }

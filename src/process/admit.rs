@@ -5,10 +5,12 @@
 
 use std::net::IpAddr;
 
+use super::doubt;
 use super::draft::Draft;
 use super::engine::{Engine, Enroll};
 use super::enroll::{Standing, register, standing};
 use super::handle::{Accepted, Submission};
+use super::identity::{self, Enrolled};
 use super::late;
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
@@ -21,6 +23,7 @@ use crate::model::state::{AgentStatus, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::earlier::{Earlier, EarlierReport};
+use crate::verify::enrol::Enrolment;
 use crate::verify::rate::Bucket;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
@@ -29,7 +32,8 @@ use crate::verify::{Announcement, Verified};
 /// Reports kept this long answer a byte-identical retry with the first result (PROTOCOL 1.7).
 const IDEMPOTENT_S: i64 = 1200;
 
-type Decided<T> = Result<(Draft, Result<T, Rejection>), StoreError>;
+/// What is written, and what the sender is told.
+pub(super) type Decided<T> = Result<(Draft, Result<T, Rejection>), StoreError>;
 
 /// Decides about one report.
 pub(super) fn report(
@@ -60,6 +64,10 @@ pub(super) fn announcement(
     let mut draft = Draft::new(now);
     let fleet = announcement.envelope().fleet_id().cloned().unwrap_or_else(FleetId::unnamed);
     let id = announcement.envelope().agent_id();
+    let known = engine.fleet.by_id.get(id).and_then(|no| engine.fleet.agents.get(no));
+    if known.is_some_and(|agent| agent.keys.pinned().is_some()) {
+        return Ok((draft, Err(Rejection::IdentityRequired { agent: id.clone() })));
+    }
     if is_forgotten(engine, id) && engine.settings.enroll != Enroll::Closed {
         // It comes back with its next report, which spends its nonce. An announcement spends
         // none, and version 1 signs neither its time nor its nonce: whoever recorded one from
@@ -74,6 +82,23 @@ pub(super) fn announcement(
         }
         Err(rejection) => Ok((draft, Err(rejection))),
     }
+}
+
+/// Decides about an enrolment.
+pub(super) fn enrolment(
+    engine: &mut Engine,
+    enrolment: &Enrolment,
+    source: Option<IpAddr>,
+    now: UnixSeconds,
+) -> Decided<Enrolled> {
+    let mut draft = Draft::new(now);
+    if let Some(no) = engine.fleet.by_id.get(enrolment.agent_id()).copied()
+        && let Err(Stop::Refused(full)) = within_rate(engine, now, no, enrolment.agent_id())
+    {
+        return Ok((draft, Err(full)));
+    }
+    let result = identity::enrol(engine, &mut draft, enrolment, source);
+    Ok((draft, result))
 }
 
 /// Whether an admin has forgotten this agent and it has not come back.
@@ -116,6 +141,7 @@ fn admitted(
     }
     let standing = standing(engine, draft, verified.agent_id(), &fleet, source)?;
     if let Some(no) = standing.number() {
+        same_key(engine, draft, no, verified)?;
         downgrade(engine, no, verified)?;
         if let Some(first) = replayed(engine, draft, no, verified)? {
             return Ok(Accepted { report_id: first, duplicate: true });
@@ -146,12 +172,14 @@ fn admitted(
     draft.report = Some(id);
     draft.change.report = Some(audit_row(id, no, verified, data, source, draft.now));
     engine.replay.admit(no, &spent(verified));
+    doubt::wg_keys(&mut engine.fleet, draft, no);
     seen(engine, draft, no, verified);
     suspect::note(engine, draft, no, verified, data);
     raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
     let offset = verified.timestamp().since(draft.now);
     let skew = Skew { offset, max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
+    doubt::accepted(engine, draft, no);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
     let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
     if is_late(engine, draft.now, &arrival)? {
@@ -168,6 +196,34 @@ fn fleet_of(verified: &Verified, data: Option<&ReportData>) -> FleetId {
     told.cloned().unwrap_or_else(FleetId::unnamed)
 }
 
+/// An agent's own key is the only one that speaks for it. The signature was checked with the key
+/// pinned a moment ago: by now it may be another, or none.
+fn same_key(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    no: AgentNo,
+    verified: &Verified,
+) -> Result<(), Stop> {
+    let pinned = engine.fleet.agents.get(&no).and_then(|agent| agent.keys.pinned());
+    let pinned = pinned.map(|row| row.public_key);
+    let agent = verified.agent_id().clone();
+    match (pinned, verified.own_key()) {
+        (None, None) => Ok(()),
+        (Some(pinned), Some(key)) if pinned == *key => Ok(()),
+        (_, Some(_)) => Err(Rejection::SignatureInvalid {
+            agent,
+            scheme: verified.scheme(),
+            kid: Some(verified.kid().clone()),
+            may_be_new_key: false,
+        }
+        .into()),
+        (Some(_), None) => {
+            doubt::downgraded(&mut engine.fleet, draft, no, verified);
+            Err(Rejection::IdentityRequired { agent }.into())
+        }
+    }
+}
+
 /// Once an agent has signed version 2, version 1 is refused: whoever can read the shared key
 /// could otherwise go back to the scheme that does not sign the time.
 fn downgrade(engine: &Engine, no: AgentNo, verified: &Verified) -> Result<(), Stop> {
@@ -176,9 +232,6 @@ fn downgrade(engine: &Engine, no: AgentNo, verified: &Verified) -> Result<(), St
         (Some(Scheme::V2Hmac | Scheme::V2Ed25519), Scheme::V1) => {
             let agent = verified.agent_id().clone();
             Err(Rejection::VersionDowngrade { agent, scheme: verified.scheme() }.into())
-        }
-        (Some(Scheme::V2Ed25519), Scheme::V2Hmac) => {
-            Err(Rejection::IdentityRequired { agent: verified.agent_id().clone() }.into())
         }
         _ => Ok(()),
     }

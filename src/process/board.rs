@@ -14,10 +14,12 @@ use tokio::sync::broadcast;
 
 use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
 
-use super::handle::AgentSummary;
+use super::summary::AgentSummary;
 use crate::model::id::{AgentId, EdgeId};
+use crate::model::key::IdentityKey;
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
+use crate::verify::Known;
 
 /// Signals a slow watcher may fall behind before it is told to start again.
 const SIGNAL_BACKLOG: usize = 64;
@@ -151,9 +153,22 @@ impl Board {
         self.read().agents.get(id).map(AgentEntry::now)
     }
 
-    /// Which form of version 1 the agent's last report matched.
-    pub fn form_of(&self, id: &AgentId) -> Option<crate::model::state::CanonForm> {
-        self.read().agents.get(id).and_then(|entry| entry.summary.form)
+    /// What is remembered of an agent for its next signature.
+    pub fn known(&self, id: &AgentId) -> Known {
+        let inner = self.read();
+        Known {
+            form: inner.agents.get(id).and_then(|entry| entry.summary.form),
+            key: inner.pinned.get(id).copied(),
+        }
+    }
+
+    /// Tells which key is pinned to an agent, forgotten or not.
+    pub fn pin(&self, id: &AgentId, key: Option<IdentityKey>) {
+        let mut inner = self.write();
+        match key {
+            Some(key) => inner.pinned.insert(id.clone(), key),
+            None => inner.pinned.remove(id),
+        };
     }
 
     /// One link with its present values.

@@ -7,11 +7,11 @@ use super::claims;
 use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
-use super::fleet::{AgentMem, PeerKey};
+use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{keys, raise, report, sweep, tick};
-use crate::model::id::{AgentId, AgentNo, AlarmId};
-use crate::model::state::{AgentStatus, EventKind};
+use super::{identity, keys, raise, report, sweep, tick};
+use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
+use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 
@@ -33,7 +33,9 @@ pub(super) fn carry_out(
             acknowledge(engine, &mut draft, alarm, &by, note)
         }
         Command::Clear { alarm, by } => clear(engine, &mut draft, alarm, &by),
-        Command::Approve { agent, by } => approve(engine, &mut draft, &agent, by),
+        Command::Approve { agent, kid, by } => approve(engine, &mut draft, (&agent, kid), by),
+        Command::Refuse { agent, by } => refuse(engine, &mut draft, &agent, by),
+        Command::Revoke { agent, by } => revoke(engine, &mut draft, &agent, by),
         Command::PutSession(session) => {
             draft.change.sessions.push(session);
             Ok(Done::Nothing)
@@ -49,14 +51,9 @@ pub(super) fn carry_out(
         }
         Command::Note { by, what } => {
             draft.cause = Some(by);
-            let about = About { fleet: None, agent: None, subject: what };
-            draft.event(EventKind::AdminAction, about, None, None);
-            Ok(Done::Nothing)
+            Ok(note(&mut draft, EventKind::AdminAction, what))
         }
-        Command::Record { kind, subject } => {
-            draft.event(kind, About { fleet: None, agent: None, subject }, None, None);
-            Ok(Done::Nothing)
-        }
+        Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
         Command::Tick => {
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
@@ -82,6 +79,12 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+/// Puts a fact that is about no agent into the history.
+fn note(draft: &mut Draft, kind: EventKind, subject: String) -> Done {
+    draft.event(kind, About { fleet: None, agent: None, subject }, None, None);
+    Done::Nothing
 }
 
 /// How the source of the keys fares now.
@@ -113,6 +116,9 @@ fn reset(engine: &mut Engine, draft: &mut Draft, target: &ResetTarget, extent: E
     }
     let (mut interfaces, mut edges, mut alarms) = (0, 0, 0);
     for no in &numbers {
+        let out = fleet_status(engine, *no) == Some(AgentStatus::Retired);
+        // Who was taken out of service comes back by name only.
+        let extent = Extent { identity: extent.identity && (unpins_one || !out), ..extent };
         let cleared = reset_one(engine, draft, *no, extent);
         interfaces += cleared.0;
         edges += cleared.1;
@@ -152,9 +158,11 @@ fn reset_one(
         record.problems.clear();
         record.forgotten |= extent.forget;
         if extent.identity {
-            // A shared key is no identity: what can be unpinned now is the ratchet that keeps
-            // an agent from going back to an older scheme.
+            // With the key goes the ratchet that keeps an agent from an older scheme.
             (record.scheme, record.canon_form) = (None, None);
+            if record.status == AgentStatus::Retired {
+                (record.status, record.status_since) = (AgentStatus::Stale, draft.now);
+            }
         }
         let record = record.clone();
         let about = About {
@@ -165,6 +173,14 @@ fn reset_one(
         let detail = json!({ "forget": extent.forget, "identity": extent.identity });
         draft.agents.insert(no, record);
         draft.event(EventKind::AgentReset, about, None, Some(detail));
+    }
+    if extent.identity {
+        identity::retire(fleet, draft, no, "unpinned");
+    }
+    if extent.identity || extent.forget {
+        identity::drop_pending(fleet, draft, no, IdentityState::Retired);
+        // A registration recorded before does not bring back what was forgotten.
+        identity::touch(fleet, draft, no, draft.now);
     }
     draft.effects.agents.insert(no);
     draft.effects.graph = true;
@@ -196,31 +212,79 @@ fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Ou
     Ok(Done::Nothing)
 }
 
-fn approve(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> Outcome {
+/// Lets in an agent, or the key that waits for it; takes one back into service.
+fn approve(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    (id, kid): (&AgentId, Option<Kid>),
+    by: String,
+) -> Outcome {
     draft.cause = Some(by);
     let fleet = &mut engine.fleet;
-    let agent = fleet.by_id.get(id).and_then(|no| fleet.agents.get_mut(no));
-    let Some(agent) = agent.filter(|agent| !agent.record.forgotten) else {
-        return Err(CommandError::AgentNotFound);
-    };
-    if !matches!(agent.record.status, AgentStatus::Pending | AgentStatus::Retired) {
+    let agent = present(fleet, id)?;
+    let (no, status) = (agent.record.no, agent.record.status);
+    let waiting = agent.keys.pending().map(|row| &row.kid);
+    if kid.is_some() && waiting.is_some() && kid.as_ref() != waiting {
+        let why = format!("another key waits for {id} by now; look at its fingerprint first");
+        return Err(CommandError::NotPossible(why));
+    }
+    let waits = matches!(status, AgentStatus::Pending | AgentStatus::Retired);
+    if !waits && waiting.is_none() {
         return Err(CommandError::NotPossible(format!("{id} is not waiting for approval")));
     }
-    let before = agent.record.status;
-    agent.record.status = AgentStatus::Stale;
-    agent.record.status_since = draft.now;
-    draft.agents.insert(agent.record.no, agent.record.clone());
-    draft.effects.agents.insert(agent.record.no);
-    let about = About {
-        fleet: Some(agent.record.fleet.clone()),
-        agent: Some(agent.record.no),
-        subject: id.to_string(),
-    };
-    draft.event(
-        EventKind::AgentStatus,
-        about,
-        Some(json!(before)),
-        Some(json!(AgentStatus::Stale)),
-    );
+    if waits {
+        tick::set_status(fleet, draft, no, AgentStatus::Stale);
+    }
+    if agent_is_revoked(fleet, no) {
+        identity::set_revoked(fleet, draft, no, false);
+    } else {
+        identity::approve(fleet, draft, no);
+    }
     Ok(Done::Nothing)
+}
+
+/// Turns down an agent, or the key that waits for it.
+fn refuse(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> Outcome {
+    draft.cause = Some(by);
+    let fleet = &mut engine.fleet;
+    let agent = present(fleet, id)?;
+    let (no, is_new) = (agent.record.no, agent.record.status == AgentStatus::Pending);
+    let had_key = identity::drop_pending(fleet, draft, no, IdentityState::Refused);
+    if is_new {
+        tick::set_status(fleet, draft, no, AgentStatus::Retired);
+    } else if !had_key {
+        return Err(CommandError::NotPossible(format!("{id} is not waiting for approval")));
+    }
+    Ok(Done::Nothing)
+}
+
+/// Takes an agent out of service.
+fn revoke(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> Outcome {
+    draft.cause = Some(by);
+    let fleet = &mut engine.fleet;
+    let agent = present(fleet, id)?;
+    let no = agent.record.no;
+    if agent.record.status == AgentStatus::Retired {
+        return Err(CommandError::NotPossible(format!("{id} is out of service already")));
+    }
+    tick::set_status(fleet, draft, no, AgentStatus::Retired);
+    identity::drop_pending(fleet, draft, no, IdentityState::Refused);
+    identity::set_revoked(fleet, draft, no, true);
+    raise::retired(fleet, draft, no);
+    edges::judge_all(fleet, draft);
+    Ok(Done::Nothing)
+}
+
+/// An agent that is not forgotten.
+fn present<'a>(fleet: &'a Fleet, id: &AgentId) -> Result<&'a AgentMem, CommandError> {
+    let agent = fleet.by_id.get(id).and_then(|no| fleet.agents.get(no));
+    agent.filter(|agent| !agent.record.forgotten).ok_or(CommandError::AgentNotFound)
+}
+
+fn fleet_status(engine: &Engine, no: AgentNo) -> Option<AgentStatus> {
+    engine.fleet.agents.get(&no).map(|agent| agent.record.status)
+}
+
+fn agent_is_revoked(fleet: &Fleet, no: AgentNo) -> bool {
+    fleet.agents.get(&no).is_some_and(|agent| agent.keys.is_revoked())
 }

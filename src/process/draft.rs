@@ -9,6 +9,7 @@ use crate::model::id::{AgentNo, AlarmId, EdgeId, FleetId, ReportId};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, AlarmRecord, Change, EdgeRecord, NewEvent};
+use crate::store::identity::IdentityRecord;
 
 /// What is being decided now.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Draft {
     pub(super) change: Change,
     /// Rows of agents, once each however often they are changed: everybody's may be.
     pub(super) agents: BTreeMap<AgentNo, AgentRecord>,
+    /// Rows of agents' own keys, likewise.
+    pub(super) identities: BTreeMap<i64, IdentityRecord>,
     /// Rows of edges, likewise.
     pub(super) edges: BTreeMap<EdgeId, EdgeRecord>,
     /// Rows of alarms, likewise.
@@ -72,6 +75,7 @@ impl Draft {
             cause: None,
             change: Change::default(),
             agents: BTreeMap::new(),
+            identities: BTreeMap::new(),
             edges: BTreeMap::new(),
             alarms: BTreeMap::new(),
             to_judge: BTreeSet::new(),
@@ -83,6 +87,7 @@ impl Draft {
     pub(super) fn settle(self) -> (Change, Effects) {
         let mut change = self.change;
         change.agents.extend(self.agents.into_values());
+        change.identities.extend(self.identities.into_values());
         change.edges_set.extend(self.edges.into_values());
         change.alarms.extend(self.alarms.into_values());
         (change, self.effects)

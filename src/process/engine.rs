@@ -15,6 +15,7 @@ use super::fleet::Fleet;
 use super::handle::{
     Accepted, CommandError, Done, Job, Processor, QUEUE_REPORTS, Settled, Submission, Totals,
 };
+use super::identity::Enrolled;
 use super::refusals::Refusals;
 use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
@@ -104,6 +105,7 @@ pub(super) struct Engine {
 enum Reply {
     Report(oneshot::Sender<Settled>, Result<Accepted, Rejection>, Box<Submission>),
     Announce(oneshot::Sender<Result<(), Rejection>>, Result<(), Rejection>),
+    Enrol(oneshot::Sender<Result<Enrolled, Rejection>>, Result<Enrolled, Rejection>),
     Command(oneshot::Sender<Result<Done, CommandError>>, Result<Done, CommandError>),
     Stop(oneshot::Sender<()>),
 }
@@ -274,15 +276,15 @@ impl Engine {
         match job {
             Job::Report(submission, to) => {
                 let decided = admit::report(self, &submission, now);
-                let result =
-                    self.write(decided, effects).unwrap_or(Err(Rejection::StorageUnavailable));
-                Reply::Report(to, result, submission)
+                Reply::Report(to, self.settle(decided, effects), submission)
             }
             Job::Announce(announcement, source, to) => {
                 let decided = admit::announcement(self, &announcement, source, now);
-                let result =
-                    self.write(decided, effects).unwrap_or(Err(Rejection::StorageUnavailable));
-                Reply::Announce(to, result)
+                Reply::Announce(to, self.settle(decided, effects))
+            }
+            Job::Enrol(enrolment, source, to) => {
+                let decided = admit::enrolment(self, &enrolment, source, now);
+                Reply::Enrol(to, self.settle(decided, effects))
             }
             Job::Command(command, to) => {
                 let decided = commands::carry_out(self, command, now);
@@ -292,6 +294,15 @@ impl Engine {
             }
             Job::Stop(to) => Reply::Stop(to),
         }
+    }
+
+    /// Writes what was decided about what an agent sent.
+    fn settle<T>(
+        &mut self,
+        decided: admit::Decided<T>,
+        effects: &mut Effects,
+    ) -> Result<T, Rejection> {
+        self.write(decided, effects).unwrap_or(Err(Rejection::StorageUnavailable))
     }
 
     /// Writes what was decided; `None` if storage did not take it.
@@ -384,6 +395,9 @@ impl Engine {
             Reply::Announce(to, result) => to
                 .send(if committed { result } else { Err(Rejection::StorageUnavailable) })
                 .is_err(),
+            Reply::Enrol(to, result) => to
+                .send(if committed { result } else { Err(Rejection::StorageUnavailable) })
+                .is_err(),
             Reply::Command(to, result) => {
                 let gone = CommandError::Unavailable("storage is unavailable".into());
                 to.send(if committed { result } else { Err(gone) }).is_err()
@@ -422,6 +436,7 @@ fn refuse_all(jobs: Vec<Job>) -> bool {
                 to.send(Settled { result, spent }).is_err()
             }
             Job::Announce(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
+            Job::Enrol(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
             Job::Command(_, to) => {
                 to.send(Err(CommandError::Unavailable("storage is unavailable".into()))).is_err()
             }
@@ -432,16 +447,4 @@ fn refuse_all(jobs: Vec<Job>) -> bool {
         };
     }
     stop
-}
-
-impl Processor {
-    /// Finishes what is queued, empties the log and ends the thread.
-    pub async fn stop(&self) {
-        let (answer, done) = oneshot::channel();
-        self.totals.queued.fetch_add(1, Ordering::Relaxed);
-        if self.jobs.send(Job::Stop(answer)).await.is_ok() {
-            // An error means the thread has ended already.
-            let _ended = done.await.is_err();
-        }
-    }
 }

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::draft::{About, Draft};
 use super::engine::{Engine, Enroll};
-use super::fleet::AgentMem;
+use super::fleet::{AgentMem, Fleet};
 use super::load::agent_mem;
 use crate::model::id::{AgentId, AgentNo, FleetId};
 use crate::model::state::{AgentStatus, EventKind};
@@ -47,6 +47,9 @@ pub(super) fn standing(
 ) -> Result<Standing, Rejection> {
     let known = engine.fleet.by_id.get(id).copied();
     let agent = known.and_then(|no| engine.fleet.agents.get(&no));
+    if agent.is_some_and(|agent| agent.keys.is_revoked()) {
+        return Err(Rejection::AgentRevoked { agent: id.clone() });
+    }
     let status = agent.filter(|agent| !agent.record.forgotten).map(|agent| agent.record.status);
     let agent = id.clone();
     match (known, status) {
@@ -61,14 +64,21 @@ pub(super) fn standing(
         Enroll::Open => Ok(Standing::New(known)),
         Enroll::Closed => Err(Rejection::EnrollmentClosed { agent }),
         Enroll::Approve => {
-            let waiting = |agent: &&AgentMem| agent.record.status == AgentStatus::Pending;
-            if engine.fleet.agents.values().filter(waiting).count() >= PENDING_MAX {
+            if waiting_room_is_full(&engine.fleet) {
                 return Err(Rejection::EnrollmentClosed { agent });
             }
             register(engine, draft, known, id, fleet, AgentStatus::Pending, source);
             Err(Rejection::AwaitingApproval { agent })
         }
     }
+}
+
+/// Whether so many agents and keys wait that nobody could look at one more.
+pub(super) fn waiting_room_is_full(fleet: &Fleet) -> bool {
+    let waits = |agent: &&AgentMem| {
+        agent.record.status == AgentStatus::Pending || agent.keys.pending().is_some()
+    };
+    fleet.agents.values().filter(waits).count() >= PENDING_MAX
 }
 
 /// Registers an agent, under the number it had before if it had one.
@@ -88,7 +98,11 @@ pub(super) fn register(
     draft.change.agents.push(record.clone());
     draft.effects.agents.insert(no);
     engine.fleet.by_id.insert(id.clone(), no);
-    engine.fleet.agents.insert(no, agent_mem(record));
+    let before = engine.fleet.agents.insert(no, agent_mem(record));
+    // A forgotten agent's keys are not: what it may sign with outlives its registration.
+    if let (Some(before), Some(agent)) = (before, engine.fleet.agents.get_mut(&no)) {
+        agent.keys = before.keys;
+    }
     let about = About { fleet: Some(fleet.clone()), agent: Some(no), subject: id.to_string() };
     draft.event(EventKind::AgentRegistered, about, None, Some(json!({ "status": status })));
     info!(agent_id = %id, %status, "Agent seen for the first time");

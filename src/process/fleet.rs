@@ -10,8 +10,10 @@ use std::sync::atomic::Ordering;
 
 use super::board::{AgentLive, EndLive};
 use super::claims::Claims;
+use super::identity::Keys;
 use super::order::Order;
 use crate::alarms::book::Book;
+use crate::alarms::rules::identity::Faces;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
@@ -29,6 +31,10 @@ use crate::verify::rate::Bucket;
 pub(super) struct AgentMem {
     /// Its row, as committed or about to be.
     pub(super) record: AgentRecord,
+    /// Keys of its own.
+    pub(super) keys: Keys,
+    /// By what its last reports were told apart from those of another host under its name.
+    pub(super) faces: Faces,
     /// The values that move with every report.
     pub(super) live: Arc<AgentLive>,
     /// How many reports it may still send now.
@@ -208,6 +214,7 @@ pub(super) struct Fleet {
     pub(super) weak: Neighbourhood,
     pub(super) last_report: ReportId,
     pub(super) last_agent: AgentNo,
+    pub(super) last_identity: i64,
 }
 
 impl Fleet {

@@ -6,22 +6,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
-use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::board::Board;
+use super::identity::Enrolled;
 use super::refusals::{Refusal, Refusals};
 use super::sections::{interfaces_hash, peers_hash, routes_hash};
+use super::summary::AgentSummary;
 use crate::clock::Clock;
 use crate::keys::ring::StoredKey;
 use crate::model::id::{AgentId, AlarmId, FleetId, Kid, ReportId};
 use crate::model::report::ReportData;
-use crate::model::state::{AgentStatus, CanonForm, EventKind, Scheme, Severity};
+use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::change::{LayoutRecord, SessionRecord};
+use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
-use crate::verify::{Announcement, Verified};
+use crate::verify::{Announcement, Known, Verified};
 use crate::wire::data::DataInvalid;
 
 /// Reports waiting for the processor before further ones are refused with `overloaded`
@@ -106,8 +108,24 @@ pub enum Command {
         /// Who.
         by: String,
     },
-    /// Let a pending agent in.
+    /// Let a pending agent, or the key that waits for it, in; take it back into service.
     Approve {
+        /// Which.
+        agent: AgentId,
+        /// The key the person has looked at; another one that waits now is not let in.
+        kid: Option<Kid>,
+        /// Who.
+        by: String,
+    },
+    /// Turn down a pending agent, or the key that waits for it.
+    Refuse {
+        /// Which.
+        agent: AgentId,
+        /// Who.
+        by: String,
+    },
+    /// Take an agent out of service.
+    Revoke {
         /// Which.
         agent: AgentId,
         /// Who.
@@ -185,6 +203,10 @@ pub struct KeyState {
     pub missing: bool,
     /// What the source holds that it should not, and how bad that is.
     pub unexpected: Option<(Severity, String)>,
+    /// The names of the keys in force, newest first.
+    pub generations: Vec<Kid>,
+    /// When the newest of them was first seen.
+    pub rotated_at: UnixSeconds,
 }
 
 /// A condition of the manager itself.
@@ -245,55 +267,6 @@ pub enum CommandError {
     Unavailable(String),
 }
 
-/// An agent in one line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AgentSummary {
-    /// Its name.
-    pub agent_id: AgentId,
-    /// Its host's name.
-    pub hostname: Option<String>,
-    /// Its fleet.
-    pub fleet_id: FleetId,
-    /// Its program's version.
-    pub agent_version: Option<String>,
-    /// When it was first accepted.
-    pub registered_at: UnixSeconds,
-    /// When its last report was received.
-    pub last_seen_at: Option<UnixSeconds>,
-    /// Its last tick.
-    pub last_tick: Option<i64>,
-    /// How the manager sees it.
-    pub status: AgentStatus,
-    /// Since when.
-    pub status_since: UnixSeconds,
-    /// How its last report was signed.
-    pub scheme: Option<Scheme>,
-    /// Which bytes its version 1 signature covers.
-    pub form: Option<CanonForm>,
-    /// Which key signed its last report.
-    pub kid: Option<Kid>,
-    /// Its interfaces' names.
-    pub interfaces: Vec<String>,
-    /// How many WireGuard peers it lists.
-    pub peers: usize,
-    /// How many links it has, listed by it or by others.
-    pub links: usize,
-    /// How many of those are down.
-    pub links_down: usize,
-    /// Its WireGuard addresses.
-    pub addresses: Vec<String>,
-    /// Its `site` label.
-    pub site: Option<String>,
-    /// Its `role` label.
-    pub role: Option<String>,
-    /// Items of its last report that could not be understood.
-    pub problems: usize,
-    /// `timestamp` minus the manager's clock, in seconds.
-    pub clock_offset: i64,
-    /// Relays its last report named.
-    pub relay_path: Vec<AgentId>,
-}
-
 /// How the processor is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessorStatus {
@@ -335,6 +308,7 @@ pub(super) struct Settled {
 pub(super) enum Job {
     Report(Box<Submission>, oneshot::Sender<Settled>),
     Announce(Announcement, Option<IpAddr>, oneshot::Sender<Result<(), Rejection>>),
+    Enrol(Box<Enrolment>, Option<IpAddr>, oneshot::Sender<Result<Enrolled, Rejection>>),
     Command(Command, oneshot::Sender<Result<Done, CommandError>>),
     Stop(oneshot::Sender<()>),
 }
@@ -388,6 +362,17 @@ impl Processor {
         result.await.unwrap_or(Err(Rejection::StorageUnavailable))
     }
 
+    /// Pins, or asks an admin to pin, an agent's own key; resolves after the commit.
+    pub async fn enrol(
+        &self,
+        enrolment: Enrolment,
+        source: Option<IpAddr>,
+    ) -> Result<Enrolled, Rejection> {
+        let (answer, result) = oneshot::channel();
+        self.enqueue(Job::Enrol(Box::new(enrolment), source, answer))?;
+        result.await.unwrap_or(Err(Rejection::StorageUnavailable))
+    }
+
     /// Carries out a command; resolves after the commit.
     pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
         let gone = || CommandError::Unavailable("the processor has stopped".into());
@@ -397,9 +382,19 @@ impl Processor {
         result.await.map_err(|_dropped| gone())?
     }
 
-    /// Which form of version 1 the agent's last report matched.
-    pub fn canon_hint(&self, agent: &AgentId) -> Option<CanonForm> {
-        self.board.form_of(agent)
+    /// Finishes what is queued, empties the log and ends the thread.
+    pub async fn stop(&self) {
+        let (answer, done) = oneshot::channel();
+        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        if self.jobs.send(Job::Stop(answer)).await.is_ok() {
+            // An error means the thread has ended already.
+            let _ended = done.await.is_err();
+        }
+    }
+
+    /// What is remembered of an agent for its next signature.
+    pub fn known(&self, agent: &AgentId) -> Known {
+        self.board.known(agent)
     }
 
     /// Counts and remembers a refusal.

@@ -9,7 +9,9 @@ use super::board::AgentLive;
 use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
+use super::identity::Keys;
 use super::raise;
+use crate::alarms::rules::identity::Faces;
 use crate::model::id::AgentNo;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -37,11 +39,17 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         weak: Neighbourhood::default(),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
+        last_identity: snapshot.identities.iter().map(|row| row.no).max().unwrap_or_default(),
     };
     let claims = claims_of(&snapshot);
     for record in snapshot.agents {
         fleet.by_id.insert(record.id.clone(), record.no);
         fleet.agents.insert(record.no, agent_mem(record));
+    }
+    for row in snapshot.identities {
+        if let Some(agent) = fleet.agents.get_mut(&row.agent) {
+            agent.keys.add(row);
+        }
     }
     for (no, interface, works) in snapshot.links {
         let Some(agent) = fleet.agents.get_mut(&no) else { continue };
@@ -92,6 +100,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
     live.seen_at.store(record.last_seen_at.unwrap_or_default().0, Ordering::Relaxed);
     live.last_tick.store(record.last_tick.unwrap_or_default(), Ordering::Relaxed);
     AgentMem {
+        keys: Keys::default(),
+        faces: Faces::default(),
         live: Arc::new(live),
         bucket: None,
         bodies: None,

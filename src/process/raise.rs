@@ -338,6 +338,13 @@ pub(super) fn reset(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
+/// Closes the alarms of an agent that was taken out of service.
+pub(super) fn retired(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    for step in fleet.book.close_agent(no, "taken out of service", draft.now) {
+        take(draft, Some(step));
+    }
+}
+
 /// Judges the key source.
 pub(super) fn keys(fleet: &mut Fleet, draft: &mut Draft, keys: &KeyState) {
     let facts = DnsFacts {

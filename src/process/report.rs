@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::claims;
 use super::diff;
+use super::doubt;
 use super::draft::{About, Draft};
 use super::edges;
 use super::fleet::{Fleet, PeerKey, PeerMem};
@@ -70,6 +71,7 @@ pub(super) fn apply(
     let stored =
         if interfaces_new || routes_new { writer.sections(no)? } else { (Vec::new(), Vec::new()) };
     raise::host(fleet, draft, no, before.as_ref());
+    doubt::face(fleet, draft, no, data);
     if let Some(interfaces) = &data.interfaces {
         note_links(fleet, no, interfaces);
         if interfaces_new {

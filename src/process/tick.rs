@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::json;
 use tracing::info;
 
+use super::doubt;
 use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
@@ -23,7 +24,7 @@ use crate::topology::graph::{Components, Partition, Split, partition};
 /// takes milliseconds, and the alarm it feeds waits for 60 s anyway.
 const GRAPH_EVERY_S: i64 = 5;
 
-/// Seconds between two looks at all agents' clocks.
+/// Seconds between two looks at all agents' clocks, and at the keys they sign with.
 const CLOCKS_EVERY_S: i64 = 60;
 
 /// Name of the small value that holds the networks that fell apart.
@@ -45,6 +46,7 @@ pub(super) struct Sentry {
     splits: BTreeMap<FleetId, Split>,
     graph_seen: UnixSeconds,
     clocks_seen: UnixSeconds,
+    keys_seen: UnixSeconds,
     pub(super) keys: Option<KeyState>,
     /// Whether the graph changed since it was last looked at.
     pub(super) graph_changed: bool,
@@ -60,6 +62,7 @@ impl Sentry {
             splits: splits.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
             graph_seen: UnixSeconds::default(),
             clocks_seen: now,
+            keys_seen: now,
             keys: None,
             graph_changed: true,
         }
@@ -91,6 +94,10 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     }
     if let Some(keys) = &engine.sentry.keys {
         raise::keys(&mut engine.fleet, draft, keys);
+    }
+    if draft.now.since(engine.sentry.keys_seen) >= CLOCKS_EVERY_S {
+        engine.sentry.keys_seen = draft.now;
+        doubt::old_keys(engine, draft);
     }
     for step in engine.fleet.book.tick(draft.now) {
         raise::take(draft, Some(step));
@@ -181,7 +188,8 @@ pub(super) fn came_back(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     set_status(fleet, draft, no, AgentStatus::Online);
 }
 
-fn set_status(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, status: AgentStatus) {
+/// The agent is something else now.
+pub(super) fn set_status(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, status: AgentStatus) {
     let Some(agent) = fleet.agents.get_mut(&no) else { return };
     let record = &mut agent.record;
     if record.status == status {

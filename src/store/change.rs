@@ -14,14 +14,17 @@ use crate::model::state::{
 use crate::model::time::UnixSeconds;
 
 use super::flush::Flushed;
+use super::identity::IdentityRecord;
 
 /// Everything that one report, tick or admin action changes.
 ///
-/// Order of application: agents, report, removals, upserts, alarms, events, the rest.
+/// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     /// Agents to insert or update.
     pub agents: Vec<AgentRecord>,
+    /// Agents' own keys to insert or update.
+    pub identities: Vec<IdentityRecord>,
     /// The audit row of the report that caused the change.
     pub report: Option<NewReport>,
     /// Agents whose interfaces, routes and peers are all deleted, before anything is inserted.
@@ -79,6 +82,7 @@ impl Change {
         // Every field is named, so that a new one cannot be forgotten here.
         let Self {
             agents,
+            identities,
             report: _,
             agents_cleared,
             interfaces_set,
@@ -100,6 +104,7 @@ impl Change {
             flushed,
         } = self;
         agents.is_empty()
+            && identities.is_empty()
             && agents_cleared.is_empty()
             && interfaces_set.is_empty()
             && interfaces_removed.is_empty()

@@ -8,6 +8,7 @@
 pub mod change;
 pub mod earlier;
 pub mod flush;
+pub mod identity;
 pub mod row;
 pub mod sqlite;
 

@@ -1,6 +1,7 @@
 //! What comes out of storage.
 
 use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, EventId, FleetId, Kid, ReportId};
+use crate::model::key::IdentityKey;
 use crate::model::report::{Interface, Peer, Route};
 use crate::model::state::{CanonForm, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
@@ -8,6 +9,7 @@ use crate::model::time::UnixSeconds;
 use super::change::{
     AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LayoutRecord, PeerRecord, SessionRecord,
 };
+use super::identity::IdentityRecord;
 
 /// Everything the processor starts from.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub struct FleetSnapshot {
     pub alarms: Vec<AlarmRecord>,
     /// Pre-shared keys.
     pub keys: Vec<KeyRecord>,
+    /// Agents' own keys, past ones included, in the order they were asked for.
+    pub identities: Vec<IdentityRecord>,
     /// Positions.
     pub layout: Vec<LayoutRecord>,
     /// Small values by name.
@@ -51,6 +55,8 @@ pub struct AgentDetail {
     pub routes: Vec<Route>,
     /// Its peers with their edges.
     pub peers: Vec<(Peer, EdgeId)>,
+    /// Its own keys, past ones included, in the order they were asked for.
+    pub identities: Vec<IdentityRecord>,
 }
 
 /// Which reports to list; newest first.
@@ -125,6 +131,8 @@ pub struct StoredReport {
     /// The envelope as verified, secrets removed. Empty if it was not asked for, and if its
     /// stored form is damaged: what stands around a damaged one can still be read.
     pub envelope: Vec<u8>,
+    /// The agent's own key of that name, if it has or had one.
+    pub own_key: Option<IdentityKey>,
 }
 
 /// Which events to list; oldest first.

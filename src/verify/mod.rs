@@ -6,6 +6,8 @@
 //! who holds that state. Nothing here reads a clock, a file or a socket.
 
 pub mod bodies;
+pub mod enrol;
+pub mod proof;
 pub mod rate;
 pub mod rejection;
 pub mod replay;
@@ -18,14 +20,14 @@ use thiserror::Error;
 
 use crate::keys::ring::KeyRing;
 use crate::model::id::{AgentId, FleetId, Kid};
+use crate::model::key::IdentityKey;
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
-use crate::sign::digest::sha256;
+use crate::sign::digest::{kid_of_public_key, sha256};
 use crate::wire::canon::Forms;
 use crate::wire::envelope::{self, DataV2, Envelope, EnvelopeError, HeadV1, HeadV2, SignatureV2};
-use crate::wire::field::Fields;
 use crate::wire::limits::MAX_SKEW_SECONDS;
-use crate::wire::scan;
+use crate::wire::register;
 
 use rejection::Rejection;
 
@@ -83,6 +85,22 @@ impl FromStr for V1Canon {
 #[error("must be auto or raw")]
 pub struct InvalidV1Canon;
 
+/// What the manager remembers of an agent, as far as its signatures go: as last committed, since
+/// whoever acts on a signature looks again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The form that its last version 1 report matched.
+    pub form: Option<CanonForm>,
+    /// The key that is pinned to it.
+    pub key: Option<IdentityKey>,
+}
+
+impl From<Option<CanonForm>> for Known {
+    fn from(form: Option<CanonForm>) -> Self {
+        Self { form, key: None }
+    }
+}
+
 /// A report whose signature holds. Made only by [`verify_report`].
 #[derive(Debug, Clone)]
 pub struct Verified {
@@ -91,6 +109,7 @@ pub struct Verified {
     scheme: Scheme,
     form: CanonForm,
     kid: Kid,
+    own_key: Option<IdentityKey>,
     timestamp: UnixSeconds,
     nonce: Box<str>,
     tick: Option<i64>,
@@ -126,6 +145,11 @@ impl Verified {
     /// Which key verified it.
     pub fn kid(&self) -> &Kid {
         &self.kid
+    }
+
+    /// The agent's own key, if that is what verified it: the one pinned to it a moment ago.
+    pub fn own_key(&self) -> Option<&IdentityKey> {
+        self.own_key.as_ref()
     }
 
     /// When it was signed, on the agent's clock.
@@ -189,53 +213,54 @@ impl Announcement {
 
 /// Verifies the body of `POST /status/updates`.
 ///
-/// `hint` tells the form that matched an agent's last version 1 report. Every usable key is
-/// tried, whichever matches, and every failure of a signature is the same rejection.
-pub fn verify_report(
+/// `known` tells what is remembered of an agent. A report signed with a shared key is tried
+/// with every usable one, whichever matches; one signed with a key of the agent's own only with
+/// the one pinned to it. Every failure of a signature is the same rejection.
+pub fn verify_report<K: Into<Known>>(
     body: &Bytes,
     ring: &KeyRing,
     policy: &Policy,
-    hint: impl FnOnce(&AgentId) -> Option<CanonForm>,
+    known: impl FnOnce(&AgentId) -> K,
     now: UnixSeconds,
 ) -> Result<Verified, Rejection> {
     let verified = match envelope::parse(body)? {
         Envelope::V1(head) => {
-            let forms = policy.v1_canon.forms(hint(&head.agent_id));
+            let forms = policy.v1_canon.forms(known(&head.agent_id).into().form);
             verify_v1(body, head, ring, forms, now)?
         }
-        Envelope::V2(head) => verify_v2(body, head, ring, now)?,
+        Envelope::V2(head) => {
+            let keys = match head.signature {
+                SignatureV2::Hmac(_) => Keys::Shared(ring),
+                SignatureV2::Ed25519(_) => Keys::Pinned(known(&head.agent_id).into().key),
+            };
+            verify_v2(body, head, &keys, now)?
+        }
     };
     check_policy(&verified, policy, now)?;
     Ok(verified)
 }
 
-/// Verifies the body of `POST /status/register`. Only version 1 announcements are known here;
-/// enrolment of agents with keys of their own has a shape that is refused by version.
-pub fn verify_register(
+/// Verifies a version 1 announcement. What agents with a key of their own send is for
+/// [`enrol::verify_registration`]; here it is refused by version.
+pub fn verify_register<K: Into<Known>>(
     body: &Bytes,
     ring: &KeyRing,
     policy: &Policy,
-    hint: impl FnOnce(&AgentId) -> Option<CanonForm>,
+    known: impl FnOnce(&AgentId) -> K,
     now: UnixSeconds,
 ) -> Result<Announcement, Rejection> {
     let head = match envelope::parse(body) {
         Ok(Envelope::V1(head)) => head,
-        Err(error) if !is_second_generation(body) => return Err(error.into()),
+        Err(error) if !register::is_enrolment(body) => return Err(error.into()),
         Ok(Envelope::V2(_)) | Err(_) => {
             let version = "2 (enrolment with a key of the agent's own)".to_owned();
             return Err(EnvelopeError::UnsupportedVersion(version).into());
         }
     };
-    let forms = policy.v1_canon.forms(hint(&head.agent_id));
+    let forms = policy.v1_canon.forms(known(&head.agent_id).into().form);
     let verified = verify_v1(body, head, ring, forms, now)?;
     check_policy(&verified, policy, now)?;
     Ok(Announcement(verified))
-}
-
-/// Whether a body that is no report says that it is of version 2.
-fn is_second_generation(body: &[u8]) -> bool {
-    let Ok(members) = scan::envelope(body) else { return false };
-    Fields { body, members }.get("v") == Some(b"2")
 }
 
 fn verify_v1(
@@ -264,6 +289,7 @@ fn verify_v1(
         scheme: Scheme::V1,
         form,
         kid,
+        own_key: None,
         timestamp: head.timestamp,
         nonce: head.nonce.into(),
         tick: None,
@@ -275,26 +301,46 @@ fn verify_v1(
     })
 }
 
+/// The keys that may have signed a version 2 report.
+enum Keys<'a> {
+    /// The shared ones.
+    Shared(&'a KeyRing),
+    /// The one pinned to the agent, if one is.
+    Pinned(Option<IdentityKey>),
+}
+
+impl Keys<'_> {
+    /// The name of the key that made the signature.
+    fn find(&self, head: &HeadV2<'_>, data_sha256: [u8; 32], now: UnixSeconds) -> Option<Kid> {
+        match self {
+            Self::Shared(ring) => signature::find_v2(ring.usable(now), head, data_sha256),
+            Self::Pinned(pinned) => signature::is_by_pinned(pinned.as_ref(), head, data_sha256)
+                .then(|| pinned.map(|key| kid_of_public_key(&key.0)))
+                .flatten(),
+        }
+    }
+}
+
 fn verify_v2(
     body: &Bytes,
     mut head: HeadV2<'_>,
-    ring: &KeyRing,
+    keys: &Keys<'_>,
     now: UnixSeconds,
 ) -> Result<Verified, Rejection> {
-    let scheme = match head.signature {
-        SignatureV2::Hmac(_) => Scheme::V2Hmac,
-        SignatureV2::Ed25519(_) => Scheme::V2Ed25519,
+    // An agent with a key of its own does not depend on the shared ones being there.
+    let (scheme, own_key) = match keys {
+        Keys::Shared(ring) => (check_keys(ring, now).map(|()| Scheme::V2Hmac)?, None),
+        Keys::Pinned(pinned) => (Scheme::V2Ed25519, *pinned),
     };
-    check_keys(ring, now)?;
     let data = match std::mem::replace(&mut head.data, DataV2::InBody(0..0)) {
         DataV2::InBody(range) => body.slice(range),
         DataV2::Decoded(decoded) => Bytes::from(decoded),
     };
     let data_sha256 = sha256(&data);
-    let Some(kid) = signature::find_v2(ring.usable(now), &head, data_sha256) else {
+    let Some(kid) = keys.find(&head, data_sha256, now) else {
         // A shared key that is not in the ring may be too new; agents' own keys are never
         // fetched, only pinned.
-        let may_be_new_key = scheme == Scheme::V2Hmac && ring.find(&head.kid).is_none();
+        let may_be_new_key = matches!(keys, Keys::Shared(ring) if ring.find(&head.kid).is_none());
         return Err(Rejection::SignatureInvalid {
             agent: head.agent_id,
             scheme,
@@ -308,6 +354,7 @@ fn verify_v2(
         scheme,
         form: CanonForm::Raw,
         kid,
+        own_key,
         timestamp: head.timestamp,
         nonce: head.nonce.into(),
         tick: Some(head.tick),
@@ -329,74 +376,25 @@ fn check_policy(verified: &Verified, policy: &Policy, now: UnixSeconds) -> Resul
         Scheme::V1 => 1,
         Scheme::V2Hmac | Scheme::V2Ed25519 => 2,
     };
-    let agent = || verified.agent_id.clone();
     if version < policy.min_version {
-        return Err(Rejection::VersionDowngrade { agent: agent(), scheme: verified.scheme });
+        let agent = verified.agent_id.clone();
+        return Err(Rejection::VersionDowngrade { agent, scheme: verified.scheme });
     }
-    if verified.timestamp.since(now).unsigned_abs() > policy.max_skew.unsigned_abs() {
-        return Err(Rejection::TimestampSkew {
-            agent: agent(),
-            timestamp: verified.timestamp,
-            now,
-            max_skew: policy.max_skew,
-        });
+    check_skew(&verified.agent_id, verified.timestamp, policy, now)
+}
+
+/// Whether something was signed within the limits of the manager's clock.
+fn check_skew(
+    agent: &AgentId,
+    timestamp: UnixSeconds,
+    policy: &Policy,
+    now: UnixSeconds,
+) -> Result<(), Rejection> {
+    let max_skew = policy.max_skew;
+    if timestamp.since(now).unsigned_abs() > max_skew.unsigned_abs() {
+        return Err(Rejection::TimestampSkew { agent: agent.clone(), timestamp, now, max_skew });
     }
     Ok(())
-}
-
-/// What a stored report must still prove.
-#[derive(Debug, Clone, Copy)]
-pub struct Proof<'a> {
-    /// How it was signed.
-    pub scheme: Scheme,
-    /// Which bytes the signature covers.
-    pub form: CanonForm,
-    /// The key that verified it.
-    pub secret: &'a [u8],
-    /// SHA-256 of its data.
-    pub data_sha256: [u8; 32],
-}
-
-/// How a stored report fails to prove itself.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Mismatch {
-    /// The stored bytes are no envelope.
-    #[error("the stored bytes are not an envelope: {0}")]
-    Unreadable(#[from] EnvelopeError),
-    /// The stored bytes are signed in another way than the row says.
-    #[error("the row says it was signed with {0}, the stored bytes say otherwise")]
-    Scheme(Scheme),
-    /// The data is not the data that was accepted.
-    #[error("the digest of the stored data is not the one in the row")]
-    Digest,
-    /// The signature does not hold.
-    #[error("the signature does not hold")]
-    Signature,
-}
-
-/// Checks a stored report again, without regard to time, replay or policy.
-pub fn recheck(stored: &[u8], proof: &Proof<'_>) -> Result<(), Mismatch> {
-    let parsed = envelope::parse(stored)?;
-    let data = match &parsed {
-        Envelope::V1(HeadV1 { data, .. })
-        | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => {
-            stored.get(data.clone()).unwrap_or_default()
-        }
-        Envelope::V2(HeadV2 { data: DataV2::Decoded(data), .. }) => data,
-    };
-    if sha256(data) != proof.data_sha256 {
-        return Err(Mismatch::Digest);
-    }
-    let holds = match (&parsed, proof.scheme) {
-        (Envelope::V1(head), Scheme::V1) => {
-            signature::holds_v1(proof.secret, data, proof.form, &head.mac)
-        }
-        (Envelope::V2(head), Scheme::V2Hmac) => {
-            signature::holds_v2(proof.secret, head, proof.data_sha256)
-        }
-        (Envelope::V1(_) | Envelope::V2(_), scheme) => return Err(Mismatch::Scheme(scheme)),
-    };
-    if holds { Ok(()) } else { Err(Mismatch::Signature) }
 }
 
 #[cfg(test)]

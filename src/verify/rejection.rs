@@ -68,6 +68,47 @@ pub enum Rejection {
         /// Who.
         agent: AgentId,
     },
+    /// An admin turned down this key.
+    #[error("an admin refused the key that {agent} offers; approve it, or use another")]
+    KeyRefused {
+        /// Who.
+        agent: AgentId,
+    },
+    /// Another key than the one the agent is known by, without that one's signature.
+    #[error(
+        "{agent} is known by another key; sign with that one too (prev_sig), or have an admin \
+         unpin it"
+    )]
+    IdentityConflict {
+        /// Who.
+        agent: AgentId,
+    },
+    /// A new agent under a name that is not made of its key.
+    #[error(
+        "{agent} is new, and its name is not made of its key; use the agent_id {own}, or report \
+         under the shared key first"
+    )]
+    NotItsName {
+        /// Who.
+        agent: AgentId,
+        /// The name that would be.
+        own: String,
+    },
+    /// A registration that was signed before the agent's keys were last changed.
+    #[error(
+        "{agent} signed its registration at {timestamp}, and all up to {taken_until} are done \
+         with; the manager's clock says {now}: set the host's clock, then sign a new one"
+    )]
+    RegistrationStale {
+        /// Who.
+        agent: AgentId,
+        /// Its time.
+        timestamp: UnixSeconds,
+        /// When the last change of the agent's keys was.
+        taken_until: UnixSeconds,
+        /// The manager's time.
+        now: UnixSeconds,
+    },
     /// Signed for another fleet than the agent's.
     #[error("{agent} signed for fleet {sent} but belongs to {known}; reset the agent to move it")]
     FleetMismatch {
@@ -178,10 +219,13 @@ impl Rejection {
             Self::VersionDowngrade { .. } => ErrorCode::VersionDowngrade,
             Self::IdentityRequired { .. } => ErrorCode::IdentityRequired,
             Self::AgentRevoked { .. } => ErrorCode::AgentRevoked,
-            Self::EnrollmentClosed { .. } => ErrorCode::EnrollmentClosed,
+            Self::EnrollmentClosed { .. } | Self::KeyRefused { .. } => ErrorCode::EnrollmentClosed,
+            Self::IdentityConflict { .. } | Self::NotItsName { .. } => ErrorCode::IdentityConflict,
             Self::AwaitingApproval { .. } => ErrorCode::PendingApproval,
             Self::FleetMismatch { .. } => ErrorCode::FleetMismatch,
-            Self::TimestampSkew { .. } | Self::CollectedSkew { .. } => ErrorCode::TimestampSkew,
+            Self::TimestampSkew { .. }
+            | Self::CollectedSkew { .. }
+            | Self::RegistrationStale { .. } => ErrorCode::TimestampSkew,
             Self::Replayed { .. } | Self::BodyRepeated { .. } => ErrorCode::NonceReplayed,
             Self::TickReplayed { .. } => ErrorCode::TickReplayed,
             Self::NonceReused { .. } => ErrorCode::NonceReused,
@@ -219,6 +263,10 @@ impl Rejection {
             | Self::AgentRevoked { agent }
             | Self::EnrollmentClosed { agent }
             | Self::AwaitingApproval { agent }
+            | Self::KeyRefused { agent }
+            | Self::IdentityConflict { agent }
+            | Self::NotItsName { agent, .. }
+            | Self::RegistrationStale { agent, .. }
             | Self::FleetMismatch { agent, .. }
             | Self::TimestampSkew { agent, .. }
             | Self::Replayed { agent, .. }
@@ -247,6 +295,10 @@ impl Rejection {
             | Self::AgentRevoked { .. }
             | Self::EnrollmentClosed { .. }
             | Self::AwaitingApproval { .. }
+            | Self::KeyRefused { .. }
+            | Self::IdentityConflict { .. }
+            | Self::NotItsName { .. }
+            | Self::RegistrationStale { .. }
             | Self::FleetMismatch { .. }
             | Self::TimestampSkew { .. }
             | Self::Replayed { .. }

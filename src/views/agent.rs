@@ -4,9 +4,10 @@ use askama::Template;
 
 use crate::model::id::AgentId;
 use crate::model::report::{Interface, LinkState, Peer, Problem, Route};
-use crate::model::state::AgentStatus;
+use crate::model::state::{AgentStatus, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::change::AgentRecord;
+use crate::store::identity::IdentityRecord;
 use crate::store::row::{AgentDetail, AlarmRow, ReportSummary};
 use crate::topology::picture::Picture;
 
@@ -145,6 +146,8 @@ struct AgentPage<'a> {
     seen: Option<Moment>,
     registered: Moment,
     pending: bool,
+    out: bool,
+    waiting_kid: Option<String>,
     interfaces: Vec<InterfaceRow>,
     peers: Vec<PeerRow>,
     routes: Vec<RouteRow<'a>>,
@@ -206,6 +209,20 @@ fn facts(ctx: &PageContext, agent: &AgentRecord) -> Vec<(&'static str, String)> 
     .collect()
 }
 
+/// The key of its own that is in force or waits.
+fn own_key(ctx: &PageContext, keys: &[IdentityRecord]) -> Option<(&'static str, String)> {
+    let shown =
+        |key: &&IdentityRecord| matches!(key.state, IdentityState::Pinned | IdentityState::Pending);
+    let key = keys.iter().rev().find(shown)?;
+    let since = span(ctx.now.since(key.pinned_at.unwrap_or(key.registered_at)));
+    let state = match (key.state, key.revoked_at) {
+        (IdentityState::Pending, _) => "waits for an admin",
+        (_, Some(_)) => "revoked",
+        (_, None) => "pinned",
+    };
+    Some(("Own key", format!("{} ({}), {state}, {since} ago", key.kid, key.how)))
+}
+
 /// The page. `picture` names the other ends; `alarms` and `reports` are this agent's, newest
 /// first.
 ///
@@ -219,6 +236,7 @@ pub fn page(
     reports: &[ReportSummary],
 ) -> Result<String, askama::Error> {
     let agent = &detail.agent;
+    let waiting = detail.identities.iter().find(|key| key.state == IdentityState::Pending);
     let peers = detail.peers.iter().map(|(p, e)| PeerRow::new(agent, picture, p, e.as_str()));
     let page = AgentPage {
         ctx,
@@ -228,10 +246,12 @@ pub fn page(
         map_href: map_href(&agent.id),
         chip: Chip::agent(agent.status),
         sentence: sentence(ctx, agent),
-        facts: facts(ctx, agent),
+        facts: facts(ctx, agent).into_iter().chain(own_key(ctx, &detail.identities)).collect(),
         seen: agent.last_seen_at.map(|at| Moment::ago(at, ctx.now)),
         registered: Moment::ago(agent.registered_at, ctx.now),
-        pending: agent.status == AgentStatus::Pending,
+        pending: agent.status == AgentStatus::Pending || waiting.is_some(),
+        out: agent.status == AgentStatus::Retired,
+        waiting_kid: waiting.map(|key| key.kid.to_string()),
         interfaces: detail.interfaces.iter().map(InterfaceRow::new).collect(),
         peers: peers.collect(),
         routes: detail.routes.iter().take(ROUTES).map(RouteRow::new).collect(),

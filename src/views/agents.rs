@@ -12,6 +12,7 @@ use crate::topology::picture::Picture;
 use super::list::{Head, ListQuery, Page};
 use super::page::PageContext;
 use super::text::{Chip, Moment, encode, plural};
+use super::waiting::{WaitingItem, WaitingRow};
 
 /// What the table says of one agent.
 #[derive(Debug, Clone)]
@@ -130,16 +131,18 @@ struct AgentsPage<'a> {
     heads: Vec<Head>,
     page: Page<Row>,
     summary: String,
-    pending: usize,
+    waiting: Vec<WaitingRow>,
 }
 
-/// The page. `agents` are all agents, in any order; `query` says what of them to show.
+/// The page. `agents` are all agents, in any order; `query` says what of them to show;
+/// `waiting` is what waits for an admin, oldest first.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     agents: &[AgentListItem],
+    waiting: &[WaitingItem],
     query: &ListQuery,
 ) -> Result<String, askama::Error> {
     let columns = [
@@ -178,7 +181,7 @@ pub fn page(
             count(AgentStatus::Stale),
             count(AgentStatus::Offline)
         ),
-        pending: count(AgentStatus::Pending),
+        waiting: waiting.iter().map(|item| WaitingRow::new(ctx, item)).collect(),
         page: query.page(
             "/agents",
             rows,
@@ -193,11 +196,34 @@ pub fn page(
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{context, picture};
+    use crate::views::samples::{context, picture, waiting};
 
     fn html(query: &ListQuery) -> String {
         let agents = AgentListItem::from_picture(&picture());
-        page(&context("Agents", Nav::Agents), &agents, query).expect("rendered")
+        page(&context("Agents", Nav::Agents), &agents, &waiting(), query).expect("rendered")
+    }
+
+    #[test]
+    fn what_waits_is_shown_with_its_fingerprint_and_both_buttons() {
+        let html = html(&ListQuery::default());
+        for wanted in [
+            "Waiting for approval (2)",
+            "56475aa75463474c0285df5dbf2bcab7",
+            "action=\"/agents/new-gw/approve\"",
+            "action=\"/agents/new-gw/refuse\"",
+            "name=\"kid\" value=\"56475aa75463474c\"",
+            "not made of its key",
+            "no key of its own",
+        ] {
+            assert!(html.contains(wanted), "{wanted}");
+        }
+        let nobody = page(
+            &context("Agents", Nav::Agents),
+            &AgentListItem::from_picture(&picture()),
+            &[],
+            &ListQuery::default(),
+        );
+        assert!(!nobody.expect("rendered").contains("Waiting for approval"));
     }
 
     #[test]
@@ -222,7 +248,7 @@ mod tests {
     fn what_a_host_says_is_text() {
         let mut agents = AgentListItem::from_picture(&picture());
         agents[0].label = "<script>alert(1)</script>".into();
-        let html = page(&context("Agents", Nav::Agents), &agents, &ListQuery::default())
+        let html = page(&context("Agents", Nav::Agents), &agents, &[], &ListQuery::default())
             .expect("rendered");
         assert!(!html.contains("<script>alert") && html.contains("script&#62;alert(1)"));
     }

@@ -22,6 +22,7 @@ pub mod report;
 pub mod reports;
 pub mod settings;
 pub mod text;
+pub mod waiting;
 
 #[cfg(test)]
 mod samples;

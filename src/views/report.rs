@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn the_envelope_is_shown_as_text() {
         let envelope = br#"{"data":{"hostname":"<b>"}}"#.to_vec();
-        let report = StoredReport { summary: reports().remove(0), envelope };
+        let report = StoredReport { summary: reports().remove(0), envelope, own_key: None };
         let html = page(&context("Report", Nav::Reports), &report).expect("rendered");
         assert!(html.contains("&#60;b&#62;") && !html.contains("<b>"));
         assert!(html.contains("kattila verify"));

@@ -18,7 +18,8 @@ use super::map::GettingStarted;
 use super::names::Names;
 use super::page::{Nav, PageContext, Theme};
 use super::reports::RefusalItem;
-use super::settings::{KeyLine, KeySourceItem, SettingItem, Stake};
+use super::settings::{KeyLine, KeySourceItem, SettingItem, Stake, UsageItem};
+use super::waiting::WaitingItem;
 
 const NOW: UnixSeconds = UnixSeconds(1_795_226_400);
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -345,12 +346,39 @@ pub(super) fn agent() -> AgentDetail {
         interfaces: vec![interface],
         routes: vec![route],
         peers: vec![(peer, "00000000000000b2".parse().expect("an edge"))],
+        identities: Vec::new(),
+    }
+}
+
+pub(super) fn waiting() -> Vec<WaitingItem> {
+    let new = WaitingItem {
+        id: "new-gw".to_owned(),
+        label: "new-gw <1>".to_owned(),
+        fingerprint: Some("56475aa75463474c0285df5dbf2bcab7".repeat(2)),
+        kid: Some("56475aa75463474c".to_owned()),
+        certified: false,
+        reports: false,
+        source: "192.0.2.9".to_owned(),
+        requested_at: NOW.minus(60),
+    };
+    let shared =
+        WaitingItem { id: "old-gw".to_owned(), fingerprint: None, kid: None, ..new.clone() };
+    vec![new, shared]
+}
+
+pub(super) fn usage() -> UsageItem {
+    UsageItem {
+        generations: vec![("current, 45819852fbdfc69a".to_owned(), "4 agents".to_owned())],
+        locked_out: vec![("gw%3A1".to_owned(), "gw:1".to_owned())],
+        locked_out_count: "3 agents".to_owned(),
+        left_out: 2,
     }
 }
 
 /// Every page, by the name of its file.
 fn every_page() -> Vec<(&'static str, String)> {
-    let stored = StoredReport { summary: reports().remove(0), envelope: b"{\"data\":{}}".to_vec() };
+    let envelope = b"{\"data\":{}}".to_vec();
+    let stored = StoredReport { summary: reports().remove(0), envelope, own_key: None };
     let mut stranger = context("Sign in", Nav::Nowhere);
     stranger.role = None;
     stranger.signed_in = false;
@@ -359,7 +387,8 @@ fn every_page() -> Vec<(&'static str, String)> {
     let report = super::report::page(&of("Report 4", Nav::Reports), &stored);
     let events_page = super::events::page(&of("Events", Nav::Events), &events(), None, 100);
     let settings_ctx = of("Settings", Nav::Settings);
-    let settings_page = super::settings::page(&settings_ctx, &key_source(), &keys(), &settings());
+    let settings_page =
+        super::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &settings());
     let mut pages = pages_of_the_network();
     pages.extend([
         ("reports", super::reports::page(&reports_ctx, &reports(), &refusals(), None, 100)),
@@ -384,7 +413,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     vec![
         ("map", super::map::page(&map, &picture(), &start())),
         ("empty", super::map::page(&map, &Picture::default(), &start())),
-        ("agents", super::agents::page(&agents, &listed, &query)),
+        ("agents", super::agents::page(&agents, &listed, &waiting(), &query)),
         ("agent", super::agent::page(&agents, &agent(), &picture(), &alarms(), &reports())),
         ("links", super::links::page(&links, &picture(), &query)),
         ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),

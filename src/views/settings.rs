@@ -35,6 +35,19 @@ pub struct KeySourceItem {
     pub notices: Vec<String>,
 }
 
+/// Who signs with what.
+#[derive(Debug, Clone, Default)]
+pub struct UsageItem {
+    /// Each generation in words, and how many agents sign with it.
+    pub generations: Vec<(String, String)>,
+    /// Agents that a new shared key would lock out, or their first: id as in an address, label.
+    pub locked_out: Vec<(String, String)>,
+    /// How many those are, in words.
+    pub locked_out_count: String,
+    /// How many of them are not listed.
+    pub left_out: usize,
+}
+
 /// A key of the ring, by its id.
 #[derive(Debug, Clone)]
 pub struct KeyLine {
@@ -115,6 +128,7 @@ struct SettingsPage<'a> {
     read: Option<Moment>,
     next: Option<Moment>,
     keys: Vec<KeyItem>,
+    usage: &'a UsageItem,
     settings: &'a [SettingItem],
 }
 
@@ -135,6 +149,7 @@ pub fn page(
     ctx: &PageContext,
     source: &KeySourceItem,
     keys: &[KeyLine],
+    usage: &UsageItem,
     settings: &[SettingItem],
 ) -> Result<String, askama::Error> {
     let keys = keys
@@ -160,6 +175,7 @@ pub fn page(
         read: source.last_read_at.map(|at| Moment::ago(at, ctx.now)),
         next: source.next_read_at.map(|at| Moment::ago(at, ctx.now)),
         keys,
+        usage,
         settings,
     };
     page.render()
@@ -169,12 +185,21 @@ pub fn page(
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{context, key_source, keys, settings};
+    use crate::views::samples::{context, key_source, keys, settings, usage};
 
     #[test]
     fn keys_are_named_and_never_told() {
-        let html = page(&context("Settings", Nav::Settings), &key_source(), &keys(), &settings())
-            .expect("rendered");
+        let html = page(
+            &context("Settings", Nav::Settings),
+            &key_source(),
+            &keys(),
+            &usage(),
+            &settings(),
+        )
+        .expect("rendered");
+        assert!(
+            html.contains("would lock out 3 agents: <a href=\"/agents/gw%3A1\">gw:1</a> and 2")
+        );
         assert!(html.contains("45819852fbdfc69a") && html.contains("4 agents"));
         assert!(html.contains("a key is shorter than it should be"));
     }
@@ -184,7 +209,7 @@ mod tests {
         let mut ctx = context("Settings", Nav::Settings);
         let mut line = keys();
         let shown = |ctx: &PageContext, keys: &[KeyLine]| {
-            page(ctx, &key_source(), keys, &settings()).expect("rendered")
+            page(ctx, &key_source(), keys, &usage(), &settings()).expect("rendered")
         };
         let form = "action=\"/settings/keys/45819852fbdfc69a/revoke\"";
         assert!(shown(&ctx, &line).contains(form));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::ReportId;
+use crate::model::id::{AgentId, Kid, ReportId};
 use crate::model::time::UnixSeconds;
 
 use super::codes::ErrorCode;
@@ -35,6 +35,31 @@ pub struct Receipt {
 pub struct Announced {
     /// Always [`Taken::Ok`].
     pub status: Taken,
+}
+
+/// How an enrolment was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The key is in force: the agent's reports must be signed with it from now on.
+    Enrolled,
+    /// It waits for an admin; until then nothing has changed.
+    PendingApproval,
+}
+
+/// The body of a 200, 201 or 202 to `POST /status/register` of version 2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// What the key is now.
+    pub status: Standing,
+    /// Whose.
+    pub agent_id: AgentId,
+    /// Its name.
+    pub kid: Kid,
+    /// The manager's clock.
+    pub server_time: UnixSeconds,
+    /// Seconds until the next report is expected.
+    pub interval: u32,
 }
 
 /// The body of every refusal: `application/problem+json` (RFC 9457) with members of our own.

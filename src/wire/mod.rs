@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod field;
 pub mod limits;
 pub mod redact;
+pub mod register;
 pub mod scan;
 pub mod signing;
 pub mod text;

@@ -33,46 +33,69 @@ pub(super) fn head<'a>(fields: &Fields<'a>) -> Result<HeadV2<'a>, EnvelopeError>
     if fields.get("kind") == Some(b"\"relay\"") {
         return Err(EnvelopeError::RelayNotSupported);
     }
-    for member in &fields.members {
-        let name = fields.name(member);
-        if !MEMBERS.contains(&name.as_ref()) {
-            return Err(EnvelopeError::UnknownMember(name.chars().take(64).collect()));
-        }
-    }
+    only(fields, &MEMBERS)?;
     let tick = plain_integer(fields.need("tick")?).filter(|tick| *tick > 0);
-    let timestamp = plain_integer(fields.need("timestamp")?);
     Ok(HeadV2 {
         signature: signature(fields)?,
         kid: fields.parse("kid")?,
         fleet_id: fields.parse("fleet_id")?,
         agent_id: agent_id(fields)?,
         tick: tick.ok_or(invalid("tick", "must be an integer from 1 to 2^53 - 1"))?,
-        timestamp: timestamp
-            .map(UnixSeconds)
-            .ok_or(invalid("timestamp", "must be Unix seconds, an integer"))?,
+        timestamp: timestamp(fields)?,
         nonce: nonce(fields)?,
         data: data(fields)?,
     })
 }
 
 fn signature(fields: &Fields<'_>) -> Result<SignatureV2, EnvelopeError> {
-    let sig = fields.text("sig")?;
+    // A member that is missing is told before one that is wrong.
+    fields.need("sig")?;
     match fields.text("alg")?.as_ref() {
-        "hmac-sha256" => hex32(&sig)
-            .filter(|_| !sig.bytes().any(|byte| byte.is_ascii_uppercase()))
-            .map(SignatureV2::Hmac)
-            .ok_or(invalid("sig", "must be 64 lowercase hexadecimal digits")),
-        "ed25519" => URL_SAFE_NO_PAD
-            .decode(sig.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(SignatureV2::Ed25519)
-            .ok_or(invalid("sig", "must be 64 bytes in base64url, 86 characters")),
+        "hmac-sha256" => mac(fields, "sig").map(SignatureV2::Hmac),
+        "ed25519" => signature_bytes(fields, "sig").map(SignatureV2::Ed25519),
         _ => Err(invalid("alg", "must be hmac-sha256 or ed25519")),
     }
 }
 
-fn agent_id(fields: &Fields<'_>) -> Result<AgentId, EnvelopeError> {
+/// Refuses members of other names.
+pub(super) fn only(fields: &Fields<'_>, names: &[&str]) -> Result<(), EnvelopeError> {
+    for member in &fields.members {
+        let name = fields.name(member);
+        if !names.contains(&name.as_ref()) {
+            return Err(EnvelopeError::UnknownMember(name.chars().take(64).collect()));
+        }
+    }
+    Ok(())
+}
+
+/// When it was signed.
+pub(super) fn timestamp(fields: &Fields<'_>) -> Result<UnixSeconds, EnvelopeError> {
+    plain_integer(fields.need("timestamp")?)
+        .map(UnixSeconds)
+        .ok_or(invalid("timestamp", "must be Unix seconds, an integer"))
+}
+
+/// An HMAC-SHA256.
+pub(super) fn mac(fields: &Fields<'_>, name: &'static str) -> Result<[u8; 32], EnvelopeError> {
+    let text = fields.text(name)?;
+    hex32(&text)
+        .filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()))
+        .ok_or(invalid(name, "must be 64 lowercase hexadecimal digits"))
+}
+
+/// An Ed25519 signature.
+pub(super) fn signature_bytes(
+    fields: &Fields<'_>,
+    name: &'static str,
+) -> Result<[u8; 64], EnvelopeError> {
+    let decoded = URL_SAFE_NO_PAD.decode(fields.text(name)?.as_bytes()).ok();
+    decoded
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(invalid(name, "must be 64 bytes in base64url, 86 characters"))
+}
+
+/// Who sends it.
+pub(super) fn agent_id(fields: &Fields<'_>) -> Result<AgentId, EnvelopeError> {
     let text = fields.text("agent_id")?;
     let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !(16..=64).contains(&text.len()) || !is_hex {
@@ -81,7 +104,8 @@ fn agent_id(fields: &Fields<'_>) -> Result<AgentId, EnvelopeError> {
     fields.parse("agent_id")
 }
 
-fn nonce<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, EnvelopeError> {
+/// A word used once.
+pub(super) fn nonce<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, EnvelopeError> {
     let nonce = fields.text("nonce")?;
     let is_base64url =
         nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));

@@ -1,6 +1,7 @@
 //! Alarms through the whole manager: raised after their delay, told once, ended by proof.
 
 mod again;
+mod identity;
 mod people;
 mod restart;
 

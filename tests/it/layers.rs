@@ -88,7 +88,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     // The simulated fleet and the commands are clients and speak HTTP as hyper's client.
     (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli"]),
     (&["rusqlite", "zstd"], &["store::sqlite"]),
-    (&["hmac", "sha2"], &["sign"]),
+    (&["hmac", "sha2", "ed25519_dalek"], &["sign"]),
     (&["lru"], &["verify"]),
     (&["hickory_resolver"], &["keys"]),
     (&["petgraph"], &["topology"]),

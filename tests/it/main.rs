@@ -12,6 +12,7 @@ mod browser;
 mod data_shapes;
 mod faults;
 mod history;
+mod identity;
 mod keys;
 mod lab;
 mod late;

@@ -4,18 +4,19 @@
 use std::sync::Arc;
 
 use kattila::model::id::{AgentNo, AlarmId, EventId, ReportId};
-use kattila::model::state::{AgentStatus, AlarmState, EventKind};
+use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState};
 use kattila::model::time::UnixSeconds;
 use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::{Earlier, EdgePast};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
+use kattila::store::identity::IdentityRecord;
 use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
 
 use crate::store_samples::{
-    T, agent, alarm, bare_agent, bare_interface, edge, edge_id, envelope, event, interface, key,
-    only_report, peer, place, report, route, session, wg_key,
+    T, agent, alarm, bare_agent, bare_interface, edge, edge_id, envelope, event, identity,
+    interface, key, only_report, peer, place, report, route, session, wg_key,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -38,6 +39,7 @@ fn sqlite_file() {
 fn suite(make: impl Fn() -> Store) {
     an_empty_store_is_empty(make());
     everything_comes_back(make());
+    one_key_is_in_force_and_past_ones_prove(make());
     a_second_change_replaces_values(make());
     removals_remove(make());
     one_bad_change_does_not_sink_the_batch(make());
@@ -73,6 +75,10 @@ fn numbers(reader: &dyn Reader, filter: &ReportFilter) -> Vec<i64> {
 fn everything() -> Change {
     Change {
         agents: vec![agent(1), bare_agent(2)],
+        identities: vec![
+            identity(1, 1, IdentityState::Retired),
+            identity(2, 1, IdentityState::Pinned),
+        ],
         report: Some(report(1, 1)),
         interfaces_set: vec![
             (AgentNo(1), interface("wg0", 1)),
@@ -118,6 +124,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         addresses,
         alarms,
         keys,
+        identities,
         layout,
         meta,
         last_report,
@@ -139,6 +146,8 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(addresses, expected);
     assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
     assert_eq!(keys.len(), 1);
+    let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
+    assert_eq!(identities, own);
     assert_eq!(layout, [place("a:agent-1")]);
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
@@ -155,8 +164,42 @@ fn everything_comes_back((mut writer, reader): Store) {
     routes.sort();
     assert_eq!(detail.routes, routes);
     assert_eq!(detail.peers[0], (peer(1, 8).peer, edge_id(8)));
+    assert_eq!(detail.identities, own);
     let (interfaces, routes_again) = writer.sections(AgentNo(1)).unwrap();
     assert_eq!((interfaces, routes_again), (detail.interfaces, routes));
+}
+
+/// A key goes out of force and the next comes in with one change; reports stay tied to theirs.
+fn one_key_is_in_force_and_past_ones_prove((mut writer, reader): Store) {
+    let mut first = identity(1, 1, IdentityState::Pinned);
+    let mut signed = report(1, 1);
+    signed.kid = first.kid.clone();
+    let begin = Change {
+        agents: vec![agent(1)],
+        identities: vec![first.clone()],
+        report: Some(signed),
+        ..Change::default()
+    };
+    write(&mut *writer, &[begin]);
+    let second = identity(2, 1, IdentityState::Pinned);
+    writer.begin().unwrap();
+    let both = Change { identities: vec![second.clone()], ..Change::default() };
+    let refused = writer.record(&both);
+    assert!(matches!(refused, Err(StoreError::Constraint(_))), "two keys in force: {refused:?}");
+    first.state = IdentityState::Retired;
+    first.retired_at = Some(T);
+    // The new one stands first, and is still written after the old one has gone.
+    let rotate = Change { identities: vec![second.clone(), first.clone()], ..Change::default() };
+    writer.record(&rotate).unwrap();
+    let stolen = Change {
+        identities: vec![IdentityRecord { public_key: second.public_key, ..first.clone() }],
+        ..Change::default()
+    };
+    assert!(matches!(writer.record(&stolen), Err(StoreError::Constraint(_))));
+    writer.commit().unwrap();
+    assert_eq!(writer.load_fleet().unwrap().identities, [first.clone(), second]);
+    let proof = reader.reports(&ReportFilter::onwards(ReportId(0), 9)).unwrap();
+    assert_eq!(proof[0].own_key, Some(first.public_key));
 }
 
 fn a_second_change_replaces_values((mut writer, reader): Store) {

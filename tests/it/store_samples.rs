@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kattila::model::id::{AgentNo, AlarmId, FleetId, ReportId};
-use kattila::model::key::WgKey;
+use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use kattila::model::state::{
-    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
+    PinnedHow, Scheme, Severity,
 };
 use kattila::model::time::UnixSeconds;
 use kattila::store::change::{
     AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, LayoutRecord, NewEvent,
     NewReport, PeerRecord, SessionRecord,
 };
+use kattila::store::identity::IdentityRecord;
 
 /// When the samples happen.
 pub(crate) const T: UnixSeconds = UnixSeconds(1_795_000_000);
@@ -256,6 +258,25 @@ pub(crate) fn key(kid: &str, state: &str) -> KeyRecord {
         nbf: Some(UnixSeconds(1)),
         exp: Some(UnixSeconds(2_000_000_000)),
         left_at: None,
+    }
+}
+
+pub(crate) fn identity(no: i64, agent: i64, state: IdentityState) -> IdentityRecord {
+    let public_key = IdentityKey([u8::try_from(no).unwrap(); 32]);
+    let is_past = state == IdentityState::Retired;
+    IdentityRecord {
+        no,
+        agent: AgentNo(agent),
+        public_key,
+        kid: format!("{no:016x}").parse().unwrap(),
+        how: if no == 1 { PinnedHow::Tofu } else { PinnedHow::Rotated },
+        state,
+        registered_at: T,
+        taken_until: T.plus(no),
+        pinned_at: Some(T.plus(1)),
+        retired_at: is_past.then_some(T.plus(2)),
+        revoked_at: (no == 2).then_some(T.plus(3)),
+        source: Some("192.0.2.9".parse().unwrap()),
     }
 }
 

@@ -2,18 +2,25 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use kattila::keys::ring::{KeyRing, StoredKey};
 use kattila::model::hex;
+use kattila::model::id::AgentId;
+use kattila::model::key::IdentityKey;
 use kattila::model::state::{CanonForm, Scheme};
 use kattila::model::time::UnixSeconds;
-use kattila::sign::digest::{kid_of_public_key, sha256};
+use kattila::sign::digest::sha256;
+use kattila::sign::ed25519::SecretKey;
 use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
-use kattila::verify::{Mismatch, Policy, Proof, V1Canon, recheck, verify_report};
+use kattila::verify::enrol::{Registration, verify_registration};
+use kattila::verify::proof::{Mismatch, Proof, ProofKey, recheck};
+use kattila::verify::{Known, Policy, V1Canon, verify_report};
 use kattila::wire::canon::Forms;
 use kattila::wire::signing;
 
@@ -29,6 +36,15 @@ const V2_MAC: &str = "5b38d9fe1c314a7a721996b701171f80a4ff41f18c315cf1443c2c7a41
 const PUBLIC_KEY: &str = "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg";
 const ED25519_SIG: &str =
     "DIKiK7A63iZM9pWemMHVywesE37cUZPdg4uhPRMfe_eB_Q84udZyN7UgmJ962L8cpC8TCKv6ZuGwRubGfiLKCQ";
+
+const REGISTER_MAC: &str = "980b035f3ab06f2dfc535831c5080897c6e2423c966457b5ec322c385a19828c";
+const REGISTER_SIG: &str =
+    "GMY7NwsZpO4PHK6N40R5cigxnufF-sg7GVs7UkFd1VVN9tXToigmCBhhSTm-UMck29qLb0vuhQ0YMCoDMSf0Cw";
+
+/// The secret key of the vectors: the seed is the bytes 00 to 1f.
+pub(crate) fn secret_key() -> SecretKey {
+    SecretKey::from_seed(&std::array::from_fn(|n| u8::try_from(n).unwrap()))
+}
 
 pub(crate) fn fixture(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
@@ -75,6 +91,11 @@ pub(crate) fn v2_example() -> Bytes {
     v2_body("hmac-sha256", kid_of_psk(PSK).as_str(), V2_MAC, &format!(r#""data":{DATA}"#))
 }
 
+/// The protocol's example, signed with the agent's own key.
+fn ed25519_example() -> Bytes {
+    v2_body("ed25519", secret_key().kid().as_str(), ED25519_SIG, &format!(r#""data":{DATA}"#))
+}
+
 #[test]
 fn protocol_vectors_sign() {
     assert_eq!(DATA.len(), 57);
@@ -104,10 +125,14 @@ fn protocol_vectors_sign() {
         nonce: report.nonce,
         hostname: "gw-1",
     };
-    assert_eq!(
-        hex::encode(&hmac::mac(hmac::register_key(PSK).as_slice(), register.text().as_bytes())),
-        "980b035f3ab06f2dfc535831c5080897c6e2423c966457b5ec322c385a19828c"
-    );
+    let mac = hmac::mac(hmac::register_key(PSK).as_slice(), register.text().as_bytes());
+    assert_eq!(hex::encode(&mac), REGISTER_MAC);
+    let (secret, base64) = (secret_key(), |bytes| URL_SAFE_NO_PAD.encode(bytes));
+    assert_eq!(secret.public().to_string(), PUBLIC_KEY);
+    assert_eq!(base64(secret.sign(register.text().as_bytes())), REGISTER_SIG);
+    let kid = secret.kid();
+    let own = signing::Report { alg: "ed25519", kid: &kid, ..report };
+    assert_eq!(base64(secret.sign(own.text().as_bytes())), ED25519_SIG);
 }
 
 #[test]
@@ -142,17 +167,75 @@ fn protocol_vectors_verify() {
 }
 
 #[test]
-fn an_ed25519_report_holds_for_nobody_while_no_key_is_pinned() {
-    let mut public_key = [0; 32];
-    public_key.copy_from_slice(
-        &hex::decode("03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8").unwrap(),
-    );
-    let kid = kid_of_public_key(&public_key);
-    let body = v2_body("ed25519", kid.as_str(), ED25519_SIG, &format!(r#""data":{DATA}"#));
-    let rejection =
-        verify_report(&body, &ring(&[PSK]), &Policy::default(), |_| None, NOW).unwrap_err();
-    assert_eq!(rejection.code().as_str(), "signature_invalid");
-    assert!(!rejection.wants_new_keys(), "the record in DNS holds no agent's own key");
+fn an_ed25519_report_holds_for_the_pinned_key_alone() {
+    let body = ed25519_example();
+    let policy = Policy::default();
+    let under = |key: Option<IdentityKey>, ring: &KeyRing| {
+        verify_report(&body, ring, &policy, |_| Known { form: None, key }, NOW)
+    };
+    let own = secret_key().public();
+    // With and without shared keys: the identity does not depend on them.
+    for ring in [ring(&[PSK]), ring(&[])] {
+        let verified = under(Some(own), &ring).unwrap();
+        assert_eq!((verified.scheme(), verified.own_key()), (Scheme::V2Ed25519, Some(&own)));
+        assert_eq!(verified.kid().as_str(), "56475aa75463474c");
+        let strangers = [None, Some(SecretKey::from_seed(&[7; 32]).public())];
+        for key in strangers {
+            let rejection = under(key, &ring).unwrap_err();
+            assert_eq!(rejection.code().as_str(), "signature_invalid");
+            assert!(!rejection.wants_new_keys(), "the record in DNS holds no agent's own key");
+        }
+    }
+    // The shared key's signature is none of the pinned key's, nor is one in another's name.
+    let known = |_: &AgentId| Known { form: None, key: Some(own) };
+    let forged = v2_body("ed25519", "56475aa75463474c", &"A".repeat(86), r#""data":{}"#);
+    assert!(verify_report(&forged, &ring(&[PSK]), &policy, known, NOW).is_err());
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    for (from, to) in [
+        ("0123456789abcdef0123456789abcdef", "1123456789abcdef0123456789abcdef"),
+        ("fleet-a", "fleet-b"),
+        ("1795214286123", "1795214286124"),
+        ("AAECAwQFBgcICQoLDA0ODw", "BAECAwQFBgcICQoLDA0ODw"),
+        ("56475aa75463474c", "66475aa75463474c"),
+        ("gw-1", "gw-2"),
+    ] {
+        let other = Bytes::from(text.replace(from, to));
+        assert!(verify_report(&other, &ring(&[PSK]), &policy, known, NOW).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn the_register_vector_is_proof() {
+    let body = |sig: &str, mac: &str| {
+        Bytes::from(format!(
+            concat!(
+                r#"{{"v":2,"fleet_id":"fleet-a","agent_id":"0123456789abcdef0123456789abcdef","#,
+                r#""public_key":"{}","timestamp":1795214286,"nonce":"AAECAwQFBgcICQoLDA0ODw","#,
+                r#""hostname":"gw-1","psk_kid":"45819852fbdfc69a","psk_mac":"{}","sig":"{}"}}"#
+            ),
+            PUBLIC_KEY, mac, sig
+        ))
+    };
+    let check = |body: &Bytes, secrets: &[&[u8]]| {
+        verify_registration(body, &ring(secrets), &Policy::default(), |_| Known::default(), NOW)
+    };
+    let vector = body(REGISTER_SIG, REGISTER_MAC);
+    let Registration::Enrolment(enrolment) =
+        check(&vector, &[b"a newer key, current", PSK]).unwrap()
+    else {
+        panic!("an announcement")
+    };
+    assert_eq!(*enrolment.public_key(), secret_key().public());
+    assert_eq!((enrolment.hostname(), enrolment.replaces()), (Some("gw-1"), None));
+    assert_eq!(enrolment.psk_kid(), &kid_of_psk(PSK));
+    assert_eq!((enrolment.timestamp(), enrolment.fleet_id().as_str()), (NOW, "fleet-a"));
+    let code = |body: &Bytes, secrets: &[&[u8]]| check(body, secrets).unwrap_err().code().as_str();
+    assert_eq!(code(&body(&"A".repeat(86), REGISTER_MAC), &[PSK]), "signature_invalid");
+    assert_eq!(code(&body(REGISTER_SIG, &"0".repeat(64)), &[PSK]), "signature_invalid");
+    assert_eq!(code(&vector, &[b"another key altogether"]), "signature_invalid");
+    assert_eq!(code(&vector, &[]), "keys_unavailable");
+    assert!(check(&vector, &[b"another key altogether"]).unwrap_err().wants_new_keys());
+    assert!(!check(&body(&"A".repeat(86), REGISTER_MAC), &[PSK]).unwrap_err().wants_new_keys());
 }
 
 #[test]
@@ -161,18 +244,25 @@ fn stored_reports_prove_themselves_or_say_why_not() {
     let proof = Proof {
         scheme: Scheme::V1,
         form: CanonForm::Raw,
-        secret: PSK,
+        key: ProofKey::Shared(PSK),
         data_sha256: sha256(DATA.as_bytes()),
     };
     assert_eq!(recheck(&v1, &proof), Ok(()));
     let v2_proof = Proof { scheme: Scheme::V2Hmac, ..proof };
     assert_eq!(recheck(&v2_example(), &v2_proof), Ok(()));
     assert_eq!(recheck(&v2_example(), &proof), Err(Mismatch::Scheme(Scheme::V1)));
-    let ed25519 = Proof { scheme: Scheme::V2Ed25519, ..proof };
-    assert_eq!(recheck(&v2_example(), &ed25519), Err(Mismatch::Scheme(Scheme::V2Ed25519)));
+    let named = Proof { scheme: Scheme::V2Ed25519, ..proof };
+    assert_eq!(recheck(&v2_example(), &named), Err(Mismatch::Scheme(Scheme::V2Ed25519)));
+    let (public, other) = (secret_key().public(), SecretKey::from_seed(&[7; 32]).public());
+    let own = Proof { key: ProofKey::Own(&public), ..named };
+    assert_eq!(recheck(&ed25519_example(), &own), Ok(()));
+    assert_eq!(recheck(&v2_example(), &own), Err(Mismatch::Signature));
+    let other = Proof { key: ProofKey::Own(&other), ..own };
+    assert_eq!(recheck(&ed25519_example(), &other), Err(Mismatch::Signature));
+    assert_eq!(recheck(&ed25519_example(), &named), Err(Mismatch::Scheme(Scheme::V2Ed25519)));
     let digest = Proof { data_sha256: [0; 32], ..proof };
     assert_eq!(recheck(&v1, &digest), Err(Mismatch::Digest));
-    let secret = Proof { secret: b"another key", ..proof };
+    let secret = Proof { key: ProofKey::Shared(b"another key"), ..proof };
     assert_eq!(recheck(&v1, &secret), Err(Mismatch::Signature));
     let form = Proof { form: CanonForm::Spaced, ..proof };
     assert_eq!(recheck(&v1, &form), Err(Mismatch::Signature));

@@ -5,21 +5,25 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
-use crate::http::params::Id;
+use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::ring::Generation;
 use crate::model::id::{AgentId, EdgeId, FleetId, Kid};
+use crate::model::key::IdentityKey;
 use crate::model::report::{Interface, Peer, Problem, Route};
-use crate::model::state::{AgentStatus, CanonForm, EdgeState, Scheme};
+use crate::model::state::{AgentStatus, CanonForm, EdgeState, IdentityState, PinnedHow, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::board::Board;
-use crate::process::handle::{AgentSummary, Command};
+use crate::process::handle::Command;
+use crate::process::summary::{AgentSummary, Identity};
+use crate::sign::ed25519::fingerprint;
 use crate::store::change::AgentRecord;
+use crate::store::identity::IdentityRecord;
 use crate::store::row::AlarmFilter;
 use crate::wire::codes::ErrorCode;
 
@@ -74,6 +78,10 @@ pub struct AgentView {
     pub relay_path: Vec<AgentId>,
     /// Where its last report came from.
     pub source: Option<IpAddr>,
+    /// Its own key, in force or waiting for an admin.
+    pub identity: Option<Identity>,
+    /// All its own keys, past ones included, oldest first.
+    pub identities: Vec<IdentityView>,
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
     /// Its routes.
@@ -82,6 +90,48 @@ pub struct AgentView {
     pub peers: Vec<PeerView>,
     /// Its alarms that are not cleared.
     pub alarms: Vec<AlarmView>,
+}
+
+/// A key of an agent's own, past or present.
+#[derive(Debug, Serialize)]
+pub struct IdentityView {
+    /// The Ed25519 public key in base64url.
+    pub public_key: IdentityKey,
+    /// Its name.
+    pub kid: Kid,
+    /// Its SHA-256, 64 hexadecimal digits.
+    pub fingerprint: String,
+    /// `pending`, `pinned`, `retired` or `refused`.
+    pub state: IdentityState,
+    /// `tofu`, `approved` or `rotated`.
+    pub how: PinnedHow,
+    /// When it was asked for.
+    pub registered_at: UnixSeconds,
+    /// When it came into force.
+    pub pinned_at: Option<UnixSeconds>,
+    /// When it went out of force or was turned down.
+    pub retired_at: Option<UnixSeconds>,
+    /// When its agent was taken out of service.
+    pub revoked_at: Option<UnixSeconds>,
+    /// Address it was asked for from.
+    pub source: Option<IpAddr>,
+}
+
+impl From<IdentityRecord> for IdentityView {
+    fn from(row: IdentityRecord) -> Self {
+        Self {
+            public_key: row.public_key,
+            kid: row.kid,
+            fingerprint: fingerprint(&row.public_key),
+            state: row.state,
+            how: row.how,
+            registered_at: row.registered_at,
+            pinned_at: row.pinned_at,
+            retired_at: row.retired_at,
+            revoked_at: row.revoked_at,
+            source: row.source,
+        }
+    }
 }
 
 /// A peer with the link it is an end of.
@@ -158,6 +208,8 @@ pub async fn one(
         clock_offset: summary.clock_offset,
         relay_path: summary.relay_path,
         source,
+        identity: summary.identity,
+        identities: detail.identities.into_iter().map(IdentityView::from).collect(),
         interfaces: detail.interfaces,
         routes: detail.routes,
         peers,
@@ -165,13 +217,41 @@ pub async fn one(
     }))
 }
 
+/// Which key an approval is for.
+#[derive(Debug, Deserialize)]
+pub struct Seen {
+    /// The key whose fingerprint was compared; another one that waits by now is not let in.
+    kid: Option<Kid>,
+}
+
 /// `POST /api/v1/agents/{id}/approve`.
 pub async fn approve(
     State(state): State<AppState>,
     caller: Caller,
     Id(agent): Id<AgentId>,
+    Params(seen): Params<Seen>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    state.processor.command(Command::Approve { agent, by: caller.name }).await?;
+    state.processor.command(Command::Approve { agent, kid: seen.kid, by: caller.name }).await?;
+    Ok(Json(OK))
+}
+
+/// `POST /api/v1/agents/{id}/refuse`.
+pub async fn refuse(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    state.processor.command(Command::Refuse { agent, by: caller.name }).await?;
+    Ok(Json(OK))
+}
+
+/// `POST /api/v1/agents/{id}/revoke`.
+pub async fn revoke(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    state.processor.command(Command::Revoke { agent, by: caller.name }).await?;
     Ok(Json(OK))
 }
 

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod alarms;
 pub mod edges;
 pub mod events;
+pub mod identities;
 pub mod reports;
 pub mod topology;
 

@@ -23,6 +23,12 @@ pub struct NoteForm {
     note: Option<String>,
 }
 
+/// The form of an approval: the key whose fingerprint the page showed.
+#[derive(Debug, Deserialize)]
+pub struct SeenForm {
+    kid: Option<String>,
+}
+
 /// `POST /alarms/{id}/ack`.
 pub async fn acknowledge(
     State(state): State<AppState>,
@@ -51,9 +57,33 @@ pub async fn approve(
     State(state): State<AppState>,
     caller: Caller,
     Id(agent): Id<AgentId>,
+    FormBody(form): FormBody<SeenForm>,
 ) -> Result<Response, ApiError> {
     let back = page_of(&agent);
-    state.processor.command(Command::Approve { agent, by: caller.name }).await?;
+    let kid = form.kid.filter(|kid| !kid.is_empty()).map(|kid| kid.parse()).transpose();
+    let kid = kid.map_err(|_odd| ApiError::bad_request("kid must be 16 hexadecimal digits."))?;
+    state.processor.command(Command::Approve { agent, kid, by: caller.name }).await?;
+    Ok(see_other(&back))
+}
+
+/// `POST /agents/{id}/refuse`.
+pub async fn refuse(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+) -> Result<Response, ApiError> {
+    state.processor.command(Command::Refuse { agent, by: caller.name }).await?;
+    Ok(see_other("/agents"))
+}
+
+/// `POST /agents/{id}/revoke`.
+pub async fn revoke(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+) -> Result<Response, ApiError> {
+    let back = page_of(&agent);
+    state.processor.command(Command::Revoke { agent, by: caller.name }).await?;
     Ok(see_other(&back))
 }
 

@@ -10,13 +10,14 @@ use crate::config::explain;
 use crate::http::error::ApiError;
 use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
+use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
-use crate::process::handle::AgentSummary;
 use crate::process::refusals::Refusal;
+use crate::process::summary::AgentSummary;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter};
 use crate::views;
 use crate::views::agents::AgentListItem;
@@ -26,13 +27,18 @@ use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
 use crate::views::reports::RefusalItem;
-use crate::views::settings::{KeyLine, KeySourceItem, SettingItem, Stake};
+use crate::views::settings::{KeyLine, KeySourceItem, SettingItem, Stake, UsageItem};
+use crate::views::text::{encode, plural};
+use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
 
 use super::{Reader, html};
 
 /// Rows of the pages that page by the store's numbers.
 const ROWS: usize = 100;
+
+/// Agents that the settings page names as locked out by a rotation.
+const LOCKED_OUT_TOLD: usize = 20;
 
 /// Rows of another kind shown on the page of one thing.
 const FEW: usize = 20;
@@ -112,7 +118,22 @@ pub async fn agents(
             item.scheme = agent.scheme;
         }
     }
-    html(views::agents::page(&context, &items, &asked.query()))
+    let waiting: Vec<_> = Waiting::all(&state).into_iter().map(waiting_item).collect();
+    html(views::agents::page(&context, &items, &waiting, &asked.query()))
+}
+
+fn waiting_item(waiting: Waiting) -> WaitingItem {
+    let id = waiting.agent_id.to_string();
+    WaitingItem {
+        label: waiting.hostname.unwrap_or_else(|| id.clone()),
+        id,
+        fingerprint: waiting.fingerprint,
+        kid: waiting.kid.map(|kid| kid.to_string()),
+        certified: waiting.certified,
+        reports: waiting.reports,
+        source: waiting.source.map(|ip| ip.to_string()).unwrap_or_default(),
+        requested_at: waiting.requested_at,
+    }
 }
 
 /// `GET /agents/{id}`.
@@ -276,11 +297,33 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
     let ring = keys::view(&state).keys;
     let usable = ring.iter().filter(|key| key.usable).count();
     let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
+    let usage = usage_item(&KeyUsage::of(&state));
     let items: Vec<_> = explain::lines(&state.config)
         .into_iter()
         .map(|(name, meaning)| SettingItem { name: name.to_owned(), meaning })
         .collect();
-    html(views::settings::page(&context, &key_source(&state), &keys, &items))
+    html(views::settings::page(&context, &key_source(&state), &keys, &usage, &items))
+}
+
+fn usage_item(usage: &KeyUsage) -> UsageItem {
+    let out = || usage.agents.iter().filter(|agent| agent.locked_out_by_rotation);
+    let locked_out = out().take(LOCKED_OUT_TOLD).map(|agent| {
+        let label = agent.hostname.clone().unwrap_or_else(|| agent.agent_id.to_string());
+        (encode(agent.agent_id.as_str()), label)
+    });
+    let generation = |generation: &GenerationUse| {
+        let name = match &generation.kid {
+            Some(kid) => format!("{}, {kid}", generation.generation),
+            None => generation.generation.to_owned(),
+        };
+        (name, plural(generation.agents, "agent"))
+    };
+    UsageItem {
+        generations: usage.generations.iter().map(generation).collect(),
+        locked_out: locked_out.collect(),
+        locked_out_count: plural(usage.locked_out_by_rotation, "agent"),
+        left_out: usage.locked_out_by_rotation.saturating_sub(LOCKED_OUT_TOLD),
+    }
 }
 
 fn key_line(key: &KeyView, usable: usize) -> KeyLine {

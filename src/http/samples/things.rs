@@ -8,21 +8,25 @@ use serde_json::{Value, json};
 use crate::http::agents::Health;
 use crate::http::health::{Check, Readiness};
 use crate::http::keys::{KeyView, KeysView, Revoked};
-use crate::http::operators::agents::{AgentView, OtherEnd, PeerView};
+use crate::http::operators::agents::{AgentView, IdentityView, OtherEnd, PeerView};
 use crate::http::operators::alarms::AlarmView;
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::events::EventView;
+use crate::http::operators::identities::{AgentKey, GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::reports::{ReportView, WholeReport};
 use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId};
 use crate::model::key::WgKey;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Route};
 use crate::model::state::{
-    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
+    PinnedHow, Scheme, Severity,
 };
-use crate::process::handle::AgentSummary;
 use crate::process::refusals::Refusal;
+use crate::process::summary::{AgentSummary, Identity};
+use crate::sign::digest::kid_of_public_key;
+use crate::sign::ed25519;
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
-use crate::wire::answer::{Receipt, Taken};
+use crate::wire::answer::{Enrolled, Receipt, Standing, Taken};
 use crate::wire::codes::ErrorCode;
 
 use super::NOW;
@@ -113,6 +117,86 @@ pub(super) fn agent_summary() -> Option<AgentSummary> {
         problems: 0,
         clock_offset: 0,
         relay_path: Vec::new(),
+        source: "192.0.2.7".parse().ok(),
+        identity: identity(),
+    })
+}
+
+/// The key of the protocol's example, whose seed is the bytes 00 to 1f.
+pub(super) fn identity() -> Option<Identity> {
+    let public_key = "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg".parse().ok()?;
+    Some(Identity {
+        state: IdentityState::Pinned,
+        public_key,
+        kid: kid_of_public_key(&public_key.0),
+        fingerprint: ed25519::fingerprint(&public_key),
+        how: PinnedHow::Tofu,
+        since: NOW,
+        source: "192.0.2.7".parse().ok(),
+        certified: false,
+    })
+}
+
+fn past_identity(key: Identity) -> IdentityView {
+    IdentityView {
+        public_key: key.public_key,
+        kid: key.kid,
+        fingerprint: key.fingerprint,
+        state: key.state,
+        how: key.how,
+        registered_at: NOW,
+        pinned_at: Some(NOW),
+        retired_at: None,
+        revoked_at: None,
+        source: key.source,
+    }
+}
+
+pub(super) fn waiting() -> Option<Waiting> {
+    let mut agent = agent_summary()?;
+    agent.status = AgentStatus::Pending;
+    if let Some(key) = &mut agent.identity {
+        key.state = IdentityState::Pending;
+    }
+    Waiting::of(agent)
+}
+
+pub(super) fn key_usage() -> KeyUsage {
+    let agent = agent_id().map(|agent_id| AgentKey {
+        agent_id,
+        hostname: Some("gw-1".into()),
+        scheme: Some(Scheme::V2Hmac),
+        kid: kid(),
+        generation: "current",
+        locked_out_by_rotation: false,
+        last_seen_at: Some(NOW),
+    });
+    KeyUsage {
+        generations: vec![GenerationUse { generation: "current", kid: kid(), agents: 1 }],
+        locked_out_by_rotation: 0,
+        agents: agent.into_iter().collect(),
+    }
+}
+
+pub(super) fn enrolment() -> Value {
+    json!({
+        "v": 2, "fleet_id": "fleet-a", "agent_id": "0123456789abcdef0123456789abcdef",
+        "public_key": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg",
+        "timestamp": NOW, "nonce": "AAECAwQFBgcICQoLDA0ODw", "hostname": "gw-1",
+        "psk_kid": "45819852fbdfc69a",
+        "psk_mac": "980b035f3ab06f2dfc535831c5080897c6e2423c966457b5ec322c385a19828c",
+        "sig":
+            "GMY7NwsZpO4PHK6N40R5cigxnufF-sg7GVs7UkFd1VVN9tXToigmCBhhSTm-UMck29qLb0vuhQ0YMCoDMSf0Cw",
+    })
+}
+
+pub(super) fn enrolled() -> Option<Enrolled> {
+    Some(Enrolled {
+        status: Standing::Enrolled,
+        agent_id: "0123456789abcdef0123456789abcdef".parse().ok()?,
+        kid: "56475aa75463474c".parse().ok()?,
+        server_time: NOW,
+        interval: 30,
     })
 }
 
@@ -257,6 +341,7 @@ pub(super) fn whole_report() -> Option<WholeReport> {
         envelope: envelope().to_string(),
         envelope_base64: "eyJhZ2VudF9pZCI6...".into(),
         signed_base64: Some("eyJob3N0bmFtZSI6Imd3LTEifQ==".into()),
+        public_key: None,
     })
 }
 
@@ -284,6 +369,8 @@ pub(super) fn agent() -> Option<AgentView> {
         clock_offset: 0,
         relay_path: Vec::new(),
         source: "192.0.2.1".parse().ok(),
+        identity: identity(),
+        identities: identity().map(past_identity).into_iter().collect(),
         interfaces: vec![interface()],
         routes: vec![route()?],
         peers: vec![peer()?],

@@ -1,14 +1,15 @@
 //! What the board holds, and how a picture or a patch is made of it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{AgentLive, EndLive};
 use crate::model::id::AgentId;
+use crate::model::key::IdentityKey;
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
-use crate::process::handle::AgentSummary;
+use crate::process::summary::AgentSummary;
 use crate::topology::picture::{
     AlarmCount, Edge, Node, NodeKind, Part, Patch, Picture, Site, SiteCounts,
 };
@@ -26,6 +27,8 @@ pub(super) struct Inner {
     pub(super) layout_rev: i64,
     pub(super) alarms_open: usize,
     pub(super) agents: BTreeMap<AgentId, AgentEntry>,
+    /// Keys pinned to agents, forgotten ones included.
+    pub(super) pinned: HashMap<AgentId, IdentityKey>,
     pub(super) nodes: BTreeMap<String, NodeEntry>,
     pub(super) edges: BTreeMap<String, EdgeEntry>,
     pub(super) sites: BTreeMap<String, Site>,

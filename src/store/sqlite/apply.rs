@@ -3,12 +3,14 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, edges, events, interfaces, keys, layout, meta, peers, reports, routes, sessions,
+    agents, alarms, edges, events, identities, interfaces, keys, layout, meta, peers, reports,
+    routes, sessions,
 };
-use crate::model::state::AlarmState;
+use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
 use crate::store::change::{AlarmRecord, Change};
 use crate::store::flush::Flushed;
+use crate::store::identity::IdentityRecord;
 
 /// Writes everything the change holds.
 pub(super) fn apply(
@@ -17,6 +19,7 @@ pub(super) fn apply(
     change: &Change,
 ) -> Result<(), StoreError> {
     change.agents.iter().try_for_each(|agent| agents::put(desk, agent))?;
+    put_identities(desk, &change.identities)?;
     if let Some(report) = &change.report {
         reports::insert(desk, packer, report)?;
     }
@@ -37,6 +40,14 @@ fn flush(desk: &mut Desk<'_>, Flushed { state, upto }: &Flushed) -> Result<(), S
     state.agents.iter().try_for_each(|agent| agents::move_on(desk, agent))?;
     state.peers.iter().try_for_each(|peer| peers::move_on(desk, peer))?;
     meta::put_number(desk, meta::FLUSHED_UPTO, upto.0)
+}
+
+/// Keys that went out of force come first: one is in force at a time.
+fn put_identities(desk: &mut Desk<'_>, identities: &[IdentityRecord]) -> Result<(), StoreError> {
+    let is_open =
+        |row: &&IdentityRecord| matches!(row.state, IdentityState::Pinned | IdentityState::Pending);
+    identities.iter().filter(|row| !is_open(row)).try_for_each(|row| identities::put(desk, row))?;
+    identities.iter().filter(is_open).try_for_each(|row| identities::put(desk, row))
 }
 
 fn remove(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {

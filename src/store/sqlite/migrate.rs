@@ -30,6 +30,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_late_reports",
         sql: include_str!("../../../migrations/0003_late_reports.sql"),
     },
+    Migration {
+        name: "0004_identities",
+        sql: include_str!("../../../migrations/0004_identities.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

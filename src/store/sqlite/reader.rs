@@ -7,7 +7,9 @@ use super::migrate;
 use super::place::Place;
 use super::pool::{Pool, READ_LIMIT};
 use super::settings::open_reader;
-use super::table::{agents, alarms, events, interfaces, keys, peers, reports, routes, sessions};
+use super::table::{
+    agents, alarms, events, identities, interfaces, keys, peers, reports, routes, sessions,
+};
 use crate::model::id::{AgentId, EventId};
 use crate::store::row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
@@ -42,6 +44,7 @@ impl Reader for SqliteReader {
                 interfaces: interfaces::of(conn, agent.no)?,
                 routes: routes::of(conn, agent.no)?,
                 peers: peers.into_iter().map(|record| (record.peer, record.edge)).collect(),
+                identities: identities::of(conn, agent.no)?,
                 agent,
             }))
         })

@@ -13,8 +13,8 @@ use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
 use super::table::{
-    agents, alarms, earlier, edges, interfaces, keys, layout, meta, peers, reports, routes,
-    sessions,
+    agents, alarms, earlier, edges, identities, interfaces, keys, layout, meta, peers, reports,
+    routes, sessions,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -190,6 +190,7 @@ impl Writer for SqliteWriter {
             addresses: interfaces::addresses(conn)?,
             alarms: alarms::open(conn)?,
             keys: keys::list(conn)?,
+            identities: identities::list(conn)?,
             layout: layout::list(conn)?,
             meta: meta::list(conn)?,
             last_report: ReportId(reports::range(conn)?.1),

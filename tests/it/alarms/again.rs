@@ -4,13 +4,16 @@
 use serde_json::json;
 
 use crate::support::actors::Agent;
-use crate::support::fleet::{ALPHA, STRANGER_KEY};
+use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, Host, STRANGER_KEY};
+use crate::support::manager::PSK;
 use crate::support::network::{DELTA_KEY, Network};
+use crate::support::own::Own;
 use kattila::alarms::catalogue::{ComesBack, Rule, rule};
 use kattila::clock::Clock;
 use kattila::model::state::AlarmKind;
 use kattila::model::time::UnixSeconds;
 use kattila::process::handle::{Command, KeyState, ManagerCondition};
+use kattila::sign::psk::kid_of_psk;
 
 /// Beats for which what must not come back is watched.
 const LONG: u32 = 8;
@@ -78,7 +81,36 @@ impl Scene {
                 let processor = net.kattila.manager().processor();
                 processor.command(Command::Condition(lost)).await.unwrap();
             }
+            AlarmKind::IdentityPinned
+            | AlarmKind::IdentityConflict
+            | AlarmKind::IdentityDowngrade => self.doubted().await,
+            AlarmKind::KeyOldInUse => self.keys_age().await,
+            AlarmKind::WgKeyDuplicate => self.stranger(BETA, 0),
         }
+    }
+
+    /// A key that is pinned, another one offered, or the shared one used.
+    async fn doubted(&mut self) {
+        let kattila = &self.net.kattila;
+        let mut host = Own::new(kattila, 1);
+        assert_eq!(host.register().await.status, 201);
+        kattila.advance(1).await;
+        if self.kind == AlarmKind::IdentityConflict {
+            assert_eq!(Own::named(kattila, &host.id, 2).register().await.status, 409);
+        } else if self.kind == AlarmKind::IdentityDowngrade {
+            let mut shared = kattila.agent(&host.id);
+            let envelope = shared.seal_v2("{}");
+            assert_eq!(shared.send(&envelope).await.status, 403);
+        }
+    }
+
+    /// The key that all agents sign with is no longer the current one, and has not been for long.
+    async fn keys_age(&self) {
+        let generations = vec![kid_of_psk(b"the current one"), kid_of_psk(PSK.as_bytes())];
+        let rotated_at = UnixSeconds(self.net.now() - 10_000);
+        let health = KeyState { generations, rotated_at, interval: 30, ..KeyState::default() };
+        let command = Command::Keys { rows: Vec::new(), changes: Vec::new(), health };
+        self.net.kattila.manager().processor().command(command).await.unwrap();
     }
 
     /// A host beside the network's whose clock is that far ahead of the manager's.
@@ -109,13 +141,11 @@ impl Scene {
         let health = KeyState {
             source: "TXT record of a test".to_owned(),
             since: UnixSeconds(self.net.now() - 1000),
-            last_success: None,
             interval: 30,
             problem: (self.kind == AlarmKind::DnsPskStale).then(|| "timed out".to_owned()),
             unexpected: (self.kind == AlarmKind::DnsPskUnexpected)
                 .then(|| (kattila::model::state::Severity::Critical, "garbage".to_owned())),
-            failing_since: None,
-            missing: false,
+            ..KeyState::default()
         };
         let command = Command::Keys { rows: Vec::new(), changes: Vec::new(), health };
         self.net.kattila.manager().processor().command(command).await.unwrap();
@@ -143,7 +173,18 @@ impl Scene {
                 }
                 net.kattila.advance(0).await;
             }
+            AlarmKind::KeyOldInUse => net.rounds(2).await,
+            AlarmKind::WgKeyDuplicate => {
+                net.round().await;
+                let (copy, _) = &mut self.others[0];
+                let mut host = Host::beta();
+                host.key = Some(ALPHA_KEY);
+                copy.report(&host.data()).await;
+            }
             AlarmKind::AgentRebooted
+            | AlarmKind::IdentityPinned
+            | AlarmKind::IdentityConflict
+            | AlarmKind::IdentityDowngrade
             | AlarmKind::IfaceDown
             | AlarmKind::IfaceGone
             | AlarmKind::EdgeDown
@@ -160,7 +201,8 @@ impl Scene {
     /// After how many beats the alarm of a condition that holds is raised: as the catalogue says,
     /// where one beat is one observation, or one of each end of a link.
     fn delay(&self, rule: &Rule) -> u32 {
-        let per_beat = if is_of_a_link(self.kind) { 2 } else { 1 };
+        let of_two = is_of_a_link(self.kind) || self.kind == AlarmKind::WgKeyDuplicate;
+        let per_beat = if of_two { 2 } else { 1 };
         rule.raise_count.div_ceil(per_beat) + u32::try_from(rule.raise_after_s / 30).unwrap()
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod manager;
 pub(crate) mod network;
+pub(crate) mod own;
 pub(crate) mod process;
 pub(crate) mod rows;
 pub(crate) mod seal;

@@ -5,6 +5,7 @@ pub(super) mod alarms;
 pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;
+pub(super) mod identities;
 pub(super) mod interfaces;
 pub(super) mod keys;
 pub(super) mod late;

@@ -5,6 +5,7 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::model::id::ReportId;
+use crate::model::key::IdentityKey;
 use crate::model::state::{CanonForm, Scheme};
 use crate::store::StoreError;
 use crate::store::change::NewReport;
@@ -21,6 +22,14 @@ macro_rules! summary_columns {
         "r.report_id, a.agent_id, r.scheme, r.canon_form, r.kid, r.timestamp, r.collected_at, \
          r.received_at, r.tick, r.nonce, r.data_sha256, r.redacted, r.relay_path, r.source, \
          r.envelope_bytes"
+    };
+}
+
+/// The envelope, and the agent's own key that the row names, if it is one.
+macro_rules! proof_columns {
+    () => {
+        "r.envelope_bytes, r.encoding, r.envelope, (SELECT i.public_key FROM identities i \
+         WHERE i.agent_no = r.agent_no AND i.kid = r.kid ORDER BY i.identity_no DESC LIMIT 1)"
     };
 }
 
@@ -47,7 +56,9 @@ fn summary(cells: &mut Cells<'_, '_>) -> Result<ReportSummary, StoreError> {
 /// A report with its envelope.
 fn whole(row: &Row<'_>) -> Result<StoredReport, StoreError> {
     let mut cells = Cells::new(TABLE, row);
-    Ok(StoredReport { summary: summary(&mut cells)?, envelope: readable(&mut cells)? })
+    let (summary, envelope) = (summary(&mut cells)?, readable(&mut cells)?);
+    let own_key = cells.take::<Option<[u8; 32]>>()?.map(IdentityKey);
+    Ok(StoredReport { summary, envelope, own_key })
 }
 
 /// The envelope in the columns `envelope_bytes`, `encoding` and `envelope`; empty if it is
@@ -65,7 +76,7 @@ pub(in crate::store::sqlite) fn readable(cells: &mut Cells<'_, '_>) -> Result<Ve
 /// A report without its envelope.
 fn bare(row: &Row<'_>) -> Result<StoredReport, StoreError> {
     let summary = summary(&mut Cells::new(TABLE, row))?;
-    Ok(StoredReport { summary, envelope: Vec::new() })
+    Ok(StoredReport { summary, envelope: Vec::new(), own_key: None })
 }
 
 /// The columns of an insert, in the order of its parameters.
@@ -118,7 +129,7 @@ pub(in crate::store::sqlite) fn list(
 ) -> Result<Vec<StoredReport>, StoreError> {
     let mut sql = String::from(concat!("SELECT ", summary_columns!()));
     if filter.envelopes {
-        sql.push_str(", r.envelope_bytes, r.encoding, r.envelope");
+        sql.push_str(concat!(", ", proof_columns!()));
     }
     // CROSS JOIN keeps the order of the loops: reports first, so that no sort is needed.
     sql.push_str(" FROM reports r CROSS JOIN agents a USING (agent_no) WHERE 1");
