@@ -15,7 +15,7 @@ use crate::model::time::UnixSeconds;
 use crate::sign::digest;
 use crate::store::change::{EdgeEnd, EdgeRecord};
 use crate::topology::edge_match::{EndpointName, OtherEnd};
-use crate::topology::verdict::{EndEvidence, verdict};
+use crate::topology::verdict::{EndEvidence, Verdict, verdict};
 
 /// Where one end of an edge is.
 struct Place {
@@ -286,6 +286,11 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         draft.edges.insert(id.clone(), record);
     }
     super::raise::edge(fleet, draft, id, &now);
+    settle(fleet, id, &now);
+}
+
+/// Notes whether the edge may rest until one of its ends is not calm any more.
+fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict) {
     let Fleet { agents, edges, book, .. } = fleet;
     let Some(edge) = edges.get_mut(id) else { return };
     let alarms = [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured];
