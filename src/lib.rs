@@ -37,6 +37,8 @@ pub mod jobs;
 
 pub mod simulate;
 
+pub mod agent;
+
 pub mod manager;
 
 pub mod cli;

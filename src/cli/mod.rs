@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed or something found, 2 bad usage, 3 storage refused.
 
 pub mod admin;
+pub mod agent;
 pub mod backup;
 pub mod check;
 pub mod demo;
@@ -89,13 +90,8 @@ enum Command {
         #[command(subcommand)]
         act: admin::Act,
     },
-    /// The agent for hosts
-    #[command(hide = true)]
-    Agent {
-        /// Not used yet
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        rest: Vec<String>,
-    },
+    /// Look at this host as the agent does
+    Agent(agent::AgentArgs),
 }
 
 /// Which database a command works on.
@@ -147,13 +143,7 @@ pub fn run() -> u8 {
         }
         Command::Openapi => print_openapi(),
         Command::Admin { act } => with_runtime(admin::run(act, values, clock)),
-        Command::Agent { rest: _ } => {
-            complain(
-                "This version has no agent of its own; docs/shell-agent.sh is one for hosts with \
-                 ip, wg, openssl and curl.",
-            );
-            USAGE
-        }
+        Command::Agent(args) => with_runtime(agent::run(args, clock)),
     }
 }
 

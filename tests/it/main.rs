@@ -7,6 +7,7 @@
 )]
 
 mod accept;
+mod agent_collect;
 mod alarms;
 mod browser;
 mod data_shapes;

@@ -7,6 +7,7 @@ pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod manager;
+pub(crate) mod netns;
 pub(crate) mod network;
 pub(crate) mod own;
 pub(crate) mod process;
