@@ -10,6 +10,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod door;
+pub mod findings;
 pub mod logging;
 pub mod psk;
 pub mod serve;
@@ -90,7 +91,7 @@ enum Command {
         #[command(subcommand)]
         act: admin::Act,
     },
-    /// Look at this host as the agent does
+    /// Report about this host to a manager
     Agent(agent::AgentArgs),
 }
 
@@ -143,7 +144,15 @@ pub fn run() -> u8 {
         }
         Command::Openapi => print_openapi(),
         Command::Admin { act } => with_runtime(admin::run(act, values, clock)),
-        Command::Agent(args) => with_runtime(agent::run(args, clock)),
+        Command::Agent(args) => {
+            let given = args.flags.clone().into_pairs();
+            let source = move || {
+                let mut values = Values::of_process(Path::new("."));
+                values.add(given.clone());
+                values
+            };
+            with_small_runtime(async move { agent::run(&args, source, clock).await })
+        }
     }
 }
 
@@ -168,7 +177,16 @@ fn psk_settings(values: &Values) -> PskSettings {
 }
 
 fn with_runtime(work: impl Future<Output = u8>) -> u8 {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    block_on(tokio::runtime::Builder::new_multi_thread().enable_all().build(), work)
+}
+
+/// One thread is enough for an agent, and more would cost memory on every host.
+fn with_small_runtime(work: impl Future<Output = u8>) -> u8 {
+    block_on(tokio::runtime::Builder::new_current_thread().enable_all().build(), work)
+}
+
+fn block_on(runtime: io::Result<tokio::runtime::Runtime>, work: impl Future<Output = u8>) -> u8 {
+    match runtime {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
             complain(&format!("The runtime cannot start: {error}"));

@@ -93,7 +93,9 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["petgraph"], &["topology"]),
     (&["askama", "rust_embed"], &["views"]),
     (&["clap", "dotenvy"], &["config", "cli"]),
-    (&["tokio_rustls", "rustls"], &["http", "manager"]),
+    (&["tokio_rustls"], &["http", "manager"]),
+    (&["rustls"], &["http", "manager", "agent"]),
+    (&["reqwest", "rustls_native_certs", "httpdate"], &["agent"]),
     (
         &[
             "netlink_packet_core",
@@ -114,7 +116,7 @@ const PHRASES: &[(&str, &[&str])] = &[
     ("super::super", &[]),
     ("SystemTime::now", &["clock.rs"]),
     // How long something took or may take, never what time it is.
-    ("Instant::now", &["http/", "jobs/", "simulate/", "store/sqlite/"]),
+    ("Instant::now", &["http/", "jobs/", "simulate/", "store/sqlite/", "agent/pulse.rs"]),
     ("env::var", &["config/source.rs"]),
     ("env::args", &["cli/", "main.rs"]),
     ("todo!", &[]),

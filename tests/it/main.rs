@@ -7,6 +7,7 @@
 )]
 
 mod accept;
+mod agent;
 mod agent_collect;
 mod alarms;
 mod browser;

@@ -7,12 +7,14 @@ use tokio::process::Command;
 use crate::support::http::get;
 use crate::support::manager::{ADMIN_TOKEN, TestManager};
 
-/// A key and a certificate for `localhost` in PEM files.
-async fn certificate(dir: &Path) {
+/// A key and a certificate for `localhost` in PEM files, `key.pem` and `cert.pem`; with further
+/// arguments for `openssl req`.
+pub(crate) async fn certificate(dir: &Path, more: &[&str]) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
         .args(["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"])
+        .args(more)
         .current_dir(dir)
         .output()
         .await
@@ -36,7 +38,7 @@ async fn curl(dir: &Path, arguments: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_tls_the_cookie_is_bound_to_the_host() {
     let dir = tempfile::tempdir().unwrap();
-    certificate(dir.path()).await;
+    certificate(dir.path(), &[]).await;
     let file = |name: &str| dir.path().join(name).display().to_string();
     let (cert, key) = (file("cert.pem"), file("key.pem"));
     let settings = [("KATTILA_TLS_CERT", cert.as_str()), ("KATTILA_TLS_KEY", key.as_str())];

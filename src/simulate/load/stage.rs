@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clock::Clock;
+use crate::sign::nonce;
 use crate::simulate::answer::Answer;
-use crate::simulate::envelope::{self, Head, Signer};
+use crate::simulate::envelope::{Head, Signer};
 use crate::simulate::summary::Tally;
 use crate::simulate::world::World;
 
@@ -64,7 +65,7 @@ impl Stage {
         let mut scene = lock(&self.scene);
         let Some((data, head)) = scene.speak(host, millis) else { return Ok(None) };
         drop(scene);
-        let nonce = envelope::fresh_nonce().map_err(LoadError::Randomness)?;
+        let nonce = nonce::fresh().map_err(LoadError::Randomness)?;
         let head = Head {
             agent_id: &head.agent_id,
             fleet_id: Some(&head.fleet_id),
