@@ -56,9 +56,10 @@ impl<'de> Deserialize<'de> for WgKey {
     }
 }
 
-/// The Ed25519 public key (RFC 8032) that is an agent's identity, as the protocol writes it: 32
-/// bytes in base64url without padding, 43 characters. Whether it is a point that may sign
-/// anything is for `sign` to say.
+/// The Ed25519 public key (RFC 8032) that is an agent's identity.
+///
+/// The protocol writes its 32 bytes in base64url without padding, 43 characters. Whether it is a
+/// point that may sign anything is for `sign` to say.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityKey(pub [u8; 32]);
 

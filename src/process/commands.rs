@@ -8,7 +8,7 @@ use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
-use super::handle::{Command, CommandError, Done, ManagerCondition, ResetTarget};
+use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
 use super::{identity, raise, report, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
@@ -37,14 +37,8 @@ pub(super) fn carry_out(
             draft.cause = Some(by);
             approve(engine, &mut draft, &agent, kid.as_ref())
         }
-        Command::Refuse { agent, by } => {
-            draft.cause = Some(by);
-            refuse(engine, &mut draft, &agent)
-        }
-        Command::Revoke { agent, by } => {
-            draft.cause = Some(by);
-            revoke(engine, &mut draft, &agent)
-        }
+        Command::Refuse { agent, by } => refuse(engine, &mut draft, &agent, by),
+        Command::Revoke { agent, by } => revoke(engine, &mut draft, &agent, by),
         Command::PutSession(session) => {
             draft.change.sessions.push(session);
             Ok(Done::Nothing)
@@ -74,12 +68,7 @@ pub(super) fn carry_out(
         }
         Command::Keys { rows, changes, health } => {
             draft.change.keys = rows;
-            for change in changes {
-                let about = About { fleet: None, agent: None, subject: change };
-                draft.event(EventKind::KeysChanged, about, None, None);
-            }
-            raise::keys(&mut engine.fleet, &mut draft, &health);
-            engine.sentry.keys = Some(health);
+            keys(engine, &mut draft, changes, health);
             Ok(Done::Nothing)
         }
         Command::Layout { layout_rev, records } => {
@@ -93,6 +82,16 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+/// The keys were looked at.
+fn keys(engine: &mut Engine, draft: &mut Draft, changes: Vec<String>, health: KeyState) {
+    for change in changes {
+        let about = About { fleet: None, agent: None, subject: change };
+        draft.event(EventKind::KeysChanged, about, None, None);
+    }
+    raise::keys(&mut engine.fleet, draft, &health);
+    engine.sentry.keys = Some(health);
 }
 
 #[derive(Clone, Copy)]
@@ -236,7 +235,8 @@ fn approve(engine: &mut Engine, draft: &mut Draft, id: &AgentId, kid: Option<&Ki
 }
 
 /// Turns down an agent, or the key that waits for it.
-fn refuse(engine: &mut Engine, draft: &mut Draft, id: &AgentId) -> Outcome {
+fn refuse(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> Outcome {
+    draft.cause = Some(by);
     let fleet = &mut engine.fleet;
     let agent = present(fleet, id)?;
     let (no, is_new) = (agent.record.no, agent.record.status == AgentStatus::Pending);
@@ -250,7 +250,8 @@ fn refuse(engine: &mut Engine, draft: &mut Draft, id: &AgentId) -> Outcome {
 }
 
 /// Takes an agent out of service.
-fn revoke(engine: &mut Engine, draft: &mut Draft, id: &AgentId) -> Outcome {
+fn revoke(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> Outcome {
+    draft.cause = Some(by);
     let fleet = &mut engine.fleet;
     let agent = present(fleet, id)?;
     let no = agent.record.no;

@@ -74,42 +74,9 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
         board.remove_node(&agent_node_id(agent));
         return;
     }
-    let states: Vec<EdgeState> = agent
-        .edges
-        .iter()
-        .filter_map(|id| fleet.edges.get(id))
-        .map(|edge| edge.record.state)
-        .collect();
-    let addresses = addresses(agent);
-    board.set_agent(
-        AgentSummary {
-            agent_id: record.id.clone(),
-            hostname: record.hostname.clone(),
-            fleet_id: record.fleet.clone(),
-            agent_version: record.agent_version.clone(),
-            registered_at: record.registered_at,
-            last_seen_at: record.last_seen_at,
-            last_tick: record.last_tick,
-            status: record.status,
-            status_since: record.status_since,
-            scheme: record.scheme,
-            form: record.canon_form,
-            kid: record.kid.clone(),
-            interfaces: agent.interfaces.clone(),
-            peers: agent.peers.len(),
-            links: states.len(),
-            links_down: states.iter().filter(|state| is_bad(**state)).count(),
-            addresses: addresses.clone(),
-            site: record.labels.get("site").cloned(),
-            role: record.labels.get("role").cloned(),
-            problems: record.problems.len(),
-            clock_offset: record.clock_offset,
-            relay_path: record.relay_path.clone(),
-            source: record.source,
-            identity: agent.keys.shown().map(|row| identity(agent, row)),
-        },
-        &agent.live,
-    );
+    let summary = summary(fleet, agent);
+    let addresses = summary.addresses.clone();
+    board.set_agent(summary, &agent.live);
     let node = Node {
         id: agent_node_id(agent),
         kind: NodeKind::Agent,
@@ -129,6 +96,43 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
         board.remove_node(&node.id);
     } else {
         board.set_node(node, Some(&agent.live));
+    }
+}
+
+/// An agent in one line.
+fn summary(fleet: &Fleet, agent: &AgentMem) -> AgentSummary {
+    let record = &agent.record;
+    let states: Vec<EdgeState> = agent
+        .edges
+        .iter()
+        .filter_map(|id| fleet.edges.get(id))
+        .map(|edge| edge.record.state)
+        .collect();
+    AgentSummary {
+        agent_id: record.id.clone(),
+        hostname: record.hostname.clone(),
+        fleet_id: record.fleet.clone(),
+        agent_version: record.agent_version.clone(),
+        registered_at: record.registered_at,
+        last_seen_at: record.last_seen_at,
+        last_tick: record.last_tick,
+        status: record.status,
+        status_since: record.status_since,
+        scheme: record.scheme,
+        form: record.canon_form,
+        kid: record.kid.clone(),
+        interfaces: agent.interfaces.clone(),
+        peers: agent.peers.len(),
+        links: states.len(),
+        links_down: states.iter().filter(|state| is_bad(**state)).count(),
+        addresses: addresses(agent),
+        site: record.labels.get("site").cloned(),
+        role: record.labels.get("role").cloned(),
+        problems: record.problems.len(),
+        clock_offset: record.clock_offset,
+        relay_path: record.relay_path.clone(),
+        source: record.source,
+        identity: agent.keys.shown().map(|row| identity(agent, row)),
     }
 }
 

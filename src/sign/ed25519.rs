@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// The eight points of small order in all encodings that decode (Wycheproof and the survey
-    /// "Taming the many EdDSAs", table 6), and what is no point at all.
+    /// "Taming the many `EdDSAs`", table 6), and what is no point at all.
     #[test]
     fn keys_under_which_anything_holds_are_refused() {
         let mut identity = [0; 64];

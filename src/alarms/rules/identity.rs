@@ -14,9 +14,10 @@ const RETURNS: u8 = 2;
 /// Seconds that an agent may go on with the key before the current one, at least.
 const KEY_PATIENCE_S: i64 = 3_600;
 
-/// What tells one host from another in the reports of one agent: its boot id, or else its
-/// WireGuard keys, as a digest. A host that starts again never shows its old face; two hosts
-/// under one name take turns.
+/// What tells one host from another in the reports of one agent.
+///
+/// A face is a digest of the boot id, or else of the WireGuard keys. A host that starts again
+/// never shows its old face; two hosts under one name take turns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Faces {
     now: Option<u64>,
