@@ -49,7 +49,7 @@ fn finding(about: &'static str, troubles: &Troubles, parts: &[About], well: Stri
     Finding { about, verdict: if ill.is_empty() { Ok(well) } else { Err(ill.join("\n")) } }
 }
 
-/// Whether this process may read WireGuard whenever it appears (proc_pid_status(5), `CapEff`).
+/// Whether this process may read WireGuard whenever it appears (`CapEff` of `proc_pid_status(5)`).
 fn rights(proc: &Path) -> Result<String, String> {
     let path = proc.join("self/status");
     let status = fs::read_to_string(&path)

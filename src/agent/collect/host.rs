@@ -1,4 +1,4 @@
-//! The host itself, from `/proc` (proc_uptime(5), proc_loadavg(5), proc_sys_kernel(5)).
+//! The host itself, from `/proc` (`proc_uptime(5)`, `proc_loadavg(5)`, `proc_sys_kernel(5)`).
 //!
 //! In a container these are partly the host's own: uptime and load are not divided by
 //! namespaces, the name is.

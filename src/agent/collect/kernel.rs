@@ -100,7 +100,6 @@ async fn number(socket: &mut Socket) -> io::Result<u16> {
 }
 
 /// Takes one message's part of an interface.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what is not reported is not looked at")]
 fn take(device: &mut Device, attributes: Vec<WireguardAttribute>) {
     for attribute in attributes {
         match attribute {
@@ -120,7 +119,6 @@ fn take(device: &mut Device, attributes: Vec<WireguardAttribute>) {
 }
 
 /// Takes one peer, or a further part of the one before.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what is not reported is not looked at")]
 fn take_peer(device: &mut Device, peer: WireguardPeer) {
     let key = peer.iter().find_map(|attribute| match attribute {
         WireguardPeerAttribute::PublicKey(key) => Some(WgKey(*key)),

@@ -111,7 +111,6 @@ fn link(message: LinkMessage) -> Link {
 }
 
 impl Link {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "links have 60 attributes, most irrelevant")]
     fn take(&mut self, attribute: LinkAttribute) {
         let interface = &mut self.interface;
         match attribute {

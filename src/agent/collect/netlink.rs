@@ -234,3 +234,76 @@ fn next<M: NetlinkDeserializable>(
 fn refusal(code: i32) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code.saturating_neg())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::DoneMessage;
+    use netlink_packet_route::RouteNetlinkMessage;
+    use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+
+    use super::*;
+
+    type Payload = NetlinkPayload<RouteNetlinkMessage>;
+
+    fn link(name: &str) -> Payload {
+        let mut link = LinkMessage::default();
+        link.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))
+    }
+
+    /// A datagram of messages with their sequence numbers.
+    fn datagram(messages: Vec<(u32, Payload)>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (sequence, payload) in messages {
+            let mut header = NetlinkHeader::default();
+            header.sequence_number = sequence;
+            let mut message = NetlinkMessage::new(header, payload);
+            message.finalize();
+            let start = bytes.len();
+            bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+            message.serialize(&mut bytes[start..]);
+        }
+        bytes
+    }
+
+    fn done(code: i32) -> Payload {
+        NetlinkPayload::Done(DoneMessage { code, extended_ack: Vec::new() })
+    }
+
+    /// The steps of a datagram as letters, or the error.
+    fn steps(bytes: &[u8]) -> Result<String, Option<i32>> {
+        let (mut at, mut letters) = (0, String::new());
+        while let Some((step, _)) = next::<RouteNetlinkMessage>(bytes, &mut at, Some(7))
+            .map_err(|error| error.raw_os_error())?
+        {
+            letters.push(match step {
+                Step::Message(_) => 'm',
+                Step::Unreadable => 'u',
+                Step::Done => 'd',
+            });
+        }
+        Ok(letters)
+    }
+
+    #[test]
+    fn messages_of_one_datagram() {
+        let bytes = datagram(vec![(7, link("a")), (6, link("old")), (7, link("b")), (7, done(0))]);
+        assert_eq!(steps(&bytes), Ok("mmd".to_owned()));
+        assert_eq!(steps(&[]), Ok(String::new()));
+        assert_eq!(steps(&bytes[..10]), Ok(String::new()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_passed_over() {
+        let mut bytes = datagram(vec![(7, link("abc")), (7, link("b"))]);
+        // The first link's only attribute claims to be longer than its message.
+        bytes[32] = 0xff;
+        assert_eq!(steps(&bytes), Ok("um".to_owned()));
+    }
+
+    #[test]
+    fn a_refusal_is_the_systems_error() {
+        assert_eq!(steps(&datagram(vec![(7, done(-1))])), Err(Some(1)));
+        assert_eq!(steps(&datagram(vec![(6, done(-1)), (7, done(0))])), Ok("d".to_owned()));
+    }
+}

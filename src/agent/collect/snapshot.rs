@@ -37,7 +37,7 @@ pub struct Snapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routes: Option<Vec<Route>>,
     /// Whether routes were left out.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub routes_truncated: bool,
     /// WireGuard peers, sorted by interface and key.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,9 +201,4 @@ pub struct Peer {
     pub persistent_keepalive: u16,
     /// Whether a preshared key is set.
     pub has_psk: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_false(value: &bool) -> bool {
-    !*value
 }

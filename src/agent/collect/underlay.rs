@@ -5,6 +5,7 @@
 //! does not tell, nothing is said: the look is a courtesy.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
@@ -19,9 +20,9 @@ type Answers = BTreeMap<(IpAddr, u32, u32), Option<String>>;
 
 /// Looks endpoints up, each once.
 pub(super) struct Underlay<'a> {
-    pub(super) links: &'a Links,
-    /// None once the kernel refused.
-    pub(super) socket: Option<&'a mut Socket>,
+    links: &'a Links,
+    /// None once the kernel did not answer.
+    socket: Option<&'a mut Socket>,
     answers: Answers,
 }
 
@@ -69,8 +70,17 @@ impl<'a> Underlay<'a> {
         if scope != 0 {
             request.attributes.push(RouteAttribute::Oif(scope));
         }
-        // Without a route there is no interface; without the right to ask, none either.
-        let answer = socket.ask(RouteNetlinkMessage::GetRoute(request)).await.ok()?;
+        let answer = match socket.ask(RouteNetlinkMessage::GetRoute(request)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Without a route there is no interface. A kernel that is silent once would cost
+                // the same wait for every peer.
+                if error.kind() == ErrorKind::TimedOut {
+                    self.socket = None;
+                }
+                return None;
+            }
+        };
         let RouteNetlinkMessage::NewRoute(route) = answer else { return None };
         let index = route.attributes.iter().find_map(|attribute| match attribute {
             RouteAttribute::Oif(index) => Some(*index),

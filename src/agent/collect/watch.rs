@@ -86,7 +86,6 @@ impl Watch {
     }
 
     /// Remembers a message; whether it says anything new.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "other messages are not subscribed to")]
     fn is_change(&mut self, message: &RouteNetlinkMessage) -> bool {
         match message {
             RouteNetlinkMessage::NewLink(link) if is_own(link) => {

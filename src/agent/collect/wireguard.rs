@@ -98,7 +98,7 @@ fn tidy(device: &mut Device, troubles: &mut Troubles) {
         peer.allowed_ips.sort();
         peer.allowed_ips.dedup();
     }
-    device.peers.sort_by(|a, b| a.public_key.cmp(&b.public_key));
+    device.peers.sort_by_key(|peer| peer.public_key);
 }
 
 /// The peers of all devices as the report has them.
