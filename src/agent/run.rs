@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::keys::source::SourceConfig;
-use crate::model::id::AgentId;
+use crate::model::id::{AgentId, Kid};
 use crate::model::time::UnixSeconds;
 
 use super::answer::{Answer, Refusal};
@@ -141,6 +141,11 @@ impl<O: Observer> Agent<O> {
     /// This agent's id.
     pub fn agent_id(&self) -> &AgentId {
         &self.enrolment.identity().agent_id
+    }
+
+    /// The name of its own key, which an admin compares before approving it.
+    pub fn key_name(&self) -> Kid {
+        self.enrolment.identity().secret.kid()
     }
 
     /// How it stands with the manager.

@@ -3,5 +3,6 @@
 
 mod answers;
 mod away;
+mod enrol;
 mod kill;
 mod program;

@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use kattila::agent::client::ProxyWay;
 use kattila::clock::Clock;
 use kattila::keys::source::SourceConfig;
 use kattila::sign::psk::kid_of_psk;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::support::host::TestHost;
 use crate::support::manager::{PSK, START};
@@ -285,4 +287,58 @@ async fn an_agent_that_forgot_its_enrolment_is_reminded() {
     let waits = until_reports(&door, &mut host, 3).await;
     assert!(waits[1] <= 1, "no need to wait: {waits:?}");
     assert_eq!(door.reports()[2].json()["alg"], "ed25519");
+}
+
+#[tokio::test]
+async fn changes_are_reported_soon_but_not_each_by_itself() {
+    let (door, mut host) = begin().await;
+    door.then(Reply::receipt(300));
+    until_reports(&door, &mut host, 1).await;
+    // The clock stands at the next look; a change long after the last one waits a second.
+    host.agent().hasten();
+    let before = host.clock.now();
+    until_reports(&door, &mut host, 2).await;
+    assert!(host.clock.now().since(before) >= 0);
+    let changed_at = door.reports()[1].json()["timestamp"].as_i64().unwrap();
+    host.clock.set(kattila::model::time::UnixSeconds(changed_at + 1));
+    for _ in 0..10 {
+        host.agent().hasten();
+    }
+    until_reports(&door, &mut host, 3).await;
+    let third = door.reports()[2].json()["timestamp"].as_i64().unwrap();
+    assert!((5..=6).contains(&(third - changed_at)), "{}", third - changed_at);
+    assert_eq!(door.reports().len(), 3);
+}
+
+/// With the host's own clock: the manager wants a report an hour, and a change does not wait.
+#[tokio::test]
+async fn a_change_wakes_a_sleeping_agent() {
+    let door = Scripted::start().await;
+    door.then(Reply::receipt(3600));
+    let mut host = TestHost::new(&door.url(), Clock::system());
+    let made_up = host.made_up();
+    let second = async {
+        door.until_reports(1).await;
+        made_up.change();
+        door.until_reports(2).await;
+    };
+    let guarded = tokio::time::timeout(std::time::Duration::from_secs(120), second);
+    host.agent().until(guarded).await.expect("the change was not reported");
+}
+
+#[tokio::test]
+async fn a_proxy_is_gone_through_if_there_is_one() {
+    let door = Scripted::start().await;
+    let mut host = TestHost::with("http://kattila.invalid", Clock::manual(START), |settings| {
+        let url = Zeroizing::new(door.url());
+        settings.way.proxy = Some(ProxyWay { url, except: Some("10.0.0.0/8".to_owned()) });
+    });
+    host.step().await;
+    assert_eq!(door.reports()[0].path, "http://kattila.invalid/status/updates");
+    let mut host = TestHost::with("http://127.0.0.1:1", Clock::manual(START), |settings| {
+        let url = Zeroizing::new(door.url());
+        settings.way.proxy = Some(ProxyWay { url, except: Some("127.0.0.1".to_owned()) });
+    });
+    host.step().await;
+    assert_eq!((door.reports().len(), host.waiting()), (1, 1), "not for this address");
 }

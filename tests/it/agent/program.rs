@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::net::UnixDatagram;
 use tokio::process::{Child, ChildStderr};
 
 use crate::support::manager::{PSK, TestManager};
@@ -60,7 +61,10 @@ async fn two_settings_are_enough() {
     let (url, state) = (format!("http://{}", manager.addr()), home.path().join("state"));
     // systemd names the directory; the operator says two things.
     let systemd = ("STATE_DIRECTORY", state.to_str().unwrap());
-    let settings = [("KATTILA_MANAGER", url.as_str()), ("KATTILA_PSK", PSK), systemd];
+    let ready = home.path().join("notify");
+    let socket = UnixDatagram::bind(&ready).unwrap();
+    let notify = ("NOTIFY_SOCKET", ready.to_str().unwrap());
+    let settings = [("KATTILA_MANAGER", url.as_str()), ("KATTILA_PSK", PSK), systemd, notify];
     let mut agent = Program::start(home.path(), &settings);
     agent.until("The manager takes reports").await;
     let agents = manager.operator().agents().await;
@@ -77,6 +81,11 @@ async fn two_settings_are_enough() {
     agent.until("were read again").await;
     agent.signal(Signal::TERM);
     assert_eq!(agent.ended().await, Some(0));
+    for state in ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"] {
+        let mut told = [0; 64];
+        let length = socket.recv(&mut told).await.unwrap();
+        assert_eq!(&told[..length], state.as_bytes());
+    }
     manager.stop().await;
 }
 
@@ -123,12 +132,18 @@ async fn a_check_looks_at_everything_and_says_what_to_do() {
     certificate(dir.path(), &["-addext", "basicConstraints=critical,CA:FALSE"]).await;
     let file = |name: &str| dir.path().join(name).display().to_string();
     let (cert, key) = (file("cert.pem"), file("key.pem"));
-    let tls = [("KATTILA_TLS_CERT", cert.as_str()), ("KATTILA_TLS_KEY", key.as_str())];
+    let tls = [
+        ("KATTILA_TLS_CERT", cert.as_str()),
+        ("KATTILA_TLS_KEY", key.as_str()),
+        ("KATTILA_TLS_CLIENT_CA", cert.as_str()),
+    ];
     let manager = TestManager::start_live(&tls).await;
     let url = format!("https://localhost:{}", manager.addr().port());
     let settings = |ca| {
         let mut all = vec![("KATTILA_MANAGER", url.as_str()), ("KATTILA_PSK", PSK)];
         all.push(("KATTILA_AGENT_DIR", "state"));
+        all.push(("KATTILA_CLIENT_CERT", cert.as_str()));
+        all.push(("KATTILA_CLIENT_KEY", key.as_str()));
         all.extend(ca);
         all
     };

@@ -15,6 +15,7 @@ use kattila::keys::source::SourceConfig;
 use kattila::model::time::UnixSeconds;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use super::manager::PSK;
@@ -24,6 +25,14 @@ use super::manager::PSK;
 pub(crate) struct MadeUp {
     looks: Arc<AtomicU64>,
     filling: usize,
+    changes: Arc<Notify>,
+}
+
+impl MadeUp {
+    /// Something changes on the host.
+    pub(crate) fn change(&self) {
+        self.changes.notify_one();
+    }
 }
 
 impl Observer for MadeUp {
@@ -36,7 +45,7 @@ impl Observer for MadeUp {
     }
 
     async fn changed(&mut self) {
-        std::future::pending().await
+        self.changes.notified().await;
     }
 }
 
@@ -69,6 +78,11 @@ impl TestHost {
         let mut host = Self { clock, settings, made_up: MadeUp::default(), agent: None, dir };
         host.begin();
         host
+    }
+
+    /// The host itself.
+    pub(crate) fn made_up(&self) -> MadeUp {
+        self.made_up.clone()
     }
 
     /// Makes every look this many bytes larger.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::http::post_json;
@@ -37,7 +38,7 @@ impl Reply {
             Self::Answer(status, headers, body) => {
                 Self::Answer(status, format!("{headers}{header}\r\n"), body)
             }
-            other => other,
+            Self::HangUp | Self::Pass(_) | Self::PassAndHangUp(_) => self,
         }
     }
 
@@ -85,6 +86,7 @@ struct State {
 pub(crate) struct Scripted {
     addr: SocketAddr,
     state: Arc<Mutex<State>>,
+    came: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -103,13 +105,15 @@ impl Scripted {
         let addr = listener.local_addr().unwrap();
         let state: Arc<Mutex<State>> = Arc::default();
         let shared = Arc::clone(&state);
+        let came = Arc::new(Notify::new());
+        let told = Arc::clone(&came);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
+                tokio::spawn(serve(stream, Arc::clone(&shared), Arc::clone(&told)));
             }
         });
-        Self { addr, state, task }
+        Self { addr, state, came, task }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -134,21 +138,28 @@ impl Scripted {
     /// The reports that came, in order.
     pub(crate) fn reports(&self) -> Vec<Request> {
         let state = self.state.lock().unwrap();
-        state.requests.iter().filter(|r| r.path == "/status/updates").cloned().collect()
+        state.requests.iter().filter(|r| r.path.ends_with("/status/updates")).cloned().collect()
+    }
+
+    /// Waits until so many reports have come.
+    pub(crate) async fn until_reports(&self, count: usize) {
+        while self.reports().len() < count {
+            self.came.notified().await;
+        }
     }
 
     /// How many enrolments were asked for.
     pub(crate) fn enrolments(&self) -> Vec<Request> {
         let state = self.state.lock().unwrap();
-        state.requests.iter().filter(|r| r.path == "/status/register").cloned().collect()
+        state.requests.iter().filter(|r| r.path.ends_with("/status/register")).cloned().collect()
     }
 }
 
-async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
+async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, came: Arc<Notify>) {
     while let Some(request) = read(&mut stream).await {
         let reply = {
             let mut state = state.lock().unwrap();
-            let reply = if request.path == "/status/register" {
+            let reply = if request.path.ends_with("/status/register") {
                 state.enrolments.clone().unwrap_or_else(|| Reply::refusal(404, "not_found"))
             } else {
                 let then = state.then.clone().unwrap_or_else(|| Reply::receipt(30));
@@ -157,6 +168,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             state.requests.push(request.clone());
             reply
         };
+        came.notify_one();
         let Some((status, headers, body)) = answer_of(reply, request).await else { return };
         let length = body.len();
         let answer =
