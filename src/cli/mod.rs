@@ -11,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 pub mod door;
 pub mod findings;
+pub mod identity;
 pub mod logging;
 pub mod psk;
 pub mod serve;

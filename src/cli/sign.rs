@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 
+use super::identity::{IdentityError, IdentityFile};
 use super::psk::{self, PskArgs, PskError, PskSettings};
 use crate::clock::Clock;
 use crate::model::hex;
 use crate::model::id::FleetId;
 use crate::sign::digest::sha256;
 use crate::sign::nonce;
-use crate::simulate::envelope::{Head, Scheme, Signer};
+use crate::simulate::envelope::{self, Head, Signer};
 
 /// Flags of `kattila sign`. Values are not checked: what is given is signed as given, so that
 /// tests can send what no agent would.
@@ -36,6 +38,9 @@ pub struct SignArgs {
     /// A word used once; 128 random bits if not given
     #[arg(long, value_name = "WORD")]
     pub nonce: Option<String>,
+    /// File with the agent's own key, as `kattila agent` keeps it; for ed25519
+    #[arg(long, value_name = "FILE", required_if_eq("scheme", "ed25519"))]
+    pub identity: Option<PathBuf>,
     #[expect(missing_docs, reason = "a doc comment here would replace the help of the command")]
     #[command(flatten)]
     pub psk: PskArgs,
@@ -48,6 +53,8 @@ pub enum SignScheme {
     V1,
     /// HMAC over identity, time, order and the digest of `data`
     V2,
+    /// The same signed with the agent's own key
+    Ed25519,
 }
 
 /// Why there is no envelope.
@@ -55,6 +62,8 @@ pub enum SignScheme {
 enum SignError {
     #[error(transparent)]
     Psk(#[from] PskError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     #[error("the data on standard input could not be read: {0}")]
     Input(#[source] io::Error),
     #[error("there is no data on standard input: pipe a JSON object into this command")]
@@ -96,7 +105,7 @@ fn sign(
     clock: &Clock,
     mut input: impl Read,
 ) -> Result<Vec<u8>, SignError> {
-    let signer = Signer::new(psk::current(&args.psk, settings)?);
+    let keys = Keys::find(args, settings)?;
     let mut data = Vec::new();
     input.read_to_end(&mut data).map_err(SignError::Input)?;
     // White space around the value is not part of it, and a shell adds a line feed.
@@ -110,14 +119,15 @@ fn sign(
         Some(nonce) => nonce.clone(),
         None => nonce::fresh()?,
     };
-    let agent_id = match &args.agent_id {
-        Some(agent_id) => agent_id.clone(),
-        None => own_id()?,
+    let agent_id = match (&args.agent_id, &keys) {
+        (Some(agent_id), _) => agent_id.clone(),
+        (None, Keys::Own(identity)) => identity.agent_id.clone(),
+        (None, Keys::Shared(_)) => own_id()?,
     };
     let unnamed = FleetId::unnamed();
-    let (scheme, fleet_id) = match args.scheme {
-        SignScheme::V1 => (Scheme::V1, args.fleet_id.as_deref()),
-        SignScheme::V2 => (Scheme::V2, args.fleet_id.as_deref().or(Some(unnamed.as_str()))),
+    let fleet_id = match args.scheme {
+        SignScheme::V1 => args.fleet_id.as_deref(),
+        SignScheme::V2 | SignScheme::Ed25519 => args.fleet_id.as_deref().or(Some(unnamed.as_str())),
     };
     let head = Head {
         agent_id: &agent_id,
@@ -126,9 +136,28 @@ fn sign(
         timestamp: &given(&args.timestamp, &|| clock.now().to_string()),
         nonce: &nonce,
     };
-    let mut sealed = signer.seal(scheme, &head, data);
+    let mut sealed = match (&keys, args.scheme) {
+        (Keys::Own(identity), _) => envelope::seal_own(&identity.secret, &head, data),
+        (Keys::Shared(signer), SignScheme::V1) => signer.seal_v1(&head, data),
+        (Keys::Shared(signer), SignScheme::V2 | SignScheme::Ed25519) => signer.seal_v2(&head, data),
+    };
     sealed.push(b'\n');
     Ok(sealed)
+}
+
+/// What signs.
+enum Keys {
+    Shared(Signer),
+    Own(IdentityFile),
+}
+
+impl Keys {
+    fn find(args: &SignArgs, settings: &PskSettings) -> Result<Self, SignError> {
+        match (args.scheme, &args.identity) {
+            (SignScheme::Ed25519, Some(path)) => Ok(Self::Own(IdentityFile::read(path)?)),
+            _ => Ok(Self::Shared(Signer::new(psk::current(&args.psk, settings)?))),
+        }
+    }
 }
 
 /// An identifier that stays the same on one host and does not tell its machine id.
@@ -189,6 +218,36 @@ mod tests {
             "5b38d9fe1c314a7a721996b701171f80a4ff41f18c315cf1443c2c7a4124dd7e"
         );
         assert!(out.ends_with(&format!("\"data\":{DATA}}}\n")), "the bytes are not touched");
+    }
+
+    #[test]
+    fn an_identity_signs_as_the_published_vector_says() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "kattila-identity-1\nagent_id 0123456789abcdef0123456789abcdef\n\
+                    seed AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
+        fs::write(file.path(), text).unwrap();
+        let identity = format!("--identity={}", file.path().display());
+        let (code, out, err) = run_with(
+            &[
+                "--scheme=ed25519",
+                &identity,
+                "--fleet-id=fleet-a",
+                "--tick=1795214286123",
+                "--timestamp=1795214286",
+                "--nonce=AAECAwQFBgcICQoLDA0ODw",
+            ],
+            DATA,
+        );
+        assert_eq!(code, 0, "{err}");
+        let envelope: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            envelope["sig"],
+            "DIKiK7A63iZM9pWemMHVywesE37cUZPdg4uhPRMfe_eB_Q84udZyN7UgmJ962L8cpC8TCKv6ZuGwRubGfiLKCQ"
+        );
+        assert!(Cli::try_parse_from(["sign", "--scheme=ed25519"]).is_err(), "without a key");
+        let (code, out, err) = run_with(&["--scheme=ed25519", "--identity=/nowhere"], DATA);
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(err.contains("/nowhere"), "{err}");
     }
 
     #[test]

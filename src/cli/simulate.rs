@@ -73,7 +73,8 @@ pub enum SimulatedScheme {
     V1,
     /// Second generation with the shared key
     V2,
-    /// Second generation with a key of each host's own; not in this version
+    /// Second generation with a key of each host's own, made from the seed and enrolled before
+    /// the first report
     Ed25519,
 }
 
@@ -101,11 +102,6 @@ impl std::str::FromStr for Rate {
 /// Why the fleet did not run.
 #[derive(Debug, Error)]
 enum SimulateError {
-    #[error(
-        "ed25519 is not in this version: hosts with a key of their own come with enrolment; use \
-         --scheme v2"
-    )]
-    Ed25519,
     #[error(transparent)]
     Psk(#[from] PskError),
     #[error(transparent)]
@@ -124,7 +120,7 @@ enum SimulateError {
 impl SimulateError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Ed25519 | Self::Psk(_) | Self::Target(_) | Self::OpenFiles { .. } => 2,
+            Self::Psk(_) | Self::Target(_) | Self::OpenFiles { .. } => 2,
             Self::Load(_) | Self::Output(_) => 1,
         }
     }
@@ -181,7 +177,7 @@ async fn prepare(
     let scheme = match args.scheme {
         SimulatedScheme::V1 => Scheme::V1,
         SimulatedScheme::V2 => Scheme::V2,
-        SimulatedScheme::Ed25519 => return Err(SimulateError::Ed25519),
+        SimulatedScheme::Ed25519 => Scheme::Ed25519,
     };
     let signer = Signer::new(psk::current(&args.psk, settings)?);
     let target = Target::find(&args.target, args.this_is_my_manager).await?;
@@ -275,17 +271,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn strangers_tls_and_missing_schemes_are_refused_with_exit_code_2() {
-        for flags in [
-            ["--target=http://192.0.2.1:80"],
-            ["--target=https://127.0.0.1:5086"],
-            ["--scheme=ed25519"],
-        ] {
+    async fn strangers_and_tls_are_refused_with_exit_code_2() {
+        for flags in [["--target=http://192.0.2.1:80"], ["--target=https://127.0.0.1:5086"]] {
             let error = prepared(&flags).await.unwrap_err();
             assert_eq!(error.exit_code(), 2, "{error}");
         }
         let mine = ["--target=http://192.0.2.1:80", "--this-is-my-manager"];
         assert!(prepared(&mine).await.is_ok());
+        let own = prepared(&["--scheme=ed25519"]).await.unwrap();
+        assert_eq!(own.signing, Signing::All(Scheme::Ed25519));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub enum Answer {
     Stored,
     /// 200: stored before, this was a repetition.
     Duplicate,
+    /// 200 or 201: the host's own key is pinned.
+    Enrolled,
     /// Anything else, by status and problem code.
     Refused {
         /// HTTP status.
@@ -51,8 +53,9 @@ impl Answer {
         match (status, word) {
             (200, Some("ok")) => Self::Stored,
             (200, Some("duplicate")) => Self::Duplicate,
+            (200 | 201, Some("enrolled")) => Self::Enrolled,
             _ => {
-                let code = read.code.as_deref().unwrap_or("unknown").into();
+                let code = read.code.as_deref().or(word).unwrap_or("unknown").into();
                 Self::Refused { status, code, retry_after }
             }
         }
@@ -63,6 +66,7 @@ impl Answer {
         match self {
             Self::Stored => "200 ok".into(),
             Self::Duplicate => "200 duplicate".into(),
+            Self::Enrolled => "enrolled".into(),
             Self::Refused { status, code, .. } => format!("{status} {code}").into(),
             Self::Lost(Loss::Unreachable) => "no answer: unreachable".into(),
             Self::Lost(Loss::Closed) => "no answer: connection closed".into(),
@@ -93,10 +97,10 @@ const LONGEST_WAIT: u32 = 60;
 /// signed `age` seconds ago.
 pub fn next(answer: &Answer, attempt: u32, age: i64) -> Next {
     let wait = match answer {
-        Answer::Stored | Answer::Duplicate => return Next::Report,
+        Answer::Stored | Answer::Duplicate | Answer::Enrolled => return Next::Report,
         Answer::Lost(_) => backoff(attempt),
         Answer::Refused { status, retry_after, .. } => match status {
-            401 => return Next::Hold(60),
+            202 | 401 => return Next::Hold(60),
             403 => return Next::Hold(300),
             408 | 429 | 500..=599 => retry_after.unwrap_or_else(|| backoff(attempt)),
             _ => return Next::Report,
@@ -130,6 +134,11 @@ mod tests {
         assert_eq!(Answer::read(200, None, again), Answer::Duplicate);
         let problem = br#"{"type":"urn:x","title":"t","status":401,"code":"signature_invalid"}"#;
         assert_eq!(Answer::read(401, None, problem).label(), "401 signature_invalid");
+        let enrolled = br#"{"status":"enrolled","kid":"56475aa75463474c"}"#;
+        assert_eq!(Answer::read(201, None, enrolled), Answer::Enrolled);
+        let waits = Answer::read(202, None, br#"{"status":"pending_approval"}"#);
+        assert_eq!(waits.label(), "202 pending_approval");
+        assert_eq!(next(&waits, 0, 0), Next::Hold(60));
         assert_eq!(Answer::read(502, None, b"<html>").label(), "502 unreadable");
         assert_eq!(Answer::read(200, None, b"{}").label(), "200 unknown");
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
-use hyper::{Request, Response};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -34,8 +34,19 @@ impl Connection {
 
     /// Pushes one envelope and waits for the answer.
     pub async fn post(&mut self, envelope: Bytes) -> Answer {
+        let path = self.target.path.clone();
+        self.push(path, envelope).await
+    }
+
+    /// Makes a host's own key known and waits for the answer.
+    pub async fn enrol(&mut self, registration: Bytes) -> Answer {
+        let path = self.target.register.clone();
+        self.push(path, registration).await
+    }
+
+    async fn push(&mut self, path: Uri, body: Bytes) -> Answer {
         let limit = Duration::from_secs(ANSWER_SECONDS);
-        let answer = tokio::time::timeout(limit, self.exchange(envelope)).await;
+        let answer = tokio::time::timeout(limit, self.exchange(path, body)).await;
         match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(loss)) => {
@@ -50,11 +61,11 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, envelope: Bytes) -> Result<Answer, Loss> {
-        let request = Request::post(self.target.path.clone())
+    async fn exchange(&mut self, path: Uri, body: Bytes) -> Result<Answer, Loss> {
+        let request = Request::post(path)
             .header(HOST, self.target.host.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(Full::new(envelope))
+            .body(Full::new(body))
             .map_err(|_never| Loss::Closed)?;
         let sender = self.ready().await?;
         let response = sender.send_request(request).await.map_err(|_closed| Loss::Closed)?;

@@ -2,16 +2,23 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::model::hex;
 use crate::model::id::Kid;
 use crate::sign::digest;
+use crate::sign::ed25519::SecretKey;
 use crate::sign::hmac;
 use crate::sign::psk::kid_of_psk;
+use crate::wire::signing::{REGISTER, REPORT};
 
 /// The name of version 2's shared-key algorithm on the wire.
-const ALGORITHM: &str = "hmac-sha256";
+const HMAC: &str = "hmac-sha256";
+
+/// The name of the algorithm of hosts' own keys.
+const ED25519: &str = "ed25519";
 
 /// Which envelope is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +27,8 @@ pub enum Scheme {
     V1,
     /// Second generation with the shared key: it covers identity, time and order too.
     V2,
+    /// Second generation with a key of the host's own.
+    Ed25519,
 }
 
 /// What stands beside `data`. Text, because a test may want to send what no agent would.
@@ -56,47 +65,89 @@ impl Signer {
         Self { psk, kid }
     }
 
-    /// The signed envelope around `data`, which must be JSON and is embedded byte for byte.
-    pub fn seal(&self, scheme: Scheme, head: &Head<'_>, data: &[u8]) -> Vec<u8> {
+    /// The version 1 envelope around `data`, which must be JSON and is embedded byte for byte.
+    pub fn seal_v1(&self, head: &Head<'_>, data: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(data.len() + 512);
-        match scheme {
-            Scheme::V1 => {
-                member(&mut out, "agent_id", &quoted(head.agent_id));
-                if let Some(fleet) = head.fleet_id {
-                    member(&mut out, "fleet_id", &quoted(fleet));
-                }
-                member(&mut out, "timestamp", &number(head.timestamp));
-                member(&mut out, "nonce", &quoted(head.nonce));
-                member(&mut out, "hmac", &quoted(&hmac::v1(&self.psk, data)));
-            }
-            Scheme::V2 => {
-                let fleet = head.fleet_id.unwrap_or_default();
-                let sig = hmac::v2(&self.psk, &signing_string(&self.kid, head, data));
-                member(&mut out, "v", "2");
-                member(&mut out, "alg", &quoted(ALGORITHM));
-                member(&mut out, "kid", &quoted(self.kid.as_str()));
-                member(&mut out, "fleet_id", &quoted(fleet));
-                member(&mut out, "agent_id", &quoted(head.agent_id));
-                member(&mut out, "tick", &number(head.tick));
-                member(&mut out, "timestamp", &number(head.timestamp));
-                member(&mut out, "nonce", &quoted(head.nonce));
-                member(&mut out, "sig", &quoted(&sig));
-            }
+        member(&mut out, "agent_id", &quoted(head.agent_id));
+        if let Some(fleet) = head.fleet_id {
+            member(&mut out, "fleet_id", &quoted(fleet));
         }
-        out.extend_from_slice(b",\"data\":");
-        out.extend_from_slice(data);
+        member(&mut out, "timestamp", &number(head.timestamp));
+        member(&mut out, "nonce", &quoted(head.nonce));
+        member(&mut out, "hmac", &quoted(&hmac::v1(&self.psk, data)));
+        close(out, data)
+    }
+
+    /// The version 2 envelope under the shared key.
+    pub fn seal_v2(&self, head: &Head<'_>, data: &[u8]) -> Vec<u8> {
+        let text = signing_string(HMAC, &self.kid, head, data);
+        seal_with(HMAC, &self.kid, head, (&hmac::v2(&self.psk, &text), data))
+    }
+
+    /// The registration of a host's own key, vouched for by the shared one. Of the head, the
+    /// tick is not used.
+    pub fn enrol(&self, key: &SecretKey, head: &Head<'_>) -> Vec<u8> {
+        let Head { agent_id, fleet_id, timestamp, nonce, .. } = head;
+        let (public, fleet) = (key.public().to_string(), fleet_id.unwrap_or_default());
+        // The host's name comes with its reports.
+        let text = format!("{REGISTER}\n{fleet}\n{agent_id}\n{public}\n{timestamp}\n{nonce}\n\n");
+        let derived = hmac::register_key(&self.psk);
+        let mac = hex::encode(&hmac::mac(derived.as_slice(), text.as_bytes()));
+        let mut out = Vec::with_capacity(512);
+        member(&mut out, "v", "2");
+        member(&mut out, "fleet_id", &quoted(fleet));
+        member(&mut out, "agent_id", &quoted(agent_id));
+        member(&mut out, "public_key", &quoted(&public));
+        member(&mut out, "timestamp", &number(timestamp));
+        member(&mut out, "nonce", &quoted(nonce));
+        member(&mut out, "hostname", "\"\"");
+        member(&mut out, "psk_kid", &quoted(self.kid.as_str()));
+        member(&mut out, "psk_mac", &quoted(&mac));
+        member(&mut out, "sig", &quoted(&signature(key, &text)));
         out.push(b'}');
         out
     }
 }
 
+/// The version 2 envelope under a host's own key.
+pub fn seal_own(key: &SecretKey, head: &Head<'_>, data: &[u8]) -> Vec<u8> {
+    let kid = key.kid();
+    let text = signing_string(ED25519, &kid, head, data);
+    seal_with(ED25519, &kid, head, (&signature(key, &text), data))
+}
+
+fn signature(key: &SecretKey, text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()))
+}
+
+fn seal_with(alg: &str, kid: &Kid, head: &Head<'_>, (sig, data): (&str, &[u8])) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() + 512);
+    member(&mut out, "v", "2");
+    member(&mut out, "alg", &quoted(alg));
+    member(&mut out, "kid", &quoted(kid.as_str()));
+    member(&mut out, "fleet_id", &quoted(head.fleet_id.unwrap_or_default()));
+    member(&mut out, "agent_id", &quoted(head.agent_id));
+    member(&mut out, "tick", &number(head.tick));
+    member(&mut out, "timestamp", &number(head.timestamp));
+    member(&mut out, "nonce", &quoted(head.nonce));
+    member(&mut out, "sig", &quoted(sig));
+    close(out, data)
+}
+
+fn close(mut out: Vec<u8>, data: &[u8]) -> Vec<u8> {
+    out.extend_from_slice(b",\"data\":");
+    out.extend_from_slice(data);
+    out.push(b'}');
+    out
+}
+
 /// What a version 2 signature covers: nine lines, each ended by LF.
-fn signing_string(kid: &Kid, head: &Head<'_>, data: &[u8]) -> String {
+fn signing_string(alg: &str, kid: &Kid, head: &Head<'_>, data: &[u8]) -> String {
     let digest = hex::encode(&digest::sha256(data));
     let Head { agent_id, fleet_id, tick, timestamp, nonce } = head;
     let fleet = fleet_id.unwrap_or_default();
     format!(
-        "KATTILA2-REPORT\n{ALGORITHM}\n{kid}\n{fleet}\n{agent_id}\n{tick}\n{timestamp}\n{nonce}\n\
+        "{REPORT}\n{alg}\n{kid}\n{fleet}\n{agent_id}\n{tick}\n{timestamp}\n{nonce}\n\
          {digest}\n"
     )
 }
@@ -140,7 +191,7 @@ mod tests {
     #[test]
     fn version_1_matches_the_published_vector() {
         let head = Head { fleet_id: None, ..HEAD };
-        let envelope = String::from_utf8(signer().seal(Scheme::V1, &head, DATA)).unwrap();
+        let envelope = String::from_utf8(signer().seal_v1(&head, DATA)).unwrap();
         assert_eq!(
             envelope,
             format!(
@@ -155,7 +206,7 @@ mod tests {
 
     #[test]
     fn version_2_matches_the_published_vector() {
-        let envelope = signer().seal(Scheme::V2, &HEAD, DATA);
+        let envelope = signer().seal_v2(&HEAD, DATA);
         let read: serde_json::Value = serde_json::from_slice(&envelope).unwrap();
         assert_eq!(read["sig"], "5b38d9fe1c314a7a721996b701171f80a4ff41f18c315cf1443c2c7a4124dd7e");
         assert_eq!(read["kid"], "45819852fbdfc69a");
@@ -164,9 +215,29 @@ mod tests {
     }
 
     #[test]
+    fn own_keys_match_the_published_vectors() {
+        let key = SecretKey::from_seed(&std::array::from_fn(|n| u8::try_from(n).unwrap()));
+        let read = |body: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&body).unwrap();
+        let envelope = read(seal_own(&key, &HEAD, DATA));
+        assert_eq!(
+            envelope["sig"],
+            "DIKiK7A63iZM9pWemMHVywesE37cUZPdg4uhPRMfe_eB_Q84udZyN7UgmJ962L8cpC8TCKv6ZuGwRubGfiLKCQ"
+        );
+        assert_eq!(
+            (&envelope["alg"], &envelope["kid"]),
+            (&ED25519.into(), &"56475aa75463474c".into())
+        );
+        let asked = read(signer().enrol(&key, &HEAD));
+        assert_eq!(asked["public_key"], "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg");
+        let text = crate::wire::register::parse(&signer().enrol(&key, &HEAD)).unwrap().text();
+        assert!(text.ends_with("\nAAECAwQFBgcICQoLDA0ODw\n\n"), "{text}");
+        assert_eq!(asked["sig"], signature(&key, &text));
+    }
+
+    #[test]
     fn odd_numbers_and_names_are_sent_as_they_are() {
         let head = Head { agent_id: "a\"b", timestamp: "007", ..HEAD };
-        let envelope = signer().seal(Scheme::V1, &head, b"{}");
+        let envelope = signer().seal_v1(&head, b"{}");
         let read: serde_json::Value = serde_json::from_slice(&envelope).unwrap();
         assert_eq!(read["agent_id"], "a\"b");
         assert_eq!(read["timestamp"], "007");

@@ -9,6 +9,9 @@ use thiserror::Error;
 /// The path of reports below the manager's address.
 const REPORTS: &str = "/status/updates";
 
+/// The path of registrations.
+const REGISTER: &str = "/status/register";
+
 /// A manager's door, resolved once so that a run never depends on DNS.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -18,6 +21,8 @@ pub struct Target {
     pub host: HeaderValue,
     /// Where reports go.
     pub path: Uri,
+    /// Where hosts make their own keys known.
+    pub register: Uri,
 }
 
 /// Why nothing is sent.
@@ -66,7 +71,9 @@ impl Target {
         let address = choose(&found, mine)?.ok_or_else(|| TargetError::Unreadable(name()))?;
         let host = HeaderValue::from_str(authority.as_str())
             .map_err(|_ill| TargetError::Unreadable(name()))?;
-        Ok(Self { address, host, path })
+        let register = path.path().replace(REPORTS, REGISTER);
+        let register = register.parse().map_err(|_ill| TargetError::Unreadable(name()))?;
+        Ok(Self { address, host, path, register })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Alarms through the whole manager: raised after their delay, told once, ended by proof.
 
+mod identity;
 mod people;
 mod restart;
 

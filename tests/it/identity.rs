@@ -3,10 +3,19 @@
 
 mod interleaved;
 
+use std::num::NonZeroUsize;
+
+use kattila::simulate::envelope::{Scheme, Signer};
+use kattila::simulate::load::{Load, Signing, run};
+use kattila::simulate::pace::Pace;
+use kattila::simulate::target::Target;
+use kattila::simulate::world::{Mix, Options, World};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::support::http::Answer;
-use crate::support::manager::TestManager;
+use crate::support::manager::{PSK, TestManager};
 use crate::support::own::{Own, key, outcome};
 
 /// An id that is nobody's key.
@@ -339,5 +348,45 @@ async fn closed_means_no_new_key_but_rotations() {
     is(&host.register().await, 200, "enrolled");
     is(&host.rotate(4).await, 201, "enrolled");
     is(&host.report().await, 200, "ok");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_hosts_enrol_and_report_under_keys_of_their_own() {
+    let kattila = TestManager::start_live(&[]).await;
+    let clock = kattila.clock.clone();
+    let (start, psk) = (clock.now(), Zeroizing::new(PSK.as_bytes().to_vec()));
+    let load = Load {
+        target: Target::find(&format!("http://{}", kattila.addr()), false).await.unwrap(),
+        world: World::new(&Options { seed: 7, agents: 5, mix: Mix::Load, faults: false, start }),
+        signer: Signer::new(psk),
+        signing: Signing::All(Scheme::Ed25519),
+        pace: Pace::Closed,
+        connections: NonZeroUsize::new(2).unwrap(),
+        duration: None,
+        clock,
+    };
+    let stop = CancellationToken::new();
+    let seen = async {
+        let operator = kattila.operator();
+        loop {
+            let agents = operator.agents().await;
+            let own = agents.iter().filter(|agent| agent["scheme"] == "v2-ed25519").count();
+            if own == 5 {
+                break stop.cancel();
+            }
+        }
+    };
+    let (summary, ()) = tokio::join!(run(load, &stop, |_| {}), seen);
+    let summary = summary.unwrap();
+    assert!(summary.stored >= 5 && summary.answers.len() == 1, "{summary}");
+    let agents = kattila.operator().agents().await;
+    assert!(agents.iter().all(|agent| agent["identity"]["certified"] == true));
+    let usage = kattila.operator().json("/api/v1/keys/usage").await;
+    assert_eq!(
+        usage["generations"][0],
+        json!({"generation": "identity", "kid": null, "agents": 5})
+    );
+    assert_eq!(usage["locked_out_by_rotation"], 0);
     kattila.stop().await;
 }

@@ -121,12 +121,10 @@ pub struct KeyAge {
 /// Does an agent still sign with a shared key that a rotation or two will drop?
 pub fn old_key<'a>(agent: &AgentFacts<'a>, age: &KeyAge) -> Option<Observation<'a>> {
     let (kind, subject) = (AlarmKind::KeyOldInUse, agent.id.as_str());
-    let patience = 2 * age.period_s;
     match age.newer {
         0 => Some(agent.good(kind, subject)),
         // It may simply not have asked for the key again yet.
-        1 if age.since_s <= patience.max(KEY_PATIENCE_S) => None,
-        2.. if age.since_s <= patience => None,
+        1 if age.since_s <= (2 * age.period_s).max(KEY_PATIENCE_S) => None,
         1 => {
             let message = format!(
                 "{} still signs with the key before the current one; see that it reads the key \
@@ -203,8 +201,7 @@ mod tests {
         assert_eq!(see(age(0, 0)), None);
         assert_eq!(see(age(1, 3_600)), None);
         assert_eq!(see(age(1, 3_601)), Some((Step::Raised, Severity::Warning)));
-        assert_eq!(see(age(2, 600)), None);
-        assert_eq!(see(age(2, 601)), Some((Step::Escalated, Severity::Major)));
+        assert_eq!(see(age(2, 0)), Some((Step::Escalated, Severity::Major)));
         assert_eq!(see(age(0, 99)), Some((Step::Cleared, Severity::Major)));
         // A source that is seldom asked gives more time.
         let slow = KeyAge { period_s: 3_600, ..age(1, 7_200) };

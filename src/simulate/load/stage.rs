@@ -1,14 +1,16 @@
 //! What all workers of a run share: the world, the signer and the counts.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::clock::Clock;
+use crate::sign::ed25519::{SecretKey, agent_id_of};
 use crate::sign::nonce;
 use crate::simulate::answer::Answer;
-use crate::simulate::envelope::{Head, Signer};
+use crate::simulate::envelope::{self, Head, Scheme, Signer};
 use crate::simulate::summary::Tally;
 use crate::simulate::world::World;
 
@@ -25,6 +27,16 @@ pub(super) struct Stage {
     signer: Signer,
     signing: Signing,
     clock: Clock,
+    /// The hosts' own keys, of those that have one.
+    keys: Vec<Option<OwnKey>>,
+}
+
+/// A host's own key, and how the manager knows it.
+#[derive(Debug)]
+struct OwnKey {
+    secret: SecretKey,
+    agent_id: String,
+    enrolled: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -37,7 +49,9 @@ struct Scene {
 impl Stage {
     pub(super) fn new(load: Load) -> Self {
         let ticks = vec![0; load.world.agents()];
+        let keys = (0..load.world.agents()).map(|host| OwnKey::of(&load, host)).collect();
         Self {
+            keys,
             scene: Mutex::new(Scene { world: load.world, ticks }),
             tallies: (0..TALLIES).map(|_| Mutex::default()).collect(),
             signer: load.signer,
@@ -73,7 +87,43 @@ impl Stage {
             timestamp: &head.timestamp.to_string(),
             nonce: &nonce,
         };
-        Ok(Some(self.signer.seal(self.signing.scheme(host), &head, &data).into()))
+        Ok(Some(match (self.signing.scheme(host), self.key(host)) {
+            (Scheme::Ed25519, Some(own)) => {
+                let head = Head { agent_id: &own.agent_id, ..head };
+                envelope::seal_own(&own.secret, &head, &data).into()
+            }
+            (Scheme::V1, _) => self.signer.seal_v1(&head, &data).into(),
+            (Scheme::V2 | Scheme::Ed25519, _) => self.signer.seal_v2(&head, &data).into(),
+        }))
+    }
+
+    fn key(&self, host: usize) -> Option<&OwnKey> {
+        self.keys.get(host)?.as_ref()
+    }
+
+    /// The registration of a host that has a key of its own and is not known by it yet.
+    pub(super) fn registration(&self, host: usize) -> Result<Option<Bytes>, LoadError> {
+        let own = self.key(host).filter(|own| !own.enrolled.load(Ordering::Relaxed));
+        let Some(own) = own else { return Ok(None) };
+        let nonce = nonce::fresh().map_err(LoadError::Randomness)?;
+        let scene = lock(&self.scene);
+        let Some(face) = scene.world.face(host) else { return Ok(None) };
+        let timestamp = (self.clock.now().0 + face.clock_offset).to_string();
+        let head = Head {
+            agent_id: &own.agent_id,
+            fleet_id: Some(face.fleet_id),
+            tick: "0",
+            timestamp: &timestamp,
+            nonce: &nonce,
+        };
+        Ok(Some(self.signer.enrol(&own.secret, &head).into()))
+    }
+
+    /// Whether the manager knows a host's own key: told by its answers.
+    pub(super) fn set_enrolled(&self, host: usize, enrolled: bool) {
+        if let Some(own) = self.key(host) {
+            own.enrolled.store(enrolled, Ordering::Relaxed);
+        }
     }
 
     /// Counts an answer that worker number `worker` got.
@@ -96,6 +146,16 @@ impl Stage {
             total.add(&lock(tally));
         }
         total
+    }
+}
+
+impl OwnKey {
+    fn of(load: &Load, host: usize) -> Option<Self> {
+        (load.signing.scheme(host) == Scheme::Ed25519).then(|| {
+            let secret = load.world.own_key(host);
+            let agent_id = agent_id_of(&secret.public());
+            Self { secret, agent_id, enrolled: AtomicBool::new(false) }
+        })
     }
 }
 

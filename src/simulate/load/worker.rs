@@ -57,15 +57,21 @@ impl Worker {
             if self.stop.is_cancelled() {
                 break;
             }
-            let Some(envelope) = self.stage.envelope(host)? else {
-                silent += 1;
-                if silent >= hosts.len() {
-                    self.pause(Instant::now() + REST).await;
+            let answer = match self.introduce(host).await? {
+                Some(refused) => Some(refused),
+                None => {
+                    let Some(envelope) = self.stage.envelope(host)? else {
+                        silent += 1;
+                        if silent >= hosts.len() {
+                            self.pause(Instant::now() + REST).await;
+                        }
+                        continue;
+                    };
+                    self.send(host, envelope, Instant::now()).await
                 }
-                continue;
             };
             silent = 0;
-            if self.send(envelope, Instant::now()).await == Some(Answer::Lost(Loss::Unreachable)) {
+            if answer == Some(Answer::Lost(Loss::Unreachable)) {
                 self.pause(Instant::now() + REST).await;
             }
         }
@@ -85,8 +91,10 @@ impl Worker {
                 Some(intended) = inbox.recv() => intended,
                 else => break,
             };
-            if let Some(envelope) = self.stage.envelope(host)? {
-                self.send(envelope, intended).await;
+            if self.introduce(host).await?.is_none()
+                && let Some(envelope) = self.stage.envelope(host)?
+            {
+                self.send(host, envelope, intended).await;
             }
         }
         inbox.close();
@@ -132,6 +140,14 @@ impl Worker {
         let Turn { at, host, resend } = turn;
         let regular =
             |after: Instant| Turn { at: next_regular(at, interval, after), host, resend: None };
+        if let Some(refused) = self.introduce(host).await? {
+            let now = Instant::now();
+            return Ok(Some(match answer::next(&refused, 0, 0) {
+                Next::Report | Next::SignAgain => regular(now),
+                Next::Hold(seconds) => regular(now + Duration::from_secs(seconds.into())),
+                Next::Resend(seconds) => Turn { at: now + self.jitter(seconds), host, resend },
+            }));
+        }
         let sent = match resend {
             Some(resend) => resend,
             None => match self.stage.envelope(host)? {
@@ -139,7 +155,7 @@ impl Worker {
                 None => return Ok(Some(regular(Instant::now()))),
             },
         };
-        let Some(answer) = self.send(sent.envelope.clone(), Instant::now()).await else {
+        let Some(answer) = self.send(host, sent.envelope.clone(), Instant::now()).await else {
             return Ok(None);
         };
         let now = Instant::now();
@@ -161,8 +177,25 @@ impl Worker {
         Duration::from_millis(millis / 2 + self.rng.below(millis + 1))
     }
 
+    /// Makes a host's own key known before its first report; the answer if that failed.
+    async fn introduce(&mut self, host: usize) -> Result<Option<Answer>, LoadError> {
+        let Some(registration) = self.stage.registration(host)? else { return Ok(None) };
+        let asked_at = Instant::now();
+        let bytes = registration.len();
+        let answer = tokio::select! {
+            answer = self.connection.enrol(registration) => answer,
+            () = self.stop.cancelled() => Answer::Lost(Loss::Closed),
+        };
+        if answer == Answer::Enrolled {
+            self.stage.set_enrolled(host, true);
+            return Ok(None);
+        }
+        self.stage.count(self.number, &answer, bytes, asked_at.elapsed());
+        Ok(Some(answer))
+    }
+
     /// Sends and counts; `None` if the run ended before the answer came.
-    async fn send(&mut self, envelope: Bytes, intended: Instant) -> Option<Answer> {
+    async fn send(&mut self, host: usize, envelope: Bytes, intended: Instant) -> Option<Answer> {
         let bytes = envelope.len();
         let last_call = async {
             self.stop.cancelled().await;
@@ -173,6 +206,10 @@ impl Worker {
             () = last_call => return None,
         };
         self.stage.count(self.number, &answer, bytes, intended.elapsed());
+        if matches!(&answer, Answer::Refused { status: 401, .. }) {
+            // The manager may have lost, or an admin unpinned, the host's own key.
+            self.stage.set_enrolled(host, false);
+        }
         Some(answer)
     }
 

@@ -41,6 +41,17 @@ pub(super) fn agent_id(seed: u64, host: u64) -> String {
     hex::encode(&[high.to_be_bytes(), low.to_be_bytes()].concat())
 }
 
+/// What a host's own key is made of. Whoever knows the seed knows the keys of all its hosts,
+/// which is as it should be: they guard nothing.
+pub(super) fn secret_seed(seed: u64, host: u64) -> [u8; 32] {
+    let base = mix(seed ^ 0xed25_519, host);
+    let mut bytes = [0_u8; 32];
+    for (place, chunk) in (1_u64..).zip(bytes.chunks_exact_mut(8)) {
+        chunk.copy_from_slice(&mix(base, place).to_le_bytes());
+    }
+    bytes
+}
+
 /// A UUID of version 4 that changes with every boot.
 pub(super) fn boot_id(seed: u64, host: u64, boots: u64) -> String {
     let (high, low) = (mix(seed, host.wrapping_add(boots << 32)), mix(host, boots ^ seed));

@@ -5,6 +5,7 @@
 //! one shared link state, so they agree the way two real hosts would.
 
 use crate::model::time::UnixSeconds;
+use crate::sign::ed25519::SecretKey;
 
 use self::faults::Schedule;
 use self::plan::Plan;
@@ -103,6 +104,12 @@ impl World {
             fleet_id: self.fleets.get(host.fleet)?,
             clock_offset: host.clock_offset,
         })
+    }
+
+    /// The key that host number `host` signs with if it has one of its own; the same for every
+    /// world of a seed.
+    pub fn own_key(&self, host: usize) -> SecretKey {
+        SecretKey::from_seed(&identity::secret_seed(self.seed, host as u64))
     }
 
     /// Lets everything break and heal that is due by `now`.
