@@ -15,7 +15,7 @@ use kattila::process::engine::{Enroll, Parts, Settings, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::sign::nonce;
 use kattila::sign::psk::kid_of_psk;
-use kattila::simulate::envelope::{Head, Scheme, Signer};
+use kattila::simulate::envelope::{Head, Signer};
 use kattila::simulate::world::{Mix, Options, World};
 use kattila::store::sqlite::{Durability, open};
 use kattila::verify::bodies::Suspicion;
@@ -79,7 +79,7 @@ impl Hosts {
             timestamp: &NOW.to_string(),
             nonce: &nonce::fresh().expect("random bytes"),
         };
-        let envelope = Bytes::from(self.signer.seal(Scheme::V2, &head, data));
+        let envelope = Bytes::from(self.signer.seal_v2(&head, data));
         let verified = verify_report(&envelope, &self.ring, &Policy::default(), |_| None, NOW);
         Submission::new(verified.expect("a good report"), None)
     }

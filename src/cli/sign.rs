@@ -148,13 +148,13 @@ fn sign(
 /// What signs.
 enum Keys {
     Shared(Signer),
-    Own(IdentityFile),
+    Own(Box<IdentityFile>),
 }
 
 impl Keys {
     fn find(args: &SignArgs, settings: &PskSettings) -> Result<Self, SignError> {
         match (args.scheme, &args.identity) {
-            (SignScheme::Ed25519, Some(path)) => Ok(Self::Own(IdentityFile::read(path)?)),
+            (SignScheme::Ed25519, Some(path)) => Ok(Self::Own(Box::new(IdentityFile::read(path)?))),
             _ => Ok(Self::Shared(Signer::new(psk::current(&args.psk, settings)?))),
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn agent_id(seed: u64, host: u64) -> String {
 /// What a host's own key is made of. Whoever knows the seed knows the keys of all its hosts,
 /// which is as it should be: they guard nothing.
 pub(super) fn secret_seed(seed: u64, host: u64) -> [u8; 32] {
-    let base = mix(seed ^ 0xed25_519, host);
+    let base = mix(seed ^ 0x0ed2_5519, host);
     let mut bytes = [0_u8; 32];
     for (place, chunk) in (1_u64..).zip(bytes.chunks_exact_mut(8)) {
         chunk.copy_from_slice(&mix(base, place).to_le_bytes());
