@@ -1,8 +1,11 @@
 //! A real manager that is away, loses answers and comes back: everything that was kept arrives,
 //! once, the newest first.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use crate::support::dice::Dice;
 use crate::support::host::TestHost;
 use crate::support::manager::TestManager;
 use crate::support::scripted::{Reply, Scripted};
@@ -196,4 +199,49 @@ async fn a_directory_without_state_goes_on_as_a_new_agent() {
     assert_eq!(sorted(stored.clone()).len(), stored.len());
     assert!(stored.len() >= 4 && host.waiting() == 0);
     kattila.stop().await;
+}
+
+/// A door that passes on, refuses, loses answers and hangs up as it likes, and an agent that is
+/// killed and stopped in between.
+#[tokio::test]
+async fn whatever_happens_nothing_kept_is_lost_and_nothing_doubled() {
+    for seed in 1..=3_u64 {
+        let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let kattila = TestManager::start().await;
+        let door = Scripted::start().await;
+        let mut host = TestHost::new(&door.url(), kattila.clock.clone());
+        let to = kattila.addr();
+        let mut kept = BTreeSet::new();
+        for _ in 0..120 {
+            door.then(match dice.below(8) {
+                0 | 1 => Reply::HangUp,
+                2 => Reply::PassAndHangUp(to),
+                3 => Reply::refusal(503, "overloaded"),
+                4 => Reply::refusal(403, "timestamp_skew"),
+                5 => Reply::refusal(500, "internal"),
+                _ => Reply::Pass(to),
+            });
+            if dice.below(12) == 0 {
+                host.move_to(NOWHERE);
+            } else if dice.below(4) == 0 {
+                host.move_to(&door.url());
+            }
+            host.live(1 + i64::try_from(dice.below(90)).unwrap()).await;
+            kept.extend(host.spooled().iter().map(|data| data["n"].as_u64().unwrap()));
+            match dice.below(10) {
+                0 => host.kill(),
+                1 => host.restart(),
+                _ => {}
+            }
+        }
+        door.then(Reply::Pass(to));
+        host.move_to(&door.url());
+        host.live(4000).await;
+        assert_eq!(host.waiting(), 0, "seed {seed}");
+        let stored = sorted(looks(&kattila));
+        assert!(stored.is_sorted_by(|a, b| a < b), "seed {seed}, twice: {stored:?}");
+        let lost: Vec<_> = kept.iter().filter(|n| !stored.contains(n)).collect();
+        assert!(lost.is_empty() && kept.len() > 20, "seed {seed}, lost: {lost:?} of {kept:?}");
+        kattila.stop().await;
+    }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use super::program::Program;
+use crate::support::dice::Dice;
 use crate::support::manager::PSK;
 use crate::support::process::Serve;
 use crate::support::stored::envelopes;
@@ -20,18 +21,6 @@ const TURNS: u64 = 4;
 /// Lines of the log that a run may live for. A run that finds nobody says nine at once, and then
 /// waits between attempts.
 const MOMENTS: u64 = 11;
-
-/// Numbers that look random and are the same every time (xorshift, Marsaglia 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 /// The data of every report that is accepted into the spool, read beside the program.
 fn accepted(spool: &Path) -> BTreeSet<String> {
@@ -58,7 +47,7 @@ fn stored(db: &Path) -> BTreeMap<String, usize> {
 async fn no_kill_loses_or_doubles_what_the_spool_accepted() {
     let home = tempfile::tempdir().unwrap();
     let (db, spool) = (home.path().join("k.db"), home.path().join("state/spool"));
-    let mut dice = Dice(0x6b61_7474_696c_6122);
+    let mut dice = Dice::new(0x6b61_7474_696c_6122);
     let first = Serve::start_with(home.path(), &db, &[("KATTILA_REPORT_INTERVAL", "1")]).await;
     let at = first.addr().to_string();
     let changed = [("KATTILA_LISTEN", at.as_str()), ("KATTILA_REPORT_INTERVAL", "1")];
