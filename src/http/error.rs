@@ -145,7 +145,9 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::EnrollmentClosed
         | ErrorCode::PendingApproval
         | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-        ErrorCode::NotFound | ErrorCode::AgentNotFound => StatusCode::NOT_FOUND,
+        ErrorCode::NotFound | ErrorCode::AgentNotFound | ErrorCode::KeyNotFound => {
+            StatusCode::NOT_FOUND
+        }
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::NonceReplayed
@@ -156,6 +158,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::UnsupportedMediaType | ErrorCode::ContentEncoding => {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
         }
+        ErrorCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         ErrorCode::DataInvalid
         | ErrorCode::NonceReused
         | ErrorCode::RelayTooDeep
@@ -276,7 +279,7 @@ mod tests {
                 "forbidden",
             ],
         ),
-        (404, &["not_found", "agent_not_found"]),
+        (404, &["not_found", "agent_not_found", "key_not_found"]),
         (405, &["method_not_allowed"]),
         (408, &["request_timeout"]),
         (409, &["nonce_replayed", "tick_replayed", "identity_conflict", "conflict"]),
@@ -294,6 +297,7 @@ mod tests {
             ],
         ),
         (429, &["rate_limited"]),
+        (431, &["headers_too_large"]),
         (500, &["internal"]),
         (503, &["overloaded", "storage_unavailable", "keys_unavailable", "starting"]),
     ];

@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{identity, raise, report, tick};
+use super::{identity, keys, raise, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
@@ -66,14 +66,19 @@ pub(super) fn carry_out(
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
-        Command::Keys { rows, changes, health } => {
-            draft.change.keys = rows;
-            keys(engine, &mut draft, changes, health);
+        Command::Sweep => {
+            sweep::run(engine, &mut draft)?;
             Ok(Done::Nothing)
         }
-        Command::Layout { layout_rev, records } => {
+        Command::Keys { rows, changes, health } => {
+            keys::record(&mut draft, rows, changes);
+            judge_keys(engine, &mut draft, health)
+        }
+        Command::RevokeKey { key, by } => Ok(keys::revoke(&mut draft, key, by)),
+        Command::Layout { layout_rev, records, forgotten } => {
             draft.change.meta.push(("layout_rev", layout_rev.to_string()));
             draft.change.layout = records;
+            draft.change.layout_removed = forgotten;
             Ok(Done::Nothing)
         }
         Command::Condition(ManagerCondition::RolledBack { database, acknowledged }) => {
@@ -84,14 +89,11 @@ pub(super) fn carry_out(
     Ok((draft, outcome))
 }
 
-/// The keys were looked at.
-fn keys(engine: &mut Engine, draft: &mut Draft, changes: Vec<String>, health: KeyState) {
-    for change in changes {
-        let about = About { fleet: None, agent: None, subject: change };
-        draft.event(EventKind::KeysChanged, about, None, None);
-    }
+/// How the source of the keys fares now.
+fn judge_keys(engine: &mut Engine, draft: &mut Draft, health: KeyState) -> Outcome {
     raise::keys(&mut engine.fleet, draft, &health);
     engine.sentry.keys = Some(health);
+    Ok(Done::Nothing)
 }
 
 #[derive(Clone, Copy)]
@@ -204,8 +206,11 @@ fn acknowledge(
 fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Outcome {
     draft.cause = Some(by.to_owned());
     let done = engine.fleet.book.clear(alarm, by, draft.now);
-    let step = done.map_err(|_not_open| CommandError::AlarmNotFound)?;
-    raise::take(draft, step);
+    for step in done.map_err(|_not_open| CommandError::AlarmNotFound)? {
+        raise::take(draft, Some(step));
+    }
+    // The graph is looked at when it changes; whether it is in one piece must be told again now.
+    draft.effects.graph = true;
     Ok(Done::Nothing)
 }
 

@@ -48,10 +48,12 @@ pub struct Change {
     pub alarms: Vec<AlarmRecord>,
     /// Facts to append to the history.
     pub events: Vec<NewEvent>,
-    /// Pre-shared keys to insert or update.
+    /// Pre-shared keys to insert or update. One that is stored as revoked stays so.
     pub keys: Vec<KeyRecord>,
     /// Positions on the map to insert or update.
     pub layout: Vec<LayoutRecord>,
+    /// Positions to delete, by the name of the node or site.
+    pub layout_removed: Vec<String>,
     /// Sessions and tokens to insert or update.
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
@@ -91,6 +93,7 @@ impl Change {
             events,
             keys,
             layout,
+            layout_removed,
             sessions,
             sessions_removed,
             meta,
@@ -110,6 +113,7 @@ impl Change {
             && events.is_empty()
             && keys.is_empty()
             && layout.is_empty()
+            && layout_removed.is_empty()
             && sessions.is_empty()
             && sessions_removed.is_empty()
             && meta.is_empty()
@@ -232,6 +236,8 @@ pub struct EdgeRecord {
     pub state: EdgeState,
     /// The verdict in one sentence.
     pub reason: String,
+    /// When the sentence was judged: ages in it are as of then.
+    pub judged_at: UnixSeconds,
     /// Since when the state holds.
     pub since: UnixSeconds,
     /// When the edge was first seen.

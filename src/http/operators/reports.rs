@@ -13,6 +13,7 @@ use crate::http::params::{self, Id, Params};
 use crate::http::state::AppState;
 use crate::model::hex;
 use crate::model::id::{AgentId, Kid, ReportId};
+use crate::model::key::IdentityKey;
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::refusals::Refusal;
@@ -90,6 +91,8 @@ pub struct WholeReport {
     pub envelope_base64: String,
     /// The bytes that the signature covers, in base64; absent if they cannot be made any more.
     pub signed_base64: Option<String>,
+    /// The agent's own key that signed them; `null` if a shared one did.
+    pub public_key: Option<IdentityKey>,
 }
 
 impl From<StoredReport> for WholeReport {
@@ -100,6 +103,7 @@ impl From<StoredReport> for WholeReport {
             envelope: String::from_utf8_lossy(&report.envelope).into_owned(),
             envelope_base64: STANDARD.encode(&report.envelope),
             signed_base64: signed.map(|bytes| STANDARD.encode(bytes)),
+            public_key: report.own_key,
             summary: report.summary.into(),
         }
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::config::explain;
 use crate::http::error::ApiError;
+use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
 use crate::http::params::{Id, Params};
@@ -26,7 +27,7 @@ use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
 use crate::views::reports::RefusalItem;
-use crate::views::settings::{KeySourceItem, SettingItem, UsageItem};
+use crate::views::settings::{KeyLine, KeySourceItem, SettingItem, Stake, UsageItem};
 use crate::views::text::{encode, plural};
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
@@ -283,7 +284,9 @@ pub async fn events(
 /// `GET /settings`.
 pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Settings", Nav::Settings);
-    let keys = state.read(|store| store.keys()).await?;
+    let ring = keys::view(&state).keys;
+    let usable = ring.iter().filter(|key| key.usable).count();
+    let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
     let usage = usage_item(&KeyUsage::of(&state));
     let items: Vec<_> = explain::lines(&state.config)
         .into_iter()
@@ -293,10 +296,6 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
 }
 
 fn usage_item(usage: &KeyUsage) -> UsageItem {
-    let mut used_by: HashMap<String, usize> = HashMap::new();
-    for kid in usage.agents.iter().filter_map(|agent| agent.kid.as_ref()) {
-        *used_by.entry(kid.to_string()).or_default() += 1;
-    }
     let out = || usage.agents.iter().filter(|agent| agent.locked_out_by_rotation);
     let locked_out = out().take(LOCKED_OUT_TOLD).map(|agent| {
         let label = agent.hostname.clone().unwrap_or_else(|| agent.agent_id.to_string());
@@ -310,11 +309,26 @@ fn usage_item(usage: &KeyUsage) -> UsageItem {
         (name, plural(generation.agents, "agent"))
     };
     UsageItem {
-        used_by,
         generations: usage.generations.iter().map(generation).collect(),
         locked_out: locked_out.collect(),
         locked_out_count: plural(usage.locked_out_by_rotation, "agent"),
         left_out: usage.locked_out_by_rotation.saturating_sub(LOCKED_OUT_TOLD),
+    }
+}
+
+fn key_line(key: &KeyView, usable: usize) -> KeyLine {
+    KeyLine {
+        kid: key.kid.to_string(),
+        state: key.state,
+        source: key.source,
+        first_seen: key.first_seen,
+        last_seen: key.last_seen,
+        stake: Stake {
+            agents: key.agents,
+            named: key.agent_ids.iter().map(ToString::to_string).collect(),
+            usable: key.usable,
+            last: key.usable && usable == 1,
+        },
     }
 }
 
@@ -333,5 +347,6 @@ fn key_source(state: &AppState) -> KeySourceItem {
         last_read_at: health.last_success,
         next_read_at: health.next_attempt,
         dnssec: health.secure.map(dnssec),
+        notices: [health.unexpected, health.advice].concat(),
     }
 }

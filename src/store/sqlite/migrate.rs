@@ -23,6 +23,10 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_initial", sql: include_str!("../../../migrations/0001_initial.sql") },
     Migration {
+        name: "0002_judged_at",
+        sql: include_str!("../../../migrations/0002_judged_at.sql"),
+    },
+    Migration {
         name: "0005_identities",
         sql: include_str!("../../../migrations/0005_identities.sql"),
     },
