@@ -9,6 +9,7 @@ use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
+use crate::model::report::Peer;
 use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EndState, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::sign::digest;
@@ -25,9 +26,9 @@ struct Place {
 /// Finds the other end of a peer entry and ties the two together. Does nothing if they are
 /// tied already.
 pub(super) fn link(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {
-    let Some((mine, theirs)) = places(fleet, no, key) else { return };
-    let (low, high) = if mine.name <= theirs.name { (&mine, &theirs) } else { (&theirs, &mine) };
-    let id = EdgeId::of_digest(&digest::sha256(format!("{}\n{}", low.name, high.name).as_bytes()));
+    let Some(peer) = fleet.agents.get(&no).and_then(|agent| agent.peers.get(key)) else { return };
+    let Some((mine, theirs)) = places(fleet, no, &peer.peer) else { return };
+    let id = name_of(&mine, &theirs);
     let side = usize::from(mine.name > theirs.name);
     let tied = fleet.edges.get(&id).and_then(|edge| edge.listed.get(side).copied().flatten());
     if tied == Some(key.1) {
@@ -89,13 +90,28 @@ fn keys_at(fleet: &Fleet, edge: &EdgeMem) -> [Option<WgKey>; 2] {
     [at(first, listed_by_second), at(second, listed_by_first)]
 }
 
-fn places(fleet: &Fleet, no: AgentNo, key: &PeerKey) -> Option<(Place, Place)> {
+fn name_of(mine: &Place, theirs: &Place) -> EdgeId {
+    let (low, high) = if mine.name <= theirs.name { (mine, theirs) } else { (theirs, mine) };
+    EdgeId::of_digest(&digest::sha256(format!("{}\n{}", low.name, high.name).as_bytes()))
+}
+
+/// The edge that a peer entry of an agent would be an end of today, and the agent at its other
+/// end.
+pub(super) fn edge_of(
+    fleet: &Fleet,
+    no: AgentNo,
+    peer: &Peer,
+) -> Option<(EdgeId, Option<AgentNo>)> {
+    let (mine, theirs) = places(fleet, no, peer)?;
+    Some((name_of(&mine, &theirs), theirs.end.agent))
+}
+
+fn places(fleet: &Fleet, no: AgentNo, peer: &Peer) -> Option<(Place, Place)> {
     let agent = fleet.agents.get(&no)?;
-    let peer = &agent.peers.get(key)?.peer;
-    let mine = agent_place(fleet, agent, &key.0, None);
+    let mine = agent_place(fleet, agent, &peer.interface, None);
     let theirs = match fleet.owners.resolve(&agent.record.fleet, no, peer) {
         OtherEnd::Agent { no: other, interface, .. } => {
-            agent_place(fleet, fleet.agents.get(&other)?, &interface, Some(key.1))
+            agent_place(fleet, fleet.agents.get(&other)?, &interface, Some(peer.public_key))
         }
         OtherEnd::External { key } => Place {
             name: EndpointName::External { fleet: &agent.record.fleet, key }.to_string(),
@@ -307,6 +323,9 @@ fn rests_on_traffic(before: EdgeState, now: EdgeState) -> bool {
     )
 }
 
+/// The name of an end that no agent reports from.
+pub(super) const NOBODY: &str = "a peer without an agent";
+
 /// What one end of an edge knows.
 fn evidence<'a>(
     fleet: &'a Fleet,
@@ -317,7 +336,7 @@ fn evidence<'a>(
     let [first, second] = &edge.record.ends;
     let (end, other) = if side == 0 { (first, second) } else { (second, first) };
     let Some(agent) = end.agent.and_then(|no| fleet.agents.get(&no)) else {
-        return EndEvidence { name: "a peer without an agent", ..EndEvidence::default() };
+        return EndEvidence { name: NOBODY, ..EndEvidence::default() };
     };
     let record = &agent.record;
     let interface = end.interface.as_deref().unwrap_or_default();

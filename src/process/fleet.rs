@@ -43,6 +43,9 @@ pub(super) struct AgentMem {
     pub(super) bodies: Option<Box<Bodies>>,
     /// How far its reports have come; `None` until its first report of this run.
     pub(super) order: Option<Order>,
+    /// Whether its history ends with a late report and not with what is held here; told with
+    /// `order`.
+    pub(super) history_ahead: bool,
     /// Names of its interfaces.
     pub(super) interfaces: Vec<String>,
     /// Keys and addresses of its interfaces.

@@ -15,9 +15,8 @@ use crate::alarms::rules::identity::Faces;
 use crate::model::id::AgentNo;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{
-    AgentDynamic, AgentRecord, DynamicState, EdgeRecord, PeerDynamic, PeerRecord,
-};
+use crate::store::change::{AgentRecord, EdgeRecord, PeerRecord};
+use crate::store::flush::{AgentDynamic, DynamicState, PeerDynamic};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::topology::edge_match::Owners;
@@ -106,6 +105,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         bucket: None,
         bodies: None,
         order: None,
+        history_ahead: false,
         interfaces: Vec::new(),
         claims: Claims::new(),
         works: BTreeMap::new(),

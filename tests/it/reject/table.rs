@@ -108,6 +108,7 @@ fn questions(small: &str) -> Vec<Case> {
             .header("authorization", format!("Bearer {small}")),
         ask(404, "not_found", Method::GET, "/status/nothing", ""),
         ask(404, "agent_not_found", Method::GET, "/api/v1/agents/gw-9", ""),
+        ask(404, "key_not_found", Method::POST, "/api/v1/keys/0123456789abcdef/revoke", "{}"),
         ask(405, "method_not_allowed", Method::PUT, "/status/updates", ""),
         ask(409, "conflict", Method::POST, "/api/v1/agents/gw-1/approve", "{}"),
     ]
