@@ -7,6 +7,8 @@
 )]
 
 mod accept;
+mod agent;
+mod agent_collect;
 mod alarms;
 mod browser;
 mod data_shapes;

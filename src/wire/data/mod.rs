@@ -24,6 +24,7 @@ mod route;
 mod scalar;
 pub(in crate::wire) mod secret;
 mod section;
+mod told;
 mod top;
 
 use std::ops::Range;
