@@ -237,37 +237,31 @@ fn refusal(code: i32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_core::DoneMessage;
     use netlink_packet_route::RouteNetlinkMessage;
     use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 
     use super::*;
 
-    type Payload = NetlinkPayload<RouteNetlinkMessage>;
-
-    fn link(name: &str) -> Payload {
+    /// A message about a link.
+    fn link(sequence: u32, name: &str) -> Vec<u8> {
         let mut link = LinkMessage::default();
         link.attributes.push(LinkAttribute::IfName(name.to_owned()));
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))
-    }
-
-    /// A datagram of messages with their sequence numbers.
-    fn datagram(messages: Vec<(u32, Payload)>) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (sequence, payload) in messages {
-            let mut header = NetlinkHeader::default();
-            header.sequence_number = sequence;
-            let mut message = NetlinkMessage::new(header, payload);
-            message.finalize();
-            let start = bytes.len();
-            bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
-            message.serialize(&mut bytes[start..]);
-        }
+        let mut header = NetlinkHeader::default();
+        header.sequence_number = sequence;
+        let payload = NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link));
+        let mut message = NetlinkMessage::new(header, payload);
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len().next_multiple_of(4)];
+        message.serialize(&mut bytes);
         bytes
     }
 
-    fn done(code: i32) -> Payload {
-        NetlinkPayload::Done(DoneMessage { code, extended_ack: Vec::new() })
+    /// The end of an answer (`NLMSG_DONE`, a part of several).
+    fn done(sequence: u32, code: i32) -> Vec<u8> {
+        let (length, kind, flags) =
+            (20_u32.to_ne_bytes(), 3_u16.to_ne_bytes(), 2_u16.to_ne_bytes());
+        let (sequence, code) = (sequence.to_ne_bytes(), code.to_ne_bytes());
+        [&length[..], &kind, &flags, &sequence, &[0; 4], &code].concat()
     }
 
     /// The steps of a datagram as letters, or the error.
@@ -287,7 +281,7 @@ mod tests {
 
     #[test]
     fn messages_of_one_datagram() {
-        let bytes = datagram(vec![(7, link("a")), (6, link("old")), (7, link("b")), (7, done(0))]);
+        let bytes = [link(7, "a"), link(6, "old"), link(7, "b"), done(7, 0)].concat();
         assert_eq!(steps(&bytes), Ok("mmd".to_owned()));
         assert_eq!(steps(&[]), Ok(String::new()));
         assert_eq!(steps(&bytes[..10]), Ok(String::new()));
@@ -295,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_passed_over() {
-        let mut bytes = datagram(vec![(7, link("abc")), (7, link("b"))]);
+        let mut bytes = [link(7, "abc"), link(7, "b")].concat();
         // The first link's only attribute claims to be longer than its message.
         bytes[32] = 0xff;
         assert_eq!(steps(&bytes), Ok("um".to_owned()));
@@ -303,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_the_systems_error() {
-        assert_eq!(steps(&datagram(vec![(7, done(-1))])), Err(Some(1)));
-        assert_eq!(steps(&datagram(vec![(6, done(-1)), (7, done(0))])), Ok("d".to_owned()));
+        assert_eq!(steps(&done(7, -1)), Err(Some(1)));
+        assert_eq!(steps(&[done(6, -1), done(7, 0)].concat()), Ok("d".to_owned()));
     }
 }

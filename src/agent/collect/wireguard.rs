@@ -1,7 +1,8 @@
 //! Brings WireGuard from the kernel and from daemons together.
 
-use std::io::ErrorKind;
-use std::path::Path;
+use std::io::{self, ErrorKind};
+
+use futures_util::stream::{self, StreamExt as _};
 
 use super::device::{Device, Endpoint, Known};
 use super::kernel::Kernel;
@@ -16,6 +17,9 @@ const PEERS: &str = "wg_peers";
 
 /// The kind of the kernel's own WireGuard interfaces.
 const KIND: &str = "wireguard";
+
+/// Daemons asked at a time: those that hang cost one wait, not one each.
+const AT_ONCE: usize = 8;
 
 /// All WireGuard interfaces that could be read.
 #[derive(Debug, Default)]
@@ -52,8 +56,17 @@ pub(super) async fn devices(
             format!("of daemons cannot be read: {} cannot be listed: {error}", directory.display());
         troubles.add(About::Daemons, PEERS, detail);
     });
-    for (name, socket) in sockets.into_iter().filter(|(name, _)| !names.contains(name)) {
-        failed |= !daemon(&name, &socket, links, &mut found, troubles).await;
+    let sockets = sockets.into_iter().filter(|(name, _)| !names.contains(name));
+    let reads = sockets.map(|(name, socket)| async move {
+        let outcome = uapi::read(&name, &socket).await;
+        (name, outcome)
+    });
+    let mut answers = stream::iter(reads).buffered(AT_ONCE);
+    while let Some((name, outcome)) = answers.next().await {
+        match daemon(&name, outcome, links, troubles) {
+            Ok(device) => found.extend(device),
+            Err(Unknown) => failed = true,
+        }
     }
     for device in &mut found {
         tidy(device, troubles);
@@ -61,26 +74,27 @@ pub(super) async fn devices(
     Devices { is_known: !failed || !found.is_empty(), found }
 }
 
-/// Reads one daemon; whether it is known now. A dead one is: it has no interface and no peers
-/// any more. A socket whose interface is not here belongs to another network namespace: its
+/// A daemon that could not be read.
+struct Unknown;
+
+/// Judges a daemon's answer. A dead daemon is known well: it has no interface and no peers any
+/// more. A socket whose interface is not here belongs to another network namespace: its
 /// directory is shared, its interface is not.
-async fn daemon(
+fn daemon(
     name: &str,
-    socket: &Path,
+    outcome: io::Result<Device>,
     links: &Links,
-    found: &mut Vec<Device>,
     troubles: &mut Troubles,
-) -> bool {
+) -> Result<Option<Device>, Unknown> {
     let is_here = links.is_empty() || links.values().any(|link| link.interface.name == name);
-    match uapi::read(name, socket).await {
-        Ok(device) if is_here => found.push(device),
-        Ok(_) => {}
+    match outcome {
+        Ok(device) => Ok(is_here.then_some(device)),
         Err(error) => {
             troubles.add(About::Daemons, PEERS, trouble::daemon(name, &error));
-            return error.kind() == ErrorKind::ConnectionRefused;
+            let is_dead = error.kind() == ErrorKind::ConnectionRefused;
+            if is_dead { Ok(None) } else { Err(Unknown) }
         }
     }
-    true
 }
 
 /// Says what is missing, and sorts.
