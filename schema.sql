@@ -134,7 +134,8 @@ CREATE TABLE topology_edges (
                  ('up', 'idle', 'down', 'one_way', 'half_configured', 'never', 'unknown')), -- the verdict
     reason       TEXT    NOT NULL,                   -- the verdict in one sentence
     since        INTEGER NOT NULL,                   -- when the state began
-    first_seen   INTEGER NOT NULL                    -- when the edge was first seen
+    first_seen   INTEGER NOT NULL,                   -- when the edge was first seen
+    judged_at    INTEGER NOT NULL DEFAULT 0          -- when the sentence was judged: ages in it are as of then
 ) STRICT, WITHOUT ROWID;
 
 -- Kinds of alarms and events are an open list, so they are held to a form and not to a list:

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -23,6 +24,7 @@ use clap::{Parser, ValueEnum};
 use kattila::clock::Clock;
 use kattila::config::Config;
 use kattila::config::source::Values;
+use kattila::http::observe::RequestIds;
 use kattila::http::server::{Door, Limits};
 use kattila::manager::Manager;
 use kattila::simulate::envelope::{Scheme, Signer};
@@ -108,7 +110,8 @@ async fn serve_floor() {
         post(|_body: Bytes| async { ([(CONTENT_TYPE, "application/json")], CANNED) }),
     );
     let addr: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-    let door = Door::bind(addr, None, Limits::default()).expect("a free port");
+    let door = Door::bind(addr, None, Limits::default(), Arc::new(RequestIds::new(0)))
+        .expect("a free port");
     println!("{}", door.url());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(door.serve(app, stop.clone()));

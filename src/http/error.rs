@@ -156,6 +156,7 @@ pub const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::UnsupportedMediaType | ErrorCode::ContentEncoding => {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
         }
+        ErrorCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         ErrorCode::DataInvalid
         | ErrorCode::NonceReused
         | ErrorCode::RelayTooDeep
@@ -294,6 +295,7 @@ mod tests {
             ],
         ),
         (429, &["rate_limited"]),
+        (431, &["headers_too_large"]),
         (500, &["internal"]),
         (503, &["overloaded", "storage_unavailable", "keys_unavailable", "starting"]),
     ];

@@ -9,6 +9,7 @@ pub mod access;
 pub mod admin;
 pub mod agents;
 pub mod assets;
+pub mod bare;
 pub mod body;
 pub mod error;
 pub mod headers;

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::draft::Draft;
-use super::engine::Engine;
+use super::engine::{Engine, Enroll};
 use super::enroll::{Standing, register, standing};
 use super::handle::{Accepted, Submission};
 use super::order::{Made, Order};
@@ -59,6 +59,12 @@ pub(super) fn announcement(
     let mut draft = Draft::new(now);
     let fleet = announcement.envelope().fleet_id().cloned().unwrap_or_else(FleetId::unnamed);
     let id = announcement.envelope().agent_id();
+    if is_forgotten(engine, id) && engine.settings.enroll != Enroll::Closed {
+        // It comes back with its next report, which spends its nonce. An announcement spends
+        // none, and version 1 signs neither its time nor its nonce: whoever recorded one from
+        // before could undo the forgetting at any time.
+        return Ok((draft, Ok(())));
+    }
     match standing(engine, &mut draft, id, &fleet, source) {
         Ok(Standing::Known(_)) => Ok((draft, Ok(()))),
         Ok(Standing::New(known)) => {
@@ -67,6 +73,12 @@ pub(super) fn announcement(
         }
         Err(rejection) => Ok((draft, Err(rejection))),
     }
+}
+
+/// Whether an admin has forgotten this agent and it has not come back.
+fn is_forgotten(engine: &Engine, id: &AgentId) -> bool {
+    let agent = engine.fleet.by_id.get(id).and_then(|no| engine.fleet.agents.get(no));
+    agent.is_some_and(|agent| agent.record.forgotten)
 }
 
 enum Stop {
@@ -94,6 +106,13 @@ fn admitted(
     let Submission { verified, data, hashes, source } = submission;
     let source = *source;
     let fleet = fleet_of(verified, data.as_ref().ok());
+    // Before a forgotten agent is put on the waiting list again.
+    if is_forgotten(engine, verified.agent_id())
+        && let Some(no) = engine.fleet.by_id.get(verified.agent_id()).copied()
+        && let Some(first) = replayed(engine, draft, no, verified)?
+    {
+        return Ok(Accepted { report_id: first, duplicate: true });
+    }
     let standing = standing(engine, draft, verified.agent_id(), &fleet, source)?;
     if let Some(no) = standing.number() {
         downgrade(engine, no, verified)?;

@@ -8,8 +8,8 @@ use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, PeerKey};
-use super::handle::{Command, CommandError, Done, ManagerCondition, ResetTarget};
-use super::{raise, report, tick};
+use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
+use super::{raise, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId};
 use crate::model::state::{AgentStatus, EventKind};
 use crate::model::time::UnixSeconds;
@@ -61,19 +61,18 @@ pub(super) fn carry_out(
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
-        Command::Keys { rows, changes, health } => {
-            draft.change.keys = rows;
-            for change in changes {
-                let about = About { fleet: None, agent: None, subject: change };
-                draft.event(EventKind::KeysChanged, about, None, None);
-            }
-            raise::keys(&mut engine.fleet, &mut draft, &health);
-            engine.sentry.keys = Some(health);
+        Command::Sweep => {
+            sweep::run(engine, &mut draft)?;
             Ok(Done::Nothing)
         }
-        Command::Layout { layout_rev, records } => {
+        Command::Keys { rows, changes, health } => {
+            draft.change.keys = rows;
+            keys(engine, &mut draft, changes, health)
+        }
+        Command::Layout { layout_rev, records, forgotten } => {
             draft.change.meta.push(("layout_rev", layout_rev.to_string()));
             draft.change.layout = records;
+            draft.change.layout_removed = forgotten;
             Ok(Done::Nothing)
         }
         Command::Condition(ManagerCondition::RolledBack { database, acknowledged }) => {
@@ -82,6 +81,17 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+/// What changed in the ring, and how its source fares now.
+fn keys(engine: &mut Engine, draft: &mut Draft, changes: Vec<String>, health: KeyState) -> Outcome {
+    for change in changes {
+        let about = About { fleet: None, agent: None, subject: change };
+        draft.event(EventKind::KeysChanged, about, None, None);
+    }
+    raise::keys(&mut engine.fleet, draft, &health);
+    engine.sentry.keys = Some(health);
+    Ok(Done::Nothing)
 }
 
 #[derive(Clone, Copy)]
@@ -181,8 +191,11 @@ fn acknowledge(
 fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Outcome {
     draft.cause = Some(by.to_owned());
     let done = engine.fleet.book.clear(alarm, by, draft.now);
-    let step = done.map_err(|_not_open| CommandError::AlarmNotFound)?;
-    raise::take(draft, step);
+    for step in done.map_err(|_not_open| CommandError::AlarmNotFound)? {
+        raise::take(draft, Some(step));
+    }
+    // The graph is looked at when it changes; whether it is in one piece must be told again now.
+    draft.effects.graph = true;
     Ok(Done::Nothing)
 }
 

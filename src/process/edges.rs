@@ -150,6 +150,7 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
         ends,
         state: EdgeState::Unknown,
         reason: "no report has been judged yet".into(),
+        judged_at: draft.now,
         since: draft.now,
         first_seen: draft.now,
     };
@@ -252,6 +253,7 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         let was = json!({ "state": edge.record.state, "reason": edge.record.reason });
         let (moved, first) = (edge.record.state != now.state, edge.fresh);
         edge.record.reason.clone_from(&now.reason);
+        edge.record.judged_at = draft.now;
         edge.record.state = now.state;
         for ((end, state), key) in edge.record.ends.iter_mut().zip(now.ends).zip(keys) {
             (end.state, end.public_key) = (state, key);

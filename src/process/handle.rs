@@ -134,6 +134,8 @@ pub enum Command {
     },
     /// Time has passed.
     Tick,
+    /// Take out what has had its time.
+    Sweep,
     /// The key ring changed or was asked for.
     Keys {
         /// Rows to store.
@@ -149,6 +151,8 @@ pub enum Command {
         layout_rev: i64,
         /// All positions that are new or moved.
         records: Vec<LayoutRecord>,
+        /// Nodes and sites whose slots are free again.
+        forgotten: Vec<String>,
     },
     /// Something the manager found about itself at start.
     Condition(ManagerCondition),

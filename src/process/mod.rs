@@ -24,4 +24,5 @@ mod rows;
 pub mod sections;
 mod show;
 mod suspect;
+mod sweep;
 mod tick;

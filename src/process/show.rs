@@ -223,6 +223,7 @@ fn show_edge(fleet: &Fleet, board: &Board, id: &EdgeId, edge: &EdgeMem) {
         edge_type: "wireguard",
         state: record.state,
         reason: record.reason.clone(),
+        judged_at: record.judged_at,
         since: record.since,
         ends: [a, b],
     };

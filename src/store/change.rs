@@ -48,6 +48,8 @@ pub struct Change {
     pub keys: Vec<KeyRecord>,
     /// Positions on the map to insert or update.
     pub layout: Vec<LayoutRecord>,
+    /// Positions to delete, by the name of the node or site.
+    pub layout_removed: Vec<String>,
     /// Sessions and tokens to insert or update.
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
@@ -86,6 +88,7 @@ impl Change {
             events,
             keys,
             layout,
+            layout_removed,
             sessions,
             sessions_removed,
             meta,
@@ -104,6 +107,7 @@ impl Change {
             && events.is_empty()
             && keys.is_empty()
             && layout.is_empty()
+            && layout_removed.is_empty()
             && sessions.is_empty()
             && sessions_removed.is_empty()
             && meta.is_empty()
@@ -226,6 +230,8 @@ pub struct EdgeRecord {
     pub state: EdgeState,
     /// The verdict in one sentence.
     pub reason: String,
+    /// When the sentence was judged: ages in it are as of then.
+    pub judged_at: UnixSeconds,
     /// Since when the state holds.
     pub since: UnixSeconds,
     /// When the edge was first seen.

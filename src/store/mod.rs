@@ -98,6 +98,15 @@ pub trait Writer: Send {
         since: UnixSeconds,
     ) -> Result<Option<UnixSeconds>, StoreError>;
 
+    /// Sessions and tokens that are over: expired at `now`, or sessions not used since `idle`.
+    /// At most `limit`.
+    fn ended_sessions(
+        &mut self,
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError>;
+
     /// Writes what is kept in memory between batches (last-seen times, counters, handshakes)
     /// and remembers that every report up to `upto` is contained in it. A batch of its own.
     /// A large fleet's state may come in several calls; `upto` then moves with the last one.

@@ -84,6 +84,7 @@ fn edge(id: &str, ends: [(&str, EndState); 2], state: EdgeState, reason: &str) -
         edge_type: "wireguard",
         state,
         reason: reason.to_owned(),
+        judged_at: NOW.minus(1_230),
         since: NOW.minus(5_460),
         ends: [end(a.strip_prefix("a:"), a_state), end(b.strip_prefix("a:"), b_state)],
     }

@@ -30,7 +30,7 @@ macro_rules! codes {
 }
 
 codes!(
-    /// 400: not JSON, not UTF-8, or not an object.
+    /// 400: not JSON, not UTF-8, not an object, or cut short.
     MalformedJson = "malformed_json", "The body is not a JSON object";
     /// 400: an object names a member twice.
     DuplicateKey = "duplicate_key", "A member is given twice";
@@ -42,7 +42,7 @@ codes!(
     DepthExceeded = "depth_exceeded", "The body is nested too deeply";
     /// 400: a version of the protocol that this manager does not speak here.
     UnsupportedVersion = "unsupported_version", "This protocol version is not supported";
-    /// 400: a query or form of an operator that does not make sense.
+    /// 400: a query or form of an operator that does not make sense, or no HTTP at all.
     BadRequest = "bad_request", "The request does not make sense";
     /// 401: the signature does not hold; the one answer to any key, agent or kid failure.
     SignatureInvalid = "signature_invalid", "The signature does not hold";
@@ -90,6 +90,8 @@ codes!(
     UnsupportedMediaType = "unsupported_media_type", "This content type is not taken";
     /// 415: compressed.
     ContentEncoding = "content_encoding", "Content encodings are not taken";
+    /// 431: the header block is larger than it may be.
+    HeadersTooLarge = "headers_too_large", "The headers are too large";
     /// 422: `data` is not what a report may hold.
     DataInvalid = "data_invalid", "The data cannot be used";
     /// 422: this nonce was used before with other bytes (version 2).

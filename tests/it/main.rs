@@ -29,6 +29,7 @@ mod shell_agent;
 mod store_contract;
 mod store_samples;
 mod support;
+mod sweep;
 mod tls;
 mod wire_hostile;
 mod wire_vectors;

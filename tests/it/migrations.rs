@@ -45,11 +45,12 @@ fn database_of_version(db: &Path, last: usize) {
     conn.pragma_update(None, "user_version", i64::try_from(last).unwrap()).unwrap();
 }
 
-/// SQL without comments and with one blank between words.
+/// SQL without comments, with one blank between words and none before commas and brackets, where
+/// `ALTER TABLE` leaves some.
 fn plain(sql: &str) -> String {
     let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
     let text: Vec<_> = lines.flat_map(str::split_whitespace).collect();
-    text.join(" ")
+    text.join(" ").replace(" ,", ",").replace(" )", ")")
 }
 
 /// Everything the schema holds: the SQL of each object, and what SQLite made of the tables.

@@ -192,6 +192,7 @@ fn removals_remove((mut writer, reader): Store) {
             peers_removed: vec![(AgentNo(1), String::from("wg0"), wg_key(9))],
             edges_removed: vec![edge_id(9)],
             sessions_removed: vec![[1; 32]],
+            layout_removed: vec![String::from("a:agent-1"), String::from("nowhere")],
             ..Change::default()
         }],
     );
@@ -201,6 +202,7 @@ fn removals_remove((mut writer, reader): Store) {
     assert_eq!(detail.peers, [(peer(1, 8).peer, edge_id(8))]);
     assert_eq!(writer.load_fleet().unwrap().edges, [edge(8)]);
     assert!(reader.session(&[1; 32]).unwrap().is_none());
+    assert!(writer.load_fleet().unwrap().layout.is_empty());
 
     // A reset clears first and inserts after, in one change.
     write(
@@ -486,11 +488,31 @@ fn keys_sessions_and_notes((mut writer, reader): Store) {
     assert_eq!(old.secret.as_slice(), b"not a real key");
     assert_eq!((old.source.as_str(), old.seq), ("dns", Some(4)));
     assert_eq!(reader.session(&[1; 32]).unwrap(), Some(session(1)));
+    over_sessions(&mut *writer);
 
     writer.begin().unwrap();
     let own = Change { meta: vec![("store.commit_seq", String::from("0"))], ..Change::default() };
     assert!(matches!(writer.record(&own), Err(StoreError::Constraint(_))));
     writer.rollback();
+}
+
+/// A session is over when it expires or when nobody uses it, a token only when it expires.
+fn over_sessions(writer: &mut dyn Writer) {
+    let mut token = session(2);
+    (token.kind, token.expires_at) = ("token".to_owned(), None);
+    let mut brief = session(3);
+    (brief.kind, brief.expires_at) = ("token".to_owned(), Some(T));
+    write(writer, &[Change { sessions: vec![token, brief.clone()], ..Change::default() }]);
+    let mut over = |now: i64, idle: i64, limit| {
+        let rows = writer.ended_sessions(T.plus(now), T.plus(idle), limit).unwrap();
+        rows.iter().map(|row| row.token_hash[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(over(-1, 2, 10), [0; 0]);
+    assert_eq!(over(0, 2, 10), [3]);
+    assert_eq!(over(0, 3, 10), [1, 3]);
+    assert_eq!(over(3600, 0, 10), [1, 3]);
+    assert_eq!(over(3600, 0, 1), [1]);
+    assert_eq!(writer.ended_sessions(T, T, 10).unwrap(), [brief]);
 }
 
 fn a_stop_is_orderly((mut writer, reader): Store) {

@@ -197,6 +197,7 @@ pub(crate) fn edge(seed: u8) -> EdgeRecord {
         ],
         state: EdgeState::Up,
         reason: String::from("Last handshake 12 s ago."),
+        judged_at: T.plus(7),
         since: T,
         first_seen: T,
     }

@@ -162,6 +162,7 @@ pub(super) fn edge() -> Edge {
         edge_type: "wireguard",
         state: EdgeState::Up,
         reason: "up: last handshake 42 s ago on gw-1".into(),
+        judged_at: NOW,
         since: NOW,
         ends: [end(42), end(43)],
     }

@@ -25,6 +25,7 @@ pub(super) fn apply(
     change.events.iter().try_for_each(|event| events::append(desk, event))?;
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;
+    change.layout_removed.iter().try_for_each(|node| layout::remove(desk, node))?;
     change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
     change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
     change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))

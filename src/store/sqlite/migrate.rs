@@ -20,10 +20,13 @@ struct Migration {
 }
 
 /// In order; the first leads to version 1. Append only: released steps never change.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_initial",
-    sql: include_str!("../../../migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_initial", sql: include_str!("../../../migrations/0001_initial.sql") },
+    Migration {
+        name: "0002_judged_at",
+        sql: include_str!("../../../migrations/0002_judged_at.sql"),
+    },
+];
 
 /// What a file is, before anything is written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,13 +13,13 @@ use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
 use super::table::{
-    agents, alarms, bodies, edges, interfaces, keys, layout, meta, peers, reports, routes,
+    agents, alarms, bodies, edges, interfaces, keys, layout, meta, peers, reports, routes, sessions,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, DynamicState};
-use crate::store::row::{BodyRow, FleetSnapshot, ReplayRow};
+use crate::store::row::{BodyRow, FleetSnapshot, ReplayRow, SessionRow};
 use crate::store::{StoreError, Writer};
 
 /// The SQLite write side; holds the lock on the database until it is dropped.
@@ -270,6 +270,15 @@ impl Writer for SqliteWriter {
         since: UnixSeconds,
     ) -> Result<Option<UnixSeconds>, StoreError> {
         bodies::taken(&self.conn, agent, digests, collected_at, since)
+    }
+
+    fn ended_sessions(
+        &mut self,
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        sessions::ended(&self.conn, now, idle, limit)
     }
 
     fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {

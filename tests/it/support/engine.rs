@@ -13,7 +13,7 @@ use kattila::model::time::UnixSeconds;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::store::change::{Change, DynamicState};
-use kattila::store::row::{BodyRow, FleetSnapshot, ReplayRow};
+use kattila::store::row::{BodyRow, FleetSnapshot, ReplayRow, SessionRow};
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
@@ -130,6 +130,15 @@ impl Writer for Gated {
         since: UnixSeconds,
     ) -> Result<Option<UnixSeconds>, StoreError> {
         self.writer.body_taken(agent, digests, collected_at, since)
+    }
+
+    fn ended_sessions(
+        &mut self,
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.writer.ended_sessions(now, idle, limit)
     }
 
     fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {
