@@ -24,6 +24,8 @@ pub struct Rule {
     pub ack_clears: bool,
     /// How many happenings without a quiet spell between them make it how bad.
     pub repeats: Option<(u32, Severity)>,
+    /// Whether its message goes on to say what is known while it is raised; nobody is told again.
+    pub follows: bool,
     /// What the condition is, in one sentence.
     pub meaning: &'static str,
 }
@@ -64,6 +66,7 @@ const PLAIN: Rule = Rule {
     clear: ClearBy::Reports { count: 1 },
     ack_clears: false,
     repeats: None,
+    follows: false,
     meaning: "",
 };
 
@@ -78,6 +81,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::AgentOffline,
         severity: Severity::Major,
         clear: ClearBy::Reports { count: 2 },
+        follows: true,
         meaning: "An agent has not reported for six intervals, at least 180 s.",
         ..PLAIN
     },

@@ -13,6 +13,7 @@ use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
 use crate::alarms::book::Book;
+use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
 use crate::model::key::WgKey;
@@ -55,6 +56,8 @@ pub(super) struct AgentMem {
     pub(super) peers: BTreeMap<PeerKey, PeerMem>,
     /// Edges it is an end of, listed by it or not.
     pub(super) edges: BTreeSet<EdgeId>,
+    /// What its peers said of its host when it was last looked at for its silence.
+    pub(super) peers_say: Peers<'static>,
 }
 
 /// Names a peer within its agent.

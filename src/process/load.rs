@@ -11,6 +11,7 @@ use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
 use super::identity::Keys;
 use super::raise;
+use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
 use crate::model::id::AgentNo;
 use crate::model::state::EdgeState;
@@ -112,6 +113,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),
         edges: std::collections::BTreeSet::new(),
+        peers_say: Peers::CannotTell,
         record,
     }
 }
