@@ -18,6 +18,7 @@ mod keys;
 mod lab;
 mod late;
 mod layers;
+mod mesh;
 mod migrations;
 mod model;
 mod overload;

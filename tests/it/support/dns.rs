@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -80,11 +80,16 @@ pub(crate) struct TestDns {
 impl TestDns {
     /// Starts on a free port of the loopback address.
     pub(crate) async fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Starts on a free port of an address.
+    pub(crate) async fn start_at(ip: IpAddr) -> Self {
         let (true_zones, anchor) = Zones::new();
         let (forged_zones, _) = Zones::new();
         let (true_server, honest) = true_zones.serve().await;
         let (forged_server, forger) = forged_zones.serve().await;
-        let (udp, tcp) = bind_both().await;
+        let (udp, tcp) = bind_both(ip).await;
         let addr = udp.local_addr().unwrap();
         let door = Arc::new(Door {
             honest,
@@ -184,7 +189,7 @@ impl Zones {
         let mut catalog = Catalog::new();
         catalog.upsert(absolute(PLAIN_ZONE).into(), vec![self.plain.clone()]);
         catalog.upsert(absolute(SIGNED_ZONE).into(), vec![self.signed.clone()]);
-        let (udp, tcp) = bind_both().await;
+        let (udp, tcp) = bind_both(Ipv4Addr::LOCALHOST.into()).await;
         let addr = udp.local_addr().unwrap();
         let mut server = Server::new(catalog);
         server.register_socket(udp);
@@ -232,13 +237,13 @@ fn absolute(name: &str) -> Name {
 }
 
 /// UDP and TCP on one port. Another process may hold the TCP port of a free UDP port: try again.
-async fn bind_both() -> (UdpSocket, TcpListener) {
+async fn bind_both(ip: IpAddr) -> (UdpSocket, TcpListener) {
     for _ in 0..50 {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let udp = UdpSocket::bind((ip, 0)).await.unwrap();
         match TcpListener::bind(udp.local_addr().unwrap()).await {
             Ok(tcp) => return (udp, tcp),
             Err(e) if e.kind() == ErrorKind::AddrInUse => {}
-            Err(e) => unreachable!("loopback TCP: {e}"),
+            Err(e) => unreachable!("TCP at {ip}: {e}"),
         }
     }
     unreachable!("no port is free for both UDP and TCP")
