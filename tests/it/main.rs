@@ -19,6 +19,7 @@ mod keys;
 mod lab;
 mod late;
 mod layers;
+mod mesh;
 mod migrations;
 mod model;
 mod overload;
