@@ -5,3 +5,4 @@ pub mod digest;
 pub mod ed25519;
 pub mod hmac;
 pub mod psk;
+pub mod relay;
