@@ -10,6 +10,7 @@ use crate::store::row::{AgentDetail, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
 use crate::wire::data;
 use crate::wire::envelope::{DataV2, Envelope, HeadV1, HeadV2, parse};
+use crate::wire::relay::origin;
 
 /// Reports among which the newest is looked for: history that a host sends after it arrives in
 /// between.
@@ -66,8 +67,9 @@ fn tells_of_now(report: &StoredReport) -> bool {
 }
 
 fn read(report: &StoredReport) -> Option<ReportData> {
-    let inside = |range: &Range<usize>| report.envelope.get(range.clone());
-    let envelope = parse(&report.envelope).ok()?;
+    let origin = origin(&report.envelope).ok()?;
+    let inside = |range: &Range<usize>| origin.get(range.clone());
+    let envelope = parse(&origin).ok()?;
     let said = match &envelope {
         Envelope::V1(HeadV1 { data, .. })
         | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => inside(data)?,

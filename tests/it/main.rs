@@ -22,6 +22,7 @@ mod overload;
 mod prove;
 mod recorded;
 mod reject;
+mod relay;
 mod replay;
 mod reset;
 mod revoke;
