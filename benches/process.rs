@@ -13,8 +13,9 @@ use kattila::keys::ring::{KeyRing, StoredKey};
 use kattila::model::time::UnixSeconds;
 use kattila::process::engine::{Enroll, Parts, Settings, start};
 use kattila::process::handle::{Processor, Submission};
+use kattila::sign::nonce;
 use kattila::sign::psk::kid_of_psk;
-use kattila::simulate::envelope::{Head, Scheme, Signer, fresh_nonce};
+use kattila::simulate::envelope::{Head, Signer};
 use kattila::simulate::world::{Mix, Options, World};
 use kattila::store::sqlite::{Durability, open};
 use kattila::verify::bodies::Suspicion;
@@ -76,9 +77,9 @@ impl Hosts {
             fleet_id: Some(face.fleet_id),
             tick: &self.tick.fetch_add(1, Ordering::Relaxed).to_string(),
             timestamp: &NOW.to_string(),
-            nonce: &fresh_nonce().expect("random bytes"),
+            nonce: &nonce::fresh().expect("random bytes"),
         };
-        let envelope = Bytes::from(self.signer.seal(Scheme::V2, &head, data));
+        let envelope = Bytes::from(self.signer.seal_v2(&head, data));
         let verified = verify_report(&envelope, &self.ring, &Policy::default(), |_| None, NOW);
         Submission::new(verified.expect("a good report"), None)
     }

@@ -41,6 +41,10 @@ const PSK: &str = "bench-psk-000000000000000000000000";
 /// What the floor answers: as long as a receipt.
 const CANNED: &str = r#"{"status":"ok","report_id":123456,"server_time":1795000000,"interval":30}"#;
 
+/// Reports of each agent before the clock starts: the first makes it known, the second tells how
+/// its counters grow, the third may still judge a link whose other end was slower.
+const SETTLED_AFTER: usize = 4;
+
 #[derive(Debug, Parser)]
 struct Args {
     /// Numbers of simulated agents, one measurement each
@@ -229,11 +233,12 @@ impl Drive<'_> {
         }
     }
 
-    /// Lets every agent report twice, so that none is new any more.
+    /// Lets every agent report so often that none is new any more and every link that works has
+    /// been judged at rest from both ends: what follows is a fleet's ordinary day.
     async fn warm_up(&self, url: &str) {
         let mut load = self.load(url, None).await;
         load.pace = Pace::Closed;
-        let enough = u64::try_from(self.agents * 2).unwrap_or(u64::MAX);
+        let enough = u64::try_from(self.agents * SETTLED_AFTER).unwrap_or(u64::MAX);
         let stop = CancellationToken::new();
         let summary = load::run(load, &stop, |progress| {
             if progress.stored >= enough {

@@ -5,7 +5,7 @@
 //! of `wire` and `sign`), `process` turns the proof into one change of the fleet's state,
 //! `store` makes that change durable together with the `alarms` it raises and the verdicts of
 //! `topology`, and `views` shows the result. Imports point the same way and never back;
-//! `tests/it/layers.rs` holds the table.
+//! `tests/it/layers.rs` holds the table. `agent` is the other end of it: what runs on the hosts.
 
 pub mod model;
 
@@ -36,6 +36,8 @@ pub mod http;
 pub mod jobs;
 
 pub mod simulate;
+
+pub mod agent;
 
 pub mod manager;
 

@@ -12,11 +12,11 @@ use crate::config::Config;
 use crate::config::source::Values;
 use crate::http::tls;
 use crate::keys::keeper::Keeper;
+use crate::keys::source::SourceConfig;
 use crate::store::Reader as _;
 use crate::store::sqlite;
 
-use super::speak::say;
-use super::{DONE, FAILED};
+use super::findings::{Finding, tell};
 
 /// Less free space than this is a matter of hours: a busy fleet writes a gigabyte a day.
 const LEAST_FREE_BYTES: u64 = 512 * 1024 * 1024;
@@ -27,13 +27,6 @@ const CLOCK_FLOOR: i64 = 1_767_225_600;
 /// Seconds that files may seem to be from the future, for file systems with coarse times.
 const FILE_CLOCK_SLACK: i64 = 60;
 
-/// What was found about one thing.
-struct Finding {
-    about: &'static str,
-    /// What is well, or what is wrong and what to do.
-    verdict: Result<String, String>,
-}
-
 /// Looks at everything; a thing that is wrong does not keep the others from being looked at.
 pub async fn run(values: Values, clock: Clock) -> u8 {
     let config = Config::load(&values);
@@ -42,11 +35,11 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
         about: "settings",
         verdict: match &config {
             Ok(_) => Ok("can be used".to_owned()),
-            Err(error) => Err(error.to_string().replace('\n', "\n          ")),
+            Err(error) => Err(error.to_string()),
         },
     }];
     if let Ok(config) = &config {
-        findings.push(Finding { about: "keys", verdict: keys(config, &clock).await });
+        findings.push(Finding { about: "keys", verdict: keys(&config.keys.source, &clock).await });
         findings.push(Finding { about: "door", verdict: door(config) });
     }
     findings.push(Finding { about: "clock", verdict: time(&clock, &database) });
@@ -56,18 +49,9 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
     tell(&findings)
 }
 
-fn tell(findings: &[Finding]) -> u8 {
-    for Finding { about, verdict } in findings {
-        match verdict {
-            Ok(well) => say(&format!("ok    {about:<12}{well}")),
-            Err(ill) => say(&format!("WRONG {about:<12}{ill}")),
-        }
-    }
-    if findings.iter().all(|finding| finding.verdict.is_ok()) { DONE } else { FAILED }
-}
-
-async fn keys(config: &Config, clock: &Clock) -> Result<String, String> {
-    let keeper = Keeper::new(config.keys.source.clone(), Vec::new());
+/// Whether a source gives a key that can be used now.
+pub(super) async fn keys(source: &SourceConfig, clock: &Clock) -> Result<String, String> {
+    let keeper = Keeper::new(source.clone(), Vec::new());
     let refresh = keeper.refresh(clock.now()).await;
     let source = &refresh.health.described;
     if let Some(problem) = refresh.outcome.problem() {
@@ -172,13 +156,6 @@ mod tests {
     use crate::model::time::UnixSeconds;
 
     use super::*;
-
-    #[test]
-    fn one_wrong_thing_fails_the_whole() {
-        let well = || Finding { about: "a", verdict: Ok("x".into()) };
-        assert_eq!(tell(&[well(), well()]), DONE);
-        assert_eq!(tell(&[well(), Finding { about: "b", verdict: Err("y".into()) }]), FAILED);
-    }
 
     #[test]
     fn secrets_that_others_can_read_are_found() {

@@ -4,11 +4,13 @@
 //! Exit codes: 0 done, 1 failed or something found, 2 bad usage, 3 storage refused.
 
 pub mod admin;
+pub mod agent;
 pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod door;
+pub mod findings;
 pub mod identity;
 pub mod logging;
 pub mod psk;
@@ -90,13 +92,8 @@ enum Command {
         #[command(subcommand)]
         act: admin::Act,
     },
-    /// The agent for hosts
-    #[command(hide = true)]
-    Agent {
-        /// Not used yet
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        rest: Vec<String>,
-    },
+    /// Report about this host to a manager
+    Agent(agent::AgentArgs),
 }
 
 /// Which database a command works on.
@@ -155,12 +152,14 @@ pub fn run() -> u8 {
         }
         Command::Openapi => print_openapi(),
         Command::Admin { act } => with_runtime(admin::run(act, values, clock)),
-        Command::Agent { rest: _ } => {
-            complain(
-                "This version has no agent of its own; docs/shell-agent.sh is one for hosts with \
-                 ip, wg, openssl and curl.",
-            );
-            USAGE
+        Command::Agent(args) => {
+            let given = args.flags.clone().into_pairs();
+            let source = move || {
+                let mut values = Values::of_process(Path::new("."));
+                values.add(given.clone());
+                values
+            };
+            with_small_runtime(async move { agent::run(&args, source, clock).await })
         }
     }
 }
@@ -179,7 +178,16 @@ fn print_openapi() -> u8 {
 }
 
 fn with_runtime(work: impl Future<Output = u8>) -> u8 {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    block_on(tokio::runtime::Builder::new_multi_thread().enable_all().build(), work)
+}
+
+/// One thread is enough for an agent, and more would cost memory on every host.
+fn with_small_runtime(work: impl Future<Output = u8>) -> u8 {
+    block_on(tokio::runtime::Builder::new_current_thread().enable_all().build(), work)
+}
+
+fn block_on(runtime: io::Result<tokio::runtime::Runtime>, work: impl Future<Output = u8>) -> u8 {
+    match runtime {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
             complain(&format!("The runtime cannot start: {error}"));

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::model::hex;
 use crate::model::id::FleetId;
 use crate::sign::digest::sha256;
+use crate::sign::nonce;
 use crate::simulate::envelope::{self, Head, Signer};
 
 /// Flags of `kattila sign`. Values are not checked: what is given is signed as given, so that
@@ -123,7 +124,7 @@ async fn sign(
         |value: &Option<String>, make: &dyn Fn() -> String| value.clone().unwrap_or_else(make);
     let nonce = match &args.nonce {
         Some(nonce) => nonce.clone(),
-        None => envelope::fresh_nonce()?,
+        None => nonce::fresh()?,
     };
     let agent_id = match (&args.agent_id, &keys) {
         (Some(agent_id), _) => agent_id.clone(),
@@ -176,7 +177,7 @@ impl Keys {
 fn own_id() -> Result<String, getrandom::Error> {
     let seed = match fs::read("/etc/machine-id") {
         Ok(machine) if !machine.trim_ascii().is_empty() => machine,
-        Ok(_) | Err(_) => envelope::fresh_nonce()?.into_bytes(),
+        Ok(_) | Err(_) => nonce::fresh()?.into_bytes(),
     };
     let digest = sha256(&[b"kattila-agent\n", seed.trim_ascii()].concat());
     let mut id = hex::encode(&digest);

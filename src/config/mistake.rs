@@ -32,6 +32,9 @@ pub enum ConfigError {
     /// Not one setting is given.
     #[error("{GETTING_STARTED}")]
     NothingSet,
+    /// Not one setting is given to the agent.
+    #[error("{AGENT_GETTING_STARTED}")]
+    AgentNothingSet,
     /// Some are wrong; every one is listed.
     #[error("{}", list(.0))]
     Mistakes(Vec<Mistake>),
@@ -44,6 +47,14 @@ To look around first:       kattila demo
 With a key of your own:     KATTILA_PSK=$(openssl rand -hex 32) kattila serve
 With the key in DNS:        KATTILA_DNS_NAME=_kattila.example.org kattila serve
 Every setting:              kattila serve --help";
+
+/// Told to somebody who starts the agent without any setting.
+const AGENT_GETTING_STARTED: &str = "\
+Nothing is set. The agent needs to know the manager and where the pre-shared key is:
+With the key in DNS:    KATTILA_MANAGER=https://kattila.example.org KATTILA_DNS_NAME=_kattila.example.org kattila agent
+With the key in a file: KATTILA_MANAGER=https://kattila.example.org KATTILA_PSK_FILE=/etc/kattila/psk kattila agent
+To see what it reports: kattila agent --once --print
+Every setting:          kattila agent --help";
 
 fn list(mistakes: &[Mistake]) -> String {
     let mut text = match mistakes.len() {

@@ -1,9 +1,10 @@
-//! The manager's settings: the only reader of flags, environment and `.env`.
+//! The settings of manager and agent: the only reader of flags, environment and `.env`.
 //!
-//! [`Config::load`] takes raw values, checks every one, and either returns settings that cannot
+//! [`Config::load`], and [`agent::AgentConfig::load`] for the agent, take raw values, checks every one, and either returns settings that cannot
 //! be wrong any more or the whole list of mistakes. Secrets are redacted in `Debug`, in the
 //! explanation and in every message.
 
+pub mod agent;
 pub mod dns;
 pub mod explain;
 pub mod flags;

@@ -21,7 +21,7 @@ const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 const MAX_GRACE: u32 = 604_800;
 
 pub(super) fn read(values: &Values) -> Result<Config, Vec<Mistake>> {
-    let mut from = Reading { values, mistakes: values.mistakes().to_vec() };
+    let mut from = Reading::new(values);
     let config = from.config();
     match config {
         Some(config) if from.mistakes.is_empty() => Ok(config),
@@ -30,7 +30,7 @@ pub(super) fn read(values: &Values) -> Result<Config, Vec<Mistake>> {
 }
 
 pub(super) fn host(values: &Values) -> Result<HostSettings, Vec<Mistake>> {
-    let mut from = Reading { values, mistakes: values.mistakes().to_vec() };
+    let mut from = Reading::new(values);
     let listen = from.required("KATTILA_LISTEN", parse::address);
     let admin_token = from.admin_token();
     let tls = values.get("KATTILA_TLS_CERT").is_some();
@@ -42,7 +42,7 @@ pub(super) fn host(values: &Values) -> Result<HostSettings, Vec<Mistake>> {
 
 /// The DNS source of a command that signs; `None` if no name is set.
 pub(super) fn dns(values: &Values) -> Result<Option<DnsConfig>, Vec<Mistake>> {
-    let mut from = Reading { values, mistakes: values.mistakes().to_vec() };
+    let mut from = Reading::new(values);
     let config = from.dns();
     if from.mistakes.is_empty() { Ok(config) } else { Err(from.mistakes) }
 }
@@ -58,12 +58,16 @@ const ABOUT_DNS: [&str; 5] = [
 
 /// The raw values, and what was found wrong so far. A method returns `None` only after it has
 /// noted a mistake, or where the setting may be absent.
-struct Reading<'a> {
-    values: &'a Values,
-    mistakes: Vec<Mistake>,
+pub(super) struct Reading<'a> {
+    pub(super) values: &'a Values,
+    pub(super) mistakes: Vec<Mistake>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    pub(super) fn new(values: &'a Values) -> Self {
+        Self { values, mistakes: values.mistakes().to_vec() }
+    }
+
     fn config(&mut self) -> Option<Config> {
         // Every part is read before the first `?`, so that no mistake hides another.
         let listen = self.required("KATTILA_LISTEN", parse::address);
@@ -74,10 +78,7 @@ impl Reading<'_> {
         let source = self.required("KATTILA_RATE_SOURCE", parse::rate);
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
-        let filter = self.required("KATTILA_LOG", parse::log_filter);
-        let json = self.required("KATTILA_LOG_FORMAT", |text| {
-            parse::word(text, &[("text", false), ("json", true)])
-        });
+        let log = self.log();
         let access = self.access();
         let enroll = self.required("KATTILA_ENROLL", parse::enroll);
         let interval =
@@ -92,7 +93,7 @@ impl Reading<'_> {
             rates: Rates { agent: agent?, source: source? },
             durability: durability?,
             strict_storage: strict_storage?,
-            log: Log { filter: filter?, json: json? },
+            log: log?,
             access: access?,
             enroll: enroll?,
             interval: interval?,
@@ -104,6 +105,12 @@ impl Reading<'_> {
     fn keys(&mut self) -> Option<Keys> {
         let cache = self.required("KATTILA_PSK_CACHE", parse::switch);
         let grace = self.required("KATTILA_PSK_GRACE", |text| parse::number(text, 0, MAX_GRACE));
+        let source = self.key_source("so no report could be checked");
+        Some(Keys { source: source?, cache: cache?, grace: grace? })
+    }
+
+    /// Where pre-shared keys come from; `without` says what could not be done without any.
+    pub(super) fn key_source(&mut self, without: &str) -> Option<SourceConfig> {
         let dns = self.dns();
         let given = self.optional("KATTILA_PSK", parse::psks);
         let file = self.file("KATTILA_PSK_FILE");
@@ -111,18 +118,25 @@ impl Reading<'_> {
         let has = |name| self.values.get(name).is_some();
         let sources = ["KATTILA_DNS_NAME", "KATTILA_PSK", "KATTILA_PSK_FILE"];
         if !sources.into_iter().any(has) {
-            self.wrong(
-                "KATTILA_DNS_NAME",
-                "no source of pre-shared keys is set, so no report could be checked; set this, \
-                 KATTILA_PSK_FILE or KATTILA_PSK",
+            let problem = format!(
+                "no source of pre-shared keys is set, {without}; set this, KATTILA_PSK_FILE or \
+                 KATTILA_PSK"
             );
+            self.wrong("KATTILA_DNS_NAME", problem);
         }
-        let source = match (file, given, dns) {
-            (Some(file), _, _) => SourceConfig::File(file),
-            (None, Some(given), _) => SourceConfig::Environment(given),
-            (None, None, dns) => SourceConfig::Dns(dns?),
-        };
-        Some(Keys { source, cache: cache?, grace: grace? })
+        match (file, given, dns) {
+            (Some(file), _, _) => Some(SourceConfig::File(file)),
+            (None, Some(given), _) => Some(SourceConfig::Environment(given)),
+            (None, None, dns) => dns.map(SourceConfig::Dns),
+        }
+    }
+
+    pub(super) fn log(&mut self) -> Option<Log> {
+        let filter = self.required("KATTILA_LOG", parse::log_filter);
+        let json = self.required("KATTILA_LOG_FORMAT", |text| {
+            parse::word(text, &[("text", false), ("json", true)])
+        });
+        Some(Log { filter: filter?, json: json? })
     }
 
     /// What to ask DNS for and whom; `None` without a name.
@@ -235,7 +249,7 @@ impl Reading<'_> {
     }
 
     /// A setting that has a default in the table.
-    fn required<T>(
+    pub(super) fn required<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
@@ -246,7 +260,7 @@ impl Reading<'_> {
     }
 
     /// A setting that may be absent.
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
@@ -255,7 +269,7 @@ impl Reading<'_> {
         self.note(name, parse(text))
     }
 
-    fn file(&mut self, name: &str) -> Option<PathBuf> {
+    pub(super) fn file(&mut self, name: &str) -> Option<PathBuf> {
         self.optional(name, |text| {
             let path = Path::new(text);
             match std::fs::metadata(path) {
@@ -266,11 +280,11 @@ impl Reading<'_> {
         })
     }
 
-    fn note<T>(&mut self, name: &str, result: Result<T, String>) -> Option<T> {
+    pub(super) fn note<T>(&mut self, name: &str, result: Result<T, String>) -> Option<T> {
         result.map_err(|problem| self.wrong(name, problem)).ok()
     }
 
-    fn wrong(&mut self, name: &str, problem: impl Into<String>) {
+    pub(super) fn wrong(&mut self, name: &str, problem: impl Into<String>) {
         self.mistakes.push(Mistake::new(name, problem));
     }
 }

@@ -3,6 +3,7 @@
 //! The only place that reads the process's environment. Tests hand in their own pairs.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::mistake::Mistake;
@@ -11,10 +12,26 @@ use super::table;
 /// Every setting has this prefix, and every name with it must be a setting.
 const PREFIX: &str = "KATTILA_";
 
+/// What others set for every program and the agent heeds: systemd's state directory and
+/// socket, and the proxies. `HTTP_PROXY` counts in lower case only, as with curl: a CGI program
+/// would take a stranger's header for it.
+const FOREIGN: &[&str] = &[
+    "STATE_DIRECTORY",
+    "NOTIFY_SOCKET",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
 /// Raw values by name, the strongest source already chosen, unknown names already noted.
 #[derive(Default)]
 pub struct Values {
     values: BTreeMap<&'static str, String>,
+    foreign: BTreeMap<&'static str, String>,
     mistakes: Vec<Mistake>,
 }
 
@@ -31,6 +48,7 @@ impl Values {
         values.add_dotenv(&dir.join(".env"));
         let mut pairs = Vec::new();
         for (name, value) in std::env::vars_os() {
+            values.note_foreign(&name, &value);
             let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
                 continue;
             };
@@ -41,6 +59,13 @@ impl Values {
         }
         values.add(pairs);
         values
+    }
+
+    fn note_foreign(&mut self, name: &OsStr, value: &OsStr) {
+        let known = FOREIGN.iter().find(|known| name == **known);
+        if let (Some(known), Some(value)) = (known, value.to_str()) {
+            self.foreign.insert(known, value.to_owned());
+        }
     }
 
     /// Values given in a test.
@@ -96,6 +121,17 @@ impl Values {
         self.values.get(name).map(String::as_str)
     }
 
+    /// A variable of the environment that is no setting of this program.
+    pub fn foreign(&self, name: &str) -> Option<&str> {
+        self.foreign.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Sets a foreign variable in a test.
+    #[cfg(test)]
+    pub(in crate::config) fn set_foreign(&mut self, name: &str, value: &str) {
+        self.note_foreign(OsStr::new(name), OsStr::new(value));
+    }
+
     /// The raw value of a setting, or its default.
     pub fn get_or_default(&self, name: &str) -> &str {
         let default = table::find(name).and_then(|setting| setting.default);
@@ -115,7 +151,7 @@ impl Values {
 
 fn unknown(name: &str) -> Mistake {
     let hint = table::nearest(name).unwrap_or("kattila serve --help");
-    Mistake::new(name, format!("is not a setting of the manager; did you mean {hint}?"))
+    Mistake::new(name, format!("is not a setting; did you mean {hint}?"))
 }
 
 #[cfg(test)]
@@ -152,6 +188,17 @@ mod tests {
         assert_eq!(values.get("KATTILA_DB"), Some("from file"));
         assert_eq!(values.get("KATTILA_MAX_SKEW"), Some("90"));
         assert!(values.mistakes().is_empty());
+    }
+
+    #[test]
+    fn a_few_names_of_others_are_heeded() {
+        let mut values = Values::default();
+        values.note_foreign(OsStr::new("STATE_DIRECTORY"), OsStr::new("/var/lib/x"));
+        values.note_foreign(OsStr::new("HTTP_PROXY"), OsStr::new("http://evil"));
+        values.note_foreign(OsStr::new("no_proxy"), OsStr::new(""));
+        assert_eq!(values.foreign("STATE_DIRECTORY"), Some("/var/lib/x"));
+        assert_eq!(values.foreign("HTTP_PROXY"), None);
+        assert_eq!(values.foreign("no_proxy"), None);
     }
 
     #[test]

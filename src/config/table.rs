@@ -1,5 +1,8 @@
-//! The list of the manager's settings: one table that gives the flags, the names in the
-//! environment, the help text and the defaults, so that they cannot drift apart.
+//! The lists of settings: tables that give the flags, the names in the environment, the help
+//! text and the defaults, so that they cannot drift apart.
+//!
+//! Manager and agent share one space of names. What both use stands in the manager's table and
+//! is named in [`SHARED`]; no name means two things.
 
 /// One setting.
 #[derive(Debug)]
@@ -277,15 +280,113 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// Settings of the manager that mean the same to the agent.
+pub const SHARED: &[&str] = &[
+    "KATTILA_DNS_NAME",
+    "KATTILA_DNS_SERVER",
+    "KATTILA_DNS_TLS_NAME",
+    "KATTILA_DNS_TLS_CA",
+    "KATTILA_DNS_PIN",
+    "KATTILA_DNSSEC",
+    "KATTILA_DNSSEC_ANCHOR",
+    "KATTILA_PSK",
+    "KATTILA_PSK_FILE",
+    "KATTILA_LOG",
+    "KATTILA_LOG_FORMAT",
+];
+
+/// The settings that only the agent has, in the order of the documentation.
+pub const AGENT: &[Setting] = &[
+    setting(
+        "KATTILA_MANAGER",
+        Some("manager"),
+        "URL",
+        None,
+        "The manager to report to, such as https://kattila.example.org",
+    ),
+    setting(
+        "KATTILA_FLEET_ID",
+        Some("fleet-id"),
+        "ID",
+        Some("default"),
+        "Fleet of this host: agents that share keys and one address space",
+    ),
+    setting(
+        "KATTILA_LABELS",
+        Some("labels"),
+        "NAME=VALUE[,...]",
+        None,
+        "Labels of this host; site and role (gateway, relay, ...) shape the map",
+    ),
+    setting(
+        "KATTILA_AGENT_DIR",
+        Some("agent-dir"),
+        "DIR",
+        Some("/var/lib/kattila-agent"),
+        "Where the agent keeps its identity and its spool; under systemd its state directory",
+    ),
+    setting(
+        "KATTILA_CA",
+        Some("ca"),
+        "FILE",
+        None,
+        "Authorities (PEM) that may sign the manager's certificate, instead of the system's",
+    ),
+    setting(
+        "KATTILA_CLIENT_CERT",
+        Some("client-cert"),
+        "FILE",
+        None,
+        "Certificate chain (PEM) to show to a manager that asks for one",
+    ),
+    setting(
+        "KATTILA_CLIENT_KEY",
+        Some("client-key"),
+        "FILE",
+        None,
+        "Private key of that certificate (PEM)",
+    ),
+    setting(
+        "KATTILA_PROXY",
+        Some("proxy"),
+        "URL|off",
+        None,
+        "HTTP proxy to go through; without it HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY hold",
+    ),
+    setting(
+        "KATTILA_SPOOL_BYTES",
+        Some("spool-bytes"),
+        "BYTES",
+        Some("67108864"),
+        "Most bytes of reports kept on disk while the manager is away",
+    ),
+    setting(
+        "KATTILA_SPOOL_AGE",
+        Some("spool-age"),
+        "SECONDS",
+        Some("604800"),
+        "How old a report kept on disk may become",
+    ),
+];
+
+/// Every setting of either side.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(AGENT)
+}
+
+/// The settings of the agent: its own and the shared ones.
+pub fn of_agent() -> impl Iterator<Item = &'static Setting> {
+    AGENT.iter().chain(SETTINGS.iter().filter(|setting| SHARED.contains(&setting.env)))
+}
+
 /// The setting of a name in the environment.
 pub fn find(env: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.env == env)
+    all().find(|setting| setting.env == env)
 }
 
 /// The known name that is most like an unknown one.
 pub fn nearest(unknown: &str) -> Option<&'static str> {
-    SETTINGS
-        .iter()
+    all()
         .map(|setting| (strsim::damerau_levenshtein(setting.env, unknown), setting.env))
         .min()
         .map(|(_, name)| name)
@@ -299,14 +400,20 @@ mod tests {
 
     #[test]
     fn names_and_flags_are_unique_and_alike() {
-        for (index, setting) in SETTINGS.iter().enumerate() {
+        for (index, setting) in all().enumerate() {
             assert!(setting.env.starts_with("KATTILA_"));
-            assert!(SETTINGS.iter().skip(index + 1).all(|other| other.env != setting.env));
+            assert!(all().skip(index + 1).all(|other| other.env != setting.env));
             if let Some(flag) = setting.flag {
                 let from_env = setting.env["KATTILA_".len()..].to_lowercase().replace('_', "-");
                 assert_eq!(flag, from_env);
             }
         }
+    }
+
+    #[test]
+    fn what_is_shared_is_there() {
+        assert!(SHARED.iter().all(|name| SETTINGS.iter().any(|setting| setting.env == *name)));
+        assert_eq!(of_agent().count(), AGENT.len() + SHARED.len());
     }
 
     #[test]
@@ -329,7 +436,7 @@ mod tests {
                 assert!(listed.insert(name, value.trim()).is_none(), "{name} is listed twice");
             }
         }
-        for setting in SETTINGS {
+        for setting in all() {
             let Some(value) = listed.remove(setting.env) else {
                 panic!("{} is missing from .env.example", setting.env)
             };

@@ -26,7 +26,8 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn nibble(digit: u8) -> Option<u8> {
+/// The value of one digit.
+pub fn nibble(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 

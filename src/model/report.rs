@@ -42,7 +42,8 @@ pub struct ReportData {
     pub routes_truncated: bool,
     /// WireGuard peers, sorted by interface and key.
     pub peers: Option<Vec<Peer>>,
-    /// What could not be understood, item by item.
+    /// What the agent could not read on its host and what of the report could not be
+    /// understood, item by item.
     pub problems: Vec<Problem>,
     /// Whether a private or preshared key was sent and dropped.
     pub had_secrets: bool,
@@ -165,7 +166,7 @@ pub struct Peer {
     pub has_psk: bool,
 }
 
-/// One item of a report that could not be understood.
+/// One item that could not be read on its host or not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
     /// Where in `data`, such as `wg_peers[3].public_key`.

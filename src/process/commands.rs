@@ -33,10 +33,7 @@ pub(super) fn carry_out(
             acknowledge(engine, &mut draft, alarm, &by, note)
         }
         Command::Clear { alarm, by } => clear(engine, &mut draft, alarm, &by),
-        Command::Approve { agent, kid, by } => {
-            draft.cause = Some(by);
-            approve(engine, &mut draft, &agent, kid.as_ref())
-        }
+        Command::Approve { agent, kid, by } => approve(engine, &mut draft, (&agent, kid), by),
         Command::Refuse { agent, by } => refuse(engine, &mut draft, &agent, by),
         Command::Revoke { agent, by } => revoke(engine, &mut draft, &agent, by),
         Command::PutSession(session) => {
@@ -54,14 +51,9 @@ pub(super) fn carry_out(
         }
         Command::Note { by, what } => {
             draft.cause = Some(by);
-            let about = About { fleet: None, agent: None, subject: what };
-            draft.event(EventKind::AdminAction, about, None, None);
-            Ok(Done::Nothing)
+            Ok(note(&mut draft, EventKind::AdminAction, what))
         }
-        Command::Record { kind, subject } => {
-            draft.event(kind, About { fleet: None, agent: None, subject }, None, None);
-            Ok(Done::Nothing)
-        }
+        Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
         Command::Tick => {
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
@@ -87,6 +79,12 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+/// Puts a fact that is about no agent into the history.
+fn note(draft: &mut Draft, kind: EventKind, subject: String) -> Done {
+    draft.event(kind, About { fleet: None, agent: None, subject }, None, None);
+    Done::Nothing
 }
 
 /// How the source of the keys fares now.
@@ -215,12 +213,18 @@ fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Ou
 }
 
 /// Lets in an agent, or the key that waits for it; takes one back into service.
-fn approve(engine: &mut Engine, draft: &mut Draft, id: &AgentId, kid: Option<&Kid>) -> Outcome {
+fn approve(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    (id, kid): (&AgentId, Option<Kid>),
+    by: String,
+) -> Outcome {
+    draft.cause = Some(by);
     let fleet = &mut engine.fleet;
     let agent = present(fleet, id)?;
     let (no, status) = (agent.record.no, agent.record.status);
     let waiting = agent.keys.pending().map(|row| &row.kid);
-    if kid.is_some() && waiting.is_some() && kid != waiting {
+    if kid.is_some() && waiting.is_some() && kid.as_ref() != waiting {
         let why = format!("another key waits for {id} by now; look at its fingerprint first");
         return Err(CommandError::NotPossible(why));
     }

@@ -253,7 +253,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     }
     let ends = [(first, second, 0), (second, first, 1)];
     for (lister, other, side) in ends {
-        let listed = edge.listed.get(side).copied().flatten();
+        let listed = edge.listed(side).map(|(_, key)| *key);
         let (Some(no), None, Some(key)) = (lister.agent, other.agent, listed) else { continue };
         if awaits_another(book, agents, &record.fleet, no, key) {
             continue;

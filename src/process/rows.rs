@@ -43,5 +43,6 @@ pub(super) fn audit_row(
         redacted,
         relay_path: verified.relay_path().to_vec(),
         source,
+        late: false,
     }
 }

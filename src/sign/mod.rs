@@ -1,8 +1,9 @@
-//! Signs, verifies and hashes. The only module that touches `hmac`, `sha2` and
+//! Signs, verifies, hashes and makes nonces. The only module that touches `hmac`, `sha2` and
 //! `ed25519-dalek`.
 
 pub mod digest;
 pub mod ed25519;
 pub mod hmac;
+pub mod nonce;
 pub mod psk;
 pub mod relay;

@@ -239,26 +239,28 @@ impl Rejection {
     /// The same, of another relay on the path.
     #[must_use]
     pub fn broken(self, relay: &AgentId) -> Self {
-        match self {
-            Self::Chain { fault, .. } => Self::Chain { relay: relay.clone(), fault },
-            other => Self::Relayed { relay: relay.clone(), broken: true, why: Box::new(other) },
+        let relay = relay.clone();
+        if let Self::Chain { fault, .. } = self {
+            return Self::Chain { relay, fault };
         }
+        Self::Relayed { relay, broken: true, why: Box::new(self) }
     }
 
     /// The reason, whoever passed the request on.
     pub fn reason(&self) -> &Self {
-        match self {
-            Self::Relayed { why, .. } => why.reason(),
-            own => own,
+        let mut reason = self;
+        while let Self::Relayed { why, .. } = reason {
+            reason = why;
         }
+        reason
     }
 
     /// The relay that sent the request, if its signature holds.
     pub fn relay(&self) -> Option<&AgentId> {
-        match self {
-            Self::Relayed { relay, .. } | Self::Chain { relay, .. } => Some(relay),
-            _ => None,
+        if let Self::Relayed { relay, .. } | Self::Chain { relay, .. } = self {
+            return Some(relay);
         }
+        None
     }
 
     /// The code of the answer.

@@ -50,6 +50,10 @@ pub const PEERS: usize = 2048;
 /// Most allowed ips of one peer.
 pub const ALLOWED_IPS: usize = 256;
 
+/// Most problems that an agent may tell: with all it may say of each (1 KiB), they leave as many
+/// places for what the manager does not understand.
+pub const TOLD_PROBLEMS: usize = 32;
+
 /// Most relays between an agent and the manager.
 pub const RELAYS: usize = 3;
 

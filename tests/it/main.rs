@@ -7,10 +7,13 @@
 )]
 
 mod accept;
+mod agent;
+mod agent_collect;
 mod alarms;
 mod browser;
 mod data_shapes;
 mod faults;
+mod history;
 mod identity;
 mod keys;
 mod lab;

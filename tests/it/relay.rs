@@ -44,12 +44,13 @@ async fn one_two_and_three_relays_and_no_fourth() {
     let origin = &mut origin[0];
     for count in 1..=3 {
         kattila.advance(1).await;
-        let body = through(&mut relays[..count], origin.seal(DATA));
+        let data = json!({"hostname": "far", "uptime_seconds": count}).to_string();
+        let body = through(&mut relays[..count], origin.seal(&data));
         is(&origin.send(&body).await, 200, "ok");
         let path: Vec<_> = relays[..count].iter().map(|relay| relay.id.clone()).collect();
         let agent = detail(&kattila, &origin.id).await;
         assert_eq!(agent["relay_path"], json!(path));
-        assert_eq!(agent["hostname"], "far");
+        assert_eq!((&agent["hostname"], &agent["uptime_seconds"]), (&json!("far"), &json!(count)));
         // Who relays has not reported.
         let relay = detail(&kattila, &relays[0].id).await;
         assert_eq!((&relay["last_seen_at"], &relay["relay_path"]), (&json!(null), &json!([])));

@@ -98,6 +98,7 @@ pub(crate) fn report(id: i64, agent: i64) -> NewReport {
         redacted: false,
         relay_path: vec!["relay-1".parse().unwrap(), "relay-2".parse().unwrap()],
         source: Some("192.0.2.7".parse().unwrap()),
+        late: false,
     }
 }
 

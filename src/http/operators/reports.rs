@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
+use crate::http::present;
 use crate::http::state::AppState;
 use crate::model::hex;
 use crate::model::id::{AgentId, Kid, ReportId};
@@ -139,8 +140,9 @@ pub async fn list(
         agent: wanted.agent_id,
         before: wanted.before.map(ReportId),
         limit: params::rows(wanted.limit),
+        ..ReportFilter::default()
     };
-    let rows = state.read(move |reader| reader.reports(&filter)).await?;
+    let rows = state.read(move |reader| present::summaries(reader, &filter)).await?;
     Ok(Json(rows.into_iter().map(ReportView::from).collect()))
 }
 
@@ -166,7 +168,7 @@ pub async fn one(
     State(state): State<AppState>,
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
-    let row = state.read(move |reader| reader.report(ReportId(id))).await?;
+    let row = state.read(move |reader| present::whole(reader, ReportId(id))).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("report"))
 }
 

@@ -146,9 +146,15 @@ pub async fn agent(
         .read(move |store| {
             let alarms =
                 AlarmFilter { agent: Some(id.clone()), limit: ROWS, ..AlarmFilter::default() };
-            let reports = ReportFilter { agent: Some(id.clone()), before: None, limit: FEW };
+            let reports =
+                ReportFilter { agent: Some(id.clone()), limit: FEW, ..ReportFilter::default() };
             let last = present::last_report(store, &id)?;
-            Ok((store.agent(&id)?, last, store.alarms(&alarms)?, store.reports(&reports)?))
+            Ok((
+                store.agent(&id)?,
+                last,
+                store.alarms(&alarms)?,
+                present::summaries(store, &reports)?,
+            ))
         })
         .await?;
     let (Some(mut detail), last, alarms, reports) = found else {
@@ -223,9 +229,13 @@ pub async fn reports(
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Reports", Nav::Reports);
     let agent = asked.agent()?;
-    let filter =
-        ReportFilter { agent: agent.clone(), before: asked.before.map(ReportId), limit: ROWS };
-    let rows = state.read(move |store| store.reports(&filter)).await?;
+    let filter = ReportFilter {
+        agent: agent.clone(),
+        before: asked.before.map(ReportId),
+        limit: ROWS,
+        ..ReportFilter::default()
+    };
+    let rows = state.read(move |store| present::summaries(store, &filter)).await?;
     let agent = agent.as_ref().map(AgentId::as_str);
     let refused: Vec<_> = state
         .processor
@@ -254,7 +264,7 @@ pub async fn report(
     reader: Reader,
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
-    let found = state.read(move |store| store.report(ReportId(id))).await?;
+    let found = state.read(move |store| present::whole(store, ReportId(id))).await?;
     let Some(report) = found else { return Err(ApiError::not_found("report")) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
     context.names = names(&state, [&report.summary.agent_id]);

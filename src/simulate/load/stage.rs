@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::sign::ed25519::{SecretKey, agent_id_of};
+use crate::sign::nonce;
 use crate::simulate::answer::Answer;
 use crate::simulate::envelope::{self, Head, Scheme, Signer};
 use crate::simulate::summary::Tally;
@@ -78,7 +79,7 @@ impl Stage {
         let mut scene = lock(&self.scene);
         let Some((data, head)) = scene.speak(host, millis) else { return Ok(None) };
         drop(scene);
-        let nonce = envelope::fresh_nonce().map_err(LoadError::Randomness)?;
+        let nonce = nonce::fresh().map_err(LoadError::Randomness)?;
         let head = Head {
             agent_id: &head.agent_id,
             fleet_id: Some(&head.fleet_id),
@@ -104,7 +105,7 @@ impl Stage {
     pub(super) fn registration(&self, host: usize) -> Result<Option<Bytes>, LoadError> {
         let own = self.key(host).filter(|own| !own.enrolled.load(Ordering::Relaxed));
         let Some(own) = own else { return Ok(None) };
-        let nonce = envelope::fresh_nonce().map_err(LoadError::Randomness)?;
+        let nonce = nonce::fresh().map_err(LoadError::Randomness)?;
         let scene = lock(&self.scene);
         let Some(face) = scene.world.face(host) else { return Ok(None) };
         let timestamp = (self.clock.now().0 + face.clock_offset).to_string();

@@ -13,6 +13,7 @@ use super::dump::{self, Dump};
 use super::notes::{Notes, quote};
 use super::scalar::{self, Drive, Key, Scalar, Sink};
 use super::section::Section;
+use super::told::{self, Told};
 use super::{DataInvalid, secret};
 use crate::wire::limits::{LABELS, NAME_BYTES, STRING_BYTES};
 
@@ -85,6 +86,7 @@ impl<'de> Sink<'de> for Top<'_> {
                     let into = &mut draft.plain.load;
                     object.next_value_seed(Drive(Load { notes, into }))?;
                 }
+                told::SECTION => object.next_value_seed(Drive(Told { notes }))?,
                 "labels" => {
                     let into = &mut draft.plain.labels;
                     object.next_value_seed(Drive(Labels { notes, into }))?;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kattila::clock::Clock;
 use kattila::model::id::ReportId;
 use kattila::store::Reader as _;
+use kattila::store::row::ReportFilter;
 use kattila::store::sqlite::open_read_only;
 use rustix::process::Signal;
 use serde_json::json;
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::support::actors::Agent;
+use crate::support::dice::Dice;
 use crate::support::http::try_report;
 use crate::support::process::{Serve, run};
 
@@ -99,7 +101,7 @@ pub(super) fn compare(db: &Path, journals: &[Journal]) -> Vec<i64> {
     let mut stored = BTreeMap::new();
     let mut after = ReportId(0);
     loop {
-        let page = reader.audit(after, 500).unwrap();
+        let page = reader.reports(&ReportFilter::onwards(after, 500)).unwrap();
         let Some(last) = page.last() else { break };
         after = last.summary.id;
         for row in page {
@@ -163,24 +165,16 @@ async fn under_load(
     agents.join_all().await
 }
 
-/// Numbers that look random and are the same every time (xorshift, Marsaglia 2003).
-fn dice(state: &mut u64) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    usize::try_from(*state % 97).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_kill_loses_or_doubles_an_acknowledged_report() {
     let home = tempfile::tempdir().unwrap();
     let db = home.path().join("k.db");
-    let mut seed = 0x6b61_7474_696c_6121;
+    let mut dice = Dice::new(0x6b61_7474_696c_6121);
     let mut serve = Serve::start(home.path(), &db).await;
     let mut journals: Vec<_> = (0..AGENTS).map(|index| Journal::new(index, serve.addr())).collect();
     let mut doubtful = 0;
     for _ in 0..CYCLES {
-        let acks = 1 + dice(&mut seed);
+        let acks = 1 + usize::try_from(dice.below(97)).unwrap();
         journals = under_load(serve.addr(), journals, acks, || serve.signal(Signal::KILL)).await;
         let (status, _log) = serve.ended().await;
         assert_eq!(status.code(), None, "it was killed");

@@ -75,6 +75,15 @@ impl Serve {
         Self::announced(kattila(home, &["serve"], &settings(&db.display().to_string()))).await
     }
 
+    /// The same with some settings changed.
+    pub(crate) async fn start_with(home: &Path, db: &Path, changed: &[(&str, &str)]) -> Self {
+        let db = db.display().to_string();
+        let usual = settings(&db);
+        let kept = usual.iter().filter(|(name, _)| changed.iter().all(|(other, _)| other != name));
+        let all: Vec<_> = kept.chain(changed).copied().collect();
+        Self::announced(kattila(home, &["serve"], &all)).await
+    }
+
     /// The same, allowed to make files of so many bytes at most.
     pub(crate) async fn start_limited(home: &Path, db: &Path, file_bytes: u64) -> Self {
         let mut command = Command::new("prlimit");

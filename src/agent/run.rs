@@ -1,0 +1,380 @@
+//! The agent as a whole: looks, reports, waits, and looks again.
+//!
+//! [`Agent::step`] does what is due and says when the next thing will be; [`Agent::until`]
+//! does so until it is told to stop. Between them nothing is lost if the future is dropped:
+//! what is on its way is remembered before it leaves.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::keys::source::SourceConfig;
+use crate::model::id::{AgentId, Kid};
+use crate::model::time::UnixSeconds;
+
+use super::answer::{Answer, Refusal};
+use super::client::{Door, Way, WayError};
+use super::courier::{Courier, Fate, Pen};
+use super::enroll::{Enrolment, Outcome, Standing, plain_hostname};
+use super::files::{Home, HomeError};
+use super::identity::{Identity, IdentityError};
+use super::keyring::Keyring;
+use super::observe::Observer;
+use super::pulse::{Now, Pulse, spread};
+use super::report::{About, assemble};
+use super::seal::{Sender, Signer};
+use super::spool::{Bounds, Spool};
+use super::tick::Ticks;
+
+/// The spool's directory below the agent's.
+pub const SPOOL: &str = "spool";
+
+/// A change is reported after this long, with those that come along with it.
+const DEBOUNCE_MS: i64 = 1_000;
+
+/// Changes cause at most one report in this time.
+const CHANGES_APART_MS: i64 = 5_000;
+
+/// Why nothing is sent while the manager refuses or an admin has to approve.
+const WAITING: &str = "the manager has not enrolled this host yet; an admin may have to";
+
+/// Without a key or a disk it is tried again after this long.
+const HELD_MS: i64 = 60_000;
+
+/// What the agent is told from outside.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How the manager is reached.
+    pub way: Way,
+    /// Where the pre-shared key comes from.
+    pub keys: SourceConfig,
+    /// What this host says of itself.
+    pub about: About,
+    /// Where identity and spool are.
+    pub dir: PathBuf,
+    /// How much may be spooled.
+    pub spool: Bounds,
+}
+
+/// Why the agent cannot begin.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Its directory.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Its identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Files in its directory.
+    #[error("the agent's directory {0} cannot be used ({1}): let the agent's user own it")]
+    Files(PathBuf, #[source] io::Error),
+    /// The way to the manager.
+    #[error(transparent)]
+    Way(#[from] WayError),
+}
+
+/// One report's fate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// What became of it.
+    pub fate: Fate,
+    /// Which second it tells of.
+    pub collected_at: UnixSeconds,
+    /// The answer in words.
+    pub answer: String,
+}
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Agent<O> {
+    observer: O,
+    pulse: Pulse,
+    door: Door,
+    keys: Keyring,
+    enrolment: Enrolment,
+    courier: Courier,
+    about: About,
+    hostname: String,
+    /// When the next look is due, by the pulse.
+    look_due: i64,
+    looked_at: i64,
+    /// Whether the last answer was good; `None` before the first.
+    connected: Option<bool>,
+}
+
+impl<O: Observer> Agent<O> {
+    /// Takes the directory and goes on where the last run ended. Nothing is sent yet.
+    pub fn open(settings: Settings, observer: O, clock: Clock) -> Result<Self, OpenError> {
+        let Settings { way, keys, about, dir, spool } = settings;
+        let door = Door::new(&way)?;
+        let home = Arc::new(Home::open(&dir)?);
+        let identity = Identity::load_or_make(&home)?;
+        let files = |error| OpenError::Files(dir.clone(), error);
+        let enrolment =
+            Enrolment::load(Arc::clone(&home), identity, &way.manager).map_err(files)?;
+        let ticks = Ticks::load(Arc::clone(&home)).map_err(files)?;
+        let spool = Spool::open(&home.path(SPOOL), spool).map_err(files)?;
+        let waiting = spool.len();
+        if waiting > 0 {
+            tracing::info!(waiting, "Reports of the last run wait in the spool");
+        }
+        Ok(Self {
+            observer,
+            pulse: Pulse::new(clock),
+            door,
+            keys: Keyring::new(keys),
+            enrolment,
+            courier: Courier::new(spool, ticks).map_err(files)?,
+            about,
+            hostname: String::new(),
+            look_due: i64::MIN,
+            looked_at: i64::MIN,
+            connected: None,
+        })
+    }
+
+    /// This agent's id.
+    pub fn agent_id(&self) -> &AgentId {
+        &self.enrolment.identity().agent_id
+    }
+
+    /// The name of its own key, which an admin compares before approving it.
+    pub fn key_name(&self) -> Kid {
+        self.enrolment.identity().secret.kid()
+    }
+
+    /// How it stands with the manager.
+    pub fn standing(&self) -> Standing {
+        self.enrolment.standing()
+    }
+
+    /// What waits to be sent.
+    pub fn spool(&self) -> &Spool {
+        self.courier.spool()
+    }
+
+    /// Goes on with other settings, except for the directory. If they cannot be used, the old
+    /// ones stay.
+    pub fn reload(&mut self, settings: Settings) -> Result<(), WayError> {
+        self.door = Door::new(&settings.way)?;
+        self.enrolment.move_to(&settings.way.manager);
+        self.keys.reload(settings.keys);
+        self.courier.set_bounds(settings.spool);
+        self.about = settings.about;
+        self.courier.hurry();
+        self.look_due = i64::MIN;
+        Ok(())
+    }
+
+    /// Works until `stop` ends.
+    pub async fn until<S: Future>(&mut self, stop: S) -> S::Output {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let due = tokio::select! {
+                biased;
+                stopped = &mut stop => return stopped,
+                due = self.step() => due,
+            };
+            let wait = due.saturating_sub(self.pulse.now().pulse);
+            let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0));
+            tokio::select! {
+                biased;
+                stopped = &mut stop => return stopped,
+                () = tokio::time::sleep(wait) => {}
+                () = self.observer.changed() => self.hasten(),
+            }
+        }
+    }
+
+    /// Does what is due; when the next thing is, by the pulse.
+    pub async fn step(&mut self) -> i64 {
+        let now = self.pulse.now();
+        if self.look_due <= now.pulse {
+            self.look(now).await;
+        }
+        let now = self.pulse.now();
+        if self.courier.due().is_some_and(|due| due <= now.pulse) {
+            drop(self.send(now).await);
+        }
+        self.courier.due().map_or(self.look_due, |due| due.min(self.look_due))
+    }
+
+    /// Looks once and sends what it saw, after what the last run left in doubt: for `--once`.
+    ///
+    /// # Errors
+    /// What kept it from being delivered. It is in the spool then.
+    pub async fn once(&mut self) -> Result<String, String> {
+        let now = self.pulse.now();
+        self.look(now).await;
+        let mut why = String::from("nothing was sent");
+        // What was in doubt goes first, and a spent tick is raised.
+        for _ in 0..4 {
+            self.courier.hurry();
+            let Some(sent) = self.send(self.pulse.now()).await? else { break };
+            match sent.fate {
+                Fate::Delivered if sent.collected_at >= now.second() => return Ok(sent.answer),
+                Fate::Delivered => {}
+                Fate::Dropped | Fate::Kept => return Err(sent.answer),
+            }
+            why = sent.answer;
+        }
+        Err(why)
+    }
+
+    /// Something has changed: the next look is due soon, but not too soon after the last.
+    pub fn hasten(&mut self) {
+        let soon = self.pulse.now().pulse.saturating_add(DEBOUNCE_MS);
+        let apart = self.looked_at.saturating_add(CHANGES_APART_MS);
+        self.look_due = self.look_due.min(soon.max(apart));
+    }
+
+    /// Looks at the host and hands over what is seen.
+    async fn look(&mut self, now: Now) {
+        let seen = self.observer.observe(now.second()).await;
+        if let Some(name) = seen.get("hostname").and_then(Value::as_str) {
+            self.hostname = plain_hostname(name);
+        }
+        let told = self.courier.losses();
+        let data = assemble(seen, &self.about, now.second(), told);
+        self.courier.take(data, now, told);
+        self.looked_at = now.pulse;
+        self.plan();
+    }
+
+    /// When the next look is due after the last.
+    fn plan(&mut self) {
+        let interval = i64::from(self.courier.interval()) * 1000;
+        self.look_due = self.looked_at.saturating_add(spread(interval, 10));
+    }
+
+    /// One attempt; `None` if there was nothing to send.
+    ///
+    /// # Errors
+    /// Why nothing could be sent; it is logged already.
+    async fn send(&mut self, now: Now) -> Result<Option<Sent>, String> {
+        let signer = match self.signer(now).await {
+            Ok(signer) => signer,
+            Err(why) => {
+                self.courier.shelve();
+                return Err(why);
+            }
+        };
+        let sender = self.sender();
+        let pen = Pen { signer: &signer, sender: &sender };
+        let (envelope, collected_at) = match self.courier.envelope(&pen, now) {
+            Ok(Some(ready)) => ready,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "Nothing is sent");
+                self.courier.hold(now, HELD_MS);
+                return Err(error.to_string());
+            }
+        };
+        let answer = self.door.post("status/updates", envelope).await;
+        let interval = self.courier.interval();
+        let fate = self.courier.answered(&answer, self.pulse.now());
+        if self.courier.interval() != interval {
+            self.plan();
+        }
+        self.heed(&answer, &signer);
+        self.tell(&answer, fate);
+        Ok(Some(Sent { fate, collected_at, answer: answer.in_words() }))
+    }
+
+    fn sender(&self) -> Sender {
+        Sender { agent_id: self.agent_id().clone(), fleet_id: self.about.fleet_id.clone() }
+    }
+
+    /// What signs the next report: the own key once it is enrolled, which is asked for when it
+    /// is time, else the pre-shared one.
+    async fn signer(&mut self, now: Now) -> Result<Signer, String> {
+        if let Some(own) = self.enrolment.own() {
+            return Ok(own);
+        }
+        if let Some(millis) = self.enrolment.patience(now) {
+            self.courier.hold(now, millis);
+            return Err(WAITING.to_owned());
+        }
+        let psk = match self.keys.current(now).await {
+            Ok(psk) => psk,
+            Err(why) => {
+                tracing::error!(why, "There is no key to sign with; reports are kept");
+                let wait = self.keys.due().saturating_sub(now.pulse);
+                self.courier.hold(now, wait.clamp(1_000, HELD_MS));
+                return Err(why);
+            }
+        };
+        if !self.enrolment.is_due(now) {
+            return Ok(psk);
+        }
+        let sender = self.sender();
+        let asked = self.enrolment.ask(&self.door, (&psk, &sender), &self.hostname, now).await;
+        let now = self.pulse.now();
+        match asked {
+            Outcome::Settled(_) => Ok(self.enrolment.own().unwrap_or(psk)),
+            Outcome::Wait(millis) => {
+                self.courier.hold(now, millis);
+                Err(WAITING.to_owned())
+            }
+            Outcome::BadKey => {
+                tracing::warn!(kid = %psk.kid(), "The manager does not know our pre-shared key");
+                self.keys.expire();
+                self.courier.hold(now, spread(HELD_MS + 10_000, 10));
+                Err("the manager does not know the pre-shared key; is it the same?".to_owned())
+            }
+            Outcome::Failed(answer) => {
+                self.courier.failed(&answer, now);
+                self.tell(&answer, Fate::Kept);
+                Err(answer.in_words())
+            }
+        }
+    }
+
+    /// What an answer says about keys.
+    fn heed(&mut self, answer: &Answer, signer: &Signer) {
+        let Answer::Refused(Refusal { status, code, .. }) = answer else { return };
+        match (status, code.as_str(), signer) {
+            (401, _, Signer::Psk { .. }) => self.keys.expire(),
+            // The manager has forgotten this host, or an admin has unpinned its key.
+            (401, _, Signer::Own(_)) => self.enrolment.doubt(),
+            // The manager knows this host's own key, this host had forgotten.
+            (403, "identity_required", Signer::Psk { .. }) => {
+                self.enrolment.doubt();
+                self.courier.hurry();
+            }
+            _ => {}
+        }
+    }
+
+    /// Logs what changed: that the manager is lost, or found again, and every refusal.
+    fn tell(&mut self, answer: &Answer, fate: Fate) {
+        let words = answer.in_words();
+        match fate {
+            Fate::Delivered => {
+                tracing::debug!(answer = words, "Report delivered");
+                if self.connected != Some(true) {
+                    let waiting = self.courier.spool().len();
+                    tracing::info!(waiting, "The manager takes reports");
+                }
+            }
+            Fate::Dropped => tracing::error!(answer = words, "A report was refused and dropped"),
+            Fate::Kept => {
+                tracing::debug!(answer = words, "Report not delivered");
+                if self.connected != Some(false) {
+                    tracing::warn!(answer = words, "The manager takes no reports; they are kept");
+                }
+            }
+        }
+        self.connected = Some(fate != Fate::Kept);
+    }
+
+    /// Ends: everything that is not delivered is on disk when this returns.
+    pub fn close(mut self) -> io::Result<()> {
+        self.courier.close()
+    }
+}

@@ -1,0 +1,424 @@
+//! The agent's settings, checked like the manager's: every mistake at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::keys::source::SourceConfig;
+use crate::model::id::FleetId;
+
+use super::Log;
+use super::mistake::ConfigError;
+use super::read::Reading;
+use super::source::Values;
+
+/// A spool smaller than this would not hold one large report (`data` may have 256 KiB).
+const MIN_SPOOL_BYTES: u64 = 1024 * 1024;
+
+/// A spool larger than this is a slip of the hand: 64 GiB.
+const MAX_SPOOL_BYTES: u64 = 64 << 30;
+
+/// Longest name or value of a label, in bytes.
+const MAX_LABEL_BYTES: usize = 256;
+
+/// Everything the agent is told from outside.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// The manager's address without a slash at its end, such as `https://kattila.example.org`.
+    pub manager: String,
+    /// Where the bootstrap key comes from.
+    pub keys: SourceConfig,
+    /// What this host says of itself.
+    pub preview: Preview,
+    /// Where identity and spool are.
+    pub dir: PathBuf,
+    /// Authorities for the manager's certificate; `None` for the system's.
+    pub ca: Option<PathBuf>,
+    /// Certificate and key to show to the manager.
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// The way out.
+    pub proxy: ProxyConfig,
+    /// Most bytes in the spool.
+    pub spool_bytes: u64,
+    /// Most seconds a spooled report may be old.
+    pub spool_age: i64,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Where systemd wants to be told that the agent is ready.
+    pub notify_socket: Option<String>,
+}
+
+/// What this host says of itself in every report: all that `--print` needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// The fleet.
+    pub fleet_id: FleetId,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The way to the manager.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ProxyConfig {
+    /// Directly.
+    Direct,
+    /// Through a proxy, whose address may hold a password.
+    Through {
+        /// The proxy.
+        url: Zeroizing<String>,
+        /// Hosts that are reached directly, as `NO_PROXY` lists them.
+        except: Option<String>,
+    },
+}
+
+impl fmt::Debug for ProxyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("Direct"),
+            Self::Through { .. } => f.write_str("Through(..)"),
+        }
+    }
+}
+
+impl AgentConfig {
+    /// Checks all values. A wrong value never hides another one.
+    pub fn load(values: &Values) -> Result<Self, ConfigError> {
+        if values.is_empty() {
+            return Err(ConfigError::AgentNothingSet);
+        }
+        let mut from = Reading::new(values);
+        match from.agent() {
+            Some(config) if from.mistakes.is_empty() => Ok(config),
+            _ => Err(ConfigError::Mistakes(from.mistakes)),
+        }
+    }
+}
+
+impl Preview {
+    /// Checks what `--print` needs, which is neither manager nor key.
+    pub fn load(values: &Values) -> Result<Self, ConfigError> {
+        let mut from = Reading::new(values);
+        match from.preview() {
+            Some(preview) if from.mistakes.is_empty() => Ok(preview),
+            _ => Err(ConfigError::Mistakes(from.mistakes)),
+        }
+    }
+}
+
+impl Reading<'_> {
+    fn agent(&mut self) -> Option<AgentConfig> {
+        // Every part is read before the first `?`, so that no mistake hides another.
+        let manager = self.manager();
+        let keys = self.key_source("so no report could be signed");
+        let preview = self.preview();
+        let dir = self.state_directory();
+        let ca = self.file("KATTILA_CA");
+        let client = self.client_certificate();
+        let proxy = self.proxy(manager.as_deref().unwrap_or_default());
+        let spool_bytes = self.required("KATTILA_SPOOL_BYTES", spool_bytes);
+        let spool_age = self.required("KATTILA_SPOOL_AGE", |text| {
+            super::parse::number(text, 60, 366 * 86_400).map(i64::from)
+        });
+        let log = self.log();
+        Some(AgentConfig {
+            manager: manager?,
+            keys: keys?,
+            preview: preview?,
+            dir: dir?,
+            ca,
+            client,
+            proxy: proxy?,
+            spool_bytes: spool_bytes?,
+            spool_age: spool_age?,
+            log: log?,
+            notify_socket: self.values.foreign("NOTIFY_SOCKET").map(str::to_owned),
+        })
+    }
+
+    fn preview(&mut self) -> Option<Preview> {
+        let fleet_id = self.required("KATTILA_FLEET_ID", |text| {
+            text.parse().map_err(|wrong| format!("\"{text}\": {wrong}"))
+        });
+        let labels = self.optional("KATTILA_LABELS", labels);
+        Some(Preview { fleet_id: fleet_id?, labels: labels.unwrap_or_default() })
+    }
+
+    fn manager(&mut self) -> Option<String> {
+        if self.values.get("KATTILA_MANAGER").is_none() {
+            self.wrong(
+                "KATTILA_MANAGER",
+                "is not set, so there is nobody to report to; write the manager's address, such \
+                 as https://kattila.example.org",
+            );
+        }
+        self.optional("KATTILA_MANAGER", |text| url(text, "https://kattila.example.org"))
+    }
+
+    /// systemd's state directory goes before the default, and the setting before both.
+    fn state_directory(&mut self) -> Option<PathBuf> {
+        let told = self.values.foreign("STATE_DIRECTORY");
+        let told = told.and_then(|list| list.split(':').next()).map(PathBuf::from);
+        match (self.values.get("KATTILA_AGENT_DIR"), told) {
+            (None, Some(dir)) => Some(dir),
+            _ => self.required("KATTILA_AGENT_DIR", |text| Ok(PathBuf::from(text))),
+        }
+    }
+
+    fn client_certificate(&mut self) -> Option<(PathBuf, PathBuf)> {
+        let pair = ["KATTILA_CLIENT_CERT", "KATTILA_CLIENT_KEY"];
+        let [cert, key] = pair.map(|name| self.file(name));
+        let set = pair.map(|name| self.values.get(name).is_some());
+        if let [true, false] | [false, true] = set {
+            let [cert, key] = pair;
+            let missing = if set == [true, false] { key } else { cert };
+            self.wrong(missing, "is missing; a certificate and its key go together");
+        }
+        cert.zip(key)
+    }
+
+    fn proxy(&mut self, manager: &str) -> Option<ProxyConfig> {
+        let example = "http://proxy.example.org:3128";
+        let through = |url, except| ProxyConfig::Through { url: Zeroizing::new(url), except };
+        match self.values.get("KATTILA_PROXY").map(str::trim) {
+            Some("off") => return Some(ProxyConfig::Direct),
+            Some(_) => {
+                return self
+                    .optional("KATTILA_PROXY", |text| proxy_url(text, example))
+                    .map(|url| through(url, None));
+            }
+            None => {}
+        }
+        let secure = manager.starts_with("https://");
+        let names: &[&str] = if secure { &["HTTPS_PROXY", "https_proxy"] } else { &["http_proxy"] };
+        let named = names.iter().chain(&["ALL_PROXY", "all_proxy"]);
+        let values = self.values;
+        let found = named.copied().find_map(|name| Some((name, values.foreign(name)?)));
+        let Some((name, text)) = found else { return Some(ProxyConfig::Direct) };
+        let except = values.foreign("NO_PROXY").or(values.foreign("no_proxy"));
+        let url = self.note(name, proxy_url(text, example))?;
+        Some(through(url, except.map(str::to_owned)))
+    }
+}
+
+fn spool_bytes(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(bytes) if (MIN_SPOOL_BYTES..=MAX_SPOOL_BYTES).contains(&bytes) => Ok(bytes),
+        _ => Err(format!(
+            "\"{text}\" is not a whole number of bytes from {MIN_SPOOL_BYTES} to {MAX_SPOOL_BYTES}"
+        )),
+    }
+}
+
+fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let mut labels = BTreeMap::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Err(format!("\"{pair}\" is not NAME=VALUE, such as site=vienna"));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        if name.is_empty() || name.len().max(value.len()) > MAX_LABEL_BYTES {
+            return Err(format!(
+                "\"{pair}\" needs a name, and {MAX_LABEL_BYTES} bytes at most for each side"
+            ));
+        }
+        if labels.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(format!("has the label {name} twice"));
+        }
+    }
+    Ok(labels)
+}
+
+/// An `http` or `https` address without user, query and fragment; the slash at its end is cut.
+fn url(text: &str, example: &str) -> Result<String, String> {
+    let wrong = |why: &str| Err(format!("\"{text}\" {why}; write it like {example}"));
+    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        return wrong("does not begin with https:// or http://");
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path_ok = path.bytes().all(|b| b.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&b));
+    if authority.contains('@') || !path_ok {
+        return wrong("holds a user, a query or characters that no address has");
+    }
+    if !is_authority(authority) {
+        return wrong("names no host, or a port that is none");
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
+fn is_authority(text: &str) -> bool {
+    let (host_ok, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((ip, after)) => (ip.parse::<std::net::Ipv6Addr>().is_ok(), after.strip_prefix(':')),
+        None => {
+            let (host, port) =
+                text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+            (!host.is_empty() && host.bytes().all(plain), port)
+        }
+    };
+    let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
+    host_ok && port_ok
+}
+
+/// The address of a proxy; it may hold a user and a password, so refusals do not repeat it.
+fn proxy_url(text: &str, example: &str) -> Result<String, String> {
+    let bare = match text.split_once("://") {
+        Some((scheme, rest)) => {
+            let rest = rest.rsplit_once('@').map_or(rest, |(_user, host)| host);
+            format!("{scheme}://{rest}")
+        }
+        None => return proxy_url(&format!("http://{text}"), example),
+    };
+    match url(&bare, example) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("is not the address of an HTTP proxy; write it like {example}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::mistake::Mistake;
+
+    const KEY: &str = "kattila-test-psk-000000000000000";
+    const TWO: [(&str, &str); 2] =
+        [("KATTILA_MANAGER", "https://m.example.org/"), ("KATTILA_PSK", KEY)];
+
+    fn load(more: &[(&str, &str)]) -> Result<AgentConfig, ConfigError> {
+        let pairs = TWO.iter().chain(more).copied();
+        AgentConfig::load(&Values::from_pairs(pairs))
+    }
+
+    fn mistakes(values: &Values) -> Vec<Mistake> {
+        match AgentConfig::load(values) {
+            Err(ConfigError::Mistakes(all)) => all,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn two_settings_are_enough() {
+        let config = load(&[]).unwrap();
+        assert_eq!(config.manager, "https://m.example.org");
+        assert_eq!(config.dir, PathBuf::from("/var/lib/kattila-agent"));
+        assert_eq!(config.preview.fleet_id, FleetId::unnamed());
+        assert_eq!(config.spool_bytes, 64 * 1024 * 1024);
+        assert_eq!(config.proxy, ProxyConfig::Direct);
+        assert!(config.ca.is_none() && config.client.is_none());
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let all = mistakes(&Values::from_pairs([
+            ("KATTILA_MANAGER", "m.example.org"),
+            ("KATTILA_FLEET_ID", "Fleet"),
+            ("KATTILA_LABELS", "site"),
+            ("KATTILA_CA", "/nowhere/ca.pem"),
+            ("KATTILA_CLIENT_KEY", "/dev/null"),
+            ("KATTILA_PROXY", "ftp://p"),
+            ("KATTILA_SPOOL_BYTES", "1"),
+            ("KATTILA_SPOOL_AGE", "1"),
+            ("KATTILA_MANAGR", "x"),
+        ]));
+        for name in [
+            "KATTILA_MANAGER",
+            "KATTILA_FLEET_ID",
+            "KATTILA_LABELS",
+            "KATTILA_CA",
+            "KATTILA_CLIENT_CERT",
+            "KATTILA_PROXY",
+            "KATTILA_SPOOL_BYTES",
+            "KATTILA_SPOOL_AGE",
+            "KATTILA_MANAGR",
+            "KATTILA_DNS_NAME",
+        ] {
+            assert!(all.iter().any(|mistake| mistake.name == name), "{name} in {all:#?}");
+        }
+        let slip = all.iter().find(|mistake| mistake.name == "KATTILA_MANAGR").unwrap();
+        assert!(slip.problem.contains("KATTILA_MANAGER"));
+    }
+
+    #[test]
+    fn nothing_at_all_tells_how_to_get_going() {
+        let error = AgentConfig::load(&Values::default()).unwrap_err();
+        assert!(error.to_string().contains("KATTILA_MANAGER="), "{error}");
+    }
+
+    #[test]
+    fn one_env_file_may_serve_manager_and_agent() {
+        assert!(load(&[("KATTILA_DB", "x.db"), ("KATTILA_LISTEN", "[::]:5086")]).is_ok());
+    }
+
+    #[test]
+    fn addresses() {
+        let ok = |text| url(text, "x").is_ok();
+        for good in ["http://h", "https://h:8443/k", "http://[::1]:5086", "http://10.0.0.1:1"] {
+            assert!(ok(good), "{good}");
+        }
+        for bad in [
+            "",
+            "h",
+            "ftp://h",
+            "http://",
+            "http://h:0",
+            "http://h:x",
+            "http://h:",
+            "http://u@h",
+            "http://h/?q",
+            "http://h/#f",
+            "http://h i",
+            "http://[::1",
+            "http://[x]",
+        ] {
+            assert!(!ok(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn labels_are_pairs() {
+        let read = labels("site=vienna, role = gateway,").unwrap();
+        assert_eq!(read["site"], "vienna");
+        assert_eq!(read["role"], "gateway");
+        for bad in ["site", "=x", "a=1,a=2"] {
+            assert!(labels(bad).is_err(), "{bad}");
+        }
+        assert_eq!(labels("expr=a=b").unwrap()["expr"], "a=b");
+    }
+
+    #[test]
+    fn the_proxy_of_the_environment_is_found_and_never_shown() {
+        let mut values = Values::from_pairs(TWO);
+        values.set_foreign("HTTPS_PROXY", "http://u:hunter2@p.example:3128");
+        values.set_foreign("NO_PROXY", "10.0.0.0/8");
+        let config = AgentConfig::load(&values).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let ProxyConfig::Through { except, .. } = &config.proxy else { panic!("direct") };
+        assert_eq!(except.as_deref(), Some("10.0.0.0/8"));
+        values.add([("KATTILA_PROXY".to_owned(), "off".to_owned())]);
+        assert_eq!(AgentConfig::load(&values).unwrap().proxy, ProxyConfig::Direct);
+
+        let mut values = Values::from_pairs(TWO);
+        values.set_foreign("HTTPS_PROXY", "socks5://u:hunter2@p");
+        let all = mistakes(&values);
+        assert!(all[0].name == "HTTPS_PROXY" && !all[0].problem.contains("hunter2"));
+    }
+
+    #[test]
+    fn the_state_directory_of_systemd_goes_before_the_default() {
+        let mut values = Values::from_pairs(TWO);
+        values.set_foreign("STATE_DIRECTORY", "/var/lib/private/k:/other");
+        let dir = AgentConfig::load(&values).unwrap().dir;
+        assert_eq!(dir, PathBuf::from("/var/lib/private/k"));
+        values.add([("KATTILA_AGENT_DIR".to_owned(), "/srv/k".to_owned())]);
+        assert_eq!(AgentConfig::load(&values).unwrap().dir, PathBuf::from("/srv/k"));
+    }
+
+    #[test]
+    fn a_preview_needs_neither_manager_nor_key() {
+        let values = Values::from_pairs([("KATTILA_LABELS", "site=a")]);
+        assert_eq!(Preview::load(&values).unwrap().labels["site"], "a");
+        assert!(Preview::load(&Values::from_pairs([("KATTILA_FLEET_ID", "A")])).is_err());
+    }
+}
