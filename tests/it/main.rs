@@ -26,6 +26,7 @@ mod overload;
 mod prove;
 mod recorded;
 mod reject;
+mod relay;
 mod replay;
 mod reset;
 mod revoke;
