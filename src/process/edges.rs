@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
-use crate::alarms::rules::agent::Sight;
+use crate::alarms::rules::agent::{Patience, Sight};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
@@ -362,6 +362,11 @@ fn evidence<'a>(
         ..EndEvidence::default()
     };
     let listing = edge.listed(side).and_then(|entry| agent.peers.get_key_value(entry));
+    // A host whose WireGuard hangs reports on without its peers: what it said is long past.
+    if listing.is_some_and(|(_, peer)| is_outdated(fleet, draft, peer)) {
+        evidence.peers_untold = true;
+        return evidence;
+    }
     if let Some(((_, key), peer)) = listing {
         fill(fleet, draft, &mut evidence, peer, other);
         let own = other
@@ -370,6 +375,14 @@ fn evidence<'a>(
         evidence.lists_old_key = own.is_some_and(|own| own != *key);
     }
     evidence
+}
+
+/// Whether the agent has reported on without its peers for as long as makes an agent stale.
+/// What was said before this start has no time of ours.
+fn is_outdated(fleet: &Fleet, draft: &Draft, peer: &PeerMem) -> bool {
+    let patience =
+        Patience { interval_s: fleet.report_interval, started_at: UnixSeconds::default() };
+    peer.reports > 0 && draft.now.since(peer.received_at) > patience.stale_after_s()
 }
 
 /// Counters older than this many report intervals (in halves) are not laid beside the other

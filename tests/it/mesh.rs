@@ -9,4 +9,5 @@
 
 mod events;
 mod network;
+mod silence;
 mod watch;

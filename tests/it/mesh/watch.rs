@@ -18,6 +18,10 @@ const PACE: Duration = Duration::from_millis(250);
 /// Looks for what a few reports must bring: two minutes' worth, on a machine with much to do.
 pub(super) const SOON: usize = 480;
 
+/// Looks for what WireGuard's own timers bring: eight minutes' worth, for 210 s (T1) and 90 s
+/// more (T2) after the last handshake.
+pub(super) const TIMERS: usize = 1_920;
+
 /// The manager as an operator on the hub sees it.
 pub(super) struct Watch<'m> {
     pub(super) mesh: &'m Mesh,
@@ -105,6 +109,13 @@ impl<'m> Watch<'m> {
         self.until(&what, "/status/alarms", looks, find).await
     }
 
+    /// Waits, as long as WireGuard's timers take, for an alarm that says what is asked.
+    pub(super) async fn alarm_that(&self, kind: &str, about: &str, says: impl Fn(&Value) -> bool) {
+        let what = format!("{kind} about {about} that says it");
+        let find = |alarms: &Value| find_alarm(alarms, kind, about).filter(|a| says(a)).map(|_| ());
+        self.until(&what, "/status/alarms", TIMERS, find).await;
+    }
+
     /// Waits until there is none.
     pub(super) async fn no_alarm(&self, kind: &str, about: &str) {
         let what = format!("no {kind} about {about}");
@@ -154,7 +165,7 @@ impl<'m> Watch<'m> {
     }
 }
 
-fn find_alarm<'v>(alarms: &'v Value, kind: &str, about: &str) -> Option<&'v Value> {
+pub(super) fn find_alarm<'v>(alarms: &'v Value, kind: &str, about: &str) -> Option<&'v Value> {
     let matches = |alarm: &&Value| {
         alarm["kind"] == kind && alarm["subject"].as_str().is_some_and(|text| text.contains(about))
     };
@@ -188,6 +199,11 @@ fn links(map: &Value) -> BTreeMap<[String; 2], Value> {
 pub(super) fn is_up(link: &Value) -> bool {
     let end = |end: &Value| end["state"] == "up" && end["agent_id"].is_string();
     link["state"] == "up" && list(&link["ends"]).iter().all(end)
+}
+
+/// Whether a reason begins so.
+pub(super) fn begins(link: &Value, words: &str) -> bool {
+    link["reason"].as_str().is_some_and(|reason| reason.starts_with(words))
 }
 
 /// What the end of a link at an agent says.

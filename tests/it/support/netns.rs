@@ -12,6 +12,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// What the holder does: its number as this machine sees it, a `/proc` of its own processes, an
@@ -122,6 +123,11 @@ impl Node {
     /// Starts a WireGuard daemon for a new interface; it listens when this returns.
     pub(crate) fn wireguard(&self, interface: &str) {
         self.run(&["env", "LOG_LEVEL=silent", "wireguard-go", interface]);
+    }
+
+    /// Takes the host away with everything that runs in it, as if its power had failed.
+    pub(crate) fn die(&self) {
+        kill_process(Pid::from_child(&self.holder), Signal::KILL).unwrap();
     }
 
     /// A path of the host as this machine sees it.
