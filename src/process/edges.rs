@@ -1,22 +1,20 @@
 //! Edges: which two ends belong together, and what both ends' evidence says.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
-use crate::alarms::rules::agent::{Patience, Sight};
+use super::witness::{evidence, rests_on_traffic, traffic_untold};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
-use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EndState, EventKind};
-use crate::model::time::UnixSeconds;
+use crate::model::state::{AlarmKind, EdgeState, EndState, EventKind};
 use crate::sign::digest;
 use crate::store::change::{EdgeEnd, EdgeRecord};
 use crate::topology::edge_match::{EndpointName, OtherEnd};
-use crate::topology::verdict::{EndEvidence, Verdict, verdict};
+use crate::topology::verdict::{Verdict, verdict};
 
 /// Where one end of an edge is.
 struct Place {
@@ -311,139 +309,6 @@ fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict) {
             agent.awake.insert(id.clone());
         }
     }
-}
-
-/// Reports of this run that must have listed a peer before its growth over two intervals is known.
-const GROWTH_REPORTS: u32 = 3;
-
-/// Whether an end that reports has not told enough yet to know what it sent and received.
-fn traffic_untold(fleet: &Fleet, edge: &EdgeMem) -> bool {
-    edge.record.ends.iter().zip(&edge.listed).any(|(end, entry)| {
-        let agent = end.agent.and_then(|no| fleet.agents.get(&no));
-        let agent = agent.filter(|agent| agent.record.status == AgentStatus::Online);
-        let peer = agent.zip(entry.as_ref()).and_then(|(agent, entry)| agent.peers.get(entry));
-        peer.is_some_and(|peer| peer.reports < GROWTH_REPORTS)
-    })
-}
-
-/// Whether the second state may be seen instead of the first only because the traffic is not
-/// known: the manager was just started, which is not news of the link.
-fn rests_on_traffic(before: EdgeState, now: EdgeState) -> bool {
-    matches!(
-        (before, now),
-        (EdgeState::Up | EdgeState::Down, EdgeState::Idle) | (EdgeState::OneWay, EdgeState::Up)
-    )
-}
-
-/// The name of an end that no agent reports from.
-pub(super) const NOBODY: &str = "a peer without an agent";
-
-/// What one end of an edge knows.
-fn evidence<'a>(
-    fleet: &'a Fleet,
-    draft: &Draft,
-    edge: &'a EdgeMem,
-    side: usize,
-) -> EndEvidence<'a> {
-    let [first, second] = &edge.record.ends;
-    let (end, other) = if side == 0 { (first, second) } else { (second, first) };
-    let Some(agent) = end.agent.and_then(|no| fleet.agents.get(&no)) else {
-        return EndEvidence { name: NOBODY, ..EndEvidence::default() };
-    };
-    let record = &agent.record;
-    let interface = end.interface.as_deref().unwrap_or_default();
-    let mut evidence = EndEvidence {
-        name: record.hostname.as_deref().unwrap_or(record.id.as_str()),
-        has_agent: true,
-        agent_status: Some(record.status),
-        fresh: record.status == AgentStatus::Online,
-        peers_untold: !agent.tells_peers,
-        interface_up: agent.works.get(interface).copied(),
-        ..EndEvidence::default()
-    };
-    let listing = edge.listed(side).and_then(|entry| agent.peers.get_key_value(entry));
-    // A host whose WireGuard hangs reports on without its peers: what it said is long past.
-    if listing.is_some_and(|(_, peer)| is_outdated(fleet, draft, peer)) {
-        evidence.peers_untold = true;
-        return evidence;
-    }
-    if let Some(((_, key), peer)) = listing {
-        fill(fleet, draft, &mut evidence, peer, other);
-        let own = other
-            .agent
-            .and_then(|no| fleet.key_of(no, other.interface.as_deref().unwrap_or_default()));
-        evidence.lists_old_key = own.is_some_and(|own| own != *key);
-    }
-    evidence
-}
-
-/// Whether the agent has reported on without its peers for as long as makes an agent stale.
-/// What was said before this start has no time of ours.
-fn is_outdated(fleet: &Fleet, draft: &Draft, peer: &PeerMem) -> bool {
-    let patience =
-        Patience { interval_s: fleet.report_interval, started_at: UnixSeconds::default() };
-    peer.reports > 0 && draft.now.since(peer.received_at) > patience.stale_after_s()
-}
-
-/// Counters older than this many report intervals (in halves) are not laid beside the other
-/// end's: the two would speak of different times.
-const FRESH_COUNTERS_HALVES: i64 = 3;
-
-fn fill(fleet: &Fleet, draft: &Draft, to: &mut EndEvidence<'_>, peer: &PeerMem, other: &EdgeEnd) {
-    let live = &peer.live;
-    to.listed = true;
-    to.latest_handshake = UnixSeconds(live.latest_handshake.load(Ordering::Relaxed));
-    to.measured_at = UnixSeconds(live.measured_at.load(Ordering::Relaxed));
-    to.rx_bytes = live.rx_bytes.load(Ordering::Relaxed);
-    to.tx_bytes = live.tx_bytes.load(Ordering::Relaxed);
-    to.persistent_keepalive = peer.peer.persistent_keepalive;
-    let age_halves = draft.now.since(peer.received_at).saturating_mul(2);
-    if age_halves <= FRESH_COUNTERS_HALVES * fleet.report_interval {
-        (to.d_rx, to.d_tx) = (peer.d_rx, peer.d_tx);
-    }
-    let addresses = other.agent.and_then(|no| fleet.agents.get(&no)).and_then(|agent| {
-        other.interface.as_ref().and_then(|interface| agent.claims.get(interface))
-    });
-    let addresses = addresses.map(|claimed| &claimed.addresses);
-    to.allowed_ips_ok = addresses.filter(|list| !list.is_empty()).map(|list| {
-        list.iter().any(|own| peer.peer.allowed_ips.iter().any(|net| net.contains(&own.addr())))
-    });
-}
-
-/// What the peers of an agent say of their links with it, if they report themselves.
-pub(super) fn sights<'f>(
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
-    edges: &HashMap<EdgeId, EdgeMem>,
-    of: &AgentMem,
-) -> Vec<Sight<'f>> {
-    let edges = of.edges.iter().filter_map(|id| edges.get(id));
-    edges.filter_map(|edge| sight(agents, of.record.no, edge)).collect()
-}
-
-fn sight<'f>(
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
-    no: AgentNo,
-    edge: &EdgeMem,
-) -> Option<Sight<'f>> {
-    let listing = |side: usize| {
-        let agent = agents.get(&edge.record.ends.get(side)?.agent?)?;
-        Some((agent, agent.peers.get(edge.listed(side)?)?))
-    };
-    let own = edge.record.ends.iter().position(|end| end.agent == Some(no))?;
-    let keepalive = |side| listing(side).map_or(0, |(_, peer)| peer.peer.persistent_keepalive);
-    let (agent, peer) = listing(1 - own)?;
-    // What was said before this start has no time of ours; who is silent itself says nothing.
-    if agent.record.status != AgentStatus::Online || peer.reports == 0 {
-        return None;
-    }
-    let handshake = peer.live.latest_handshake.load(Ordering::Relaxed);
-    let age = peer.live.measured_at.load(Ordering::Relaxed).saturating_sub(handshake).max(0);
-    Some(Sight {
-        peer: super::raise::name_of(&agent.record),
-        handshake_at: (handshake != 0).then(|| peer.received_at.minus(age)),
-        keepalive: keepalive(0).max(keepalive(1)),
-        down: edge.record.state == EdgeState::Down,
-    })
 }
 
 fn about(record: &EdgeRecord) -> About {

@@ -15,11 +15,12 @@ use tracing::warn;
 
 use super::diff;
 use super::draft::Draft;
-use super::edges::{NOBODY, edge_of};
+use super::edges::edge_of;
 use super::engine::Engine;
 use super::fleet::Fleet;
 use super::history::{self, Whose};
 use super::report::{self, Arrival};
+use super::witness::NOBODY;
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::report::{Peer, ReportData};
 use crate::model::state::{AgentStatus, EdgeState, EventKind};

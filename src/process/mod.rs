@@ -32,3 +32,4 @@ pub mod summary;
 mod suspect;
 mod sweep;
 mod tick;
+mod witness;

@@ -12,6 +12,7 @@ use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
 use super::raise::{self, Skew};
+use super::witness;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules;
 use crate::alarms::rules::agent::{Patience, Silence};
@@ -166,7 +167,7 @@ fn say(
     let Fleet { agents, edges, book, weak, .. } = fleet;
     let Some(agent) = agents.get(&no) else { return };
     let stopped = status == AgentStatus::Offline;
-    let sights = if stopped { edges::sights(agents, edges, agent) } else { Vec::new() };
+    let sights = if stopped { witness::sights(agents, edges, agent) } else { Vec::new() };
     let peers = rules::agent::peers_see(&sights, last_seen, &sentry.patience, draft.now);
     let id = agent.record.id.as_str();
     let told = book.find(AlarmKind::AgentStale, id).is_some()
