@@ -275,7 +275,7 @@ impl<O: Observer> Agent<O> {
                 return Err(error.to_string());
             }
         };
-        let answer = self.door.post("status/updates", envelope).await;
+        let answer = self.door.post("status/updates", envelope.into()).await;
         let interval = self.courier.interval();
         let fate = self.courier.answered(&answer, self.pulse.now());
         if self.courier.interval() != interval {

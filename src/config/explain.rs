@@ -3,7 +3,7 @@
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
 use crate::verify::bodies::Suspicion;
-use crate::verify::rate::Rate;
+use crate::model::rate::Rate;
 
 use super::{Access, Config, Durability, Enroll};
 

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
 use crate::verify::bodies::Suspicion;
-use crate::verify::rate::Rate;
+use crate::model::rate::Rate;
 
 use mistake::ConfigError;
 use source::Values;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::time::UnixSeconds;
-use crate::verify::rate::{Bucket, Rate};
+use crate::model::rate::{Bucket, Rate};
 use crate::wire::codes::ErrorCode;
 
 use super::error::ApiError;

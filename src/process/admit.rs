@@ -23,7 +23,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::row::ReplayRow;
 use crate::verify::enrol::Enrolment;
-use crate::verify::rate::Bucket;
+use crate::model::rate::Bucket;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
 use crate::verify::{Announcement, Verified};

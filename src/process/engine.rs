@@ -24,7 +24,7 @@ use crate::store::change::{Change, DynamicState, LayoutRecord};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
-use crate::verify::rate::Rate;
+use crate::model::rate::Rate;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
 

@@ -24,7 +24,7 @@ use crate::topology::edge_match::Owners;
 use crate::topology::graph::{self, WeakPoints};
 use crate::topology::verdict::LATE_FLOOR_S;
 use crate::verify::bodies::Bodies;
-use crate::verify::rate::Bucket;
+use crate::model::rate::Bucket;
 
 /// One agent.
 #[derive(Debug)]

@@ -8,7 +8,6 @@
 pub mod bodies;
 pub mod enrol;
 pub mod proof;
-pub mod rate;
 pub mod rejection;
 pub mod replay;
 mod signature;
