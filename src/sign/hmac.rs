@@ -9,7 +9,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::model::hex;
-use crate::wire::signing::{REGISTER_KEY, REPORT_KEY};
+use crate::wire::signing::{REGISTER_KEY, RELAY_KEY, REPORT_KEY};
 
 /// A key made from a shared key for one purpose; wiped when dropped.
 pub type DerivedKey = Zeroizing<[u8; 32]>;
@@ -44,6 +44,11 @@ pub fn report_key(psk: &[u8]) -> DerivedKey {
 /// The key that vouches for second-generation enrolments.
 pub fn register_key(psk: &[u8]) -> DerivedKey {
     Zeroizing::new(mac(psk, REGISTER_KEY.as_bytes()))
+}
+
+/// The key that signs what relays wrap around reports.
+pub fn relay_key(psk: &[u8]) -> DerivedKey {
+    Zeroizing::new(mac(psk, RELAY_KEY.as_bytes()))
 }
 
 fn keyed(key: &[u8], message: &[u8]) -> Hmac<Sha256> {

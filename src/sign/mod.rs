@@ -6,3 +6,4 @@ pub mod ed25519;
 pub mod hmac;
 pub mod nonce;
 pub mod psk;
+pub mod relay;

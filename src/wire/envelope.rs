@@ -1,9 +1,8 @@
 //! The head of a report taken apart: who claims to send it, how it is signed, where `data` is.
 //!
 //! Both generations share one entry, [`parse`]; [`super::v1`] and [`super::v2`] hold the syntax
-//! of each. Everything here is a claim until `verify` has checked the signature. Relay
-//! envelopes (`kind` = `relay`) are recognised and refused by name: they will be unwrapped
-//! here, outermost first.
+//! of each, [`super::relay`] that of what relays put around a report. Everything here is a claim
+//! until `verify` has checked the signature.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,7 +16,7 @@ use super::codes::ErrorCode;
 use super::field::Fields;
 use super::limits::{BODY_BYTES, DATA_BYTES, RELAYS};
 use super::scan::{self, Fault, ScanError};
-use super::{v1, v2};
+use super::{relay, v1, v2};
 
 /// An envelope, unverified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,9 +126,12 @@ pub enum EnvelopeError {
     /// Neither version 1 nor 2.
     #[error("protocol version {0} is not known; send version 1 or 2")]
     UnsupportedVersion(String),
-    /// A relay envelope.
-    #[error("relay envelopes are not taken by this manager; send the report itself")]
-    RelayNotSupported,
+    /// A relay's envelope where a report, or an announcement, must be.
+    #[error(
+        "this is a relay's envelope, which may only be around a report sent to \
+             POST /status/updates; send what is inside"
+    )]
+    NotRelayed,
     /// Too many relays.
     #[error("relay_path names {0} relays, the limit is {RELAYS}; shorten the path")]
     RelayTooDeep(usize),
@@ -155,7 +157,7 @@ impl EnvelopeError {
             Self::Missing(_) => ErrorCode::MissingField,
             Self::Invalid { .. } | Self::UnknownMember(_) => ErrorCode::InvalidField,
             Self::UnsupportedVersion(_) => ErrorCode::UnsupportedVersion,
-            Self::RelayNotSupported => ErrorCode::RelayNotAllowed,
+            Self::NotRelayed => ErrorCode::RelayNotAllowed,
             Self::RelayTooDeep(_) => ErrorCode::RelayTooDeep,
             Self::RelayLoop(_) => ErrorCode::RelayLoop,
             Self::DataTooLarge(_) => ErrorCode::DataTooLarge,
@@ -163,7 +165,7 @@ impl EnvelopeError {
     }
 }
 
-/// Takes a body apart.
+/// Takes a report apart; a relay's envelope around it is [`EnvelopeError::NotRelayed`].
 pub fn parse(body: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
     if body.len() > BODY_BYTES {
         return Err(EnvelopeError::BodyTooLarge(body.len()));
@@ -171,6 +173,7 @@ pub fn parse(body: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
     let fields = Fields { body, members: scan::envelope(body)? };
     match version(&fields)? {
         Version::One => v1::head(&fields).map(Envelope::V1),
+        Version::Two if relay::is_of_kind(&fields) => Err(EnvelopeError::NotRelayed),
         Version::Two => v2::head(&fields).map(Envelope::V2),
     }
 }
@@ -242,6 +245,7 @@ mod tests {
         assert_eq!(code(r#"{"a":1,"a":1}"#), ErrorCode::DuplicateKey);
         assert_eq!(code(&format!("{{\"data\":{}", "[".repeat(99))), ErrorCode::DepthExceeded);
         assert_eq!(code(r#"{"v":2,"kind":"relay"}"#), ErrorCode::RelayNotAllowed);
+        assert_eq!(code(r#"{"v":2,"kind":"other"}"#), ErrorCode::InvalidField);
         let large = vec![b' '; BODY_BYTES + 1];
         assert_eq!(parse(&large).unwrap_err().code(), ErrorCode::BodyTooLarge);
     }

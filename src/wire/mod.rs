@@ -13,6 +13,7 @@ pub mod field;
 pub mod limits;
 pub mod redact;
 pub mod register;
+pub mod relay;
 pub mod scan;
 pub mod signing;
 pub mod text;

@@ -86,7 +86,7 @@ pub fn parse(body: &[u8]) -> Result<Enrolment<'_>, EnvelopeError> {
     v2::only(&fields, &MEMBERS)?;
     Ok(Enrolment {
         fleet_id: fields.parse("fleet_id")?,
-        agent_id: v2::agent_id(&fields)?,
+        agent_id: v2::agent_id(&fields, "agent_id")?,
         public_key: fields.parse("public_key")?,
         timestamp: v2::timestamp(&fields)?,
         nonce: v2::nonce(&fields)?,

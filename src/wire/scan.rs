@@ -18,6 +18,9 @@ use super::limits::{BODY_DEPTH, DATA_DEPTH, STRING_BYTES};
 use cursor::{Cursor, StringToken};
 use names::Names;
 
+/// Members whose value is other bytes in base64.
+const LONG_MEMBERS: [&[u8]; 2] = [b"data_b64", b"inner_b64"];
+
 /// A top-level member of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -165,17 +168,18 @@ impl<'a> Scanner<'a> {
         Ok(Next::CommaOrEnd)
     }
 
-    /// Strings outside `data` are short, except `data` in base64, whose own limit comes later.
+    /// Strings outside `data` are short, except what travels in base64, whose own limit comes
+    /// later.
     fn check_value_length(&self, token: &StringToken, is_member: bool) -> Result<(), ScanError> {
         if self.place != Place::Envelope || token.inner.len() <= STRING_BYTES {
             return Ok(());
         }
-        let is_data = is_member
+        let is_long = is_member
             && self
                 .members
                 .last()
-                .is_some_and(|member| self.cursor.slice(&member.name) == b"data_b64");
-        if is_data { Ok(()) } else { self.cursor.fail(Fault::StringLength(STRING_BYTES)) }
+                .is_some_and(|member| LONG_MEMBERS.contains(&self.cursor.slice(&member.name)));
+        if is_long { Ok(()) } else { self.cursor.fail(Fault::StringLength(STRING_BYTES)) }
     }
 
     fn open(&mut self, is_object: bool) -> Result<Next, ScanError> {

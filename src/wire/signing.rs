@@ -6,6 +6,7 @@ use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::time::UnixSeconds;
 
 use super::envelope::HeadV2;
+use super::relay::HeadRelay;
 
 /// First line of what a report's signature covers: keeps it from being taken for another kind.
 pub const REPORT: &str = "KATTILA2-REPORT";
@@ -13,11 +14,17 @@ pub const REPORT: &str = "KATTILA2-REPORT";
 /// First line of what an enrolment's signature covers.
 pub const REGISTER: &str = "KATTILA2-REGISTER";
 
+/// First line of what a relay's signature covers.
+pub const RELAY: &str = "KATTILA2-RELAY";
+
 /// Purpose of the key that signs reports, derived from the shared key.
 pub const REPORT_KEY: &str = "kattila/v2/report";
 
 /// Purpose of the key that vouches for an enrolment, derived from the shared key.
 pub const REGISTER_KEY: &str = "kattila/v2/register";
+
+/// Purpose of the key that signs what relays wrap, derived from the shared key.
+pub const RELAY_KEY: &str = "kattila/v2/relay";
 
 /// What a report's signature covers.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +95,52 @@ impl Register<'_> {
         let Self { fleet_id, agent_id, public_key, timestamp, nonce, hostname } = self;
         format!(
             "{REGISTER}\n{fleet_id}\n{agent_id}\n{public_key}\n{timestamp}\n{nonce}\n{hostname}\n"
+        )
+    }
+}
+
+/// What a relay's signature covers.
+#[derive(Debug, Clone, Copy)]
+pub struct Relay<'a> {
+    /// `hmac-sha256` or `ed25519`.
+    pub alg: &'a str,
+    /// The key.
+    pub kid: &'a Kid,
+    /// The fleet.
+    pub fleet_id: &'a FleetId,
+    /// The relay.
+    pub relay_id: &'a AgentId,
+    /// Its place in the path: 1 is next to the origin.
+    pub hop: i64,
+    /// When it is signed.
+    pub timestamp: UnixSeconds,
+    /// The nonce.
+    pub nonce: &'a str,
+    /// SHA-256 of the envelope inside.
+    pub inner_sha256: [u8; 32],
+}
+
+impl<'a> Relay<'a> {
+    /// Of a received head and the digest of what is inside.
+    pub fn of(head: &'a HeadRelay<'_>, inner_sha256: [u8; 32]) -> Self {
+        Self {
+            alg: head.signature.alg(),
+            kid: &head.kid,
+            fleet_id: &head.fleet_id,
+            relay_id: &head.relay_id,
+            hop: head.hop,
+            timestamp: head.timestamp,
+            nonce: &head.nonce,
+            inner_sha256,
+        }
+    }
+
+    /// The signed text.
+    pub fn text(&self) -> String {
+        let Self { alg, kid, fleet_id, relay_id, hop, timestamp, nonce, inner_sha256 } = self;
+        let digest = hex::encode(inner_sha256);
+        format!(
+            "{RELAY}\n{alg}\n{kid}\n{fleet_id}\n{relay_id}\n{hop}\n{timestamp}\n{nonce}\n{digest}\n"
         )
     }
 }

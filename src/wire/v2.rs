@@ -30,16 +30,13 @@ const MEMBERS: [&str; 11] = [
 
 /// Takes the head apart.
 pub(super) fn head<'a>(fields: &Fields<'a>) -> Result<HeadV2<'a>, EnvelopeError> {
-    if fields.get("kind") == Some(b"\"relay\"") {
-        return Err(EnvelopeError::RelayNotSupported);
-    }
     only(fields, &MEMBERS)?;
     let tick = plain_integer(fields.need("tick")?).filter(|tick| *tick > 0);
     Ok(HeadV2 {
         signature: signature(fields)?,
         kid: fields.parse("kid")?,
         fleet_id: fields.parse("fleet_id")?,
-        agent_id: agent_id(fields)?,
+        agent_id: agent_id(fields, "agent_id")?,
         tick: tick.ok_or(invalid("tick", "must be an integer from 1 to 2^53 - 1"))?,
         timestamp: timestamp(fields)?,
         nonce: nonce(fields)?,
@@ -47,7 +44,8 @@ pub(super) fn head<'a>(fields: &Fields<'a>) -> Result<HeadV2<'a>, EnvelopeError>
     })
 }
 
-fn signature(fields: &Fields<'_>) -> Result<SignatureV2, EnvelopeError> {
+/// The signature with its algorithm.
+pub(super) fn signature(fields: &Fields<'_>) -> Result<SignatureV2, EnvelopeError> {
     // A member that is missing is told before one that is wrong.
     fields.need("sig")?;
     match fields.text("alg")?.as_ref() {
@@ -95,13 +93,13 @@ pub(super) fn signature_bytes(
 }
 
 /// Who sends it.
-pub(super) fn agent_id(fields: &Fields<'_>) -> Result<AgentId, EnvelopeError> {
-    let text = fields.text("agent_id")?;
+pub(super) fn agent_id(fields: &Fields<'_>, name: &'static str) -> Result<AgentId, EnvelopeError> {
+    let text = fields.text(name)?;
     let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !(16..=64).contains(&text.len()) || !is_hex {
-        return Err(invalid("agent_id", "must be 16 to 64 lowercase hexadecimal digits"));
+        return Err(invalid(name, "must be 16 to 64 lowercase hexadecimal digits"));
     }
-    fields.parse("agent_id")
+    fields.parse(name)
 }
 
 /// A word used once.
