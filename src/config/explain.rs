@@ -2,8 +2,8 @@
 
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
-use crate::verify::bodies::Suspicion;
 use crate::model::rate::Rate;
+use crate::verify::bodies::Suspicion;
 
 use super::{Access, Config, Durability, Enroll};
 

@@ -22,8 +22,8 @@ use zeroize::Zeroizing;
 
 use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
-use crate::verify::bodies::Suspicion;
 use crate::model::rate::Rate;
+use crate::verify::bodies::Suspicion;
 
 use mistake::ConfigError;
 use source::Values;

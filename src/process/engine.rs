@@ -19,12 +19,12 @@ use super::identity::Enrolled;
 use super::refusals::Refusals;
 use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
+use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, DynamicState, LayoutRecord};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
-use crate::model::rate::Rate;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
 

@@ -16,6 +16,7 @@ use crate::alarms::book::Book;
 use crate::alarms::rules::identity::Faces;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
 use crate::model::key::WgKey;
+use crate::model::rate::Bucket;
 use crate::model::report::Peer;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -24,7 +25,6 @@ use crate::topology::edge_match::Owners;
 use crate::topology::graph::{self, WeakPoints};
 use crate::topology::verdict::LATE_FLOOR_S;
 use crate::verify::bodies::Bodies;
-use crate::model::rate::Bucket;
 
 /// One agent.
 #[derive(Debug)]

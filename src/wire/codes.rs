@@ -142,14 +142,11 @@ impl ErrorCode {
             Self::NotFound | Self::AgentNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
-            Self::NonceReplayed
-            | Self::TickReplayed
-            | Self::IdentityConflict
-            | Self::Conflict => 409,
-            Self::BodyTooLarge | Self::DataTooLarge => 413,
-            Self::UnsupportedMediaType | Self::ContentEncoding => {
-                415
+            Self::NonceReplayed | Self::TickReplayed | Self::IdentityConflict | Self::Conflict => {
+                409
             }
+            Self::BodyTooLarge | Self::DataTooLarge => 413,
+            Self::UnsupportedMediaType | Self::ContentEncoding => 415,
             Self::DataInvalid
             | Self::NonceReused
             | Self::RelayTooDeep
