@@ -90,6 +90,18 @@ CREATE INDEX reports_by_agent ON reports (agent_no);
 CREATE INDEX reports_v1_bodies ON reports (agent_no, substr(data_sha256, 1, 8))
     WHERE scheme = 'v1' AND collected_at IS NULL;
 
+-- Reports that told of the past when they came, found again by the time they tell of.
+CREATE TABLE late_reports (
+    agent_no    INTEGER NOT NULL REFERENCES agents (agent_no), -- whose
+    measured_at INTEGER NOT NULL,                    -- when its values were read, agent's clock
+    report_id   INTEGER NOT NULL,                    -- the report
+    behind_id   INTEGER NOT NULL,                    -- the agent's last report before it that was not late; 0: none
+    PRIMARY KEY (agent_no, measured_at, report_id)
+) STRICT, WITHOUT ROWID;
+
+-- Whether a report was late.
+CREATE UNIQUE INDEX late_reports_by_report ON late_reports (report_id);
+
 CREATE TABLE agent_interfaces (
     agent_no    INTEGER NOT NULL REFERENCES agents (agent_no), -- whose
     name        TEXT    NOT NULL,                    -- kernel name
@@ -157,7 +169,8 @@ CREATE TABLE topology_edges (
                  ('up', 'idle', 'down', 'one_way', 'half_configured', 'never', 'unknown')), -- the verdict
     reason       TEXT    NOT NULL,                   -- the verdict in one sentence
     since        INTEGER NOT NULL,                   -- when the state began
-    first_seen   INTEGER NOT NULL                    -- when the edge was first seen
+    first_seen   INTEGER NOT NULL,                   -- when the edge was first seen
+    judged_at    INTEGER NOT NULL DEFAULT 0          -- when the sentence was judged: ages in it are as of then
 ) STRICT, WITHOUT ROWID;
 
 -- Kinds of alarms and events are an open list, so they are held to a form and not to a list:
@@ -204,7 +217,7 @@ CREATE TABLE events (
     before      TEXT,                                -- JSON; NULL: it appeared
     after       TEXT,                                -- JSON; NULL: it disappeared
     report_id   INTEGER,                             -- the report that proves it; it may have been pruned since
-    cause       TEXT                                 -- who or what, where that is not a report
+    cause       TEXT                                 -- who or what, where that is not a report; 'learnt later': a report that came late
 ) STRICT;
 
 -- History of one agent, in order (the row number is the last part of the entry).
@@ -212,6 +225,9 @@ CREATE INDEX events_by_agent ON events (agent_no) WHERE agent_no IS NOT NULL;
 
 -- History of one thing, such as an edge.
 CREATE INDEX events_by_subject ON events (subject);
+
+-- What a link's state was at any time.
+CREATE INDEX events_of_edges ON events (subject, at) WHERE kind GLOB 'edge.*';
 
 CREATE TRIGGER events_are_not_rewritten BEFORE UPDATE ON events
 BEGIN

@@ -123,6 +123,7 @@ impl Fleet {
                 redacted: false,
                 relay_path: Vec::new(),
                 source: None,
+                late: false,
             };
             let change = Change { report: Some(report), ..Change::default() };
             self.writer.record(black_box(&change)).expect("a report");

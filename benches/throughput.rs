@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -23,6 +24,7 @@ use clap::{Parser, ValueEnum};
 use kattila::clock::Clock;
 use kattila::config::Config;
 use kattila::config::source::Values;
+use kattila::http::observe::RequestIds;
 use kattila::http::server::{Door, Limits};
 use kattila::manager::Manager;
 use kattila::simulate::envelope::{Scheme, Signer};
@@ -38,6 +40,10 @@ const PSK: &str = "bench-psk-000000000000000000000000";
 
 /// What the floor answers: as long as a receipt.
 const CANNED: &str = r#"{"status":"ok","report_id":123456,"server_time":1795000000,"interval":30}"#;
+
+/// Reports of each agent before the clock starts: the first makes it known, the second tells how
+/// its counters grow, the third may still judge a link whose other end was slower.
+const SETTLED_AFTER: usize = 4;
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -108,7 +114,8 @@ async fn serve_floor() {
         post(|_body: Bytes| async { ([(CONTENT_TYPE, "application/json")], CANNED) }),
     );
     let addr: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-    let door = Door::bind(addr, None, Limits::default()).expect("a free port");
+    let door = Door::bind(addr, None, Limits::default(), Arc::new(RequestIds::new(0)))
+        .expect("a free port");
     println!("{}", door.url());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(door.serve(app, stop.clone()));
@@ -226,11 +233,12 @@ impl Drive<'_> {
         }
     }
 
-    /// Lets every agent report twice, so that none is new any more.
+    /// Lets every agent report so often that none is new any more and every link that works has
+    /// been judged at rest from both ends: what follows is a fleet's ordinary day.
     async fn warm_up(&self, url: &str) {
         let mut load = self.load(url, None).await;
         load.pace = Pace::Closed;
-        let enough = u64::try_from(self.agents * 2).unwrap_or(u64::MAX);
+        let enough = u64::try_from(self.agents * SETTLED_AFTER).unwrap_or(u64::MAX);
         let stop = CancellationToken::new();
         let summary = load::run(load, &stop, |progress| {
             if progress.stored >= enough {

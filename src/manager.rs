@@ -16,12 +16,14 @@ use crate::config::{self, Config};
 use crate::http;
 use crate::http::access::token;
 use crate::http::metrics::Metrics;
+use crate::http::observe::RequestIds;
 use crate::http::server::{Door, Limits};
 use crate::http::state::{AppState, Services};
 use crate::http::tls::{self, TlsError};
 use crate::jobs;
 use crate::jobs::arrange::Arranger;
 use crate::keys::keeper::Keeper;
+use crate::keys::ring::StoredKey;
 use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::state::EventKind;
@@ -97,7 +99,7 @@ impl Manager {
         let parts = Parts { writer: opened.writer, epoch, seed, settings, clock: clock.clone() };
         let started = engine::start(parts)?;
         let processor = started.processor;
-        let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev, began));
+        let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
         let keep_keys = config.keys.cache;
         let context = jobs::Context { processor, keeper, clock, arranger, keep_keys };
         tell(&context, rolled_back).await;
@@ -134,8 +136,11 @@ impl Manager {
         tls: Option<TlsAcceptor>,
         lost_reports: bool,
     ) -> Result<(), StartError> {
+        // Random, so that the ids of two runs differ.
+        let run = u32::try_from(random()? >> 32).unwrap_or_default();
+        let request_ids = Arc::new(RequestIds::new(run));
         let bind = |addr: SocketAddr, tls| {
-            Door::bind(addr, tls, Limits::default())
+            Door::bind(addr, tls, Limits::default(), Arc::clone(&request_ids))
                 .map_err(|cause| StartError::Bind { addr, cause })
         };
         let door = bind(config.listen, tls)?;
@@ -149,7 +154,7 @@ impl Manager {
             shutdown: self.stop.clone(),
             lost_reports,
             metrics: Arc::new(Metrics::new()),
-            run: u32::try_from(random()? >> 32).unwrap_or_default(),
+            request_ids: Arc::clone(&request_ids),
         });
         if let Some(addr) = config.metrics {
             let door = bind(addr, None)?;
@@ -291,8 +296,14 @@ async fn first_token(
 
 fn keeper(config: &Config, reader: &dyn Reader) -> Result<Keeper, StartError> {
     let source = config.keys.source.clone();
-    let known = if config.keys.cache { reader.keys()? } else { Vec::new() };
-    Ok(Keeper::new(source, known.into_iter().map(jobs::keys::stored_of).collect()))
+    let known = reader.keys()?.into_iter().map(jobs::keys::stored_of);
+    let known = if config.keys.cache {
+        known.collect()
+    } else {
+        // Revoked keys stay away, but none of those kept before is used.
+        known.filter(StoredKey::is_revoked).map(StoredKey::without_bytes).collect()
+    };
+    Ok(Keeper::with_grace(source, known, i64::from(config.keys.grace)))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -12,6 +12,7 @@ use crate::model::id::{AgentNo, AlarmId};
 use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
+use super::catalogue::{ComesBack, rule};
 use super::lifecycle::{Alarm, Observation, Step};
 
 /// What became of an alarm, with the alarm as it is now.
@@ -88,16 +89,27 @@ impl Book {
     }
 
     /// Somebody ends an alarm. If its condition still holds it will be raised again, after the
-    /// same delay as a new one.
+    /// same delay as a new one; [`ComesBack`] says of each kind what sees to that, and which
+    /// kinds are about something that is over. What changed comes in the order of the numbers.
     pub fn clear(
         &mut self,
         id: AlarmId,
         by: &str,
         now: UnixSeconds,
-    ) -> Result<Option<Transition>, BookError> {
+    ) -> Result<Vec<Transition>, BookError> {
         self.shown(id)?;
         let cause = format!("cleared by {by}");
-        Ok(self.change(id, |alarm| Some(alarm.close(&cause, now))))
+        let closed = self.change(id, |alarm| Some(alarm.close(&cause, now)));
+        let mut steps: Vec<Transition> = closed.into_iter().collect();
+        if let Some(alarm) = steps.first().map(|step| &step.alarm)
+            && rule(alarm.kind).comes_back == ComesBack::Remembered
+        {
+            self.last_id = AlarmId(self.last_id.0 + 1);
+            let alarm = alarm.remembered(self.last_id, now);
+            self.put(alarm.clone());
+            steps.push(Transition { step: Step::Noted, alarm });
+        }
+        Ok(steps)
     }
 
     /// Ends every alarm of an agent whose state an admin cleared.

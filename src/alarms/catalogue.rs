@@ -22,6 +22,8 @@ pub struct Rule {
     /// Whether acknowledging it ends it: the person says that this is the new normal, or that
     /// what happened has been seen.
     pub ack_clears: bool,
+    /// What brings it back after a person cleared it by hand.
+    pub comes_back: ComesBack,
     /// How many happenings without a quiet spell between them make it how bad.
     pub repeats: Option<(u32, Severity)>,
     /// What the condition is, in one sentence.
@@ -55,6 +57,21 @@ pub enum ClearBy {
     Person,
 }
 
+/// What brings an alarm back that a person cleared by hand.
+///
+/// The first two together are the promise of [`super::book::Book::clear`]: while the condition
+/// holds, the alarm is raised again after the delay of a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComesBack {
+    /// Its rule sees the condition itself each time it looks, and begins anew.
+    Seen,
+    /// Its rule sees only the change that began it. Clearing leaves a pending alarm behind, not
+    /// confirmed by anything yet: the next reports confirm it or drop it, also after a restart.
+    Remembered,
+    /// It is about something that happened and is over. Only the next such happening raises it.
+    NextTime,
+}
+
 const PLAIN: Rule = Rule {
     kind: AlarmKind::AgentStale,
     severity: Severity::Warning,
@@ -63,6 +80,7 @@ const PLAIN: Rule = Rule {
     raise_after_s: 0,
     clear: ClearBy::Reports { count: 1 },
     ack_clears: false,
+    comes_back: ComesBack::Seen,
     repeats: None,
     meaning: "",
 };
@@ -85,6 +103,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::AgentRebooted,
         severity: Severity::Info,
         clear: ClearBy::Quiet { after_s: 3_600, needs_report: true },
+        comes_back: ComesBack::NextTime,
         repeats: Some((3, Severity::Warning)),
         meaning: "A host's boot id changed: it was started again.",
         ..PLAIN
@@ -94,6 +113,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Minor,
         raise_count: 2,
         clear: ClearBy::Reports { count: 2 },
+        comes_back: ComesBack::Remembered,
         meaning: "An interface that worked stopped working, and nobody switched it off.",
         ..PLAIN
     },
@@ -101,6 +121,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::IfaceGone,
         raise_count: 2,
         ack_clears: true,
+        comes_back: ComesBack::Remembered,
         meaning: "An interface disappeared from a host that still reports.",
         ..PLAIN
     },
@@ -147,6 +168,7 @@ pub const RULES: &[Rule] = &[
         latching: true,
         clear: ClearBy::Person,
         ack_clears: true,
+        comes_back: ComesBack::NextTime,
         meaning: "A nonce came a second time, correctly signed, over other content.",
         ..PLAIN
     },
@@ -155,6 +177,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Major,
         latching: true,
         clear: ClearBy::Quiet { after_s: 1_800, needs_report: true },
+        comes_back: ComesBack::NextTime,
         meaning: "A version 1 report looks like one that was recorded and sent again.",
         ..PLAIN
     },
@@ -192,6 +215,7 @@ pub const RULES: &[Rule] = &[
         latching: true,
         clear: ClearBy::Person,
         ack_clears: true,
+        comes_back: ComesBack::NextTime,
         meaning: "The database is older than what the manager had promised to keep.",
         ..PLAIN
     },
@@ -208,6 +232,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Critical,
         latching: true,
         clear: ClearBy::Quiet { after_s: 600, needs_report: true },
+        comes_back: ComesBack::NextTime,
         meaning: "Two hosts report as one agent, or a second key was offered for it.",
         ..PLAIN
     },
@@ -216,14 +241,16 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Major,
         latching: true,
         clear: ClearBy::Quiet { after_s: 1_800, needs_report: true },
+        comes_back: ComesBack::NextTime,
         meaning: "An agent with a key of its own was spoken for with the shared key.",
         ..PLAIN
     },
     Rule {
         kind: AlarmKind::IdentityPinned,
         severity: Severity::Info,
-        clear: ClearBy::Quiet { after_s: 3_600, needs_report: false },
+        clear: ClearBy::Quiet { after_s: 3_600, needs_report: true },
         ack_clears: true,
+        comes_back: ComesBack::NextTime,
         meaning: "An agent's own key was taken as first seen; its fingerprint can be compared.",
         ..PLAIN
     },
@@ -270,7 +297,11 @@ mod tests {
         let handbook = include_str!("../../docs/alarms.md");
         for kind in AlarmKind::ALL {
             let head = format!("### `{kind}`");
-            assert!(handbook.contains(&head), "docs/alarms.md lacks {head}");
+            let (_, section) = handbook.split_once(&head).expect(&head);
+            let section = section.split("\n#").next().unwrap_or_default();
+            // Where clearing by hand is final, the section says so; elsewhere the promise holds.
+            let is_final = rule(*kind).comes_back == ComesBack::NextTime;
+            assert_eq!(section.contains("**Cleared by hand:**"), is_final, "{head}");
         }
     }
 }

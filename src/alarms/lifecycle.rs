@@ -138,6 +138,27 @@ impl Alarm {
         (alarm, step)
     }
 
+    /// The alarm that follows this one when a person ends it although its condition may still
+    /// hold: pending, with nothing that confirms it yet. Its message and severity are kept for a
+    /// rule that cannot see any more how it began.
+    pub fn remembered(&self, id: AlarmId, now: UnixSeconds) -> Self {
+        Self {
+            id,
+            state: AlarmState::Pending,
+            pending_since: now,
+            raised_at: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            note: None,
+            returned_at: None,
+            cleared_at: None,
+            clear_cause: None,
+            good_since: None,
+            count: 0,
+            ..self.clone()
+        }
+    }
+
     /// Takes an observation of this alarm's kind and subject.
     pub fn observe(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
         match (seen.late, seen.holds) {

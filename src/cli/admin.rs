@@ -1,8 +1,10 @@
-//! `kattila admin`: tokens and agents, from the manager's own host.
+//! `kattila admin`: tokens, keys and agents, from the manager's own host.
 //!
-//! A reset always goes through the running manager, which alone knows what it means. A token is
+//! A reset or a revocation always goes through the running manager, which alone knows what it means. A token is
 //! made through the running manager if there is one, else written into the database: that is
 //! the way back in for who lost every token.
+
+mod keys;
 
 use std::path::Path;
 
@@ -35,6 +37,9 @@ pub enum Act {
     /// Tokens for programs and for signing in
     #[command(subcommand)]
     Token(TokenAct),
+    /// The pre-shared keys of the running manager, by their ids
+    #[command(subcommand)]
+    Key(keys::KeyAct),
     /// Clear what agents reported about their network; their next report fills it again
     Reset(ResetArgs),
 }
@@ -138,6 +143,7 @@ pub async fn run(act: Act, values: Values, clock: Clock) -> u8 {
             let file = database.file(&values);
             add_token(&name, scope.role(), &file, &values, clock.now()).await
         }
+        Act::Key(act) => keys::run(act, &values).await,
         Act::Reset(reset) => {
             command(&values, "/status/admin/reset", &reset_body(&reset), |answer| {
                 let count =
@@ -237,37 +243,48 @@ fn store(database: &Path, record: SessionRecord, now: UnixSeconds) -> Result<(),
 
 /// Sends a command through the running manager's door and tells the answer.
 async fn command(values: &Values, path: &str, body: &Value, done: impl FnOnce(&Value)) -> u8 {
+    match through_the_door(values, path, Some(body)).await {
+        Ok(answer) => {
+            done(&answer);
+            DONE
+        }
+        Err(code) => code,
+    }
+}
+
+/// Sends a command, with a body, or a question, without one, through the running manager's
+/// door. What went wrong has been told; the error is the exit code.
+async fn through_the_door(values: &Values, path: &str, body: Option<&Value>) -> Result<Value, u8> {
     let settings = match HostSettings::load(values) {
         Ok(settings) => settings,
         Err(error) => {
             complain(&error.to_string());
-            return USAGE;
+            return Err(USAGE);
         }
     };
     if settings.tls {
+        let method = if body.is_some() { "POST" } else { "GET" };
         complain(&format!(
-            "The manager's door speaks TLS, which this command does not: send POST {path} with \
-             curl and the admin token; docs/api.md has an example."
+            "The manager's door speaks TLS, which this command does not: send {method} {path} \
+             with curl and the admin token; docs/api.md has an example."
         ));
-        return USAGE;
+        return Err(USAGE);
     }
     let Some(secret) = settings.admin_token else {
         complain("The manager runs, so it must be told by an admin: set KATTILA_ADMIN_TOKEN.");
-        return USAGE;
+        return Err(USAGE);
     };
-    match door::post(settings.listen, path, &secret, body).await {
-        Ok((status, answer)) if status.is_success() => {
-            done(&answer);
-            DONE
-        }
+    let caller = door::Caller { door: settings.listen, token: &secret };
+    match door::send(caller, path, body).await {
+        Ok((status, answer)) if status.is_success() => Ok(answer),
         Ok((status, answer)) => {
             let detail = answer.get("detail").and_then(Value::as_str).unwrap_or_default();
             complain(&format!("The manager refuses ({status}): {detail}"));
-            if status == StatusCode::SERVICE_UNAVAILABLE { STORAGE } else { FAILED }
+            Err(if status == StatusCode::SERVICE_UNAVAILABLE { STORAGE } else { FAILED })
         }
         Err(problem) => {
             complain(&format!("Nothing was done, because {problem}; is the manager running?"));
-            FAILED
+            Err(FAILED)
         }
     }
 }

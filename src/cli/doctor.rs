@@ -55,7 +55,14 @@ pub(super) async fn keys(source: &SourceConfig, clock: &Clock) -> Result<String,
     let refresh = keeper.refresh(clock.now()).await;
     let source = &refresh.health.described;
     if let Some(problem) = refresh.outcome.problem() {
-        return Err(format!("{source}: {problem}; publish the key there, or correct the name"));
+        let strange: String =
+            refresh.health.unexpected.iter().map(|line| format!("; {line}")).collect();
+        return Err(format!(
+            "{source}: {problem}{strange}; publish the key there, or correct the settings"
+        ));
+    }
+    if let Some(problem) = refresh.health.tampering() {
+        return Err(format!("{source} is not as it should be: {problem}"));
     }
     let ring = keeper.ring();
     let names: Vec<_> = ring.usable(clock.now()).map(|key| key.kid.to_string()).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -16,17 +16,32 @@ use tokio::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// No answer to a command is larger.
-const ANSWER_BYTES: usize = 64 * 1024;
+const ANSWER_BYTES: usize = 256 * 1024;
 
-/// Sends a command; the answer's status and body.
-pub async fn post(
-    door: SocketAddr,
+/// Who asks and where.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// The door's address, as the settings have it.
+    pub door: SocketAddr,
+    /// What opens it.
+    pub token: &'a str,
+}
+
+impl std::fmt::Debug for Caller<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller").field("door", &self.door).finish_non_exhaustive()
+    }
+}
+
+/// Sends a command, with a body, or a question, without one; the answer's status and body.
+pub async fn send(
+    caller: Caller<'_>,
     path: &str,
-    token: &str,
-    body: &Value,
+    body: Option<&Value>,
 ) -> Result<(StatusCode, Value), String> {
-    let door = reachable(door);
-    let asking = async { ask(door, path, token, body).await.map_err(|error| error.to_string()) };
+    let caller = Caller { door: reachable(caller.door), ..caller };
+    let door = caller.door;
+    let asking = async { ask(caller, path, body).await.map_err(|error| error.to_string()) };
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(format!("the manager at {door} does not answer: {error}")),
@@ -35,20 +50,25 @@ pub async fn post(
 }
 
 async fn ask(
-    door: SocketAddr,
+    Caller { door, token }: Caller<'_>,
     path: &str,
-    token: &str,
-    body: &Value,
+    body: Option<&Value>,
 ) -> Result<(StatusCode, Value), Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(door).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let request = Request::post(path)
+    let (method, bytes) = match body {
+        Some(body) => (Method::POST, serde_json::to_vec(body)?),
+        None => (Method::GET, Vec::new()),
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header(HOST, door.to_string())
         .header(AUTHORIZATION, format!("Bearer {token}"))
         .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+        .body(Full::new(Bytes::from(bytes)))?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let answer = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
@@ -82,7 +102,8 @@ mod tests {
     async fn a_closed_door_is_told() {
         // Bound and dropped: nobody listens there.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let error = post(free, "/", "token", &Value::Null).await.unwrap_err();
+        let caller = Caller { door: free, token: "token" };
+        let error = send(caller, "/", None).await.unwrap_err();
         assert!(error.contains("does not answer"), "{error}");
     }
 }

@@ -24,12 +24,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::flags::Flags;
 use crate::config::source::Values;
 use crate::http::openapi;
+use crate::keys::forbid_memory_dumps;
 use crate::store::StoreError;
 
 use psk::PskSettings;
@@ -116,6 +116,12 @@ impl Database {
 pub fn run() -> u8 {
     // Usage errors end here with exit code 2, --help and --version with 0.
     let cli = Cli::parse();
+    // Most commands hold keys or tokens at some time.
+    if let Err(error) = forbid_memory_dumps() {
+        complain(&format!(
+            "Memory dumps cannot be forbidden ({error}); a crash may write keys to disk"
+        ));
+    }
     let mut values = Values::of_process(Path::new("."));
     let clock = Clock::system();
     match cli.command {
@@ -125,12 +131,13 @@ pub fn run() -> u8 {
         }
         Command::Demo(args) => with_runtime(demo::run(args, clock)),
         Command::Simulate(args) => {
-            let settings = psk_settings(&values);
+            let settings = PskSettings::of(&values);
             with_runtime(async move { simulate::run(args, &settings, clock).await })
         }
         Command::Sign(args) => {
-            let settings = psk_settings(&values);
-            sign::run(&args, &settings, &clock, io::stdin().lock(), io::stdout(), io::stderr())
+            let settings = PskSettings::of(&values);
+            let given = sign::Given { args: &args, settings: &settings, clock: &clock };
+            with_runtime(sign::run(given, io::stdin().lock(), io::stdout(), io::stderr()))
         }
         Command::Verify(database) => verify::run(&database.file(&values)),
         Command::Doctor(flags) => {
@@ -167,13 +174,6 @@ fn print_openapi() -> u8 {
             complain(&format!("The description cannot be written: {error}"));
             FAILED
         }
-    }
-}
-
-fn psk_settings(values: &Values) -> PskSettings {
-    PskSettings {
-        psk: values.get("KATTILA_PSK").map(|text| Zeroizing::new(text.to_owned())),
-        psk_file: values.get("KATTILA_PSK_FILE").map(PathBuf::from),
     }
 }
 

@@ -8,7 +8,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::source::Values;
-use crate::keys::forbid_memory_dumps;
 use crate::manager::{Manager, StartError};
 
 use super::speak::{complain, say};
@@ -26,9 +25,6 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
     if let Err(error) = logging::begin(&config.log) {
         complain(&format!("The log cannot begin: {error}"));
         return FAILED;
-    }
-    if let Err(error) = forbid_memory_dumps() {
-        tracing::warn!(%error, "Memory dumps cannot be forbidden; a crash may write keys to disk");
     }
     raise_file_limit();
     let stop = match Stop::new() {

@@ -74,16 +74,25 @@ enum SignError {
     Randomness(#[from] getrandom::Error),
 }
 
+/// What the command was given.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// Flags.
+    pub args: &'a SignArgs,
+    /// Where the key is.
+    pub settings: &'a PskSettings,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
 /// Signs what `input` holds; the exit code of the command.
-pub fn run(
-    args: &SignArgs,
-    settings: &PskSettings,
-    clock: &Clock,
+pub async fn run(
+    given: Given<'_>,
     input: impl Read,
     mut output: impl Write,
     mut complaints: impl Write,
 ) -> u8 {
-    match sign(args, settings, clock, input).and_then(|envelope| {
+    match sign(given, input).await.and_then(|envelope| {
         output.write_all(&envelope).and_then(|()| output.flush()).map_err(SignError::Output)
     }) {
         Ok(()) => 0,
@@ -99,13 +108,11 @@ pub fn run(
     }
 }
 
-fn sign(
-    args: &SignArgs,
-    settings: &PskSettings,
-    clock: &Clock,
+async fn sign(
+    Given { args, settings, clock }: Given<'_>,
     mut input: impl Read,
 ) -> Result<Vec<u8>, SignError> {
-    let keys = Keys::find(args, settings)?;
+    let keys = Keys::find(args, settings, clock).await?;
     let mut data = Vec::new();
     input.read_to_end(&mut data).map_err(SignError::Input)?;
     // White space around the value is not part of it, and a shell adds a line feed.
@@ -152,10 +159,16 @@ enum Keys {
 }
 
 impl Keys {
-    fn find(args: &SignArgs, settings: &PskSettings) -> Result<Self, SignError> {
+    async fn find(
+        args: &SignArgs,
+        settings: &PskSettings,
+        clock: &Clock,
+    ) -> Result<Self, SignError> {
         match (args.scheme, &args.identity) {
             (SignScheme::Ed25519, Some(path)) => Ok(Self::Own(Box::new(IdentityFile::read(path)?))),
-            _ => Ok(Self::Shared(Signer::new(psk::current(&args.psk, settings)?))),
+            _ => {
+                Ok(Self::Shared(Signer::new(psk::current(&args.psk, settings, clock.now()).await?)))
+            }
         }
     }
 }
@@ -187,20 +200,21 @@ mod tests {
         sign: SignArgs,
     }
 
-    fn run_with(flags: &[&str], data: &str) -> (u8, String, String) {
+    async fn run_with(flags: &[&str], data: &str) -> (u8, String, String) {
         let args = Cli::parse_from([&["sign"], flags].concat()).sign;
         let psk = Zeroizing::new("kattila-test-psk-000000000000000".to_owned());
-        let settings = PskSettings { psk: Some(psk), psk_file: None };
+        let settings = PskSettings { psk: Some(psk), ..PskSettings::default() };
         let clock = Clock::manual(UnixSeconds(1_795_214_286));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&args, &settings, &clock, data.as_bytes(), &mut out, &mut err);
+        let given = Given { args: &args, settings: &settings, clock: &clock };
+        let code = run(given, data.as_bytes(), &mut out, &mut err).await;
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
     const DATA: &str = "{\"hostname\":\"gw-1\",\"tick\":1,\"load\":1.0,\"note\":\"<\\u00e9>\"}";
 
-    #[test]
-    fn what_is_given_is_used_as_given() {
+    #[tokio::test]
+    async fn what_is_given_is_used_as_given() {
         let (code, out, _) = run_with(
             &[
                 "--agent-id=0123456789abcdef0123456789abcdef",
@@ -210,7 +224,8 @@ mod tests {
                 "--nonce=AAECAwQFBgcICQoLDA0ODw",
             ],
             &format!("{DATA}\n"),
-        );
+        )
+        .await;
         let envelope: Value = serde_json::from_str(&out).unwrap();
         assert_eq!(code, 0);
         assert_eq!(
@@ -220,8 +235,8 @@ mod tests {
         assert!(out.ends_with(&format!("\"data\":{DATA}}}\n")), "the bytes are not touched");
     }
 
-    #[test]
-    fn an_identity_signs_as_the_published_vector_says() {
+    #[tokio::test]
+    async fn an_identity_signs_as_the_published_vector_says() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = "kattila-identity-1\nagent_id 0123456789abcdef0123456789abcdef\n\
                     seed AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
@@ -237,7 +252,8 @@ mod tests {
                 "--nonce=AAECAwQFBgcICQoLDA0ODw",
             ],
             DATA,
-        );
+        )
+        .await;
         assert_eq!(code, 0, "{err}");
         let envelope: Value = serde_json::from_str(&out).unwrap();
         assert_eq!(
@@ -245,14 +261,14 @@ mod tests {
             "DIKiK7A63iZM9pWemMHVywesE37cUZPdg4uhPRMfe_eB_Q84udZyN7UgmJ962L8cpC8TCKv6ZuGwRubGfiLKCQ"
         );
         assert!(Cli::try_parse_from(["sign", "--scheme=ed25519"]).is_err(), "without a key");
-        let (code, out, err) = run_with(&["--scheme=ed25519", "--identity=/nowhere"], DATA);
+        let (code, out, err) = run_with(&["--scheme=ed25519", "--identity=/nowhere"], DATA).await;
         assert_eq!((code, out.as_str()), (1, ""));
         assert!(err.contains("/nowhere"), "{err}");
     }
 
-    #[test]
-    fn the_rest_is_made() {
-        let (code, out, _) = run_with(&["--scheme=v1"], DATA);
+    #[tokio::test]
+    async fn the_rest_is_made() {
+        let (code, out, _) = run_with(&["--scheme=v1"], DATA).await;
         let envelope: Value = serde_json::from_str(&out).unwrap();
         assert_eq!((code, &envelope["timestamp"]), (0, &Value::from(1_795_214_286)));
         assert_eq!(
@@ -261,16 +277,16 @@ mod tests {
         );
         assert_eq!(envelope["agent_id"].as_str().unwrap().len(), 32);
         assert!(envelope.get("fleet_id").is_none());
-        let (_, other, _) = run_with(&["--scheme=v2"], DATA);
+        let (_, other, _) = run_with(&["--scheme=v2"], DATA).await;
         let other: Value = serde_json::from_str(&other).unwrap();
         assert_eq!(other["fleet_id"], "default");
         assert_eq!(other["tick"], 1_795_214_286_000_u64);
         assert_ne!(other["nonce"], envelope["nonce"]);
     }
 
-    #[test]
-    fn nothing_to_sign_is_bad_usage() {
-        let (code, out, err) = run_with(&[], " \n");
+    #[tokio::test]
+    async fn nothing_to_sign_is_bad_usage() {
+        let (code, out, err) = run_with(&[], " \n").await;
         assert_eq!((code, out.as_str()), (2, ""));
         assert!(err.contains("no data"), "{err}");
     }

@@ -179,7 +179,7 @@ async fn prepare(
         SimulatedScheme::V2 => Scheme::V2,
         SimulatedScheme::Ed25519 => Scheme::Ed25519,
     };
-    let signer = Signer::new(psk::current(&args.psk, settings)?);
+    let signer = Signer::new(psk::current(&args.psk, settings, clock.now()).await?);
     let target = Target::find(&args.target, args.this_is_my_manager).await?;
     allow_files(u64::from(args.connections))?;
     let interval = Duration::from_secs(args.interval.into());
@@ -255,7 +255,7 @@ mod tests {
 
     async fn prepared(flags: &[&str]) -> Result<Load, SimulateError> {
         let psk = Some(Zeroizing::new("kattila-test-psk-000000000000000".to_owned()));
-        let settings = PskSettings { psk, psk_file: None };
+        let settings = PskSettings { psk, ..PskSettings::default() };
         let clock = Clock::manual(UnixSeconds(1_795_000_000));
         prepare(&args(flags).unwrap(), &settings, clock).await
     }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::model::id::{Kid, ReportId};
 use crate::model::state::Scheme;
-use crate::store::row::AuditRow;
+use crate::store::row::{ReportFilter, StoredReport};
 use crate::store::sqlite;
 use crate::store::{Reader, StoreError};
 use crate::verify::proof::{Proof, ProofKey, recheck};
@@ -56,11 +56,13 @@ fn tell(count: &Count) -> u8 {
 
 fn count(reader: &dyn Reader) -> Result<Count, StoreError> {
     let keys = reader.keys()?.into_iter();
+    // A ban names a key without knowing it.
+    let keys = keys.filter(|key| !key.secret.is_empty());
     let keys: BTreeMap<Kid, _> = keys.map(|key| (key.kid, key.secret)).collect();
     let mut count = Count::default();
     let mut after = ReportId(0);
     loop {
-        let rows = reader.audit(after, PAGE)?;
+        let rows = reader.reports(&ReportFilter::onwards(after, PAGE))?;
         let Some(last) = rows.last() else { return Ok(count) };
         after = last.summary.id;
         for row in &rows {
@@ -70,7 +72,7 @@ fn count(reader: &dyn Reader) -> Result<Count, StoreError> {
 }
 
 impl Count {
-    fn add(&mut self, row: &AuditRow, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) {
+    fn add(&mut self, row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) {
         let summary = &row.summary;
         if row.envelope.is_empty() {
             self.failed.push((summary.id, "the stored bytes are damaged".to_owned()));
@@ -106,13 +108,13 @@ mod tests {
     use crate::sign::digest::sha256;
     use crate::sign::hmac;
     use crate::sign::psk::kid_of_psk;
-    use crate::store::row::{ReportSummary, StoredReport};
+    use crate::store::row::ReportSummary;
 
     use super::*;
 
     const PSK: &[u8] = b"kattila-test-psk-000000000000000";
 
-    fn row(data: &str) -> AuditRow {
+    fn row(data: &str) -> StoredReport {
         let mac = hmac::v1(PSK, data.as_bytes());
         let envelope = format!(
             r#"{{"agent_id":"gw-1","timestamp":1,"nonce":"n","hmac":"{mac}","data":{data}}}"#
@@ -137,7 +139,7 @@ mod tests {
         StoredReport { summary, envelope: envelope.into_bytes(), own_key: None }
     }
 
-    fn counted(row: &AuditRow, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) -> Count {
+    fn counted(row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) -> Count {
         let mut count = Count::default();
         count.add(row, keys);
         count

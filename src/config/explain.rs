@@ -2,10 +2,12 @@
 
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
+use crate::model::id::Kid;
 use crate::model::rate::Rate;
+use crate::model::time::duration_text;
 use crate::verify::bodies::Suspicion;
 
-use super::{Access, Config, Durability, Enroll};
+use super::{Access, Config, Durability, Enroll, Keys};
 
 /// A token shorter than this is worth a warning: 32 hexadecimal digits are 128 bits.
 const ADVISED_TOKEN_CHARS: usize = 32;
@@ -16,7 +18,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Door", door(config)),
         ("Database", format!("{}, {}", config.db.display(), durability(config.durability))),
         ("Lost reports", lost(config.strict_storage).to_owned()),
-        ("Keys", keys(&config.keys.source, config.keys.cache)),
+        ("Keys", keys(&config.keys)),
         ("Signatures", signatures(config)),
         ("New agents", enroll(config.enroll).to_owned()),
         ("Interval", format!("agents are told to report every {} s", config.interval)),
@@ -68,8 +70,8 @@ const fn durability(durability: Durability) -> &'static str {
     }
 }
 
-fn keys(source: &SourceConfig, cache: bool) -> String {
-    let kept = if cache { "last known keys are kept" } else { "keys are not kept over a restart" };
+fn keys(Keys { source, cache, grace }: &Keys) -> String {
+    let kept = if *cache { "last known keys are kept" } else { "keys are not kept over a restart" };
     let proof = match source {
         SourceConfig::File(_) | SourceConfig::Environment(_) => "",
         SourceConfig::Dns(dns) => match dns.dnssec {
@@ -78,7 +80,30 @@ fn keys(source: &SourceConfig, cache: bool) -> String {
             Dnssec::Require => ", only answers proved by DNSSEC",
         },
     };
-    format!("{source}{proof}; {kept}")
+    let grace = duration_text(i64::from(*grace));
+    format!(
+        "{source}{}{proof}{}; {kept}; one that left is accepted for {grace}",
+        trust(source),
+        pins(source)
+    )
+}
+
+/// Whom a DNS server's certificate must come from.
+fn trust(source: &SourceConfig) -> String {
+    let SourceConfig::Dns(dns) = source else { return String::new() };
+    match dns.server.as_ref().and_then(|server| server.tls.as_ref()) {
+        None => String::new(),
+        Some(tls) => match tls.ca() {
+            Some(file) => format!(", signed by {}", file.display()),
+            None => ", signed by an authority of this host".to_owned(),
+        },
+    }
+}
+
+fn pins(source: &SourceConfig) -> String {
+    let SourceConfig::Dns(dns) = source else { return String::new() };
+    let kids: Vec<_> = dns.pins.iter().map(Kid::as_str).collect();
+    if kids.is_empty() { String::new() } else { format!(", only the keys {}", kids.join(", ")) }
 }
 
 fn signatures(config: &Config) -> String {

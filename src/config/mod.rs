@@ -5,6 +5,7 @@
 //! explanation and in every message.
 
 pub mod agent;
+pub mod dns;
 pub mod explain;
 pub mod flags;
 pub mod host;
@@ -67,6 +68,8 @@ pub struct Keys {
     pub source: SourceConfig,
     /// Whether the last known keys are kept in the database.
     pub cache: bool,
+    /// Seconds a key is accepted after its source stopped listing it.
+    pub grace: u32,
 }
 
 /// What a report must fulfil.

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::dns::{DnsName, Dnssec, InvalidDnsName};
 use crate::model::access::Role;
+use crate::model::id::Kid;
 use crate::model::rate::Rate;
 
 use super::{Durability, Enroll};
@@ -32,6 +33,35 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         };
         format!("\"{text}\" is not IP:PORT, such as 127.0.0.1:5086{hint}")
     })
+}
+
+/// The address of a DNS server; the port may be left to its protocol.
+pub(super) fn dns_server(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    match (bare.parse::<IpAddr>(), text.parse::<SocketAddr>()) {
+        (Ok(ip), _) => Ok((ip, None)),
+        (Err(_), Ok(address)) => Ok((address.ip(), Some(address.port()))),
+        (Err(_), Err(_)) => Err(format!(
+            "\"{text}\" is not IP or IP:PORT, such as 192.0.2.53 or [2001:db8::53]:853"
+        )),
+    }
+}
+
+/// Ids of keys, separated by commas.
+pub(super) fn pins(text: &str) -> Result<Vec<Kid>, String> {
+    let mut kids = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        let kid = word.to_ascii_lowercase().parse::<Kid>().map_err(|_not_a_kid| {
+            format!(
+                "\"{word}\" is not a key id, 16 hexadecimal digits; `kattila admin key list` and \
+                 the settings page show them"
+            )
+        })?;
+        if !kids.contains(&kid) {
+            kids.push(kid);
+        }
+    }
+    Ok(kids)
 }
 
 pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
@@ -133,6 +163,29 @@ mod tests {
         assert!(address(":5086").unwrap_err().contains("0.0.0.0:5086"));
         assert!(address("localhost:1").unwrap_err().contains("127.0.0.1:1"));
         assert!(address("10.0.0.1").unwrap_err().contains("port is missing"));
+    }
+
+    #[test]
+    fn dns_servers_may_leave_the_port_to_their_protocol() {
+        let at = |text: &str| dns_server(text).map(|(ip, port)| (ip.to_string(), port));
+        assert_eq!(at("192.0.2.53"), Ok(("192.0.2.53".to_owned(), None)));
+        assert_eq!(at("192.0.2.53:5353"), Ok(("192.0.2.53".to_owned(), Some(5353))));
+        for text in ["2001:db8::53", "[2001:db8::53]"] {
+            assert_eq!(at(text), Ok(("2001:db8::53".to_owned(), None)), "{text}");
+        }
+        assert_eq!(at("[2001:db8::53]:853"), Ok(("2001:db8::53".to_owned(), Some(853))));
+        for bad in ["", "dns.example", ":53", "192.0.2.53:", "192.0.2.53:x"] {
+            assert!(at(bad).unwrap_err().contains("IP:PORT"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pins_are_key_ids() {
+        let listed = pins("45819852fbdfc69a, 45819852FBDFC69A ,0011223344556677").unwrap();
+        assert_eq!(listed.len(), 2);
+        for bad in ["", "45819852fbdfc69a,", "45819852fbdfc69", "g5819852fbdfc69a"] {
+            assert!(pins(bad).unwrap_err().contains("16 hexadecimal digits"), "{bad}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::keys::dns::DnsConfig;
+use crate::keys::dns::tls::DnsTls;
+use crate::keys::dns::{DnsConfig, DnsServer};
 use crate::keys::source::SourceConfig;
 
 use super::host::HostSettings;
@@ -15,6 +16,9 @@ use super::{Access, Config, Keys, Log, Rates, Tls, Verify, parse, table};
 
 /// A token file larger than this holds something else.
 const MAX_TOKEN_FILE_BYTES: u64 = 4096;
+
+/// A key that leaked must not stay accepted for longer than a week (PROTOCOL 4, A11).
+const MAX_GRACE: u32 = 604_800;
 
 pub(super) fn read(values: &Values) -> Result<Config, Vec<Mistake>> {
     let mut from = Reading::new(values);
@@ -35,6 +39,22 @@ pub(super) fn host(values: &Values) -> Result<HostSettings, Vec<Mistake>> {
         _ => Err(from.mistakes),
     }
 }
+
+/// The DNS source of a command that signs; `None` if no name is set.
+pub(super) fn dns(values: &Values) -> Result<Option<DnsConfig>, Vec<Mistake>> {
+    let mut from = Reading::new(values);
+    let config = from.dns();
+    if from.mistakes.is_empty() { Ok(config) } else { Err(from.mistakes) }
+}
+
+/// What does nothing as long as no name is asked for.
+const ABOUT_DNS: [&str; 5] = [
+    "KATTILA_DNS_SERVER",
+    "KATTILA_DNS_TLS_NAME",
+    "KATTILA_DNS_TLS_CA",
+    "KATTILA_DNS_PIN",
+    "KATTILA_DNSSEC_ANCHOR",
+];
 
 /// The raw values, and what was found wrong so far. A method returns `None` only after it has
 /// noted a mistake, or where the setting may be absent.
@@ -84,44 +104,30 @@ impl<'a> Reading<'a> {
 
     fn keys(&mut self) -> Option<Keys> {
         let cache = self.required("KATTILA_PSK_CACHE", parse::switch);
+        let grace = self.required("KATTILA_PSK_GRACE", |text| parse::number(text, 0, MAX_GRACE));
         let source = self.key_source("so no report could be checked");
-        Some(Keys { source: source?, cache: cache? })
+        Some(Keys { source: source?, cache: cache?, grace: grace? })
     }
 
     /// Where pre-shared keys come from; `without` says what could not be done without any.
     pub(super) fn key_source(&mut self, without: &str) -> Option<SourceConfig> {
-        let dnssec = self.required("KATTILA_DNSSEC", parse::dnssec);
-        let name = self.optional("KATTILA_DNS_NAME", parse::dns_name);
-        let server = self.optional("KATTILA_DNS_SERVER", parse::address);
-        let anchor = self.file("KATTILA_DNSSEC_ANCHOR");
+        let dns = self.dns();
         let given = self.optional("KATTILA_PSK", parse::psks);
         let file = self.file("KATTILA_PSK_FILE");
 
         let has = |name| self.values.get(name).is_some();
-        let has_name = has("KATTILA_DNS_NAME");
-        let lonely: Vec<_> = ["KATTILA_DNS_SERVER", "KATTILA_DNSSEC_ANCHOR"]
-            .into_iter()
-            .filter(|name| has(name) && !has_name)
-            .collect();
-        let none = !has_name && !has("KATTILA_PSK") && !has("KATTILA_PSK_FILE");
-        for name in lonely {
-            self.wrong(name, "does nothing without KATTILA_DNS_NAME; set that too or remove this");
-        }
-        if none {
+        let sources = ["KATTILA_DNS_NAME", "KATTILA_PSK", "KATTILA_PSK_FILE"];
+        if !sources.into_iter().any(has) {
             let problem = format!(
                 "no source of pre-shared keys is set, {without}; set this, KATTILA_PSK_FILE or \
                  KATTILA_PSK"
             );
             self.wrong("KATTILA_DNS_NAME", problem);
         }
-        match (file, given, name) {
+        match (file, given, dns) {
             (Some(file), _, _) => Some(SourceConfig::File(file)),
             (None, Some(given), _) => Some(SourceConfig::Environment(given)),
-            (None, None, name) => {
-                let dnssec = dnssec?;
-                let dns = DnsConfig { server, dnssec, anchor, ..DnsConfig::new(name?) };
-                Some(SourceConfig::Dns(dns))
-            }
+            (None, None, dns) => dns.map(SourceConfig::Dns),
         }
     }
 
@@ -131,6 +137,57 @@ impl<'a> Reading<'a> {
             parse::word(text, &[("text", false), ("json", true)])
         });
         Some(Log { filter: filter?, json: json? })
+    }
+
+    /// What to ask DNS for and whom; `None` without a name.
+    fn dns(&mut self) -> Option<DnsConfig> {
+        let dnssec = self.required("KATTILA_DNSSEC", parse::dnssec);
+        let name = self.optional("KATTILA_DNS_NAME", parse::dns_name);
+        let server = self.dns_server();
+        let anchor = self.file("KATTILA_DNSSEC_ANCHOR");
+        let pins = self.optional("KATTILA_DNS_PIN", parse::pins).unwrap_or_default();
+        if self.values.get("KATTILA_DNS_NAME").is_none() {
+            let values = self.values;
+            for name in ABOUT_DNS.into_iter().filter(|name| values.get(name).is_some()) {
+                self.wrong(
+                    name,
+                    "does nothing without KATTILA_DNS_NAME; set that too or remove this",
+                );
+            }
+        }
+        Some(DnsConfig { server, pins, dnssec: dnssec?, anchor, ..DnsConfig::new(name?) })
+    }
+
+    /// The server to ask. Whatever is wrong with its TLS is a mistake, so that no half of it
+    /// can turn it into a server that is asked in plain.
+    fn dns_server(&mut self) -> Option<DnsServer> {
+        let address = self.optional("KATTILA_DNS_SERVER", parse::dns_server);
+        let ca = self.file("KATTILA_DNS_TLS_CA");
+        let values = self.values;
+        let set = |name| values.get(name).is_some();
+        if set("KATTILA_DNS_TLS_NAME") && !set("KATTILA_DNS_SERVER") {
+            self.wrong(
+                "KATTILA_DNS_TLS_NAME",
+                "needs KATTILA_DNS_SERVER, the server that speaks TLS",
+            );
+        }
+        if set("KATTILA_DNS_TLS_CA") && !set("KATTILA_DNS_TLS_NAME") {
+            self.wrong(
+                "KATTILA_DNS_TLS_CA",
+                "does nothing without KATTILA_DNS_TLS_NAME, which makes the server speak TLS",
+            );
+        }
+        let usable_ca = ca.is_some() || !set("KATTILA_DNS_TLS_CA");
+        let tls = self.optional("KATTILA_DNS_TLS_NAME", |name| {
+            DnsTls::new(name, ca).map_err(|invalid| invalid.to_string())
+        });
+        if let Some(tls) = tls.as_ref().filter(|_| usable_ca)
+            && let Err(problem) = tls.check()
+        {
+            self.wrong("KATTILA_DNS_TLS_CA", problem.to_string());
+        }
+        let (ip, port) = address?;
+        Some(DnsServer::at(ip, port, tls))
     }
 
     fn verify(&mut self) -> Option<Verify> {

@@ -56,9 +56,30 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "KATTILA_DNS_SERVER",
         Some("dns-server"),
-        "IP:PORT",
+        "IP[:PORT]",
         None,
         "DNS server to ask instead of the system's resolver",
+    ),
+    setting(
+        "KATTILA_DNS_TLS_NAME",
+        Some("dns-tls-name"),
+        "NAME",
+        None,
+        "Ask the DNS server over TLS only; its certificate must carry this name",
+    ),
+    setting(
+        "KATTILA_DNS_TLS_CA",
+        Some("dns-tls-ca"),
+        "FILE",
+        None,
+        "Authority (PEM) of the DNS server's certificate instead of the system's",
+    ),
+    setting(
+        "KATTILA_DNS_PIN",
+        Some("dns-pin"),
+        "KEYID[,KEYID...]",
+        None,
+        "Ids of the only keys to take from DNS",
     ),
     setting(
         "KATTILA_DNSSEC",
@@ -94,6 +115,13 @@ pub const SETTINGS: &[Setting] = &[
         "on|off",
         Some("on"),
         "Keep the last known keys in the database, for a start while DNS is down",
+    ),
+    setting(
+        "KATTILA_PSK_GRACE",
+        Some("psk-grace"),
+        "SECONDS",
+        Some("86400"),
+        "How long a key is accepted after its source stopped listing it, at most a week",
     ),
     setting(
         "KATTILA_MAX_SKEW",
@@ -249,6 +277,9 @@ pub const SETTINGS: &[Setting] = &[
 pub const SHARED: &[&str] = &[
     "KATTILA_DNS_NAME",
     "KATTILA_DNS_SERVER",
+    "KATTILA_DNS_TLS_NAME",
+    "KATTILA_DNS_TLS_CA",
+    "KATTILA_DNS_PIN",
     "KATTILA_DNSSEC",
     "KATTILA_DNSSEC_ANCHOR",
     "KATTILA_PSK",

@@ -17,6 +17,11 @@ use super::error::ApiError;
 /// Largest body of an operator's request; the longest is a note on an alarm.
 const OPERATOR_BODY_BYTES: usize = 16 * 1024;
 
+/// What a client is told whose body ends before its `Content-Length`, or whose chunks are not
+/// chunks. What arrived is not what was meant, and nothing more will come.
+const BROKEN: &str = "The body did not arrive whole: it ended before its announced length, or its \
+                      chunks are broken; send it anew.";
+
 /// Reads a body of at most `most` bytes within the time a body may take.
 pub async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
     let too_large = || {
@@ -28,14 +33,13 @@ pub async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes,
     if told.is_some_and(|told| told > most) {
         return Err(too_large());
     }
+    let broken = if is_form(headers) { ErrorCode::BadRequest } else { ErrorCode::MalformedJson };
     let reading = async {
         let mut body = body;
         let mut first: Option<Bytes> = None;
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                ApiError::bad_request("The body did not arrive whole.").because(error)
-            })?;
+            let frame = frame.map_err(|error| ApiError::new(broken, BROKEN).because(error))?;
             let Ok(data) = frame.into_data() else { continue };
             if first.as_ref().map_or(whole.len(), Bytes::len) + data.len() > most {
                 return Err(too_large());

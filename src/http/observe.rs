@@ -37,7 +37,8 @@ impl RequestIds {
         Self { run, next: AtomicU64::new(1) }
     }
 
-    fn next(&self) -> String {
+    /// A name that no other request of this run has.
+    pub fn fresh(&self) -> String {
         let mut id = String::with_capacity(16);
         let count = self.next.fetch_add(1, Ordering::Relaxed);
         // Writing into a String cannot fail.
@@ -63,7 +64,7 @@ struct Visit {
 
 /// The outermost layer of the main door.
 pub async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let visit = Visit::of(&request, state.request_ids.next());
+    let visit = Visit::of(&request, state.request_ids.fresh());
     request.extensions_mut().insert(RequestId(visit.id.clone()));
     let span = visit.span();
     let limit = Duration::from_secs(limits::HANDLER_SECONDS);
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn ids_are_sixteen_digits_and_never_repeat() {
         let ids = RequestIds::new(0xab);
-        let (first, second) = (ids.next(), ids.next());
+        let (first, second) = (ids.fresh(), ids.fresh());
         assert_eq!(first, "000000ab00000001");
         assert_ne!(first, second);
         assert_eq!(second.len(), 16);

@@ -203,7 +203,8 @@ mod tests {
             assert!(map["properties"][name].is_object(), "{name}");
         }
         let edge = &map["properties"]["edges"]["items"]["properties"];
-        for name in ["id", "source", "target", "edge_type", "state", "reason", "ends"] {
+        for name in ["id", "source", "target", "edge_type", "state", "reason", "judged_at", "ends"]
+        {
             assert!(edge[name].is_object(), "{name}");
         }
         let end = &edge["ends"]["items"]["properties"];

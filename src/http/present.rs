@@ -1,15 +1,11 @@
 //! An agent as of its last report. What moves with every report is not written to the agent's
 //! rows: it is in the stored report itself, and for links on the board.
 
-use std::ops::Range;
-
-use crate::model::id::AgentId;
-use crate::model::report::ReportData;
+use crate::model::id::{AgentId, ReportId};
 use crate::process::board::Board;
 use crate::store::row::{AgentDetail, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
 use crate::wire::data;
-use crate::wire::envelope::{DataV2, Envelope, HeadV1, HeadV2, parse};
 
 /// Reports among which the newest is looked for: history that a host sends after it arrives in
 /// between.
@@ -17,9 +13,28 @@ const LOOKED_AT: usize = 20;
 
 /// The agent's stored report that tells of the latest moment.
 pub fn last_report(store: &dyn Reader, id: &AgentId) -> Result<Option<StoredReport>, StoreError> {
-    let filter = ReportFilter { agent: Some(id.clone()), before: None, limit: LOOKED_AT };
-    let newest = store.reports(&filter)?.into_iter().reduce(newer);
-    newest.map_or(Ok(None), |newest| store.report(newest.id))
+    let latest =
+        ReportFilter { agent: Some(id.clone()), limit: LOOKED_AT, ..ReportFilter::default() };
+    let newest = summaries(store, &latest)?.into_iter().reduce(newer);
+    newest.map_or(Ok(None), |newest| whole(store, newest.id))
+}
+
+/// Stored reports without their envelopes.
+pub fn summaries(
+    store: &dyn Reader,
+    filter: &ReportFilter,
+) -> Result<Vec<ReportSummary>, StoreError> {
+    Ok(store.reports(filter)?.into_iter().map(|row| row.summary).collect())
+}
+
+/// One stored report with its envelope.
+pub fn whole(store: &dyn Reader, id: ReportId) -> Result<Option<StoredReport>, StoreError> {
+    match store.reports(&ReportFilter::whole(id))?.pop() {
+        Some(report) if report.envelope.is_empty() => {
+            Err(StoreError::Damaged(format!("the envelope of report {id}")))
+        }
+        found => Ok(found),
+    }
 }
 
 /// Which of two reports tells of the later moment; `last` arrived after `earlier`. It was
@@ -34,7 +49,9 @@ fn newer(last: ReportSummary, earlier: ReportSummary) -> ReportSummary {
 
 /// Puts the moving values of the last report and of the board into what was stored.
 pub fn bring_up_to_date(detail: &mut AgentDetail, last: Option<&StoredReport>, board: &Board) {
-    if let Some(said) = last.filter(|last| tells_of_now(last)).and_then(read) {
+    if let Some(said) =
+        last.filter(|last| tells_of_now(last)).and_then(|last| data::stored(&last.envelope))
+    {
         detail.agent.uptime_seconds = said.uptime_seconds;
         detail.agent.load = said.load;
         for now in said.interfaces.into_iter().flatten() {
@@ -63,15 +80,4 @@ const KEPT_BACK_S: i64 = 100;
 fn tells_of_now(report: &StoredReport) -> bool {
     let summary = &report.summary;
     summary.collected_at.is_none_or(|at| summary.timestamp.since(at) <= KEPT_BACK_S)
-}
-
-fn read(report: &StoredReport) -> Option<ReportData> {
-    let inside = |range: &Range<usize>| report.envelope.get(range.clone());
-    let envelope = parse(&report.envelope).ok()?;
-    let said = match &envelope {
-        Envelope::V1(HeadV1 { data, .. })
-        | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => inside(data)?,
-        Envelope::V2(HeadV2 { data: DataV2::Decoded(data), .. }) => data,
-    };
-    data::parse(said).ok()
 }

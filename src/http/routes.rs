@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::pages::{act, look};
 use super::sources::Sources;
 use super::state::AppState;
-use super::{admin, agents, assets, health, openapi, operators, sse};
+use super::{admin, agents, assets, health, keys, openapi, operators, sse};
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -82,6 +82,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/reports", VIEWER, get(reports::list)),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
+        route("GET", "/api/v1/keys", VIEWER, get(keys::list)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
@@ -92,6 +93,7 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
         route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
+        route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
@@ -122,6 +124,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/agents/{id}/refuse", ADMIN, post(act::refuse)),
         route("POST", "/agents/{id}/revoke", ADMIN, post(act::revoke)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
+        route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
     ]
 }
 

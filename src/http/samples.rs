@@ -106,6 +106,7 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/refusals" => {
             ("What was refused lately, newest first", REFUSAL_QUERY, list(&things::refusal()))
         }
+        "/api/v1/keys" => ("The key ring, by key ids", none, value(&things::keys())),
         "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&things::event())),
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
@@ -132,6 +133,7 @@ fn taking(path: &str) -> Option<Sample> {
             ("Turn down an agent or key that waits for approval", None, value(&OK))
         }
         "/api/v1/agents/{id}/revoke" => ("Take an agent out of service", None, value(&OK)),
+        "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
         "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
             "Clear the topology state of one agent, of a fleet, or of all",

@@ -31,6 +31,8 @@ use tower::Service as _;
 
 use crate::wire::limits;
 
+use super::bare::{Bare, Spoken};
+use super::observe::RequestIds;
 use super::paced::{Paced, Patience, Phase};
 
 /// Connections waiting to be accepted; more than Linux grants by default (`somaxconn` 4096).
@@ -51,10 +53,6 @@ const WRITE_STALL: Duration = Duration::from_secs(30);
 
 /// After an accept failed for lack of file descriptors, others get this long to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a connection over the limit is told, before anything of it is read.
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// Bounds of a door.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +110,7 @@ pub struct Door {
     addr: SocketAddr,
     tls: Option<TlsAcceptor>,
     limits: Limits,
+    ids: Arc<RequestIds>,
 }
 
 impl std::fmt::Debug for Door {
@@ -122,13 +121,19 @@ impl std::fmt::Debug for Door {
 
 impl Door {
     /// Binds the address. Connections queue from here on; none is answered before `serve`.
-    pub fn bind(addr: SocketAddr, tls: Option<TlsAcceptor>, limits: Limits) -> io::Result<Self> {
+    /// `ids` name what the door refuses by itself.
+    pub fn bind(
+        addr: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        limits: Limits,
+        ids: Arc<RequestIds>,
+    ) -> io::Result<Self> {
         let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_reuseaddr(true)?;
         socket.bind(addr)?;
         let listener = socket.listen(BACKLOG)?;
         let addr = listener.local_addr()?;
-        Ok(Self { listener, addr, tls, limits })
+        Ok(Self { listener, addr, tls, limits, ids })
     }
 
     /// The address as bound: the free port if port 0 was asked for.
@@ -144,7 +149,7 @@ impl Door {
 
     /// Answers requests until `shutdown`, then lets open ones end, at most for the drain time.
     pub async fn serve(self, app: Router, shutdown: CancellationToken) {
-        let Self { listener, addr, tls, limits } = self;
+        let Self { listener, addr, tls, limits, ids } = self;
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
         let cut = CancellationToken::new();
@@ -161,14 +166,18 @@ impl Door {
                     continue;
                 }
             };
+            let peer = peer.ip().to_canonical();
+            let bare = Bare { ids: Arc::clone(&ids), peer };
             let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                // Best effort: a full send buffer on a new socket does not happen.
-                let _told = stream.try_write(FULL).is_ok();
+                // Before anything is read. Best effort: a full send buffer on a new socket does
+                // not happen.
+                let _told = stream.try_write(&bare.full()).is_ok();
                 continue;
             };
             let connection = Connection {
                 app: app.clone(),
-                peer: Peer(peer.ip().to_canonical()),
+                peer: Peer(peer),
+                bare,
                 patience: limits.patience,
                 watcher: graceful.watcher(),
             };
@@ -202,6 +211,7 @@ async fn accept_failed(error: &io::Error) {
 struct Connection {
     app: Router,
     peer: Peer,
+    bare: Bare,
     patience: Patience,
     watcher: Watcher,
 }
@@ -227,7 +237,7 @@ impl Connection {
         stream: S,
         phase: Arc<Phase>,
     ) {
-        let Self { app, peer, watcher, .. } = self;
+        let Self { app, peer, bare, watcher, .. } = self;
         let service = service_fn(move |request: Request<Incoming>| {
             phase.begin();
             answer(app.clone(), peer, request, Arc::clone(&phase))
@@ -238,7 +248,7 @@ impl Connection {
             .max_headers(limits::HEADERS)
             .max_header_size(limits::HEADER_BYTES)
             .max_buf_size(READ_BUFFER_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Spoken::new(stream, bare)), service);
         if let Err(error) = pin!(watcher.watch(connection)).await {
             tracing::debug!(peer = %peer.0, %error, "connection ended");
         }
@@ -265,7 +275,8 @@ mod tests {
     use super::*;
 
     fn open(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
-        let door = Door::bind("127.0.0.1:0".parse().unwrap(), None, limits).unwrap();
+        let ids = Arc::new(RequestIds::new(1));
+        let door = Door::bind("127.0.0.1:0".parse().unwrap(), None, limits, ids).unwrap();
         let addr = door.addr();
         assert_ne!(addr.port(), 0);
         let app = Router::new()
@@ -312,7 +323,10 @@ mod tests {
         let mut limits = Limits::default();
         limits.patience.head = Duration::from_millis(30);
         let (addr, ..) = open(limits);
-        assert_eq!(talk(addr, "GET / HTTP/1.1\r\nHost:").await, "");
+        let answer = talk(addr, "GET / HTTP/1.1\r\nHost:").await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains("request_timeout"), "{answer}");
+        assert_eq!(talk(addr, "").await, "", "who sent nothing is told nothing");
     }
 
     #[tokio::test]
@@ -324,6 +338,7 @@ mod tests {
         first.read_exact(&mut begun).await.unwrap();
         let second = talk(addr, "").await;
         assert!(second.starts_with("HTTP/1.1 503"), "{second}");
+        assert!(second.contains("retry-after: 10") && second.contains("overloaded"), "{second}");
         drop(first);
 
         let (addr, ..) = open(Limits::default());

@@ -49,8 +49,8 @@ pub struct Services {
     pub lost_reports: bool,
     /// Counters, shared with the metrics' door.
     pub metrics: Arc<Metrics>,
-    /// Random; begins the request ids of this run.
-    pub run: u32,
+    /// Names requests.
+    pub request_ids: Arc<RequestIds>,
 }
 
 impl std::fmt::Debug for Services {
@@ -75,8 +75,6 @@ pub struct Parts {
     pub guesses: Guesses,
     /// What a report must fulfil.
     pub policy: Policy,
-    /// Names requests.
-    pub request_ids: RequestIds,
     /// When this run began.
     pub started_at: UnixSeconds,
     reads: Semaphore,
@@ -93,7 +91,6 @@ impl AppState {
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
             policy: policy(config),
-            request_ids: RequestIds::new(services.run),
             started_at: services.clock.now(),
             reads: Semaphore::new(PARALLEL_READS),
             services,

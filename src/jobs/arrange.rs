@@ -18,6 +18,12 @@ use crate::topology::sites::{LayoutNode, NodeRole};
 /// A node that is gone finds its slot free when it returns within this time (MAP 4).
 const SLOT_KEPT_S: i64 = 7 * 86_400;
 
+/// Seconds between two looks for nodes that left, came back, or have been gone for long.
+const TIDY_EVERY_S: i64 = 60;
+
+/// Slots given up in one go; the rest follow with the next look.
+const GIVEN_UP_AT_ONCE: usize = 500;
+
 /// Every place there is, as stored.
 #[derive(Debug)]
 pub struct Arranger(Mutex<Places>);
@@ -27,17 +33,16 @@ struct Places {
     rev: i64,
     all: BTreeMap<String, Placed>,
     gone: BTreeMap<String, UnixSeconds>,
+    tidied_at: Option<UnixSeconds>,
 }
 
 impl Arranger {
-    /// Starts from the stored places; the slots of nodes that have been gone for long are free.
-    pub fn new(rows: Vec<LayoutRecord>, rev: i64, now: UnixSeconds) -> Self {
-        let mut places = Places { rev, all: BTreeMap::new(), gone: BTreeMap::new() };
+    /// Starts from the stored places.
+    pub fn new(rows: Vec<LayoutRecord>, rev: i64) -> Self {
+        let (all, gone) = (BTreeMap::new(), BTreeMap::new());
+        let mut places = Places { rev, all, gone, tidied_at: None };
         for row in rows {
             if let Some(gone_at) = row.gone_at {
-                if now.since(gone_at) > SLOT_KEPT_S {
-                    continue;
-                }
                 places.gone.insert(row.node.clone(), gone_at);
             }
             let placed = Placed {
@@ -62,6 +67,39 @@ impl Arranger {
     fn known(&self) -> (Vec<Placed>, i64) {
         let places = self.lock();
         (places.all.values().cloned().collect(), places.rev)
+    }
+
+    /// Whether it is time to look for nodes that are gone; if so, the next time is a while off.
+    fn is_untidy(&self, now: UnixSeconds) -> bool {
+        let mut places = self.lock();
+        let due = places.tidied_at.is_none_or(|last| now.since(last) >= TIDY_EVERY_S);
+        if due {
+            places.tidied_at = Some(now);
+        }
+        due
+    }
+
+    /// Gives up the slots of nodes that have been gone for long, and the circles that nobody is
+    /// left in. Answers their names. Nothing that is there moves: a free slot is only free.
+    fn give_up(&self, now: UnixSeconds) -> Vec<String> {
+        let mut guard = self.lock();
+        let places = &mut *guard;
+        let over = places.gone.iter().filter(|(_, gone_at)| now.since(**gone_at) > SLOT_KEPT_S);
+        let over = over.map(|(id, _)| id.clone()).take(GIVEN_UP_AT_ONCE);
+        let mut given_up: Vec<String> = over.collect();
+        let mut left = BTreeSet::new();
+        for id in &given_up {
+            places.gone.remove(id);
+            left.extend(places.all.remove(id).and_then(|placed| placed.site));
+        }
+        let lived_in: BTreeSet<&String> =
+            places.all.values().filter_map(|placed| placed.site.as_ref()).collect();
+        left.retain(|site| !lived_in.contains(site));
+        // A circle that a person put somewhere stays for the next who moves in.
+        left.retain(|site| places.all.get(site).is_some_and(|placed| !placed.pinned));
+        places.all.retain(|id, _| !left.contains(id));
+        given_up.extend(left);
+        given_up
     }
 
     /// Takes new places; answers the rows to store, those of nodes that left or came back
@@ -107,8 +145,9 @@ impl Arranger {
     }
 }
 
-/// Places what has no place yet.
+/// Gives up what has been gone for long, and places what has no place yet.
 pub async fn run(context: Context) {
+    tidy(&context).await;
     let Some(nodes) = context.processor.board().unplaced() else { return };
     let present: BTreeSet<String> = nodes.iter().map(|node| node.node.id.clone()).collect();
     let (known, rev) = context.arranger.known();
@@ -122,7 +161,31 @@ pub async fn run(context: Context) {
     };
     show(&context, &known, &changed, rev);
     let records = context.arranger.take(changed, &present, context.clock.now());
-    let command = Command::Layout { layout_rev: rev, records };
+    store(&context, rev, records, Vec::new()).await;
+}
+
+/// Notes who left and who is back, and gives up the slots of those that stay away.
+async fn tidy(context: &Context) {
+    let now = context.clock.now();
+    if !context.arranger.is_untidy(now) {
+        return;
+    }
+    let records = context.arranger.take(Vec::new(), &context.processor.board().node_ids(), now);
+    let forgotten = context.arranger.give_up(now);
+    if !records.is_empty() || !forgotten.is_empty() {
+        let (_, rev) = context.arranger.known();
+        let records = records.into_iter().filter(|row| !forgotten.contains(&row.node)).collect();
+        store(context, rev, records, forgotten).await;
+    }
+}
+
+async fn store(
+    context: &Context,
+    layout_rev: i64,
+    records: Vec<LayoutRecord>,
+    forgotten: Vec<String>,
+) {
+    let command = Command::Layout { layout_rev, records, forgotten };
     if let Err(failure) = context.processor.command(command).await {
         warn!(%failure, "New places on the map were not stored; a restart will find others");
     }

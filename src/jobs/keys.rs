@@ -6,6 +6,7 @@ use super::Context;
 use crate::keys::health::KeyHealth;
 use crate::keys::policy::KeyChange;
 use crate::keys::ring::StoredKey;
+use crate::model::state::Severity;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::{Command, KeyState};
 use crate::store::change::KeyRecord;
@@ -53,29 +54,19 @@ async fn record(
     for change in &changes {
         info!(kid = %change.kid, what = change.what.as_str(), "Key ring changed");
     }
-    let rows = if context.keep_keys { to_store } else { Vec::new() };
+    // Where keys must not be kept, the names of revoked ones are.
+    let rows = if context.keep_keys {
+        to_store
+    } else {
+        to_store.into_iter().filter(StoredKey::is_revoked).map(StoredKey::without_bytes).collect()
+    };
     let command = Command::Keys {
-        rows: rows.into_iter().map(row_of).collect(),
+        rows,
         changes: changes.iter().map(|c| format!("{} {}", c.kid, c.what.as_str())).collect(),
         health: state_of(context, health, since),
     };
     if let Err(failure) = context.processor.command(command).await {
         warn!(%failure, "A change of the keys was not recorded");
-    }
-}
-
-fn row_of(key: StoredKey) -> KeyRecord {
-    KeyRecord {
-        kid: key.kid,
-        secret: key.secret,
-        source: key.source,
-        first_seen: key.first_seen,
-        last_seen: key.last_seen,
-        state: key.state,
-        seq: key.seq,
-        nbf: key.nbf,
-        exp: key.exp,
-        left_at: key.left_at,
     }
 }
 
@@ -103,8 +94,14 @@ fn state_of(context: &Context, health: &KeyHealth, since: UnixSeconds) -> KeySta
         last_success: health.last_success,
         interval: i64::try_from(health.period_seconds).unwrap_or(i64::MAX),
         problem: health.last_problem.clone(),
-        unexpected: health.unexpected.first().cloned(),
         generations: ring.active().map(|key| key.kid.clone()).collect(),
         rotated_at: ring.active().next().map(|key| key.first_seen).unwrap_or_default(),
+        failing_since: health.failing_since,
+        missing: health.is_missing(),
+        unexpected: match health.tampering() {
+            Some(problem) => Some((Severity::Critical, problem)),
+            None if health.still_listed.is_empty() => None,
+            None => Some((Severity::Warning, health.still_listed.join("; "))),
+        },
     }
 }

@@ -22,6 +22,9 @@ use crate::process::handle::{Command, Processor};
 /// How often silence, delays and refusals are looked at. A second is the unit of every limit.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How often what has had its time is taken out of the tables. Rows that are over harm nobody.
+const SWEEP: Duration = Duration::from_secs(60);
+
 /// How often changes of the picture are sent: at most twice a second (MAP 5).
 const PUBLISH: Duration = Duration::from_millis(500);
 
@@ -48,6 +51,8 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
     let c = context.clone();
     every(TICK, stop, tasks, move || tick(c.clone()));
     let c = context.clone();
+    every(SWEEP, stop, tasks, move || sweep(c.clone()));
+    let c = context.clone();
     every(PUBLISH, stop, tasks, move || {
         publish(&c);
         std::future::ready(())
@@ -69,6 +74,7 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
 /// Takes every step once, as all timers together would.
 pub async fn step(context: &Context) {
     tick(context.clone()).await;
+    sweep(context.clone()).await;
     arrange::run(context.clone()).await;
     publish(context);
 }
@@ -103,6 +109,12 @@ async fn arrange_for_ever(context: Context) {
 async fn tick(context: Context) {
     if let Err(failure) = context.processor.command(Command::Tick).await {
         warn!(%failure, "The timers could not be looked at");
+    }
+}
+
+async fn sweep(context: Context) {
+    if let Err(failure) = context.processor.command(Command::Sweep).await {
+        warn!(%failure, "What has had its time was not removed");
     }
 }
 

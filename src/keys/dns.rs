@@ -17,11 +17,19 @@
 //!
 //! Trust begins at the root's keys, or at those in the anchor file: a signed zone that the
 //! public tree does not reach needs its own DNSKEY there.
+//!
+//! # What TLS does here
+//!
+//! A server that must prove itself ([`DnsTls`]) is asked over TLS only: no question to it, to
+//! its port or to anybody else ever leaves in plain, whatever fails. That hides the keys from
+//! the network between, and keeps it from forging them; it does not prove what the server says.
 
 mod chase;
+mod connect;
+pub mod tls;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -33,7 +41,6 @@ use hickory_resolver::config::{
     NameServerConfig, ProtocolConfig, ResolveHosts, ResolverOpts, ServerOrderingStrategy,
 };
 use hickory_resolver::net::dnssec::DnssecDnsHandle;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::DnsRequestOptions;
 use hickory_resolver::proto::rr::Name;
@@ -42,7 +49,11 @@ use hickory_resolver::{NameServerPool, PoolContext, TlsConfig};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::model::id::Kid;
+
 use chase::{Chain, Stop, chase};
+use connect::Connector;
+use tls::DnsTls;
 
 /// How long one question may take in all, over every transport and retry. hickory's own
 /// default is 5 s per attempt, which adds up to 15 s on a dead server.
@@ -113,13 +124,47 @@ impl fmt::Display for DnsName {
     }
 }
 
+/// A server to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsServer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// What it must prove over TLS; `None` asks it in plain, over UDP and TCP.
+    pub tls: Option<DnsTls>,
+}
+
+impl DnsServer {
+    /// One that is asked in plain.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+
+    /// One at its protocol's usual port (RFC 1035: 53, RFC 7858: 853), unless another is told.
+    pub fn at(ip: IpAddr, port: Option<u16>, tls: Option<DnsTls>) -> Self {
+        let usual = if tls.is_some() { 853 } else { 53 };
+        Self { address: SocketAddr::new(ip, port.unwrap_or(usual)), tls }
+    }
+}
+
+impl fmt::Display for DnsServer {
+    /// Like `192.0.2.53:853 over TLS as dns.example.net`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.tls {
+            None => write!(f, "{}", self.address),
+            Some(tls) => write!(f, "{} over TLS as {}", self.address, tls.name()),
+        }
+    }
+}
+
 /// What to ask and whom.
 #[derive(Debug, Clone)]
 pub struct DnsConfig {
     /// The name whose TXT records hold the keys.
     pub name: DnsName,
-    /// The server to ask over UDP and TCP; `None` asks those of `/etc/resolv.conf`.
-    pub server: Option<SocketAddr>,
+    /// The server to ask; `None` asks those of `/etc/resolv.conf`, in plain.
+    pub server: Option<DnsServer>,
+    /// The only keys to take, by their ids; empty takes any.
+    pub pins: Vec<Kid>,
     /// What is asked of DNSSEC.
     pub dnssec: Dnssec,
     /// A file of DNSKEY records to trust instead of the root's.
@@ -131,7 +176,14 @@ pub struct DnsConfig {
 impl DnsConfig {
     /// Asks the system's resolver.
     pub fn new(name: DnsName) -> Self {
-        Self { name, server: None, dnssec: Dnssec::default(), anchor: None, budget: QUERY_BUDGET }
+        Self {
+            name,
+            server: None,
+            pins: Vec::new(),
+            dnssec: Dnssec::default(),
+            anchor: None,
+            budget: QUERY_BUDGET,
+        }
     }
 }
 
@@ -199,9 +251,11 @@ enum Transport {
     Usual,
     /// TCP only, for networks that lose or forge UDP.
     Tcp,
+    /// TLS only.
+    Tls,
 }
 
-type Pool = NameServerPool<TokioRuntimeProvider>;
+type Pool = NameServerPool<Connector>;
 
 impl DnsSource {
     /// Prepares to ask; no packet is sent.
@@ -215,34 +269,44 @@ impl DnsSource {
     }
 
     /// Asks. Returns within the budget.
-    ///
-    /// TCP is tried when UDP fails, and beside UDP when that takes long: hickory 0.26 has a
-    /// switch for it (`try_tcp_on_error`) that it does not look at.
     pub async fn ask(&self) -> Outcome {
         let budget = self.config.budget;
-        let patience = budget.mul_f64(0.4);
-        let both = async {
-            let mut usual = Box::pin(self.ask_over(Transport::Usual));
-            match tokio::time::timeout(patience, &mut usual).await {
-                Ok(Outcome::Failed(Failure::Unreachable(_))) => self.ask_over(Transport::Tcp).await,
-                Ok(outcome) => outcome,
-                Err(_elapsed) => {
-                    match select(usual, Box::pin(self.ask_over(Transport::Tcp))).await {
-                        Either::Left((Outcome::Failed(_), tcp)) => tcp.await,
-                        Either::Right((Outcome::Failed(_), usual)) => usual.await,
-                        Either::Left((outcome, _)) | Either::Right((outcome, _)) => outcome,
-                    }
-                }
+        let asked = async {
+            if self.tls().is_some() {
+                self.ask_over(Transport::Tls).await
+            } else {
+                self.ask_in_plain().await
             }
         };
-        tokio::time::timeout(budget, both).await.unwrap_or_else(|_elapsed| {
+        tokio::time::timeout(budget, asked).await.unwrap_or_else(|_elapsed| {
             let seconds = budget.as_secs_f32();
             Outcome::Failed(Failure::Unreachable(format!("none within {seconds} s")))
         })
     }
 
+    /// TCP is tried when UDP fails, and beside UDP when that takes long: hickory 0.26 has a
+    /// switch for it (`try_tcp_on_error`) that it does not look at.
+    async fn ask_in_plain(&self) -> Outcome {
+        let patience = self.config.budget.mul_f64(0.4);
+        let mut usual = Box::pin(self.ask_over(Transport::Usual));
+        match tokio::time::timeout(patience, &mut usual).await {
+            Ok(Outcome::Failed(Failure::Unreachable(_))) => self.ask_over(Transport::Tcp).await,
+            Ok(outcome) => outcome,
+            Err(_elapsed) => match select(usual, Box::pin(self.ask_over(Transport::Tcp))).await {
+                Either::Left((Outcome::Failed(_), tcp)) => tcp.await,
+                Either::Right((Outcome::Failed(_), usual)) => usual.await,
+                Either::Left((outcome, _)) | Either::Right((outcome, _)) => outcome,
+            },
+        }
+    }
+
+    fn tls(&self) -> Option<&DnsTls> {
+        self.config.server.as_ref()?.tls.as_ref()
+    }
+
     async fn ask_over(&self, transport: Transport) -> Outcome {
-        let pool = match self.pool(transport) {
+        let connector = Connector::default();
+        let pool = match self.pool(transport, connector.clone()).await {
             Ok(pool) => pool,
             Err(problem) => return Outcome::Failed(Failure::Setup(problem)),
         };
@@ -255,6 +319,9 @@ impl DnsSource {
             Ok(outcome) => outcome,
             Err(Stop::NoKey { name_exists }) => Outcome::NoKey { name_exists },
             Err(Stop::Unproven) => Outcome::Bogus("the absence of the record is not proven"),
+            Err(Stop::Failed(Failure::Unreachable(told))) => {
+                Outcome::Failed(Failure::Unreachable(connector.failure().unwrap_or(told)))
+            }
             Err(Stop::Failed(failure)) => Outcome::Failed(failure),
         }
     }
@@ -301,25 +368,17 @@ impl DnsSource {
     }
 
     /// A new pool for every question: it holds no cache and reads `/etc/resolv.conf` again.
-    fn pool(&self, transport: Transport) -> Result<Pool, String> {
-        let (mut servers, mut opts) = match self.config.server {
-            Some(address) => {
-                let mut server = NameServerConfig::udp_and_tcp(address.ip());
-                for connection in &mut server.connections {
-                    connection.port = address.port();
-                }
-                (vec![server], ResolverOpts::default())
-            }
+    async fn pool(&self, transport: Transport, connector: Connector) -> Result<Pool, String> {
+        let (mut servers, mut opts) = match &self.config.server {
+            Some(server) => (vec![name_server(server)], ResolverOpts::default()),
             None => {
                 let (config, opts) = read_system_conf()
                     .map_err(|e| format!("{e}; fix /etc/resolv.conf or set KATTILA_DNS_SERVER"))?;
                 (config.name_servers().to_vec(), opts)
             }
         };
-        if transport == Transport::Tcp {
-            for server in &mut servers {
-                server.connections.retain(|c| matches!(c.protocol, ProtocolConfig::Tcp));
-            }
+        for server in &mut servers {
+            server.connections.retain(|c| transport.takes(&c.protocol));
         }
         opts.timeout = self.config.budget;
         opts.use_hosts_file = ResolveHosts::Never;
@@ -327,10 +386,37 @@ impl DnsSource {
         opts.case_randomization = true;
         opts.try_tcp_on_error = true;
         opts.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
-        let tls = TlsConfig::new().map_err(|e| e.to_string())?;
+        let mut tls = TlsConfig::new().map_err(|e| e.to_string())?;
+        if let Some(wanted) = self.tls().cloned() {
+            let made = tokio::task::spawn_blocking(move || wanted.client()).await;
+            tls.config = made.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        }
         let context = Arc::new(PoolContext::new(opts, tls));
-        Ok(NameServerPool::from_config(servers, context, TokioRuntimeProvider::default()))
+        Ok(NameServerPool::from_config(servers, context, connector))
     }
+}
+
+impl Transport {
+    fn takes(self, protocol: &ProtocolConfig) -> bool {
+        match self {
+            Self::Usual => matches!(protocol, ProtocolConfig::Udp | ProtocolConfig::Tcp),
+            Self::Tcp => matches!(protocol, ProtocolConfig::Tcp),
+            Self::Tls => matches!(protocol, ProtocolConfig::Tls { .. }),
+        }
+    }
+}
+
+/// The server as hickory wants it, with the transports it may be asked over and no others.
+fn name_server(server: &DnsServer) -> NameServerConfig {
+    let ip = server.address.ip();
+    let mut named = match &server.tls {
+        None => NameServerConfig::udp_and_tcp(ip),
+        Some(tls) => NameServerConfig::tls(ip, Arc::clone(tls.name())),
+    };
+    for connection in &mut named.connections {
+        connection.port = server.address.port();
+    }
+    named
 }
 
 fn options(dnssec: bool) -> DnsRequestOptions {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::keys::policy::KeyWarning;
 use crate::keys::ring::KeySource;
+use crate::model::id::Kid;
 use crate::model::time::UnixSeconds;
 
 /// So many answers without a key in a row mean that the record is gone, not just being edited.
@@ -70,6 +71,8 @@ pub struct KeyHealth {
     pub unexpected: Vec<String>,
     /// What in the last good list should be improved, in words.
     pub advice: Vec<String>,
+    /// Revoked keys that the source still lists, in words: agents that read it are cut off.
+    pub still_listed: Vec<String>,
     /// Seconds between two attempts while all is well.
     pub period_seconds: u64,
     /// When it will be asked next, if nothing else causes it.
@@ -91,6 +94,7 @@ impl KeyHealth {
             secure: None,
             unexpected: Vec::new(),
             advice: Vec::new(),
+            still_listed: Vec::new(),
             period_seconds: 0,
             next_attempt: None,
         }
@@ -114,6 +118,16 @@ impl KeyHealth {
     /// Whether someone may be tampering (alarm `dns_psk.unexpected`).
     pub fn is_unexpected(&self) -> bool {
         self.bogus || !self.unexpected.is_empty()
+    }
+
+    /// What in the source is not as it should be (alarm `dns_psk.unexpected`), in one text: a
+    /// forged answer or what the last list should not hold.
+    pub fn tampering(&self) -> Option<String> {
+        match &self.last_problem {
+            Some(problem) if self.bogus => Some(problem.clone()),
+            Some(_) | None if self.unexpected.is_empty() => None,
+            Some(_) | None => Some(self.unexpected.join("; ")),
+        }
     }
 
     pub(in crate::keys) fn note(&mut self, outcome: &RefreshOutcome, now: UnixSeconds) {
@@ -145,7 +159,21 @@ impl KeyHealth {
             warnings.iter().partition(|warning| warning.is_unexpected());
         self.unexpected = unexpected.iter().map(ToString::to_string).collect();
         self.advice = advice.iter().map(ToString::to_string).collect();
+        self.still_listed = warnings
+            .iter()
+            .filter(|warning| matches!(warning, KeyWarning::Revoked { .. }))
+            .map(ToString::to_string)
+            .collect();
         self.secure = secure;
+    }
+
+    /// A key was revoked that the last list had.
+    pub(in crate::keys) fn note_revoked(&mut self, kid: &Kid) {
+        let told = KeyWarning::Revoked { kid: kid.clone() }.to_string();
+        if !self.still_listed.contains(&told) {
+            self.advice.push(told.clone());
+            self.still_listed.push(told);
+        }
     }
 
     pub(in crate::keys) fn note_next(&mut self, next_in: Duration, now: UnixSeconds) {

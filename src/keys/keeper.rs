@@ -13,9 +13,11 @@ use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::Notify;
 
 use crate::keys::health::{KeyHealth, RefreshOutcome};
-use crate::keys::policy::{KeyChange, KeyWarning, observe};
+use crate::keys::policy::{
+    KeyChange, KeyChangeKind, KeyWarning, changes, confine, observe, pinned,
+};
 use crate::keys::record::{Found, Parsed};
-use crate::keys::ring::{KeyRing, KeySource, StoredKey};
+use crate::keys::ring::{KEEP_AFTER_LEAVING_SECONDS, KeyRing, KeySource, StoredKey};
 use crate::keys::source::{Fetched, Source, SourceConfig};
 use crate::model::id::Kid;
 use crate::model::time::UnixSeconds;
@@ -82,6 +84,10 @@ struct Flight {
 struct State {
     source: Source,
     kind: KeySource,
+    /// The only keys to take; empty takes any.
+    pins: Vec<Kid>,
+    /// How many seconds a key verifies after it left its source.
+    grace: i64,
     ring: RwLock<KeyRing>,
     health: Mutex<KeyHealth>,
     news: Mutex<News>,
@@ -99,18 +105,27 @@ struct News {
 
 impl Keeper {
     /// Starts from the keys of the last run, which stay in force until the source tells
-    /// otherwise. Nothing is fetched yet.
+    /// otherwise; those that are not pinned, if any must be, leave it now. Nothing is fetched
+    /// yet.
     pub fn new(config: SourceConfig, initial: Vec<StoredKey>) -> Self {
-        let ring = KeyRing::from_stored(initial);
+        Self::with_grace(config, initial, KEEP_AFTER_LEAVING_SECONDS)
+    }
+
+    /// The same, where keys verify for `grace` seconds after their source stopped listing them.
+    pub fn with_grace(config: SourceConfig, initial: Vec<StoredKey>, grace: i64) -> Self {
+        let stored = KeyRing::from_stored(initial).with_grace(grace);
+        let (ring, changes) = confine(&stored, config.pins());
         let kind = config.kind();
         let mut health = KeyHealth::new(kind, config.to_string());
         // Until an answer tells better; the alarm counts in periods.
         health.period_seconds = period(kind, None);
         let state = State {
             kind,
+            pins: config.pins().to_vec(),
+            grace,
             health: Mutex::new(health),
             source: Source::new(config),
-            news: Mutex::new(News { changes: Vec::new(), stored: ring.clone(), last_change: None }),
+            news: Mutex::new(News { changes, stored, last_change: None }),
             news_came: Notify::new(),
             ring: RwLock::new(ring),
         };
@@ -183,18 +198,29 @@ impl Keeper {
         (std::mem::take(&mut news.changes), to_store)
     }
 
-    /// Withdraws a key for good; false if there is no such key. The record to store is in the
-    /// next news.
+    /// What to store before a key is revoked; `None` if there is no such key.
+    pub fn revocation(&self, kid: &Kid) -> Option<StoredKey> {
+        let without = self.ring().revoke(kid)?;
+        without.find_any(kid).map(StoredKey::from)
+    }
+
+    /// Withdraws a key for good, from the next report on; false if there is no such key. What
+    /// follows for other keys is in the next news; that it was revoked is its caller's to tell,
+    /// who knows by whom.
     pub fn revoke(&self, kid: &Kid) -> bool {
         let mut ring = self.state.ring.write().unwrap_or_else(PoisonError::into_inner);
-        match ring.revoke(kid) {
-            Some(without) => {
-                *ring = without;
-                self.state.news_came.notify_one();
-                true
-            }
-            None => false,
+        let Some(without) = ring.revoke(kid) else { return false };
+        let was_listed = ring.find(kid).is_some_and(|psk| psk.left_at.is_none());
+        let mut followed = changes(&ring, &without);
+        *ring = without;
+        drop(ring);
+        followed.retain(|change| change.what != KeyChangeKind::Revoked);
+        lock(&self.state.news).changes.extend(followed);
+        if was_listed {
+            lock(&self.state.health).note_revoked(kid);
         }
+        self.state.news_came.notify_one();
+        true
     }
 
     fn join_or_start(&self, now: UnixSeconds) -> Shared<BoxFuture<'static, Landed>> {
@@ -245,13 +271,15 @@ impl State {
         let outcome = match fetched {
             Fetched::List { parsed, ttl: told, secure: proven } => {
                 let (found, problems) = sorted_out(parsed);
-                warnings = problems;
+                let (found, strange) = pinned(found, &self.pins);
+                warnings = [problems, strange].concat();
                 (ttl, secure) = (told, proven);
-                if found.is_empty() {
-                    RefreshOutcome::Missing("no usable key is listed; publish one".to_owned())
-                } else {
-                    ring_changed = self.apply(&found, now, &mut warnings);
+                let applied = self.apply(&found, now, &mut warnings);
+                ring_changed = applied.changed;
+                if applied.usable {
                     RefreshOutcome::Fresh
+                } else {
+                    RefreshOutcome::Missing("no usable key is listed; publish one".to_owned())
                 }
             }
             Fetched::Missing(why) => RefreshOutcome::Missing(why),
@@ -271,21 +299,22 @@ impl State {
         Landed { outcome, next_in, warnings, ring_changed }
     }
 
-    /// Puts the list into force and tells whether other keys verify now than before.
-    fn apply(&self, found: &[Found], now: UnixSeconds, warnings: &mut Vec<KeyWarning>) -> bool {
+    /// Puts the list into force, if it has a key that can be used.
+    fn apply(&self, found: &[Found], now: UnixSeconds, warnings: &mut Vec<KeyWarning>) -> Applied {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         let seen = observe(&ring, found, self.kind, now);
+        let next = seen.ring.with_grace(self.grace);
         warnings.extend(seen.warnings);
         let kids = |ring: &KeyRing| ring.usable(now).map(|psk| psk.kid.clone()).collect::<Vec<_>>();
-        let changed = kids(&ring) != kids(&seen.ring);
-        *ring = seen.ring;
+        let changed = kids(&ring) != kids(&next);
+        *ring = next;
         drop(ring);
         let mut news = lock(&self.news);
         news.changes.extend(seen.changes);
         if changed {
             news.last_change = Some(now);
         }
-        changed
+        Applied { changed, usable: seen.usable }
     }
 
     fn next_in(&self, outcome: &RefreshOutcome, health: &KeyHealth) -> Duration {
@@ -299,6 +328,14 @@ impl State {
         getrandom::fill(&mut random).unwrap_or_default();
         spread(Duration::from_secs(seconds), random[0])
     }
+}
+
+/// What a list did.
+struct Applied {
+    /// Whether other keys verify now than before.
+    changed: bool,
+    /// Whether it had a key that can be used.
+    usable: bool,
 }
 
 /// Keys, and what is wrong with the records that are none.

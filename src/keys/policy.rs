@@ -11,7 +11,9 @@ use std::cmp::Reverse;
 use thiserror::Error;
 
 use crate::keys::record::{Found, RecordProblem};
-use crate::keys::ring::{KeyRing, KeySource, KeyState, MAX_USABLE, Psk};
+use crate::keys::ring::{
+    KEEP_AFTER_LEAVING_SECONDS, KeyRing, KeySource, KeyState, MAX_USABLE, Psk,
+};
 use crate::model::id::Kid;
 use crate::model::time::UnixSeconds;
 
@@ -33,10 +35,12 @@ pub enum KeyChangeKind {
     CameBack,
     /// The newest from now on.
     BecameCurrent,
-    /// No longer listed; verifies for another day.
+    /// No longer listed; verifies until its grace is over.
     Left,
     /// Verifies no more.
     Retired,
+    /// Withdrawn by a person; never verifies again.
+    Revoked,
 }
 
 impl KeyChangeKind {
@@ -48,6 +52,7 @@ impl KeyChangeKind {
             Self::BecameCurrent => "became current",
             Self::Left => "left its source",
             Self::Retired => "retired",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -84,6 +89,15 @@ pub enum KeyWarning {
         /// Which.
         kid: Kid,
     },
+    /// DNS lists a key that `KATTILA_DNS_PIN` does not.
+    #[error(
+        "key {kid} is listed but not pinned, so it is not used; check who published it, or add it \
+         to KATTILA_DNS_PIN"
+    )]
+    NotPinned {
+        /// Which.
+        kid: Kid,
+    },
     /// Its `exp` has passed.
     #[error("key {kid} has expired but is still listed; remove it from the source")]
     Expired {
@@ -96,7 +110,10 @@ impl KeyWarning {
     /// Whether it raises the alarm `dns_psk.unexpected`; the others are advice.
     pub fn is_unexpected(&self) -> bool {
         match self {
-            Self::Record(_) | Self::TooMany { .. } | Self::SeveralNew { .. } => true,
+            Self::Record(_)
+            | Self::TooMany { .. }
+            | Self::SeveralNew { .. }
+            | Self::NotPinned { .. } => true,
             Self::Short { .. } | Self::Revoked { .. } | Self::Expired { .. } => false,
         }
     }
@@ -111,6 +128,38 @@ pub struct Observation {
     pub changes: Vec<KeyChange>,
     /// What a person should know.
     pub warnings: Vec<KeyWarning>,
+    /// Whether the list had a key that can be used. If not, the ring is as it was.
+    pub usable: bool,
+}
+
+/// Leaves the keys that are pinned, and warns of the others. No pins take any key.
+pub fn pinned(found: Vec<Found>, pins: &[Kid]) -> (Vec<Found>, Vec<KeyWarning>) {
+    if pins.is_empty() {
+        return (found, Vec::new());
+    }
+    let (kept, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|found| pins.contains(&found.kid));
+    let warnings = others.into_iter().map(|found| KeyWarning::NotPinned { kid: found.kid });
+    (kept, warnings.collect())
+}
+
+/// Retires the keys that came from DNS before they had to be pinned, and are not.
+pub fn confine(ring: &KeyRing, pins: &[Kid]) -> (KeyRing, Vec<KeyChange>) {
+    let strange = |psk: &Psk| {
+        psk.source == KeySource::Dns && psk.state.is_active() && !pins.contains(&psk.kid)
+    };
+    if pins.is_empty() || !ring.all().any(strange) {
+        return (ring.clone(), Vec::new());
+    }
+    let confined = ring.all().cloned().map(|psk| match strange(&psk) {
+        true => {
+            Psk { state: KeyState::Retired, left_at: psk.left_at.or(Some(psk.last_seen)), ..psk }
+        }
+        false => psk,
+    });
+    let next = KeyRing::from_ordered(confined.collect());
+    let changes = changes(ring, &next);
+    (next, changes)
 }
 
 /// Applies a list of keys that its source gave completely and at `now`.
@@ -126,7 +175,7 @@ pub fn observe(
     let mut warnings = Vec::new();
     let listed = acceptable(ring, found, now, &mut warnings);
     if listed.is_empty() {
-        return Observation { ring: ring.clone(), changes: Vec::new(), warnings };
+        return Observation { ring: ring.clone(), changes: Vec::new(), warnings, usable: false };
     }
     if listed.len() > MAX_USABLE {
         warnings.push(KeyWarning::TooMany { listed: listed.len() });
@@ -143,9 +192,23 @@ pub fn observe(
     let gone = ring.active().filter(|psk| listed.iter().all(|found| found.kid != psk.kid));
     candidates.extend(gone.map(|psk| Candidate::unlisted(psk, now)));
 
-    let next = settle(ring, candidates, source, now);
+    let next = settle(&witnessed(ring, found, now), candidates, source, now);
     let changes = changes(ring, &next);
-    Observation { ring: next, changes, warnings }
+    Observation { ring: next, changes, warnings, usable: true }
+}
+
+/// The ring with what the list says of revoked keys: whether their source still has them.
+fn witnessed(ring: &KeyRing, found: &[Found], now: UnixSeconds) -> KeyRing {
+    let keys = ring.all().cloned().map(|psk| {
+        if psk.state != KeyState::Revoked {
+            psk
+        } else if found.iter().any(|found| found.kid == psk.kid) {
+            Psk { last_seen: now, left_at: None, ..psk }
+        } else {
+            Psk { left_at: psk.left_at.or(Some(now)), ..psk }
+        }
+    });
+    KeyRing::from_ordered(keys.collect())
 }
 
 /// The listed keys that may be used at all, each once, in the order given.
@@ -223,6 +286,7 @@ impl Candidate {
             nbf: found.nbf,
             exp: found.exp,
             left_at: None,
+            grace: KEEP_AFTER_LEAVING_SECONDS,
         };
         Self { psk, standing, place }
     }
@@ -300,7 +364,8 @@ fn ordered(mut kept: Vec<Candidate>, by_list: bool, now: UnixSeconds) -> Vec<Psk
     kept.into_iter().map(|c| c.psk).collect()
 }
 
-fn changes(before: &KeyRing, after: &KeyRing) -> Vec<KeyChange> {
+/// What became of which key between two rings.
+pub(in crate::keys) fn changes(before: &KeyRing, after: &KeyRing) -> Vec<KeyChange> {
     let mut changes = Vec::new();
     let mut note = |psk: &Psk, what| changes.push(KeyChange { kid: psk.kid.clone(), what });
     for psk in after.active() {
@@ -317,8 +382,10 @@ fn changes(before: &KeyRing, after: &KeyRing) -> Vec<KeyChange> {
         }
     }
     for psk in before.active() {
-        if after.find(&psk.kid).is_none() {
-            note(psk, KeyChangeKind::Retired);
+        match after.find_any(&psk.kid).map(|now| now.state) {
+            Some(state) if state.is_active() => {}
+            Some(KeyState::Revoked) => note(psk, KeyChangeKind::Revoked),
+            Some(_) | None => note(psk, KeyChangeKind::Retired),
         }
     }
     let current = |ring: &KeyRing| ring.active().next().map(|psk| psk.kid.clone());

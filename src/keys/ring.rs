@@ -18,8 +18,8 @@ use crate::sign::psk::kid_of_psk;
 /// per forged report.
 pub const MAX_USABLE: usize = 3;
 
-/// A key that its source no longer lists verifies for another day, so that agents which
-/// fetch keys rarely are not cut off by a rotation.
+/// A key that its source no longer lists verifies for another day unless told otherwise, so that
+/// agents which fetch keys rarely are not cut off by a rotation.
 pub const KEEP_AFTER_LEAVING_SECONDS: i64 = 86_400;
 
 /// How exactly storage knows when a key was last listed.
@@ -130,6 +130,8 @@ pub struct Psk {
     pub exp: Option<UnixSeconds>,
     /// When its source stopped listing it; `None` while it is listed.
     pub left_at: Option<UnixSeconds>,
+    /// How many seconds it verifies after that.
+    pub grace: i64,
 }
 
 impl Psk {
@@ -143,10 +145,10 @@ impl Psk {
         self.nbf.is_some_and(|nbf| now < nbf)
     }
 
-    /// Whether its `exp` or its day of grace after leaving its source has passed.
+    /// Whether its `exp` or its grace after leaving its source has passed.
     pub fn is_over(&self, now: UnixSeconds) -> bool {
         self.exp.is_some_and(|exp| exp <= now)
-            || self.left_at.is_some_and(|left| now.since(left) >= KEEP_AFTER_LEAVING_SECONDS)
+            || self.left_at.is_some_and(|left| now.since(left) >= self.grace)
     }
 
     /// Newest first: by `seq` where records carry it, else by when they were first seen. The
@@ -191,6 +193,20 @@ pub struct StoredKey {
     pub left_at: Option<UnixSeconds>,
 }
 
+impl StoredKey {
+    /// Whether a person withdrew the key.
+    pub fn is_revoked(&self) -> bool {
+        self.state == KeyState::Revoked.as_str()
+    }
+
+    /// The record of a revoked key without its bytes, which still keeps the key away: for
+    /// managers that must not keep keys.
+    #[must_use]
+    pub fn without_bytes(self) -> Self {
+        Self { secret: Zeroizing::default(), ..self }
+    }
+}
+
 impl fmt::Debug for StoredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoredKey({} {})", self.kid, self.state)
@@ -215,19 +231,22 @@ impl From<&Psk> for StoredKey {
 }
 
 impl From<StoredKey> for Psk {
-    /// The name is computed again: a damaged row must not give a key another key's name.
+    /// The name is computed again: a damaged row must not give a key another key's name. A
+    /// record without bytes can only keep its key away.
     fn from(stored: StoredKey) -> Self {
+        let nameless = stored.secret.is_empty();
         Self {
-            kid: kid_of_psk(&stored.secret),
+            kid: if nameless { stored.kid } else { kid_of_psk(&stored.secret) },
             secret: stored.secret,
             source: KeySource::from_word(&stored.source),
             first_seen: stored.first_seen,
             last_seen: stored.last_seen,
-            state: KeyState::from_word(&stored.state),
+            state: if nameless { KeyState::Revoked } else { KeyState::from_word(&stored.state) },
             seq: stored.seq,
             nbf: stored.nbf,
             exp: stored.exp,
             left_at: stored.left_at,
+            grace: KEEP_AFTER_LEAVING_SECONDS,
         }
     }
 }
@@ -248,6 +267,12 @@ impl KeyRing {
                 .then_with(|| a.newest_first(b))
         });
         Self::from_ordered(keys)
+    }
+
+    /// The ring whose keys verify for so many seconds after their source stopped listing them.
+    #[must_use]
+    pub fn with_grace(&self, grace: i64) -> Self {
+        Self(Arc::new(self.all().cloned().map(|psk| Psk { grace, ..psk }).collect()))
     }
 
     /// Takes the active keys in the order given, the first as the current one.
@@ -414,6 +439,21 @@ mod tests {
         assert_eq!(after.changed_since(&ring).len(), 2);
         assert!(ring.revoke(&kid_of_psk(b"unknown")).is_none());
         assert!(after.revoke(&kid_of_psk(b"old")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_ban_keeps_a_key_away_without_knowing_it() {
+        let ring = KeyRing::from_stored(vec![stored("leaked", "current", 2)]);
+        assert!(ring.stored().iter().all(|key| !key.is_revoked()));
+        let leaked = kid_of_psk(b"leaked");
+        let bans = ring.revoke(&leaked).unwrap().stored().into_iter();
+        let bans: Vec<_> =
+            bans.filter(StoredKey::is_revoked).map(StoredKey::without_bytes).collect();
+        assert!(bans[0].secret.is_empty() && bans[0].kid == leaked);
+        let restarted = KeyRing::from_stored(bans);
+        assert_eq!(restarted.find_any(&leaked).unwrap().state, KeyState::Revoked);
+        let damaged = StoredKey { secret: Zeroizing::default(), ..stored("x", "current", 1) };
+        assert!(KeyRing::from_stored(vec![damaged]).is_empty(), "no bytes never verify");
     }
 
     #[test]

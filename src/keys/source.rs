@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::keys::dns::{DnsConfig, DnsSource, Outcome};
 use crate::keys::record::{Parsed, from_list, from_text, from_txt};
 use crate::keys::ring::KeySource;
+use crate::model::id::Kid;
 
 /// A key file is three short lines; what is larger is some other file.
 const MAX_FILE_BYTES: u64 = 65_536;
@@ -38,11 +39,22 @@ impl SourceConfig {
     }
 }
 
+impl SourceConfig {
+    /// The only keys to take from it, by their ids; empty takes any.
+    pub(in crate::keys) fn pins(&self) -> &[Kid] {
+        match self {
+            Self::Dns(dns) => &dns.pins,
+            // The operator's own word needs no second one.
+            Self::File(_) | Self::Environment(_) => &[],
+        }
+    }
+}
+
 impl fmt::Display for SourceConfig {
     /// For pages and messages, like `TXT record of _kattila.fleet.example`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dns(dns) => match dns.server {
+            Self::Dns(dns) => match &dns.server {
                 Some(server) => write!(f, "TXT record of {} at {server}", dns.name),
                 None => write!(f, "TXT record of {}", dns.name),
             },
@@ -80,7 +92,7 @@ pub(in crate::keys) enum Fetched {
 /// A source, ready to be asked.
 #[derive(Debug)]
 pub(in crate::keys) enum Source {
-    Dns(DnsSource),
+    Dns(Box<DnsSource>),
     File(PathBuf),
     Environment(EnvironmentSource),
 }
@@ -88,7 +100,7 @@ pub(in crate::keys) enum Source {
 impl Source {
     pub(in crate::keys) fn new(config: SourceConfig) -> Self {
         match config {
-            SourceConfig::Dns(dns) => Self::Dns(DnsSource::new(dns)),
+            SourceConfig::Dns(dns) => Self::Dns(Box::new(DnsSource::new(dns))),
             SourceConfig::File(path) => Self::File(path),
             SourceConfig::Environment(list) => Self::Environment(EnvironmentSource { list }),
         }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// A session ends this many seconds after its last request (30 minutes).
+pub const SESSION_IDLE_SECONDS: i64 = 30 * 60;
+
 /// What a caller may do; each role may do what the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {

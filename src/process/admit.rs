@@ -7,13 +7,14 @@ use std::net::IpAddr;
 
 use super::doubt;
 use super::draft::Draft;
-use super::engine::Engine;
+use super::engine::{Engine, Enroll};
 use super::enroll::{Standing, register, standing};
 use super::handle::{Accepted, Submission};
 use super::identity::{self, Enrolled};
+use super::late;
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
-use super::report::{self, Arrival};
+use super::report::Arrival;
 use super::rows::audit_row;
 use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
@@ -22,7 +23,7 @@ use crate::model::report::ReportData;
 use crate::model::state::{AgentStatus, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::row::ReplayRow;
+use crate::store::earlier::{Earlier, EarlierReport};
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
@@ -67,6 +68,12 @@ pub(super) fn announcement(
     if known.is_some_and(|agent| agent.keys.pinned().is_some()) {
         return Ok((draft, Err(Rejection::IdentityRequired { agent: id.clone() })));
     }
+    if is_forgotten(engine, id) && engine.settings.enroll != Enroll::Closed {
+        // It comes back with its next report, which spends its nonce. An announcement spends
+        // none, and version 1 signs neither its time nor its nonce: whoever recorded one from
+        // before could undo the forgetting at any time.
+        return Ok((draft, Ok(())));
+    }
     match standing(engine, &mut draft, id, &fleet, source) {
         Ok(Standing::Known(_)) => Ok((draft, Ok(()))),
         Ok(Standing::New(known)) => {
@@ -94,6 +101,12 @@ pub(super) fn enrolment(
     Ok((draft, result))
 }
 
+/// Whether an admin has forgotten this agent and it has not come back.
+fn is_forgotten(engine: &Engine, id: &AgentId) -> bool {
+    let agent = engine.fleet.by_id.get(id).and_then(|no| engine.fleet.agents.get(no));
+    agent.is_some_and(|agent| agent.record.forgotten)
+}
+
 enum Stop {
     Refused(Rejection),
     Storage(StoreError),
@@ -119,6 +132,13 @@ fn admitted(
     let Submission { verified, data, hashes, source } = submission;
     let source = *source;
     let fleet = fleet_of(verified, data.as_ref().ok());
+    // Before a forgotten agent is put on the waiting list again.
+    if is_forgotten(engine, verified.agent_id())
+        && let Some(no) = engine.fleet.by_id.get(verified.agent_id()).copied()
+        && let Some(first) = replayed(engine, draft, no, verified)?
+    {
+        return Ok(Accepted { report_id: first, duplicate: true });
+    }
     let standing = standing(engine, draft, verified.agent_id(), &fleet, source)?;
     if let Some(no) = standing.number() {
         same_key(engine, draft, no, verified)?;
@@ -161,9 +181,11 @@ fn admitted(
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
     doubt::accepted(engine, draft, no);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
-    if !late(engine, draft.now, no, verified, measured_at)? {
-        let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
-        report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, &arrival, data)?;
+    let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
+    if is_late(engine, draft.now, &arrival)? {
+        late::report(engine, draft, &arrival, data)?;
+    } else {
+        late::then(engine, draft, &arrival, data)?;
     }
     Ok(Accepted { report_id: id, duplicate: false })
 }
@@ -231,7 +253,7 @@ fn replayed(
     let last_tick = engine.fleet.agents.get(&no).and_then(|agent| agent.record.last_tick);
     let writer = &mut engine.writer;
     let load = |since: UnixSeconds| -> Result<History, StoreError> {
-        let rows = writer.replay_rows(no, since)?;
+        let rows = writer.earlier(no, &Earlier::Since(since))?.reports;
         Ok(History { rows: rows.into_iter().map(spent_row).collect(), last_tick })
     };
     let agent = verified.agent_id();
@@ -239,7 +261,7 @@ fn replayed(
     if judgement == Judgement::Fresh {
         return Ok(None);
     }
-    let rows = engine.writer.replay_rows(no, since)?;
+    let rows = engine.writer.earlier(no, &Earlier::Since(since))?.reports;
     let twin = rows.iter().rev().find(|row| row.nonce == verified.nonce());
     let differs = twin.is_some_and(|row| row.data_sha256 != *verified.data_sha256());
     if differs && judgement != Judgement::Full {
@@ -274,14 +296,14 @@ fn replayed(
 }
 
 /// Everything that version 2 signs is the same.
-fn same_bytes(row: &ReplayRow, verified: &Verified) -> bool {
+fn same_bytes(row: &EarlierReport, verified: &Verified) -> bool {
     row.tick == verified.tick()
         && row.nonce == verified.nonce()
         && row.timestamp == verified.timestamp()
         && row.data_sha256 == *verified.data_sha256()
 }
 
-fn spent_row(row: ReplayRow) -> SpentRow {
+fn spent_row(row: EarlierReport) -> SpentRow {
     SpentRow {
         nonce: row.nonce,
         timestamp: row.timestamp,
@@ -327,20 +349,22 @@ fn seen(engine: &mut Engine, draft: &mut Draft, no: AgentNo, verified: &Verified
     super::tick::came_back(&mut engine.fleet, draft, no);
 }
 
-/// A report that tells of the past. It is kept as proof and changes nothing of the present.
-fn late(
+/// Whether a report tells of the past.
+fn is_late(
     engine: &mut Engine,
     now: UnixSeconds,
-    no: AgentNo,
-    verified: &Verified,
-    measured_at: UnixSeconds,
+    arrival: &Arrival<'_>,
 ) -> Result<bool, StoreError> {
     let patience = *engine.sentry.patience();
     let since = now.minus(2 * engine.settings.max_skew + IDEMPOTENT_S);
+    let Arrival { no, verified, measured_at, .. } = *arrival;
     let Some(agent) = engine.fleet.agents.get_mut(&no) else { return Ok(false) };
-    let order = match &mut agent.order {
-        Some(order) => order,
-        empty => empty.insert(Order::after(&engine.writer.replay_rows(no, since)?, &patience)),
+    let order = if let Some(order) = &mut agent.order {
+        order
+    } else {
+        let rows = engine.writer.earlier(no, &Earlier::Since(since))?.reports;
+        agent.history_ahead = !engine.writer.earlier(no, &Earlier::End)?.reports.is_empty();
+        agent.order.insert(Order::after(&rows, &patience))
     };
     let (signed_at, tick) = (verified.timestamp(), verified.tick());
     Ok(order.take(Made { measured_at, signed_at, tick }, &patience))

@@ -181,6 +181,11 @@ impl Board {
         self.read().nodes.get(id).map(NodeEntry::now)
     }
 
+    /// The names of all nodes, whether they have a place or not.
+    pub fn node_ids(&self) -> BTreeSet<String> {
+        self.read().nodes.keys().cloned().collect()
+    }
+
     /// Alarms that are active and not acknowledged.
     pub fn alarms_open(&self) -> usize {
         self.read().alarms_open

@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{identity, raise, report, tick};
+use super::{identity, keys, raise, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
@@ -33,10 +33,7 @@ pub(super) fn carry_out(
             acknowledge(engine, &mut draft, alarm, &by, note)
         }
         Command::Clear { alarm, by } => clear(engine, &mut draft, alarm, &by),
-        Command::Approve { agent, kid, by } => {
-            draft.cause = Some(by);
-            approve(engine, &mut draft, &agent, kid.as_ref())
-        }
+        Command::Approve { agent, kid, by } => approve(engine, &mut draft, (&agent, kid), by),
         Command::Refuse { agent, by } => refuse(engine, &mut draft, &agent, by),
         Command::Revoke { agent, by } => revoke(engine, &mut draft, &agent, by),
         Command::PutSession(session) => {
@@ -54,26 +51,26 @@ pub(super) fn carry_out(
         }
         Command::Note { by, what } => {
             draft.cause = Some(by);
-            let about = About { fleet: None, agent: None, subject: what };
-            draft.event(EventKind::AdminAction, about, None, None);
-            Ok(Done::Nothing)
+            Ok(note(&mut draft, EventKind::AdminAction, what))
         }
-        Command::Record { kind, subject } => {
-            draft.event(kind, About { fleet: None, agent: None, subject }, None, None);
-            Ok(Done::Nothing)
-        }
+        Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
         Command::Tick => {
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
-        Command::Keys { rows, changes, health } => {
-            draft.change.keys = rows;
-            keys(engine, &mut draft, changes, health);
+        Command::Sweep => {
+            sweep::run(engine, &mut draft)?;
             Ok(Done::Nothing)
         }
-        Command::Layout { layout_rev, records } => {
+        Command::Keys { rows, changes, health } => {
+            keys::record(&mut draft, rows, changes);
+            judge_keys(engine, &mut draft, health)
+        }
+        Command::RevokeKey { key, by } => Ok(keys::revoke(&mut draft, key, by)),
+        Command::Layout { layout_rev, records, forgotten } => {
             draft.change.meta.push(("layout_rev", layout_rev.to_string()));
             draft.change.layout = records;
+            draft.change.layout_removed = forgotten;
             Ok(Done::Nothing)
         }
         Command::Condition(ManagerCondition::RolledBack { database, acknowledged }) => {
@@ -84,14 +81,17 @@ pub(super) fn carry_out(
     Ok((draft, outcome))
 }
 
-/// The keys were looked at.
-fn keys(engine: &mut Engine, draft: &mut Draft, changes: Vec<String>, health: KeyState) {
-    for change in changes {
-        let about = About { fleet: None, agent: None, subject: change };
-        draft.event(EventKind::KeysChanged, about, None, None);
-    }
+/// Puts a fact that is about no agent into the history.
+fn note(draft: &mut Draft, kind: EventKind, subject: String) -> Done {
+    draft.event(kind, About { fleet: None, agent: None, subject }, None, None);
+    Done::Nothing
+}
+
+/// How the source of the keys fares now.
+fn judge_keys(engine: &mut Engine, draft: &mut Draft, health: KeyState) -> Outcome {
     raise::keys(&mut engine.fleet, draft, &health);
     engine.sentry.keys = Some(health);
+    Ok(Done::Nothing)
 }
 
 #[derive(Clone, Copy)]
@@ -204,18 +204,27 @@ fn acknowledge(
 fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Outcome {
     draft.cause = Some(by.to_owned());
     let done = engine.fleet.book.clear(alarm, by, draft.now);
-    let step = done.map_err(|_not_open| CommandError::AlarmNotFound)?;
-    raise::take(draft, step);
+    for step in done.map_err(|_not_open| CommandError::AlarmNotFound)? {
+        raise::take(draft, Some(step));
+    }
+    // The graph is looked at when it changes; whether it is in one piece must be told again now.
+    draft.effects.graph = true;
     Ok(Done::Nothing)
 }
 
 /// Lets in an agent, or the key that waits for it; takes one back into service.
-fn approve(engine: &mut Engine, draft: &mut Draft, id: &AgentId, kid: Option<&Kid>) -> Outcome {
+fn approve(
+    engine: &mut Engine,
+    draft: &mut Draft,
+    (id, kid): (&AgentId, Option<Kid>),
+    by: String,
+) -> Outcome {
+    draft.cause = Some(by);
     let fleet = &mut engine.fleet;
     let agent = present(fleet, id)?;
     let (no, status) = (agent.record.no, agent.record.status);
     let waiting = agent.keys.pending().map(|row| &row.kid);
-    if kid.is_some() && waiting.is_some() && kid != waiting {
+    if kid.is_some() && waiting.is_some() && kid.as_ref() != waiting {
         let why = format!("another key waits for {id} by now; look at its fingerprint first");
         return Err(CommandError::NotPossible(why));
     }

@@ -45,7 +45,9 @@ pub(super) fn downgraded(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, veri
 pub(super) fn accepted(engine: &mut Engine, draft: &mut Draft, no: AgentNo) {
     let Fleet { agents, book, .. } = &mut engine.fleet;
     let Some(agent) = agents.get(&no) else { return };
-    for kind in [AlarmKind::IdentityConflict, AlarmKind::IdentityDowngrade] {
+    for kind in
+        [AlarmKind::IdentityConflict, AlarmKind::IdentityDowngrade, AlarmKind::IdentityPinned]
+    {
         if book.find(kind, agent.record.id.as_str()).is_some() {
             observe(book, draft, &rules::as_it_should(&facts(agent, draft), kind));
         }

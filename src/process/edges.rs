@@ -9,12 +9,13 @@ use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
+use crate::model::report::Peer;
 use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EndState, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::sign::digest;
 use crate::store::change::{EdgeEnd, EdgeRecord};
 use crate::topology::edge_match::{EndpointName, OtherEnd};
-use crate::topology::verdict::{EndEvidence, verdict};
+use crate::topology::verdict::{EndEvidence, Verdict, verdict};
 
 /// Where one end of an edge is.
 struct Place {
@@ -25,12 +26,12 @@ struct Place {
 /// Finds the other end of a peer entry and ties the two together. Does nothing if they are
 /// tied already.
 pub(super) fn link(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {
-    let Some((mine, theirs)) = places(fleet, no, key) else { return };
-    let (low, high) = if mine.name <= theirs.name { (&mine, &theirs) } else { (&theirs, &mine) };
-    let id = EdgeId::of_digest(&digest::sha256(format!("{}\n{}", low.name, high.name).as_bytes()));
+    let Some(peer) = fleet.agents.get(&no).and_then(|agent| agent.peers.get(key)) else { return };
+    let Some((mine, theirs)) = places(fleet, no, &peer.peer) else { return };
+    let id = name_of(&mine, &theirs);
     let side = usize::from(mine.name > theirs.name);
-    let tied = fleet.edges.get(&id).and_then(|edge| edge.listed.get(side).copied().flatten());
-    if tied == Some(key.1) {
+    let tied = fleet.edges.get(&id).and_then(|edge| edge.listed(side));
+    if tied == Some(key) {
         return;
     }
     unlink(fleet, draft, no, key);
@@ -40,7 +41,7 @@ pub(super) fn link(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &Peer
     }
     if let Some(edge) = fleet.edges.get_mut(&id) {
         if let Some(slot) = edge.listed.get_mut(side) {
-            *slot = Some(key.1);
+            *slot = Some(key.clone());
         }
         draft.to_judge.insert(id.clone());
     }
@@ -60,7 +61,7 @@ pub(super) fn unlink(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &Pe
     // Two entries of one agent can mean the same other end; only the one that holds the slot
     // gives it up.
     if let Some(slot) = edge.listed.get_mut(side)
-        && *slot == Some(key.1)
+        && slot.as_ref() == Some(key)
     {
         let other = other_entry(&agent.peers, &id, side);
         *slot = other;
@@ -73,29 +74,44 @@ pub(super) fn unlink(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &Pe
 }
 
 /// Another entry of the same agent that means the same other end.
-fn other_entry(peers: &BTreeMap<PeerKey, PeerMem>, id: &EdgeId, side: usize) -> Option<WgKey> {
+fn other_entry(peers: &BTreeMap<PeerKey, PeerMem>, id: &EdgeId, side: usize) -> Option<PeerKey> {
     let same = |(_, mem): &(&PeerKey, &PeerMem)| mem.edge.as_ref() == Some(id) && mem.side == side;
-    peers.iter().find(same).map(|((_, key), _)| *key)
+    peers.iter().find(same).map(|(entry, _)| entry.clone())
 }
 
 /// The keys at both ends as they are told now, else as the other end lists them.
 fn keys_at(fleet: &Fleet, edge: &EdgeMem) -> [Option<WgKey>; 2] {
     let [first, second] = &edge.record.ends;
-    let [listed_by_first, listed_by_second] = edge.listed;
+    let listed_by = |side| edge.listed(side).map(|(_, key)| *key);
     let at = |end: &EdgeEnd, listed: Option<WgKey>| {
         let interface = end.interface.as_deref().unwrap_or_default();
         end.agent.and_then(|no| fleet.key_of(no, interface)).or(listed).or(end.public_key)
     };
-    [at(first, listed_by_second), at(second, listed_by_first)]
+    [at(first, listed_by(1)), at(second, listed_by(0))]
 }
 
-fn places(fleet: &Fleet, no: AgentNo, key: &PeerKey) -> Option<(Place, Place)> {
+fn name_of(mine: &Place, theirs: &Place) -> EdgeId {
+    let (low, high) = if mine.name <= theirs.name { (mine, theirs) } else { (theirs, mine) };
+    EdgeId::of_digest(&digest::sha256(format!("{}\n{}", low.name, high.name).as_bytes()))
+}
+
+/// The edge that a peer entry of an agent would be an end of today, and the agent at its other
+/// end.
+pub(super) fn edge_of(
+    fleet: &Fleet,
+    no: AgentNo,
+    peer: &Peer,
+) -> Option<(EdgeId, Option<AgentNo>)> {
+    let (mine, theirs) = places(fleet, no, peer)?;
+    Some((name_of(&mine, &theirs), theirs.end.agent))
+}
+
+fn places(fleet: &Fleet, no: AgentNo, peer: &Peer) -> Option<(Place, Place)> {
     let agent = fleet.agents.get(&no)?;
-    let peer = &agent.peers.get(key)?.peer;
-    let mine = agent_place(fleet, agent, &key.0, None);
+    let mine = agent_place(fleet, agent, &peer.interface, None);
     let theirs = match fleet.owners.resolve(&agent.record.fleet, no, peer) {
         OtherEnd::Agent { no: other, interface, .. } => {
-            agent_place(fleet, fleet.agents.get(&other)?, &interface, Some(key.1))
+            agent_place(fleet, fleet.agents.get(&other)?, &interface, Some(peer.public_key))
         }
         OtherEnd::External { key } => Place {
             name: EndpointName::External { fleet: &agent.record.fleet, key }.to_string(),
@@ -132,6 +148,7 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
             Some(no) => {
                 if let Some(agent) = fleet.agents.get_mut(&no) {
                     agent.edges.insert(id.clone());
+                    agent.awake.insert(id.clone());
                 }
                 draft.effects.agents.insert(no);
             }
@@ -150,6 +167,7 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
         ends,
         state: EdgeState::Unknown,
         reason: "no report has been judged yet".into(),
+        judged_at: draft.now,
         since: draft.now,
         first_seen: draft.now,
     };
@@ -179,6 +197,7 @@ pub(super) fn remove(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         if let Some(no) = end.agent {
             if let Some(agent) = fleet.agents.get_mut(&no) {
                 agent.edges.remove(id);
+                agent.awake.remove(id);
             }
             draft.effects.agents.insert(no);
         } else if let Some(key) = end.public_key {
@@ -212,14 +231,9 @@ pub(super) fn remove(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
 /// Marks the edges of an agent on which its moving values may have changed the verdict.
 pub(super) fn touch_moved(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
     let Some(agent) = fleet.agents.get(&no) else { return };
-    let peers = agent.peers.values().filter(|peer| !peer.is_calm());
-    let restless: Vec<&EdgeId> = peers.filter_map(|peer| peer.edge.as_ref()).collect();
-    for id in &agent.edges {
-        let quiet = fleet.edges.get(id).is_some_and(|edge| edge.quiet);
-        if !quiet || restless.contains(&id) {
-            draft.to_judge.insert(id.clone());
-        }
-    }
+    let restless = agent.peers.values().filter(|peer| !peer.is_calm());
+    draft.to_judge.extend(restless.filter_map(|peer| peer.edge.clone()));
+    draft.to_judge.extend(agent.awake.iter().cloned());
 }
 
 /// Judges every edge that the draft has touched.
@@ -252,6 +266,7 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         let was = json!({ "state": edge.record.state, "reason": edge.record.reason });
         let (moved, first) = (edge.record.state != now.state, edge.fresh);
         edge.record.reason.clone_from(&now.reason);
+        edge.record.judged_at = draft.now;
         edge.record.state = now.state;
         for ((end, state), key) in edge.record.ends.iter_mut().zip(now.ends).zip(keys) {
             (end.state, end.public_key) = (state, key);
@@ -271,14 +286,29 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         draft.edges.insert(id.clone(), record);
     }
     super::raise::edge(fleet, draft, id, &now);
-    let Fleet { edges, book, .. } = fleet;
-    if let Some(edge) = edges.get_mut(id) {
-        let alarms = [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured];
-        edge.quiet = now.state == EdgeState::Up
-            && !edge.settling
-            && now.ends == [EndState::Up, EndState::Up]
-            && !now.past_t1
-            && alarms.into_iter().all(|kind| book.find(kind, id.as_str()).is_none());
+    settle(fleet, id, &now);
+}
+
+/// Notes whether the edge may rest until one of its ends is not calm any more.
+fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict) {
+    let Fleet { agents, edges, book, .. } = fleet;
+    let Some(edge) = edges.get_mut(id) else { return };
+    let alarms = [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured];
+    let quiet = now.state == EdgeState::Up
+        && !edge.settling
+        && now.ends == [EndState::Up, EndState::Up]
+        && !now.past_t1
+        && alarms.into_iter().all(|kind| book.find(kind, id.as_str()).is_none());
+    if std::mem::replace(&mut edge.quiet, quiet) == quiet {
+        return;
+    }
+    for agent in edge.record.ends.iter().filter_map(|end| end.agent) {
+        let Some(agent) = agents.get_mut(&agent) else { continue };
+        if quiet {
+            agent.awake.remove(id);
+        } else {
+            agent.awake.insert(id.clone());
+        }
     }
 }
 
@@ -287,11 +317,10 @@ const GROWTH_REPORTS: u32 = 3;
 
 /// Whether an end that reports has not told enough yet to know what it sent and received.
 fn traffic_untold(fleet: &Fleet, edge: &EdgeMem) -> bool {
-    edge.record.ends.iter().zip(edge.listed).any(|(end, key)| {
+    edge.record.ends.iter().zip(&edge.listed).any(|(end, entry)| {
         let agent = end.agent.and_then(|no| fleet.agents.get(&no));
         let agent = agent.filter(|agent| agent.record.status == AgentStatus::Online);
-        let entry = key.map(|key| (end.interface.as_deref().unwrap_or_default().into(), key));
-        let peer = agent.zip(entry).and_then(|(agent, entry)| agent.peers.get(&entry));
+        let peer = agent.zip(entry.as_ref()).and_then(|(agent, entry)| agent.peers.get(entry));
         peer.is_some_and(|peer| peer.reports < GROWTH_REPORTS)
     })
 }
@@ -305,6 +334,9 @@ fn rests_on_traffic(before: EdgeState, now: EdgeState) -> bool {
     )
 }
 
+/// The name of an end that no agent reports from.
+pub(super) const NOBODY: &str = "a peer without an agent";
+
 /// What one end of an edge knows.
 fn evidence<'a>(
     fleet: &'a Fleet,
@@ -315,7 +347,7 @@ fn evidence<'a>(
     let [first, second] = &edge.record.ends;
     let (end, other) = if side == 0 { (first, second) } else { (second, first) };
     let Some(agent) = end.agent.and_then(|no| fleet.agents.get(&no)) else {
-        return EndEvidence { name: "a peer without an agent", ..EndEvidence::default() };
+        return EndEvidence { name: NOBODY, ..EndEvidence::default() };
     };
     let record = &agent.record;
     let interface = end.interface.as_deref().unwrap_or_default();
@@ -328,14 +360,13 @@ fn evidence<'a>(
         interface_up: agent.works.get(interface).copied(),
         ..EndEvidence::default()
     };
-    let key = edge.listed.get(side).copied().flatten();
-    let listing = key.and_then(|key| agent.peers.get(&(interface.into(), key)).map(|p| (key, p)));
-    if let Some((key, peer)) = listing {
+    let listing = edge.listed(side).and_then(|entry| agent.peers.get_key_value(entry));
+    if let Some(((_, key), peer)) = listing {
         fill(fleet, draft, &mut evidence, peer, other);
         let own = other
             .agent
             .and_then(|no| fleet.key_of(no, other.interface.as_deref().unwrap_or_default()));
-        evidence.lists_old_key = own.is_some_and(|own| own != key);
+        evidence.lists_old_key = own.is_some_and(|own| own != *key);
     }
     evidence
 }

@@ -21,7 +21,8 @@ use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{Change, DynamicState, LayoutRecord};
+use crate::store::change::{Change, LayoutRecord};
+use crate::store::flush::Flushed;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
@@ -407,8 +408,7 @@ impl Engine {
 
     /// Writes what waits in memory and empties the log.
     fn finish(mut self) {
-        let state = self.dynamic_state();
-        if let Err(failure) = self.writer.flush(&state, self.fleet.last_report) {
+        if let Err(failure) = self.flush() {
             warn!(%failure, "Last-seen times were not written; the stored reports have them");
         }
         if let Err(failure) = self.writer.close() {
@@ -416,8 +416,13 @@ impl Engine {
         }
     }
 
-    fn dynamic_state(&self) -> DynamicState {
-        load::dynamic(&self.fleet)
+    /// Writes the moving values and the mark that they are written.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let state = load::dynamic(&self.fleet);
+        let flushed = Some(Flushed { state, upto: self.fleet.last_report });
+        self.writer.begin()?;
+        self.writer.record(&Change { flushed, ..Change::default() })?;
+        self.writer.commit()
     }
 }
 

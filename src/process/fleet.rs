@@ -43,6 +43,9 @@ pub(super) struct AgentMem {
     pub(super) bodies: Option<Box<Bodies>>,
     /// How far its reports have come; `None` until its first report of this run.
     pub(super) order: Option<Order>,
+    /// Whether its history ends with a late report and not with what is held here; told with
+    /// `order`.
+    pub(super) history_ahead: bool,
     /// Names of its interfaces.
     pub(super) interfaces: Vec<String>,
     /// Keys and addresses of its interfaces.
@@ -55,6 +58,8 @@ pub(super) struct AgentMem {
     pub(super) peers: BTreeMap<PeerKey, PeerMem>,
     /// Edges it is an end of, listed by it or not.
     pub(super) edges: BTreeSet<EdgeId>,
+    /// Those of them that are judged with every report: all that are not [`EdgeMem::quiet`].
+    pub(super) awake: BTreeSet<EdgeId>,
 }
 
 /// Names a peer within its agent.
@@ -147,7 +152,7 @@ pub(super) struct EdgeMem {
     /// Its row, as committed or about to be.
     pub(super) record: EdgeRecord,
     /// For each end, the peer entry under which its agent lists the other end.
-    pub(super) listed: [Option<WgKey>; 2],
+    pub(super) listed: [Option<PeerKey>; 2],
     /// Not judged, and so not stored, yet.
     pub(super) fresh: bool,
     /// Judged up from both ends, with no alarm open: while nothing but moving values comes in,
@@ -157,6 +162,13 @@ pub(super) struct EdgeMem {
     pub(super) worked: bool,
     /// Its state comes from the run before, and this run does not know its traffic yet.
     pub(super) settling: bool,
+}
+
+impl EdgeMem {
+    /// The peer entry under which an end's agent lists the other end.
+    pub(super) fn listed(&self, side: usize) -> Option<&PeerKey> {
+        self.listed.get(side)?.as_ref()
+    }
 }
 
 /// Agents and links whose loss would split the network.

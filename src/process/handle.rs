@@ -15,11 +15,12 @@ use super::refusals::{Refusal, Refusals};
 use super::sections::{interfaces_hash, peers_hash, routes_hash};
 use super::summary::AgentSummary;
 use crate::clock::Clock;
+use crate::keys::ring::StoredKey;
 use crate::model::id::{AgentId, AlarmId, FleetId, Kid, ReportId};
 use crate::model::report::ReportData;
-use crate::model::state::EventKind;
+use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
-use crate::store::change::{KeyRecord, LayoutRecord, SessionRecord};
+use crate::store::change::{LayoutRecord, SessionRecord};
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
 use crate::verify::{Announcement, Known, Verified};
@@ -152,14 +153,23 @@ pub enum Command {
     },
     /// Time has passed.
     Tick,
+    /// Take out what has had its time.
+    Sweep,
     /// The key ring changed or was asked for.
     Keys {
-        /// Rows to store.
-        rows: Vec<KeyRecord>,
+        /// Records to store.
+        rows: Vec<StoredKey>,
         /// What changed, by key id, for the history.
         changes: Vec<String>,
         /// State of the source.
         health: KeyState,
+    },
+    /// Withdraw a key for good.
+    RevokeKey {
+        /// Its record, as revoked.
+        key: StoredKey,
+        /// Who.
+        by: String,
     },
     /// New positions.
     Layout {
@@ -167,6 +177,8 @@ pub enum Command {
         layout_rev: i64,
         /// All positions that are new or moved.
         records: Vec<LayoutRecord>,
+        /// Nodes and sites whose slots are free again.
+        forgotten: Vec<String>,
     },
     /// Something the manager found about itself at start.
     Condition(ManagerCondition),
@@ -185,8 +197,12 @@ pub struct KeyState {
     pub interval: i64,
     /// What is wrong now, without key material.
     pub problem: Option<String>,
-    /// Whether the source holds something it should not.
-    pub unexpected: Option<String>,
+    /// Since when no attempt has succeeded.
+    pub failing_since: Option<UnixSeconds>,
+    /// Whether the source has said several times in a row that there is no key.
+    pub missing: bool,
+    /// What the source holds that it should not, and how bad that is.
+    pub unexpected: Option<(Severity, String)>,
     /// The names of the keys in force, newest first.
     pub generations: Vec<Kid>,
     /// When the newest of them was first seen.

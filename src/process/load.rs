@@ -1,7 +1,7 @@
 //! The fleet in memory, built from what the store holds; and the moving values on their way
 //! back there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,9 +15,8 @@ use crate::alarms::rules::identity::Faces;
 use crate::model::id::AgentNo;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{
-    AgentDynamic, AgentRecord, DynamicState, EdgeRecord, PeerDynamic, PeerRecord,
-};
+use crate::store::change::{AgentRecord, EdgeRecord, PeerRecord};
+use crate::store::flush::{AgentDynamic, DynamicState, PeerDynamic};
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::topology::edge_match::Owners;
@@ -61,6 +60,7 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
                 agent.edges.insert(record.id.clone());
+                agent.awake.insert(record.id.clone());
             } else if let Some(key) = end.public_key {
                 let node = external_node(&record.fleet, &key);
                 *fleet.externals.entry(node).or_default() += 1;
@@ -106,12 +106,14 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         bucket: None,
         bodies: None,
         order: None,
+        history_ahead: false,
         interfaces: Vec::new(),
         claims: Claims::new(),
         works: BTreeMap::new(),
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),
-        edges: std::collections::BTreeSet::new(),
+        edges: BTreeSet::new(),
+        awake: BTreeSet::new(),
         record,
     }
 }
@@ -130,7 +132,7 @@ fn peer(fleet: &mut Fleet, record: &PeerRecord) {
         for (side, (end, listed)) in ends {
             if end.agent == Some(record.agent) && end.interface.as_deref() == Some(&*key.0) {
                 mem.side = side;
-                *listed = Some(key.1);
+                *listed = Some(key.clone());
                 mem.edge = Some(record.edge.clone());
                 break;
             }

@@ -5,7 +5,7 @@
 
 use crate::alarms::rules::agent::{Patience, is_late};
 use crate::model::time::UnixSeconds;
-use crate::store::row::ReplayRow;
+use crate::store::earlier::EarlierReport;
 
 /// When a report was made, on its host's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +19,8 @@ pub(super) struct Made {
 }
 
 impl Made {
-    fn of(row: &ReplayRow) -> Self {
-        let measured_at = row.collected_at.unwrap_or(row.timestamp);
-        Self { measured_at, signed_at: row.timestamp, tick: row.tick }
+    fn of(row: &EarlierReport) -> Self {
+        Self { measured_at: row.measured_at(), signed_at: row.timestamp, tick: row.tick }
     }
 }
 
@@ -38,7 +37,7 @@ pub(super) struct Order {
 
 impl Order {
     /// As the stored reports leave it; oldest first.
-    pub(super) fn after(rows: &[ReplayRow], patience: &Patience) -> Self {
+    pub(super) fn after(rows: &[EarlierReport], patience: &Patience) -> Self {
         let mut order = Self::default();
         for row in rows {
             order.take(Made::of(row), patience);

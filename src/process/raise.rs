@@ -253,7 +253,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     }
     let ends = [(first, second, 0), (second, first, 1)];
     for (lister, other, side) in ends {
-        let listed = edge.listed.get(side).copied().flatten();
+        let listed = edge.listed(side).map(|(_, key)| *key);
         let (Some(no), None, Some(key)) = (lister.agent, other.agent, listed) else { continue };
         if awaits_another(book, agents, &record.fleet, no, key) {
             continue;
@@ -351,12 +351,15 @@ pub(super) fn keys(fleet: &mut Fleet, draft: &mut Draft, keys: &KeyState) {
         name: &keys.source,
         failure: keys.problem.as_deref(),
         last_good: keys.last_success.unwrap_or(keys.since),
+        failing_since: keys.failing_since,
+        missing: keys.missing,
         period_s: keys.interval,
     };
     if let Some(seen) = rules::manager::keys_stale(&facts, draft.now) {
         observe(&mut fleet.book, draft, &seen);
     }
-    let seen = rules::manager::keys_unexpected(&keys.source, keys.unexpected.as_deref());
+    let problem = keys.unexpected.as_ref().map(|(severity, text)| (*severity, text.as_str()));
+    let seen = rules::manager::keys_unexpected(&keys.source, problem);
     observe(&mut fleet.book, draft, &seen);
 }
 

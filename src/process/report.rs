@@ -14,6 +14,7 @@ use super::draft::{About, Draft};
 use super::edges;
 use super::fleet::{Fleet, PeerKey, PeerMem};
 use super::handle::SectionHashes;
+use super::history::{self, Whose};
 use super::raise;
 use crate::model::id::{AgentNo, FleetId};
 use crate::model::report::{Interface, Peer, ReportData, Route};
@@ -196,11 +197,6 @@ fn note_links(fleet: &mut Fleet, no: AgentNo, interfaces: &[Interface]) {
     }
 }
 
-fn about(fleet: &Fleet, no: AgentNo, subject: String) -> About {
-    let space = fleet.agents.get(&no).map(|agent| agent.record.fleet.clone());
-    About { fleet: space, agent: Some(no), subject }
-}
-
 fn change_interfaces(
     fleet: &mut Fleet,
     draft: &mut Draft,
@@ -209,70 +205,20 @@ fn change_interfaces(
     with_peers: &BTreeSet<&str>,
 ) {
     let found = diff::interfaces(before, now);
-    for interface in &found.added {
-        let subject = about(fleet, no, interface.name.clone());
-        draft.event(EventKind::InterfaceAdded, subject, None, Some(json!(interface)));
-        draft.change.interfaces_set.push((no, (*interface).clone()));
-    }
-    for interface in &found.removed {
-        let subject = about(fleet, no, interface.name.clone());
-        draft.event(EventKind::InterfaceRemoved, subject, Some(json!(interface)), None);
-        draft.change.interfaces_removed.push((no, interface.name.clone()));
-    }
-    for changed in &found.changed {
-        let name = &changed.after.name;
-        for address in &changed.addresses_added {
-            let subject = about(fleet, no, name.clone());
-            draft.event(EventKind::AddressAdded, subject, None, Some(json!(address)));
-        }
-        for address in &changed.addresses_removed {
-            let subject = about(fleet, no, name.clone());
-            draft.event(EventKind::AddressRemoved, subject, Some(json!(address)), None);
-        }
-        if changed.properties {
-            let subject = about(fleet, no, name.clone());
-            let (was, is) = (interface_facts(changed.before), interface_facts(changed.after));
-            draft.event(EventKind::InterfaceChanged, subject, Some(was), Some(is));
-        }
-        draft.change.interfaces_set.push((no, changed.after.clone()));
-    }
+    history::interfaces(draft, &Whose::of(fleet, no), &found);
+    let changed = found.changed.iter().map(|change| change.after);
+    let set = found.added.iter().copied().chain(changed);
+    draft.change.interfaces_set.extend(set.map(|interface| (no, interface.clone())));
+    let removed = found.removed.iter().map(|interface| (no, interface.name.clone()));
+    draft.change.interfaces_removed.extend(removed);
     claims::renew(fleet, draft, no, now, with_peers);
-}
-
-/// What of an interface is structure, for the history: its addresses have events of their own.
-fn interface_facts(interface: &Interface) -> Value {
-    json!({
-        "state": interface.state,
-        "flags": interface.flags,
-        "mtu": interface.mtu,
-        "mac": interface.mac,
-        "public_key": interface.public_key,
-        "listen_port": interface.listen_port,
-    })
 }
 
 fn change_routes(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &[Route], now: &[Route]) {
     let found = diff::routes(before, now);
-    for route in found.added {
-        let subject = about(fleet, no, route.dst.to_string());
-        draft.event(EventKind::RouteAdded, subject, None, Some(json!(route)));
-        draft.change.routes_added.push((no, route.clone()));
-    }
-    for route in found.removed {
-        let subject = about(fleet, no, route.dst.to_string());
-        draft.event(EventKind::RouteRemoved, subject, Some(json!(route)), None);
-        draft.change.routes_removed.push((no, route.clone()));
-    }
-}
-
-/// What of a peer is structure, for the history: everything but what moves.
-fn peer_facts(peer: &Peer) -> Value {
-    json!({
-        "endpoint": peer.endpoint,
-        "allowed_ips": peer.allowed_ips,
-        "persistent_keepalive": peer.persistent_keepalive,
-        "has_psk": peer.has_psk,
-    })
+    history::routes(draft, &Whose::of(fleet, no), &found);
+    draft.change.routes_added.extend(found.added.into_iter().map(|route| (no, route.clone())));
+    draft.change.routes_removed.extend(found.removed.into_iter().map(|route| (no, route.clone())));
 }
 
 fn change_peers(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, peers: &[Peer], same: bool) {
@@ -317,25 +263,23 @@ fn change_peer(
     peer: &Peer,
 ) -> bool {
     let (now, at) = (draft.now, draft.at);
-    let subject = about(fleet, no, format!("{}/{}", key.0, key.1));
+    let whose = Whose::of(fleet, no);
     let Some(agent) = fleet.agents.get_mut(&no) else { return false };
     let space = agent.record.fleet.clone();
     if let Some(mem) = agent.peers.get_mut(key) {
         mem.advance(peer, at, now);
-        let (was, is) = (peer_facts(&mem.peer), peer_facts(peer));
-        if was == is {
+        if !history::peer(draft, &whose, Some(&mem.peer), Some(peer)) {
             return false;
         }
         let old = std::mem::replace(&mut mem.peer, peer.clone());
         if let Some(edge) = mem.edge.clone() {
             draft.effects.edges.insert(edge);
         }
-        draft.event(EventKind::PeerChanged, subject, Some(was), Some(is));
         fleet.owners.remove_peer(&space, no, &old);
         fleet.owners.add_peer(&space, no, peer);
         return true;
     }
-    draft.event(EventKind::PeerAdded, subject, None, Some(peer_facts(peer)));
+    history::peer(draft, &whose, None, Some(peer));
     fleet.owners.add_peer(&space, no, peer);
     let mut mem = PeerMem::new(peer.clone());
     mem.advance(peer, at, now);
@@ -349,8 +293,7 @@ pub(super) fn drop_peer(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: 
     let Some(agent) = fleet.agents.get_mut(&no) else { return };
     let Some(mem) = agent.peers.remove(key) else { return };
     fleet.owners.remove_peer(&agent.record.fleet, no, &mem.peer);
-    let subject = about(fleet, no, format!("{}/{}", key.0, key.1));
-    draft.event(EventKind::PeerRemoved, subject, Some(peer_facts(&mem.peer)), None);
+    history::peer(draft, &Whose::of(fleet, no), Some(&mem.peer), None);
     draft.change.peers_removed.push((no, key.0.to_string(), key.1));
     draft.effects.agents.insert(no);
 }

@@ -42,5 +42,6 @@ pub(super) fn audit_row(
         redacted,
         relay_path: verified.relay_path().to_vec(),
         source,
+        late: false,
     }
 }

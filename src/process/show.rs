@@ -245,6 +245,7 @@ fn show_edge(fleet: &Fleet, board: &Board, id: &EdgeId, edge: &EdgeMem) {
         edge_type: "wireguard",
         state: record.state,
         reason: record.reason.clone(),
+        judged_at: record.judged_at,
         since: record.since,
         ends: [a, b],
     };
@@ -262,9 +263,7 @@ fn end(fleet: &Fleet, edge: &EdgeMem, side: usize) -> (End, Option<Arc<EndLive>>
     let [first, second] = &edge.record.ends;
     let place = if side == 0 { first } else { second };
     let agent = place.agent.and_then(|no| fleet.agents.get(&no));
-    let key = edge.listed.get(side).copied().flatten();
-    let entry = key.map(|key| (place.interface.as_deref().unwrap_or_default().into(), key));
-    let mem = entry.and_then(|entry| agent.and_then(|agent| agent.peers.get(&entry)));
+    let mem = edge.listed(side).and_then(|entry| agent.and_then(|agent| agent.peers.get(entry)));
     let peer = mem.map(|mem| &mem.peer);
     let end = End {
         agent_id: agent.map(|agent| agent.record.id.clone()),

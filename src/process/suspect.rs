@@ -8,7 +8,7 @@ use crate::model::id::{AgentNo, FleetId};
 use crate::model::report::ReportData;
 use crate::model::state::Scheme;
 use crate::store::StoreError;
-use crate::store::row::BodyRow;
+use crate::store::earlier::Earlier;
 use crate::verify::Verified;
 use crate::verify::bodies::{Bodies, Body, HABIT, LOOK_BACK_S, Suspicion};
 use crate::verify::rejection::Rejection;
@@ -47,10 +47,9 @@ pub(super) fn look(
         let since = now.minus(LOOK_BACK_S);
         // Under the forms tried for version 1 the same signed content may come spaced anew.
         let digests = [*verified.data_sha256(), *verified.signed_sha256()];
-        match engine.writer.body_taken(no, digests, data.collected_at, since)? {
-            Some(accepted_at) => Rejection::BodyRepeated { agent: agent.clone(), accepted_at },
-            None => return Ok(None),
-        }
+        let same = Earlier::SameV1Body { digests, collected_at: data.collected_at, since };
+        let Some(first) = engine.writer.earlier(no, &same)?.reports.pop() else { return Ok(None) };
+        Rejection::BodyRepeated { agent: agent.clone(), accepted_at: first.received_at }
     } else {
         return Ok(None);
     };
@@ -90,10 +89,9 @@ fn remembered(engine: &mut Engine, no: AgentNo) -> Result<Bodies, StoreError> {
         return Ok(bodies.as_ref().clone());
     }
     let mut bodies = Bodies::default();
-    for BodyRow { data_sha256, collected_at, received_at } in
-        engine.writer.last_bodies(no, HABIT)?
-    {
-        bodies.note(&Body { data_sha256, collected_at, received_at }, max_skew);
+    for row in engine.writer.earlier(no, &Earlier::LastV1(HABIT))?.reports {
+        let (data_sha256, collected_at) = (row.data_sha256, row.collected_at);
+        bodies.note(&Body { data_sha256, collected_at, received_at: row.received_at }, max_skew);
     }
     agent.bodies = Some(Box::new(bodies.clone()));
     Ok(bodies)

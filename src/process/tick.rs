@@ -211,35 +211,52 @@ pub(super) fn set_status(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, stat
     draft.event(EventKind::AgentStatus, about, Some(json!(before)), Some(json!(status)));
 }
 
+/// One network's share of the graph.
+#[derive(Debug, Default)]
+struct Space {
+    present: Vec<AgentNo>,
+    reporting: Vec<AgentNo>,
+    links: Vec<(AgentNo, AgentNo)>,
+    live: Vec<(AgentNo, AgentNo)>,
+}
+
+/// The graph by network, in one pass over agents and links: a pass for each network would grow
+/// with the square of a large fleet.
+fn spaces(fleet: &Fleet) -> BTreeMap<FleetId, Space> {
+    let mut spaces: BTreeMap<&FleetId, Space> = BTreeMap::new();
+    for AgentMem { record, .. } in fleet.agents.values() {
+        let space = spaces.entry(&record.fleet).or_default();
+        if record.forgotten {
+            continue;
+        }
+        space.present.push(record.no);
+        if matches!(record.status, AgentStatus::Online | AgentStatus::Stale) {
+            space.reporting.push(record.no);
+        }
+    }
+    for (a, b, state) in fleet.worked() {
+        let home = fleet.agents.get(&a).map(|agent| &agent.record.fleet);
+        let Some(space) = home.and_then(|home| spaces.get_mut(home)) else { continue };
+        space.links.push((a, b));
+        if !matches!(state, EdgeState::Down | EdgeState::HalfConfigured) {
+            space.live.push((a, b));
+        }
+    }
+    spaces.into_iter().map(|(id, space)| (id.clone(), space)).collect()
+}
+
 /// Looks at the whole graph: who belongs together, who can reach whom, what cannot be lost.
 fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     fleet.weak = fleet.weak_points();
-    let all: Vec<_> = fleet.worked().map(|(a, b, _)| (a, b)).collect();
-    let dead = |state: EdgeState| matches!(state, EdgeState::Down | EdgeState::HalfConfigured);
-    let live: Vec<_> =
-        fleet.worked().filter(|(.., state)| !dead(*state)).map(|(a, b, _)| (a, b)).collect();
-    let present = |agent: &&AgentMem| !agent.record.forgotten;
-    let reporting = |agent: &&AgentMem| {
-        present(agent) && matches!(agent.record.status, AgentStatus::Online | AgentStatus::Stale)
-    };
     let splits_before = sentry.splits.clone();
-    let mut spaces: Vec<FleetId> = fleet.agents.values().map(|a| a.record.fleet.clone()).collect();
-    spaces.sort_unstable();
-    spaces.dedup();
-    for space in spaces {
-        let within = |agent: &&AgentMem| agent.record.fleet == space;
-        let members = fleet.agents.values().filter(within);
-        let together = Components::of(
-            members.clone().filter(present).map(|a| a.record.no),
-            all.iter().copied(),
-        );
-        let live =
-            Components::of(members.filter(reporting).map(|a| a.record.no), live.iter().copied());
-        let state = partition(&together, &live, sentry.splits.get(&space));
+    for (id, space) in spaces(fleet) {
+        let together = Components::of(space.present, space.links);
+        let live = Components::of(space.reporting, space.live);
+        let state = partition(&together, &live, sentry.splits.get(&id));
         let name = |no: AgentNo| {
             fleet.agents.get(&no).map(|a| raise::name_of(&a.record).to_owned()).unwrap_or_default()
         };
-        if let Some(seen) = rules::manager::partition(&space, &state, name) {
+        if let Some(seen) = rules::manager::partition(&id, &state, name) {
             let open = fleet.book.find(seen.kind, &seen.subject).is_some();
             if seen.holds || open {
                 raise::observe(&mut fleet.book, draft, &seen);
@@ -247,10 +264,10 @@ fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
         }
         match state {
             Partition::Split(split) => {
-                sentry.splits.insert(space, split);
+                sentry.splits.insert(id, split);
             }
             Partition::Whole => {
-                sentry.splits.remove(&space);
+                sentry.splits.remove(&id);
             }
             Partition::Unclear => {}
         }

@@ -13,6 +13,7 @@ use crate::model::state::{
 };
 use crate::model::time::UnixSeconds;
 
+use super::flush::Flushed;
 use super::identity::IdentityRecord;
 
 /// Everything that one report, tick or admin action changes.
@@ -48,16 +49,21 @@ pub struct Change {
     pub alarms: Vec<AlarmRecord>,
     /// Facts to append to the history.
     pub events: Vec<NewEvent>,
-    /// Pre-shared keys to insert or update.
+    /// Pre-shared keys to insert or update. One that is stored as revoked stays so.
     pub keys: Vec<KeyRecord>,
     /// Positions on the map to insert or update.
     pub layout: Vec<LayoutRecord>,
+    /// Positions to delete, by the name of the node or site.
+    pub layout_removed: Vec<String>,
     /// Sessions and tokens to insert or update.
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
     pub sessions_removed: Vec<[u8; 32]>,
     /// Small values to remember by name. Names that begin with `store.` are the store's own.
     pub meta: Vec<(&'static str, String)>,
+    /// What was kept in memory until now. A large fleet's may come in several changes; the mark
+    /// in it then moves with the last one.
+    pub flushed: Option<Flushed>,
 }
 
 impl Change {
@@ -69,7 +75,7 @@ impl Change {
     /// Whether there is nothing to write but the audit row: the report of a host on which
     /// nothing changed.
     pub fn is_only_report(&self) -> bool {
-        self.report.is_some() && self.leaves_the_rest()
+        self.report.as_ref().is_some_and(|report| !report.late) && self.leaves_the_rest()
     }
 
     fn leaves_the_rest(&self) -> bool {
@@ -91,9 +97,11 @@ impl Change {
             events,
             keys,
             layout,
+            layout_removed,
             sessions,
             sessions_removed,
             meta,
+            flushed,
         } = self;
         agents.is_empty()
             && identities.is_empty()
@@ -110,9 +118,11 @@ impl Change {
             && events.is_empty()
             && keys.is_empty()
             && layout.is_empty()
+            && layout_removed.is_empty()
             && sessions.is_empty()
             && sessions_removed.is_empty()
             && meta.is_empty()
+            && flushed.is_none()
     }
 }
 
@@ -204,7 +214,13 @@ pub struct NewReport {
     pub relay_path: Vec<AgentId>,
     /// Address the request came from.
     pub source: Option<IpAddr>,
+    /// Whether it told of the past when it came.
+    pub late: bool,
 }
+
+/// The cause of events that a late report proves: they happened at one time and were learnt at
+/// another.
+pub const LEARNT_LATER: &str = "learnt later";
 
 /// A WireGuard peer of an agent, tied to the edge it is an end of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,6 +248,8 @@ pub struct EdgeRecord {
     pub state: EdgeState,
     /// The verdict in one sentence.
     pub reason: String,
+    /// When the sentence was judged: ages in it are as of then.
+    pub judged_at: UnixSeconds,
     /// Since when the state holds.
     pub since: UnixSeconds,
     /// When the edge was first seen.
@@ -315,7 +333,7 @@ pub struct NewEvent {
     pub after: Option<serde_json::Value>,
     /// The report that proves it, where one does.
     pub report: Option<ReportId>,
-    /// Who or what caused it, where that is not a report.
+    /// Who or what caused it, where that is not a report; [`LEARNT_LATER`] if a late one does.
     pub cause: Option<String>,
 }
 
@@ -393,51 +411,4 @@ pub struct SessionRecord {
     pub last_used_at: UnixSeconds,
     /// When it ends at the latest; `None` for tokens without expiry.
     pub expires_at: Option<UnixSeconds>,
-}
-
-/// What changes with every report and is therefore kept in memory and written in batches.
-///
-/// It can be lost without harm: at start, the reports after the last flush are read again.
-#[derive(Debug, Clone, Default)]
-pub struct DynamicState {
-    /// Agents: number, last seen, last tick, uptime, clock offset.
-    pub agents: Vec<AgentDynamic>,
-    /// Peers: handshakes and counters.
-    pub peers: Vec<PeerDynamic>,
-}
-
-/// The moving part of an agent's row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AgentDynamic {
-    /// Which agent.
-    pub no: AgentNo,
-    /// When its last report was received.
-    pub last_seen_at: UnixSeconds,
-    /// Its last tick.
-    pub last_tick: Option<i64>,
-    /// Host uptime in seconds.
-    pub uptime_seconds: Option<u64>,
-    /// Load averages.
-    pub load: Option<[f64; 3]>,
-    /// `timestamp` minus the manager's clock at receipt.
-    pub clock_offset: i64,
-}
-
-/// The moving part of a peer's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerDynamic {
-    /// The agent that lists the peer.
-    pub agent: AgentNo,
-    /// On which interface.
-    pub interface: String,
-    /// The peer's key.
-    pub public_key: WgKey,
-    /// Last handshake on the agent's clock.
-    pub latest_handshake: UnixSeconds,
-    /// Bytes received.
-    pub rx_bytes: u64,
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// When the values were read on the agent's clock.
-    pub measured_at: UnixSeconds,
 }

@@ -59,45 +59,33 @@ pub struct AgentDetail {
     pub identities: Vec<IdentityRecord>,
 }
 
-/// What one earlier report spent, for the replay memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplayRow {
-    /// The report.
-    pub id: ReportId,
-    /// Its nonce.
-    pub nonce: String,
-    /// When it was signed.
-    pub timestamp: UnixSeconds,
-    /// When its values were read, if it told that.
-    pub collected_at: Option<UnixSeconds>,
-    /// When it was accepted.
-    pub received_at: UnixSeconds,
-    /// Its tick.
-    pub tick: Option<i64>,
-    /// SHA-256 of its `data`.
-    pub data_sha256: [u8; 32],
-}
-
-/// What the reports table remembers of a version 1 body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyRow {
-    /// SHA-256 of its `data`.
-    pub data_sha256: [u8; 32],
-    /// The time inside it.
-    pub collected_at: Option<UnixSeconds>,
-    /// When it was accepted.
-    pub received_at: UnixSeconds,
-}
-
 /// Which reports to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ReportFilter {
+    /// Only this one.
+    pub id: Option<ReportId>,
     /// Only of this agent.
     pub agent: Option<AgentId>,
     /// Only before this report.
     pub before: Option<ReportId>,
+    /// Only after this report; the list is then oldest first.
+    pub after: Option<ReportId>,
+    /// Whether their envelopes come along. They are most of what a report weighs.
+    pub envelopes: bool,
     /// At most this many.
     pub limit: usize,
+}
+
+impl ReportFilter {
+    /// One report with its envelope.
+    pub fn whole(id: ReportId) -> Self {
+        Self { id: Some(id), envelopes: true, limit: 1, ..Self::default() }
+    }
+
+    /// The next reports after one, oldest first, with their envelopes.
+    pub fn onwards(after: ReportId, limit: usize) -> Self {
+        Self { after: Some(after), envelopes: true, limit, ..Self::default() }
+    }
 }
 
 /// A stored report without its envelope.
@@ -135,19 +123,17 @@ pub struct ReportSummary {
     pub envelope_bytes: u64,
 }
 
-/// A stored report with its envelope.
+/// A stored report.
 #[derive(Debug, Clone)]
 pub struct StoredReport {
     /// What is known about it.
     pub summary: ReportSummary,
-    /// The envelope as verified, secrets removed.
+    /// The envelope as verified, secrets removed. Empty if it was not asked for, and if its
+    /// stored form is damaged: what stands around a damaged one can still be read.
     pub envelope: Vec<u8>,
     /// The agent's own key of that name, if it has or had one.
     pub own_key: Option<IdentityKey>,
 }
-
-/// A stored report as `kattila verify` needs it.
-pub type AuditRow = StoredReport;
 
 /// Which events to list; oldest first.
 #[derive(Debug, Clone, Default)]
@@ -194,6 +180,8 @@ pub struct EventRow {
 /// Which alarms to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct AlarmFilter {
+    /// Only this one, in whatever state it is, pending included.
+    pub id: Option<AlarmId>,
     /// Only cleared ones; otherwise only active, acknowledged and returned ones.
     pub cleared: bool,
     /// Only raised, or cleared, at or after this time.
@@ -204,6 +192,13 @@ pub struct AlarmFilter {
     pub before: Option<AlarmId>,
     /// At most this many.
     pub limit: usize,
+}
+
+impl AlarmFilter {
+    /// One alarm.
+    pub fn one(id: AlarmId) -> Self {
+        Self { id: Some(id), limit: 1, ..Self::default() }
+    }
 }
 
 /// An alarm with its agent's name.
@@ -222,7 +217,7 @@ pub type KeyRow = KeyRecord;
 pub type SessionRow = SessionRecord;
 
 /// Sizes and counts.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreStats {
     /// Database file size in bytes.
     pub db_bytes: u64,
@@ -232,6 +227,8 @@ pub struct StoreStats {
     pub reports: u64,
     /// Events.
     pub events: u64,
+    /// The last event's number, for a stream that starts now; 0 before the first.
+    pub last_event: EventId,
     /// Schema version.
     pub schema_version: u32,
 }

@@ -121,6 +121,8 @@ pub struct Edge {
     pub state: EdgeState,
     /// The verdict in one sentence.
     pub reason: String,
+    /// When the sentence was judged, on the manager's clock: ages in it are as of then.
+    pub judged_at: UnixSeconds,
     /// Since when the state holds.
     pub since: UnixSeconds,
     /// What each end says.

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::store::change::LEARNT_LATER;
 use crate::store::row::EventRow;
 
 use super::change;
@@ -25,11 +26,14 @@ pub struct EventItem {
     pub report: Option<String>,
     /// Who or what caused it.
     pub cause: Option<String>,
+    /// When it was learnt, if a late report proves it.
+    pub learnt: Option<Moment>,
 }
 
 impl EventItem {
     /// A row for people.
     pub fn new(ctx: &PageContext, row: &EventRow) -> Self {
+        let later = row.cause.as_deref() == Some(LEARNT_LATER);
         Self {
             at: Moment::full(row.at, ctx.now),
             kind: row.kind.as_str(),
@@ -38,6 +42,7 @@ impl EventItem {
             change: change::words(&ctx.names, row.before.as_ref(), row.after.as_ref()),
             report: row.report.map(|id| format!("/reports/{id}")),
             cause: row.cause.clone(),
+            learnt: later.then(|| Moment::full(row.recorded_at, ctx.now)),
         }
     }
 }

@@ -22,6 +22,7 @@ struct Row {
     ends: [Chip; 2],
     since: Moment,
     since_at: i64,
+    judged: Moment,
     reason: String,
 }
 
@@ -40,6 +41,7 @@ impl Row {
             ends: [Chip::end(a.state), Chip::end(b.state)],
             since: Moment::ago(edge.since, ctx.now),
             since_at: edge.since.0,
+            judged: Moment::ago(edge.judged_at, ctx.now),
             reason: because(&edge.reason),
         }
     }

@@ -9,7 +9,7 @@ use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
 };
 use crate::model::time::UnixSeconds;
-use crate::store::change::{AgentRecord, AlarmRecord, KeyRecord};
+use crate::store::change::{AgentRecord, AlarmRecord};
 use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
 
@@ -18,7 +18,7 @@ use super::map::GettingStarted;
 use super::names::Names;
 use super::page::{Nav, PageContext, Theme};
 use super::reports::RefusalItem;
-use super::settings::{KeySourceItem, SettingItem, UsageItem};
+use super::settings::{KeyLine, KeySourceItem, SettingItem, Stake, UsageItem};
 use super::waiting::WaitingItem;
 
 const NOW: UnixSeconds = UnixSeconds(1_795_226_400);
@@ -85,6 +85,7 @@ fn edge(id: &str, ends: [(&str, EndState); 2], state: EdgeState, reason: &str) -
         edge_type: "wireguard",
         state,
         reason: reason.to_owned(),
+        judged_at: NOW.minus(1_230),
         since: NOW.minus(5_460),
         ends: [end(a.strip_prefix("a:"), a_state), end(b.strip_prefix("a:"), b_state)],
     }
@@ -240,18 +241,19 @@ pub(super) fn refusals() -> Vec<RefusalItem> {
     }]
 }
 
-pub(super) fn keys() -> Vec<KeyRecord> {
-    vec![KeyRecord {
-        kid: "45819852fbdfc69a".parse().expect("a kid"),
-        secret: b"do-not-show-this".to_vec().into(),
-        source: "dns".to_owned(),
+pub(super) fn keys() -> Vec<KeyLine> {
+    vec![KeyLine {
+        kid: "45819852fbdfc69a".to_owned(),
+        state: "current",
+        source: "dns",
         first_seen: NOW.minus(86_400),
         last_seen: NOW.minus(20),
-        state: "current".to_owned(),
-        seq: None,
-        nbf: None,
-        exp: None,
-        left_at: None,
+        stake: Stake {
+            agents: 4,
+            named: vec!["hel-gw1".to_owned(), "oul-gw2".to_owned()],
+            usable: true,
+            last: true,
+        },
     }]
 }
 
@@ -263,6 +265,7 @@ pub(super) fn key_source() -> KeySourceItem {
         last_read_at: Some(NOW.minus(20)),
         next_read_at: Some(NOW.plus(280)),
         dnssec: Some("not signed".to_owned()),
+        notices: vec!["a key is shorter than it should be".to_owned()],
     }
 }
 
@@ -365,7 +368,6 @@ pub(super) fn waiting() -> Vec<WaitingItem> {
 
 pub(super) fn usage() -> UsageItem {
     UsageItem {
-        used_by: [("45819852fbdfc69a".to_owned(), 4)].into(),
         generations: vec![("current, 45819852fbdfc69a".to_owned(), "4 agents".to_owned())],
         locked_out: vec![("gw%3A1".to_owned(), "gw:1".to_owned())],
         locked_out_count: "3 agents".to_owned(),

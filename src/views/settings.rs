@@ -1,11 +1,8 @@
 //! `/settings`: what the manager runs with. Keys are named, never told.
 
-use std::collections::HashMap;
-
 use askama::Template;
 
 use crate::model::time::UnixSeconds;
-use crate::store::row::KeyRow;
 
 use super::page::PageContext;
 use super::text::{Chip, Moment};
@@ -34,13 +31,13 @@ pub struct KeySourceItem {
     pub next_read_at: Option<UnixSeconds>,
     /// `authenticated`, `insecure`, ...; `None` if DNS is not asked.
     pub dnssec: Option<String>,
+    /// What a person should know about the last list.
+    pub notices: Vec<String>,
 }
 
 /// Who signs with what.
 #[derive(Debug, Clone, Default)]
 pub struct UsageItem {
-    /// How many agents signed their last report with the key of an id.
-    pub used_by: HashMap<String, usize>,
     /// Each generation in words, and how many agents sign with it.
     pub generations: Vec<(String, String)>,
     /// Agents that a new shared key would lock out, or their first: id as in an address, label.
@@ -51,14 +48,75 @@ pub struct UsageItem {
     pub left_out: usize,
 }
 
-/// A key of the ring.
+/// A key of the ring, by its id.
+#[derive(Debug, Clone)]
+pub struct KeyLine {
+    /// Its id.
+    pub kid: String,
+    /// `current`, `previous`, `retired` or `revoked`.
+    pub state: &'static str,
+    /// `dns`, `file` or `environment`.
+    pub source: &'static str,
+    /// When it was first seen.
+    pub first_seen: UnixSeconds,
+    /// When its source last listed it.
+    pub last_seen: UnixSeconds,
+    /// What depends on it.
+    pub stake: Stake,
+}
+
+/// What depends on a key.
+#[derive(Debug, Clone)]
+pub struct Stake {
+    /// How many agents signed their last report with it.
+    pub agents: usize,
+    /// Some of them.
+    pub named: Vec<String>,
+    /// Whether it verifies.
+    pub usable: bool,
+    /// Whether it is the only one that does.
+    pub last: bool,
+}
+
+impl Stake {
+    /// Whom revoking the key locks out, in sentences.
+    pub fn told(&self) -> String {
+        let names = self.named.join(", ");
+        let who = match (self.agents, self.agents.saturating_sub(self.named.len())) {
+            (0, _) => "No agent signed its last report with it.".to_owned(),
+            (1, _) => {
+                format!("It locks out one agent that signed its last report with it: {names}.")
+            }
+            (all, 0) => {
+                format!("It locks out {all} agents that signed their last report with it: {names}.")
+            }
+            (all, more) => format!(
+                "It locks out {all} agents that signed their last report with it: {names} and \
+                 {more} more."
+            ),
+        };
+        let state = match (self.usable, self.last) {
+            (false, _) => " It verifies nothing now, and once revoked it will not come back.",
+            (true, false) => " It cannot be taken back.",
+            (true, true) => {
+                " No other key verifies: every report is refused with 503 until the source lists \
+                 another one. It cannot be taken back."
+            }
+        };
+        format!("{who}{state}")
+    }
+}
+
+/// A key as the page shows it.
 struct KeyItem {
     kid: String,
     state: Chip,
-    source: String,
+    source: &'static str,
     first_seen: Moment,
     last_seen: Moment,
     agents: usize,
+    /// What revoking it does; `None` if it is revoked.
+    warning: Option<String>,
 }
 
 #[derive(Template)]
@@ -90,19 +148,20 @@ fn key_chip(state: &str) -> Chip {
 pub fn page(
     ctx: &PageContext,
     source: &KeySourceItem,
-    keys: &[KeyRow],
+    keys: &[KeyLine],
     usage: &UsageItem,
     settings: &[SettingItem],
 ) -> Result<String, askama::Error> {
     let keys = keys
         .iter()
         .map(|key| KeyItem {
-            kid: key.kid.to_string(),
-            state: key_chip(&key.state),
-            source: key.source.clone(),
+            kid: key.kid.clone(),
+            state: key_chip(key.state),
+            source: key.source,
             first_seen: Moment::ago(key.first_seen, ctx.now),
             last_seen: Moment::ago(key.last_seen, ctx.now),
-            agents: usage.used_by.get(key.kid.as_str()).copied().unwrap_or_default(),
+            agents: key.stake.agents,
+            warning: (key.state != "revoked").then(|| key.stake.told()),
         })
         .collect();
     let page = SettingsPage {
@@ -142,6 +201,42 @@ mod tests {
             html.contains("would lock out 3 agents: <a href=\"/agents/gw%3A1\">gw:1</a> and 2")
         );
         assert!(html.contains("45819852fbdfc69a") && html.contains("4 agents"));
-        assert!(!html.contains("do-not-show-this"));
+        assert!(html.contains("a key is shorter than it should be"));
+    }
+
+    #[test]
+    fn only_admins_get_the_button_and_only_for_keys_that_are_not_revoked() {
+        let mut ctx = context("Settings", Nav::Settings);
+        let mut line = keys();
+        let shown = |ctx: &PageContext, keys: &[KeyLine]| {
+            page(ctx, &key_source(), keys, &usage(), &settings()).expect("rendered")
+        };
+        let form = "action=\"/settings/keys/45819852fbdfc69a/revoke\"";
+        assert!(shown(&ctx, &line).contains(form));
+        line[0].state = "revoked";
+        assert!(!shown(&ctx, &line).contains(form));
+        line[0].state = "current";
+        ctx.role = Some(crate::model::access::Role::Operator);
+        assert!(!shown(&ctx, &line).contains(form));
+    }
+
+    #[test]
+    fn who_is_locked_out_is_told_by_name() {
+        let stake = |agents, named: &[&str], last| {
+            let named = named.iter().map(ToString::to_string).collect();
+            Stake { agents, named, usable: true, last }.told()
+        };
+        assert!(stake(0, &[], false).starts_with("No agent signed"));
+        assert!(
+            stake(1, &["gw-1"], false)
+                .contains("one agent that signed its last report with it: gw-1.")
+        );
+        assert!(
+            stake(12, &["a", "b"], false)
+                .contains("12 agents that signed their last report with it: a, b and 10 more.")
+        );
+        assert!(stake(2, &["a", "b"], true).contains("No other key verifies"));
+        let gone = Stake { agents: 0, named: Vec::new(), usable: false, last: false };
+        assert!(gone.told().contains("will not come back"));
     }
 }

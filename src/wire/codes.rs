@@ -30,7 +30,7 @@ macro_rules! codes {
 }
 
 codes!(
-    /// 400: not JSON, not UTF-8, or not an object.
+    /// 400: not JSON, not UTF-8, not an object, or cut short.
     MalformedJson = "malformed_json", "The body is not a JSON object";
     /// 400: an object names a member twice.
     DuplicateKey = "duplicate_key", "A member is given twice";
@@ -42,7 +42,7 @@ codes!(
     DepthExceeded = "depth_exceeded", "The body is nested too deeply";
     /// 400: a version of the protocol that this manager does not speak here.
     UnsupportedVersion = "unsupported_version", "This protocol version is not supported";
-    /// 400: a query or form of an operator that does not make sense.
+    /// 400: a query or form of an operator that does not make sense, or no HTTP at all.
     BadRequest = "bad_request", "The request does not make sense";
     /// 401: the signature does not hold; the one answer to any key, agent or kid failure.
     SignatureInvalid = "signature_invalid", "The signature does not hold";
@@ -70,6 +70,8 @@ codes!(
     NotFound = "not_found", "There is nothing here";
     /// 404: no such agent.
     AgentNotFound = "agent_not_found", "There is no such agent";
+    /// 404: no such key.
+    KeyNotFound = "key_not_found", "There is no such key";
     /// 405: the address exists, this method does not.
     MethodNotAllowed = "method_not_allowed", "This method is not allowed here";
     /// 408: the request took too long to arrive.
@@ -90,6 +92,8 @@ codes!(
     UnsupportedMediaType = "unsupported_media_type", "This content type is not taken";
     /// 415: compressed.
     ContentEncoding = "content_encoding", "Content encodings are not taken";
+    /// 431: the header block is larger than it may be.
+    HeadersTooLarge = "headers_too_large", "The headers are too large";
     /// 422: `data` is not what a report may hold.
     DataInvalid = "data_invalid", "The data cannot be used";
     /// 422: this nonce was used before with other bytes (version 2).
@@ -139,7 +143,7 @@ impl ErrorCode {
             | Self::EnrollmentClosed
             | Self::PendingApproval
             | Self::Forbidden => 403,
-            Self::NotFound | Self::AgentNotFound => 404,
+            Self::NotFound | Self::AgentNotFound | Self::KeyNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::NonceReplayed | Self::TickReplayed | Self::IdentityConflict | Self::Conflict => {
@@ -147,6 +151,7 @@ impl ErrorCode {
             }
             Self::BodyTooLarge | Self::DataTooLarge => 413,
             Self::UnsupportedMediaType | Self::ContentEncoding => 415,
+            Self::HeadersTooLarge => 431,
             Self::DataInvalid
             | Self::NonceReused
             | Self::RelayTooDeep

@@ -221,7 +221,7 @@ export class Panel {
         h("a", { class: "button", href: `/links/${encodeURIComponent(edge.id)}`, "data-focus": "open" }, "Open link"),
         this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id }))),
       this.trouble(),
-      h("p", { class: "muted" }, "Judged so ", time(edge.since, now), "; below is what the ends say now."),
+      h("p", { class: "muted" }, "So since ", time(edge.since, now), ", judged ", time(edge.judged_at, now), "; below is what the ends say now."),
       table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {
         const [a, b] = full.ends.map(of);
         const differs = compared && a !== b && a !== "—" && b !== "—";

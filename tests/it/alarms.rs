@@ -1,5 +1,6 @@
 //! Alarms through the whole manager: raised after their delay, told once, ended by proof.
 
+mod again;
 mod identity;
 mod people;
 mod restart;
@@ -154,6 +155,43 @@ async fn a_dead_link_warns_at_t1_is_major_at_t2_and_lives_with_one_handshake() {
         format!("alarm.cleared {edge} major"),
     ];
     assert_eq!(net.told().await, told);
+    net.kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sentence_with_an_age_tells_when_it_was_judged() {
+    let mut net = Network::start(2, &[(0, 1)]).await;
+    net.rounds(GRACE).await;
+    let up = net.edge("alpha-beta").await;
+    let began = up["since"].as_i64().unwrap();
+    assert!(net.now() - began > 60, "the sentence is not renewed while nothing changes: {up}");
+    assert_eq!(up["judged_at"].as_i64(), Some(began));
+    // An end that is overdue renews the sentence, and the state stays what it was.
+    (net.links[0].alive, net.links[0].traffic) = (false, false);
+    let mut rounds = 0;
+    let late = loop {
+        net.round().await;
+        let edge = net.edge("alpha-beta").await;
+        if edge["reason"] != up["reason"] {
+            break edge;
+        }
+        rounds += 1;
+        assert!(rounds < 20, "{edge}");
+    };
+    assert_eq!((&late["state"], late["since"].as_i64()), (&json!("up"), Some(began)), "{late}");
+    assert_eq!(late["judged_at"], net.now(), "{late}");
+    let map = net.kattila.operator().topology().await;
+    assert_eq!(map["edges"][0]["judged_at"], net.now());
+    let mut net = net.restarted().await;
+    let stored = net.edge("alpha-beta").await;
+    let kept = ["reason", "judged_at", "since"].map(|name| &stored[name]);
+    assert_eq!(kept, ["reason", "judged_at", "since"].map(|name| &late[name]));
+    let path = format!("/links/{}", stored["id"].as_str().unwrap());
+    let page = net.kattila.operator().get(&path).await.text();
+    let judged = kattila::model::time::UnixSeconds(net.now()).to_rfc3339();
+    let (_, verdict) = page.split_once("class=\"verdict\"").unwrap();
+    let (verdict, _) = verdict.split_once("</p>").unwrap();
+    assert!(verdict.contains(&judged) && verdict.contains("judged"), "{verdict}");
     net.kattila.stop().await;
 }
 

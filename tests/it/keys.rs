@@ -1,12 +1,14 @@
 //! How keys come from DNS, file and environment, and what survives when they do not.
 
 mod dnssec;
+mod pins;
+mod tls;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use kattila::keys::dns::{DnsConfig, Dnssec};
+use kattila::keys::dns::{DnsConfig, DnsServer, Dnssec};
 use kattila::keys::health::RefreshOutcome;
 use kattila::keys::keeper::{Keeper, Refresh};
 use kattila::keys::policy::KeyChangeKind;
@@ -28,7 +30,7 @@ const DAY: i64 = 86_400;
 
 /// Patient, so that a slow machine changes no count of questions.
 fn config(dns: &TestDns, name: &str) -> DnsConfig {
-    let server = Some(dns.addr());
+    let server = Some(DnsServer::plain(dns.addr()));
     let budget = Duration::from_secs(60);
     DnsConfig { server, budget, ..DnsConfig::new(name.parse().unwrap()) }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use kattila::model::id::ReportId;
 use kattila::model::time::UnixSeconds;
+use kattila::store::row::ReportFilter;
 use serde_json::Value;
 
 use crate::support::actors::Agent;
@@ -93,7 +94,7 @@ fn no_private_key_is_kept(kattila: &TestManager) {
     let mut kept = fs::read(kattila.db()).unwrap();
     kept.extend(fs::read(kattila.db().with_extension("db-wal")).unwrap_or_default());
     let reader = kattila.manager().reader();
-    let reports = reader.audit(ReportId(0), 100).unwrap();
+    let reports = reader.reports(&ReportFilter::onwards(ReportId(0), 100)).unwrap();
     assert_eq!(reports.len(), 15);
     for report in reports {
         assert!(report.summary.redacted);

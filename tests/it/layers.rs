@@ -24,7 +24,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("store::sqlite", &["model", "store"]),
     ("config", &["model", "keys", "verify"]),
-    ("process", &["model", "clock", "wire", "sign", "topology", "alarms", "verify", "store"]),
+    (
+        "process",
+        &["model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store"],
+    ),
     ("views", &["model", "topology", "store"]),
     (
         "http",
@@ -94,8 +97,10 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["askama", "rust_embed"], &["views"]),
     (&["clap", "dotenvy"], &["config", "cli"]),
     (&["tokio_rustls"], &["http", "manager"]),
-    (&["rustls"], &["http", "manager", "agent"]),
-    (&["reqwest", "rustls_native_certs", "httpdate"], &["agent"]),
+    // The door serves TLS, the key source asks over it, the agent reports over it.
+    (&["rustls"], &["http", "manager", "keys", "agent"]),
+    (&["rustls_native_certs"], &["keys", "agent"]),
+    (&["reqwest", "httpdate"], &["agent"]),
     (
         &[
             "netlink_packet_core",

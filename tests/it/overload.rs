@@ -4,7 +4,9 @@
 use std::pin::pin;
 
 use futures_util::future::join_all;
+use kattila::model::id::ReportId;
 use kattila::process::handle::{Processor, QUEUE_REPORTS};
+use kattila::store::row::ReportFilter;
 use kattila::store::sqlite;
 use kattila::verify::rejection::Rejection;
 
@@ -42,7 +44,8 @@ async fn a_full_queue_refuses_at_once_and_keeps_what_it_took() {
     engine.stop().await;
     let rows = sqlite::open_read_only(&db).unwrap();
     use kattila::store::Reader as _;
-    let rows = rows.audit(kattila::model::id::ReportId(0), QUEUE_REPORTS * 2).unwrap();
+    let all = ReportFilter::onwards(ReportId(0), QUEUE_REPORTS * 2);
+    let rows = rows.reports(&all).unwrap();
     stored.push(after.report_id);
     let ids: Vec<_> = rows.iter().map(|row| row.summary.id).collect();
     assert_eq!(ids, stored, "what was acknowledged is there, once, and nothing else");

@@ -6,6 +6,7 @@ use kattila::model::id::ReportId;
 use kattila::model::state::CanonForm;
 use kattila::sign::hmac;
 use kattila::store::Reader as _;
+use kattila::store::row::ReportFilter;
 use kattila::store::sqlite::open_read_only;
 use kattila::wire::canon::Forms;
 use rusqlite::{Connection, params};
@@ -74,7 +75,11 @@ async fn a_key_that_was_rotated_away_still_proves() {
 /// Rewrites the stored bytes of a report, uncompressed.
 fn tamper(db: &Path, report: i64, change: impl Fn(String) -> String) {
     let envelope = {
-        let found = open_read_only(db).unwrap().report(ReportId(report)).unwrap().unwrap();
+        let found = open_read_only(db)
+            .unwrap()
+            .reports(&ReportFilter::whole(ReportId(report)))
+            .unwrap()
+            .remove(0);
         change(String::from_utf8(found.envelope).unwrap())
     };
     let size = i64::try_from(envelope.len()).unwrap();

@@ -3,6 +3,7 @@
 
 mod access;
 mod envelope;
+mod table;
 mod transport;
 
 use hyper::Method;

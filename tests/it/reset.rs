@@ -27,7 +27,7 @@ async fn map(net: &Network) -> Value {
     let mut edges = Vec::new();
     for edge in map["edges"].as_array().unwrap() {
         let mut edge = edge.clone();
-        for moving in ["reason", "since"] {
+        for moving in ["reason", "judged_at", "since"] {
             edge.as_object_mut().unwrap().remove(moving);
         }
         for end in edge["ends"].as_array_mut().unwrap() {

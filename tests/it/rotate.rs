@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::dns::{Misbehaviour, PLAIN, TestDns};
+use crate::support::dns::{Misbehaviour, PLAIN, SIGNED, TestDns};
 use crate::support::fleet::{ALPHA_KEY, BETA, BETA_KEY, Host};
 use crate::support::http::{Answer, post_json, send};
 use crate::support::log;
@@ -229,6 +229,75 @@ async fn without_any_key_reports_have_to_wait_and_the_rest_works() {
     dns.misbehave(Misbehaviour::Servfail);
     let kattila = kattila.restart().await;
     assert_eq!(report(&kattila, A, 2).await.code(), "keys_unavailable");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grace_of_a_key_that_left_is_as_told() {
+    let dns = TestDns::start().await;
+    dns.set_keys(PLAIN, &[A]).await;
+    let kattila = start(&dns, &[("KATTILA_PSK_GRACE", "120")]).await;
+    believed(&kattila, A, 1).await;
+    dns.set_keys(PLAIN, &[B]).await;
+    let left = START.plus(300);
+    kattila.clock.set(left);
+    kattila.manager().refresh_keys().await;
+    kattila.clock.set(left.plus(119));
+    believed(&kattila, A, 2).await;
+    kattila.clock.set(left.plus(120));
+    refused(&kattila, A, 3).await;
+    believed(&kattila, B, 4).await;
+    let kattila = kattila.restart_with(&[("KATTILA_PSK_GRACE", "3600")]).await;
+    let page = kattila.operator().get("/settings").await.text();
+    assert!(page.contains("one that left is accepted for 1 h"), "{page}");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_answer_is_a_critical_alarm_at_once() {
+    let dns = TestDns::start().await;
+    dns.set_keys(SIGNED, &[A]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let anchor = dir.path().join("anchor").display().to_string();
+    std::fs::write(&anchor, dns.anchor()).unwrap();
+    let settings = [("KATTILA_DNS_NAME", SIGNED), ("KATTILA_DNSSEC_ANCHOR", anchor.as_str())];
+    let kattila = start(&dns, &settings).await;
+    assert_eq!(kattila.operator().alarms().await, [""; 0]);
+    dns.set_keys(SIGNED, &[B]).await;
+    dns.misbehave(Misbehaviour::SignedWithWrongKey);
+    kattila.clock.set(START.plus(300));
+    kattila.manager().refresh_keys().await;
+    let alarm = kattila.operator().json("/status/alarms").await[0].clone();
+    assert_eq!(
+        (&alarm["kind"], &alarm["severity"]),
+        (&json!("dns_psk.unexpected"), &json!("critical"))
+    );
+    assert!(alarm["message"].as_str().unwrap().contains("signatures do not validate"), "{alarm}");
+    believed(&kattila, A, 1).await;
+    refused(&kattila, B, 2).await;
+    dns.misbehave(Misbehaviour::None);
+    kattila.clock.set(START.plus(600));
+    kattila.manager().refresh_keys().await;
+    let alarms = kattila.operator().json("/status/alarms").await;
+    assert_eq!(alarms[0]["state"], "returned", "it waits until somebody has seen it");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_gone_is_an_alarm_at_the_third_answer() {
+    let dns = TestDns::start().await;
+    dns.set_keys(PLAIN, &[A]).await;
+    let kattila = start(&dns, &[]).await;
+    dns.misbehave(Misbehaviour::NoData);
+    for n in 1..=3 {
+        assert_eq!(kattila.operator().alarms().await, [""; 0], "{n}");
+        kattila.clock.set(START.plus(n * 30));
+        kattila.manager().refresh_keys().await;
+    }
+    let alarm = kattila.operator().json("/status/alarms").await[0].clone();
+    assert_eq!(alarm["kind"], "dns_psk.stale");
+    assert!(alarm["message"].as_str().unwrap().contains("has listed no key for"), "{alarm}");
+    believed(&kattila, A, 1).await;
     kattila.stop().await;
 }
 

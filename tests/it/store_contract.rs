@@ -6,7 +6,9 @@ use std::sync::Arc;
 use kattila::model::id::{AgentNo, AlarmId, EventId, ReportId};
 use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState};
 use kattila::model::time::UnixSeconds;
-use kattila::store::change::{AgentDynamic, Change, DynamicState, NewReport, PeerDynamic};
+use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
+use kattila::store::earlier::{Earlier, EdgePast};
+use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
 use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
@@ -46,6 +48,8 @@ fn suite(make: impl Fn() -> Store) {
     flushed_values_come_back(make());
     replay_memory_is_exact(make());
     bodies_are_known_again(make());
+    neighbours_in_time_are_found(make());
+    the_past_of_links_is_found(make());
     reports_are_paged(make());
     events_are_paged(make());
     alarms_are_filtered(make());
@@ -61,6 +65,11 @@ fn write(writer: &mut dyn Writer, changes: &[Change]) {
         writer.record(change).unwrap();
     }
     writer.commit().unwrap();
+}
+
+/// The numbers of the reports that a filter finds.
+fn numbers(reader: &dyn Reader, filter: &ReportFilter) -> Vec<i64> {
+    reader.reports(filter).unwrap().iter().map(|row| row.summary.id.0).collect()
 }
 
 fn everything() -> Change {
@@ -96,13 +105,12 @@ fn an_empty_store_is_empty((mut writer, reader): Store) {
     let fleet = writer.load_fleet().unwrap();
     assert!(fleet.agents.is_empty() && fleet.alarms.is_empty() && fleet.meta.is_empty());
     assert_eq!((fleet.last_report, fleet.last_alarm), (ReportId(0), AlarmId(0)));
-    assert_eq!(reader.last_event().unwrap(), EventId(0));
     assert!(reader.agent(&"nobody".parse().unwrap()).unwrap().is_none());
-    assert!(reader.report(ReportId(1)).unwrap().is_none());
-    assert!(reader.alarm(AlarmId(1)).unwrap().is_none());
+    assert!(reader.reports(&ReportFilter::whole(ReportId(1))).unwrap().is_empty());
+    assert!(reader.alarms(&AlarmFilter::one(AlarmId(1))).unwrap().is_empty());
     assert!(reader.session(&[0; 32]).unwrap().is_none());
     let stats = reader.stats().unwrap();
-    assert_eq!((stats.reports, stats.events), (0, 0));
+    assert_eq!((stats.reports, stats.events, stats.last_event), (0, 0, EventId(0)));
 }
 
 fn everything_comes_back((mut writer, reader): Store) {
@@ -190,9 +198,8 @@ fn one_key_is_in_force_and_past_ones_prove((mut writer, reader): Store) {
     assert!(matches!(writer.record(&stolen), Err(StoreError::Constraint(_))));
     writer.commit().unwrap();
     assert_eq!(writer.load_fleet().unwrap().identities, [first.clone(), second]);
-    let proof = reader.report(ReportId(1)).unwrap().unwrap();
-    assert_eq!(proof.own_key, Some(first.public_key));
-    assert_eq!(reader.audit(ReportId(0), 9).unwrap()[0].own_key, Some(first.public_key));
+    let proof = reader.reports(&ReportFilter::onwards(ReportId(0), 9)).unwrap();
+    assert_eq!(proof[0].own_key, Some(first.public_key));
 }
 
 fn a_second_change_replaces_values((mut writer, reader): Store) {
@@ -221,7 +228,7 @@ fn a_second_change_replaces_values((mut writer, reader): Store) {
     assert!(fleet.alarms.is_empty() && fleet.wg_keys.is_empty());
     assert_eq!(fleet.meta[0].1, "4");
     assert_eq!(writer.sections(AgentNo(1)).unwrap().1.len(), 3, "the route was there already");
-    let row = reader.alarm(AlarmId(1)).unwrap().unwrap();
+    let row = reader.alarms(&AlarmFilter::one(AlarmId(1))).unwrap().remove(0);
     assert_eq!(row.alarm, alarm(1, "e9", AlarmState::Cleared));
     assert_eq!(row.agent_id, Some("agent-1".parse().unwrap()));
 }
@@ -236,6 +243,7 @@ fn removals_remove((mut writer, reader): Store) {
             peers_removed: vec![(AgentNo(1), String::from("wg0"), wg_key(9))],
             edges_removed: vec![edge_id(9)],
             sessions_removed: vec![[1; 32]],
+            layout_removed: vec![String::from("a:agent-1"), String::from("nowhere")],
             ..Change::default()
         }],
     );
@@ -245,6 +253,7 @@ fn removals_remove((mut writer, reader): Store) {
     assert_eq!(detail.peers, [(peer(1, 8).peer, edge_id(8))]);
     assert_eq!(writer.load_fleet().unwrap().edges, [edge(8)]);
     assert!(reader.session(&[1; 32]).unwrap().is_none());
+    assert!(writer.load_fleet().unwrap().layout.is_empty());
 
     // A reset clears first and inserts after, in one change.
     write(
@@ -282,10 +291,8 @@ fn one_bad_change_does_not_sink_the_batch((mut writer, reader): Store) {
     }
     writer.record(&only_report(3, 1)).unwrap();
     writer.commit().unwrap();
-    let ids: Vec<_> =
-        reader.audit(ReportId(0), 9).unwrap().iter().map(|row| row.summary.id.0).collect();
-    assert_eq!(ids, [1, 3]);
-    assert_eq!(reader.last_event().unwrap(), EventId(0), "nothing of a bad change is kept");
+    assert_eq!(numbers(&*reader, &ReportFilter { limit: 9, ..ReportFilter::default() }), [3, 1]);
+    assert_eq!(reader.stats().unwrap().last_event, EventId(0), "nothing of a bad change is kept");
 }
 
 fn a_forgotten_batch_leaves_nothing((mut writer, reader): Store) {
@@ -331,10 +338,18 @@ fn flushed_values_come_back((mut writer, _reader): Store) {
         tx_bytes: 20,
         measured_at: T.plus(60),
     };
-    let state = DynamicState { agents: vec![moved, stranger], peers: vec![peer_moved] };
-    writer.flush(&state, ReportId(1)).unwrap();
+    let state = DynamicState { agents: vec![moved, stranger], peers: Vec::new() };
+    let first = Change { flushed: Some(Flushed { state, upto: ReportId(0) }), ..Change::default() };
+    // With something else in the same batch, and before it.
+    let state = DynamicState { agents: Vec::new(), peers: vec![peer_moved] };
+    let second = Change {
+        flushed: Some(Flushed { state, upto: ReportId(1) }),
+        meta: vec![("layout_rev", String::from("5"))],
+        ..Change::default()
+    };
+    write(&mut *writer, &[first, second]);
     let fleet = writer.load_fleet().unwrap();
-    assert_eq!(fleet.flushed_upto, ReportId(1));
+    assert_eq!((fleet.flushed_upto, fleet.meta[0].1.as_str()), (ReportId(1), "5"));
     assert_eq!(fleet.agents.len(), 2);
     let agent = &fleet.agents[1];
     assert_eq!((agent.last_seen_at, agent.last_tick), (Some(T.plus(99)), Some(5)));
@@ -353,15 +368,22 @@ fn replay_memory_is_exact((mut writer, _reader): Store) {
     let reports = (1..=20).map(|id| only_report(id, 1 + id % 2));
     let changes: Vec<_> = std::iter::once(agents).chain(reports).collect();
     write(&mut *writer, &changes);
-    let rows = writer.replay_rows(AgentNo(1), T.plus(11)).unwrap();
+    let rows = writer.earlier(AgentNo(1), &Earlier::Since(T.plus(11))).unwrap().reports;
     let ids: Vec<_> = rows.iter().map(|row| row.id.0).collect();
     assert_eq!(ids, [12, 14, 16, 18, 20]);
     let row = &rows[0];
     assert_eq!((row.nonce.as_str(), row.tick), ("nonce-12", Some(12)));
     assert_eq!((row.timestamp, row.received_at), (T.plus(12), T.plus(12)));
     assert_eq!(row.data_sha256, [12; 32]);
-    assert_eq!(writer.replay_rows(AgentNo(1), UnixSeconds(0)).unwrap().len(), 10);
-    assert!(writer.replay_rows(AgentNo(3), UnixSeconds(0)).unwrap().is_empty());
+    let all = Earlier::Since(UnixSeconds(0));
+    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().reports.len(), 10);
+    assert!(writer.earlier(AgentNo(3), &all).unwrap().reports.is_empty());
+    // What the open batch holds belongs to it.
+    writer.begin().unwrap();
+    writer.record(&only_report(21, 1)).unwrap();
+    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().reports.len(), 11);
+    writer.rollback();
+    assert_eq!(writer.earlier(AgentNo(1), &all).unwrap().reports.len(), 10);
 }
 
 fn bodies_are_known_again((mut writer, _reader): Store) {
@@ -373,22 +395,99 @@ fn bodies_are_known_again((mut writer, _reader): Store) {
     });
     let changes: Vec<_> = std::iter::once(agents).chain(reports).collect();
     write(&mut *writer, &changes);
-    let last = writer.last_bodies(AgentNo(1), 7).unwrap();
+    let last = writer.earlier(AgentNo(1), &Earlier::LastV1(7)).unwrap().reports;
     let numbers: Vec<_> = last.iter().map(|body| body.data_sha256[0]).collect();
     assert_eq!(numbers, [8, 10, 12, 14, 16, 18, 20]);
     assert_eq!((last[0].collected_at, last[0].received_at), (Some(T.plus(7)), T.plus(8)));
     assert_eq!(last[1].collected_at, None);
     let mut taken = |agent, number: u8, told: Option<i64>, since| {
         let digests = [[255; 32], [number; 32]];
-        writer.body_taken(AgentNo(agent), digests, told.map(|at| T.plus(at)), T.plus(since))
+        let (collected_at, since) = (told.map(|at| T.plus(at)), T.plus(since));
+        let same = Earlier::SameV1Body { digests, collected_at, since };
+        writer.earlier(AgentNo(agent), &same).unwrap().reports.pop().map(|row| row.received_at)
     };
-    assert_eq!(taken(1, 12, None, 12).unwrap(), Some(T.plus(12)));
-    assert_eq!(taken(1, 12, None, 13).unwrap(), None, "too long ago");
-    assert_eq!(taken(2, 12, None, 0).unwrap(), None, "another agent's");
-    assert_eq!(taken(1, 8, Some(7), 0).unwrap(), Some(T.plus(8)));
-    assert_eq!(taken(1, 8, Some(6), 0).unwrap(), None, "another time inside");
-    assert_eq!(taken(1, 8, None, 0).unwrap(), None);
-    assert_eq!(taken(1, 8, Some(7), 9).unwrap(), None);
+    assert_eq!(taken(1, 12, None, 12), Some(T.plus(12)));
+    assert_eq!(taken(1, 12, None, 13), None, "too long ago");
+    assert_eq!(taken(2, 12, None, 0), None, "another agent's");
+    assert_eq!(taken(1, 8, Some(7), 0), Some(T.plus(8)));
+    assert_eq!(taken(1, 8, Some(6), 0), None, "another time inside");
+    assert_eq!(taken(1, 8, None, 0), None);
+    assert_eq!(taken(1, 8, Some(7), 9), None);
+}
+
+fn neighbours_in_time_are_found((mut writer, _reader): Store) {
+    let agents = Change { agents: vec![agent(1), agent(2)], ..Change::default() };
+    let at = |id: i64, late: bool, at: i64| {
+        let report = NewReport { late, collected_at: Some(T.plus(at)), ..report(id, 1) };
+        Change { report: Some(report), ..Change::default() }
+    };
+    let other = only_report(4, 2);
+    let ours = [at(1, false, 10), at(2, false, 20), at(3, false, 90), other];
+    let late = [at(5, true, 40), at(6, true, 60), at(7, true, 60), at(8, true, 120)];
+    let changes: Vec<_> = std::iter::once(agents).chain(ours).chain(late).collect();
+    write(&mut *writer, &changes);
+    let around = |writer: &mut dyn Writer, at: i64| -> Vec<i64> {
+        let found = writer.earlier(AgentNo(1), &Earlier::Around(T.plus(at))).unwrap().reports;
+        assert!(found.iter().all(|row| row.envelope == envelope(row.id.0)));
+        found.iter().map(|row| row.id.0).collect()
+    };
+    let expected: [(i64, &[i64]); 9] = [
+        (9, &[1]),
+        (10, &[1, 2]),
+        (39, &[2, 5]),
+        (40, &[5, 7]),
+        (60, &[7, 3]),
+        (89, &[7, 3]),
+        (90, &[3, 8]),
+        (120, &[8]),
+        (999, &[8]),
+    ];
+    for (at, ids) in expected {
+        assert_eq!(around(&mut *writer, at), ids, "{at}");
+    }
+    let end = |writer: &mut dyn Writer| -> Vec<i64> {
+        let found = writer.earlier(AgentNo(1), &Earlier::End).unwrap().reports;
+        found.iter().map(|row| row.id.0).collect()
+    };
+    assert_eq!(end(&mut *writer), [8]);
+    assert!(writer.earlier(AgentNo(2), &Earlier::End).unwrap().reports.is_empty());
+    // The open batch counts, and what is forgotten with it does not.
+    writer.begin().unwrap();
+    writer.record(&at(9, false, 119)).unwrap();
+    assert_eq!((end(&mut *writer), around(&mut *writer, 100)), (vec![8], vec![3, 9]));
+    writer.record(&at(10, true, 130)).unwrap();
+    writer.record(&at(11, false, 130)).unwrap();
+    assert_eq!((end(&mut *writer), around(&mut *writer, 125)), (vec![], vec![8, 11]));
+    writer.rollback();
+    assert_eq!((end(&mut *writer), around(&mut *writer, 100)), (vec![8], vec![3, 8]));
+}
+
+fn the_past_of_links_is_found((mut writer, _reader): Store) {
+    let told = |at: i64, kind, word: Option<&str>, cause: Option<&str>| {
+        let after = word.map(|word| serde_json::json!({ "state": word }));
+        let (at, cause) = (T.plus(at), cause.map(String::from));
+        NewEvent { at, kind, after, cause, ..event(Some(1), edge_id(9).as_str()) }
+    };
+    let events = vec![
+        told(10, EventKind::EdgeState, Some("up"), None),
+        told(30, EventKind::EdgeState, Some("unknown"), None),
+        told(50, EventKind::EdgeRemoved, None, None),
+        told(40, EventKind::EdgeState, Some("down"), Some(LEARNT_LATER)),
+        told(40, EventKind::EdgeState, Some("idle"), Some(LEARNT_LATER)),
+    ];
+    write(&mut *writer, &[Change { agents: vec![agent(1)], events, ..Change::default() }]);
+    let mut at = |at: i64| -> Option<(String, Option<AgentNo>, Option<i64>)> {
+        let edges = Earlier::Edges { at: T.plus(at), ids: vec![edge_id(8), edge_id(9)] };
+        let EdgePast { id, value, learnt_from, next_at } =
+            writer.earlier(AgentNo(1), &edges).unwrap().edges.pop()?;
+        assert_eq!(id, edge_id(9));
+        Some((value["state"].as_str()?.to_owned(), learnt_from, next_at.map(|at| at.since(T))))
+    };
+    assert_eq!(at(9), None);
+    assert_eq!(at(10), Some((String::from("up"), None, Some(30))));
+    assert_eq!(at(39), Some((String::from("unknown"), None, Some(40))));
+    assert_eq!(at(40), Some((String::from("idle"), Some(AgentNo(1)), Some(50))), "the last of two");
+    assert_eq!(at(50), None, "it is gone");
 }
 
 fn reports_are_paged((mut writer, reader): Store) {
@@ -398,8 +497,8 @@ fn reports_are_paged((mut writer, reader): Store) {
     write(&mut *writer, &changes);
     let page = |agent: Option<&str>, before: Option<i64>, limit| -> Vec<i64> {
         let agent = agent.map(|agent| agent.parse().unwrap());
-        let filter = ReportFilter { agent, before: before.map(ReportId), limit };
-        reader.reports(&filter).unwrap().iter().map(|row| row.id.0).collect()
+        let before = before.map(ReportId);
+        numbers(&*reader, &ReportFilter { agent, before, limit, ..ReportFilter::default() })
     };
     assert_eq!(page(None, None, 3), [20, 19, 18]);
     assert_eq!(page(None, Some(18), 3), [17, 16, 15]);
@@ -407,8 +506,10 @@ fn reports_are_paged((mut writer, reader): Store) {
     assert_eq!(page(Some("agent-2"), Some(5), 9), [3, 1]);
     assert_eq!(page(Some("nobody"), None, 9), [0; 0]);
     assert_eq!(page(None, None, 0), [0; 0]);
-    let audit = reader.audit(ReportId(17), 2).unwrap();
-    assert_eq!(audit.iter().map(|row| row.summary.id.0).collect::<Vec<_>>(), [18, 19]);
+    assert_eq!(numbers(&*reader, &ReportFilter::onwards(ReportId(17), 2)), [18, 19]);
+    assert_eq!(numbers(&*reader, &ReportFilter::whole(ReportId(7))), [7]);
+    let bare = reader.reports(&ReportFilter { limit: 1, ..ReportFilter::default() }).unwrap();
+    assert!(bare[0].envelope.is_empty(), "not asked for");
 }
 
 fn events_are_paged((mut writer, reader): Store) {
@@ -427,7 +528,7 @@ fn events_are_paged((mut writer, reader): Store) {
     assert_eq!(page(EventFilter { agent: second.clone(), ..all.clone() }), [2, 4, 6, 8, 10]);
     let subject = Some(String::from("wg1"));
     assert_eq!(page(EventFilter { agent: second, subject, ..all.clone() }), [6, 8, 10]);
-    assert_eq!(reader.last_event().unwrap(), EventId(10));
+    assert_eq!(reader.stats().unwrap().last_event, EventId(10));
 
     let row = reader.events(&all).unwrap().remove(0);
     let sent = event(Some(1), "wg0");
@@ -463,6 +564,8 @@ fn alarms_are_filtered((mut writer, reader): Store) {
     let cleared = AlarmFilter { cleared: true, ..open };
     assert_eq!(page(cleared.clone()), [7, 4]);
     assert_eq!(page(AlarmFilter { since: Some(T.plus(7)), ..cleared }), [7]);
+    assert_eq!(page(AlarmFilter::one(AlarmId(1))), [1], "in whatever state");
+    assert_eq!(page(AlarmFilter::one(AlarmId(4))), [4]);
 }
 
 fn envelopes_come_back_byte_for_byte((mut writer, reader): Store) {
@@ -475,7 +578,7 @@ fn envelopes_come_back_byte_for_byte((mut writer, reader): Store) {
     let short = Change { report: Some(short), ..Change::default() };
     write(&mut *writer, &[agents, only_report(1, 1), short]);
 
-    let stored = reader.report(ReportId(1)).unwrap().unwrap();
+    let stored = reader.reports(&ReportFilter::whole(ReportId(1))).unwrap().remove(0);
     assert_eq!(stored.envelope, envelope(1));
     let (row, sent) = (stored.summary, report(1, 1));
     assert_eq!(row.envelope_bytes, u64::try_from(envelope(1).len()).unwrap());
@@ -487,7 +590,7 @@ fn envelopes_come_back_byte_for_byte((mut writer, reader): Store) {
     assert_eq!((row.redacted, row.relay_path), (false, sent.relay_path));
     assert_eq!(row.source, sent.source);
 
-    let stored = reader.report(ReportId(2)).unwrap().unwrap();
+    let stored = reader.reports(&ReportFilter::whole(ReportId(2))).unwrap().remove(0);
     assert_eq!(stored.envelope, b"{}");
     assert!(stored.summary.redacted && stored.summary.relay_path.is_empty());
     assert_eq!((stored.summary.tick, stored.summary.source), (None, None));
@@ -530,6 +633,15 @@ fn keys_sessions_and_notes((mut writer, reader): Store) {
     assert_eq!(old.secret.as_slice(), b"not a real key");
     assert_eq!((old.source.as_str(), old.seq), ("dns", Some(4)));
     assert_eq!(reader.session(&[1; 32]).unwrap(), Some(session(1)));
+    over_sessions(&mut *writer);
+
+    for state in ["revoked", "current"] {
+        let keys = vec![key("45819852fbdfc69a", state)];
+        write(&mut *writer, &[Change { keys, ..Change::default() }]);
+        let keys = reader.keys().unwrap();
+        let old = keys.iter().find(|key| key.kid.as_str() == "45819852fbdfc69a").unwrap();
+        assert_eq!(old.state, "revoked", "a revocation is not taken back");
+    }
 
     writer.begin().unwrap();
     let own = Change { meta: vec![("store.commit_seq", String::from("0"))], ..Change::default() };
@@ -537,10 +649,29 @@ fn keys_sessions_and_notes((mut writer, reader): Store) {
     writer.rollback();
 }
 
+/// A session is over when it expires or when nobody uses it, a token only when it expires.
+fn over_sessions(writer: &mut dyn Writer) {
+    let mut token = session(2);
+    (token.kind, token.expires_at) = ("token".to_owned(), None);
+    let mut brief = session(3);
+    (brief.kind, brief.expires_at) = ("token".to_owned(), Some(T));
+    write(writer, &[Change { sessions: vec![token, brief.clone()], ..Change::default() }]);
+    let mut over = |now: i64, idle: i64, limit| {
+        let rows = writer.ended_sessions(T.plus(now), T.plus(idle), limit).unwrap();
+        rows.iter().map(|row| row.token_hash[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(over(-1, 2, 10), [0; 0]);
+    assert_eq!(over(0, 2, 10), [3]);
+    assert_eq!(over(0, 3, 10), [1, 3]);
+    assert_eq!(over(3600, 0, 10), [1, 3]);
+    assert_eq!(over(3600, 0, 1), [1]);
+    assert_eq!(writer.ended_sessions(T, T, 10).unwrap(), [brief]);
+}
+
 fn a_stop_is_orderly((mut writer, reader): Store) {
     write(&mut *writer, &[everything()]);
-    writer.checkpoint(false).unwrap();
-    writer.checkpoint(true).unwrap();
+    writer.begin().unwrap();
+    writer.record(&only_report(2, 1)).unwrap();
     writer.close().unwrap();
-    assert_eq!(reader.stats().unwrap().reports, 1, "reads go on");
+    assert_eq!(reader.stats().unwrap().reports, 1, "reads go on; an open batch is forgotten");
 }

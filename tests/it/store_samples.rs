@@ -98,6 +98,7 @@ pub(crate) fn report(id: i64, agent: i64) -> NewReport {
         redacted: false,
         relay_path: vec!["relay-1".parse().unwrap(), "relay-2".parse().unwrap()],
         source: Some("192.0.2.7".parse().unwrap()),
+        late: false,
     }
 }
 
@@ -199,6 +200,7 @@ pub(crate) fn edge(seed: u8) -> EdgeRecord {
         ],
         state: EdgeState::Up,
         reason: String::from("Last handshake 12 s ago."),
+        judged_at: T.plus(7),
         since: T,
         first_seen: T,
     }

@@ -4,27 +4,13 @@ use std::path::Path;
 
 use tokio::process::Command;
 
+use crate::support::certificates::self_signed;
 use crate::support::http::get;
 use crate::support::manager::{ADMIN_TOKEN, TestManager};
 
-/// A key and a certificate for `localhost` in PEM files, `key.pem` and `cert.pem`; with further
-/// arguments for `openssl req`.
-pub(crate) async fn certificate(dir: &Path, more: &[&str]) {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"])
-        .args(more)
-        .current_dir(dir)
-        .output()
-        .await
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
-
 async fn curl(dir: &Path, arguments: &[&str]) -> String {
     let output = Command::new("curl")
-        .args(["-sS", "-i", "--cacert", "cert.pem", "--max-time", "20"])
+        .args(["-sS", "-i", "--cacert", "localhost.pem", "--max-time", "20"])
         .args(arguments)
         .current_dir(dir)
         .output()
@@ -38,9 +24,8 @@ async fn curl(dir: &Path, arguments: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_tls_the_cookie_is_bound_to_the_host() {
     let dir = tempfile::tempdir().unwrap();
-    certificate(dir.path(), &[]).await;
-    let file = |name: &str| dir.path().join(name).display().to_string();
-    let (cert, key) = (file("cert.pem"), file("key.pem"));
+    let made = self_signed(dir.path(), "localhost").await;
+    let (cert, key) = (made.cert.display().to_string(), made.key.display().to_string());
     let settings = [("KATTILA_TLS_CERT", cert.as_str()), ("KATTILA_TLS_KEY", key.as_str())];
     let kattila = TestManager::start_live(&settings).await;
     let at = format!("https://localhost:{}", kattila.addr().port());

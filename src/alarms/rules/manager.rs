@@ -75,20 +75,30 @@ pub struct DnsFacts<'a> {
     pub failure: Option<&'a str>,
     /// When it was last read, or the manager started if it never was.
     pub last_good: UnixSeconds,
+    /// Since when no attempt has succeeded.
+    pub failing_since: Option<UnixSeconds>,
+    /// Whether it has said several times in a row that there is no key.
+    pub missing: bool,
     /// Seconds between two attempts while all is well.
     pub period_s: i64,
 }
 
-/// Can the keys not be refreshed? A warning after three periods, major after a day.
+/// Seconds of failing after which it is told, however rarely the source is asked.
+const KEYS_FAILING_S: i64 = 900;
+
+/// Can the keys not be refreshed? A warning after three periods without, 15 minutes of failing,
+/// or three answers in a row that there is no key; major after a day.
 pub fn keys_stale<'a>(dns: &DnsFacts<'a>, now: UnixSeconds) -> Option<Observation<'a>> {
     let Some(failure) = dns.failure else {
         return Some(about(AlarmKind::DnsPskStale, dns.name, None));
     };
     let age = now.since(dns.last_good);
-    (age > 3 * dns.period_s).then(|| {
+    let failing = dns.failing_since.map_or(0, |since| now.since(since));
+    let told = dns.missing || failing >= KEYS_FAILING_S || age > 3 * dns.period_s;
+    told.then(|| {
+        let what = if dns.missing { "has listed no key" } else { "could not be read" };
         let message = format!(
-            "the {} could not be read for {}: {failure}; the last good keys stay in \
-             use",
+            "the {} {what} for {}: {failure}; the last good keys stay in use",
             dns.name,
             duration(age)
         );
@@ -101,11 +111,15 @@ pub fn keys_stale<'a>(dns: &DnsFacts<'a>, now: UnixSeconds) -> Option<Observatio
 }
 
 /// Does the source of the keys hold something it should not? `problem` says what.
-pub fn keys_unexpected<'a>(name: &'a str, problem: Option<&str>) -> Observation<'a> {
-    let trouble = problem.map(|problem| {
-        format!("the {name} is not as it should be: {problem}; its keys were not taken")
+pub fn keys_unexpected<'a>(name: &'a str, problem: Option<(Severity, &str)>) -> Observation<'a> {
+    let trouble = problem.map(|(_, problem)| {
+        format!("the {name} is not as it should be: {problem}; the keys in use stay in use")
     });
-    about(AlarmKind::DnsPskUnexpected, name, trouble)
+    let mut seen = about(AlarmKind::DnsPskUnexpected, name, trouble);
+    if let Some((severity, _)) = problem {
+        seen.severity = severity;
+    }
+    seen
 }
 
 /// Is it the manager's clock that is wrong? `offsets` are each agent's last timestamp minus the
@@ -205,7 +219,14 @@ mod tests {
     #[test]
     fn keys() {
         let name = "TXT record of _k.example";
-        let dns = DnsFacts { name, failure: None, last_good: T, period_s: 300 };
+        let dns = DnsFacts {
+            name,
+            failure: None,
+            last_good: T,
+            failing_since: None,
+            missing: false,
+            period_s: 300,
+        };
         assert!(!keys_stale(&dns, T.plus(999_999)).unwrap().holds);
         let failing = DnsFacts { failure: Some("timed out"), ..dns };
         assert_eq!(keys_stale(&failing, T.plus(900)), None);
@@ -213,7 +234,17 @@ mod tests {
         assert!(seen.holds && seen.severity == Severity::Warning);
         assert!(seen.message.starts_with("the TXT record of _k.example could not be read for 15"));
         assert_eq!(keys_stale(&failing, T.plus(86_401)).unwrap().severity, Severity::Major);
-        assert!(keys_unexpected("_k.example", Some("two new keys")).holds);
+        // A record that is asked for once in an hour, and one that is gone.
+        let rare = DnsFacts { failing_since: Some(T.plus(3_600)), period_s: 3_600, ..failing };
+        assert_eq!(keys_stale(&rare, T.plus(4_499)), None);
+        assert!(keys_stale(&rare, T.plus(4_500)).unwrap().holds);
+        let gone = DnsFacts { missing: true, ..failing };
+        let seen = keys_stale(&gone, T.plus(90)).unwrap();
+        assert!(seen.message.contains("has listed no key for 1 min 30 s"), "{}", seen.message);
+        let seen = keys_unexpected("_k.example", Some((Severity::Critical, "two new keys")));
+        assert!(seen.holds && seen.severity == Severity::Critical);
+        let seen = keys_unexpected("_k.example", Some((Severity::Warning, "a revoked key")));
+        assert_eq!(seen.severity, Severity::Warning);
         assert!(!keys_unexpected("_k.example", None).holds);
     }
 

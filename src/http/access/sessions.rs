@@ -5,11 +5,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::model::access::SESSION_IDLE_SECONDS;
 use crate::model::time::UnixSeconds;
 use crate::store::change::SessionRecord;
-
-/// A session ends this many seconds after its last request (30 minutes).
-pub const IDLE_SECONDS: i64 = 30 * 60;
 
 /// A session ends this many seconds after its beginning, used or not (12 hours).
 pub const ABSOLUTE_SECONDS: i64 = 12 * 3600;
@@ -120,7 +118,7 @@ impl Sessions {
 /// Whether a session or token has come to its end.
 pub fn is_over(record: &SessionRecord, now: UnixSeconds) -> bool {
     let expired = record.expires_at.is_some_and(|end| end <= now);
-    let idle = is_session(record) && now.since(record.last_used_at) >= IDLE_SECONDS;
+    let idle = is_session(record) && now.since(record.last_used_at) >= SESSION_IDLE_SECONDS;
     expired || idle
 }
 
@@ -155,9 +153,9 @@ mod tests {
     fn idle_sessions_end_and_used_ones_last() {
         let sessions = Sessions::default();
         sessions.learn(session(1, T), T);
-        assert!(live(&sessions, 1, T.plus(IDLE_SECONDS - 1)));
-        assert!(live(&sessions, 1, T.plus(2 * IDLE_SECONDS - 2)));
-        assert!(!live(&sessions, 1, T.plus(3 * IDLE_SECONDS)));
+        assert!(live(&sessions, 1, T.plus(SESSION_IDLE_SECONDS - 1)));
+        assert!(live(&sessions, 1, T.plus(2 * SESSION_IDLE_SECONDS - 2)));
+        assert!(!live(&sessions, 1, T.plus(3 * SESSION_IDLE_SECONDS)));
         assert!(!live(&sessions, 1, T.plus(1)), "an ended one stays ended, whatever the clock");
     }
 
@@ -193,7 +191,7 @@ mod tests {
                 SessionRecord { kind: "token".into(), expires_at: None, ..session(number, T) };
             assert!(sessions.learn(token, T).is_empty());
         }
-        assert!(live(&sessions, 1, T.plus(100 * IDLE_SECONDS)));
+        assert!(live(&sessions, 1, T.plus(100 * SESSION_IDLE_SECONDS)));
     }
 
     #[test]

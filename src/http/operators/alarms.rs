@@ -118,6 +118,7 @@ impl Wanted {
             asked => params::rows(asked),
         };
         AlarmFilter {
+            id: None,
             cleared,
             since: self.since.map(UnixSeconds),
             agent: self.agent_id.clone(),
@@ -144,7 +145,7 @@ pub async fn one(
     State(state): State<AppState>,
     Id(id): Id<i64>,
 ) -> Result<Json<AlarmView>, ApiError> {
-    let row = state.read(move |reader| reader.alarm(AlarmId(id))).await?;
+    let row = state.read(move |reader| reader.alarms(&AlarmFilter::one(AlarmId(id)))).await?.pop();
     let row = row.filter(|row| row.alarm.raised_at.is_some());
     row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("alarm"))
 }

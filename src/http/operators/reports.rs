@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
+use crate::http::present;
 use crate::http::state::AppState;
 use crate::model::hex;
 use crate::model::id::{AgentId, Kid, ReportId};
+use crate::model::key::IdentityKey;
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::refusals::Refusal;
@@ -90,6 +92,8 @@ pub struct WholeReport {
     pub envelope_base64: String,
     /// The bytes that the signature covers, in base64; absent if they cannot be made any more.
     pub signed_base64: Option<String>,
+    /// The agent's own key that signed them; `null` if a shared one did.
+    pub public_key: Option<IdentityKey>,
 }
 
 impl From<StoredReport> for WholeReport {
@@ -100,6 +104,7 @@ impl From<StoredReport> for WholeReport {
             envelope: String::from_utf8_lossy(&report.envelope).into_owned(),
             envelope_base64: STANDARD.encode(&report.envelope),
             signed_base64: signed.map(|bytes| STANDARD.encode(bytes)),
+            public_key: report.own_key,
             summary: report.summary.into(),
         }
     }
@@ -133,8 +138,9 @@ pub async fn list(
         agent: wanted.agent_id,
         before: wanted.before.map(ReportId),
         limit: params::rows(wanted.limit),
+        ..ReportFilter::default()
     };
-    let rows = state.read(move |reader| reader.reports(&filter)).await?;
+    let rows = state.read(move |reader| present::summaries(reader, &filter)).await?;
     Ok(Json(rows.into_iter().map(ReportView::from).collect()))
 }
 
@@ -160,7 +166,7 @@ pub async fn one(
     State(state): State<AppState>,
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
-    let row = state.read(move |reader| reader.report(ReportId(id))).await?;
+    let row = state.read(move |reader| present::whole(reader, ReportId(id))).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("report"))
 }
 

@@ -9,10 +9,11 @@ use crate::http::access::Caller;
 use crate::http::access::login::see_other;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
+use crate::http::keys;
 use crate::http::operators::alarms::Note;
 use crate::http::params::Id;
 use crate::http::state::AppState;
-use crate::model::id::{AgentId, AlarmId};
+use crate::model::id::{AgentId, AlarmId, Kid};
 use crate::process::handle::{Command, ResetTarget};
 use crate::views::text::encode;
 
@@ -101,6 +102,16 @@ pub async fn reset(
     };
     state.processor.command(command).await?;
     Ok(see_other(&back))
+}
+
+/// `POST /settings/keys/{id}/revoke`.
+pub async fn revoke_key(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(kid): Id<Kid>,
+) -> Result<Response, ApiError> {
+    keys::withdraw(&state, kid, caller.name).await?;
+    Ok(see_other("/settings"))
 }
 
 fn page_of(agent: &AgentId) -> String {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::config::explain;
 use crate::http::error::ApiError;
+use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
 use crate::http::params::{Id, Params};
@@ -26,7 +27,7 @@ use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
 use crate::views::reports::RefusalItem;
-use crate::views::settings::{KeySourceItem, SettingItem, UsageItem};
+use crate::views::settings::{KeyLine, KeySourceItem, SettingItem, Stake, UsageItem};
 use crate::views::text::{encode, plural};
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
@@ -145,9 +146,15 @@ pub async fn agent(
         .read(move |store| {
             let alarms =
                 AlarmFilter { agent: Some(id.clone()), limit: ROWS, ..AlarmFilter::default() };
-            let reports = ReportFilter { agent: Some(id.clone()), before: None, limit: FEW };
+            let reports =
+                ReportFilter { agent: Some(id.clone()), limit: FEW, ..ReportFilter::default() };
             let last = present::last_report(store, &id)?;
-            Ok((store.agent(&id)?, last, store.alarms(&alarms)?, store.reports(&reports)?))
+            Ok((
+                store.agent(&id)?,
+                last,
+                store.alarms(&alarms)?,
+                present::summaries(store, &reports)?,
+            ))
         })
         .await?;
     let (Some(mut detail), last, alarms, reports) = found else {
@@ -222,9 +229,13 @@ pub async fn reports(
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Reports", Nav::Reports);
     let agent = asked.agent()?;
-    let filter =
-        ReportFilter { agent: agent.clone(), before: asked.before.map(ReportId), limit: ROWS };
-    let rows = state.read(move |store| store.reports(&filter)).await?;
+    let filter = ReportFilter {
+        agent: agent.clone(),
+        before: asked.before.map(ReportId),
+        limit: ROWS,
+        ..ReportFilter::default()
+    };
+    let rows = state.read(move |store| present::summaries(store, &filter)).await?;
     let agent = agent.as_ref().map(AgentId::as_str);
     let refused: Vec<_> = state
         .processor
@@ -253,7 +264,7 @@ pub async fn report(
     reader: Reader,
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
-    let found = state.read(move |store| store.report(ReportId(id))).await?;
+    let found = state.read(move |store| present::whole(store, ReportId(id))).await?;
     let Some(report) = found else { return Err(ApiError::not_found("report")) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
     context.names = names(&state, [&report.summary.agent_id]);
@@ -283,7 +294,9 @@ pub async fn events(
 /// `GET /settings`.
 pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Settings", Nav::Settings);
-    let keys = state.read(|store| store.keys()).await?;
+    let ring = keys::view(&state).keys;
+    let usable = ring.iter().filter(|key| key.usable).count();
+    let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
     let usage = usage_item(&KeyUsage::of(&state));
     let items: Vec<_> = explain::lines(&state.config)
         .into_iter()
@@ -293,10 +306,6 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
 }
 
 fn usage_item(usage: &KeyUsage) -> UsageItem {
-    let mut used_by: HashMap<String, usize> = HashMap::new();
-    for kid in usage.agents.iter().filter_map(|agent| agent.kid.as_ref()) {
-        *used_by.entry(kid.to_string()).or_default() += 1;
-    }
     let out = || usage.agents.iter().filter(|agent| agent.locked_out_by_rotation);
     let locked_out = out().take(LOCKED_OUT_TOLD).map(|agent| {
         let label = agent.hostname.clone().unwrap_or_else(|| agent.agent_id.to_string());
@@ -310,11 +319,26 @@ fn usage_item(usage: &KeyUsage) -> UsageItem {
         (name, plural(generation.agents, "agent"))
     };
     UsageItem {
-        used_by,
         generations: usage.generations.iter().map(generation).collect(),
         locked_out: locked_out.collect(),
         locked_out_count: plural(usage.locked_out_by_rotation, "agent"),
         left_out: usage.locked_out_by_rotation.saturating_sub(LOCKED_OUT_TOLD),
+    }
+}
+
+fn key_line(key: &KeyView, usable: usize) -> KeyLine {
+    KeyLine {
+        kid: key.kid.to_string(),
+        state: key.state,
+        source: key.source,
+        first_seen: key.first_seen,
+        last_seen: key.last_seen,
+        stake: Stake {
+            agents: key.agents,
+            named: key.agent_ids.iter().map(ToString::to_string).collect(),
+            usable: key.usable,
+            last: key.usable && usable == 1,
+        },
     }
 }
 
@@ -333,5 +357,6 @@ fn key_source(state: &AppState) -> KeySourceItem {
         last_read_at: health.last_success,
         next_read_at: health.next_attempt,
         dnssec: health.secure.map(dnssec),
+        notices: [health.unexpected, health.advice].concat(),
     }
 }

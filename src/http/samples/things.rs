@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::agents::Health;
 use crate::http::health::{Check, Readiness};
+use crate::http::keys::{KeyView, KeysView, Revoked};
 use crate::http::operators::agents::{AgentView, IdentityView, OtherEnd, PeerView};
 use crate::http::operators::alarms::AlarmView;
 use crate::http::operators::edges::EdgeView;
@@ -36,6 +37,38 @@ pub(super) fn agent_id() -> Option<AgentId> {
 
 pub(super) fn kid() -> Option<Kid> {
     "45819852fbdfc69a".parse().ok()
+}
+
+pub(super) fn keys() -> Option<KeysView> {
+    let key = KeyView {
+        kid: kid()?,
+        state: "current",
+        source: "dns",
+        first_seen: NOW,
+        last_seen: NOW,
+        left_at: Some(NOW),
+        nbf: Some(NOW),
+        exp: Some(NOW),
+        usable: true,
+        agents: 1,
+        agent_ids: vec![agent_id()?],
+    };
+    Some(KeysView {
+        source: "TXT record of _kattila.example.net".into(),
+        problem: None,
+        last_success: Some(NOW),
+        notices: vec!["a key is shorter than 32 bytes".into()],
+        keys: vec![key],
+    })
+}
+
+pub(super) fn revoked() -> Option<Revoked> {
+    Some(Revoked {
+        status: "ok",
+        kid: kid()?,
+        keys_left: vec!["0011223344556677".parse().ok()?],
+        detail: "Reports signed with it are refused from now on.".into(),
+    })
 }
 
 pub(super) fn envelope() -> Value {
@@ -246,6 +279,7 @@ pub(super) fn edge() -> Edge {
         edge_type: "wireguard",
         state: EdgeState::Up,
         reason: "up: last handshake 42 s ago on gw-1".into(),
+        judged_at: NOW,
         since: NOW,
         ends: [end(42), end(43)],
     }
@@ -307,6 +341,7 @@ pub(super) fn whole_report() -> Option<WholeReport> {
         envelope: envelope().to_string(),
         envelope_base64: "eyJhZ2VudF9pZCI6...".into(),
         signed_base64: Some("eyJob3N0bmFtZSI6Imd3LTEifQ==".into()),
+        public_key: None,
     })
 }
 

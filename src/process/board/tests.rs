@@ -55,6 +55,7 @@ fn edge(state: EdgeState) -> Edge {
         edge_type: "wireguard",
         state,
         reason: String::new(),
+        judged_at: NOW,
         since: NOW,
         ends: [end(), end()],
     }

@@ -9,6 +9,7 @@ use super::table::{
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
 use crate::store::change::{AlarmRecord, Change};
+use crate::store::flush::Flushed;
 use crate::store::identity::IdentityRecord;
 
 /// Writes everything the change holds.
@@ -28,9 +29,17 @@ pub(super) fn apply(
     change.events.iter().try_for_each(|event| events::append(desk, event))?;
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;
+    change.layout_removed.iter().try_for_each(|node| layout::remove(desk, node))?;
     change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
     change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
-    change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))
+    change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))?;
+    change.flushed.as_ref().map_or(Ok(()), |flushed| flush(desk, flushed))
+}
+
+fn flush(desk: &mut Desk<'_>, Flushed { state, upto }: &Flushed) -> Result<(), StoreError> {
+    state.agents.iter().try_for_each(|agent| agents::move_on(desk, agent))?;
+    state.peers.iter().try_for_each(|peer| peers::move_on(desk, peer))?;
+    meta::put_number(desk, meta::FLUSHED_UPTO, upto.0)
 }
 
 /// Keys that went out of force come first: one is in force at a time.

@@ -23,8 +23,16 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_initial", sql: include_str!("../../../migrations/0001_initial.sql") },
     Migration {
-        name: "0005_identities",
-        sql: include_str!("../../../migrations/0005_identities.sql"),
+        name: "0002_judged_at",
+        sql: include_str!("../../../migrations/0002_judged_at.sql"),
+    },
+    Migration {
+        name: "0003_late_reports",
+        sql: include_str!("../../../migrations/0003_late_reports.sql"),
+    },
+    Migration {
+        name: "0004_identities",
+        sql: include_str!("../../../migrations/0004_identities.sql"),
     },
 ];
 

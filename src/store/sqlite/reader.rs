@@ -10,10 +10,10 @@ use super::settings::open_reader;
 use super::table::{
     agents, alarms, events, identities, interfaces, keys, peers, reports, routes, sessions,
 };
-use crate::model::id::{AgentId, AlarmId, EventId, ReportId};
+use crate::model::id::{AgentId, EventId};
 use crate::store::row::{
-    AgentDetail, AlarmFilter, AlarmRow, AuditRow, EventFilter, EventRow, KeyRow, ReportFilter,
-    ReportSummary, SessionRow, StoreStats, StoredReport,
+    AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
+    StoreStats, StoredReport,
 };
 use crate::store::{Reader, StoreError};
 
@@ -50,16 +50,8 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn reports(&self, filter: &ReportFilter) -> Result<Vec<ReportSummary>, StoreError> {
+    fn reports(&self, filter: &ReportFilter) -> Result<Vec<StoredReport>, StoreError> {
         self.pool.read(|conn| reports::list(conn, filter))
-    }
-
-    fn report(&self, id: ReportId) -> Result<Option<StoredReport>, StoreError> {
-        self.pool.read(|conn| reports::find(conn, id))
-    }
-
-    fn audit(&self, after: ReportId, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-        self.pool.read(|conn| reports::audit(conn, after, limit))
     }
 
     fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
@@ -68,10 +60,6 @@ impl Reader for SqliteReader {
 
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {
         self.pool.read(|conn| alarms::list(conn, filter))
-    }
-
-    fn alarm(&self, id: AlarmId) -> Result<Option<AlarmRow>, StoreError> {
-        self.pool.read(|conn| alarms::find(conn, id))
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
@@ -91,16 +79,13 @@ impl Reader for SqliteReader {
             wal_bytes: size(&self.place.wal()),
             reports: count(reports),
             events: count(events),
+            last_event: EventId(events.1),
             schema_version: u32::try_from(migrate::newest()).unwrap_or(u32::MAX),
         })
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
         backup::backup(&open_reader(&self.place)?, to)
-    }
-
-    fn last_event(&self) -> Result<EventId, StoreError> {
-        self.pool.read(|conn| Ok(EventId(events::range(conn)?.1)))
     }
 }
 

@@ -13,14 +13,15 @@ use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
 use super::table::{
-    agents, alarms, bodies, edges, identities, interfaces, keys, layout, meta, peers, reports,
-    routes,
+    agents, alarms, earlier, edges, identities, interfaces, keys, layout, meta, peers, reports,
+    routes, sessions,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
-use crate::store::change::{Change, DynamicState};
-use crate::store::row::{BodyRow, FleetSnapshot, ReplayRow};
+use crate::store::change::Change;
+use crate::store::earlier::{Earlier, Known};
+use crate::store::row::{FleetSnapshot, SessionRow};
 use crate::store::{StoreError, Writer};
 
 /// The SQLite write side; holds the lock on the database until it is dropped.
@@ -88,6 +89,14 @@ impl SqliteWriter {
         self.finish()?;
         self.ack.sync()?;
         self.checkpoint(true)
+    }
+
+    /// Moves the write-ahead log into the database file; `truncate` also empties the log, for
+    /// which it waits until running reads have ended. Between batches only.
+    pub fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
+        self.no_batch("checkpoint")?;
+        self.counters.checkpoints += 1;
+        if truncate { self.log.empty(&self.conn) } else { log::shorten(&self.conn) }
     }
 
     fn desk(&mut self) -> Desk<'_> {
@@ -201,11 +210,15 @@ impl Writer for SqliteWriter {
         let Batch::Open(recorded) = self.batch else {
             return Err(StoreError::Unavailable(String::from("no batch is open; begin one first")));
         };
+        let desk = &mut Desk { conn: &self.conn, counters: &mut self.counters };
         let result = match &change.report {
             // One statement is a savepoint of its own.
             Some(report) if change.is_only_report() => {
-                let desk = &mut Desk { conn: &self.conn, counters: &mut self.counters };
                 reports::insert(desk, &mut self.packer, report)
+            }
+            // A flush touches most pages; a savepoint would copy every one of them.
+            None if recorded == 0 && change.flushed.is_some() => {
+                apply(desk, &mut self.packer, change).inspect_err(|_| self.batch = Batch::Lost)
             }
             _ => self.apply_apart(change),
         };
@@ -252,49 +265,17 @@ impl Writer for SqliteWriter {
         Ok((interfaces::of(&self.conn, agent)?, routes::of(&self.conn, agent)?))
     }
 
-    fn replay_rows(
+    fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
+        earlier::find(&self.conn, agent, what)
+    }
+
+    fn ended_sessions(
         &mut self,
-        agent: AgentNo,
-        since: UnixSeconds,
-    ) -> Result<Vec<ReplayRow>, StoreError> {
-        reports::replay_rows(&self.conn, agent, since)
-    }
-
-    fn last_bodies(&mut self, agent: AgentNo, limit: usize) -> Result<Vec<BodyRow>, StoreError> {
-        bodies::last(&self.conn, agent, limit)
-    }
-
-    fn body_taken(
-        &mut self,
-        agent: AgentNo,
-        digests: [[u8; 32]; 2],
-        collected_at: Option<UnixSeconds>,
-        since: UnixSeconds,
-    ) -> Result<Option<UnixSeconds>, StoreError> {
-        bodies::taken(&self.conn, agent, digests, collected_at, since)
-    }
-
-    fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {
-        self.begin()?;
-        let mut desk = self.desk();
-        let written = state
-            .agents
-            .iter()
-            .try_for_each(|agent| agents::move_on(&mut desk, agent))
-            .and_then(|()| state.peers.iter().try_for_each(|peer| peers::move_on(&mut desk, peer)))
-            .and_then(|()| meta::put_number(&mut desk, meta::FLUSHED_UPTO, upto.0));
-        if let Err(error) = written {
-            self.rollback();
-            return Err(error);
-        }
-        self.batch = Batch::Open(1);
-        self.commit()
-    }
-
-    fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
-        self.no_batch("checkpoint")?;
-        self.counters.checkpoints += 1;
-        if truncate { self.log.empty(&self.conn) } else { log::shorten(&self.conn) }
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        sessions::ended(&self.conn, now, idle, limit)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

@@ -27,9 +27,12 @@ mod section;
 mod told;
 mod top;
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::model::report::ReportData;
+use crate::wire::envelope::{self, DataV2, Envelope, HeadV1, HeadV2};
 
 use notes::Notes;
 
@@ -56,6 +59,19 @@ pub enum DataInvalid {
         /// How many are taken.
         limit: usize,
     },
+}
+
+/// Reads what a stored report says: its envelope was verified, so it can only be read unless its
+/// bytes are damaged.
+pub fn stored(envelope: &[u8]) -> Option<ReportData> {
+    let inside = |range: &Range<usize>| envelope.get(range.clone());
+    let head = envelope::parse(envelope).ok()?;
+    let said = match &head {
+        Envelope::V1(HeadV1 { data, .. })
+        | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => inside(data)?,
+        Envelope::V2(HeadV2 { data: DataV2::Decoded(data), .. }) => data,
+    };
+    parse(said).ok()
 }
 
 /// Reads `data`. The result is sorted and free of duplicates, so that the order in which a host

@@ -10,9 +10,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, ChildStderr};
 
+use crate::support::certificates::{authority, issued};
 use crate::support::manager::{PSK, TestManager};
 use crate::support::process::{kattila, run};
-use crate::tls::certificate;
 
 /// A running `kattila agent`, whose log is read line by line.
 pub(super) struct Program {
@@ -129,25 +129,26 @@ async fn what_would_be_sent_is_shown_and_nothing_is_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_looks_at_everything_and_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    certificate(dir.path(), &["-addext", "basicConstraints=critical,CA:FALSE"]).await;
-    let file = |name: &str| dir.path().join(name).display().to_string();
-    let (cert, key) = (file("cert.pem"), file("key.pem"));
+    let authority = authority(dir.path(), "ca").await;
+    let made = issued(dir.path(), &authority, "localhost").await;
+    let shown = |path: &Path| path.display().to_string();
+    let (ca, cert, key) = (shown(&authority.cert), shown(&made.cert), shown(&made.key));
     let tls = [
         ("KATTILA_TLS_CERT", cert.as_str()),
         ("KATTILA_TLS_KEY", key.as_str()),
-        ("KATTILA_TLS_CLIENT_CA", cert.as_str()),
+        ("KATTILA_TLS_CLIENT_CA", ca.as_str()),
     ];
     let manager = TestManager::start_live(&tls).await;
     let url = format!("https://localhost:{}", manager.addr().port());
-    let settings = |ca| {
+    let settings = |more| {
         let mut all = vec![("KATTILA_MANAGER", url.as_str()), ("KATTILA_PSK", PSK)];
         all.push(("KATTILA_AGENT_DIR", "state"));
         all.push(("KATTILA_CLIENT_CERT", cert.as_str()));
         all.push(("KATTILA_CLIENT_KEY", key.as_str()));
-        all.extend(ca);
+        all.extend(more);
         all
     };
-    let trusted = settings(Some(("KATTILA_CA", cert.as_str())));
+    let trusted = settings(Some(("KATTILA_CA", ca.as_str())));
     let sent = run(dir.path(), &["agent", "--once"], &trusted).await;
     assert_eq!(sent.code, Some(0), "{}", sent.complained);
     let well = run(dir.path(), &["agent", "--check"], &trusted).await;

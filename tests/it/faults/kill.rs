@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kattila::clock::Clock;
 use kattila::model::id::ReportId;
 use kattila::store::Reader as _;
+use kattila::store::row::ReportFilter;
 use kattila::store::sqlite::open_read_only;
 use rustix::process::Signal;
 use serde_json::json;
@@ -100,7 +101,7 @@ pub(super) fn compare(db: &Path, journals: &[Journal]) -> Vec<i64> {
     let mut stored = BTreeMap::new();
     let mut after = ReportId(0);
     loop {
-        let page = reader.audit(after, 500).unwrap();
+        let page = reader.reports(&ReportFilter::onwards(after, 500)).unwrap();
         let Some(last) = page.last() else { break };
         after = last.summary.id;
         for row in page {

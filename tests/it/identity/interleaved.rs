@@ -92,6 +92,8 @@ impl Model {
             None => ("identity_conflict", false),
         };
         if pins {
+            // Who was forgotten begins anew.
+            self.retired &= self.present;
             (self.known, self.present) = (true, true);
             self.taken_until = if self.pinned.is_some() { now } else { made.at };
             self.pinned = Some(made.key);

@@ -216,30 +216,63 @@ async fn an_announcement_registers_once_and_shows_nothing_yet() {
     kattila.stop().await;
 }
 
+fn announce(body: String) -> Case {
+    Case::report("announcement", (200, ""), body).to(Method::POST, "/status/register")
+}
+
+/// What was recorded before an admin forgot the agent does not undo that: neither as it was nor
+/// under a new time and nonce, which version 1 does not sign.
 #[tokio::test(flavor = "multi_thread")]
-async fn agents_out_of_service_and_agents_with_keys_of_their_own() {
+async fn an_announcement_does_not_bring_back_who_was_forgotten() {
+    let kattila = patient(&[]).await;
+    let recorded = [old("hello").v1(), old("later").at(START.0 + 300).v1()];
+    assert_eq!(announce(recorded[0].clone()).send(&kattila).await.status, 200);
+    let report = old("report").v1();
+    accept(&kattila, "a report", report.clone()).await;
+    let forget = json!({ "agent_id": OLD, "forget": true });
+    assert_eq!(kattila.admin().reset(&forget).await.status, 200);
+    let before = Rows::of(&kattila.db());
+    for body in &recorded {
+        let answer = announce(body.clone()).send(&kattila).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({ "status": "ok" })));
+    }
+    refuse(&kattila, &[Case::report("recorded", (409, "nonce_replayed"), report.clone())]).await;
+    assert!(before.changed(&Rows::of(&kattila.db())).is_empty());
+    assert_eq!(kattila.operator().agents().await.len(), 0);
+    // Where an admin must approve, a recorded report does not put it on the list either.
+    let kattila = kattila.restart_with(&[("KATTILA_ENROLL", "approve")]).await;
+    let before = Rows::of(&kattila.db());
+    assert_eq!(announce(recorded[1].clone()).send(&kattila).await.status, 200);
+    refuse(&kattila, &[Case::report("recorded", (409, "nonce_replayed"), report)]).await;
+    assert!(before.changed(&Rows::of(&kattila.db())).is_empty());
+    let fresh = Case::report("fresh", (403, "pending_approval"), old("fresh").v1());
+    problem("fresh", &fresh.send(&kattila).await, (403, "pending_approval"));
+    assert_eq!(kattila.operator().agents().await[0]["status"], "pending");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_brings_back_who_was_forgotten() {
     let kattila = patient(&[]).await;
     accept(&kattila, "one", old("one").v1()).await;
-    accept(&kattila, "two", new("two").v2()).await;
-    // No command leads there in this version; a database of a later one may.
-    let kattila = kattila
-        .restart_after(|db| {
-            let change = "UPDATE agents SET status = 'retired' WHERE agent_id = 'gw-1'";
-            assert_eq!(db.execute(change, []).unwrap(), 1);
-            let change = "UPDATE agents SET scheme = 'v2-ed25519' WHERE agent_id <> 'gw-1'";
-            assert_eq!(db.execute(change, []).unwrap(), 1);
-        })
-        .await;
-    refuse(
-        &kattila,
-        &[
-            Case::report("retired", (403, "agent_revoked"), old("three").v1()),
-            Case::report("pinned", (403, "identity_required"), {
-                new("four").tick(START.0 * 1000 + 1).v2()
-            }),
-        ],
-    )
-    .await;
+    let forget = json!({ "agent_id": OLD, "forget": true });
+    assert_eq!(kattila.admin().reset(&forget).await.status, 200);
+    let kattila = kattila.restart().await;
+    assert_eq!(announce(old("hello").v1()).send(&kattila).await.status, 200);
+    assert_eq!(kattila.operator().agents().await.len(), 0);
+    accept(&kattila, "two", old("two").v1()).await;
+    assert_eq!(kattila.operator().agents().await.len(), 1);
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_out_of_service() {
+    let kattila = patient(&[]).await;
+    accept(&kattila, "one", old("one").v1()).await;
+    let revoke = format!("/api/v1/agents/{OLD}/revoke");
+    assert_eq!(kattila.operator().post(&revoke, &json!({})).await.status, 200);
+    let kattila = kattila.restart().await;
+    refuse(&kattila, &[Case::report("retired", (403, "agent_revoked"), old("three").v1())]).await;
     let approve = format!("/api/v1/agents/{OLD}/approve");
     assert_eq!(kattila.operator().post(&approve, &json!({})).await.status, 200);
     accept(&kattila, "back in service", old("three").v1()).await;

@@ -243,7 +243,7 @@ async fn versions_and_relays_that_are_not_spoken() {
     };
     let enrol = format!(r#"{{"v":2,"fleet_id":"fleet-a","agent_id":"{NEW}","public_key":"x"}}"#);
     let register =
-        |name, body: String| Case::report(name, VERSION, body).to(Method::POST, "/status/register");
+        |name, body: String| Case::report(name, INVALID, body).to(Method::POST, "/status/register");
     refuse(
         &kattila,
         &[
@@ -255,7 +255,7 @@ async fn versions_and_relays_that_are_not_spoken() {
             Case::report("by its other name", VERSION, {
                 and(old("version").members_v1(), "version", "9")
             }),
-            register("enrolment with a key of its own", enrol),
+            register("an enrolment with a key that is none", enrol),
             register("a report where an announcement should be", new("version").v2()),
             Case::report("a relay envelope", (403, "relay_not_allowed"), {
                 r#"{"v":2,"kind":"relay","alg":"hmac-sha256","relay_id":"r","hop":1}"#

@@ -3,7 +3,8 @@
 //!
 //! Two hickory servers hold the same two zones, one of them unsigned, one signed, by a different
 //! key on each server. A door of our own in front of them speaks UDP and TCP on one port, counts
-//! what is asked, and can do to an answer what a network or an attacker would.
+//! what is asked, and can do to an answer what a network or an attacker would. A third server
+//! speaks TLS when a test wants it.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -25,9 +26,14 @@ use hickory_server::proto::rr::rdata::{A, CNAME, NS, SOA, TXT};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType, RrKey};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, DnssecZoneHandler as _, ZoneType};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
+
+use super::certificates::Certified;
 
 /// A name in the unsigned zone.
 pub(crate) const PLAIN: &str = "_kattila.plain.example";
@@ -73,8 +79,8 @@ pub(crate) struct TestDns {
     true_zones: Zones,
     forged_zones: Zones,
     anchor: String,
-    _tasks: JoinSet<()>,
-    _servers: [Server<Catalog>; 2],
+    tasks: JoinSet<()>,
+    servers: Vec<Server<Catalog>>,
 }
 
 impl TestDns {
@@ -96,8 +102,35 @@ impl TestDns {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&door).serve_udp(Arc::new(udp)));
         tasks.spawn(Arc::clone(&door).serve_tcp(tcp));
-        let servers = [true_server, forged_server];
-        Self { addr, door, true_zones, forged_zones, anchor, _tasks: tasks, _servers: servers }
+        let servers = vec![true_server, forged_server];
+        Self { addr, door, true_zones, forged_zones, anchor, tasks, servers }
+    }
+
+    /// Opens a door that speaks DNS over TLS under this certificate, and its address. What is
+    /// asked there is not counted; what is asked in plain at the UDP port beside it is.
+    pub(crate) async fn speak_tls(&mut self, certified: &Certified) -> SocketAddr {
+        let (udp, tcp) = bind_both().await;
+        let addr = udp.local_addr().unwrap();
+        let mut server = Server::new(self.true_zones.catalog());
+        let patience = Duration::from_secs(60);
+        server.register_tls_listener_with_tls_config(tcp, patience, tls(certified)).unwrap();
+        self.servers.push(server);
+        self.tasks.spawn(Arc::clone(&self.door).serve_udp(Arc::new(udp)));
+        addr
+    }
+
+    /// Opens a door that answers whoever connects with what is no TLS, and its address. The UDP
+    /// port beside it answers in plain, and counts.
+    pub(crate) async fn speak_no_tls(&mut self) -> SocketAddr {
+        let (udp, tcp) = bind_both().await;
+        let addr = udp.local_addr().unwrap();
+        self.tasks.spawn(Arc::clone(&self.door).serve_udp(Arc::new(udp)));
+        self.tasks.spawn(async move {
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                write_message(&mut stream, b"no TLS here!").await.unwrap_or_default();
+            }
+        });
+        addr
     }
 
     /// Where to ask, over UDP and TCP.
@@ -179,14 +212,18 @@ impl Zones {
         (Self { plain: Arc::new(zone(PLAIN_ZONE, None)), signed: Arc::new(signed) }, anchor)
     }
 
-    /// A hickory server for the zones, and its address.
-    async fn serve(&self) -> (Server<Catalog>, SocketAddr) {
+    fn catalog(&self) -> Catalog {
         let mut catalog = Catalog::new();
         catalog.upsert(absolute(PLAIN_ZONE).into(), vec![self.plain.clone()]);
         catalog.upsert(absolute(SIGNED_ZONE).into(), vec![self.signed.clone()]);
+        catalog
+    }
+
+    /// A hickory server for the zones, and its address.
+    async fn serve(&self) -> (Server<Catalog>, SocketAddr) {
         let (udp, tcp) = bind_both().await;
         let addr = udp.local_addr().unwrap();
-        let mut server = Server::new(catalog);
+        let mut server = Server::new(self.catalog());
         server.register_socket(udp);
         server.register_listener(tcp, Duration::from_secs(60), 64);
         (server, addr)
@@ -207,6 +244,17 @@ impl Zones {
             zone.secure_zone().await.unwrap();
         }
     }
+}
+
+/// What a server needs to speak TLS.
+fn tls(Certified { cert, key }: &Certified) -> Arc<ServerConfig> {
+    let chain = CertificateDer::pem_file_iter(cert).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap())
 }
 
 fn zone(origin: &str, proof: Option<NxProofKind>) -> InMemoryZoneHandler<TokioRuntimeProvider> {

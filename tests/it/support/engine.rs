@@ -7,13 +7,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::Poll;
 
 use kattila::clock::Clock;
-use kattila::model::id::{AgentNo, ReportId};
+use kattila::model::id::AgentNo;
 use kattila::model::report::{Interface, Route};
 use kattila::model::time::UnixSeconds;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
-use kattila::store::change::{Change, DynamicState};
-use kattila::store::row::{BodyRow, FleetSnapshot, ReplayRow};
+use kattila::store::change::Change;
+use kattila::store::earlier::{Earlier, Known};
+use kattila::store::row::{FleetSnapshot, SessionRow};
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
@@ -110,34 +111,17 @@ impl Writer for Gated {
         self.writer.sections(agent)
     }
 
-    fn replay_rows(
+    fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
+        self.writer.earlier(agent, what)
+    }
+
+    fn ended_sessions(
         &mut self,
-        agent: AgentNo,
-        since: UnixSeconds,
-    ) -> Result<Vec<ReplayRow>, StoreError> {
-        self.writer.replay_rows(agent, since)
-    }
-
-    fn last_bodies(&mut self, agent: AgentNo, limit: usize) -> Result<Vec<BodyRow>, StoreError> {
-        self.writer.last_bodies(agent, limit)
-    }
-
-    fn body_taken(
-        &mut self,
-        agent: AgentNo,
-        digests: [[u8; 32]; 2],
-        collected_at: Option<UnixSeconds>,
-        since: UnixSeconds,
-    ) -> Result<Option<UnixSeconds>, StoreError> {
-        self.writer.body_taken(agent, digests, collected_at, since)
-    }
-
-    fn flush(&mut self, state: &DynamicState, upto: ReportId) -> Result<(), StoreError> {
-        self.writer.flush(state, upto)
-    }
-
-    fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
-        self.writer.checkpoint(truncate)
+        now: UnixSeconds,
+        idle: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.writer.ended_sessions(now, idle, limit)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
@@ -154,8 +138,19 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn start(db: &Path) -> Self {
+        Self::start_by(db, Clock::manual(START))
+    }
+
+    /// Stops it in order and starts another on the same database, by the same clock.
+    pub(crate) async fn restarted(self, db: &Path) -> Self {
+        let clock = self.clock.clone();
+        self.stop().await;
+        Self::start_by(db, clock)
+    }
+
+    fn start_by(db: &Path, clock: Clock) -> Self {
         let opened = open(db, Durability::Full).unwrap();
-        let (gate, clock) = (Gate::default(), Clock::manual(START));
+        let gate = Gate::default();
         let settings = Settings {
             report_interval: 30,
             max_skew: 600,

@@ -117,17 +117,6 @@ impl TestManager {
         self.restart().await
     }
 
-    /// Restarts, and changes the database while nobody else has it.
-    pub(crate) async fn restart_after(
-        mut self,
-        change: impl FnOnce(&rusqlite::Connection),
-    ) -> Self {
-        assert!(self.manager.take().unwrap().shutdown().await, "a part did not stop in order");
-        change(&rusqlite::Connection::open(self.db()).unwrap());
-        self.manager = Some(self.bind().await.unwrap());
-        self
-    }
-
     /// Stops in order and looks over what is left: every table sound, every report provable.
     pub(crate) async fn stop(mut self) {
         assert!(self.manager.take().unwrap().shutdown().await, "a part did not stop in order");

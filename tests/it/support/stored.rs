@@ -4,6 +4,7 @@ use std::path::Path;
 
 use kattila::model::id::ReportId;
 use kattila::store::Reader as _;
+use kattila::store::row::ReportFilter;
 use kattila::store::sqlite::open_read_only;
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ pub(crate) fn envelopes(db: &Path) -> Vec<(i64, String)> {
     let reader = open_read_only(db).unwrap();
     let (mut all, mut after) = (Vec::new(), ReportId(0));
     loop {
-        let page = reader.audit(after, 500).unwrap();
+        let page = reader.reports(&ReportFilter::onwards(after, 500)).unwrap();
         let Some(last) = page.last() else { return all };
         after = last.summary.id;
         for row in page {

@@ -5,7 +5,8 @@ use rusqlite::{Connection, Row, params};
 use crate::model::id::{AgentId, AgentNo};
 use crate::model::state::{AgentStatus, CanonForm, Scheme};
 use crate::store::StoreError;
-use crate::store::change::{AgentDynamic, AgentRecord};
+use crate::store::change::AgentRecord;
+use crate::store::flush::AgentDynamic;
 use crate::store::sqlite::cells::{Cells, json, kid_bytes, signed};
 use crate::store::sqlite::desk::{Desk, all, one};
 

@@ -71,15 +71,6 @@ pub(in crate::store::sqlite) fn open(conn: &Connection) -> Result<Vec<AlarmRecor
     all(conn, TABLE, SQL, [], |row| record(&mut Cells::new(TABLE, row)))
 }
 
-/// The alarm of this number.
-pub(in crate::store::sqlite) fn find(
-    conn: &Connection,
-    id: AlarmId,
-) -> Result<Option<AlarmRow>, StoreError> {
-    const SQL: &str = concat!(select_named!(), " WHERE l.alarm_id = ?1");
-    one(conn, TABLE, SQL, params![id.0], named)
-}
-
 /// Alarms, newest first. One that was over before it was raised was never told to anybody.
 pub(in crate::store::sqlite) fn list(
     conn: &Connection,
@@ -87,12 +78,13 @@ pub(in crate::store::sqlite) fn list(
 ) -> Result<Vec<AlarmRow>, StoreError> {
     let mut sql = String::from(select_named!());
     // `state <> 'cleared'` is the condition of the index of open alarms, word for word.
-    sql.push_str(if filter.cleared {
-        " WHERE l.state = 'cleared' AND l.raised_at IS NOT NULL"
-    } else {
-        " WHERE l.state <> 'cleared' AND l.state <> 'pending'"
-    });
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    sql.push_str(match filter.id {
+        Some(_) => " WHERE l.alarm_id = ?",
+        None if filter.cleared => " WHERE l.state = 'cleared' AND l.raised_at IS NOT NULL",
+        None => " WHERE l.state <> 'cleared' AND l.state <> 'pending'",
+    });
+    values.extend(filter.id.map(|id| Box::new(id.0) as Box<dyn ToSql>));
     if let Some(since) = filter.since {
         sql.push_str(if filter.cleared {
             " AND l.cleared_at >= ?"

@@ -14,7 +14,8 @@ const TABLE: &str = "topology_edges";
 macro_rules! columns {
     () => {
         "edge_id, fleet_id, a_agent_no, a_interface, a_public_key, a_state, b_agent_no, \
-         b_interface, b_public_key, b_state, state, reason, since, first_seen"
+         b_interface, b_public_key, b_state, state, reason, since, first_seen, \
+         judged_at"
     };
 }
 
@@ -28,6 +29,7 @@ fn from_row(row: &Row<'_>) -> Result<EdgeRecord, StoreError> {
         reason: cells.take()?,
         since: cells.time()?,
         first_seen: cells.time()?,
+        judged_at: cells.time()?,
     })
 }
 
@@ -49,7 +51,7 @@ pub(in crate::store::sqlite) fn list(conn: &Connection) -> Result<Vec<EdgeRecord
 const UPSERT: &str = concat!(
     "INSERT INTO topology_edges (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
     ON CONFLICT (edge_id) DO UPDATE SET
         fleet_id = excluded.fleet_id,
         a_agent_no = excluded.a_agent_no,
@@ -63,6 +65,7 @@ const UPSERT: &str = concat!(
         state = excluded.state,
         reason = excluded.reason,
         since = excluded.since,
+        judged_at = excluded.judged_at,
         -- An edge cannot become younger.
         first_seen = min(topology_edges.first_seen, excluded.first_seen)"
 );
@@ -91,6 +94,7 @@ pub(in crate::store::sqlite) fn put(
             edge.reason,
             edge.since.0,
             edge.first_seen.0,
+            edge.judged_at.0,
         ],
     )?;
     Ok(())

@@ -3,10 +3,12 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use crate::model::id::{EventId, ReportId};
+use crate::model::id::{AgentNo, EdgeId, EventId, ReportId};
 use crate::model::state::EventKind;
+use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::NewEvent;
+use crate::store::change::{LEARNT_LATER, NewEvent};
+use crate::store::earlier::EdgePast;
 use crate::store::row::{EventFilter, EventRow};
 use crate::store::sqlite::cells::{Cells, json};
 use crate::store::sqlite::desk::{Desk, all, one};
@@ -114,4 +116,32 @@ pub(in crate::store::sqlite) fn append(
         ],
     )?;
     Ok(())
+}
+
+/// What was known of a link at a time; `None` if it was not there.
+pub(in crate::store::sqlite) fn edge_at(
+    conn: &Connection,
+    id: &EdgeId,
+    at: UnixSeconds,
+) -> Result<Option<EdgePast>, StoreError> {
+    // The index `events_of_edges` answers both; `kind GLOB` is its condition, word for word.
+    const LAST: &str = "SELECT kind, after, agent_no, cause FROM events
+        WHERE subject = ?1 AND kind GLOB 'edge.*' AND at <= ?2
+        ORDER BY at DESC, event_id DESC LIMIT 1";
+    const NEXT: &str = "SELECT min(at) FROM events
+        WHERE subject = ?1 AND kind GLOB 'edge.*' AND at > ?2";
+    let last = one(conn, TABLE, LAST, params![id.as_str(), at.0], |row| {
+        let mut cells = Cells::new(TABLE, row);
+        let kind = cells.text(EventKind::from_word)?;
+        let value: Option<serde_json::Value> = cells.maybe_json()?;
+        let agent: Option<i64> = cells.take()?;
+        let cause: Option<String> = cells.take()?;
+        let learnt_from = agent.map(AgentNo).filter(|_| cause.as_deref() == Some(LEARNT_LATER));
+        Ok((kind, value, learnt_from))
+    })?;
+    let Some((EventKind::EdgeState, Some(value), learnt_from)) = last else { return Ok(None) };
+    let next = one(conn, TABLE, NEXT, params![id.as_str(), at.0], |row| {
+        Cells::new(TABLE, row).maybe_time()
+    })?;
+    Ok(Some(EdgePast { id: id.clone(), value, learnt_from, next_at: next.flatten() }))
 }

@@ -52,7 +52,8 @@ const UPSERT: &str = concat!(
         -- When a key was first and last seen is not taken back by a clock that went backwards.
         first_seen = min(psk_keys.first_seen, excluded.first_seen),
         last_seen = max(psk_keys.last_seen, excluded.last_seen),
-        state = excluded.state,
+        -- Nor is a revocation taken back, whatever was decided before it was known.
+        state = CASE psk_keys.state WHEN 'revoked' THEN 'revoked' ELSE excluded.state END,
         seq = excluded.seq,
         nbf = excluded.nbf,
         exp = excluded.exp,

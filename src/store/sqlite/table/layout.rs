@@ -73,3 +73,10 @@ pub(in crate::store::sqlite) fn put(
     )?;
     Ok(())
 }
+
+/// Deletes a position.
+pub(in crate::store::sqlite) fn remove(desk: &mut Desk<'_>, node: &str) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM layout WHERE node = ?1";
+    desk.write(TABLE, SQL, params![node])?;
+    Ok(())
+}

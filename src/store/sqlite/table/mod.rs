@@ -2,12 +2,13 @@
 
 pub(super) mod agents;
 pub(super) mod alarms;
-pub(super) mod bodies;
+pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;
 pub(super) mod identities;
 pub(super) mod interfaces;
 pub(super) mod keys;
+pub(super) mod late;
 pub(super) mod layout;
 pub(super) mod meta;
 pub(super) mod peers;

@@ -6,7 +6,8 @@ use crate::model::id::AgentNo;
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
 use crate::store::StoreError;
-use crate::store::change::{PeerDynamic, PeerRecord};
+use crate::store::change::PeerRecord;
+use crate::store::flush::PeerDynamic;
 use crate::store::sqlite::cells::{Cells, json, signed};
 use crate::store::sqlite::desk::{Desk, all};
 

@@ -4,17 +4,16 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use crate::model::id::{AgentNo, ReportId};
+use crate::model::id::ReportId;
 use crate::model::key::IdentityKey;
 use crate::model::state::{CanonForm, Scheme};
-use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::change::NewReport;
-use crate::store::row::{AuditRow, ReplayRow, ReportFilter, ReportSummary, StoredReport};
+use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
 use crate::store::sqlite::cells::{Cells, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::envelope::{ENVELOPE, Packer, unpack};
-use crate::store::sqlite::error::fault;
+use crate::store::sqlite::table::late;
 
 const TABLE: &str = "reports";
 
@@ -29,7 +28,7 @@ macro_rules! summary_columns {
 /// The envelope, and the agent's own key that the row names, if it is one.
 macro_rules! proof_columns {
     () => {
-        "r.encoding, r.envelope, (SELECT i.public_key FROM identities i \
+        "r.envelope_bytes, r.encoding, r.envelope, (SELECT i.public_key FROM identities i \
          WHERE i.agent_no = r.agent_no AND i.kid = r.kid ORDER BY i.identity_no DESC LIMIT 1)"
     };
 }
@@ -54,26 +53,30 @@ fn summary(cells: &mut Cells<'_, '_>) -> Result<ReportSummary, StoreError> {
     })
 }
 
-fn stored(row: &Row<'_>) -> Result<StoredReport, StoreError> {
+/// A report with its envelope.
+fn whole(row: &Row<'_>) -> Result<StoredReport, StoreError> {
     let mut cells = Cells::new(TABLE, row);
-    let summary = summary(&mut cells)?;
-    let encoding: String = cells.take()?;
-    let packed: Vec<u8> = cells.take()?;
-    let size = usize::try_from(summary.envelope_bytes).unwrap_or(usize::MAX);
+    let (summary, envelope) = (summary(&mut cells)?, readable(&mut cells)?);
     let own_key = cells.take::<Option<[u8; 32]>>()?.map(IdentityKey);
-    let envelope = unpack(&encoding, &packed, size)?;
     Ok(StoredReport { summary, envelope, own_key })
 }
 
-/// A report for a reader that must get past a damaged one: its envelope is empty then.
-fn audited(row: &Row<'_>) -> Result<AuditRow, StoreError> {
-    match stored(row) {
-        Err(StoreError::Damaged(what)) if what == ENVELOPE => {
-            let summary = summary(&mut Cells::new(TABLE, row))?;
-            Ok(StoredReport { summary, envelope: Vec::new(), own_key: None })
-        }
+/// The envelope in the columns `envelope_bytes`, `encoding` and `envelope`; empty if it is
+/// damaged, so that what stands around it can still be read.
+pub(in crate::store::sqlite) fn readable(cells: &mut Cells<'_, '_>) -> Result<Vec<u8>, StoreError> {
+    let size = usize::try_from(cells.unsigned()?).unwrap_or(usize::MAX);
+    let encoding: String = cells.take()?;
+    let packed: Vec<u8> = cells.take()?;
+    match unpack(&encoding, &packed, size) {
+        Err(StoreError::Damaged(what)) if what == ENVELOPE => Ok(Vec::new()),
         other => other,
     }
+}
+
+/// A report without its envelope.
+fn bare(row: &Row<'_>) -> Result<StoredReport, StoreError> {
+    let summary = summary(&mut Cells::new(TABLE, row))?;
+    Ok(StoredReport { summary, envelope: Vec::new(), own_key: None })
 }
 
 /// The columns of an insert, in the order of its parameters.
@@ -116,112 +119,44 @@ pub(in crate::store::sqlite) fn insert(
             envelope,
         ],
     )?;
-    Ok(())
+    if report.late { late::insert(desk, report) } else { Ok(()) }
 }
 
-/// The report of this number, with its envelope.
-pub(in crate::store::sqlite) fn find(
-    conn: &Connection,
-    id: ReportId,
-) -> Result<Option<StoredReport>, StoreError> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        summary_columns!(),
-        ", ",
-        proof_columns!(),
-        " FROM reports r JOIN agents a USING (agent_no)
-         WHERE r.report_id = ?1"
-    );
-    one(conn, TABLE, SQL, params![id.0], stored)
-}
-
-/// Reports after `after`, oldest first, with envelopes.
-pub(in crate::store::sqlite) fn audit(
-    conn: &Connection,
-    after: ReportId,
-    limit: usize,
-) -> Result<Vec<AuditRow>, StoreError> {
-    // CROSS JOIN keeps the order of the loops: reports first, so that no sort is needed.
-    const SQL: &str = concat!(
-        "SELECT ",
-        summary_columns!(),
-        ", ",
-        proof_columns!(),
-        " FROM reports r CROSS JOIN agents a USING (agent_no)
-         WHERE r.report_id > ?1 ORDER BY r.report_id LIMIT ?2"
-    );
-    all(conn, TABLE, SQL, params![after.0, row_limit(limit)], audited)
-}
-
-/// Reports, newest first, without envelopes.
+/// Reports: newest first, or oldest first after one.
 pub(in crate::store::sqlite) fn list(
     conn: &Connection,
     filter: &ReportFilter,
-) -> Result<Vec<ReportSummary>, StoreError> {
-    let mut sql = String::from(concat!(
-        "SELECT ",
-        summary_columns!(),
-        " FROM reports r CROSS JOIN agents a USING (agent_no) WHERE 1"
-    ));
+) -> Result<Vec<StoredReport>, StoreError> {
+    let mut sql = String::from(concat!("SELECT ", summary_columns!()));
+    if filter.envelopes {
+        sql.push_str(concat!(", ", proof_columns!()));
+    }
+    // CROSS JOIN keeps the order of the loops: reports first, so that no sort is needed.
+    sql.push_str(" FROM reports r CROSS JOIN agents a USING (agent_no) WHERE 1");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     if let Some(agent) = &filter.agent {
         sql.push_str(" AND r.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
         values.push(Box::new(agent.as_str().to_owned()));
     }
-    if let Some(before) = filter.before {
-        sql.push_str(" AND r.report_id < ?");
-        values.push(Box::new(before.0));
+    let bounds = [
+        (" AND r.report_id = ?", filter.id),
+        (" AND r.report_id < ?", filter.before),
+        (" AND r.report_id > ?", filter.after),
+    ];
+    for (condition, bound) in bounds {
+        if let Some(id) = bound {
+            sql.push_str(condition);
+            values.push(Box::new(id.0));
+        }
     }
-    sql.push_str(" ORDER BY r.report_id DESC LIMIT ?");
+    sql.push_str(" ORDER BY r.report_id");
+    if filter.after.is_none() {
+        sql.push_str(" DESC");
+    }
+    sql.push_str(" LIMIT ?");
     values.push(Box::new(row_limit(filter.limit)));
-    all(conn, TABLE, &sql, params_from_iter(values), |row| summary(&mut Cells::new(TABLE, row)))
-}
-
-/// As many of one agent's reports as are ever read back into its replay memory: more than one
-/// per second over the 1,200 s that a nonce must be remembered.
-const REPLAY_ROWS_MAX: usize = 4096;
-
-/// How many consecutive reports older than asked for end the search. A clock that stood wrong
-/// for a while leaves old times between young ones; no more than 120 nonces of one agent are
-/// alive at a time, so nothing alive hides behind more than that.
-const REPLAY_ROWS_TOO_OLD: usize = 120;
-
-/// Reports of an agent received at or after `since`, newest last.
-pub(in crate::store::sqlite) fn replay_rows(
-    conn: &Connection,
-    agent: AgentNo,
-    since: UnixSeconds,
-) -> Result<Vec<ReplayRow>, StoreError> {
-    const SQL: &str = "SELECT report_id, nonce, timestamp, collected_at, received_at, tick,
-        data_sha256
-        FROM reports WHERE agent_no = ?1 ORDER BY report_id DESC";
-    let mut statement = conn.prepare_cached(SQL).map_err(|error| fault(TABLE, error))?;
-    let mut rows = statement.query(params![agent.0]).map_err(|error| fault(TABLE, error))?;
-    let mut found = Vec::new();
-    let mut too_old = 0;
-    while let Some(row) = rows.next().map_err(|error| fault(TABLE, error))? {
-        let mut cells = Cells::new(TABLE, row);
-        let spent = ReplayRow {
-            id: ReportId(cells.take()?),
-            nonce: cells.take()?,
-            timestamp: cells.time()?,
-            collected_at: cells.maybe_time()?,
-            received_at: cells.time()?,
-            tick: cells.take()?,
-            data_sha256: cells.take()?,
-        };
-        if spent.received_at >= since {
-            too_old = 0;
-            found.push(spent);
-        } else {
-            too_old += 1;
-        }
-        if found.len() == REPLAY_ROWS_MAX || too_old == REPLAY_ROWS_TOO_OLD {
-            break;
-        }
-    }
-    found.reverse();
-    Ok(found)
+    let read = if filter.envelopes { whole } else { bare };
+    all(conn, TABLE, &sql, params_from_iter(values), read)
 }
 
 /// The lowest and highest number in use; zeros if there is none.

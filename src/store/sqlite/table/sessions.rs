@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, Row, params};
 
+use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::change::SessionRecord;
 use crate::store::sqlite::cells::Cells;
-use crate::store::sqlite::desk::{Desk, one};
+use crate::store::sqlite::desk::{Desk, all, one};
 
 const TABLE: &str = "sessions";
 
@@ -36,6 +37,24 @@ pub(in crate::store::sqlite) fn find(
 ) -> Result<Option<SessionRecord>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM sessions WHERE token_hash = ?1");
     one(conn, TABLE, SQL, params![token_hash], from_row)
+}
+
+/// Those that are over, in the order of their hashes.
+pub(in crate::store::sqlite) fn ended(
+    conn: &Connection,
+    now: UnixSeconds,
+    idle: UnixSeconds,
+    limit: usize,
+) -> Result<Vec<SessionRecord>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM sessions
+        WHERE expires_at <= ?1 OR (kind = 'session' AND last_used_at <= ?2)
+        ORDER BY token_hash LIMIT ?3"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    all(conn, TABLE, SQL, params![now.0, idle.0, limit], from_row)
 }
 
 const UPSERT: &str = concat!(

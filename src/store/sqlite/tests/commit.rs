@@ -81,7 +81,6 @@ fn a_batch_is_opened_before_and_closed_after() {
     run.writer.begin().unwrap();
     assert!(run.writer.begin().is_err());
     assert!(run.writer.checkpoint(false).is_err());
-    assert!(run.writer.flush(&DynamicState::default(), ReportId(0)).is_err());
     run.writer.record(&first_agent()).unwrap();
     run.writer.commit().unwrap();
     assert_eq!(run.writer.load_fleet().unwrap().agents.len(), 1);
@@ -164,7 +163,13 @@ fn replay_rows_survive_a_clock_that_stood_wrong() {
     };
     write(&mut run, &[first_agent(), at(1, T), at(2, UnixSeconds(1000)), at(3, T.plus(30))]);
     let ids = |run: &mut Opened, since| -> Vec<i64> {
-        run.writer.replay_rows(AgentNo(1), since).unwrap().iter().map(|row| row.id.0).collect()
+        run.writer
+            .earlier(AgentNo(1), &Earlier::Since(since))
+            .unwrap()
+            .reports
+            .iter()
+            .map(|row| row.id.0)
+            .collect()
     };
     assert_eq!(ids(&mut run, T.minus(1200)), [1, 3]);
     assert_eq!(ids(&mut run, T.plus(1)), [3]);

@@ -3,6 +3,7 @@
 
 mod commit;
 mod files;
+mod late;
 mod readers;
 
 use std::path::{Path, PathBuf};
@@ -17,8 +18,9 @@ use crate::model::hex;
 use crate::model::id::{AgentNo, FleetId, ReportId};
 use crate::model::state::{AgentStatus, CanonForm, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
-use crate::store::change::{AgentRecord, Change, DynamicState, NewEvent, NewReport};
-use crate::store::row::EventFilter;
+use crate::store::change::{AgentRecord, Change, NewEvent, NewReport};
+use crate::store::earlier::Earlier;
+use crate::store::row::{EventFilter, ReportFilter};
 use crate::store::{Reader as _, StoreError, Writer as _};
 
 const T: UnixSeconds = UnixSeconds(1_795_000_000);
@@ -73,6 +75,7 @@ fn report(id: i64, agent: i64) -> Change {
             redacted: false,
             relay_path: Vec::new(),
             source: None,
+            late: false,
         }),
         ..Change::default()
     }

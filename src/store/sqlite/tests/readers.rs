@@ -32,7 +32,7 @@ fn the_log_stays_bounded_while_readers_overlap() {
         for _ in 0..2 {
             threads.spawn(|| {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    reader.audit(ReportId(0), 50).unwrap();
+                    reader.reports(&ReportFilter::onwards(ReportId(0), 50)).unwrap();
                 }
             });
         }
@@ -76,7 +76,13 @@ fn a_database_is_read_while_a_manager_holds_it_and_after() {
     assert!(matches!(open_read_only(&db), Err(StoreError::Refused { .. })));
     let mut run = opened(&db);
     write(&mut run, &[first_agent(), report(1, 1)]);
-    assert_eq!(open_read_only(&db).unwrap().audit(ReportId(0), 9).unwrap().len(), 1);
+    assert_eq!(
+        open_read_only(&db).unwrap().reports(&ReportFilter::onwards(ReportId(0), 9)).unwrap().len(),
+        1
+    );
     run.writer.close().unwrap();
-    assert_eq!(open_read_only(&db).unwrap().audit(ReportId(0), 9).unwrap().len(), 1);
+    assert_eq!(
+        open_read_only(&db).unwrap().reports(&ReportFilter::onwards(ReportId(0), 9)).unwrap().len(),
+        1
+    );
 }

@@ -1,0 +1,30 @@
+//! What has had its time and is taken out of the tables: sessions and tokens that ended without
+//! anybody presenting them again.
+
+use super::draft::{About, Draft};
+use super::engine::Engine;
+use crate::model::access::SESSION_IDLE_SECONDS;
+use crate::model::state::EventKind;
+use crate::store::StoreError;
+
+/// Rows taken out in one go; the rest follow with the next. Reports wait for a transaction.
+const ROWS_PER_SWEEP: usize = 200;
+
+/// Seconds an idle session's row is kept beyond its end: the time of its last use is stored once
+/// a minute, and while storage does not answer not even that.
+const GRACE_S: i64 = 600;
+
+/// Removes what is over. A token was made by a person and leaves a line in the history; sessions
+/// come and go.
+pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<(), StoreError> {
+    let idle = draft.now.minus(SESSION_IDLE_SECONDS + GRACE_S);
+    for over in engine.writer.ended_sessions(draft.now, idle, ROWS_PER_SWEEP)? {
+        if over.kind == "token" {
+            let subject = format!("the token {} with the role {} expired", over.name, over.role);
+            let about = About { fleet: None, agent: None, subject };
+            draft.event(EventKind::AdminAction, about, None, None);
+        }
+        draft.change.sessions_removed.push(over.token_hash);
+    }
+    Ok(())
+}

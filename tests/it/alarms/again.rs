@@ -1,0 +1,298 @@
+//! What comes back after somebody cleared it by hand: every kind of the catalogue, raised,
+//! cleared while its condition holds, and looked for again.
+
+use serde_json::json;
+
+use crate::support::actors::Agent;
+use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, Host, STRANGER_KEY};
+use crate::support::manager::PSK;
+use crate::support::network::{DELTA_KEY, Network};
+use crate::support::own::Own;
+use kattila::alarms::catalogue::{ComesBack, Rule, rule};
+use kattila::clock::Clock;
+use kattila::model::state::AlarmKind;
+use kattila::model::time::UnixSeconds;
+use kattila::process::handle::{Command, KeyState, ManagerCondition};
+use kattila::sign::psk::kid_of_psk;
+
+/// Beats for which what must not come back is watched.
+const LONG: u32 = 8;
+
+/// Whether both ends of a link tell of it.
+fn is_of_a_link(kind: AlarmKind) -> bool {
+    matches!(kind, AlarmKind::EdgeDown | AlarmKind::EdgeHalfConfigured)
+}
+
+/// A network in which one kind of alarm is raised, and what keeps its condition true.
+struct Scene {
+    net: Network,
+    kind: AlarmKind,
+    /// Hosts beside the network's, each with a clock of its own.
+    others: Vec<(Agent, Clock)>,
+}
+
+impl Scene {
+    async fn raised(kind: AlarmKind) -> Self {
+        let net = if is_of_a_link(kind) || kind == AlarmKind::NetPartition {
+            Network::start(2, &[(0, 1)]).await
+        } else {
+            Network::start(1, &[]).await
+        };
+        let mut scene = Self { net, kind, others: Vec::new() };
+        scene.net.rounds(6).await;
+        scene.begin().await;
+        let mut beats = 0;
+        while scene.id().await.is_none() {
+            assert!(beats < 30, "{kind} is not raised");
+            scene.beat().await;
+            beats += 1;
+        }
+        scene
+    }
+
+    /// Makes the condition true.
+    async fn begin(&mut self) {
+        let net = &mut self.net;
+        match self.kind {
+            AlarmKind::AgentStale => net.kattila.advance(100).await,
+            AlarmKind::AgentOffline => net.kattila.advance(179).await,
+            AlarmKind::AgentRebooted => net.hosts[0].boot_id = "boot-alpha-2",
+            AlarmKind::IfaceDown => net.hosts[0].eth0_up = false,
+            AlarmKind::IfaceGone => _ = net.without.insert((0, "wg0")),
+            AlarmKind::EdgeDown | AlarmKind::NetPartition => net.links[0].alive = false,
+            AlarmKind::EdgeHalfConfigured => net.links[0].mutual = false,
+            AlarmKind::PeerUnknown => {
+                let now = net.now();
+                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
+            }
+            AlarmKind::SecretInReport => {
+                net.extra.insert(0, ("private_key", json!(STRANGER_KEY)));
+            }
+            AlarmKind::AgentClockSkew => self.stranger(ALPHA, 700),
+            AlarmKind::IngestBadHmac => {
+                self.stranger(ALPHA, 0);
+                self.others[0].0.psk = "another-psk-of-at-least-16-bytes".to_owned();
+            }
+            AlarmKind::IngestReplay | AlarmKind::IngestReplaySuspect => self.recorded().await,
+            AlarmKind::ManagerClock => (0..5).for_each(|n| self.stranger(&format!("{n:032x}"), 90)),
+            AlarmKind::DnsPskStale | AlarmKind::DnsPskUnexpected => self.keys_fail().await,
+            AlarmKind::StorageRolledBack => {
+                let lost = ManagerCondition::RolledBack { database: 1, acknowledged: 2 };
+                let processor = net.kattila.manager().processor();
+                processor.command(Command::Condition(lost)).await.unwrap();
+            }
+            AlarmKind::IdentityPinned
+            | AlarmKind::IdentityConflict
+            | AlarmKind::IdentityDowngrade => self.doubted().await,
+            AlarmKind::KeyOldInUse => self.keys_age().await,
+            AlarmKind::WgKeyDuplicate => self.stranger(BETA, 0),
+        }
+    }
+
+    /// A key that is pinned, another one offered, or the shared one used.
+    async fn doubted(&mut self) {
+        let kattila = &self.net.kattila;
+        let mut host = Own::new(kattila, 1);
+        assert_eq!(host.register().await.status, 201);
+        kattila.advance(1).await;
+        if self.kind == AlarmKind::IdentityConflict {
+            assert_eq!(Own::named(kattila, &host.id, 2).register().await.status, 409);
+        } else if self.kind == AlarmKind::IdentityDowngrade {
+            let mut shared = kattila.agent(&host.id);
+            let envelope = shared.seal_v2("{}");
+            assert_eq!(shared.send(&envelope).await.status, 403);
+        }
+    }
+
+    /// The key that all agents sign with is no longer the current one, and has not been for long.
+    async fn keys_age(&self) {
+        let generations = vec![kid_of_psk(b"the current one"), kid_of_psk(PSK.as_bytes())];
+        let rotated_at = UnixSeconds(self.net.now() - 10_000);
+        let health = KeyState { generations, rotated_at, interval: 30, ..KeyState::default() };
+        let command = Command::Keys { rows: Vec::new(), changes: Vec::new(), health };
+        self.net.kattila.manager().processor().command(command).await.unwrap();
+    }
+
+    /// A host beside the network's whose clock is that far ahead of the manager's.
+    fn stranger(&mut self, id: &str, ahead: i64) {
+        let clock = Clock::manual(UnixSeconds(self.net.now() + ahead));
+        let agent = Agent::new(id, self.net.kattila.addr(), clock.clone());
+        self.others.push((agent, clock));
+    }
+
+    /// A nonce used twice, or a host name taken, in version 1.
+    async fn recorded(&mut self) {
+        self.stranger("host.one", 0);
+        self.stranger("host.two", 0);
+        let [(one, _), (two, _)] = &mut self.others[..] else { unreachable!() };
+        if self.kind == AlarmKind::IngestReplay {
+            let mut copy = one.clone();
+            one.report_v1(&json!({ "hostname": "one" })).await;
+            let envelope = copy.seal_v1(r#"{"hostname":"other"}"#);
+            assert_eq!(copy.send(&envelope).await.status, 409);
+        } else {
+            one.report_v1(&json!({ "hostname": "one" })).await;
+            two.report_v1(&json!({ "hostname": "two" })).await;
+            one.report_v1(&json!({ "hostname": "two" })).await;
+        }
+    }
+
+    async fn keys_fail(&self) {
+        let health = KeyState {
+            source: "TXT record of a test".to_owned(),
+            since: UnixSeconds(self.net.now() - 1000),
+            interval: 30,
+            problem: (self.kind == AlarmKind::DnsPskStale).then(|| "timed out".to_owned()),
+            unexpected: (self.kind == AlarmKind::DnsPskUnexpected)
+                .then(|| (kattila::model::state::Severity::Critical, "garbage".to_owned())),
+            ..KeyState::default()
+        };
+        let command = Command::Keys { rows: Vec::new(), changes: Vec::new(), health };
+        self.net.kattila.manager().processor().command(command).await.unwrap();
+    }
+
+    /// One more look at the condition: a round of reports, a refused report, or a second.
+    async fn beat(&mut self) {
+        let net = &mut self.net;
+        match self.kind {
+            AlarmKind::AgentStale
+            | AlarmKind::AgentOffline
+            | AlarmKind::DnsPskStale
+            | AlarmKind::DnsPskUnexpected => net.kattila.advance(1).await,
+            AlarmKind::AgentClockSkew | AlarmKind::IngestBadHmac => {
+                let (agent, _) = &mut self.others[0];
+                let envelope = agent.seal_v2("{}");
+                assert!(matches!(agent.send(&envelope).await.status, 401 | 403));
+                net.kattila.advance(1).await;
+            }
+            AlarmKind::ManagerClock => {
+                net.kattila.clock.set(UnixSeconds(net.now() + 60));
+                for (agent, clock) in &mut self.others {
+                    clock.set(clock.now().plus(60));
+                    agent.report(&json!({})).await;
+                }
+                net.kattila.advance(0).await;
+            }
+            AlarmKind::KeyOldInUse => net.rounds(2).await,
+            AlarmKind::WgKeyDuplicate => {
+                net.round().await;
+                let (copy, _) = &mut self.others[0];
+                let mut host = Host::beta();
+                host.key = Some(ALPHA_KEY);
+                copy.report(&host.data()).await;
+            }
+            AlarmKind::AgentRebooted
+            | AlarmKind::IdentityPinned
+            | AlarmKind::IdentityConflict
+            | AlarmKind::IdentityDowngrade
+            | AlarmKind::IfaceDown
+            | AlarmKind::IfaceGone
+            | AlarmKind::EdgeDown
+            | AlarmKind::EdgeHalfConfigured
+            | AlarmKind::PeerUnknown
+            | AlarmKind::IngestReplay
+            | AlarmKind::IngestReplaySuspect
+            | AlarmKind::NetPartition
+            | AlarmKind::StorageRolledBack
+            | AlarmKind::SecretInReport => net.round().await,
+        }
+    }
+
+    /// After how many beats the alarm of a condition that holds is raised: as the catalogue says,
+    /// where one beat is one observation, or one of each end of a link.
+    fn delay(&self, rule: &Rule) -> u32 {
+        let of_two = is_of_a_link(self.kind) || self.kind == AlarmKind::WgKeyDuplicate;
+        let per_beat = if of_two { 2 } else { 1 };
+        rule.raise_count.div_ceil(per_beat) + u32::try_from(rule.raise_after_s / 30).unwrap()
+    }
+
+    /// The number of the open alarm, if it is raised.
+    async fn id(&self) -> Option<i64> {
+        let all = self.net.kattila.operator().json("/status/alarms").await;
+        let mut open = all.as_array().unwrap().iter().filter(|a| a["kind"] == self.kind.as_str());
+        let id = open.next().map(|alarm| alarm["id"].as_i64().unwrap());
+        assert_eq!(open.next(), None, "{}", self.kind);
+        id
+    }
+
+    async fn clear(&self) -> i64 {
+        let id = self.id().await.unwrap();
+        let path = format!("/api/v1/alarms/{id}/clear");
+        let answer = self.net.kattila.operator().post(&path, &json!({})).await;
+        assert_eq!(answer.status, 200, "{}: {}", self.kind, answer.text());
+        assert_eq!(self.id().await, None, "{}", self.kind);
+        id
+    }
+
+    async fn restarted(self) -> Self {
+        Self { net: self.net.restarted().await, ..self }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_comes_back_after_its_delay_or_is_about_what_is_over() {
+    for kind in AlarmKind::ALL {
+        let rule = rule(*kind);
+        let mut scene = Scene::raised(*kind).await;
+        let first = scene.clear().await;
+        let delay = scene.delay(rule);
+        let quiet = if rule.comes_back == ComesBack::NextTime { LONG } else { delay - 1 };
+        for beat in 0..quiet {
+            scene.beat().await;
+            assert_eq!(scene.id().await, None, "{kind} came back early, after {beat}");
+        }
+        if rule.comes_back != ComesBack::NextTime {
+            scene.beat().await;
+            let again = scene.id().await;
+            assert!(again.is_some_and(|id| id > first), "{kind} did not come back: {again:?}");
+        }
+        scene.net.kattila.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rule_cannot_see_any_more_comes_back_after_a_restart_too() {
+    for kind in AlarmKind::ALL {
+        let rule = rule(*kind);
+        if rule.comes_back != ComesBack::Remembered {
+            continue;
+        }
+        let scene = Scene::raised(*kind).await;
+        scene.clear().await;
+        let mut scene = scene.restarted().await;
+        for _ in 0..scene.delay(rule) {
+            assert_eq!(scene.id().await, None, "{kind}");
+            scene.beat().await;
+            scene = scene.restarted().await;
+        }
+        assert!(scene.id().await.is_some(), "{kind}");
+        scene.net.kattila.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interface_that_is_well_when_next_heard_of_does_not_come_back() {
+    for kind in [AlarmKind::IfaceDown, AlarmKind::IfaceGone] {
+        let mut scene = Scene::raised(kind).await;
+        scene.clear().await;
+        let net = &mut scene.net;
+        net.hosts[0].eth0_up = true;
+        net.without.clear();
+        net.rounds(3).await;
+        assert_eq!(scene.id().await, None, "{kind}");
+        // Its next failure is one like any other.
+        scene.begin().await;
+        scene.beat().await;
+        assert_eq!(scene.id().await, None, "{kind}");
+        scene.beat().await;
+        assert!(scene.id().await.is_some(), "{kind}");
+        // Acknowledging the absence of an interface accepts it, and that stays so.
+        if kind == AlarmKind::IfaceGone {
+            let path = format!("/api/v1/alarms/{}/ack", scene.id().await.unwrap());
+            assert_eq!(scene.net.kattila.operator().post(&path, &json!({})).await.status, 200);
+            scene.net.rounds(4).await;
+            assert_eq!(scene.id().await, None);
+        }
+        scene.net.kattila.stop().await;
+    }
+}
