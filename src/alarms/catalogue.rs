@@ -26,6 +26,8 @@ pub struct Rule {
     pub comes_back: ComesBack,
     /// How many happenings without a quiet spell between them make it how bad.
     pub repeats: Option<(u32, Severity)>,
+    /// Whether its message goes on to say what is known while it is raised; nobody is told again.
+    pub follows: bool,
     /// What the condition is, in one sentence.
     pub meaning: &'static str,
 }
@@ -82,6 +84,7 @@ const PLAIN: Rule = Rule {
     ack_clears: false,
     comes_back: ComesBack::Seen,
     repeats: None,
+    follows: false,
     meaning: "",
 };
 
@@ -96,6 +99,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::AgentOffline,
         severity: Severity::Major,
         clear: ClearBy::Reports { count: 2 },
+        follows: true,
         meaning: "An agent has not reported for six intervals, at least 180 s.",
         ..PLAIN
     },

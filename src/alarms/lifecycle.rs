@@ -287,7 +287,11 @@ impl Alarm {
             self.report = seen.report.or(self.report);
             return Some(if severity > before { Step::Escalated } else { Step::Eased });
         }
-        noted.then_some(Step::Noted)
+        let news = rule.follows && self.message != seen.message;
+        if news {
+            self.message.clone_from(&seen.message);
+        }
+        (noted || news).then_some(Step::Noted)
     }
 
     /// Records a happening; whether there is something to store.

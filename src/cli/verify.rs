@@ -10,7 +10,7 @@ use crate::model::state::Scheme;
 use crate::store::row::{ReportFilter, StoredReport};
 use crate::store::sqlite;
 use crate::store::{Reader, StoreError};
-use crate::verify::proof::{Proof, ProofKey, recheck};
+use crate::verify::proof::{Mismatch, Proof, ProofKey, hops, recheck};
 
 use super::speak::{complain, say};
 use super::{DONE, FAILED, storage_code};
@@ -66,13 +66,48 @@ fn count(reader: &dyn Reader) -> Result<Count, StoreError> {
         let Some(last) = rows.last() else { return Ok(count) };
         after = last.summary.id;
         for row in &rows {
-            count.add(row, &keys);
+            count.add(row, &keys, &way(reader, row, &keys)?);
         }
     }
 }
 
+/// How the relays around a stored report prove themselves.
+#[derive(Debug, PartialEq, Eq)]
+enum Way {
+    /// All of them do; also if there are none.
+    Proved,
+    /// A key is not kept.
+    KeyNotKept,
+    /// One does not.
+    Failed(Mismatch),
+}
+
+fn way(
+    reader: &dyn Reader,
+    row: &StoredReport,
+    keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>,
+) -> Result<Way, StoreError> {
+    // What cannot be read fails as a report too.
+    let Ok(hops) = hops(&row.envelope) else { return Ok(Way::Proved) };
+    for hop in hops {
+        let own = if hop.is_own() { reader.agent(&hop.relay_id)? } else { None };
+        let own = own.into_iter().flat_map(|agent| agent.identities);
+        let own: Vec<_> = own.filter(|row| row.kid == hop.kid).collect();
+        let mut own = own.iter().map(|row| ProofKey::Own(&row.public_key)).peekable();
+        let mut shared = keys.values().map(|secret| ProofKey::Shared(secret)).peekable();
+        let is_kept = if hop.is_own() { own.peek().is_some() } else { shared.peek().is_some() };
+        if !is_kept {
+            return Ok(Way::KeyNotKept);
+        }
+        if !own.chain(shared).any(|key| hop.holds(&key)) {
+            return Ok(Way::Failed(Mismatch::Relay(hop.relay_id)));
+        }
+    }
+    Ok(Way::Proved)
+}
+
 impl Count {
-    fn add(&mut self, row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) {
+    fn add(&mut self, row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>, way: &Way) {
         let summary = &row.summary;
         if row.envelope.is_empty() {
             self.failed.push((summary.id, "the stored bytes are damaged".to_owned()));
@@ -95,7 +130,11 @@ impl Count {
             data_sha256: summary.data_sha256,
         };
         match recheck(&row.envelope, &proof) {
-            Ok(()) => self.ok += 1,
+            Ok(()) => match way {
+                Way::Proved => self.ok += 1,
+                Way::KeyNotKept => self.key_not_kept += 1,
+                Way::Failed(mismatch) => self.failed.push((summary.id, mismatch.to_string())),
+            },
             Err(mismatch) => self.failed.push((summary.id, mismatch.to_string())),
         }
     }
@@ -141,7 +180,7 @@ mod tests {
 
     fn counted(row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) -> Count {
         let mut count = Count::default();
-        count.add(row, keys);
+        count.add(row, keys, &Way::Proved);
         count
     }
 

@@ -83,6 +83,8 @@ pub struct Verify {
     pub min_version: u8,
     /// Whether version 1 signatures over the bytes as received are the only ones taken.
     pub raw_only: bool,
+    /// Whether agents without a key of their own may relay.
+    pub relay_psk: bool,
     /// What to do about version 1 reports that look recorded.
     pub v1_repeats: Suspicion,
 }

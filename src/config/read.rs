@@ -198,6 +198,7 @@ impl<'a> Reading<'a> {
         let raw_only = self.required("KATTILA_V1_CANON", |text| {
             parse::word(text, &[("auto", false), ("raw", true)])
         });
+        let relay_psk = self.required("KATTILA_RELAY_PSK", parse::zero_or_one);
         let repeats = self.required("KATTILA_V1_BODY_DEDUP", |text| {
             text.parse().map_err(|wrong| format!("\"{text}\" {wrong}"))
         });
@@ -206,6 +207,7 @@ impl<'a> Reading<'a> {
             nonce_window: usize::try_from(window?).ok()?,
             min_version: version?,
             raw_only: raw_only?,
+            relay_psk: relay_psk?,
             v1_repeats: repeats?,
         })
     }

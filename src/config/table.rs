@@ -180,6 +180,13 @@ pub const SETTINGS: &[Setting] = &[
         "Lowest signature scheme accepted",
     ),
     setting(
+        "KATTILA_RELAY_PSK",
+        Some("relay-psk"),
+        "0|1",
+        Some("0"),
+        "1 lets agents without a key of their own relay, under the shared key",
+    ),
+    setting(
         "KATTILA_V1_CANON",
         Some("v1-canon"),
         "auto|raw",

@@ -95,9 +95,12 @@ impl AgentDoor<'_> {
     async fn report(&self, request: Request) -> Result<Receipt, ApiError> {
         let body = self.read(request).await?;
         let verified = self.verify(|now| self.check_report(&body, now)).await?;
+        let relay = verified.through().cloned();
         let submission = Submission::new(verified, self.source);
         let accepted =
-            self.state.processor.submit(submission).await.map_err(|why| self.refuse(&why))?;
+            self.state.processor.submit(submission).await.map_err(|why| {
+                self.refuse(&relay.iter().fold(why, |why, relay| why.through(relay)))
+            })?;
         Ok(Receipt {
             status: if accepted.duplicate { Taken::Duplicate } else { Taken::Ok },
             report_id: accepted.report_id,
@@ -175,10 +178,12 @@ impl AgentDoor<'_> {
         ApiError::from(rejection)
     }
 
-    /// Counts what was the sender's fault against its address.
+    /// Counts what was the sender's fault against its address. A relay that proved itself sends
+    /// other agents' faults.
     fn settle<T>(&self, result: Result<T, ApiError>) -> Result<T, ApiError> {
         if let Err(error) = &result
             && status(error.code()).is_client_error()
+            && !error.is_relayed()
         {
             self.state.sources.refused(self.source, self.state.clock.now());
         }
@@ -192,7 +197,8 @@ impl From<&Rejection> for ApiError {
         let error = error.with(|refused| {
             refused.agent = rejection.agent().map(ToString::to_string);
         });
-        match rejection {
+        let error = error.with(|refused| refused.relayed = rejection.relay().is_some());
+        match rejection.reason() {
             Rejection::TimestampSkew { now, max_skew, .. }
             | Rejection::CollectedSkew { now, max_skew, .. } => error.with(|refused| {
                 refused.server_time = Some(*now);
@@ -221,6 +227,8 @@ impl From<&Rejection> for ApiError {
             | Rejection::TickReplayed { .. }
             | Rejection::NonceReused { .. }
             | Rejection::DataInvalid { .. }
+            | Rejection::Chain { .. }
+            | Rejection::Relayed { .. }
             | Rejection::Overloaded
             | Rejection::StorageUnavailable
             | Rejection::Starting => error,

@@ -45,6 +45,8 @@ pub struct Refused {
     pub cause: Option<String>,
     /// The agent the request claims to come from, for the log.
     pub agent: Option<String>,
+    /// Whether a relay that proved itself passed the request on.
+    pub relayed: bool,
 }
 
 impl ApiError {
@@ -59,6 +61,7 @@ impl ApiError {
             accepted_at: None,
             cause: None,
             agent: None,
+            relayed: false,
         }))
     }
 
@@ -100,6 +103,11 @@ impl ApiError {
     pub fn with(mut self, change: impl FnOnce(&mut Refused)) -> Self {
         change(&mut self.0);
         self
+    }
+
+    /// Whether a relay that proved itself passed the request on.
+    pub fn is_relayed(&self) -> bool {
+        self.0.relayed
     }
 
     /// The code.

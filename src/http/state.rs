@@ -13,7 +13,8 @@ use crate::keys::keeper::Keeper;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Processor;
 use crate::store::{Reader, StoreError};
-use crate::verify::{Policy, V1Canon};
+use crate::verify::Policy;
+use crate::verify::canon::V1Canon;
 use crate::wire::codes::ErrorCode;
 
 use super::access::gate::Gate;
@@ -129,6 +130,7 @@ fn policy(config: &Config) -> Policy {
     Policy {
         max_skew: i64::from(config.verify.max_skew),
         min_version: config.verify.min_version,
+        relay_psk: config.verify.relay_psk,
         v1_canon: if config.verify.raw_only { V1Canon::Raw } else { V1Canon::Auto },
     }
 }

@@ -16,6 +16,7 @@ use super::order::{Made, Order};
 use super::raise::{self, Skew};
 use super::report::Arrival;
 use super::rows::audit_row;
+use super::show::may_relay;
 use super::suspect::{self, Suspect};
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::rate::Bucket;
@@ -26,6 +27,7 @@ use crate::store::StoreError;
 use crate::store::earlier::{Earlier, EarlierReport};
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
+use crate::verify::relay::ChainFault;
 use crate::verify::replay::{Fresh, History, Judgement, SpentRow};
 use crate::verify::{Announcement, Verified};
 
@@ -132,6 +134,7 @@ fn admitted(
     let Submission { verified, data, hashes, source } = submission;
     let source = *source;
     let fleet = fleet_of(verified, data.as_ref().ok());
+    relays(engine, verified)?;
     // Before a forgotten agent is put on the waiting list again.
     if is_forgotten(engine, verified.agent_id())
         && let Some(no) = engine.fleet.by_id.get(verified.agent_id()).copied()
@@ -188,6 +191,20 @@ fn admitted(
         late::then(engine, draft, &arrival, data)?;
     }
     Ok(Accepted { report_id: id, duplicate: false })
+}
+
+/// Relays may have lost their keys, or the right to relay, since their signatures were checked.
+fn relays(engine: &Engine, verified: &Verified) -> Result<(), Stop> {
+    for hop in verified.hops() {
+        let no = engine.fleet.by_id.get(&hop.relay_id);
+        let agent = no.and_then(|no| engine.fleet.agents.get(no));
+        let pinned = agent.and_then(|agent| agent.keys.pinned()).map(|row| row.public_key);
+        if pinned != hop.own_key || agent.is_some_and(|agent| !may_relay(agent)) {
+            let relay = hop.relay_id.clone();
+            return Err(Rejection::Chain { relay, fault: ChainFault::Barred }.into());
+        }
+    }
+    Ok(())
 }
 
 /// The signed fleet, else the one in the content, else the unnamed one.

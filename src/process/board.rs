@@ -159,6 +159,7 @@ impl Board {
         Known {
             form: inner.agents.get(id).and_then(|entry| entry.summary.form),
             key: inner.pinned.get(id).copied(),
+            barred: inner.barred.contains(id),
         }
     }
 
@@ -169,6 +170,16 @@ impl Board {
             Some(key) => inner.pinned.insert(id.clone(), key),
             None => inner.pinned.remove(id),
         };
+    }
+
+    /// Tells whether an agent may not relay.
+    pub fn bar(&self, id: &AgentId, barred: bool) {
+        let mut inner = self.write();
+        if barred {
+            inner.barred.insert(id.clone());
+        } else {
+            inner.barred.remove(id);
+        }
     }
 
     /// One link with its present values.

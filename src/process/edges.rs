@@ -1,12 +1,13 @@
 //! Edges: which two ends belong together, and what both ends' evidence says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
+use crate::alarms::rules::agent::Sight;
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
@@ -394,6 +395,42 @@ fn fill(fleet: &Fleet, draft: &Draft, to: &mut EndEvidence<'_>, peer: &PeerMem, 
     to.allowed_ips_ok = addresses.filter(|list| !list.is_empty()).map(|list| {
         list.iter().any(|own| peer.peer.allowed_ips.iter().any(|net| net.contains(&own.addr())))
     });
+}
+
+/// What the peers of an agent say of their links with it, if they report themselves.
+pub(super) fn sights<'f>(
+    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    edges: &HashMap<EdgeId, EdgeMem>,
+    of: &AgentMem,
+) -> Vec<Sight<'f>> {
+    let edges = of.edges.iter().filter_map(|id| edges.get(id));
+    edges.filter_map(|edge| sight(agents, of.record.no, edge)).collect()
+}
+
+fn sight<'f>(
+    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    no: AgentNo,
+    edge: &EdgeMem,
+) -> Option<Sight<'f>> {
+    let listing = |side: usize| {
+        let agent = agents.get(&edge.record.ends.get(side)?.agent?)?;
+        Some((agent, agent.peers.get(edge.listed(side)?)?))
+    };
+    let own = edge.record.ends.iter().position(|end| end.agent == Some(no))?;
+    let keepalive = |side| listing(side).map_or(0, |(_, peer)| peer.peer.persistent_keepalive);
+    let (agent, peer) = listing(1 - own)?;
+    // What was said before this start has no time of ours; who is silent itself says nothing.
+    if agent.record.status != AgentStatus::Online || peer.reports == 0 {
+        return None;
+    }
+    let handshake = peer.live.latest_handshake.load(Ordering::Relaxed);
+    let age = peer.live.measured_at.load(Ordering::Relaxed).saturating_sub(handshake).max(0);
+    Some(Sight {
+        peer: super::raise::name_of(&agent.record),
+        handshake_at: (handshake != 0).then(|| peer.received_at.minus(age)),
+        keepalive: keepalive(0).max(keepalive(1)),
+        down: edge.record.state == EdgeState::Down,
+    })
 }
 
 fn about(record: &EdgeRecord) -> About {

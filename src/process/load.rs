@@ -11,6 +11,7 @@ use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
 use super::identity::Keys;
 use super::raise;
+use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
 use crate::model::id::AgentNo;
 use crate::model::state::EdgeState;
@@ -114,6 +115,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         peers: BTreeMap::new(),
         edges: BTreeSet::new(),
         awake: BTreeSet::new(),
+        peers_say: Peers::CannotTell,
         record,
     }
 }

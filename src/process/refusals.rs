@@ -85,7 +85,7 @@ impl Refusals {
             {
                 *pending.bad_hmac.entry(agent).or_default() += 1;
             }
-        } else if let Rejection::TimestampSkew { agent, timestamp, now, .. } = rejection {
+        } else if let Rejection::TimestampSkew { agent, timestamp, now, .. } = rejection.reason() {
             pending.skewed.insert(agent.clone(), timestamp.since(*now));
         }
     }

@@ -68,6 +68,7 @@ fn agent_node_id(agent: &AgentMem) -> String {
 
 fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
     let record = &agent.record;
+    board.bar(&record.id, !may_relay(agent));
     board.pin(&record.id, agent.keys.pinned().map(|row| row.public_key));
     if record.forgotten {
         board.remove_agent(&record.id);
@@ -97,6 +98,12 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
     } else {
         board.set_node(node, Some(&agent.live));
     }
+}
+
+/// Whether an agent may pass on what others report.
+pub(super) fn may_relay(agent: &AgentMem) -> bool {
+    let live = [AgentStatus::Online, AgentStatus::Stale, AgentStatus::Offline];
+    live.contains(&agent.record.status) && !agent.record.forgotten && !agent.keys.is_revoked()
 }
 
 /// An agent in one line.

@@ -14,7 +14,7 @@ use super::handle::KeyState;
 use super::raise::{self, Skew};
 use crate::alarms::rate::Recent;
 use crate::alarms::rules;
-use crate::alarms::rules::agent::Patience;
+use crate::alarms::rules::agent::{Patience, Silence};
 use crate::model::id::{AgentNo, FleetId};
 use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EventKind};
 use crate::model::time::UnixSeconds;
@@ -152,21 +152,38 @@ fn silence(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
         }
         declared += usize::from(news);
         set_status(fleet, draft, no, status);
-        let Fleet { agents, book, weak, .. } = fleet;
-        let Some(agent) = agents.get(&no) else { continue };
-        let id = agent.record.id.as_str();
-        let stopped = status == AgentStatus::Offline;
-        if book.find(AlarmKind::AgentStale, id).is_some()
-            && (!stopped || book.find(AlarmKind::AgentOffline, id).is_some())
-        {
-            continue;
-        }
-        let critical = raise::is_critical(weak, agent);
-        let facts = raise::facts(agent, draft);
-        let seen = rules::agent::silence(&facts, critical, last_seen, &sentry.patience, draft.now);
-        for seen in &seen {
-            raise::observe(book, draft, seen);
-        }
+        say(fleet, sentry, draft, (no, last_seen, status));
+    }
+}
+
+/// Raises what an agent's silence raises, and keeps in step with what its peers say of its host.
+fn say(
+    fleet: &mut Fleet,
+    sentry: &Sentry,
+    draft: &mut Draft,
+    (no, last_seen, status): (AgentNo, UnixSeconds, AgentStatus),
+) {
+    let Fleet { agents, edges, book, weak, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    let stopped = status == AgentStatus::Offline;
+    let sights = if stopped { edges::sights(agents, edges, agent) } else { Vec::new() };
+    let peers = rules::agent::peers_see(&sights, last_seen, &sentry.patience, draft.now);
+    let id = agent.record.id.as_str();
+    let told = book.find(AlarmKind::AgentStale, id).is_some()
+        && (!stopped || book.find(AlarmKind::AgentOffline, id).is_some());
+    let kind = peers.kind();
+    if told && agent.peers_say == kind {
+        return;
+    }
+    let critical = raise::is_critical(weak, agent);
+    let facts = raise::facts(agent, draft);
+    let about = Silence { last_seen, critical, peers };
+    let seen = rules::agent::silence(&facts, &about, &sentry.patience, draft.now);
+    for seen in &seen {
+        raise::observe(book, draft, seen);
+    }
+    if let Some(agent) = agents.get_mut(&no) {
+        agent.peers_say = kind;
     }
 }
 

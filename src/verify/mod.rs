@@ -6,16 +6,15 @@
 //! who holds that state. Nothing here reads a clock, a file or a socket.
 
 pub mod bodies;
+pub mod canon;
 pub mod enrol;
 pub mod proof;
 pub mod rejection;
+pub mod relay;
 pub mod replay;
 mod signature;
 
-use std::str::FromStr;
-
 use bytes::Bytes;
-use thiserror::Error;
 
 use crate::keys::ring::KeyRing;
 use crate::model::id::{AgentId, FleetId, Kid};
@@ -28,7 +27,9 @@ use crate::wire::envelope::{self, DataV2, Envelope, EnvelopeError, HeadV1, HeadV
 use crate::wire::limits::MAX_SKEW_SECONDS;
 use crate::wire::register;
 
+use canon::V1Canon;
 use rejection::Rejection;
+use relay::{Hop, Scope, Unwrapped};
 
 /// What the settings say about acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,50 +40,20 @@ pub struct Policy {
     pub min_version: u8,
     /// Which bytes a version 1 signature may cover.
     pub v1_canon: V1Canon,
+    /// Whether agents without a key of their own may relay.
+    pub relay_psk: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { max_skew: MAX_SKEW_SECONDS, min_version: 1, v1_canon: V1Canon::Auto }
-    }
-}
-
-/// Which bytes a version 1 signature may cover.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum V1Canon {
-    /// The bytes of `data` as received, or a form of them that Python and Go agents sign.
-    #[default]
-    Auto,
-    /// The bytes of `data` as received, only.
-    Raw,
-}
-
-impl V1Canon {
-    /// The forms to try, in order; the one that matched last time first.
-    fn forms(self, hint: Option<CanonForm>) -> impl Iterator<Item = CanonForm> {
-        let (hint, all) = match self {
-            Self::Auto => (hint, CanonForm::ALL),
-            Self::Raw => (None, [CanonForm::Raw].as_slice()),
-        };
-        hint.into_iter().chain(all.iter().copied().filter(move |form| Some(*form) != hint))
-    }
-}
-
-impl FromStr for V1Canon {
-    type Err = InvalidV1Canon;
-    fn from_str(word: &str) -> Result<Self, InvalidV1Canon> {
-        match word {
-            "auto" => Ok(Self::Auto),
-            "raw" => Ok(Self::Raw),
-            _ => Err(InvalidV1Canon),
+        Self {
+            max_skew: MAX_SKEW_SECONDS,
+            min_version: 1,
+            v1_canon: V1Canon::Auto,
+            relay_psk: false,
         }
     }
 }
-
-/// Not a word for [`V1Canon`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be auto or raw")]
-pub struct InvalidV1Canon;
 
 /// What the manager remembers of an agent, as far as its signatures go: as last committed, since
 /// whoever acts on a signature looks again.
@@ -92,11 +63,13 @@ pub struct Known {
     pub form: Option<CanonForm>,
     /// The key that is pinned to it.
     pub key: Option<IdentityKey>,
+    /// Whether it may not relay.
+    pub barred: bool,
 }
 
 impl From<Option<CanonForm>> for Known {
     fn from(form: Option<CanonForm>) -> Self {
-        Self { form, key: None }
+        Self { form, ..Self::default() }
     }
 }
 
@@ -113,9 +86,11 @@ pub struct Verified {
     nonce: Box<str>,
     tick: Option<i64>,
     relay_path: Vec<AgentId>,
+    hops: Vec<Hop>,
     data: Bytes,
     data_sha256: [u8; 32],
     signed_sha256: [u8; 32],
+    origin: Bytes,
     body: Bytes,
 }
 
@@ -166,9 +141,30 @@ impl Verified {
         self.tick
     }
 
-    /// Relays it names; a claim, since version 1 does not sign it.
+    /// The relays it came through, next to the origin first: those that proved it
+    /// ([`Self::hops`]), else those that it names, a claim, since version 1 does not sign it.
     pub fn relay_path(&self) -> &[AgentId] {
         &self.relay_path
+    }
+
+    /// The relays that signed for having passed it on, next to the origin first.
+    pub fn hops(&self) -> &[Hop] {
+        &self.hops
+    }
+
+    /// Whether [`Self::relay_path`] is proved and not only claimed.
+    pub fn is_path_proved(&self) -> bool {
+        !self.hops.is_empty()
+    }
+
+    /// The outermost relay that proved itself: who sent the request.
+    pub fn through(&self) -> Option<&AgentId> {
+        self.hops.last().map(|hop| &hop.relay_id)
+    }
+
+    /// The origin's envelope, without what relays put around it.
+    pub fn origin(&self) -> &Bytes {
+        &self.origin
     }
 
     /// The bytes of `data`, as received or as decoded from `data_b64`.
@@ -187,7 +183,7 @@ impl Verified {
         &self.signed_sha256
     }
 
-    /// The whole envelope as received.
+    /// The whole body as received, relays' envelopes included.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -214,23 +210,55 @@ impl Announcement {
 ///
 /// `known` tells what is remembered of an agent. A report signed with a shared key is tried
 /// with every usable one, whichever matches; one signed with a key of the agent's own only with
-/// the one pinned to it. Every failure of a signature is the same rejection.
+/// the one pinned to it. What relays put around it is checked first. Every failure of a signature is the same rejection.
 pub fn verify_report<K: Into<Known>>(
     body: &Bytes,
     ring: &KeyRing,
     policy: &Policy,
-    known: impl FnOnce(&AgentId) -> K,
+    known: impl Fn(&AgentId) -> K,
     now: UnixSeconds,
 ) -> Result<Verified, Rejection> {
-    let verified = match envelope::parse(body)? {
+    let scope = Scope { ring, policy, known: |agent: &AgentId| known(agent).into(), now };
+    let envelope = match envelope::parse(body) {
+        Err(EnvelopeError::NotRelayed) => return verify_relayed(body, &scope),
+        other => other?,
+    };
+    verify_origin(body, envelope, &scope)
+}
+
+/// A report that relays passed on: their signatures, then it.
+fn verify_relayed<F: Fn(&AgentId) -> Known>(
+    body: &Bytes,
+    scope: &Scope<'_, F>,
+) -> Result<Verified, Rejection> {
+    let Unwrapped { hops, origin } = relay::unwrap(body, scope)?;
+    let checked = envelope::parse(&origin).map_err(Rejection::from);
+    let checked = checked.and_then(|envelope| verify_origin(&origin, envelope, scope));
+    let verified = checked.map_err(|why| match hops.last() {
+        Some(outermost) => why.through(&outermost.relay_id),
+        None => why,
+    })?;
+    let relay_path = hops.iter().map(|hop| hop.relay_id.clone()).collect();
+    Ok(Verified { relay_path, hops, body: body.clone(), ..verified })
+}
+
+/// The report itself.
+fn verify_origin<F: Fn(&AgentId) -> Known>(
+    body: &Bytes,
+    envelope: Envelope<'_>,
+    scope: &Scope<'_, F>,
+) -> Result<Verified, Rejection> {
+    let Scope { ring, policy, known, now } = scope;
+    let now = *now;
+    let verified = match envelope {
         Envelope::V1(head) => {
-            let forms = policy.v1_canon.forms(known(&head.agent_id).into().form);
+            let forms = policy.v1_canon.forms(known(&head.agent_id).form);
             verify_v1(body, head, ring, forms, now)?
         }
         Envelope::V2(head) => {
             let keys = match head.signature {
                 SignatureV2::Hmac(_) => Keys::Shared(ring),
-                SignatureV2::Ed25519(_) => Keys::Pinned(known(&head.agent_id).into().key),
+                SignatureV2::Ed25519(_) => Keys::Pinned(known(&head.agent_id).key),
             };
             verify_v2(body, head, &keys, now)?
         }
@@ -293,9 +321,11 @@ fn verify_v1(
         nonce: head.nonce.into(),
         tick: None,
         relay_path: head.relay_path,
+        hops: Vec::new(),
         data_sha256,
         signed_sha256,
         data,
+        origin: body.clone(),
         body: body.clone(),
     })
 }
@@ -358,9 +388,11 @@ fn verify_v2(
         nonce: head.nonce.into(),
         tick: Some(head.tick),
         relay_path: Vec::new(),
+        hops: Vec::new(),
         data,
         data_sha256,
         signed_sha256: data_sha256,
+        origin: body.clone(),
         body: body.clone(),
     })
 }

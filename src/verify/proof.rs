@@ -1,12 +1,19 @@
 //! Proves a stored report again, from its bytes and the key that is kept: no time, no replay, no
 //! policy.
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
+use crate::model::id::{AgentId, Kid};
 use crate::model::key::IdentityKey;
 use crate::model::state::{CanonForm, Scheme};
 use crate::sign::digest::sha256;
-use crate::wire::envelope::{self, DataV2, Envelope, EnvelopeError, HeadV1, HeadV2};
+use crate::sign::ed25519;
+use crate::wire::envelope::{self, DataV2, Envelope, EnvelopeError, HeadV1, HeadV2, SignatureV2};
+use crate::wire::limits::RELAYS;
+use crate::wire::relay::{self, HeadRelay};
+use crate::wire::signing;
 
 use super::signature;
 
@@ -56,15 +63,64 @@ pub enum Mismatch {
     /// The signature does not hold.
     #[error("the signature does not hold")]
     Signature,
+    /// A relay's signature does not hold.
+    #[error("the signature of the relay {0} does not hold")]
+    Relay(AgentId),
+}
+
+/// A relay's envelope around a stored report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredHop {
+    /// The relay it names.
+    pub relay_id: AgentId,
+    /// The key it names; with a shared key only a hint.
+    pub kid: Kid,
+    text: String,
+    signature: SignatureV2,
+}
+
+impl StoredHop {
+    /// Whether it was signed with a key of the relay's own.
+    pub fn is_own(&self) -> bool {
+        matches!(self.signature, SignatureV2::Ed25519(_))
+    }
+
+    /// Whether this key made its signature.
+    pub fn holds(&self, key: &ProofKey<'_>) -> bool {
+        match (&self.signature, key) {
+            (SignatureV2::Ed25519(sig), ProofKey::Own(key)) => {
+                ed25519::holds(key, self.text.as_bytes(), sig)
+            }
+            (SignatureV2::Hmac(mac), ProofKey::Shared(secret)) => {
+                signature::is_relay_mac(secret, &self.text, mac)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The relays' envelopes around a stored report, outermost first.
+pub fn hops(stored: &[u8]) -> Result<Vec<StoredHop>, Mismatch> {
+    let mut found = Vec::new();
+    let mut level = Cow::Borrowed(stored);
+    while found.len() < RELAYS && relay::is_relay(&level) {
+        let head = relay::parse(&level)?.into_owned();
+        let text = signing::Relay::of(&head, sha256(&head.inner)).text();
+        let HeadRelay { relay_id, kid, signature, inner, .. } = head;
+        found.push(StoredHop { relay_id, kid, text, signature });
+        level = Cow::Owned(inner);
+    }
+    Ok(found)
 }
 
 /// Checks a stored report again, without regard to time, replay or policy.
 pub fn recheck(stored: &[u8], proof: &Proof<'_>) -> Result<(), Mismatch> {
-    let parsed = envelope::parse(stored)?;
+    let origin = relay::origin(stored)?;
+    let parsed = envelope::parse(&origin)?;
     let data = match &parsed {
         Envelope::V1(HeadV1 { data, .. })
         | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => {
-            stored.get(data.clone()).unwrap_or_default()
+            origin.get(data.clone()).unwrap_or_default()
         }
         Envelope::V2(HeadV2 { data: DataV2::Decoded(data), .. }) => data,
     };

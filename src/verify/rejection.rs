@@ -13,6 +13,8 @@ use crate::model::time::UnixSeconds;
 use crate::wire::codes::ErrorCode;
 use crate::wire::envelope::EnvelopeError;
 
+use super::relay::ChainFault;
+
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Rejection {
@@ -198,6 +200,24 @@ pub enum Rejection {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// The path of relays breaks a rule.
+    #[error("what {relay} passes on is refused: {fault}")]
+    Chain {
+        /// The outermost relay: its signature holds.
+        relay: AgentId,
+        /// Which rule.
+        fault: ChainFault,
+    },
+    /// What a relay passed on was refused.
+    #[error("{why} (passed on by {relay})")]
+    Relayed {
+        /// The outermost relay: its signature holds.
+        relay: AgentId,
+        /// Whether another relay on the path is at fault, not the report.
+        broken: bool,
+        /// Why.
+        why: Box<Rejection>,
+    },
     /// More reports than can be stored at the moment.
     #[error("more reports are waiting than the queue takes; try again")]
     Overloaded,
@@ -210,6 +230,39 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The same, of a report that a relay passed on.
+    #[must_use]
+    pub fn through(self, relay: &AgentId) -> Self {
+        Self::Relayed { relay: relay.clone(), broken: false, why: Box::new(self) }
+    }
+
+    /// The same, of another relay on the path.
+    #[must_use]
+    pub fn broken(self, relay: &AgentId) -> Self {
+        let relay = relay.clone();
+        if let Self::Chain { fault, .. } = self {
+            return Self::Chain { relay, fault };
+        }
+        Self::Relayed { relay, broken: true, why: Box::new(self) }
+    }
+
+    /// The reason, whoever passed the request on.
+    pub fn reason(&self) -> &Self {
+        let mut reason = self;
+        while let Self::Relayed { why, .. } = reason {
+            reason = why;
+        }
+        reason
+    }
+
+    /// The relay that sent the request, if its signature holds.
+    pub fn relay(&self) -> Option<&AgentId> {
+        if let Self::Relayed { relay, .. } | Self::Chain { relay, .. } = self {
+            return Some(relay);
+        }
+        None
+    }
+
     /// The code of the answer.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -229,6 +282,14 @@ impl Rejection {
             Self::Replayed { .. } | Self::BodyRepeated { .. } => ErrorCode::NonceReplayed,
             Self::TickReplayed { .. } => ErrorCode::TickReplayed,
             Self::NonceReused { .. } => ErrorCode::NonceReused,
+            Self::Chain { fault, .. } => match fault {
+                ChainFault::TooDeep => ErrorCode::RelayTooDeep,
+                ChainFault::Loop(_) => ErrorCode::RelayLoop,
+                ChainFault::Hop { .. } => ErrorCode::RelayHop,
+                ChainFault::Fleet { .. } => ErrorCode::FleetMismatch,
+                ChainFault::Barred | ChainFault::SharedKey => ErrorCode::RelayNotAllowed,
+            },
+            Self::Relayed { why, .. } => why.code(),
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::DataInvalid { .. } => ErrorCode::DataInvalid,
             Self::Overloaded => ErrorCode::Overloaded,
@@ -240,12 +301,12 @@ impl Rejection {
     /// What the sender is told: the whole reason, except that every failure of a signature
     /// reads the same.
     pub fn detail(&self) -> String {
-        if matches!(self, Self::SignatureInvalid { .. }) {
+        if matches!(self.reason(), Self::SignatureInvalid { .. }) {
             return "the signature does not hold; read the key again, then sign the exact bytes \
                     that are sent"
                 .to_owned();
         }
-        self.to_string()
+        self.reason().to_string()
     }
 
     /// The agent it is about: a claim unless [`Self::is_authenticated`].
@@ -257,6 +318,8 @@ impl Rejection {
             | Self::StorageUnavailable
             | Self::Starting => None,
             Self::RateLimited { agent, .. } => agent.as_ref(),
+            Self::Relayed { why, .. } => why.agent(),
+            Self::Chain { relay, .. } => Some(relay),
             Self::SignatureInvalid { agent, .. }
             | Self::VersionDowngrade { agent, .. }
             | Self::IdentityRequired { agent }
@@ -280,7 +343,7 @@ impl Rejection {
 
     /// Whether the agent named has proved that it holds a key.
     pub fn is_authenticated(&self) -> bool {
-        self.agent().is_some() && !matches!(self, Self::SignatureInvalid { .. })
+        self.agent().is_some() && !matches!(self.reason(), Self::SignatureInvalid { .. })
     }
 
     /// Whether the keys should be fetched once more and the request checked again: an agent
@@ -289,6 +352,7 @@ impl Rejection {
         match self {
             Self::KeysUnavailable => true,
             Self::SignatureInvalid { may_be_new_key, .. } => *may_be_new_key,
+            Self::Relayed { why, .. } => why.wants_new_keys(),
             Self::Envelope(_)
             | Self::VersionDowngrade { .. }
             | Self::IdentityRequired { .. }
@@ -306,6 +370,7 @@ impl Rejection {
             | Self::CollectedSkew { .. }
             | Self::TickReplayed { .. }
             | Self::NonceReused { .. }
+            | Self::Chain { .. }
             | Self::RateLimited { .. }
             | Self::DataInvalid { .. }
             | Self::Overloaded

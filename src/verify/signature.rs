@@ -57,6 +57,33 @@ const DECOY: IdentityKey = IdentityKey([
     0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
 ]);
 
+/// The shared key that made a relay's signature.
+pub(super) fn find_relay<'a>(
+    keys: impl Iterator<Item = &'a Psk>,
+    text: &str,
+    mac: &[u8; 32],
+) -> Option<Kid> {
+    let mut found = None;
+    for key in keys {
+        found = found.or(is_relay_mac(&key.secret, text, mac).then_some(&key.kid));
+    }
+    found.cloned()
+}
+
+/// Whether a shared key made a relay's signature.
+pub(super) fn is_relay_mac(secret: &[u8], text: &str, mac: &[u8; 32]) -> bool {
+    hmac::is_mac(hmac::relay_key(secret).as_slice(), text.as_bytes(), mac)
+}
+
+/// Whether the key pinned to an agent, if one is, signed a text.
+pub(super) fn pinned_signed(
+    pinned: Option<&IdentityKey>,
+    text: &str,
+    signature: &[u8; 64],
+) -> bool {
+    ed25519::holds(pinned.unwrap_or(&DECOY), text.as_bytes(), signature) && pinned.is_some()
+}
+
 /// Whether the key pinned to the agent made a version 2 signature.
 pub(super) fn is_by_pinned(
     pinned: Option<&IdentityKey>,

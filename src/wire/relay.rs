@@ -15,7 +15,7 @@ use crate::model::time::UnixSeconds;
 
 use super::envelope::{EnvelopeError, SignatureV2};
 use super::field::{Fields, invalid, plain_integer};
-use super::limits::BODY_BYTES;
+use super::limits::{BODY_BYTES, RELAYS};
 use super::{scan, v2};
 
 /// The value of `kind`.
@@ -57,6 +57,22 @@ pub struct HeadRelay<'a> {
     pub inner: Vec<u8>,
 }
 
+impl HeadRelay<'_> {
+    /// The same without the body it was read from.
+    pub fn into_owned(self) -> HeadRelay<'static> {
+        HeadRelay {
+            signature: self.signature,
+            kid: self.kid,
+            fleet_id: self.fleet_id,
+            relay_id: self.relay_id,
+            hop: self.hop,
+            timestamp: self.timestamp,
+            nonce: Cow::Owned(self.nonce.into_owned()),
+            inner: self.inner,
+        }
+    }
+}
+
 /// What a relay says of itself in an envelope that it makes.
 #[derive(Debug, Clone, Copy)]
 pub struct Stamp<'a> {
@@ -76,6 +92,19 @@ pub struct Stamp<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("wrapped it would be {0} bytes long, the limit is {BODY_BYTES}; send less")]
 pub struct TooLarge(pub usize);
+
+/// The report inside all relays' envelopes; the body itself if there are none.
+pub fn origin(body: &[u8]) -> Result<Cow<'_, [u8]>, EnvelopeError> {
+    let mut level = Cow::Borrowed(body);
+    for _ in 0..RELAYS {
+        if !is_relay(&level) {
+            break;
+        }
+        let inner = parse(&level)?.inner;
+        level = Cow::Owned(inner);
+    }
+    Ok(level)
+}
 
 /// Whether a body says that it is a relay's envelope. One that cannot be read does not.
 pub fn is_relay(body: &[u8]) -> bool {

@@ -2,7 +2,6 @@
 //! `wireguard-go`, held against what `ip` and `wg` say there.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use kattila::agent::collect::{Collector, Places};
 use kattila::model::report::{Counters, Interface, ReportData};
 use kattila::model::time::UnixSeconds;
 use kattila::wire::data::parse;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -29,18 +27,6 @@ struct Pair {
     _b: Node,
     /// Everything that must never be told: private and preshared keys.
     secrets: Vec<String>,
-}
-
-/// What `wg` makes: a private key and its public one.
-fn key(node: &Node) -> (String, String) {
-    let private = node.run(&["wg", "genkey"]).trim().to_owned();
-    let public = node.feed(&["wg", "pubkey"], &private).trim().to_owned();
-    (private, public)
-}
-
-/// Configures an interface as `wg setconf` reads it.
-fn configure(node: &Node, interface: &str, text: &str) {
-    node.feed(&["sh", "-ec", &format!("cat >/run/conf && wg setconf {interface} /run/conf")], text);
 }
 
 const A_ROUTES: &str = "
@@ -81,11 +67,10 @@ impl Pair {
             ip addr add 198.51.100.1/24 dev br0
             ip link set br0 up",
         );
-        let ((a_private, a_public), (b_private, b_public)) = (key(&a), key(&b));
-        let (never_private, never_public) = key(&a);
+        let ((a_private, a_public), (b_private, b_public)) = (a.key_pair(), b.key_pair());
+        let (never_private, never_public) = a.key_pair();
         let psk = a.run(&["wg", "genpsk"]).trim().to_owned();
-        configure(
-            &a,
+        a.configure(
             "wg0",
             &format!(
                 "[Interface]\nPrivateKey = {a_private}\nListenPort = 51820\nFwMark = 51820\n\
@@ -96,8 +81,7 @@ impl Pair {
                 AllowedIPs = 10.77.0.9/32\n"
             ),
         );
-        configure(
-            &b,
+        b.configure(
             "wg0",
             &format!(
                 "[Interface]\nPrivateKey = {b_private}\nListenPort = 51820\n\
@@ -293,18 +277,9 @@ fn a_dead_daemon_is_named() {
     assert!(value["interfaces"].as_array().unwrap().iter().all(|own| own["name"] != "wg0"));
 }
 
-/// Runs a look in another host's network on a thread of its own.
-fn inside<F: Future<Output = ()>>(node: &Node, work: impl FnOnce(Places) -> F + Send) {
-    let network = File::open(node.network()).unwrap();
-    let places = Places { proc: PathBuf::from("/proc"), uapi: vec![node.path("/run/wireguard")] };
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let network_only = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(std::os::fd::AsFd::as_fd(&network), network_only).unwrap();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(work(places));
-        });
-    });
+/// Where a collector finds things when it runs in a host's network only.
+fn places(node: &Node) -> Places {
+    Places { proc: PathBuf::from("/proc"), uapi: vec![node.path("/run/wireguard")] }
 }
 
 /// The next change, which must come.
@@ -321,8 +296,8 @@ fn has(snapshot: &Snapshot, address: &str) -> bool {
 fn changes_are_seen_at_once_and_survive_a_flood() {
     let node = Node::new("kattila-watch");
     node.wireguard("wg0");
-    inside(&node, |places| async {
-        let mut collector = Collector::new(places);
+    node.inside(|| async {
+        let mut collector = Collector::new(places(&node));
         let first = collector.collect(UnixSeconds(1)).await;
         assert_eq!(first.problems, []);
         node.run(&["ip", "addr", "add", "10.1.0.1/24", "dev", "lo"]);

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use kattila::model::state::CanonForm;
 use kattila::model::time::UnixSeconds;
 use kattila::sign::hmac;
+use kattila::verify::canon::V1Canon;
 use kattila::verify::rejection::Rejection;
-use kattila::verify::{Policy, V1Canon, Verified, verify_report};
+use kattila::verify::{Policy, Verified, verify_report};
 use kattila::wire::scan;
 
 use crate::wire_vectors::{DATA, NOW, PSK, fixture, ring, v1_body, v2_example};

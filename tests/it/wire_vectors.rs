@@ -18,9 +18,10 @@ use kattila::sign::digest::sha256;
 use kattila::sign::ed25519::SecretKey;
 use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
+use kattila::verify::canon::V1Canon;
 use kattila::verify::enrol::{Registration, verify_registration};
 use kattila::verify::proof::{Mismatch, Proof, ProofKey, recheck};
-use kattila::verify::{Known, Policy, V1Canon, verify_report};
+use kattila::verify::{Known, Policy, verify_report};
 use kattila::wire::canon::Forms;
 use kattila::wire::signing;
 
@@ -171,7 +172,7 @@ fn an_ed25519_report_holds_for_the_pinned_key_alone() {
     let body = ed25519_example();
     let policy = Policy::default();
     let under = |key: Option<IdentityKey>, ring: &KeyRing| {
-        verify_report(&body, ring, &policy, |_| Known { form: None, key }, NOW)
+        verify_report(&body, ring, &policy, |_| Known { key, ..Known::default() }, NOW)
     };
     let own = secret_key().public();
     // With and without shared keys: the identity does not depend on them.
@@ -187,7 +188,7 @@ fn an_ed25519_report_holds_for_the_pinned_key_alone() {
         }
     }
     // The shared key's signature is none of the pinned key's, nor is one in another's name.
-    let known = |_: &AgentId| Known { form: None, key: Some(own) };
+    let known = |_: &AgentId| Known { key: Some(own), ..Known::default() };
     let forged = v2_body("ed25519", "56475aa75463474c", &"A".repeat(86), r#""data":{}"#);
     assert!(verify_report(&forged, &ring(&[PSK]), &policy, known, NOW).is_err());
     let text = String::from_utf8(body.to_vec()).unwrap();

@@ -135,3 +135,15 @@ fn late_reports_and_cleared_alarms_change_nothing() {
     assert_eq!(alarm.tick(T.plus(999_999)), None);
     assert_eq!(alarm, closed);
 }
+
+#[test]
+fn a_message_that_follows_is_stored_and_not_told_again() {
+    let news = |kind| Observation { message: "more is known".to_owned(), ..seen(kind, true) };
+    let (mut offline, _) = begin(AlarmKind::AgentOffline);
+    let step = offline.observe(&news(offline.kind), T.plus(30));
+    assert_eq!((step, offline.message.as_str()), (Some(Step::Noted), "more is known"));
+    assert_eq!(offline.observe(&news(offline.kind), T.plus(60)), None);
+    let (mut stale, _) = begin(AlarmKind::AgentStale);
+    assert_eq!(stale.observe(&news(stale.kind), T.plus(30)), None);
+    assert_eq!(stale.message, "agent.stale is so");
+}

@@ -5,6 +5,7 @@ use crate::model::time::{UnixSeconds, duration_text as duration};
 
 use super::AgentFacts;
 use crate::alarms::lifecycle::Observation;
+use crate::topology::verdict::limits;
 
 /// An offset below this many seconds counts as a clock that is right again. Half of the default
 /// that refuses reports, so that a clock on the border does not flap.
@@ -57,20 +58,90 @@ pub fn is_late(measured_at: UnixSeconds, signed_at: UnixSeconds, patience: &Pati
     signed_at.since(measured_at) > patience.stale_after_s()
 }
 
-/// Looks at an agent's silence. `critical`: a gateway, a relay, or an agent without which the
-/// network falls apart.
+/// What a host that reports says of its link with one that does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight<'a> {
+    /// Its name for people.
+    pub peer: &'a str,
+    /// The last handshake it tells, on the manager's clock; `None` = never.
+    pub handshake_at: Option<UnixSeconds>,
+    /// The larger persistent keepalive of the two ends; 0 = off.
+    pub keepalive: u16,
+    /// Whether the link counts as down.
+    pub down: bool,
+}
+
+/// What a silent agent's peers say about its host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Peers<'a> {
+    /// Nothing that would tell.
+    #[default]
+    CannotTell,
+    /// This one has seen a handshake after the silence began: the host is alive.
+    SeeIt(&'a str),
+    /// Handshakes that had to come have not come.
+    MissIt,
+}
+
+impl Peers<'_> {
+    /// The same without the name.
+    pub fn kind(&self) -> Peers<'static> {
+        match self {
+            Self::CannotTell => Peers::CannotTell,
+            Self::SeeIt(_) => Peers::SeeIt(""),
+            Self::MissIt => Peers::MissIt,
+        }
+    }
+}
+
+/// Judges the host of an agent last heard at `last_seen` by what its peers see. A host may die
+/// at any time before its next report would have come, so handshakes of the first two intervals
+/// prove nothing.
+pub fn peers_see<'a>(
+    sights: &[Sight<'a>],
+    last_seen: UnixSeconds,
+    patience: &Patience,
+    now: UnixSeconds,
+) -> Peers<'a> {
+    let silence_began = last_seen.plus(2 * patience.interval_s);
+    let newest = sights.iter().max_by_key(|sight| sight.handshake_at);
+    if let Some(sight) = newest.filter(|sight| sight.handshake_at > Some(silence_began)) {
+        return Peers::SeeIt(sight.peer);
+    }
+    let worked = || sights.iter().filter_map(|sight| Some((sight, sight.handshake_at?)));
+    let due = |(sight, _): &(&Sight<'_>, UnixSeconds)| sight.down || sight.keepalive > 0;
+    let missing = |(sight, at): (&Sight<'_>, UnixSeconds)| {
+        sight.down || now.since(at) > limits(sight.keepalive).t1
+    };
+    if worked().any(|seen| due(&seen)) && worked().filter(due).all(missing) {
+        return Peers::MissIt;
+    }
+    Peers::CannotTell
+}
+
+/// An agent that may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence<'a> {
+    /// When it was last heard.
+    pub last_seen: UnixSeconds,
+    /// It is a gateway, a relay, or an agent without which the network falls apart.
+    pub critical: bool,
+    /// What its peers say of its host.
+    pub peers: Peers<'a>,
+}
+
+/// Looks at an agent's silence.
 pub fn silence<'a>(
     agent: &AgentFacts<'a>,
-    critical: bool,
-    last_seen: UnixSeconds,
+    silence: &Silence<'_>,
     patience: &Patience,
     now: UnixSeconds,
 ) -> Vec<Observation<'a>> {
     if !patience.grace_is_over(now) {
         return Vec::new();
     }
-    let silent = duration(now.since(last_seen));
-    let status = patience.status(last_seen, now);
+    let silent = duration(now.since(silence.last_seen));
+    let status = patience.status(silence.last_seen, now);
     let mut seen = Vec::new();
     if matches!(status, AgentStatus::Stale | AgentStatus::Offline) {
         let message = format!(
@@ -81,18 +152,33 @@ pub fn silence<'a>(
         seen.push(agent.bad(AlarmKind::AgentStale, agent.id.as_str(), message));
     }
     if status == AgentStatus::Offline {
-        let message = format!(
-            "{} is down or cut off: no report for {silent}; look at the host, its way here, and \
-             the refused reports",
-            agent.name
-        );
+        let message = offline(agent.name, silence.peers, &silent);
         let mut offline = agent.bad(AlarmKind::AgentOffline, agent.id.as_str(), message);
-        if critical {
+        if silence.critical {
             offline.severity = Severity::Critical;
         }
         seen.push(offline);
     }
     seen
+}
+
+/// What is known about an agent that has been silent for so long.
+fn offline(name: &str, peers: Peers<'_>, silent: &str) -> String {
+    match peers {
+        Peers::CannotTell => format!(
+            "{name} is down or cut off: no report for {silent}; look at the host, its way here, \
+             and the refused reports"
+        ),
+        Peers::SeeIt(peer) => format!(
+            "{name}: agent stopped or cut off from the manager, host alive: no report for \
+             {silent}, but its peers still see handshakes (last {peer}); look at the agent, its \
+             way here, and the refused reports"
+        ),
+        Peers::MissIt => format!(
+            "{name}: host down or cut off: no report for {silent}, and its peers see no \
+             handshakes either; look at the host and its network"
+        ),
+    }
 }
 
 /// An agent reported, whatever it said: also a late report proves that it lives.
@@ -147,11 +233,58 @@ mod tests {
 
     const PATIENCE: Patience = Patience { interval_s: 30, started_at: UnixSeconds(0) };
 
+    fn since(last_seen: UnixSeconds) -> Silence<'static> {
+        Silence { last_seen, critical: false, peers: Peers::CannotTell }
+    }
+
+    fn sight(peer: &'static str, handshake: i64, keepalive: u16) -> Sight<'static> {
+        Sight { peer, handshake_at: Some(T.plus(handshake)), keepalive, down: false }
+    }
+
+    /// The agent was last heard at `T`, and it is 180 s later, or as much as is said.
+    #[test]
+    fn peers_tell_a_stopped_agent_from_a_dead_host() {
+        let at = |sights: &[Sight<'static>], now| peers_see(sights, T, &PATIENCE, T.plus(now));
+        // Two intervals after the last report a handshake proves something.
+        assert_eq!(at(&[sight("a", 60, 25)], 180), Peers::CannotTell);
+        assert_eq!(at(&[sight("a", 61, 25)], 180), Peers::SeeIt("a"));
+        assert_eq!(at(&[sight("a", 61, 0), sight("b", 99, 0)], 180), Peers::SeeIt("b"));
+        // One that sees it outweighs all that do not.
+        assert_eq!(at(&[sight("a", -400, 25), sight("b", 70, 25)], 250), Peers::SeeIt("b"));
+        // Past T1 a handshake that keepalives would have caused is missing; nobody else's is.
+        assert_eq!(at(&[sight("a", 10, 25)], 220), Peers::CannotTell);
+        assert_eq!(at(&[sight("a", 10, 25)], 221), Peers::MissIt);
+        assert_eq!(at(&[sight("a", 10, 0)], 9_000), Peers::CannotTell);
+        assert_eq!(at(&[sight("a", 10, 25), sight("b", 10, 0)], 221), Peers::MissIt);
+        assert_eq!(at(&[sight("a", 10, 25), sight("b", 20, 25)], 221), Peers::CannotTell);
+        // A link that traffic expected, and which is down, tells as much.
+        let down = Sight { down: true, ..sight("a", 10, 0) };
+        assert_eq!(at(&[down], 311), Peers::MissIt);
+        // A link that never worked tells nothing, and neither does nobody.
+        let never = Sight { handshake_at: None, ..sight("a", 0, 25) };
+        assert_eq!((at(&[never], 900), at(&[], 900)), (Peers::CannotTell, Peers::CannotTell));
+    }
+
+    #[test]
+    fn what_peers_say_is_in_the_message() {
+        let sample = Sample::new();
+        let message = |peers| {
+            let about = Silence { peers, ..since(T) };
+            silence(&sample.agent(), &about, &PATIENCE, T.plus(200)).pop().unwrap().message
+        };
+        assert!(message(Peers::CannotTell).starts_with("gw1 is down or cut off: "));
+        let alive = message(Peers::SeeIt("beta"));
+        assert!(alive.contains("agent stopped"), "{alive}");
+        assert!(alive.contains("its peers still see handshakes (last beta)"), "{alive}");
+        let dead = message(Peers::MissIt);
+        assert!(dead.contains("host down") && dead.contains("see no handshakes"), "{dead}");
+    }
+
     #[test]
     fn silence_by_the_second() {
         let sample = Sample::new();
         let kinds = |silent: i64| -> Vec<AlarmKind> {
-            silence(&sample.agent(), false, T, &PATIENCE, T.plus(silent))
+            silence(&sample.agent(), &since(T), &PATIENCE, T.plus(silent))
                 .iter()
                 .map(|o| o.kind)
                 .collect()
@@ -177,9 +310,9 @@ mod tests {
     fn a_manager_that_just_started_blames_nobody() {
         let sample = Sample::new();
         let patience = Patience { started_at: T, ..PATIENCE };
-        let long_ago = T.minus(9_999);
-        assert!(silence(&sample.agent(), true, long_ago, &patience, T.plus(179)).is_empty());
-        let seen = silence(&sample.agent(), true, long_ago, &patience, T.plus(180));
+        let since = Silence { critical: true, ..since(T.minus(9_999)) };
+        assert!(silence(&sample.agent(), &since, &patience, T.plus(179)).is_empty());
+        let seen = silence(&sample.agent(), &since, &patience, T.plus(180));
         assert_eq!(seen.len(), 2);
         assert_eq!(seen[1].severity, Severity::Critical);
         assert!(seen[1].message.starts_with("gw1 is down or cut off: no report for 2 h 49 min"));

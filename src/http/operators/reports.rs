@@ -21,6 +21,7 @@ use crate::process::refusals::Refusal;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
 use crate::wire::canon::Forms;
 use crate::wire::envelope::{self, Envelope};
+use crate::wire::relay;
 use crate::wire::signing;
 
 /// A stored report without its content.
@@ -110,10 +111,11 @@ impl From<StoredReport> for WholeReport {
     }
 }
 
-/// What the signature of a stored envelope covers (PROTOCOL 1.1 and 1.2).
+/// What the origin's signature of a stored envelope covers (PROTOCOL 1.1 and 1.2).
 fn signed_bytes(stored: &[u8], form: CanonForm, data_sha256: [u8; 32]) -> Option<Vec<u8>> {
-    match envelope::parse(stored).ok()? {
-        Envelope::V1(head) => Some(Forms::new(stored.get(head.data)?).get(form).into_owned()),
+    let origin = relay::origin(stored).ok()?;
+    match envelope::parse(&origin).ok()? {
+        Envelope::V1(head) => Some(Forms::new(origin.get(head.data)?).get(form).into_owned()),
         Envelope::V2(head) => Some(signing::Report::of(&head, data_sha256).text().into_bytes()),
     }
 }

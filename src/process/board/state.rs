@@ -1,6 +1,6 @@
 //! What the board holds, and how a picture or a patch is made of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -29,6 +29,8 @@ pub(super) struct Inner {
     pub(super) agents: BTreeMap<AgentId, AgentEntry>,
     /// Keys pinned to agents, forgotten ones included.
     pub(super) pinned: HashMap<AgentId, IdentityKey>,
+    /// Agents that may not relay.
+    pub(super) barred: HashSet<AgentId>,
     pub(super) nodes: BTreeMap<String, NodeEntry>,
     pub(super) edges: BTreeMap<String, EdgeEntry>,
     pub(super) sites: BTreeMap<String, Site>,

@@ -33,6 +33,7 @@ use thiserror::Error;
 
 use crate::model::report::ReportData;
 use crate::wire::envelope::{self, DataV2, Envelope, HeadV1, HeadV2};
+use crate::wire::relay;
 
 use notes::Notes;
 
@@ -61,11 +62,12 @@ pub enum DataInvalid {
     },
 }
 
-/// Reads what a stored report says: its envelope was verified, so it can only be read unless its
+/// Reads what a stored report says, inside its relays' envelopes: it was verified, so it can only be read unless its
 /// bytes are damaged.
 pub fn stored(envelope: &[u8]) -> Option<ReportData> {
-    let inside = |range: &Range<usize>| envelope.get(range.clone());
-    let head = envelope::parse(envelope).ok()?;
+    let origin = relay::origin(envelope).ok()?;
+    let inside = |range: &Range<usize>| origin.get(range.clone());
+    let head = envelope::parse(&origin).ok()?;
     let said = match &head {
         Envelope::V1(HeadV1 { data, .. })
         | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => inside(data)?,

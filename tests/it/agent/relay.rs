@@ -118,6 +118,32 @@ async fn a_host_that_can_only_relay_appears_on_the_map() {
     kattila.stop().await;
 }
 
+/// The same against a manager that takes the envelopes off itself.
+#[tokio::test]
+async fn a_real_manager_takes_what_a_relay_passes_on() {
+    let kattila = TestManager::start().await;
+    let (ip, url) = (address(), format!("http://{}", kattila.addr()));
+    let mut near = TestHost::with(&url, kattila.clock.clone(), |settings| {
+        settings.door.serving = Serving::WireGuard;
+    });
+    near.made_up().wire(ip, &[]);
+    near.step().await;
+    let mut far = TestHost::new(NOWHERE, kattila.clock.clone());
+    far.made_up().wire(address(), &[ip]);
+    far.live(90).await;
+    assert_eq!(far.waiting(), 0);
+    let id = far.agent().agent_id().to_string();
+    let agents = kattila.operator().agents().await;
+    assert!(agents.len() == 2 && agents.iter().any(|agent| agent["agent_id"] == *id));
+    let path = format!("/api/v1/reports?agent_id={id}");
+    let stored = kattila.operator().get(&path).await.json();
+    let stored = stored["reports"].as_array().or(stored.as_array()).unwrap().clone();
+    assert!(stored.len() >= 3);
+    let relay = near.agent().agent_id().as_str();
+    assert!(stored.iter().all(|report| report["relay_path"] == json!([relay])), "{stored:?}");
+    kattila.stop().await;
+}
+
 #[tokio::test]
 async fn the_next_hop_signs_what_it_passes_on() {
     let clock = Clock::manual(START);

@@ -281,7 +281,7 @@ async fn a_key_that_was_unpinned_on_the_way_is_not_believed() {
     let old: IdentityKey = stage.host.key.public();
     for unpin in [true, false] {
         let envelope = stage.host.seal("{}").into();
-        let known = |_: &_| kattila::verify::Known { form: None, key: Some(old) };
+        let known = |_: &_| kattila::verify::Known { key: Some(old), ..Default::default() };
         let (ring, now) = (ring(&[PSK.as_bytes()]), stage.engine.clock.now());
         let verified = verify_report(&envelope, &ring, &Policy::default(), known, now).unwrap();
         stage.act(if unpin { Act::Unpin } else { Act::Shared }).await;

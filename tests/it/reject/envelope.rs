@@ -257,9 +257,10 @@ async fn versions_and_relays_that_are_not_spoken() {
             }),
             register("an enrolment with a key that is none", enrol),
             register("a report where an announcement should be", new("version").v2()),
-            Case::report("a relay envelope", (403, "relay_not_allowed"), {
+            Case::report("a relay envelope without its signature", (400, "missing_field"), {
                 r#"{"v":2,"kind":"relay","alg":"hmac-sha256","relay_id":"r","hop":1}"#
             }),
+            Case::report("another kind", INVALID, r#"{"v":2,"kind":"other"}"#),
             path("four relays", (422, "relay_too_deep"), r#"["a","b","c","d"]"#),
             path("a relay twice", (422, "relay_loop"), r#"["a","b","a"]"#),
             path("the agent as its own relay", (422, "relay_loop"), &format!("[\"{OLD}\"]")),

@@ -7,6 +7,7 @@ use std::pin::pin;
 use futures_util::future::join_all;
 use hyper::Method;
 use kattila::process::handle::QUEUE_REPORTS;
+use kattila::sign::relay::RelaySigner;
 use kattila::wire::codes::ErrorCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,21 +18,14 @@ use super::{Case, NEW, OLD, accept, new, old, patient, problem, refuse};
 use crate::support::dns::{PLAIN, TestDns};
 use crate::support::engine::{submission, waits};
 use crate::support::http::post_json;
-use crate::support::manager::{ADMIN_TOKEN, START, TestManager};
-use crate::support::own::Own;
+use crate::support::manager::{ADMIN_TOKEN, PSK, START, TestManager};
+use crate::support::own::{Layer, Own};
 use crate::support::rows::Rows;
 use crate::support::seal::{Seal, object};
 
 /// Codes of what this version does not speak or never says to anybody who asks properly:
-/// relay envelopes, dictionaries; what only agents' doors say; faults; the moment of a stop.
-const NOT_TODAY: &[&str] = &[
-    "fleet_mismatch",
-    "relay_hop",
-    "upstream_unreachable",
-    "dictionary_unknown",
-    "internal",
-    "starting",
-];
+/// dictionaries; what only agents' doors say; faults; the moment of a stop.
+const NOT_TODAY: &[&str] = &["upstream_unreachable", "dictionary_unknown", "internal", "starting"];
 
 /// The codes that have been seen.
 #[derive(Default)]
@@ -75,7 +69,6 @@ fn envelopes() -> Vec<Case> {
     };
     let deep = format!("{}1{}", r#"{"a":"#.repeat(17), "}".repeat(17));
     let filled = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes));
-    let relay = r#"{"v":2,"kind":"relay","alg":"hmac-sha256","relay_id":"r","hop":1}"#;
     vec![
         report(400, "malformed_json", "{"),
         report(400, "duplicate_key", and("agent_id", "\"gw-1\"")),
@@ -86,7 +79,6 @@ fn envelopes() -> Vec<Case> {
         report(401, "signature_invalid", old("table").psk("a key of somebody else's").v1()),
         report(403, "timestamp_skew", old("table").at(START.0 - 601).v1()),
         report(403, "version_downgrade", Seal::new(NEW, "table", START).v1()),
-        report(403, "relay_not_allowed", relay),
         report(409, "nonce_replayed", old("known").v1()),
         report(409, "tick_replayed", new("table").data(r#"{"hostname":"other"}"#).v2()),
         report(413, "data_too_large", old("table").data(filled(256 * 1024)).v1()),
@@ -135,6 +127,31 @@ async fn with_ghosts() -> TestManager {
     assert_eq!(kattila.operator().post(&revoke, &json!({})).await.status, 200);
     assert_eq!(Own::named(&kattila, NEW, 1).register().await.status, 201);
     kattila.restart_with(&[("KATTILA_ENROLL", "closed")]).await
+}
+
+/// What a relay's envelope can be refused for.
+async fn relays(seen: &mut Seen) {
+    let kattila = patient(&[]).await;
+    let mut relay = Own::new(&kattila, 1);
+    assert_eq!(relay.register().await.status, 201);
+    let inner = new("relayed").v2();
+    let other = |change: fn(&mut Layer)| {
+        let mut layer = relay.layer(&inner);
+        change(&mut layer);
+        layer.around(&inner, "AAECAwQFBgcICQoLDA0ODw", &RelaySigner::Own(&relay.key))
+    };
+    let shared = relay.layer(&inner);
+    let shared = Layer { id: NEW.to_owned(), ..shared };
+    let signer = RelaySigner::Shared(PSK.as_bytes());
+    let shared = shared.around(&inner, "AAECAwQFBgcICQoLDA0ODw", &signer);
+    let cases = [
+        report(403, "relay_not_allowed", shared),
+        report(403, "fleet_mismatch", other(|layer| layer.fleet = "fleet-b".to_owned())),
+        report(422, "relay_hop", other(|layer| layer.hop = 2)),
+        report(422, "relay_too_deep", other(|layer| layer.hop = 4)),
+    ];
+    seen.refuse(&kattila, &cases).await;
+    kattila.stop().await;
 }
 
 /// Storage and the queue in front of it: another program holds the database.
@@ -189,6 +206,7 @@ async fn every_answer_of_the_protocol_and_no_row_of_it() {
     let both = post("Content-Length: x\r\n");
     seen.raw(&kattila, &both, (400, "bad_request")).await;
     kattila.stop().await;
+    relays(&mut seen).await;
 
     let kattila = with_ghosts().await;
     let cases = [

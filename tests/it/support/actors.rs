@@ -10,7 +10,7 @@ use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
 use serde_json::{Value, json};
 
-use super::http::{Answer, get, post_json};
+use super::http::{Answer, NoAnswer, get, post_json, try_get};
 use super::manager::PSK;
 
 /// A host that reports.
@@ -102,6 +102,13 @@ impl Operator {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         get(self.addr, path, &[("authorization", &self.bearer)]).await
+    }
+
+    /// The answer of a manager that may not be there.
+    pub(crate) async fn try_json(&self, path: &str) -> Result<Value, NoAnswer> {
+        let answer = try_get(self.addr, path, &[("authorization", &self.bearer)]).await?;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        Ok(answer.json())
     }
 
     pub(crate) async fn json(&self, path: &str) -> Value {

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -86,11 +86,16 @@ pub(crate) struct TestDns {
 impl TestDns {
     /// Starts on a free port of the loopback address.
     pub(crate) async fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Starts on a free port of an address.
+    pub(crate) async fn start_at(ip: IpAddr) -> Self {
         let (true_zones, anchor) = Zones::new();
         let (forged_zones, _) = Zones::new();
         let (true_server, honest) = true_zones.serve().await;
         let (forged_server, forger) = forged_zones.serve().await;
-        let (udp, tcp) = bind_both().await;
+        let (udp, tcp) = bind_both(ip).await;
         let addr = udp.local_addr().unwrap();
         let door = Arc::new(Door {
             honest,
@@ -109,7 +114,7 @@ impl TestDns {
     /// Opens a door that speaks DNS over TLS under this certificate, and its address. What is
     /// asked there is not counted; what is asked in plain at the UDP port beside it is.
     pub(crate) async fn speak_tls(&mut self, certified: &Certified) -> SocketAddr {
-        let (udp, tcp) = bind_both().await;
+        let (udp, tcp) = bind_both(Ipv4Addr::LOCALHOST.into()).await;
         let addr = udp.local_addr().unwrap();
         let mut server = Server::new(self.true_zones.catalog());
         let patience = Duration::from_secs(60);
@@ -122,7 +127,7 @@ impl TestDns {
     /// Opens a door that answers whoever connects with what is no TLS, and its address. The UDP
     /// port beside it answers in plain, and counts.
     pub(crate) async fn speak_no_tls(&mut self) -> SocketAddr {
-        let (udp, tcp) = bind_both().await;
+        let (udp, tcp) = bind_both(Ipv4Addr::LOCALHOST.into()).await;
         let addr = udp.local_addr().unwrap();
         self.tasks.spawn(Arc::clone(&self.door).serve_udp(Arc::new(udp)));
         self.tasks.spawn(async move {
@@ -221,7 +226,7 @@ impl Zones {
 
     /// A hickory server for the zones, and its address.
     async fn serve(&self) -> (Server<Catalog>, SocketAddr) {
-        let (udp, tcp) = bind_both().await;
+        let (udp, tcp) = bind_both(Ipv4Addr::LOCALHOST.into()).await;
         let addr = udp.local_addr().unwrap();
         let mut server = Server::new(self.catalog());
         server.register_socket(udp);
@@ -280,13 +285,13 @@ fn absolute(name: &str) -> Name {
 }
 
 /// UDP and TCP on one port. Another process may hold the TCP port of a free UDP port: try again.
-async fn bind_both() -> (UdpSocket, TcpListener) {
+async fn bind_both(ip: IpAddr) -> (UdpSocket, TcpListener) {
     for _ in 0..50 {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let udp = UdpSocket::bind((ip, 0)).await.unwrap();
         match TcpListener::bind(udp.local_addr().unwrap()).await {
             Ok(tcp) => return (udp, tcp),
             Err(e) if e.kind() == ErrorKind::AddrInUse => {}
-            Err(e) => unreachable!("loopback TCP: {e}"),
+            Err(e) => unreachable!("TCP at {ip}: {e}"),
         }
     }
     unreachable!("no port is free for both UDP and TCP")

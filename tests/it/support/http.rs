@@ -84,6 +84,15 @@ pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &[(&str, &str)]) 
     send(addr, Method::GET, path, headers, Bytes::new()).await
 }
 
+/// Asks a manager that may not be there to answer.
+pub(crate) async fn try_get(
+    addr: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Answer, NoAnswer> {
+    try_send(addr, Method::GET, path, headers, Bytes::new()).await
+}
+
 pub(crate) async fn post_json(
     addr: SocketAddr,
     path: &str,

@@ -7,9 +7,12 @@
 //! cannot be made the test fails with what the system said.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// What the holder does: its number as this machine sees it, a `/proc` of its own processes, an
 /// empty directory for WireGuard's sockets, and the program where everybody can reach it.
@@ -103,6 +106,19 @@ impl Node {
         said(&child.wait_with_output().unwrap(), &words.join(" "))
     }
 
+    /// A new WireGuard key pair: the private key and its public one.
+    pub(crate) fn key_pair(&self) -> (String, String) {
+        let private = self.run(&["wg", "genkey"]).trim().to_owned();
+        let public = self.feed(&["wg", "pubkey"], &private).trim().to_owned();
+        (private, public)
+    }
+
+    /// Configures an interface as `wg setconf` reads it.
+    pub(crate) fn configure(&self, interface: &str, text: &str) {
+        let lines = format!("cat >/mnt/conf; wg setconf {interface} /mnt/conf; rm /mnt/conf");
+        self.feed(&["sh", "-ec", &lines], text);
+    }
+
     /// Starts a WireGuard daemon for a new interface; it listens when this returns.
     pub(crate) fn wireguard(&self, interface: &str) {
         self.run(&["env", "LOG_LEVEL=silent", "wireguard-go", interface]);
@@ -113,9 +129,26 @@ impl Node {
         PathBuf::from(format!("/proc/{}/root{inside}", self.pid))
     }
 
-    /// The host's network namespace.
-    pub(crate) fn network(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.pid))
+    /// Does something in the host's network, on threads of its own: connections and doors made
+    /// meanwhile are the host's, files and processes stay this machine's. What is spawned goes
+    /// on while the work waits for a command.
+    pub(crate) fn inside<F: Future<Output = ()>>(&self, work: impl FnOnce() -> F + Send) {
+        let network = File::open(format!("/proc/{}/ns/net", self.pid)).unwrap();
+        let ended = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let network_only = Some(LinkNameSpaceType::Network);
+                move_into_link_name_space(std::os::fd::AsFd::as_fd(&network), network_only)
+                    .unwrap();
+                // Threads stay in the network of the one that made them.
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                let runtime = builder.worker_threads(1).enable_all().build();
+                runtime.unwrap().block_on(work());
+            });
+            thread.join()
+        });
+        if let Err(panic) = ended {
+            std::panic::resume_unwind(panic);
+        }
     }
 }
 

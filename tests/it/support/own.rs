@@ -6,10 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kattila::clock::Clock;
 use kattila::model::hex;
+use kattila::model::time::UnixSeconds;
 use kattila::sign::digest::sha256;
 use kattila::sign::ed25519::{SecretKey, agent_id_of};
 use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
+use kattila::sign::relay::{RelaySigner, wrap};
+use kattila::wire::relay::{Stamp, next_hop};
 
 use super::http::{Answer, post_json};
 use super::manager::{PSK, TestManager};
@@ -112,6 +115,24 @@ impl Own {
         )
     }
 
+    /// What it says of itself when it relays these bytes, for a test to change.
+    pub(crate) fn layer(&self, inner: &str) -> Layer {
+        let hop = next_hop(inner.as_bytes()).unwrap_or(1);
+        Layer { fleet: "fleet-a".to_owned(), id: self.id.clone(), hop, at: self.clock.now().0 }
+    }
+
+    /// Wraps what another agent gave it.
+    pub(crate) fn wrap(&mut self, layer: &Layer, inner: &str) -> String {
+        let nonce = self.nonce();
+        layer.around(inner, &nonce, &RelaySigner::Own(&self.key))
+    }
+
+    /// Wraps as it should.
+    pub(crate) fn relay(&mut self, inner: &str) -> String {
+        let layer = self.layer(inner);
+        self.wrap(&layer, inner)
+    }
+
     /// Sends a report as it is.
     pub(crate) async fn send(&self, envelope: &str) -> Answer {
         post_json(self.addr, "/status/updates", &[], envelope.to_owned()).await
@@ -121,6 +142,24 @@ impl Own {
     pub(crate) async fn report(&mut self) -> Answer {
         let envelope = self.seal(r#"{"hostname":"host-1"}"#);
         self.send(&envelope).await
+    }
+}
+
+/// What a relay says of itself.
+pub(crate) struct Layer {
+    pub(crate) fleet: String,
+    pub(crate) id: String,
+    pub(crate) hop: i64,
+    pub(crate) at: i64,
+}
+
+impl Layer {
+    pub(crate) fn around(&self, inner: &str, nonce: &str, signer: &RelaySigner<'_>) -> String {
+        let (fleet_id, relay_id) = (self.fleet.parse().unwrap(), self.id.parse().unwrap());
+        let timestamp = UnixSeconds(self.at);
+        let stamp =
+            Stamp { fleet_id: &fleet_id, relay_id: &relay_id, hop: self.hop, timestamp, nonce };
+        String::from_utf8(wrap(inner.as_bytes(), &stamp, signer).unwrap()).unwrap()
     }
 }
 

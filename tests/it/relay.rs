@@ -1,0 +1,270 @@
+//! Reports that come through other agents: every rule of the path, over HTTP.
+
+use kattila::sign::relay::RelaySigner;
+use serde_json::json;
+
+use crate::support::http::Answer;
+use crate::support::manager::{PSK, TestManager};
+use crate::support::own::{Layer, Own, key, outcome};
+use crate::support::process::run;
+use crate::support::rows::Rows;
+
+const SHARED: &str = "0123456789abcdef0123456789abcdef";
+const DATA: &str = r#"{"hostname":"far"}"#;
+
+fn is(answer: &Answer, status: u16, word: &str) {
+    assert_eq!(outcome(answer), (status, word.to_owned()), "{}", answer.text());
+}
+
+/// A manager that knows these hosts by their keys; the first is the origin.
+async fn with(more: &[(&str, &str)], hosts: u8) -> (TestManager, Vec<Own>) {
+    let kattila = TestManager::start_with(more).await;
+    let mut all = Vec::new();
+    for seed in 1..=hosts {
+        let mut host = Own::new(&kattila, seed);
+        is(&host.register().await, 201, "enrolled");
+        all.push(host);
+    }
+    (kattila, all)
+}
+
+/// The body after these relays, next to the origin first.
+fn through(relays: &mut [Own], body: String) -> String {
+    relays.iter_mut().fold(body, |body, relay| relay.relay(&body))
+}
+
+async fn detail(kattila: &TestManager, id: &str) -> serde_json::Value {
+    kattila.operator().json(&format!("/api/v1/agents/{id}")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_two_and_three_relays_and_no_fourth() {
+    let (kattila, mut hosts) = with(&[], 5).await;
+    let (origin, relays) = hosts.split_at_mut(1);
+    let origin = &mut origin[0];
+    for count in 1..=3 {
+        kattila.advance(1).await;
+        let data = json!({"hostname": "far", "uptime_seconds": count}).to_string();
+        let body = through(&mut relays[..count], origin.seal(&data));
+        is(&origin.send(&body).await, 200, "ok");
+        let path: Vec<_> = relays[..count].iter().map(|relay| relay.id.clone()).collect();
+        let agent = detail(&kattila, &origin.id).await;
+        assert_eq!(agent["relay_path"], json!(path));
+        assert_eq!((&agent["hostname"], &agent["uptime_seconds"]), (&json!("far"), &json!(count)));
+        // Who relays has not reported.
+        let relay = detail(&kattila, &relays[0].id).await;
+        assert_eq!((&relay["last_seen_at"], &relay["relay_path"]), (&json!(null), &json!([])));
+    }
+    let before = Rows::of(&kattila.db());
+    let body = through(relays, origin.seal(DATA));
+    is(&origin.send(&body).await, 422, "relay_too_deep");
+    // The fourth wrap, numbered as if it were the third.
+    let three = through(&mut relays[..3], origin.seal(DATA));
+    let layer = Layer { hop: 3, ..relays[3].layer(&three) };
+    let body = relays[3].wrap(&layer, &three);
+    is(&origin.send(&body).await, 422, "relay_hop");
+    assert!(before.changed(&Rows::of(&kattila.db())).is_empty());
+    // The database proves the paths too, and notices a relay's envelope that was touched.
+    let db = kattila.db().display().to_string();
+    let ended = run(std::path::Path::new("/"), &["verify", "--db", &db], &[]).await;
+    assert_eq!(ended.said, "3 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_every_scheme_are_relayed() {
+    let (kattila, mut hosts) = with(&[], 1).await;
+    let relay = &mut hosts[0];
+    for (id, body) in [
+        (SHARED, kattila.agent(SHARED).seal_v2(DATA)),
+        ("gw-1", kattila.agent("gw-1").seal_v1(DATA)),
+    ] {
+        let relayed = relay.relay(&body);
+        is(&relay.send(&relayed).await, 200, "ok");
+        assert_eq!(detail(&kattila, id).await["relay_path"], json!([relay.id]));
+    }
+    let db = kattila.db().display().to_string();
+    let ended = run(std::path::Path::new("/"), &["verify", "--db", &db], &[]).await;
+    assert!(ended.said.starts_with("2 ok, 0 redacted"), "{}", ended.said);
+    // Under a bad signature nothing is said of the origin.
+    let mut stranger = kattila.agent(SHARED);
+    stranger.psk = "a key that is not the fleet's at all".to_owned();
+    let body = relay.relay(&stranger.seal_v2(DATA));
+    is(&relay.send(&body).await, 401, "signature_invalid");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_by_two_ways_is_one_report() {
+    let (kattila, mut hosts) = with(&[], 3).await;
+    let body = hosts[0].seal(DATA);
+    is(&hosts[0].send(&body).await, 200, "ok");
+    let before = Rows::of(&kattila.db());
+    for relay in [1, 2] {
+        let again = hosts[relay].relay(&body);
+        is(&hosts[0].send(&again).await, 200, "duplicate");
+    }
+    let both = through(&mut hosts[1..3], body.clone());
+    is(&hosts[0].send(&both).await, 200, "duplicate");
+    assert_eq!(detail(&kattila, &hosts[0].id).await["relay_path"], json!([]));
+    assert!(before.changed(&Rows::of(&kattila.db())).is_empty());
+    // The other way round: first by a relay, then directly, then version 1.
+    let body = hosts[0].seal(DATA);
+    let relayed = hosts[1].relay(&body);
+    is(&hosts[0].send(&relayed).await, 200, "ok");
+    is(&hosts[0].send(&body).await, 200, "duplicate");
+    let mut old = kattila.agent("gw-1");
+    let body = old.seal_v1(DATA);
+    is(&old.send(&body).await, 200, "ok");
+    let relayed = hosts[1].relay(&body);
+    is(&old.send(&relayed).await, 409, "nonce_replayed");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_loops() {
+    let (kattila, mut hosts) = with(&[], 3).await;
+    let own = hosts[0].seal(DATA);
+    let own = hosts[0].relay(&own);
+    is(&hosts[0].send(&own).await, 422, "relay_loop");
+    let body = hosts[0].seal(DATA);
+    let once = hosts[1].relay(&body);
+    let twice = hosts[1].relay(&once);
+    is(&hosts[0].send(&twice).await, 422, "relay_loop");
+    let there = hosts[2].relay(&once);
+    let back = hosts[1].relay(&there);
+    is(&hosts[0].send(&back).await, 422, "relay_loop");
+    let home = hosts[0].relay(&there);
+    is(&hosts[0].send(&home).await, 422, "relay_loop");
+    is(&hosts[0].send(&there).await, 200, "ok");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hops_are_numbered_from_the_origin() {
+    let (kattila, mut hosts) = with(&[], 3).await;
+    let body = hosts[0].seal(DATA);
+    let mut send = async |hops: &[i64], status, word| {
+        let mut wrapped = body.clone();
+        for (hop, relay) in hops.iter().zip(&mut hosts[1..]) {
+            let layer = Layer { hop: *hop, ..relay.layer(&wrapped) };
+            wrapped = relay.wrap(&layer, &wrapped);
+        }
+        is(&hosts[0].send(&wrapped).await, status, word);
+    };
+    for hops in [[0].as_slice(), &[2], &[3], &[1, 1], &[1, 3], &[2, 3], &[2, 1], &[3, 3]] {
+        send(hops, 422, "relay_hop").await;
+    }
+    send(&[4], 422, "relay_too_deep").await;
+    send(&[1, 4], 422, "relay_too_deep").await;
+    send(&[1, 2], 200, "ok").await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fleet_is_one_at_every_level() {
+    let (kattila, mut hosts) = with(&[], 3).await;
+    let body = hosts[0].seal(DATA);
+    let other = Layer { fleet: "fleet-b".to_owned(), ..hosts[1].layer(&body) };
+    let wrapped = hosts[1].wrap(&other, &body);
+    is(&hosts[0].send(&wrapped).await, 403, "fleet_mismatch");
+    let fine = hosts[1].relay(&body);
+    let other = Layer { fleet: "fleet-b".to_owned(), ..hosts[2].layer(&fine) };
+    let wrapped = hosts[2].wrap(&other, &fine);
+    is(&hosts[0].send(&wrapped).await, 403, "fleet_mismatch");
+    is(&hosts[0].send(&fine).await, 200, "ok");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_proves_itself_with_its_pinned_key_and_its_clock() {
+    let (kattila, mut hosts) = with(&[("KATTILA_RATE_SOURCE", "off")], 3).await;
+    let body = hosts[0].seal(DATA);
+    let mut unknown = Own::new(&kattila, 9);
+    let wrapped = unknown.relay(&body);
+    is(&unknown.send(&wrapped).await, 401, "signature_invalid");
+    // Another relay's key under this one's name, outermost and further in.
+    hosts[1].key = key(9);
+    let forged = hosts[1].relay(&body);
+    is(&hosts[0].send(&forged).await, 401, "signature_invalid");
+    let around = hosts[2].relay(&forged);
+    is(&hosts[0].send(&around).await, 401, "signature_invalid");
+    hosts[1].key = key(2);
+    for off in [-601, 601] {
+        let layer = hosts[1].layer(&body);
+        let layer = Layer { at: layer.at + off, ..layer };
+        let wrapped = hosts[1].wrap(&layer, &body);
+        is(&hosts[0].send(&wrapped).await, 403, "timestamp_skew");
+    }
+    // A relay's time does not count as the origin's.
+    let late = hosts[0].seal(DATA);
+    kattila.advance(601).await;
+    let wrapped = hosts[1].relay(&late);
+    let answer = hosts[0].send(&wrapped).await;
+    is(&answer, 403, "timestamp_skew");
+    assert_eq!(answer.json()["max_skew"], 600);
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_agent_does_not_relay() {
+    let (kattila, mut hosts) = with(&[], 2).await;
+    let path = format!("/api/v1/agents/{}/revoke", hosts[1].id);
+    is(&kattila.operator().post(&path, &json!({})).await, 200, "ok");
+    let body = hosts[0].seal(DATA);
+    let wrapped = hosts[1].relay(&body);
+    is(&hosts[0].send(&wrapped).await, 403, "relay_not_allowed");
+    let kattila = kattila.restart().await;
+    let host = hosts.remove(0).at(&kattila);
+    is(&host.send(&wrapped).await, 403, "relay_not_allowed");
+    // What it wrapped is good by itself.
+    is(&host.send(&body).await, 200, "ok");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shared_key_relays_only_where_it_is_told_to() {
+    for (setting, expected) in [("0", (403, "relay_not_allowed")), ("1", (200, "ok"))] {
+        let (kattila, mut hosts) = with(&[("KATTILA_RELAY_PSK", setting)], 2).await;
+        let body = hosts[0].seal(DATA);
+        let shared = |id: &str, psk: &str| {
+            let layer = Layer { id: id.to_owned(), ..hosts[1].layer(&body) };
+            layer.around(&body, "AAECAwQFBgcICQoLDA0ODw", &RelaySigner::Shared(psk.as_bytes()))
+        };
+        let wrong = shared(SHARED, "a key that is not the fleet's at all");
+        let (wrapped, pinned) = (shared(SHARED, PSK), shared(&hosts[1].id, PSK));
+        is(&hosts[0].send(&wrong).await, 401, "signature_invalid");
+        is(&hosts[0].send(&pinned).await, 403, "identity_required");
+        is(&hosts[0].send(&wrapped).await, expected.0, expected.1);
+        kattila.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_did_wrong_is_not_counted_against_a_relays_address() {
+    let (kattila, mut hosts) = with(&[("KATTILA_RATE_SOURCE", "1/1")], 2).await;
+    let mut stranger = kattila.agent(SHARED);
+    stranger.psk = "a key that is not the fleet's at all".to_owned();
+    for _ in 0..5 {
+        let wrapped = hosts[1].relay(&stranger.seal_v2(DATA));
+        is(&hosts[1].send(&wrapped).await, 401, "signature_invalid");
+    }
+    is(&hosts[0].report().await, 200, "ok");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_does_not_survive_in_a_relays_envelope() {
+    let (kattila, mut hosts) = with(&[], 2).await;
+    let secret = "YKL1ZPZ+0gLwjqCK0hE6K3GGCHGpLkT/0mIzTZPzdGI=";
+    let data = json!({"interfaces": [{"name": "wg0", "private_key": secret}]}).to_string();
+    let body = hosts[0].seal(&data);
+    let wrapped = hosts[1].relay(&body);
+    is(&hosts[0].send(&wrapped).await, 200, "ok");
+    let report = kattila.operator().json("/api/v1/reports/1").await;
+    assert_eq!(report["redacted"], true);
+    let stored = report["envelope"].as_str().unwrap();
+    assert!(stored.contains("(hidden)") && stored.contains(&hosts[0].id), "{stored}");
+    assert_eq!(report["relay_path"], json!([hosts[1].id]));
+    kattila.stop().await;
+}
