@@ -1,15 +1,16 @@
 //! The way to the manager: one HTTP client with TLS, a proxy where one is set, time-outs, and
-//! connections that are kept. The only place of the agent that touches reqwest.
+//! connections that are kept. [`super::neighbour`] is the way to other agents.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use reqwest::{Client, NoProxy, Proxy, Response, Url, redirect};
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, Url, redirect};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -92,6 +93,46 @@ pub struct Health {
     pub date: Option<UnixSeconds>,
 }
 
+/// An answer as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Those of its headers that mean something to an agent.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body as far as it is read.
+    pub body: Vec<u8>,
+    /// Whether that is all of it.
+    pub whole: bool,
+}
+
+impl Reply {
+    /// Reads an answer.
+    pub(super) async fn of(response: Response) -> Result<Self, reqwest::Error> {
+        let status = response.status().as_u16();
+        let told = response.headers();
+        let headers = [CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE]
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), told.get(name)?.clone())))
+            .collect();
+        let body = bounded(response).await?;
+        let whole = body.len() <= ANSWER_BYTES;
+        Ok(Self { status, headers, body, whole })
+    }
+
+    /// What it means for a report.
+    pub fn answer(&self) -> Answer {
+        let told = self.headers.iter().find(|(name, _)| *name == RETRY_AFTER);
+        let retry_after = told.and_then(|(_, value)| value.to_str().ok()?.trim().parse().ok());
+        Answer::read(self.status, retry_after, &self.body)
+    }
+}
+
+/// Nothing that counts as an answer: a connection that never was took nothing along.
+pub(super) fn lost(error: &reqwest::Error) -> Answer {
+    Answer::Lost { sent: !error.is_connect(), why: in_words(error) }
+}
+
 /// An HTTP client for one manager.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -104,17 +145,12 @@ impl Door {
     pub fn new(way: &Way) -> Result<Self, WayError> {
         let manager = Url::parse(&format!("{}/", way.manager))
             .map_err(|error| WayError::Client(error.to_string()))?;
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls(way)?)
+        let mut builder = builder(tls(way)?)
             .https_only(manager.scheme() == "https")
-            .http1_only()
-            .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
             .timeout(Duration::from_secs(TOTAL_SECONDS))
             .pool_idle_timeout(Duration::from_secs(IDLE_SECONDS))
-            .pool_max_idle_per_host(1)
-            .user_agent(concat!("kattila-agent/", env!("CARGO_PKG_VERSION")))
-            .no_proxy();
+            .pool_max_idle_per_host(1);
         if let Some(ProxyWay { url, except }) = &way.proxy {
             let proxy = Proxy::all(url.as_str())
                 .map_err(|error| WayError::Client(error.without_url().to_string()))?;
@@ -126,29 +162,17 @@ impl Door {
     }
 
     /// Posts an envelope.
-    pub async fn post(&self, path: &str, envelope: Vec<u8>) -> Answer {
-        let (status, retry_after, body) = match self.exchange(path, envelope).await {
-            Ok(read) => read,
-            Err(error) => {
-                // A connection that never was took nothing along.
-                return Answer::Lost { sent: !error.is_connect(), why: in_words(&error) };
-            }
-        };
-        Answer::read(status, retry_after, &body)
+    pub async fn post(&self, path: &str, envelope: Bytes) -> Answer {
+        match self.exchange(path, envelope).await {
+            Ok(reply) => reply.answer(),
+            Err(error) => lost(&error),
+        }
     }
 
-    /// Posts and reads the bare answer: status, `Retry-After` and body.
-    pub async fn exchange(
-        &self,
-        path: &str,
-        body: Vec<u8>,
-    ) -> Result<(u16, Option<u32>, Vec<u8>), reqwest::Error> {
+    /// Posts and reads the bare answer.
+    pub async fn exchange(&self, path: &str, body: Bytes) -> Result<Reply, reqwest::Error> {
         let request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json");
-        let response = request.body(body).send().await?;
-        let status = response.status().as_u16();
-        let told = response.headers().get(RETRY_AFTER);
-        let retry_after = told.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Ok((status, retry_after, bounded(response).await?))
+        Reply::of(request.body(body).send().await?).await
     }
 
     /// Asks whether the manager is well.
@@ -201,10 +225,28 @@ pub(super) fn in_words(error: &reqwest::Error) -> String {
     text
 }
 
-fn tls(way: &Way) -> Result<ClientConfig, WayError> {
+/// What every client of the agent's has in common.
+pub(super) fn builder(tls: ClientConfig) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("kattila-agent/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+}
+
+/// TLS that trusts nobody: for connections without it.
+pub(super) fn no_tls() -> Result<ClientConfig, WayError> {
+    Ok(versions()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+fn versions() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, WayError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?)
+}
+
+fn tls(way: &Way) -> Result<ClientConfig, WayError> {
+    let builder = versions()?;
     // The system's are many, and a plain connection needs none.
     let roots = match &way.ca {
         Some(path) => roots_of(path)?,
@@ -284,7 +326,7 @@ mod tests {
         // Bound and dropped: nobody listens there.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let door = Door::new(&way(&format!("http://{free}"))).unwrap();
-        let answer = door.post("status/updates", Vec::new()).await;
+        let answer = door.post("status/updates", Bytes::new()).await;
         assert!(matches!(answer, Answer::Lost { sent: false, .. }), "{answer:?}");
     }
 }

@@ -274,6 +274,14 @@ impl Courier {
         Ok(seal)
     }
 
+    /// The report in hand may have reached the manager already, by another way than the one
+    /// that is about to be answered.
+    pub fn may_have_left(&mut self) {
+        if let Some(parcel) = &mut self.hand {
+            parcel.sent = true;
+        }
+    }
+
     /// What came back for the envelope that was sent last.
     pub fn answered(&mut self, answer: &Answer, now: Now) -> Fate {
         let Some(mut parcel) = self.hand.take() else { return Fate::Kept };

@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::answer::{Answer, Refusal};
-use super::client::{Door, in_words};
+use super::client::{Door, lost};
 use super::files::Home;
 use super::identity::Identity;
 use super::pulse::{Now, spread};
@@ -168,21 +168,17 @@ impl Enrolment {
                 return Outcome::Wait(PENDING_MS);
             }
         };
-        match door.exchange("status/register", body).await {
-            Ok((200..=202, _, body)) => match serde_json::from_slice::<Enrolled>(&body) {
-                Ok(enrolled) => self.taken(enrolled.status, now),
-                Err(_) => Outcome::Failed(Answer::Lost {
-                    sent: true,
-                    why: "who answered is no kattila manager".to_owned(),
-                }),
-            },
-            Ok((status, retry_after, body)) => {
-                self.refused(&Answer::read(status, retry_after, &body), now)
-            }
-            Err(error) => {
-                let (sent, why) = (!error.is_connect(), in_words(&error));
-                Outcome::Failed(Answer::Lost { sent, why })
-            }
+        let reply = match door.exchange("status/register", body.into()).await {
+            Ok(reply) => reply,
+            Err(error) => return Outcome::Failed(lost(&error)),
+        };
+        match (reply.status, serde_json::from_slice::<Enrolled>(&reply.body)) {
+            (200..=202, Ok(enrolled)) => self.taken(enrolled.status, now),
+            (200..=202, Err(_)) => Outcome::Failed(Answer::Lost {
+                sent: true,
+                why: "who answered is no kattila manager".to_owned(),
+            }),
+            _ => self.refused(&reply.answer(), now),
         }
     }
 

@@ -20,13 +20,18 @@ use crate::model::time::UnixSeconds;
 use super::answer::{Answer, Refusal};
 use super::client::{Door, Way, WayError};
 use super::courier::{Courier, Fate, Pen};
+use super::door::listen::{DoorSettings, Listeners};
+use super::door::station::Station;
 use super::enroll::{Enrolment, Outcome, Standing, plain_hostname};
 use super::files::{Home, HomeError};
 use super::identity::{Identity, IdentityError};
 use super::keyring::Keyring;
+use super::neighbour::Neighbours;
 use super::observe::Observer;
 use super::pulse::{Now, Pulse, spread};
 use super::report::{About, assemble};
+use super::route::around::Around;
+use super::route::{Passage, Route};
 use super::seal::{Sender, Signer};
 use super::spool::{Bounds, Spool};
 use super::tick::Ticks;
@@ -59,6 +64,8 @@ pub struct Settings {
     pub dir: PathBuf,
     /// How much may be spooled.
     pub spool: Bounds,
+    /// Its own door, for neighbours.
+    pub door: DoorSettings,
 }
 
 /// Why the agent cannot begin.
@@ -98,6 +105,10 @@ pub struct Agent<O> {
     keys: Keyring,
     enrolment: Enrolment,
     courier: Courier,
+    station: Arc<Station>,
+    listeners: Listeners,
+    route: Route,
+    around: Around,
     about: About,
     hostname: String,
     /// When the next look is due, by the pulse.
@@ -110,10 +121,15 @@ pub struct Agent<O> {
 impl<O: Observer> Agent<O> {
     /// Takes the directory and goes on where the last run ended. Nothing is sent yet.
     pub fn open(settings: Settings, observer: O, clock: Clock) -> Result<Self, OpenError> {
-        let Settings { way, keys, about, dir, spool } = settings;
+        let Settings { way, keys, about, dir, spool, door: own_door } = settings;
         let door = Door::new(&way)?;
         let home = Arc::new(Home::open(&dir)?);
         let identity = Identity::load_or_make(&home)?;
+        let (agent_id, fleet_id) = (identity.agent_id.clone(), about.fleet_id.clone());
+        let sender = Sender { agent_id, fleet_id };
+        let station = Station::new(clock.clone(), sender, door.clone(), Neighbours::new()?);
+        let station = Arc::new(station);
+        station.set_token(own_door.token.as_ref());
         let files = |error| OpenError::Files(dir.clone(), error);
         let enrolment =
             Enrolment::load(Arc::clone(&home), identity, &way.manager).map_err(files)?;
@@ -130,6 +146,10 @@ impl<O: Observer> Agent<O> {
             keys: Keyring::new(keys),
             enrolment,
             courier: Courier::new(spool, ticks).map_err(files)?,
+            listeners: Listeners::new(own_door.serving, Arc::clone(&station)),
+            route: Route::new(Arc::clone(&station)),
+            station,
+            around: Around::default(),
             about,
             hostname: String::new(),
             look_due: i64::MIN,
@@ -166,6 +186,10 @@ impl<O: Observer> Agent<O> {
         self.keys.reload(settings.keys);
         self.courier.set_bounds(settings.spool);
         self.about = settings.about;
+        self.station.reload(self.sender(), self.door.clone());
+        self.station.set_token(settings.door.token.as_ref());
+        self.listeners.set(settings.door.serving);
+        self.route.forget();
         self.courier.hurry();
         self.look_due = i64::MIN;
         Ok(())
@@ -174,6 +198,7 @@ impl<O: Observer> Agent<O> {
     /// Works until `stop` ends.
     pub async fn until<S: Future>(&mut self, stop: S) -> S::Output {
         let mut stop = std::pin::pin!(stop);
+        let station = Arc::clone(&self.station);
         loop {
             let due = tokio::select! {
                 biased;
@@ -187,6 +212,7 @@ impl<O: Observer> Agent<O> {
                 stopped = &mut stop => return stopped,
                 () = tokio::time::sleep(wait) => {}
                 () = self.observer.changed() => self.hasten(),
+                () = station.woken() => {}
             }
         }
     }
@@ -194,13 +220,23 @@ impl<O: Observer> Agent<O> {
     /// Does what is due; when the next thing is, by the pulse.
     pub async fn step(&mut self) -> i64 {
         let now = self.pulse.now();
+        if self.station.take_reset() {
+            tracing::info!("Asked to forget its paths and to report at once");
+            self.route.forget();
+            self.courier.hurry();
+            self.look_due = i64::MIN;
+        }
         if self.look_due <= now.pulse {
             self.look(now).await;
+            self.listeners.follow(&self.around.own);
         }
         let now = self.pulse.now();
         if self.courier.due().is_some_and(|due| due <= now.pulse) {
             drop(self.send(now).await);
         }
+        let is_known = self.enrolment.standing() == Standing::Enrolled;
+        let own = is_known.then(|| Arc::clone(&self.enrolment.identity().secret));
+        self.station.set_key(own);
         self.courier.due().map_or(self.look_due, |due| due.min(self.look_due))
     }
 
@@ -239,6 +275,8 @@ impl<O: Observer> Agent<O> {
         if let Some(name) = seen.get("hostname").and_then(Value::as_str) {
             self.hostname = plain_hostname(name);
         }
+        self.around = Around::of(&seen);
+        self.route.look_around(self.around.peers.clone());
         let told = self.courier.losses();
         let data = assemble(seen, &self.about, now.second(), told);
         self.courier.take(data, now, told);
@@ -275,13 +313,19 @@ impl<O: Observer> Agent<O> {
                 return Err(error.to_string());
             }
         };
-        let answer = self.door.post("status/updates", envelope).await;
+        let sent = self.route.send(&self.door, envelope.into(), now.pulse).await;
+        let Passage { answer, in_doubt, relayed } = sent;
+        if in_doubt {
+            self.courier.may_have_left();
+        }
         let interval = self.courier.interval();
         let fate = self.courier.answered(&answer, self.pulse.now());
         if self.courier.interval() != interval {
             self.plan();
         }
-        self.heed(&answer, &signer);
+        if !relayed {
+            self.heed(&answer, &signer);
+        }
         self.tell(&answer, fate);
         Ok(Some(Sent { fate, collected_at, answer: answer.in_words() }))
     }
@@ -309,7 +353,8 @@ impl<O: Observer> Agent<O> {
                 return Err(why);
             }
         };
-        if !self.enrolment.is_due(now) {
+        // Only reports pass relays: who cannot reach the manager goes on under the shared key.
+        if !self.enrolment.is_due(now) || !self.route.goes_straight() {
             return Ok(psk);
         }
         let sender = self.sender();
@@ -326,6 +371,10 @@ impl<O: Observer> Agent<O> {
                 self.keys.expire();
                 self.courier.hold(now, spread(HELD_MS + 10_000, 10));
                 Err("the manager does not know the pre-shared key; is it the same?".to_owned())
+            }
+            Outcome::Failed(answer @ Answer::Lost { .. }) if self.route.has_neighbours() => {
+                self.route.is_shut(answer.in_words());
+                Ok(psk)
             }
             Outcome::Failed(answer) => {
                 self.courier.failed(&answer, now);

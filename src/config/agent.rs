@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
@@ -46,8 +47,33 @@ pub struct AgentConfig {
     pub spool_age: i64,
     /// What is logged, and how.
     pub log: Log,
+    /// Where its own door is.
+    pub relay: RelayConfig,
+    /// The token that may reset it.
+    pub token: Option<AgentToken>,
     /// Where systemd wants to be told that the agent is ready.
     pub notify_socket: Option<String>,
+}
+
+/// Where the agent's own door is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayConfig {
+    /// Nowhere: it relays for nobody.
+    Off,
+    /// At the addresses of the host's WireGuard interfaces.
+    WireGuard,
+    /// At these.
+    At(Vec<SocketAddr>),
+}
+
+/// The token that may reset the agent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AgentToken(pub Zeroizing<String>);
+
+impl fmt::Debug for AgentToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AgentToken(..)")
+    }
 }
 
 /// What this host says of itself in every report: all that `--print` needs.
@@ -121,6 +147,8 @@ impl Reading<'_> {
         let spool_age = self.required("KATTILA_SPOOL_AGE", |text| {
             super::parse::number(text, 60, 366 * 86_400).map(i64::from)
         });
+        let relay = self.required("KATTILA_RELAY", relay);
+        let token = self.optional("KATTILA_AGENT_TOKEN", super::parse::token).map(AgentToken);
         let log = self.log();
         Some(AgentConfig {
             manager: manager?,
@@ -133,6 +161,8 @@ impl Reading<'_> {
             spool_bytes: spool_bytes?,
             spool_age: spool_age?,
             log: log?,
+            relay: relay?,
+            token,
             notify_socket: self.values.foreign("NOTIFY_SOCKET").map(str::to_owned),
         })
     }
@@ -208,6 +238,21 @@ fn spool_bytes(text: &str) -> Result<u64, String> {
         _ => Err(format!(
             "\"{text}\" is not a whole number of bytes from {MIN_SPOOL_BYTES} to {MAX_SPOOL_BYTES}"
         )),
+    }
+}
+
+fn relay(text: &str) -> Result<RelayConfig, String> {
+    match text {
+        "off" => return Ok(RelayConfig::Off),
+        "wireguard" => return Ok(RelayConfig::WireGuard),
+        _ => {}
+    }
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let all: Result<Vec<SocketAddr>, String> = parts.map(super::parse::address).collect();
+    match all {
+        Ok(all) if !all.is_empty() => Ok(RelayConfig::At(all)),
+        Ok(_) => Err("must be wireguard, off, or IP:PORT,...".to_owned()),
+        Err(wrong) => Err(format!("{wrong}; or write wireguard or off")),
     }
 }
 
@@ -321,6 +366,8 @@ mod tests {
             ("KATTILA_SPOOL_BYTES", "1"),
             ("KATTILA_SPOOL_AGE", "1"),
             ("KATTILA_MANAGR", "x"),
+            ("KATTILA_RELAY", "10.0.0.1"),
+            ("KATTILA_AGENT_TOKEN", "short"),
         ]));
         for name in [
             "KATTILA_MANAGER",
@@ -332,6 +379,8 @@ mod tests {
             "KATTILA_SPOOL_BYTES",
             "KATTILA_SPOOL_AGE",
             "KATTILA_MANAGR",
+            "KATTILA_RELAY",
+            "KATTILA_AGENT_TOKEN",
             "KATTILA_DNS_NAME",
         ] {
             assert!(all.iter().any(|mistake| mistake.name == name), "{name} in {all:#?}");
@@ -374,6 +423,20 @@ mod tests {
         ] {
             assert!(!ok(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_door_is_on_wireguard_addresses_unless_told_otherwise() {
+        assert_eq!(load(&[]).unwrap().relay, RelayConfig::WireGuard);
+        assert_eq!(relay("off"), Ok(RelayConfig::Off));
+        let two = ["10.0.0.1:5087", "[fd00::1]:7"].map(|text| text.parse().unwrap()).to_vec();
+        assert_eq!(relay("10.0.0.1:5087, [fd00::1]:7"), Ok(RelayConfig::At(two)));
+        for bad in ["", "on", ",", "10.0.0.1", "off,10.0.0.1:1"] {
+            assert!(relay(bad).is_err(), "{bad}");
+        }
+        let token = "reset-token-of-this-test-00000000";
+        let config = load(&[("KATTILA_AGENT_TOKEN", token)]).unwrap();
+        assert!(config.token.is_some() && !format!("{config:?}").contains(token));
     }
 
     #[test]

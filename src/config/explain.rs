@@ -3,9 +3,9 @@
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
 use crate::model::id::Kid;
+use crate::model::rate::Rate;
 use crate::model::time::duration_text;
 use crate::verify::bodies::Suspicion;
-use crate::verify::rate::Rate;
 
 use super::{Access, Config, Durability, Enroll, Keys};
 

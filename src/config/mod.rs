@@ -23,8 +23,8 @@ use zeroize::Zeroizing;
 
 use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
+use crate::model::rate::Rate;
 use crate::verify::bodies::Suspicion;
-use crate::verify::rate::Rate;
 
 use mistake::ConfigError;
 use source::Values;

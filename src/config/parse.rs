@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::keys::dns::{DnsName, Dnssec, InvalidDnsName};
 use crate::model::access::Role;
 use crate::model::id::Kid;
-use crate::verify::rate::Rate;
+use crate::model::rate::Rate;
 
 use super::{Durability, Enroll};
 

@@ -367,6 +367,20 @@ pub const AGENT: &[Setting] = &[
         Some("604800"),
         "How old a report kept on disk may become",
     ),
+    setting(
+        "KATTILA_RELAY",
+        Some("relay"),
+        "wireguard|off|IP:PORT[,...]",
+        Some("wireguard"),
+        "Where the agent passes reports of neighbours on: at its WireGuard addresses, nowhere, or there",
+    ),
+    setting(
+        "KATTILA_AGENT_TOKEN",
+        None,
+        "TOKEN",
+        None,
+        "Bearer token for POST /status/reset at the agent's own door; without it nobody may reset",
+    ),
 ];
 
 /// Every setting of either side.

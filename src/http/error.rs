@@ -133,53 +133,9 @@ impl Refused {
     }
 }
 
-/// The HTTP status of a code. A new code does not compile until it has one.
-pub const fn status(code: ErrorCode) -> StatusCode {
-    match code {
-        ErrorCode::MalformedJson
-        | ErrorCode::DuplicateKey
-        | ErrorCode::MissingField
-        | ErrorCode::InvalidField
-        | ErrorCode::DepthExceeded
-        | ErrorCode::UnsupportedVersion
-        | ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
-        ErrorCode::SignatureInvalid | ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorCode::TimestampSkew
-        | ErrorCode::IdentityRequired
-        | ErrorCode::VersionDowngrade
-        | ErrorCode::AgentRevoked
-        | ErrorCode::RelayNotAllowed
-        | ErrorCode::FleetMismatch
-        | ErrorCode::EnrollmentClosed
-        | ErrorCode::PendingApproval
-        | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-        ErrorCode::NotFound | ErrorCode::AgentNotFound | ErrorCode::KeyNotFound => {
-            StatusCode::NOT_FOUND
-        }
-        ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        ErrorCode::NonceReplayed
-        | ErrorCode::TickReplayed
-        | ErrorCode::IdentityConflict
-        | ErrorCode::Conflict => StatusCode::CONFLICT,
-        ErrorCode::BodyTooLarge | ErrorCode::DataTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::UnsupportedMediaType | ErrorCode::ContentEncoding => {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE
-        }
-        ErrorCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        ErrorCode::DataInvalid
-        | ErrorCode::NonceReused
-        | ErrorCode::RelayTooDeep
-        | ErrorCode::RelayLoop
-        | ErrorCode::RelayHop
-        | ErrorCode::DictionaryUnknown => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorCode::Overloaded
-        | ErrorCode::StorageUnavailable
-        | ErrorCode::KeysUnavailable
-        | ErrorCode::Starting => StatusCode::SERVICE_UNAVAILABLE,
-    }
+/// The HTTP status of a code.
+pub fn status(code: ErrorCode) -> StatusCode {
+    StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn default_retry(code: ErrorCode) -> Option<u32> {
@@ -192,7 +148,7 @@ fn default_retry(code: ErrorCode) -> Option<u32> {
 }
 
 /// What a 401 asks for (RFC 9110 section 11.6.1): a signature from agents, a token from others.
-const fn challenge(code: ErrorCode) -> Option<&'static str> {
+fn challenge(code: ErrorCode) -> Option<&'static str> {
     match status(code) {
         StatusCode::UNAUTHORIZED if matches!(code, ErrorCode::SignatureInvalid) => Some("Kattila"),
         StatusCode::UNAUTHORIZED => Some("Bearer"),
@@ -307,6 +263,7 @@ mod tests {
         (429, &["rate_limited"]),
         (431, &["headers_too_large"]),
         (500, &["internal"]),
+        (502, &["upstream_unreachable"]),
         (503, &["overloaded", "storage_unavailable", "keys_unavailable", "starting"]),
     ];
 

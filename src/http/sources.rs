@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::model::rate::{Bucket, Rate};
 use crate::model::time::UnixSeconds;
-use crate::verify::rate::{Bucket, Rate};
 use crate::wire::codes::ErrorCode;
 
 use super::error::ApiError;

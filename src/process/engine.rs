@@ -19,13 +19,13 @@ use super::identity::Enrolled;
 use super::refusals::Refusals;
 use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
+use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, LayoutRecord};
 use crate::store::flush::Flushed;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
-use crate::verify::rate::Rate;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
 

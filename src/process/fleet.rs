@@ -17,6 +17,7 @@ use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
 use crate::model::key::WgKey;
+use crate::model::rate::Bucket;
 use crate::model::report::Peer;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -25,7 +26,6 @@ use crate::topology::edge_match::Owners;
 use crate::topology::graph::{self, WeakPoints};
 use crate::topology::verdict::LATE_FLOOR_S;
 use crate::verify::bodies::Bodies;
-use crate::verify::rate::Bucket;
 
 /// One agent.
 #[derive(Debug)]

@@ -2,14 +2,13 @@
 //!
 //! [`verify_report`] is the one way to a [`Verified`], and a [`Verified`] is the only thing the
 //! processor takes. Checks run from cheap to dear: limits, shape, syntax, keys, signature,
-//! version, clock. What depends on earlier reports ([`replay`], [`rate`]) is judged later, by
+//! version, clock. What depends on earlier reports ([`replay`], [`crate::model::rate`]) is judged later, by
 //! who holds that state. Nothing here reads a clock, a file or a socket.
 
 pub mod bodies;
 pub mod canon;
 pub mod enrol;
 pub mod proof;
-pub mod rate;
 pub mod rejection;
 pub mod relay;
 pub mod replay;

@@ -110,6 +110,8 @@ codes!(
     RateLimited = "rate_limited", "Too many requests";
     /// 500: a fault of the manager.
     Internal = "internal", "The manager failed";
+    /// 502: a relay did not reach the manager; the report may be there all the same.
+    UpstreamUnreachable = "upstream_unreachable", "The manager cannot be reached from here";
     /// 503: more reports than can be stored at the moment.
     Overloaded = "overloaded", "The manager is overloaded";
     /// 503: the disk or the database does not answer.
@@ -119,6 +121,53 @@ codes!(
     /// 503: not ready yet.
     Starting = "starting", "The manager is starting";
 );
+
+impl ErrorCode {
+    /// The HTTP status that goes with it. A new code does not compile until it has one.
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::MalformedJson
+            | Self::DuplicateKey
+            | Self::MissingField
+            | Self::InvalidField
+            | Self::DepthExceeded
+            | Self::UnsupportedVersion
+            | Self::BadRequest => 400,
+            Self::SignatureInvalid | Self::Unauthenticated => 401,
+            Self::TimestampSkew
+            | Self::IdentityRequired
+            | Self::VersionDowngrade
+            | Self::AgentRevoked
+            | Self::RelayNotAllowed
+            | Self::FleetMismatch
+            | Self::EnrollmentClosed
+            | Self::PendingApproval
+            | Self::Forbidden => 403,
+            Self::NotFound | Self::AgentNotFound | Self::KeyNotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::NonceReplayed | Self::TickReplayed | Self::IdentityConflict | Self::Conflict => {
+                409
+            }
+            Self::BodyTooLarge | Self::DataTooLarge => 413,
+            Self::UnsupportedMediaType | Self::ContentEncoding => 415,
+            Self::HeadersTooLarge => 431,
+            Self::DataInvalid
+            | Self::NonceReused
+            | Self::RelayTooDeep
+            | Self::RelayLoop
+            | Self::RelayHop
+            | Self::DictionaryUnknown => 422,
+            Self::RateLimited => 429,
+            Self::Internal => 500,
+            Self::UpstreamUnreachable => 502,
+            Self::Overloaded
+            | Self::StorageUnavailable
+            | Self::KeysUnavailable
+            | Self::Starting => 503,
+        }
+    }
+}
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

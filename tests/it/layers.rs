@@ -88,7 +88,7 @@ const TABLE: &[(&str, &[&str])] = &[
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["axum", "tower", "tower_http"], &["http"]),
     // The simulated fleet and the commands are clients and speak HTTP as hyper's client.
-    (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli"]),
+    (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli", "agent::door"]),
     (&["rusqlite", "zstd"], &["store::sqlite"]),
     (&["hmac", "sha2", "ed25519_dalek"], &["sign"]),
     (&["lru"], &["verify"]),

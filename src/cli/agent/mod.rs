@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::agent::client::{ProxyWay, Way};
 use crate::agent::collect::Places;
+use crate::agent::door::listen::{DoorSettings, Serving};
 use crate::agent::host::Host;
 use crate::agent::losses::Losses;
 use crate::agent::notify::notify;
@@ -14,7 +15,7 @@ use crate::agent::report::{About, assemble};
 use crate::agent::run::{Agent, OpenError, Settings};
 use crate::agent::spool::Bounds;
 use crate::clock::Clock;
-use crate::config::agent::{AgentConfig, Preview, ProxyConfig};
+use crate::config::agent::{AgentConfig, Preview, ProxyConfig, RelayConfig};
 use crate::config::flags::AgentFlags;
 use crate::config::source::Values;
 use crate::keys::forbid_memory_dumps;
@@ -203,6 +204,14 @@ fn settings(config: &AgentConfig) -> Settings {
         about: about(&config.preview),
         dir: config.dir.clone(),
         spool: Bounds { bytes: config.spool_bytes, age: config.spool_age },
+        door: DoorSettings {
+            serving: match &config.relay {
+                RelayConfig::Off => Serving::Off,
+                RelayConfig::WireGuard => Serving::WireGuard,
+                RelayConfig::At(addresses) => Serving::At(addresses.clone()),
+            },
+            token: config.token.as_ref().map(|token| token.0.clone()),
+        },
     }
 }
 

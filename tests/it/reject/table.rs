@@ -24,8 +24,8 @@ use crate::support::rows::Rows;
 use crate::support::seal::{Seal, object};
 
 /// Codes of what this version does not speak or never says to anybody who asks properly:
-/// dictionaries; faults; the moment of a stop.
-const NOT_TODAY: &[&str] = &["dictionary_unknown", "internal", "starting"];
+/// dictionaries; what only agents' doors say; faults; the moment of a stop.
+const NOT_TODAY: &[&str] = &["upstream_unreachable", "dictionary_unknown", "internal", "starting"];
 
 /// The codes that have been seen.
 #[derive(Default)]

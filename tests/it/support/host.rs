@@ -1,11 +1,13 @@
 //! An agent of the real kind on a host that is made up: what it sees is counted, its clock is
 //! turned by hand, and its directory outlives it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use kattila::agent::client::Way;
+use kattila::agent::door::listen::{DoorSettings, Serving};
 use kattila::agent::observe::Observer;
 use kattila::agent::report::About;
 use kattila::agent::run::{Agent, Settings};
@@ -18,6 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
+use super::fleet::STRANGER_KEY;
 use super::manager::PSK;
 
 /// A host that looks different each time: `n` counts the looks.
@@ -26,12 +29,25 @@ pub(crate) struct MadeUp {
     looks: Arc<AtomicU64>,
     filling: usize,
     changes: Arc<Notify>,
+    network: Arc<Mutex<Map<String, Value>>>,
 }
 
 impl MadeUp {
     /// Something changes on the host.
     pub(crate) fn change(&self) {
         self.changes.notify_one();
+    }
+
+    /// The host has a WireGuard interface with this address and these peers.
+    pub(crate) fn wire(&self, own: IpAddr, peers: &[IpAddr]) {
+        let peers: Vec<_> = peers
+            .iter()
+            .map(|ip| json!({ "interface": "wg0", "public_key": STRANGER_KEY, "allowed_ips": [format!("{ip}/32")] }))
+            .collect();
+        let interface =
+            json!({ "name": "wg0", "kind": "wireguard", "addresses": [format!("{own}/24")] });
+        let network = json!({ "interfaces": [interface], "wg_peers": peers });
+        *self.network.lock().unwrap() = network.as_object().unwrap().clone();
     }
 }
 
@@ -41,7 +57,9 @@ impl Observer for MadeUp {
         let seen = json!({
             "hostname": "gw-1", "collected_at": now, "n": n, "filling": "x".repeat(self.filling),
         });
-        seen.as_object().unwrap().clone()
+        let mut seen = seen.as_object().unwrap().clone();
+        seen.extend(self.network.lock().unwrap().clone());
+        seen
     }
 
     async fn changed(&mut self) {
@@ -73,6 +91,7 @@ impl TestHost {
             about: About { fleet_id: "fleet-a".parse().unwrap(), labels: [].into() },
             dir: dir.path().join("agent"),
             spool: Bounds { bytes: 1024 * 1024, age: 604_800 },
+            door: DoorSettings { serving: Serving::Off, token: None },
         };
         change(&mut settings);
         let mut host = Self { clock, settings, made_up: MadeUp::default(), agent: None, dir };

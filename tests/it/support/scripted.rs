@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use kattila::wire::relay;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +22,10 @@ pub(crate) enum Reply {
     HangUp,
     /// Passes the request on to a manager and its answer back.
     Pass(SocketAddr),
+    /// Takes a report out of the envelopes of relays and passes it on to a manager.
+    Unwrap(SocketAddr),
+    /// The same, and keeps the answer.
+    UnwrapAndHangUp(SocketAddr),
     /// Passes the request on, waits for the answer and keeps it.
     PassAndHangUp(SocketAddr),
 }
@@ -38,7 +43,11 @@ impl Reply {
             Self::Answer(status, headers, body) => {
                 Self::Answer(status, format!("{headers}{header}\r\n"), body)
             }
-            Self::HangUp | Self::Pass(_) | Self::PassAndHangUp(_) => self,
+            Self::HangUp
+            | Self::Pass(_)
+            | Self::PassAndHangUp(_)
+            | Self::Unwrap(_)
+            | Self::UnwrapAndHangUp(_) => self,
         }
     }
 
@@ -70,6 +79,17 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The relays it passed, the last one first, and the report inside.
+    pub(crate) fn report(&self) -> (Vec<String>, Vec<u8>) {
+        let (mut relays, mut body) = (Vec::new(), self.body.clone().into_bytes());
+        while relay::is_relay(&body) {
+            let head = relay::parse(&body).unwrap();
+            relays.push(head.relay_id.to_string());
+            body = head.inner.clone();
+        }
+        (relays, body)
     }
 }
 
@@ -191,6 +211,14 @@ async fn answer_of(reply: Reply, request: Request) -> Option<(u16, String, Strin
         }
         Reply::PassAndHangUp(to) => {
             pass(to).await;
+            None
+        }
+        Reply::Unwrap(to) => {
+            let answer = post_json(to, "/status/updates", &[], request.report().1).await;
+            Some((answer.status, String::new(), answer.text()))
+        }
+        Reply::UnwrapAndHangUp(to) => {
+            post_json(to, "/status/updates", &[], request.report().1).await;
             None
         }
     }
