@@ -158,7 +158,7 @@ impl Courier {
         self.not_before = i64::MIN;
     }
 
-    /// Puts the report in hand on disk if it is not there: it cannot be sent for now.
+    /// Puts the report in hand on disk if it is not there: the manager is out of reach.
     pub fn shelve(&mut self) {
         match self.hand.take() {
             Some(parcel) if parcel.number.is_none() => self.keep_or_lose(&parcel),

@@ -64,7 +64,7 @@ async fn one_two_and_three_relays_and_no_fourth() {
     let body = relays[3].wrap(&layer, &three);
     is(&origin.send(&body).await, 422, "relay_hop");
     assert!(before.changed(&Rows::of(&kattila.db())).is_empty());
-    // The database proves the paths too, and notices a relay's envelope that was touched.
+    // The database proves the paths too.
     let db = kattila.db().display().to_string();
     let ended = run(std::path::Path::new("/"), &["verify", "--db", &db], &[]).await;
     assert_eq!(ended.said, "3 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
