@@ -62,7 +62,7 @@ fn route(
 
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
-    use operators::{agents as agent, alarms, edges, events, identities, reports, topology};
+    use operators::{agents as agent, alarms, edges, events, identities, jobs, reports, topology};
     vec![
         // Agents.
         route("POST", "/status/updates", SIGNED, post(agents::updates)),
@@ -86,6 +86,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
+        route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
@@ -94,6 +95,7 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
         route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
+        route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
@@ -125,6 +127,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/agents/{id}/revoke", ADMIN, post(act::revoke)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
         route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
+        route("POST", "/settings/jobs/{id}/run", ADMIN, post(act::run_job)),
     ]
 }
 

@@ -58,8 +58,9 @@ pub(super) fn carry_out(
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
-        Command::Sweep => {
-            sweep::run(engine, &mut draft)?;
+        Command::Sweep => Ok(Done::Swept { rows: sweep::run(engine, &mut draft)? }),
+        Command::Ran(name, text) => {
+            draft.change.meta.push((name, text));
             Ok(Done::Nothing)
         }
         Command::Keys { rows, changes, health } => {

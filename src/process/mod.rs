@@ -6,6 +6,7 @@
 
 mod admit;
 pub mod board;
+pub mod chores;
 mod claims;
 mod commands;
 pub mod diff;
@@ -24,6 +25,7 @@ mod load;
 mod order;
 mod raise;
 pub mod refusals;
+mod reply;
 mod report;
 mod rows;
 pub mod sections;

@@ -34,6 +34,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_identities",
         sql: include_str!("../../../migrations/0004_identities.sql"),
     },
+    Migration {
+        name: "0007_events_in_force",
+        sql: include_str!("../../../migrations/0007_events_in_force.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.
