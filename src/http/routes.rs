@@ -62,7 +62,7 @@ fn route(
 
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
-    use operators::{agents as agent, alarms, edges, events, identities, reports, topology};
+    use operators::{agents as agent, alarms, edges, events, identities, paths, reports, topology};
     vec![
         // Agents.
         route("POST", "/status/updates", SIGNED, post(agents::updates)),
@@ -84,6 +84,8 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
         route("GET", "/api/v1/keys", VIEWER, get(keys::list)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
+        route("GET", "/api/v1/path", VIEWER, get(paths::path)),
+        route("GET", "/api/v1/carriers", VIEWER, get(paths::carriers)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
@@ -113,6 +115,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/agents/{id}", VIEWER, get(look::agent)),
         route("GET", "/links", VIEWER, get(look::links)),
         route("GET", "/links/{id}", VIEWER, get(look::link)),
+        route("GET", "/paths", VIEWER, get(look::paths)),
         route("GET", "/alarms", VIEWER, get(look::alarms)),
         route("GET", "/reports", VIEWER, get(look::reports)),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),

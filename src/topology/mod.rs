@@ -7,6 +7,7 @@ pub mod graph;
 mod intern;
 pub mod layout;
 mod packing;
+pub mod path;
 pub mod picture;
 mod rings;
 pub mod sites;

@@ -23,6 +23,7 @@ mod mesh;
 mod migrations;
 mod model;
 mod overload;
+mod paths;
 mod prove;
 mod recorded;
 mod reject;
