@@ -86,6 +86,9 @@ const PATH_QUERY: &[Parameter] = &[
 const NET_QUERY: &[Parameter] =
     &[text("net", "An address or a prefix"), text("fleet_id", "Only in this fleet"), LIMIT];
 
+const WITHOUT: &[Parameter] =
+    &[text("without", "Agent ids, ids of nodes on the map and of links, separated by commas")];
+
 /// The sample of a route.
 pub fn of(method: &str, path: &str) -> Option<Sample> {
     if method == "POST" { taking(path) } else { giving(path) }
@@ -122,6 +125,9 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/carriers" => {
             ("Who carries a prefix, the most specific first", NET_QUERY, list(&ways::carrier()))
+        }
+        "/api/v1/what-if" => {
+            ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
         }
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))

@@ -12,3 +12,4 @@ pub mod picture;
 mod rings;
 pub mod sites;
 pub mod verdict;
+pub mod without;

@@ -24,6 +24,7 @@ pub mod reports;
 pub mod settings;
 pub mod text;
 pub mod waiting;
+pub mod what_if;
 
 #[cfg(test)]
 mod samples;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host};
+use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host, STRANGER_KEY};
 use crate::support::http::{self, Answer};
 use crate::support::manager::{START, TestManager};
 
@@ -123,4 +123,47 @@ async fn the_page_works_without_a_script_and_says_what_is_wrong() {
     assert!(page.contains("No agent is called nobody"), "{page}");
     let page = kattila.operator().get("/paths?net=10.77.0.0/24").await.text();
     assert!(page.contains("lets a peer use it"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_lost_is_told() {
+    let kattila = TestManager::start().await;
+    let alpha = Host::alpha().with_peer(BETA_KEY, 2, START.0 - 20, 1000).with_peer(
+        STRANGER_KEY,
+        3,
+        START.0 - 20,
+        1000,
+    );
+    let beta = Host::beta().with_peer(ALPHA_KEY, 1, START.0 - 20, 1000);
+    for (id, host) in [(ALPHA, alpha), (BETA, beta)] {
+        kattila.agent(id).report(&host.data()).await;
+    }
+    kattila.advance(0).await;
+    let loss = ask(&kattila, &format!("what-if?without={ALPHA}")).await.json();
+    let labels = |parts: &Value| -> Vec<Vec<String>> {
+        let names = |part: &Value| {
+            let nodes = part["nodes"].as_array().unwrap().iter();
+            nodes.map(|node| node["label"].as_str().unwrap().to_owned()).collect()
+        };
+        parts.as_array().unwrap().iter().map(names).collect()
+    };
+    assert_eq!(loss["taken"][0]["label"], "alpha");
+    assert_eq!(labels(&loss["cut_off"]).len(), 1, "beta and the stranger part: {loss:#}");
+    let link = kattila.operator().topology().await["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|edge| edge["ends"].as_array().unwrap().iter().all(|end| !end["agent_id"].is_null()))
+        .map(|edge| edge["id"].as_str().unwrap().to_owned())
+        .unwrap();
+    let loss = ask(&kattila, &format!("what-if?without={link}")).await.json();
+    assert_eq!(labels(&loss["cut_off"]), [["beta"]]);
+    assert_eq!(loss["cut_off"][0]["loses"], 2);
+    for (query, status) in [("what-if", 400), ("what-if?without=nobody", 404)] {
+        assert_eq!(ask(&kattila, query).await.status, status, "{query}");
+    }
+    let page = kattila.operator().get(&format!("/what-if?without={link},{ALPHA}")).await.text();
+    assert!(page.contains("Put it back") && page.contains("Nobody"), "{page}");
+    let page = kattila.operator().get("/what-if?without=nobody").await.text();
+    assert!(page.contains("no such agent, peer or link as nobody"), "{page}");
 }

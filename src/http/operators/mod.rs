@@ -8,6 +8,7 @@ pub mod identities;
 pub mod paths;
 pub mod reports;
 pub mod topology;
+pub mod what_if;
 
 use serde::Serialize;
 

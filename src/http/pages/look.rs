@@ -11,7 +11,6 @@ use crate::http::error::ApiError;
 use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
-use crate::http::operators::paths::{self as ways, CarriersQuery, PathQuery, PathView};
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
@@ -40,9 +39,6 @@ const ROWS: usize = 100;
 
 /// Agents that the settings page names as locked out by a rotation.
 const LOCKED_OUT_TOLD: usize = 20;
-
-/// Hosts that the page of ways lists for a prefix.
-const CARRIERS_SHOWN: usize = 200;
 
 /// Rows of another kind shown on the page of one thing.
 const FEW: usize = 20;
@@ -204,54 +200,6 @@ pub async fn link(
     context.names =
         names(&state, events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
     html(views::link::page(&context, &edge, [from, to], &events))
-}
-
-/// What `/paths` is asked for: a way, or who carries a prefix.
-#[derive(Debug, Default, Deserialize)]
-pub struct Way {
-    #[serde(flatten)]
-    path: PathQuery,
-    #[serde(default)]
-    net: String,
-}
-
-/// `GET /paths`. What cannot be answered is said on the page, beside what was asked.
-pub async fn paths(
-    State(state): State<AppState>,
-    reader: Reader,
-    Params(Way { path, net }): Params<Way>,
-) -> Result<Response, ApiError> {
-    let context = reader.context(&state, "Paths", Nav::Paths);
-    let mut asked = views::paths::Asked {
-        from: path.from.clone(),
-        to: path.to.clone(),
-        source: path.source.clone(),
-        net: net.clone(),
-        ..views::paths::Asked::default()
-    };
-    let (mut journeys, mut found) = (Vec::new(), None);
-    if !path.to.is_empty() {
-        match ways::find(&state, &path).await {
-            Ok(PathView { there, back }) => {
-                journeys = [Some(there), back].into_iter().flatten().collect()
-            }
-            Err(error) => asked.path_problem = Some(told(error)?),
-        }
-    }
-    if !net.is_empty() {
-        let query = CarriersQuery { net, limit: Some(CARRIERS_SHOWN), fleet_id: None };
-        match ways::carry(&state, &query).await {
-            Ok(carriers) => found = Some(carriers),
-            Err(error) => asked.net_problem = Some(told(error)?),
-        }
-    }
-    html(views::paths::page(&context, &asked, &journeys, found.as_deref()))
-}
-
-/// What is wrong with a question, for the page it was asked on; other failures stay failures.
-fn told(error: ApiError) -> Result<String, ApiError> {
-    let asked_wrong = [ErrorCode::BadRequest, ErrorCode::AgentNotFound].contains(&error.code());
-    if asked_wrong { Ok(error.detail().to_owned()) } else { Err(error) }
 }
 
 /// `GET /alarms`.

@@ -8,6 +8,7 @@ use crate::model::id::FleetId;
 use crate::model::key::WgKey;
 use crate::model::state::EdgeState;
 use crate::topology::path::{Hop, Journey, Outcome};
+use crate::topology::without::{CutOff, Loss, Named, NamedLink};
 
 fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
@@ -49,4 +50,20 @@ pub(super) fn carrier() -> Option<CarrierView> {
         route: route(),
         public_key: Some(WgKey([8; 32])),
     })
+}
+
+pub(super) fn loss() -> Loss {
+    let named = |label: &str| Named { id: format!("a:{label}"), label: label.into() };
+    let link = || NamedLink {
+        id: "0123456789abcdef".into(),
+        labels: ["hel-gw1".into(), "oul-gw2".into()],
+    };
+    Loss {
+        taken: vec![named("gw-1")],
+        taken_links: vec![link()],
+        cut_off: vec![CutOff { nodes: vec![named("tmp-1")], loses: 3 }],
+        weak_nodes: vec![named("oul-gw2")],
+        weak_links: vec![link()],
+        reports_lost: vec![named("tmp-1")],
+    }
 }

@@ -6,6 +6,7 @@ use crate::model::report::Route;
 use crate::model::state::EdgeState;
 use crate::store::carrier::{Carrier, Carries};
 use crate::topology::path::{Hop, Journey, Outcome};
+use crate::topology::without::{CutOff, Loss, Named, NamedLink, Taken};
 
 fn route(dst: &str, dev: &str) -> Route {
     Route {
@@ -77,4 +78,24 @@ pub(in crate::views) fn carriers() -> Vec<Carrier> {
         how,
     })
     .into()
+}
+
+/// A hub is taken away: a part falls off, and something becomes weak.
+pub(in crate::views) fn loss() -> (Taken, Loss) {
+    let named = |label: &str| Named { id: format!("a:{label}"), label: label.into() };
+    let link = |a: &str, b: &str| NamedLink {
+        id: "0123456789abcdef".into(),
+        labels: [a.to_owned(), b.to_owned()],
+    };
+    let nodes = (1..=15).map(|number| named(&format!("tmp-{number}"))).collect();
+    let taken = Taken { nodes: ["a:hel-gw1".to_owned()].into(), ..Taken::default() };
+    let loss = Loss {
+        taken: vec![named("hel-gw1")],
+        cut_off: vec![CutOff { nodes, loses: 40 }],
+        weak_nodes: vec![named("oul-gw2")],
+        weak_links: vec![link("oul-gw2", "tmp-1")],
+        reports_lost: vec![named("tmp-1")],
+        ..Loss::default()
+    };
+    (taken, loss)
 }
