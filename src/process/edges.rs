@@ -235,6 +235,13 @@ pub(super) fn touch_moved(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
     draft.to_judge.extend(agent.awake.iter().cloned());
 }
 
+/// Marks all edges of an agent.
+pub(super) fn touch_all(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
+    if let Some(agent) = fleet.agents.get(&no) {
+        draft.to_judge.extend(agent.edges.iter().cloned());
+    }
+}
+
 /// Judges every edge that the draft has touched.
 pub(super) fn judge_all(fleet: &mut Fleet, draft: &mut Draft) {
     while let Some(id) = draft.to_judge.pop_first() {

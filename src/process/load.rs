@@ -14,6 +14,7 @@ use super::raise;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
 use crate::model::id::AgentNo;
+use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, EdgeRecord, PeerRecord};
@@ -77,6 +78,7 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
     }
+    claims::recall(&mut fleet);
     fleet
 }
 
@@ -110,6 +112,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         history_ahead: false,
         interfaces: Vec::new(),
         claims: Claims::new(),
+        lists_all: lists_every_interface(&record.problems),
+        told_before: BTreeSet::new(),
         works: BTreeMap::new(),
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),
@@ -145,6 +149,9 @@ fn peer(fleet: &mut Fleet, record: &PeerRecord) {
 
 fn claims_of(snapshot: &FleetSnapshot) -> BTreeMap<AgentNo, Claims> {
     let mut all: BTreeMap<AgentNo, Claims> = BTreeMap::new();
+    for (no, interface, _) in &snapshot.links {
+        all.entry(*no).or_default().entry(interface.clone()).or_default();
+    }
     for (no, interface, key) in &snapshot.wg_keys {
         let claimed = all.entry(*no).or_default().entry(interface.clone()).or_default();
         (claimed.key, claimed.wireguard) = (Some(*key), true);
