@@ -167,7 +167,9 @@ pub struct Peer {
 }
 
 /// Whether a report with these problems lists every interface of its host, so that one it does
-/// not list is not there. No if the list was cut or not read whole (`interfaces`), if one of its
+/// not list is not there.
+///
+/// No if the list was cut or not read whole (`interfaces`), if one of its
 /// items was dropped (`interfaces[3]`), or if there are more problems than are told (`data`).
 /// A problem of an interface that is listed (`interfaces[wg0].mtu`) changes nothing.
 pub fn lists_every_interface(problems: &[Problem]) -> bool {
@@ -184,4 +186,21 @@ pub struct Problem {
     pub path: String,
     /// What is wrong, for a person.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_a_list_of_interfaces_less_than_whole() {
+        let of = |path: &str| [Problem { path: path.into(), detail: "is odd".into() }];
+        assert!(lists_every_interface(&[]));
+        for path in ["interfaces[wg0].mtu", "interfaces[0].addresses", "wg_peers", "routes[3]"] {
+            assert!(lists_every_interface(&of(path)), "{path}");
+        }
+        for path in ["interfaces", "interfaces[3]", "interfaces[wg0]", "data"] {
+            assert!(!lists_every_interface(&of(path)), "{path}");
+        }
+    }
 }

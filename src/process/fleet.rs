@@ -178,6 +178,8 @@ pub(super) struct EdgeMem {
     pub(super) quiet: bool,
     /// Whether there has ever been a handshake.
     pub(super) worked: bool,
+    /// Whether its verdict is that an end's interface is gone.
+    pub(super) gone: bool,
     /// Its state comes from the run before, and this run does not know its traffic yet.
     pub(super) settling: bool,
 }

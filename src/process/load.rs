@@ -11,9 +11,10 @@ use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
 use super::identity::Keys;
 use super::raise;
+use super::witness;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::AgentNo;
+use crate::model::id::{AgentNo, EdgeId};
 use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -79,6 +80,16 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         claims::restore(&mut fleet, no, claims);
     }
     claims::recall(&mut fleet);
+    let gone: Vec<EdgeId> = fleet
+        .edges
+        .values()
+        .filter_map(|edge| witness::is_gone(&fleet, edge).then(|| edge.record.id.clone()))
+        .collect();
+    for id in gone {
+        if let Some(edge) = fleet.edges.get_mut(&id) {
+            edge.gone = true;
+        }
+    }
     fleet
 }
 
@@ -89,7 +100,15 @@ fn edge_mem(record: EdgeRecord) -> EdgeMem {
         record.state,
         EdgeState::Up | EdgeState::OneWay | EdgeState::Down | EdgeState::Idle
     );
-    EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, settling: true, record }
+    EdgeMem {
+        listed: [None, None],
+        fresh: false,
+        quiet: false,
+        worked,
+        gone: false,
+        settling: true,
+        record,
+    }
 }
 
 /// A small value by its name.

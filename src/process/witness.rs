@@ -105,6 +105,12 @@ fn gone<'a>(fleet: &'a Fleet, edge: &'a EdgeMem, side: usize) -> Option<&'a str>
     is_believed.then_some(interface)
 }
 
+/// Whether a stored edge was judged down because the interface at an end is gone.
+pub(super) fn is_gone(fleet: &Fleet, edge: &EdgeMem) -> bool {
+    let is_down = edge.record.state == EdgeState::Down;
+    is_down && (gone(fleet, edge, 0).is_some() || gone(fleet, edge, 1).is_some())
+}
+
 /// When the last handshake was that a peer entry tells, on the manager's clock; `None` = never,
 /// or told before this start, which has no time of ours.
 fn handshake_at(peer: &PeerMem) -> Option<UnixSeconds> {
