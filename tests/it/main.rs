@@ -13,6 +13,7 @@ mod alarms;
 mod browser;
 mod data_shapes;
 mod faults;
+mod gone;
 mod history;
 mod identity;
 mod keys;
