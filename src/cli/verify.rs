@@ -94,8 +94,8 @@ fn way(
     }
     for hop in hops {
         let own = if hop.is_own() { reader.agent(&hop.relay_id)? } else { None };
-        let own = own.into_iter().flat_map(|agent| agent.identities);
-        let own: Vec<_> = own.filter(|row| row.kid == hop.kid).collect();
+        // Past keys are never removed, so a key id that none of them has is wrong.
+        let own: Vec<_> = own.into_iter().flat_map(|agent| agent.identities).collect();
         let mut own = own.iter().map(|row| ProofKey::Own(&row.public_key)).peekable();
         let mut shared = keys.values().map(|secret| ProofKey::Shared(secret)).peekable();
         let is_kept = if hop.is_own() { own.peek().is_some() } else { shared.peek().is_some() };

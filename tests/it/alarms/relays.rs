@@ -205,8 +205,8 @@ async fn paths_that_break_the_rules() {
     let around = hosts[2].relay(&unknown);
     assert_eq!(outcome(&hosts[2].send(&around).await).0, 401);
     let mut deep = good.clone();
-    for relay in 1..5 {
-        deep = hosts[relay].relay(&deep);
+    for relay in &mut hosts[1..5] {
+        deep = relay.relay(&deep);
     }
     assert_eq!(outcome(&hosts[4].send(&deep).await), (422, "relay_too_deep".to_owned()));
     kattila.advance(1).await;
