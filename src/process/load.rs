@@ -83,7 +83,8 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
     let gone: Vec<EdgeId> = fleet
         .edges
         .values()
-        .filter_map(|edge| witness::is_gone(&fleet, edge).then(|| edge.record.id.clone()))
+        .filter(|edge| witness::is_gone(&fleet, edge))
+        .map(|edge| edge.record.id.clone())
         .collect();
     for id in gone {
         if let Some(edge) = fleet.edges.get_mut(&id) {
