@@ -80,18 +80,19 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         claims::restore(&mut fleet, no, claims);
     }
     claims::recall(&mut fleet);
-    let gone: Vec<EdgeId> = fleet
-        .edges
-        .values()
-        .filter(|edge| witness::is_gone(&fleet, edge))
-        .map(|edge| edge.record.id.clone())
-        .collect();
+    mark_gone(&mut fleet);
+    fleet
+}
+
+/// Notes the links that an end has lost its interface of.
+fn mark_gone(fleet: &mut Fleet) {
+    let gone = fleet.edges.values().filter(|edge| witness::is_gone(fleet, edge));
+    let gone: Vec<EdgeId> = gone.map(|edge| edge.record.id.clone()).collect();
     for id in gone {
         if let Some(edge) = fleet.edges.get_mut(&id) {
             edge.gone = true;
         }
     }
-    fleet
 }
 
 /// An edge before its peer entries are known.
