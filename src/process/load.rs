@@ -80,11 +80,8 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         claims::restore(&mut fleet, no, claims);
     }
     claims::recall(&mut fleet);
-    let gone: Vec<EdgeId> = fleet
-        .edges
-        .values()
-        .filter_map(|edge| witness::is_gone(&fleet, edge).then(|| edge.record.id.clone()))
-        .collect();
+    let gone = fleet.edges.values().filter(|edge| witness::is_gone(&fleet, edge));
+    let gone: Vec<EdgeId> = gone.map(|edge| edge.record.id.clone()).collect();
     for id in gone {
         if let Some(edge) = fleet.edges.get_mut(&id) {
             edge.gone = true;
