@@ -100,6 +100,12 @@ impl Home {
         write(&self.dir, name, content)
     }
 
+    /// Gives a file another's name, durably; the other one is gone then.
+    pub fn replace(&self, name: &str, by: &str) -> io::Result<()> {
+        fs::rename(self.path(by), self.path(name))?;
+        sync(&self.dir)
+    }
+
     /// Removes a file, durably; one that is not there is removed already.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path(name)) {
@@ -108,6 +114,11 @@ impl Home {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Leaves a word for the agent that holds a directory.
+pub fn leave(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    write(dir, name, content)
 }
 
 /// Makes a directory that only its owner can enter, with those above it.
