@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kattila::clock::Clock;
 use kattila::http::access::token;
 use kattila::model::access::Role;
@@ -22,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::support::actors::Agent;
 use crate::support::manager::{ADMIN_TOKEN, PSK, TestManager};
+use crate::support::own::Own;
 
 /// One browser at a time: two would only slow each other down.
 static BROWSER: Mutex<()> = Mutex::const_new(());
@@ -135,6 +138,58 @@ async fn the_map_and_the_tables() {
     }
     assert!(turn > 0, "the script never asked for a change");
     crowd.go_home().await;
+    kattila.stop().await;
+}
+
+/// What a host on the map of relays reports: a hub with whom everybody has a link.
+fn relayed_host(name: &str, site: &str, seed: u8) -> String {
+    let key = |seed: u8| STANDARD.encode([seed; 32]);
+    let now = Clock::system().now();
+    let peer = |seed: u8| json!({"interface": "wg0", "public_key": key(seed), "allowed_ips": [format!("10.9.0.{seed}/32")], "latest_handshake": now});
+    let peers: Vec<_> = if seed == 1 { (2..=4).map(peer).collect() } else { vec![peer(1)] };
+    json!({
+        "hostname": name,
+        "labels": {"site": site, "role": if seed == 1 { "gateway" } else { "agent" }},
+        "interfaces": [{"name": "wg0", "state": "up", "public_key": key(seed), "addresses": [format!("10.9.0.{seed}/24")]}],
+        "wg_peers": peers,
+    })
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_paths_of_reports_are_a_layer_of_the_map() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
+    let names =
+        [("hel-gw1", "Helsinki"), ("oul-gw1", "Oulu"), ("oul-db1", "Oulu"), ("oul-web1", "Oulu")];
+    let mut hosts = Vec::new();
+    for (seed, (name, site)) in (1..).zip(names) {
+        let mut host = Own::new(&kattila, seed);
+        assert_eq!(host.register().await.status, 201);
+        hosts.push((host, relayed_host(name, site, seed)));
+    }
+    // The first two straight, the third through both, the fourth through the second.
+    for (which, relays) in [(0, [].as_slice()), (1, &[0]), (2, &[1, 0]), (3, &[0])] {
+        let (host, data) = &mut hosts[which];
+        let data = data.clone();
+        let body = host.seal(&data);
+        let body = relays.iter().fold(body, |body, relay| hosts[*relay].0.relay(&body));
+        assert_eq!(hosts[0].0.send(&body).await.status, 200);
+    }
+    // A host of version 1 only says so.
+    let mut old = kattila.agent("oul-old1");
+    let data = json!({"hostname": "oul-old1", "fleet_id": "fleet-a", "labels": {"site": "Oulu"}});
+    let data = data.to_string();
+    let via = format!("\"relay_path\":[\"{}\"],\"data\":", hosts[1].0.id);
+    let body = old.seal_v1(&data).replace("\"data\":", &via);
+    assert_eq!(old.send(&body).await.status, 200);
+    let mut script = Script::start("relays.test.mjs", &kattila, &[]);
+    while let Some(wish) = script.asks().await {
+        assert_eq!(wish, "let oul-web1 report straight");
+        let (host, data) = &mut hosts[3];
+        let body = host.seal(data);
+        assert_eq!(host.send(&body).await.status, 200);
+    }
     kattila.stop().await;
 }
 

@@ -4,7 +4,7 @@ use kattila::sign::relay::RelaySigner;
 use serde_json::json;
 
 use crate::support::http::Answer;
-use crate::support::manager::{PSK, TestManager};
+use crate::support::manager::{ADMIN_TOKEN, PSK, TestManager};
 use crate::support::own::{Layer, Own, key, outcome};
 use crate::support::process::run;
 use crate::support::rows::Rows;
@@ -258,7 +258,11 @@ async fn an_admin_forbids_an_agent_to_relay_and_allows_it_again() {
     is(&hosts[1].report().await, 200, "ok");
     assert_eq!(detail(&kattila, &relay).await["may_relay"], false);
     is(&hosts[0].send(&wrapped).await, 403, "relay_not_allowed");
-    is(&permit(&kattila, &relay, &json!({"allowed": true})).await, 200, "ok");
+    let listen = kattila.addr().to_string();
+    let settings = [("KATTILA_LISTEN", listen.as_str()), ("KATTILA_ADMIN_TOKEN", ADMIN_TOKEN)];
+    let arguments = ["admin", "relay", "allow", "--agent", &relay];
+    let ended = run(std::path::Path::new("/"), &arguments, &settings).await;
+    assert_eq!(ended.said, format!("{relay} may pass on what others report.\n"), "{ended:?}");
     is(&hosts[0].send(&wrapped).await, 200, "ok");
     // The history tells both, with who did it; what changed nothing is not told.
     let events = kattila.operator().json("/api/v1/events?after=0&limit=1000").await;
