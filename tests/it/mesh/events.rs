@@ -59,9 +59,7 @@ async fn everybody_appears_while_the_key_rotates_twice(watch: &Watch<'_>, dns: &
         assert_eq!(agent["problems"], 0, "{agent:#}");
     }
     watch.comes_through(FAR, &["chain1"]).await;
-    let map = watch.operator.topology().await;
-    let strangers = list(&map["nodes"]).iter().filter(|node| node["kind"] == "external");
-    assert_eq!(strangers.count(), 0, "every peer is known: {map:#}");
+    nobody_is_a_stranger(watch).await;
 }
 
 /// Every host's key was taken as first seen, which somebody is to look at; for the far end of
@@ -145,11 +143,33 @@ async fn a_wireguard_process_is_killed_and_started(watch: &Watch<'_>) {
     let ids = watch.ids().await;
     let subject = format!("{}/wg0", ids["spoke1"]);
     watch.mesh.host("spoke1").script("kill -9 $(pidof wireguard-go)");
+    // The hub lists the spoke still, and the host says itself why nobody is there.
+    let down = |link: &Value| link["state"] == "down";
+    let link = watch.link(["spoke1", HUB], SOON, down).await;
+    assert_eq!(link["reason"], "down: wg0 is gone on spoke1", "{link:#}");
+    assert_eq!(end_at(&link, &ids["spoke1"])["state"], "down", "{link:#}");
     watch.alarm("iface.gone", &subject, SOON).await;
+    let alarm = watch.alarm("edge.down", link["id"].as_str().unwrap(), SOON).await;
+    let told = alarm["message"].as_str().unwrap();
+    assert!(told.ends_with("down: wg0 is gone on spoke1"), "{alarm:#}");
+    nobody_is_a_stranger(watch).await;
     watch.mesh.tunnel("spoke1");
     watch.mesh.ping(["spoke1", HUB]);
-    watch.link(["spoke1", HUB], SOON, is_up).await;
+    let back = watch.link(["spoke1", HUB], SOON, is_up).await;
+    assert_eq!((&back["id"], &back["first_seen"]), (&link["id"], &link["first_seen"]));
     watch.no_alarm("iface.gone", &subject).await;
+    watch.no_alarm("edge.down", link["id"].as_str().unwrap()).await;
+    nobody_is_a_stranger(watch).await;
+}
+
+/// Every peer on the map has an agent, and no alarm says otherwise.
+async fn nobody_is_a_stranger(watch: &Watch<'_>) {
+    let map = watch.operator.topology().await;
+    let strangers = list(&map["nodes"]).iter().filter(|node| node["kind"] == "external");
+    assert_eq!(strangers.count(), 0, "{map:#}");
+    let alarms = watch.operator.json("/status/alarms").await;
+    let unknown = list(&alarms).iter().filter(|alarm| alarm["kind"] == "peer.unknown");
+    assert_eq!(unknown.count(), 0, "{alarms:#}");
 }
 
 async fn the_manager_is_restarted(watch: &Watch<'_>, dns: &TestDns) {
