@@ -98,6 +98,7 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
         route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
+        route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
@@ -130,6 +131,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/agents/{id}/approve", ADMIN, post(act::approve)),
         route("POST", "/agents/{id}/refuse", ADMIN, post(act::refuse)),
         route("POST", "/agents/{id}/revoke", ADMIN, post(act::revoke)),
+        route("POST", "/agents/{id}/relay", ADMIN, post(act::relay)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
         route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
     ]

@@ -153,6 +153,11 @@ fn taking(path: &str) -> Option<Sample> {
         "/api/v1/agents/{id}/refuse" => {
             ("Turn down an agent or key that waits for approval", None, value(&OK))
         }
+        "/api/v1/agents/{id}/relay" => (
+            "Let an agent pass on what others report, or forbid it",
+            Some(json!({"allowed": false})),
+            value(&OK),
+        ),
         "/api/v1/agents/{id}/revoke" => ("Take an agent out of service", None, value(&OK)),
         "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
         "/api/v1/tokens" => return Some(token()),

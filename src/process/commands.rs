@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{identity, keys, raise, report, sweep, tick};
+use super::{identity, keys, raise, relays, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
@@ -36,6 +36,10 @@ pub(super) fn carry_out(
         Command::Approve { agent, kid, by } => approve(engine, &mut draft, (&agent, kid), by),
         Command::Refuse { agent, by } => refuse(engine, &mut draft, &agent, by),
         Command::Revoke { agent, by } => revoke(engine, &mut draft, &agent, by),
+        Command::MayRelay { agent, allowed, by } => {
+            draft.cause = Some(by);
+            may_relay(engine, &mut draft, &agent, allowed)
+        }
         Command::PutSession(session) => {
             draft.change.sessions.push(session);
             Ok(Done::Nothing)
@@ -273,6 +277,12 @@ fn revoke(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> O
     raise::retired(fleet, draft, no);
     edges::judge_all(fleet, draft);
     Ok(Done::Nothing)
+}
+
+/// Lets an agent pass on what others report, or forbids it.
+fn may_relay(engine: &mut Engine, draft: &mut Draft, id: &AgentId, allowed: bool) -> Outcome {
+    let no = present(&engine.fleet, id)?.record.no;
+    Ok(relays::permit(&mut engine.fleet, draft, no, allowed))
 }
 
 /// An agent that is not forgotten.

@@ -80,16 +80,10 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         claims::restore(&mut fleet, no, claims);
     }
     claims::recall(&mut fleet);
-    recall_gone(&mut fleet);
-    fleet
-}
-
-/// Marks the links of which an end says that its interface is gone.
-fn recall_gone(fleet: &mut Fleet) {
     let gone: Vec<EdgeId> = fleet
         .edges
         .values()
-        .filter(|edge| witness::is_gone(fleet, edge))
+        .filter(|edge| witness::is_gone(&fleet, edge))
         .map(|edge| edge.record.id.clone())
         .collect();
     for id in gone {
@@ -97,6 +91,7 @@ fn recall_gone(fleet: &mut Fleet) {
             edge.gone = true;
         }
     }
+    fleet
 }
 
 /// An edge before its peer entries are known.

@@ -24,6 +24,7 @@ mod load;
 mod order;
 mod raise;
 pub mod refusals;
+mod relays;
 mod report;
 mod rows;
 pub mod sections;

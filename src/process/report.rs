@@ -115,7 +115,7 @@ fn is_known(record: &AgentRecord, arrival: &Arrival<'_>, data: &ReportData) -> b
         && record.kid.as_ref() == Some(verified.kid())
         && (record.scheme, record.canon_form) == (Some(verified.scheme()), Some(verified.form()))
         && (&record.fleet, record.source) == (arrival.fleet, arrival.source)
-        && record.relay_path == verified.relay_path()
+        && record.relay_path == *verified.relay_path()
         && silent(&data.hostname, &record.hostname)
         && silent(&data.agent_version, &record.agent_version)
         && silent(&data.boot_id, &record.boot_id)
@@ -130,7 +130,7 @@ fn describe(record: &mut AgentRecord, arrival: &Arrival<'_>, data: &ReportData) 
     record.scheme = Some(verified.scheme());
     record.canon_form = Some(verified.form());
     record.kid = Some(verified.kid().clone());
-    record.relay_path = verified.relay_path().to_vec();
+    record.relay_path = verified.relay_path().clone();
     record.source = arrival.source;
     if data.hostname.is_some() {
         record.hostname.clone_from(&data.hostname);
@@ -158,7 +158,6 @@ fn facts(record: &AgentRecord) -> Map<String, Value> {
         "labels": record.labels,
         "scheme": record.scheme,
         "form": record.canon_form,
-        "relay_path": record.relay_path,
     });
     if let Value::Object(map) = facts { map } else { Map::new() }
 }
@@ -178,13 +177,20 @@ fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &AgentRecor
         }
         _ => true,
     });
-    if !before.forgotten && !is.is_empty() {
-        let about = About {
-            fleet: Some(record.fleet.clone()),
-            agent: Some(no),
-            subject: record.id.to_string(),
-        };
-        draft.event(EventKind::AgentChanged, about, Some(was.into()), Some(is.into()));
+    if before.forgotten {
+        return;
+    }
+    let about = About {
+        fleet: Some(record.fleet.clone()),
+        agent: Some(no),
+        subject: record.id.to_string(),
+    };
+    if !is.is_empty() {
+        draft.event(EventKind::AgentChanged, about.clone(), Some(was.into()), Some(is.into()));
+    }
+    let (was, is) = (&before.relay_path, &record.relay_path);
+    if was != is {
+        draft.event(EventKind::AgentRelayPath, about, Some(json!(was)), Some(json!(is)));
     }
 }
 

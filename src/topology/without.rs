@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::graph::{Components, WeakPoints, weak_points};
 use super::picture::{Edge, Node, NodeKind, Picture};
-use crate::model::id::AgentId;
 use crate::model::state::EdgeState;
 
 /// What is taken away.
@@ -110,6 +109,13 @@ impl<'p> Net<'p> {
         left.map(|(a, b, _)| (*a, *b)).collect()
     }
 
+    /// Whether its last report came through a host that is taken away.
+    fn reports_through(&self, place: usize, taken: &Taken) -> bool {
+        let through = self.nodes.get(place).map(|node| node.relay_path.relays());
+        let mut through = through.into_iter().flatten();
+        through.any(|id| taken.nodes.contains(&format!("a:{id}")))
+    }
+
     fn named(&self, place: usize) -> Option<Named> {
         let node = self.nodes.get(place)?;
         Some(Named { id: node.id.clone(), label: node.label.clone() })
@@ -124,13 +130,8 @@ impl<'p> Net<'p> {
     }
 }
 
-/// What would be lost without what is `taken`. `relayed` are the agents whose last report came
-/// through others, with those others, as node id and agent ids.
-pub fn without<'a>(
-    picture: &Picture,
-    taken: &Taken,
-    relayed: impl IntoIterator<Item = (String, &'a [AgentId])>,
-) -> Loss {
+/// What would be lost without what is `taken`.
+pub fn without(picture: &Picture, taken: &Taken) -> Loss {
     let net = Net::of(picture);
     let (all, none) = (Taken::default(), net.places(taken));
     let now = Components::of(net.places(&all), net.pairs(&all));
@@ -176,13 +177,7 @@ pub fn without<'a>(
             .map(|link| net.named_link(link))
             .collect(),
         reports_lost: by_name(
-            relayed
-                .into_iter()
-                .filter(|(id, _)| !taken.nodes.contains(id))
-                .filter(|(_, path)| path.iter().any(|id| taken.nodes.contains(&format!("a:{id}"))))
-                .filter_map(|(id, _)| net.nodes.iter().find(|node| node.id == id))
-                .map(|node| Named { id: node.id.clone(), label: node.label.clone() })
-                .collect(),
+            none.iter().filter(|at| net.reports_through(**at, taken)).filter_map(node).collect(),
         ),
     }
 }

@@ -18,6 +18,7 @@ pub mod login;
 pub mod map;
 pub mod names;
 pub mod page;
+mod path;
 pub mod paths;
 pub mod report;
 pub mod reports;

@@ -62,12 +62,7 @@ pub async fn lose(state: &AppState, taken: Taken) -> Result<Loss, ApiError> {
     let desk = state.clone();
     let work = move || {
         let picture = desk.processor.board().picture(desk.clock.now());
-        let agents = desk.processor.agents();
-        let relayed = agents
-            .iter()
-            .filter(|agent| !agent.relay_path.is_empty())
-            .map(|agent| (format!("a:{}", agent.agent_id), &agent.relay_path[..]));
-        without(&picture, &taken, relayed)
+        without(&picture, &taken)
     };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }

@@ -18,7 +18,7 @@ use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
 use crate::process::refusals::Refusal;
 use crate::process::summary::AgentSummary;
-use crate::store::row::{AlarmFilter, EventFilter, ReportFilter};
+use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::views;
 use crate::views::agents::AgentListItem;
 use crate::views::alarms::Tab;
@@ -163,9 +163,19 @@ pub async fn agent(
     present::bring_up_to_date(&mut detail, last.as_ref(), state.processor.board());
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
     let mut context = reader.context(&state, title, Nav::Agents);
-    context.names = names(&state, [&detail.agent.id]);
+    let relays_for = state.processor.agent(&detail.agent.id).map(|agent| agent.relays_for);
+    let relays_for = relays_for.unwrap_or_default();
+    let told = reports.iter().flat_map(|report| report.relay_path.relays());
+    let told = told.chain(detail.agent.relay_path.relays()).chain(&relays_for);
+    context.names = names(&state, told.chain([&detail.agent.id]));
     let picture = state.processor.board().picture(context.now);
-    html(views::agent::page(&context, &detail, &picture, &alarms, &reports))
+    let around = views::agent::Around {
+        picture: &picture,
+        relays_for: &relays_for,
+        alarms: &alarms,
+        reports: &reports,
+    };
+    html(views::agent::page(&context, &detail, &around))
 }
 
 /// `GET /links`.
@@ -244,8 +254,13 @@ pub async fn reports(
         .filter(|refusal| agent.is_none() || refusal.agent_id.as_deref() == agent)
         .map(refusal_item)
         .collect();
-    context.names = names(&state, rows.iter().map(|row| &row.agent_id));
+    context.names = names(&state, rows.iter().flat_map(ids_of));
     html(views::reports::page(&context, &rows, &refused, agent, ROWS))
+}
+
+/// The agents that a report tells of.
+fn ids_of(report: &ReportSummary) -> impl Iterator<Item = &AgentId> {
+    std::iter::once(&report.agent_id).chain(report.relay_path.relays())
 }
 
 fn refusal_item(refusal: Refusal) -> RefusalItem {
@@ -267,7 +282,7 @@ pub async fn report(
     let found = state.read(move |store| present::whole(store, ReportId(id))).await?;
     let Some(report) = found else { return Err(ApiError::not_found("report")) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
-    context.names = names(&state, [&report.summary.agent_id]);
+    context.names = names(&state, ids_of(&report.summary));
     html(views::report::page(&context, &report))
 }
 

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_identities",
         sql: include_str!("../../../migrations/0004_identities.sql"),
     },
+    Migration { name: "0005_relays", sql: include_str!("../../../migrations/0005_relays.sql") },
 ];
 
 /// What a file is, before anything is written to it.

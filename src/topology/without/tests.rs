@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::id::FleetId;
-use crate::model::state::EndState;
+use crate::model::path::RelayPath;
+use crate::model::state::{EndState, RelayProof};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::End;
 
@@ -20,6 +21,7 @@ fn node(name: &str, kind: NodeKind) -> Node {
         seen_at: None,
         alarms: 0,
         addresses: Vec::new(),
+        relay_path: RelayPath::default(),
     }
 }
 
@@ -76,7 +78,7 @@ fn nodes(names: &[&str]) -> Taken {
 
 /// Cut off parts as `b,c<3`, then weak hosts, then weak links.
 fn told(picture: &Picture, taken: &Taken) -> (Vec<String>, String, String) {
-    let loss = without(picture, taken, []);
+    let loss = without(picture, taken);
     let names =
         |all: &[Named]| all.iter().map(|named| named.label.clone()).collect::<Vec<_>>().join(",");
     let parts = loss.cut_off.iter().map(|part| format!("{}<{}", names(&part.nodes), part.loses));
@@ -100,7 +102,7 @@ fn a_ring_becomes_a_chain() {
     let link = Taken { edges: BTreeSet::from(["0:a-b".to_owned()]), ..Taken::default() };
     let (cut_off, weak, links) = told(&ring, &link);
     assert_eq!((cut_off.len(), weak.as_str(), links.as_str()), (0, "c,d", "b-c,c-d,d-a"));
-    let loss = without(&ring, &link, []);
+    let loss = without(&ring, &link);
     assert_eq!(loss.taken_links[0].labels, ["a", "b"]);
 }
 
@@ -123,12 +125,11 @@ fn several_taken_together_are_more_than_each() {
 
 #[test]
 fn reports_that_come_through_a_host_are_told_apart_from_links() {
-    let ring = picture("a-b b-c c-a");
-    let path: [AgentId; 1] = ["b".parse().unwrap()];
-    let relayed = || [("a:a".to_owned(), &path[..])];
-    let loss = without(&ring, &nodes(&["b"]), relayed());
+    let mut ring = picture("a-b b-c c-a");
+    ring.nodes[0].relay_path = RelayPath::through(vec!["b".parse().unwrap()], RelayProof::Claimed);
+    let loss = without(&ring, &nodes(&["b"]));
     assert_eq!(loss.cut_off, []);
     assert_eq!(loss.reports_lost, [Named { id: "a:a".into(), label: "a".into() }]);
-    assert_eq!(without(&ring, &nodes(&["c"]), relayed()).reports_lost, []);
-    assert_eq!(without(&ring, &nodes(&["a", "b"]), relayed()).reports_lost, []);
+    assert_eq!(without(&ring, &nodes(&["c"])).reports_lost, []);
+    assert_eq!(without(&ring, &nodes(&["a", "b"])).reports_lost, []);
 }
