@@ -238,6 +238,13 @@ impl<O: Observer> Agent<O> {
         if self.courier.due().is_some_and(|due| due <= now.pulse) {
             drop(self.send(now).await);
         }
+        // Where trying the straight way takes as long as a report's interval, a new look is due
+        // already. Without a turn here what is kept would wait until that way works again.
+        let now = self.pulse.now();
+        let is_kept_due = self.courier.due().is_some_and(|due| due <= now.pulse);
+        if self.look_due <= now.pulse && is_kept_due {
+            drop(self.send(now).await);
+        }
         let is_known = self.enrolment.standing() == Standing::Enrolled;
         let own = is_known.then(|| Arc::clone(&self.enrolment.identity().secret));
         self.station.set_key(own);
