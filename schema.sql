@@ -59,7 +59,8 @@ CREATE UNIQUE INDEX identities_in_force ON identities (agent_no, state)
     WHERE state IN ('pinned', 'pending');
 CREATE INDEX identities_by_kid ON identities (agent_no, kid);
 
--- One row per accepted report, never changed: the audit trail and the replay memory.
+-- One row per accepted report, never changed: the audit trail and the replay memory. Retention
+-- deletes from the oldest on; each agent's last report before the others it keeps stays.
 -- Small columns stand before the envelope so that lists do not read its pages.
 CREATE TABLE reports (
     report_id       INTEGER PRIMARY KEY,             -- given by the manager, grows with every accepted report
@@ -238,7 +239,8 @@ BEGIN
 END;
 
 -- Retention first writes the mark, then deletes below it; the mark stays as evidence.
--- The newest event always stays, so that numbers never start again.
+-- The newest event always stays, so that numbers never start again. What stays below the mark is
+-- the last event of each thing that is still there.
 CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
 WHEN OLD.event_id >= coalesce(
         (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'store.events_pruned_below'), 0)
@@ -246,6 +248,21 @@ WHEN OLD.event_id >= coalesce(
 BEGIN
     SELECT RAISE(ABORT, 'events are append-only');
 END;
+
+-- What the history still says of things whose last event is older than the events that are kept:
+-- retention leaves that event in its table and finds it here when a newer one is over, too.
+CREATE TABLE events_in_force (
+    agent_no INTEGER NOT NULL,                       -- whose thing; 0: it is named without its agent
+    subject  TEXT    NOT NULL,                       -- the event's subject
+    part     TEXT    NOT NULL,                       -- which fact about it
+    at       INTEGER NOT NULL,                       -- the event's time
+    event_id INTEGER NOT NULL,                       -- the event
+    gone     INTEGER,                                -- NULL: the thing is there; else it is gone, and this is told until retention has been over this event
+    PRIMARY KEY (agent_no, subject, part)
+) STRICT, WITHOUT ROWID;
+
+-- What is gone and need not be told much longer.
+CREATE INDEX events_of_what_is_gone ON events_in_force (gone) WHERE gone IS NOT NULL;
 
 -- Where things are on the map.
 CREATE TABLE layout (
@@ -289,7 +306,8 @@ CREATE TABLE sessions (
 
 -- Small values by name; names that begin with 'store.' belong to the store itself:
 -- store.commit_seq counts commits, store.flushed_upto is the last report contained in the
--- "as of the last flush" columns, store.clean_stop is 1 after an orderly stop.
+-- "as of the last flush" columns, store.clean_stop is 1 after an orderly stop. Retention has
+-- been over everything below store.reports_pruned_below and store.events_pruned_below.
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,                 -- which
     value TEXT NOT NULL                              -- its value

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use kattila::clock::Clock;
 use kattila::keys::ring::{KeyRing, StoredKey};
 use kattila::model::time::UnixSeconds;
+use kattila::process::chores::Keep;
 use kattila::process::engine::{Enroll, Parts, Settings, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::sign::nonce;
@@ -98,6 +99,7 @@ fn processor(db: &std::path::Path) -> Processor {
         enroll: Enroll::Open,
         v1_repeats: Suspicion::Alarm,
         rate: None,
+        keep: Keep::default(),
     };
     let writer = open(db, Durability::Full).expect("a database").writer;
     let clock = Clock::manual(NOW);

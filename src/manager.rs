@@ -28,8 +28,10 @@ use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
+use crate::process::chores::Keep;
 use crate::process::engine::{self, Enroll, Parts, Settings};
 use crate::process::handle::{Command, ManagerCondition, Processor};
+use crate::store::prune;
 use crate::store::sqlite::reader::SqliteReader;
 use crate::store::sqlite::{self, Durability};
 use crate::store::{Reader, StoreError};
@@ -318,7 +320,16 @@ fn settings(config: &Config) -> Settings {
         },
         v1_repeats: config.verify.v1_repeats,
         rate: config.rates.agent,
+        keep: Keep {
+            reports: limits(config.kept.reports),
+            events: limits(config.kept.events),
+            alarms: limits(config.kept.alarms),
+        },
     }
+}
+
+fn limits(kept: config::KeptBy) -> prune::Limits {
+    prune::Limits { age: kept.age.map(i64::from), bytes: kept.bytes }
 }
 
 fn durability(config: &Config) -> Durability {

@@ -7,7 +7,7 @@ use crate::model::rate::Rate;
 use crate::model::time::duration_text;
 use crate::verify::bodies::Suspicion;
 
-use super::{Access, Config, Durability, Enroll, Keys};
+use super::{Access, Config, Durability, Enroll, KeptBy, Keys};
 
 /// A token shorter than this is worth a warning: 32 hexadecimal digits are 128 bits.
 const ADVISED_TOKEN_CHARS: usize = 32;
@@ -18,6 +18,9 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Door", door(config)),
         ("Database", format!("{}, {}", config.db.display(), durability(config.durability))),
         ("Lost reports", lost(config.strict_storage).to_owned()),
+        ("Reports kept", kept(config.kept.reports)),
+        ("History kept", kept(config.kept.events)),
+        ("Alarms kept", kept(config.kept.alarms)),
         ("Keys", keys(&config.keys)),
         ("Signatures", signatures(config)),
         ("New agents", enroll(config.enroll).to_owned()),
@@ -61,6 +64,16 @@ fn door(config: &Config) -> String {
 
 const fn lost(strict: bool) -> &'static str {
     if strict { "a database that lacks acknowledged ones is refused" } else { "raise an alarm" }
+}
+
+fn kept(limits: KeptBy) -> String {
+    let age = limits.age.map(|age| format!("for {}", duration_text(i64::from(age))));
+    let bytes = limits.bytes.map(|bytes| format!("at most {} MiB", bytes >> 20));
+    match (age, bytes) {
+        (None, None) => "for ever: the database grows until the disk is full".to_owned(),
+        (Some(one), None) | (None, Some(one)) => one,
+        (Some(age), Some(bytes)) => format!("{age}, {bytes}"),
+    }
 }
 
 const fn durability(durability: Durability) -> &'static str {

@@ -46,6 +46,8 @@ pub struct Config {
     pub durability: Durability,
     /// Whether a database that lacks acknowledged reports is refused.
     pub strict_storage: bool,
+    /// How long what grows is kept.
+    pub kept: Kept,
     /// What is logged, and how.
     pub log: Log,
     /// Who may look and touch.
@@ -105,6 +107,26 @@ pub enum Durability {
     Full,
     /// A crash of the program or the kernel losing nothing that reached the disk.
     Normal,
+}
+
+/// How long what grows is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// Stored reports.
+    pub reports: KeptBy,
+    /// The history.
+    pub events: KeptBy,
+    /// Cleared alarms.
+    pub alarms: KeptBy,
+}
+
+/// The limits of one kind of rows; whichever is reached first holds, `None` for no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptBy {
+    /// Seconds.
+    pub age: Option<u32>,
+    /// Bytes in the database.
+    pub bytes: Option<u64>,
 }
 
 /// What is logged, and how.
@@ -202,6 +224,8 @@ mod tests {
         assert_eq!(config.rates.agent, Some(Rate { per_second: 1, burst: 60 }));
         assert_eq!(config.rates.source, Some(Rate { per_second: 50, burst: 200 }));
         assert_eq!(config.durability, Durability::Full);
+        let reports = KeptBy { age: Some(30 * 86_400), bytes: Some(10 << 30) };
+        assert_eq!(config.kept.reports, reports);
         assert_eq!(config.enroll, Enroll::Open);
         assert!(config.tls.is_none() && config.metrics.is_none());
         assert!(config.access.anonymous.is_none() && config.access.admin_token.is_none());
@@ -222,6 +246,8 @@ mod tests {
             ("KATTILA_REPORT_INTERVAL", "0"),
             ("KATTILA_DURABILITY", "most"),
             ("KATTILA_RATE_AGENT", "1"),
+            ("KATTILA_REPORTS_AGE", "30d"),
+            ("KATTILA_EVENTS_BYTES", "0"),
             ("KATTILA_LISTNE", "x"),
             ("KATTILA_TLS_CERT", "/nowhere/cert.pem"),
             ("KATTILA_DNS_SERVER", "127.0.0.1:53"),
@@ -232,6 +258,8 @@ mod tests {
             "KATTILA_REPORT_INTERVAL:",
             "KATTILA_DURABILITY:",
             "KATTILA_RATE_AGENT:",
+            "KATTILA_REPORTS_AGE:",
+            "KATTILA_EVENTS_BYTES:",
             "KATTILA_LISTNE:",
             "KATTILA_TLS_CERT:",
             "KATTILA_TLS_KEY:",

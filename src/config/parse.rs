@@ -23,6 +23,12 @@ const MAX_PSKS: usize = 3;
 /// An admin token shorter than this can be guessed through the door in a matter of days.
 const MIN_TOKEN_CHARS: usize = 8;
 
+/// What is kept for less than an hour could not be looked at by anybody.
+const MIN_KEPT_AGE: u32 = 3600;
+
+/// Fewer bytes than 1 MiB would not hold a few large reports.
+const MIN_KEPT_BYTES: u64 = 1 << 20;
+
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_not_a_number| {
         let hint = match text.rsplit_once(':') {
@@ -68,6 +74,27 @@ pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("\"{text}\" is not a whole number from {least} to {most}")),
+    }
+}
+
+/// How long rows are kept, in seconds.
+pub(super) fn kept_age(text: &str) -> Result<Option<u32>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    number(text, MIN_KEPT_AGE, u32::MAX).map(Some).map_err(|wrong| format!("{wrong}, or \"off\""))
+}
+
+/// How many bytes of rows are kept.
+pub(super) fn kept_bytes(text: &str) -> Result<Option<u64>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    match text.parse::<u64>() {
+        Ok(bytes) if bytes >= MIN_KEPT_BYTES => Ok(Some(bytes)),
+        _ => Err(format!(
+            "\"{text}\" is not a whole number of bytes, at least {MIN_KEPT_BYTES}, or \"off\""
+        )),
     }
 }
 
@@ -194,6 +221,18 @@ mod tests {
         assert_eq!(rate("off"), Ok(None));
         for bad in ["", "1", "0/1", "1/0", "-1/2", "1/2/3", "none"] {
             assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_has_an_age_and_a_size_or_no_end() {
+        assert_eq!((kept_age("3600"), kept_age("off")), (Ok(Some(3600)), Ok(None)));
+        assert_eq!((kept_bytes("1048576"), kept_bytes("off")), (Ok(Some(1 << 20)), Ok(None)));
+        for bad in ["", "3599", "30d", "-1"] {
+            assert!(kept_age(bad).unwrap_err().contains("from 3600"), "{bad}");
+        }
+        for bad in ["", "1048575", "1G", "-1"] {
+            assert!(kept_bytes(bad).unwrap_err().contains("at least 1048576"), "{bad}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::keys::source::SourceConfig;
 use super::host::HostSettings;
 use super::mistake::Mistake;
 use super::source::Values;
-use super::{Access, Config, Keys, Log, Rates, Tls, Verify, parse, table};
+use super::{Access, Config, Kept, KeptBy, Keys, Log, Rates, Tls, Verify, parse, table};
 
 /// A token file larger than this holds something else.
 const MAX_TOKEN_FILE_BYTES: u64 = 4096;
@@ -78,6 +78,7 @@ impl<'a> Reading<'a> {
         let source = self.required("KATTILA_RATE_SOURCE", parse::rate);
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
+        let kept = self.kept();
         let log = self.log();
         let access = self.access();
         let enroll = self.required("KATTILA_ENROLL", parse::enroll);
@@ -93,6 +94,7 @@ impl<'a> Reading<'a> {
             rates: Rates { agent: agent?, source: source? },
             durability: durability?,
             strict_storage: strict_storage?,
+            kept: kept?,
             log: log?,
             access: access?,
             enroll: enroll?,
@@ -100,6 +102,19 @@ impl<'a> Reading<'a> {
             tls,
             metrics,
         })
+    }
+
+    fn kept(&mut self) -> Option<Kept> {
+        let reports = self.kept_by("KATTILA_REPORTS_AGE", "KATTILA_REPORTS_BYTES");
+        let events = self.kept_by("KATTILA_EVENTS_AGE", "KATTILA_EVENTS_BYTES");
+        let alarms = self.kept_by("KATTILA_ALARMS_AGE", "KATTILA_ALARMS_BYTES");
+        Some(Kept { reports: reports?, events: events?, alarms: alarms? })
+    }
+
+    fn kept_by(&mut self, age: &str, bytes: &str) -> Option<KeptBy> {
+        let age = self.required(age, parse::kept_age);
+        let bytes = self.required(bytes, parse::kept_bytes);
+        Some(KeptBy { age: age?, bytes: bytes? })
     }
 
     fn keys(&mut self) -> Option<Keys> {

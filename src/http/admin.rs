@@ -84,7 +84,9 @@ pub async fn reset(
         Done::Reset { agents, interfaces, edges, alarms } => {
             Ok(Json(Cleared { status: "ok", agents, interfaces, edges, alarms }))
         }
-        Done::Nothing => Err(ApiError::internal("a reset did not tell what it did")),
+        Done::Swept { .. } | Done::Nothing => {
+            Err(ApiError::internal("a reset did not tell what it did"))
+        }
     }
 }
 

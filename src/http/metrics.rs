@@ -20,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::model::state::AgentStatus;
+use crate::model::time::UnixSeconds;
 use crate::store::row::StoreStats;
 use crate::wire::codes::ErrorCode;
 
@@ -58,6 +59,11 @@ struct ByStatus {
     status: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByJob {
+    job: &'static str,
+}
+
 type Histograms = Family<ByRoute, Histogram, fn() -> Histogram>;
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -85,11 +91,40 @@ struct Measured {
     events: Gauge,
     watchers: Gauge,
     agents: Family<ByStatus, Gauge>,
+    jobs: Jobs,
     alarms_open: Gauge,
     keys_usable: Gauge,
     keys_age_seconds: Gauge,
     keys_failures: Gauge,
     uptime_seconds: FloatGauge,
+}
+
+/// The background jobs.
+#[derive(Debug, Default)]
+struct Jobs {
+    age_seconds: Family<ByJob, Gauge>,
+    rows: Family<ByJob, Gauge>,
+    failed: Family<ByJob, Gauge>,
+}
+
+impl Jobs {
+    fn register(&self, on: &mut Registry) {
+        let help = "Seconds since the job last began; -1 if it never did";
+        on.register("job_age_seconds", help, self.age_seconds.clone());
+        on.register("job_rows", "Rows that the job's last run removed", self.rows.clone());
+        on.register("job_failed", "1 if the job's last run failed, else 0", self.failed.clone());
+    }
+
+    fn read(&self, state: &AppState, now: UnixSeconds) {
+        for job in state.processor.chores().list(now) {
+            let by = ByJob { job: job.name };
+            let age = job.last_run.map_or(-1, |at| now.since(at));
+            self.age_seconds.get_or_create(&by).set(age);
+            self.rows.get_or_create(&by).set(count(job.rows.unwrap_or_default()));
+            let failed = job.last_run.is_some() && job.last_run == job.last_error_at;
+            self.failed.get_or_create(&by).set(i64::from(failed));
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -186,6 +221,7 @@ impl Measured {
             on.register(name, help, gauge.clone());
         }
         on.register("agents", "Agents, by status", self.agents.clone());
+        self.jobs.register(on);
         on.register(
             "uptime_seconds",
             "Seconds since the manager started",
@@ -215,6 +251,7 @@ impl Measured {
             let same = agents.iter().filter(|agent| agent.status == *status).count();
             self.agents.get_or_create(&ByStatus { status: status.as_str() }).set(count(same));
         }
+        self.jobs.read(state, now);
         let uptime = u32::try_from(now.since(state.started_at)).unwrap_or_default();
         self.uptime_seconds.set(f64::from(uptime));
     }

@@ -63,7 +63,7 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, alarms, edges, events, identities, paths, reports, topology, what_if,
+        agents as agent, alarms, edges, events, identities, jobs, paths, reports, topology, what_if,
     };
     vec![
         // Agents.
@@ -91,6 +91,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/what-if", VIEWER, get(what_if::what_if)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
+        route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
@@ -100,6 +101,7 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
         route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
+        route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
@@ -134,6 +136,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/agents/{id}/relay", ADMIN, post(act::relay)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
         route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
+        route("POST", "/settings/jobs/{id}/run", ADMIN, post(act::run_job)),
     ]
 }
 

@@ -133,6 +133,7 @@ fn giving(path: &str) -> Option<Sample> {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }
         "/api/v1/keys/usage" => ("Who signs with which key", none, value(&things::key_usage())),
+        "/api/v1/jobs" => ("Background jobs and how they stand", none, list(&things::job())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,
     };
@@ -160,6 +161,7 @@ fn taking(path: &str) -> Option<Sample> {
         ),
         "/api/v1/agents/{id}/revoke" => ("Take an agent out of service", None, value(&OK)),
         "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
+        "/api/v1/jobs/{id}/run" => return Some(run()),
         "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
             "Clear the topology state of one agent, of a fleet, or of all",
@@ -190,6 +192,17 @@ fn approval() -> Sample {
         status: "200",
         kind: JSON,
         answer: value(&OK),
+    }
+}
+
+fn run() -> Sample {
+    Sample {
+        summary: "Have a background job begin now; the id is its name",
+        query: &[],
+        body: None,
+        status: "202",
+        kind: JSON,
+        answer: value(&things::job()),
     }
 }
 

@@ -17,13 +17,14 @@ use tracing::warn;
 
 use crate::clock::Clock;
 use crate::keys::keeper::Keeper;
+use crate::process::chores::Chore;
 use crate::process::handle::{Command, Processor};
 
 /// How often silence, delays and refusals are looked at. A second is the unit of every limit.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How often what has had its time is taken out of the tables. Rows that are over harm nobody.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How often the chores are asked which of them is due; each has a period of its own.
+const CHORES: Duration = Duration::from_secs(1);
 
 /// How often changes of the picture are sent: at most twice a second (MAP 5).
 const PUBLISH: Duration = Duration::from_millis(500);
@@ -50,8 +51,10 @@ pub struct Context {
 pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
     let c = context.clone();
     every(TICK, stop, tasks, move || tick(c.clone()));
-    let c = context.clone();
-    every(SWEEP, stop, tasks, move || sweep(c.clone()));
+    let (c, until) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        until.run_until_cancelled(chores_for_ever(c)).await;
+    });
     let c = context.clone();
     every(PUBLISH, stop, tasks, move || {
         publish(&c);
@@ -74,7 +77,8 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
 /// Takes every step once, as all timers together would.
 pub async fn step(context: &Context) {
     tick(context.clone()).await;
-    sweep(context.clone()).await;
+    context.processor.run_chore(Chore::Sweep).await;
+    context.processor.run_due().await;
     arrange::run(context.clone()).await;
     publish(context);
 }
@@ -112,9 +116,12 @@ async fn tick(context: Context) {
     }
 }
 
-async fn sweep(context: Context) {
-    if let Err(failure) = context.processor.command(Command::Sweep).await {
-        warn!(%failure, "What has had its time was not removed");
+/// Runs the chores that are due. One that takes long ends with the manager between two of its
+/// steps, and goes on after the next start.
+async fn chores_for_ever(context: Context) {
+    loop {
+        context.processor.run_due().await;
+        tokio::time::sleep(CHORES).await;
     }
 }
 

@@ -35,6 +35,12 @@ use crate::verify::{Announcement, Verified};
 /// Reports kept this long answer a byte-identical retry with the first result (PROTOCOL 1.7).
 const IDEMPOTENT_S: i64 = 1200;
 
+/// Seconds for which reports answer whether one comes again: as long as a signature may be taken,
+/// and as long as a retry is told the first result.
+pub(super) const fn looks_back_s(max_skew: i64) -> i64 {
+    2 * max_skew + IDEMPOTENT_S
+}
+
 /// What is written, and what the sender is told.
 pub(super) type Decided<T> = Result<(Draft, Result<T, Rejection>), StoreError>;
 
@@ -269,7 +275,7 @@ fn replayed(
     verified: &Verified,
 ) -> Result<Option<ReportId>, Stop> {
     let now = draft.now;
-    let since = now.minus(2 * engine.settings.max_skew + IDEMPOTENT_S);
+    let since = now.minus(looks_back_s(engine.settings.max_skew));
     let last_tick = engine.fleet.agents.get(&no).and_then(|agent| agent.record.last_tick);
     let writer = &mut engine.writer;
     let load = |since: UnixSeconds| -> Result<History, StoreError> {
@@ -376,7 +382,7 @@ fn is_late(
     arrival: &Arrival<'_>,
 ) -> Result<bool, StoreError> {
     let patience = *engine.sentry.patience();
-    let since = now.minus(2 * engine.settings.max_skew + IDEMPOTENT_S);
+    let since = now.minus(looks_back_s(engine.settings.max_skew));
     let Arrival { no, verified, measured_at, .. } = *arrival;
     let Some(agent) = engine.fleet.agents.get_mut(&no) else { return Ok(false) };
     let order = if let Some(order) = &mut agent.order {

@@ -14,6 +14,7 @@ use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
+use crate::store::change::SessionRecord;
 
 type Outcome = Result<Done, CommandError>;
 
@@ -40,14 +41,10 @@ pub(super) fn carry_out(
             draft.cause = Some(by);
             may_relay(engine, &mut draft, &agent, allowed)
         }
-        Command::PutSession(session) => {
-            draft.change.sessions.push(session);
-            Ok(Done::Nothing)
-        }
+        Command::PutSession(session) => Ok(put_session(&mut draft, session)),
         Command::FirstToken(token) => {
             draft.change.meta.push((super::engine::FIRST_TOKEN, draft.now.to_string()));
-            draft.change.sessions.push(token);
-            Ok(Done::Nothing)
+            Ok(put_session(&mut draft, token))
         }
         Command::DropSession(hash) => {
             draft.change.sessions_removed.push(hash);
@@ -62,8 +59,9 @@ pub(super) fn carry_out(
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
-        Command::Sweep => {
-            sweep::run(engine, &mut draft)?;
+        Command::Sweep => Ok(Done::Swept { rows: sweep::run(engine, &mut draft)? }),
+        Command::Ran(name, text) => {
+            draft.change.meta.push((name, text));
             Ok(Done::Nothing)
         }
         Command::Keys { rows, changes, health } => {
@@ -83,6 +81,11 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {
+    draft.change.sessions.push(session);
+    Done::Nothing
 }
 
 /// Puts a fact that is about no agent into the history.

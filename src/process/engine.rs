@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::board::Board;
+use super::chores::{self, Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
-use super::handle::{
-    Accepted, CommandError, Done, Job, Processor, QUEUE_REPORTS, Settled, Submission, Totals,
-};
-use super::identity::Enrolled;
+use super::handle::{CommandError, Processor, QUEUE_REPORTS, Totals};
 use super::refusals::Refusals;
+use super::reply::{Chunk, Job, Reply, answer, refuse_all};
 use super::{admit, commands, load, show, tick};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
@@ -62,6 +61,8 @@ pub struct Settings {
     pub v1_repeats: Suspicion,
     /// Verified reports one agent may send; `None` = no limit.
     pub rate: Option<Rate>,
+    /// How long what grows is kept.
+    pub keep: Keep,
 }
 
 /// What the processor works with.
@@ -101,15 +102,6 @@ pub(super) struct Engine {
     ahead: bool,
 }
 
-/// An answer that waits for the commit.
-enum Reply {
-    Report(oneshot::Sender<Settled>, Result<Accepted, Rejection>, Box<Submission>),
-    Announce(oneshot::Sender<Result<(), Rejection>>, Result<(), Rejection>),
-    Enrol(oneshot::Sender<Result<Enrolled, Rejection>>, Result<Enrolled, Rejection>),
-    Command(oneshot::Sender<Result<Done, CommandError>>, Result<Done, CommandError>),
-    Stop(oneshot::Sender<()>),
-}
-
 /// Name of the seed among the small values.
 const SEED: &str = "nonce_seed";
 
@@ -145,6 +137,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
     let splits = load::meta(&snapshot, tick::SPLITS);
+    let chores = Arc::new(Chores::restored(|name| load::meta(&snapshot, name)));
     let sentry = tick::Sentry::new(now, parts.settings.report_interval, splits);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
@@ -166,7 +159,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         .name("kattila-writer".into())
         .spawn(move || engine.run(queue))
         .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
-    let processor = Processor { jobs, board, refusals, totals, clock: parts.clock };
+    let processor = Processor { jobs, board, refusals, totals, chores, clock: parts.clock };
     let layout_rev = layout_rev.unwrap_or(1);
     Ok(Started { processor, thread, layout, layout_rev, has_admin_token })
 }
@@ -266,10 +259,30 @@ impl Engine {
             }
         }
         let stop = replies.iter().any(|reply| matches!(reply, Reply::Stop(_)));
+        let mut chunks = Vec::new();
         for reply in replies {
-            self.answer(reply, committed.is_ok());
+            if let Reply::Chunk(chunk) = reply {
+                chunks.push(chunk);
+            } else {
+                answer(&self.totals, reply, committed.is_ok());
+            }
+        }
+        for chunk in chunks.into_iter().filter(|_| !stop) {
+            self.prune(chunk, now);
         }
         stop
+    }
+
+    /// Takes out a chunk of what is old, in a transaction of its own: what comes of it has
+    /// nothing to do with the reports before and after it.
+    fn prune(&mut self, chunk: Chunk, now: UnixSeconds) {
+        let pruned = if self.suspect {
+            Err(StoreError::Unavailable("it failed, and is tried again".into()))
+        } else {
+            chores::prune(self, chunk.what, chunk.after, now)
+        };
+        // Whoever asked may have gone; what is out is out.
+        let _gone = chunk.to.send(pruned).is_err();
     }
 
     fn decide(&mut self, job: Job, now: UnixSeconds, effects: &mut Effects) -> Reply {
@@ -292,6 +305,7 @@ impl Engine {
                 let result = self.write(decided, effects).unwrap_or_else(gone);
                 Reply::Command(to, result)
             }
+            Job::Chunk(chunk) => Reply::Chunk(chunk),
             Job::Stop(to) => Reply::Stop(to),
         }
     }
@@ -377,35 +391,6 @@ impl Engine {
         Ok(())
     }
 
-    fn answer(&self, reply: Reply, committed: bool) {
-        // A receiver that went away has given up waiting; its report is stored all the same.
-        let _gone = match reply {
-            Reply::Report(to, result, spent) => {
-                let result = if committed { result } else { Err(Rejection::StorageUnavailable) };
-                if let Ok(accepted) = &result {
-                    let total = if accepted.duplicate {
-                        &self.totals.duplicates
-                    } else {
-                        &self.totals.stored
-                    };
-                    total.fetch_add(1, Ordering::Relaxed);
-                }
-                to.send(Settled { result, spent }).is_err()
-            }
-            Reply::Announce(to, result) => to
-                .send(if committed { result } else { Err(Rejection::StorageUnavailable) })
-                .is_err(),
-            Reply::Enrol(to, result) => to
-                .send(if committed { result } else { Err(Rejection::StorageUnavailable) })
-                .is_err(),
-            Reply::Command(to, result) => {
-                let gone = CommandError::Unavailable("storage is unavailable".into());
-                to.send(if committed { result } else { Err(gone) }).is_err()
-            }
-            Reply::Stop(to) => to.send(()).is_err(),
-        };
-    }
-
     /// Writes what waits in memory and empties the log.
     fn finish(mut self) {
         if let Err(failure) = self.flush() {
@@ -424,27 +409,4 @@ impl Engine {
         self.writer.record(&Change { flushed, ..Change::default() })?;
         self.writer.commit()
     }
-}
-
-fn refuse_all(jobs: Vec<Job>) -> bool {
-    let mut stop = false;
-    for job in jobs {
-        // As in `answer`: nobody may be waiting any more.
-        let _gone = match job {
-            Job::Report(spent, to) => {
-                let result = Err(Rejection::StorageUnavailable);
-                to.send(Settled { result, spent }).is_err()
-            }
-            Job::Announce(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
-            Job::Enrol(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
-            Job::Command(_, to) => {
-                to.send(Err(CommandError::Unavailable("storage is unavailable".into()))).is_err()
-            }
-            Job::Stop(to) => {
-                stop = true;
-                to.send(()).is_err()
-            }
-        };
-    }
-    stop
 }

@@ -10,8 +10,10 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::board::Board;
+use super::chores::Chores;
 use super::identity::Enrolled;
 use super::refusals::{Refusal, Refusals};
+use super::reply::Job;
 use super::sections::{interfaces_hash, peers_hash, routes_hash};
 use super::summary::AgentSummary;
 use crate::clock::Clock;
@@ -164,6 +166,8 @@ pub enum Command {
     Tick,
     /// Take out what has had its time.
     Sweep,
+    /// Keep the text that says how a chore's last run went, under the chore's name.
+    Ran(&'static str, String),
     /// The key ring changed or was asked for.
     Keys {
         /// Records to store.
@@ -255,6 +259,11 @@ pub enum Done {
         /// Alarms.
         alarms: u64,
     },
+    /// Sweep: how many rows went.
+    Swept {
+        /// Rows.
+        rows: u64,
+    },
     /// Nothing to tell.
     Nothing,
 }
@@ -306,22 +315,6 @@ pub(super) struct Totals {
     pub(super) storage_failed: AtomicBool,
 }
 
-/// What became of a report. What was read of it travels back, so that its many small pieces are
-/// freed by the thread that made them and not by the one all others wait for.
-pub(super) struct Settled {
-    pub(super) result: Result<Accepted, Rejection>,
-    pub(super) spent: Box<Submission>,
-}
-
-/// What travels to the thread.
-pub(super) enum Job {
-    Report(Box<Submission>, oneshot::Sender<Settled>),
-    Announce(Announcement, Option<IpAddr>, oneshot::Sender<Result<(), Rejection>>),
-    Enrol(Box<Enrolment>, Option<IpAddr>, oneshot::Sender<Result<Enrolled, Rejection>>),
-    Command(Command, oneshot::Sender<Result<Done, CommandError>>),
-    Stop(oneshot::Sender<()>),
-}
-
 /// A handle to the processor.
 #[derive(Clone)]
 pub struct Processor {
@@ -329,6 +322,7 @@ pub struct Processor {
     pub(super) board: Arc<Board>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) totals: Arc<Totals>,
+    pub(super) chores: Arc<Chores>,
     pub(super) clock: Clock,
 }
 
@@ -386,16 +380,20 @@ impl Processor {
     pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
         let gone = || CommandError::Unavailable("the processor has stopped".into());
         let (answer, result) = oneshot::channel();
-        self.totals.queued.fetch_add(1, Ordering::Relaxed);
-        self.jobs.send(Job::Command(command, answer)).await.map_err(|_closed| gone())?;
+        self.send(Job::Command(command, answer)).await.map_err(|_closed| gone())?;
         result.await.map_err(|_dropped| gone())?
+    }
+
+    /// Queues a job when there is room, counted before the thread can take it.
+    pub(super) async fn send(&self, job: Job) -> Result<(), mpsc::error::SendError<Job>> {
+        self.totals.queued.fetch_add(1, Ordering::Relaxed);
+        self.jobs.send(job).await
     }
 
     /// Finishes what is queued, empties the log and ends the thread.
     pub async fn stop(&self) {
         let (answer, done) = oneshot::channel();
-        self.totals.queued.fetch_add(1, Ordering::Relaxed);
-        if self.jobs.send(Job::Stop(answer)).await.is_ok() {
+        if self.send(Job::Stop(answer)).await.is_ok() {
             // An error means the thread has ended already.
             let _ended = done.await.is_err();
         }

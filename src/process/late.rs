@@ -5,8 +5,8 @@
 //! before a time says is then true of that time, whatever order the reports came in. A section
 //! that one of the three does not tell is left alone. Where nothing was measured before, everything
 //! appears; where nothing was measured after, the history ends with the late report until the
-//! next report goes on from there ([`then`]). Where a neighbour's stored bytes cannot be read,
-//! nothing is written.
+//! next report goes on from there ([`then`]). Where a neighbour's stored bytes cannot be read, or
+//! it may have been there and is kept no longer, nothing is written.
 
 use std::collections::BTreeMap;
 
@@ -93,10 +93,14 @@ pub(super) fn report(
     if let Some(row) = &mut draft.change.report {
         row.late = true;
     }
-    let around = engine.writer.earlier(arrival.no, &Earlier::Around(arrival.measured_at))?.reports;
+    let known = engine.writer.earlier(arrival.no, &Earlier::Around(arrival.measured_at))?;
+    let (around, cut) = (known.reports, known.cut);
     let is_last = around.iter().all(|row| row.measured_at() <= arrival.measured_at);
     if let Some(agent) = engine.fleet.agents.get_mut(&arrival.no).filter(|_| is_last) {
         agent.history_ahead = true;
+    }
+    if cut {
+        return Ok(());
     }
     let Some(gap) = gap(around, arrival.measured_at, told) else { return Ok(()) };
     draft.cause = Some(LEARNT_LATER.to_owned());

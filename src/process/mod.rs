@@ -6,6 +6,7 @@
 
 mod admit;
 pub mod board;
+pub mod chores;
 mod claims;
 mod commands;
 pub mod diff;
@@ -25,6 +26,7 @@ mod order;
 mod raise;
 pub mod refusals;
 mod relays;
+mod reply;
 mod report;
 mod rows;
 pub mod sections;

@@ -14,9 +14,9 @@ const ROWS_PER_SWEEP: usize = 200;
 /// a minute, and while storage does not answer not even that.
 const GRACE_S: i64 = 600;
 
-/// Removes what is over. A token was made by a person and leaves a line in the history; sessions
-/// come and go.
-pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<(), StoreError> {
+/// Removes what is over; tells how many rows that is. A token was made by a person and leaves a
+/// line in the history; sessions come and go.
+pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<u64, StoreError> {
     let idle = draft.now.minus(SESSION_IDLE_SECONDS + GRACE_S);
     for over in engine.writer.ended_sessions(draft.now, idle, ROWS_PER_SWEEP)? {
         if over.kind == "token" {
@@ -26,5 +26,5 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<(), StoreErr
         }
         draft.change.sessions_removed.push(over.token_hash);
     }
-    Ok(())
+    Ok(u64::try_from(draft.change.sessions_removed.len()).unwrap_or(u64::MAX))
 }

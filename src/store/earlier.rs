@@ -83,4 +83,6 @@ pub struct Known {
     pub reports: Vec<EarlierReport>,
     /// Links that were there at the time asked for, in the order asked for.
     pub edges: Vec<EdgePast>,
+    /// Reports measured next to the time asked for may have been there and are kept no longer.
+    pub cut: bool,
 }

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: eighteen whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: nineteen whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -10,6 +10,7 @@ pub mod change;
 pub mod earlier;
 pub mod flush;
 pub mod identity;
+pub mod prune;
 pub mod row;
 pub mod sqlite;
 
@@ -24,6 +25,7 @@ use crate::model::time::UnixSeconds;
 use carrier::{Carrier, CarrierFilter};
 use change::Change;
 use earlier::{Earlier, Known};
+use prune::{Prune, Pruned};
 use row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, FleetSnapshot, KeyRow, ReportFilter,
     SessionRow, StoreStats, StoredReport,
@@ -100,6 +102,10 @@ pub trait Writer: Send {
         idle: UnixSeconds,
         limit: usize,
     ) -> Result<Vec<SessionRow>, StoreError>;
+
+    /// Takes out one chunk of what has been kept for long enough, durably and in a transaction of
+    /// its own: between batches only. Work and rows of one call are bounded.
+    fn prune(&mut self, chunk: &Prune) -> Result<Pruned, StoreError>;
 
     /// Ends an orderly run: what is committed needs no further work, and the next start knows
     /// that nothing needs a check. An open batch is forgotten.

@@ -224,9 +224,9 @@ pub struct StoreStats {
     pub db_bytes: u64,
     /// Write-ahead log size in bytes.
     pub wal_bytes: u64,
-    /// Stored reports (from the highest and lowest id; exact while nothing is pruned between).
+    /// Stored reports. Of those that outlived their time at most 10,000 are counted.
     pub reports: u64,
-    /// Events.
+    /// Events, counted likewise.
     pub events: u64,
     /// The last event's number, for a stream that starts now; 0 before the first.
     pub last_event: EventId,

@@ -22,7 +22,9 @@ use super::map::GettingStarted;
 use super::names::Names;
 use super::page::{Nav, PageContext, Theme};
 use super::reports::RefusalItem;
-use super::settings::{KeyLine, KeySourceItem, SettingItem, Stake, UsageItem};
+use super::settings::{
+    JobItem, KeyLine, KeySourceItem, ManagerItem, SettingItem, Stake, UsageItem,
+};
 use super::waiting::WaitingItem;
 
 const NOW: UnixSeconds = UnixSeconds(1_795_226_400);
@@ -377,6 +379,27 @@ pub(super) fn waiting() -> Vec<WaitingItem> {
     vec![new, shared]
 }
 
+pub(super) fn manager() -> ManagerItem {
+    let job = |name, last_run, running| JobItem {
+        name,
+        about: "Removes what is old",
+        running,
+        last_run,
+        duration_ms: 41,
+        rows: 1024,
+        next_run: NOW.plus(300),
+        failed: None,
+    };
+    let failed = Some((NOW.minus(60), "the disk is <full>".to_owned()));
+    let jobs = vec![
+        job("sweep", Some(NOW), false),
+        JobItem { failed, ..job("prune-reports", Some(NOW.minus(60)), false) },
+        job("prune-events", None, false),
+        job("vacuum", Some(NOW), true),
+    ];
+    ManagerItem { settings: settings(), jobs }
+}
+
 pub(super) fn usage() -> UsageItem {
     UsageItem {
         generations: vec![("current, 45819852fbdfc69a".to_owned(), "4 agents".to_owned())],
@@ -399,7 +422,7 @@ fn every_page() -> Vec<(&'static str, String)> {
     let events_page = super::events::page(&of("Events", Nav::Events), &events(), None, 100);
     let settings_ctx = of("Settings", Nav::Settings);
     let settings_page =
-        super::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &settings());
+        super::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &manager());
     let mut pages = pages_of_the_network();
     pages.extend([
         ("reports", super::reports::page(&reports_ctx, &reports(), &refusals(), None, 100)),

@@ -16,6 +16,64 @@ pub struct SettingItem {
     pub meaning: String,
 }
 
+/// What the manager is told, and what it does by itself.
+#[derive(Debug, Clone)]
+pub struct ManagerItem {
+    /// The settings that matter.
+    pub settings: Vec<SettingItem>,
+    /// The background jobs.
+    pub jobs: Vec<JobItem>,
+}
+
+/// A background job.
+#[derive(Debug, Clone)]
+pub struct JobItem {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Whether it runs now.
+    pub running: bool,
+    /// When it last began.
+    pub last_run: Option<UnixSeconds>,
+    /// How long that took, in milliseconds.
+    pub duration_ms: i64,
+    /// How many rows that took out.
+    pub rows: u64,
+    /// When it will begin next.
+    pub next_run: UnixSeconds,
+    /// Why it last failed, and when.
+    pub failed: Option<(UnixSeconds, String)>,
+}
+
+/// A background job as the page shows it.
+struct JobLine<'a> {
+    item: &'a JobItem,
+    state: Chip,
+    last: Option<Moment>,
+    next: Moment,
+    failed: Option<(Moment, &'a str)>,
+}
+
+impl<'a> JobLine<'a> {
+    fn of(item: &'a JobItem, now: UnixSeconds) -> Self {
+        let failed = item.failed.as_ref();
+        let state = match (item.running, item.last_run) {
+            (true, _) => Chip::plain("late", "Running"),
+            (false, None) => Chip::plain("stale", "Not yet"),
+            (false, last) if last == failed.map(|(at, _)| *at) => Chip::plain("down", "Failed"),
+            (false, Some(_)) => Chip::plain("up", "Done"),
+        };
+        Self {
+            item,
+            state,
+            last: item.last_run.map(|at| Moment::ago(at, now)),
+            next: Moment::ago(item.next_run, now),
+            failed: failed.map(|(at, why)| (Moment::ago(*at, now), why.as_str())),
+        }
+    }
+}
+
 /// How the keys' source is doing.
 #[derive(Debug, Clone)]
 pub struct KeySourceItem {
@@ -129,6 +187,7 @@ struct SettingsPage<'a> {
     next: Option<Moment>,
     keys: Vec<KeyItem>,
     usage: &'a UsageItem,
+    jobs: Vec<JobLine<'a>>,
     settings: &'a [SettingItem],
 }
 
@@ -150,7 +209,7 @@ pub fn page(
     source: &KeySourceItem,
     keys: &[KeyLine],
     usage: &UsageItem,
-    settings: &[SettingItem],
+    manager: &ManagerItem,
 ) -> Result<String, askama::Error> {
     let keys = keys
         .iter()
@@ -176,7 +235,8 @@ pub fn page(
         next: source.next_read_at.map(|at| Moment::ago(at, ctx.now)),
         keys,
         usage,
-        settings,
+        jobs: manager.jobs.iter().map(|job| JobLine::of(job, ctx.now)).collect(),
+        settings: &manager.settings,
     };
     page.render()
 }
@@ -185,18 +245,13 @@ pub fn page(
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{context, key_source, keys, settings, usage};
+    use crate::views::samples::{context, key_source, keys, manager, usage};
 
     #[test]
     fn keys_are_named_and_never_told() {
-        let html = page(
-            &context("Settings", Nav::Settings),
-            &key_source(),
-            &keys(),
-            &usage(),
-            &settings(),
-        )
-        .expect("rendered");
+        let html =
+            page(&context("Settings", Nav::Settings), &key_source(), &keys(), &usage(), &manager())
+                .expect("rendered");
         assert!(
             html.contains("would lock out 3 agents: <a href=\"/agents/gw%3A1\">gw:1</a> and 2")
         );
@@ -209,7 +264,7 @@ mod tests {
         let mut ctx = context("Settings", Nav::Settings);
         let mut line = keys();
         let shown = |ctx: &PageContext, keys: &[KeyLine]| {
-            page(ctx, &key_source(), keys, &usage(), &settings()).expect("rendered")
+            page(ctx, &key_source(), keys, &usage(), &manager()).expect("rendered")
         };
         let form = "action=\"/settings/keys/45819852fbdfc69a/revoke\"";
         assert!(shown(&ctx, &line).contains(form));
@@ -218,6 +273,23 @@ mod tests {
         line[0].state = "current";
         ctx.role = Some(crate::model::access::Role::Operator);
         assert!(!shown(&ctx, &line).contains(form));
+    }
+
+    #[test]
+    fn jobs_tell_how_they_stand_and_only_admins_run_them() {
+        let mut ctx = context("Settings", Nav::Settings);
+        let html = |ctx: &PageContext| {
+            page(ctx, &key_source(), &keys(), &usage(), &manager()).expect("rendered")
+        };
+        let shown = html(&ctx);
+        for text in ["the disk is &#60;full&#62;", "Failed", "Running", "Not yet", "Done"] {
+            assert!(shown.contains(text), "{text} in {shown}");
+        }
+        let form = "action=\"/settings/jobs/prune-reports/run\"";
+        assert!(shown.contains(form));
+        assert!(!shown.contains("/settings/jobs/vacuum/run"), "it runs already");
+        ctx.role = Some(crate::model::access::Role::Operator);
+        assert!(!html(&ctx).contains(form));
     }
 
     #[test]

@@ -8,8 +8,9 @@ use kattila::model::state::EventKind;
 use kattila::model::time::UnixSeconds;
 use kattila::process::handle::Command;
 use kattila::store::change::LEARNT_LATER;
+use kattila::store::prune::{Limits, Prunable, Prune};
 use kattila::store::row::{EventFilter, EventRow, ReportFilter};
-use kattila::store::{Reader as _, sqlite};
+use kattila::store::{Reader as _, Writer as _, sqlite};
 use kattila::wire::data;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -180,6 +181,7 @@ impl State {
             EventKind::EdgeState if name == link => {
                 self.link = after["state"].as_str().map(ToOwned::to_owned);
             }
+            EventKind::EdgeRemoved if name == link => self.link = None,
             _ => {}
         }
     }
@@ -269,11 +271,66 @@ impl Story {
     }
 }
 
+/// What a host sees minute by minute, told at once.
+async fn in_turn(db: &Path, sights: &[Sight]) {
+    let engine = Engine::start(db);
+    let mut host = engine.agent(ALPHA);
+    for (n, sight) in sights.iter().enumerate() {
+        let now = UnixSeconds(minute(n));
+        engine.clock.set(now);
+        let sealed = host.seal_v2(&sight.data(now.0).to_string());
+        engine.processor().submit(submission(sealed, now)).await.unwrap();
+    }
+    engine.stop().await;
+}
+
+fn events(db: &Path) -> Vec<EventRow> {
+    let all = EventFilter { limit: 10_000, ..EventFilter::default() };
+    sqlite::open_read_only(db).unwrap().events(&all).unwrap()
+}
+
+/// Keeps the history from a time on; `last` is when the last report came.
+fn prune(db: &Path, from: UnixSeconds, last: i64) {
+    let mut opened = sqlite::open(db, sqlite::Durability::Normal).unwrap();
+    let limits = Limits { age: Some(last - from.0), bytes: None };
+    let now = UnixSeconds(last);
+    let (what, after) = (Prunable::Events, 0);
+    let chunk = Prune { what, limits, now, replay_s: 0, replay_v1_s: 0, after };
+    while opened.writer.prune(&chunk).unwrap().next.is_some() {}
+    opened.writer.close().unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_of_arrival_leaves_the_same_history(story in story()) {
+    fn what_is_pruned_takes_nothing_from_the_kept_time(
+        sights in proptest::collection::vec(sight(), 4..16),
+        cuts in (0_i64..900, 0_i64..300),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = dir.path().join("k.db");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(in_turn(&db, &sights));
+        let (all, end) = (events(&db), minute(sights.len() - 1));
+        let link = all.iter().find(|event| event.kind == EventKind::EdgeAdded);
+        let link = link.map_or("", |event| event.subject.as_str());
+        // Once, and from there on once more.
+        for cut in [cuts.0, cuts.0 + cuts.1].map(|cut| (START.0 + cut).min(end)) {
+            prune(&db, UnixSeconds(cut), end);
+            let kept = events(&db);
+            let times = (0..sights.len()).map(minute).filter(|at| *at >= cut);
+            for at in times.chain([cut]).map(UnixSeconds) {
+                let (is, was) = (State::read(&kept, link, at), State::read(&all, link, at));
+                prop_assert_eq!(is, was, "{} s, cut at {} s", at.since(START), cut - START.0);
+            }
+            let facts = kept.iter().filter(|event| event.at < UnixSeconds(cut)).count();
+            prop_assert!(facts < 45, "{} lines of what is over", facts);
+        }
+    }
+
+    #[test]
+    fn any_order_of_arrival_leaves_the_same_history(story in story(), cut in 0_i64..14) {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (events, back) = runtime.block_on(story.tell(&dir.path().join("k.db")));
@@ -283,6 +340,15 @@ proptest! {
         for at in times.flat_map(|at| [at, at + EVERY_S / 2]) {
             let read = State::read(&events, &link.subject, UnixSeconds(at));
             prop_assert_eq!(read, story.truth(at, back), "{} s", at - START.0);
+        }
+        // Late ones are pruned by when they were learnt, and told in the order of their times.
+        let cut = UnixSeconds(START.0 + BACK_S + cut);
+        let last = START.0 + BACK_S + i64::try_from(story.order.len()).unwrap();
+        prune(&dir.path().join("k.db"), cut, last);
+        let kept = self::events(&dir.path().join("k.db"));
+        for at in [cut.0, cut.0 + 1, back, back + 60].map(UnixSeconds) {
+            let [is, was] = [&kept, &events].map(|all| State::read(all, &link.subject, at));
+            prop_assert!(at < cut || is == was, "{:?} instead of {:?}", is, was);
         }
         for event in &events {
             let later = event.cause.as_deref() == Some(LEARNT_LATER);

@@ -16,6 +16,7 @@ use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter}
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
 
+use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, edge, edge_id, envelope, event, identity,
     interface, key, only_report, peer, place, report, route, session, wg_key,
@@ -60,6 +61,15 @@ fn suite(make: impl Fn() -> Store) {
     numbers_keep_their_names(make());
     keys_sessions_and_notes(make());
     a_stop_is_orderly(make());
+    store_prune::old_reports_leave_in_chunks(make());
+    store_prune::reports_that_may_come_again_stay(make());
+    store_prune::size_takes_the_oldest_reports(make());
+    store_prune::what_is_cut_off_is_told(make());
+    store_prune::the_last_word_on_each_thing_stays(make());
+    store_prune::history_leaves_in_chunks(make());
+    store_prune::cleared_alarms_leave(make());
+    store_prune::what_is_free_is_given_back(make());
+    store_prune::a_chunk_waits_for_the_end_of_a_batch(make());
 }
 
 fn write(writer: &mut dyn Writer, changes: &[Change]) {

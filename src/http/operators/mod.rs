@@ -5,6 +5,7 @@ pub mod alarms;
 pub mod edges;
 pub mod events;
 pub mod identities;
+pub mod jobs;
 pub mod paths;
 pub mod reports;
 pub mod topology;

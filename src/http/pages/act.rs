@@ -11,6 +11,7 @@ use crate::http::body::FormBody;
 use crate::http::error::ApiError;
 use crate::http::keys;
 use crate::http::operators::alarms::Note;
+use crate::http::operators::jobs;
 use crate::http::params::Id;
 use crate::http::state::AppState;
 use crate::model::id::{AgentId, AlarmId, Kid};
@@ -129,6 +130,16 @@ pub async fn revoke_key(
     Id(kid): Id<Kid>,
 ) -> Result<Response, ApiError> {
     keys::withdraw(&state, kid, caller.name).await?;
+    Ok(see_other("/settings"))
+}
+
+/// `POST /settings/jobs/{id}/run`.
+pub async fn run_job(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    jobs::ask(&state, &name, caller.name).await?;
     Ok(see_other("/settings"))
 }
 

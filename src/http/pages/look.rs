@@ -16,6 +16,7 @@ use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
+use crate::process::chores::ChoreState;
 use crate::process::refusals::Refusal;
 use crate::process::summary::AgentSummary;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
@@ -27,7 +28,9 @@ use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
 use crate::views::reports::RefusalItem;
-use crate::views::settings::{KeyLine, KeySourceItem, SettingItem, Stake, UsageItem};
+use crate::views::settings::{
+    JobItem, KeyLine, KeySourceItem, ManagerItem, SettingItem, Stake, UsageItem,
+};
 use crate::views::text::{encode, plural};
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
@@ -313,11 +316,26 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
     let usable = ring.iter().filter(|key| key.usable).count();
     let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
     let usage = usage_item(&KeyUsage::of(&state));
-    let items: Vec<_> = explain::lines(&state.config)
+    let settings = explain::lines(&state.config)
         .into_iter()
         .map(|(name, meaning)| SettingItem { name: name.to_owned(), meaning })
         .collect();
-    html(views::settings::page(&context, &key_source(&state), &keys, &usage, &items))
+    let jobs = state.processor.chores().list(context.now).into_iter().map(job_item).collect();
+    let manager = ManagerItem { settings, jobs };
+    html(views::settings::page(&context, &key_source(&state), &keys, &usage, &manager))
+}
+
+fn job_item(job: ChoreState) -> JobItem {
+    JobItem {
+        name: job.name,
+        about: job.about,
+        running: job.running,
+        last_run: job.last_run,
+        duration_ms: job.duration_ms.unwrap_or_default(),
+        rows: job.rows.unwrap_or_default(),
+        next_run: job.next_run,
+        failed: job.last_error_at.zip(job.last_error),
+    }
 }
 
 fn usage_item(usage: &KeyUsage) -> UsageItem {

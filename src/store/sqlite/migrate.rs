@@ -35,6 +35,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0004_identities.sql"),
     },
     Migration { name: "0005_relays", sql: include_str!("../../../migrations/0005_relays.sql") },
+    Migration {
+        name: "0006_events_in_force",
+        sql: include_str!("../../../migrations/0006_events_in_force.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

@@ -15,6 +15,7 @@ mod log;
 mod migrate;
 mod place;
 mod pool;
+mod prune;
 mod settings;
 mod table;
 

@@ -6,6 +6,7 @@ use super::backup;
 use super::migrate;
 use super::place::Place;
 use super::pool::{Pool, READ_LIMIT};
+use super::prune;
 use super::settings::open_reader;
 use super::table::{
     agents, alarms, carriers, events, identities, interfaces, keys, peers, reports, routes,
@@ -13,6 +14,7 @@ use super::table::{
 };
 use crate::model::id::{AgentId, EventId};
 use crate::store::carrier::{Carrier, CarrierFilter};
+use crate::store::prune::Prunable;
 use crate::store::row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
     StoreStats, StoredReport,
@@ -78,14 +80,20 @@ impl Reader for SqliteReader {
 
     fn stats(&self) -> Result<StoreStats, StoreError> {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        let (reports, events) =
-            self.pool.read(|conn| Ok((reports::range(conn)?, events::range(conn)?)))?;
+        let (reports, events, last_event) = self.pool.read(|conn| {
+            let (reports, events) = (reports::range(conn)?, events::range(conn)?);
+            let counted = (
+                prune::count(conn, Prunable::Reports, reports)?,
+                prune::count(conn, Prunable::Events, events)?,
+            );
+            Ok((counted.0, counted.1, events.1))
+        })?;
         Ok(StoreStats {
             db_bytes: size(self.place.db()),
             wal_bytes: size(&self.place.wal()),
-            reports: count(reports),
-            events: count(events),
-            last_event: EventId(events.1),
+            reports,
+            events,
+            last_event: EventId(last_event),
             schema_version: u32::try_from(migrate::newest()).unwrap_or(u32::MAX),
         })
     }
@@ -93,9 +101,4 @@ impl Reader for SqliteReader {
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
         backup::backup(&open_reader(&self.place)?, to)
     }
-}
-
-/// How many numbers there are from the lowest to the highest; none if both are 0.
-fn count((lowest, highest): (i64, i64)) -> u64 {
-    if highest == 0 { 0 } else { u64::try_from(highest - lowest + 1).unwrap_or(0) }
 }

@@ -12,6 +12,7 @@ use super::envelope::Packer;
 use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
+use super::prune;
 use super::table::{
     agents, alarms, earlier, edges, identities, interfaces, keys, layout, meta, peers, reports,
     routes, sessions,
@@ -21,6 +22,7 @@ use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
 use crate::store::earlier::{Earlier, Known};
+use crate::store::prune::{Prune, Pruned};
 use crate::store::row::{FleetSnapshot, SessionRow};
 use crate::store::{StoreError, Writer};
 
@@ -276,6 +278,17 @@ impl Writer for SqliteWriter {
         limit: usize,
     ) -> Result<Vec<SessionRow>, StoreError> {
         sessions::ended(&self.conn, now, idle, limit)
+    }
+
+    fn prune(&mut self, chunk: &Prune) -> Result<Pruned, StoreError> {
+        self.begin()?;
+        let before = self.counters.rows;
+        let pruned = prune::chunk(&mut self.desk(), chunk).inspect_err(|_| self.rollback())?;
+        // Without a row or page written, the transaction only ends.
+        let wrote = pruned.removed > 0 || self.counters.rows > before;
+        self.batch = Batch::Open(usize::from(wrote));
+        self.commit()?;
+        Ok(pruned)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

@@ -10,10 +10,12 @@ use kattila::clock::Clock;
 use kattila::model::id::AgentNo;
 use kattila::model::report::{Interface, Route};
 use kattila::model::time::UnixSeconds;
+use kattila::process::chores::Keep;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::store::change::Change;
 use kattila::store::earlier::{Earlier, Known};
+use kattila::store::prune::{Prune, Pruned};
 use kattila::store::row::{FleetSnapshot, SessionRow};
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
@@ -30,6 +32,7 @@ use crate::wire_vectors::ring;
 #[derive(Default)]
 struct Shared {
     counters: Counters,
+    chunks: Vec<(u64, u64)>,
     closed: bool,
     waiting: bool,
 }
@@ -63,6 +66,11 @@ impl Gate {
     pub(crate) fn wait_for_writer(&self) {
         let shared = self.0.0.lock().unwrap();
         drop(self.0.1.wait_while(shared, |shared| !shared.waiting).unwrap());
+    }
+
+    /// Chunks of retention: commits before each, and how many rows it took out.
+    pub(crate) fn chunks(&self) -> Vec<(u64, u64)> {
+        self.with(|shared| shared.chunks.clone())
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -124,6 +132,14 @@ impl Writer for Gated {
         self.writer.ended_sessions(now, idle, limit)
     }
 
+    fn prune(&mut self, chunk: &Prune) -> Result<Pruned, StoreError> {
+        let before = self.writer.counters().commits;
+        let result = self.writer.prune(chunk);
+        let removed = result.as_ref().map_or(0, |pruned| pruned.removed);
+        self.gate.with(|shared| shared.chunks.push((before, removed)));
+        self.count(result)
+    }
+
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         self.writer.close()
     }
@@ -134,21 +150,27 @@ pub(crate) struct Engine {
     started: Started,
     pub(crate) gate: Gate,
     pub(crate) clock: Clock,
+    keep: Keep,
 }
 
 impl Engine {
     pub(crate) fn start(db: &Path) -> Self {
-        Self::start_by(db, Clock::manual(START))
+        Self::start_keeping(db, Keep::default())
+    }
+
+    /// A processor that keeps what grows within limits.
+    pub(crate) fn start_keeping(db: &Path, keep: Keep) -> Self {
+        Self::start_by(db, Clock::manual(START), keep)
     }
 
     /// Stops it in order and starts another on the same database, by the same clock.
     pub(crate) async fn restarted(self, db: &Path) -> Self {
-        let clock = self.clock.clone();
+        let (clock, keep) = (self.clock.clone(), self.keep);
         self.stop().await;
-        Self::start_by(db, clock)
+        Self::start_by(db, clock, keep)
     }
 
-    fn start_by(db: &Path, clock: Clock) -> Self {
+    fn start_by(db: &Path, clock: Clock, keep: Keep) -> Self {
         let opened = open(db, Durability::Full).unwrap();
         let gate = Gate::default();
         let settings = Settings {
@@ -158,11 +180,12 @@ impl Engine {
             enroll: Enroll::Open,
             v1_repeats: Suspicion::Alarm,
             rate: None,
+            keep,
         };
         let writer = Gated { writer: opened.writer, gate: gate.clone() };
         let (epoch, seed) = ("e".to_owned(), [1, 2]);
         let started = start(Parts { writer, epoch, seed, settings, clock: clock.clone() }).unwrap();
-        Self { started, gate, clock }
+        Self { started, gate, clock, keep }
     }
 
     pub(crate) fn processor(&self) -> &Processor {

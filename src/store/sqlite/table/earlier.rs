@@ -63,7 +63,9 @@ pub(in crate::store::sqlite) fn find(
         Earlier::Around(at) => {
             let around = late::around(conn, agent, at)?;
             let whole = around.into_iter().map(|id| numbered(conn, id, whole));
-            whole.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+            let reports = whole.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+            let cut = late::is_cut(conn, agent, at)?;
+            return Ok(Known { reports, cut, ..Known::default() });
         }
         Earlier::End => match late::end(conn, agent)? {
             Some(id) => numbered(conn, id, from_row)?.into_iter().collect(),

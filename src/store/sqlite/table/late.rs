@@ -15,6 +15,7 @@ use crate::store::StoreError;
 use crate::store::change::NewReport;
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{Desk, one};
+use crate::store::sqlite::table::meta;
 
 const TABLE: &str = "late_reports";
 
@@ -97,7 +98,63 @@ fn late_after(
     one(conn, TABLE, SQL, params![agent.0, at.0], found)
 }
 
+/// Whether reports that the agent measured next to a time may have been pruned, or the next of
+/// them was measured before the history that is kept. Its last report in turn before the kept
+/// ones stays, so from that one's time on no report is missing.
+pub(in crate::store::sqlite) fn is_cut(
+    conn: &Connection,
+    agent: AgentNo,
+    at: UnixSeconds,
+) -> Result<bool, StoreError> {
+    const SINCE: &str = "SELECT a.registered_at < (SELECT received_at FROM reports
+            WHERE report_id >= ?2 ORDER BY report_id LIMIT 1)
+        FROM agents a WHERE a.agent_no = ?1";
+    let since = meta::number(conn, meta::EVENTS_SINCE)?;
+    let [_, in_turn_after] = if since == 0 { [None; 2] } else { in_turn_around(conn, agent, at)? };
+    let late_after = if since == 0 { None } else { late_after(conn, agent, at)? };
+    if in_turn_after.into_iter().chain(late_after).any(|next| next.measured_at.0 < since) {
+        return Ok(true);
+    }
+    let below = meta::number(conn, meta::REPORTS_PRUNED_BELOW)?;
+    if below == 0 {
+        return Ok(false);
+    }
+    if let Some(first) = in_turn(conn, agent, ReportId(below - 1))? {
+        return Ok(at < first.measured_at);
+    }
+    // None of its reports in turn is that old: either it is younger, or all were late.
+    let older = one(conn, TABLE, SINCE, params![agent.0, below], |row| {
+        Cells::new(TABLE, row).take::<Option<bool>>()
+    })?;
+    Ok(older.flatten().unwrap_or(false))
+}
+
 /// The agent's last report up to a number that was not late.
+pub(in crate::store::sqlite) fn last_in_turn(
+    conn: &Connection,
+    agent: AgentNo,
+    upto: ReportId,
+) -> Result<Option<ReportId>, StoreError> {
+    Ok(in_turn(conn, agent, upto)?.map(|found| found.id))
+}
+
+/// The agent's late report that was measured last of all its late ones.
+pub(in crate::store::sqlite) fn last_measured(
+    conn: &Connection,
+    agent: AgentNo,
+) -> Result<Option<ReportId>, StoreError> {
+    Ok(late_before(conn, agent, UnixSeconds(i64::MAX))?.map(|found| found.id))
+}
+
+/// Forgets that a report was late.
+pub(in crate::store::sqlite) fn remove(
+    desk: &mut Desk<'_>,
+    report: ReportId,
+) -> Result<(), StoreError> {
+    desk.write(TABLE, "DELETE FROM late_reports WHERE report_id = ?1", params![report.0])?;
+    Ok(())
+}
+
 fn in_turn(conn: &Connection, agent: AgentNo, upto: ReportId) -> Result<Option<Found>, StoreError> {
     const SQL: &str = "SELECT report_id, coalesce(collected_at, timestamp) FROM reports
         WHERE report_id = (SELECT coalesce(l.behind_id, r.report_id)

@@ -19,6 +19,14 @@ pub(in crate::store::sqlite) const FLUSHED_UPTO: &str = "store.flushed_upto";
 /// 1 from an orderly stop to the next start.
 pub(in crate::store::sqlite) const CLEAN_STOP: &str = "store.clean_stop";
 
+/// Retention has been over every report below this one.
+pub(in crate::store::sqlite) const REPORTS_PRUNED_BELOW: &str = "store.reports_pruned_below";
+/// The same of events; the table's trigger guards every event from here on.
+pub(in crate::store::sqlite) const EVENTS_PRUNED_BELOW: &str = "store.events_pruned_below";
+
+/// When the history that is kept begins.
+pub(in crate::store::sqlite) const EVENTS_SINCE: &str = "store.events_since";
+
 /// All values but the store's own.
 pub(in crate::store::sqlite) fn list(
     conn: &Connection,

@@ -1,4 +1,5 @@
-//! One file per table: its list of columns, how a row is read, and every statement on it.
+//! One file per table: its list of columns, how a row is read, and every statement on it but
+//! those of retention, which are in `prune`.
 
 pub(super) mod agents;
 pub(super) mod alarms;

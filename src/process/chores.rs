@@ -1,0 +1,412 @@
+//! Work that is done beside the reports: retention, and what has had its time.
+//!
+//! Owns which chores there are, when each is due, and what came of it the last time. Whoever has
+//! the time runs what is due. A chore is a row of small steps on the processor's thread, between
+//! two batches of reports, and may end after any of them; it must never need the next one.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::engine::Engine;
+use super::handle::{Command, CommandError, Done, Processor};
+use super::reply::{Chunk, Job};
+use crate::model::time::UnixSeconds;
+use crate::store::StoreError;
+use crate::store::prune::{Limits, Prunable, Prune, Pruned};
+use crate::verify::bodies::{LOOK_BACK_S, Suspicion};
+
+/// Seconds after which a run that did nothing is written down all the same.
+const NOTED_EVERY_S: i64 = 3600;
+
+/// How long what grows is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Stored reports.
+    pub reports: Limits,
+    /// The history.
+    pub events: Limits,
+    /// Cleared alarms.
+    pub alarms: Limits,
+}
+
+macro_rules! chores {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $kept_as:literal, $every:literal, $about:literal;)+) => {
+        /// A piece of work that is done again and again.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Chore {
+            $($(#[$doc])* $variant),+
+        }
+
+        impl Chore {
+            /// Every chore, in the order in which they are listed and done.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name for people and programs.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// What it does, in one line.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about),+ }
+            }
+
+            /// Seconds from the begin of one run to the begin of the next.
+            pub const fn every_s(self) -> i64 {
+                match self { $(Self::$variant => $every),+ }
+            }
+
+            /// The name of the small value that keeps its last run.
+            const fn kept_as(self) -> &'static str {
+                match self { $(Self::$variant => $kept_as),+ }
+            }
+        }
+    };
+}
+
+chores!(
+    /// Takes out sessions, tokens and the like that are over.
+    Sweep = "sweep", "job.sweep", 60,
+        "Removes sessions and tokens that are over";
+    /// Takes out old reports.
+    PruneReports = "prune-reports", "job.prune-reports", 300,
+        "Removes stored reports beyond KATTILA_REPORTS_AGE and KATTILA_REPORTS_BYTES";
+    /// Takes out old events.
+    PruneEvents = "prune-events", "job.prune-events", 300,
+        "Removes history beyond KATTILA_EVENTS_AGE and KATTILA_EVENTS_BYTES";
+    /// Takes out alarms that were cleared long ago.
+    PruneAlarms = "prune-alarms", "job.prune-alarms", 300,
+        "Removes cleared alarms beyond KATTILA_ALARMS_AGE and KATTILA_ALARMS_BYTES";
+    /// Gives free pages of the file back.
+    Vacuum = "vacuum", "job.vacuum", 300,
+        "Gives what is free in the database file, beyond an eighth of it, back to the disk, page by page";
+);
+
+impl Chore {
+    /// The chore of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|chore| chore.name() == name)
+    }
+
+    /// What of the database it makes less; `None` for what is swept.
+    const fn prunable(self) -> Option<Prunable> {
+        match self {
+            Self::Sweep => None,
+            Self::PruneReports => Some(Prunable::Reports),
+            Self::PruneEvents => Some(Prunable::Events),
+            Self::PruneAlarms => Some(Prunable::Alarms),
+            Self::Vacuum => Some(Prunable::FreePages),
+        }
+    }
+}
+
+/// What came of a chore.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Past {
+    /// When the last run began.
+    at: UnixSeconds,
+    duration_ms: i64,
+    rows: u64,
+    /// The last run that failed: when, and why.
+    failed: Option<(UnixSeconds, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    past: Option<Past>,
+    /// When the past was last written down.
+    noted_at: UnixSeconds,
+    asked: bool,
+    running: bool,
+}
+
+/// A chore as people and programs see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChoreState {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// Seconds from the begin of one run to the begin of the next.
+    pub every: i64,
+    /// Whether it runs now.
+    pub running: bool,
+    /// When it last began; `null` if it never did.
+    pub last_run: Option<UnixSeconds>,
+    /// How long that took, in milliseconds.
+    pub duration_ms: Option<i64>,
+    /// How many rows, or pages, that took out.
+    pub rows: Option<u64>,
+    /// When it will begin next.
+    pub next_run: UnixSeconds,
+    /// Why it last failed; `null` if it never did.
+    pub last_error: Option<String>,
+    /// When that run began; the same as `last_run` if it was the last.
+    pub last_error_at: Option<UnixSeconds>,
+}
+
+/// All chores of one manager.
+#[derive(Debug)]
+pub struct Chores(Mutex<Vec<(Chore, Entry)>>);
+
+impl Chores {
+    /// The chores with what is known of their last runs; `kept` finds a small value by its name.
+    pub(super) fn restored<'a>(kept: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let entry = |chore: &Chore| {
+            let past: Option<Past> =
+                kept(chore.kept_as()).and_then(|text| serde_json::from_str(text).ok());
+            let noted_at = past.as_ref().map(|past| past.at).unwrap_or_default();
+            (*chore, Entry { past, noted_at, ..Entry::default() })
+        };
+        Self(Mutex::new(Chore::ALL.iter().map(entry).collect()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Chore, Entry)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T: Default>(&self, chore: Chore, act: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut all = self.lock();
+        let entry = all.iter_mut().find(|(other, _)| *other == chore);
+        entry.map(|(_, entry)| act(entry)).unwrap_or_default()
+    }
+
+    /// Every chore as it stands.
+    pub fn list(&self, now: UnixSeconds) -> Vec<ChoreState> {
+        self.lock().iter().map(|(chore, entry)| entry.state(*chore, now)).collect()
+    }
+
+    /// One chore as it stands.
+    pub fn one(&self, chore: Chore, now: UnixSeconds) -> Option<ChoreState> {
+        self.with(chore, |entry| Some(entry.state(chore, now)))
+    }
+
+    /// Has a chore begin as soon as somebody looks what is due; false if it runs.
+    pub fn ask(&self, chore: Chore) -> bool {
+        self.with(chore, |entry| {
+            entry.asked |= !entry.running;
+            !entry.running
+        })
+    }
+
+    /// What should begin now.
+    pub fn due(&self, now: UnixSeconds) -> Vec<Chore> {
+        let all = self.lock();
+        let is_due =
+            |(chore, entry): &&(Chore, Entry)| !entry.running && entry.next(*chore, now) <= now;
+        all.iter().filter(is_due).map(|(chore, _)| *chore).collect()
+    }
+}
+
+impl Entry {
+    /// When it should begin next. A clock that was set back delays nothing.
+    fn next(&self, chore: Chore, now: UnixSeconds) -> UnixSeconds {
+        match &self.past {
+            Some(past) if !self.asked && past.at <= now => past.at.plus(chore.every_s()),
+            _ => now,
+        }
+    }
+
+    fn state(&self, chore: Chore, now: UnixSeconds) -> ChoreState {
+        let past = self.past.as_ref();
+        let failed = past.and_then(|past| past.failed.clone());
+        let (last_error_at, last_error) = failed.unzip();
+        ChoreState {
+            name: chore.name(),
+            about: chore.about(),
+            every: chore.every_s(),
+            running: self.running,
+            last_run: past.map(|past| past.at),
+            duration_ms: past.map(|past| past.duration_ms),
+            rows: past.map(|past| past.rows),
+            next_run: self.next(chore, now),
+            last_error,
+            last_error_at,
+        }
+    }
+
+    /// Takes down a run; answers what is worth to be kept.
+    fn end(&mut self, mut ended: Past) -> Option<String> {
+        let before = self.past.as_ref().and_then(|past| past.failed.clone());
+        let worth = ended.rows > 0
+            || ended.failed.is_some()
+            || ended.at.since(self.noted_at).abs() >= NOTED_EVERY_S;
+        ended.failed = ended.failed.or(before);
+        (self.asked, self.running) = (false, false);
+        if worth {
+            self.noted_at = ended.at;
+        }
+        let text = worth.then(|| serde_json::to_string(&ended).ok()).flatten();
+        self.past = Some(ended);
+        text
+    }
+}
+
+impl Processor {
+    /// The chores and how they stand.
+    pub fn chores(&self) -> &Chores {
+        &self.chores
+    }
+
+    /// Runs what is due, one after the other. May be left off at any point.
+    pub async fn run_due(&self) {
+        for chore in self.chores.due(self.clock.now()) {
+            self.run_chore(chore).await;
+        }
+    }
+
+    /// Runs a chore to its end, unless it runs already.
+    pub async fn run_chore(&self, chore: Chore) {
+        let begun = self.chores.with(chore, |entry| !std::mem::replace(&mut entry.running, true));
+        if !begun {
+            return;
+        }
+        let (at, from) = (self.clock.now(), self.clock.now_millis());
+        let mut rows = 0;
+        let result = match chore.prunable() {
+            Some(what) => self.prune(what, &mut rows).await,
+            None => self.sweep(&mut rows).await,
+        };
+        let duration_ms = (self.clock.now_millis() - from).max(0);
+        let name = chore.name();
+        let failed = result.err().map(|failure| {
+            warn!(job = name, rows, %failure, "A background job failed");
+            (at, failure.to_string())
+        });
+        if failed.is_none() && rows > 0 {
+            info!(job = name, rows, duration_ms, "A background job is done");
+        }
+        let past = Past { at, duration_ms, rows, failed };
+        let kept = self.chores.with(chore, |entry| entry.end(past));
+        if let Some(text) = kept
+            && let Err(failure) = self.command(Command::Ran(chore.kept_as(), text)).await
+        {
+            warn!(job = name, %failure, "What a background job did was not written down");
+        }
+    }
+
+    async fn sweep(&self, rows: &mut u64) -> Result<(), CommandError> {
+        if let Done::Swept { rows: swept } = self.command(Command::Sweep).await? {
+            *rows = swept;
+        }
+        Ok(())
+    }
+
+    /// Takes out chunk after chunk. Each waits in the queue like a report, so at most one comes
+    /// between two batches.
+    async fn prune(&self, what: Prunable, rows: &mut u64) -> Result<(), CommandError> {
+        let mut after = 0;
+        loop {
+            let chunk = self.prune_chunk(what, after).await?;
+            *rows += chunk.removed;
+            match chunk.next {
+                Some(next) => after = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes out one chunk of what is behind its limits; resolves after the commit.
+    pub async fn prune_chunk(&self, what: Prunable, after: i64) -> Result<Pruned, CommandError> {
+        let gone = || CommandError::Unavailable("the processor has stopped".into());
+        let (answer, result) = oneshot::channel();
+        let chunk = Chunk { what, after, to: answer };
+        self.send(Job::Chunk(chunk)).await.map_err(|_closed| gone())?;
+        let pruned = result.await.map_err(|_dropped| gone())?;
+        pruned.map_err(|failure| CommandError::Unavailable(failure.to_string()))
+    }
+}
+
+/// Takes out one chunk, between two batches.
+pub(super) fn prune(
+    engine: &mut Engine,
+    what: Prunable,
+    after: i64,
+    now: UnixSeconds,
+) -> Result<Pruned, StoreError> {
+    let settings = &engine.settings;
+    let keep = &settings.keep;
+    let replay_s = super::admit::looks_back_s(settings.max_skew);
+    let replay_v1_s = match settings.v1_repeats {
+        Suspicion::Off => replay_s,
+        Suspicion::Alarm | Suspicion::Refuse => replay_s.max(LOOK_BACK_S),
+    };
+    let limits = match what {
+        Prunable::Reports => keep.reports,
+        Prunable::Events => keep.events,
+        Prunable::Alarms => keep.alarms,
+        Prunable::FreePages => Limits::default(),
+    };
+    engine.writer.prune(&Prune { what, limits, now, replay_s, replay_v1_s, after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> UnixSeconds {
+        UnixSeconds(1_800_000_000).plus(seconds)
+    }
+
+    fn ran(
+        chores: &Chores,
+        chore: Chore,
+        when: UnixSeconds,
+        failed: Option<&str>,
+    ) -> Option<String> {
+        let failed = failed.map(|why| (when, why.to_owned()));
+        let past = Past { at: when, duration_ms: 5, rows: 0, failed };
+        chores.with(chore, |entry| entry.end(past))
+    }
+
+    #[test]
+    fn a_chore_is_due_at_once_then_by_its_period_and_when_asked_for() {
+        let chores = Chores::restored(|_| None);
+        assert_eq!(chores.due(at(0)), Chore::ALL);
+        for chore in Chore::ALL {
+            assert!(ran(&chores, *chore, at(0), None).is_some(), "the first run is written down");
+        }
+        assert!(chores.due(at(59)).is_empty());
+        assert_eq!(chores.due(at(60)), [Chore::Sweep]);
+        assert_eq!(chores.due(at(-5)), Chore::ALL, "a clock set back delays nothing");
+        assert!(chores.ask(Chore::Vacuum));
+        assert_eq!(chores.due(at(1)), [Chore::Vacuum]);
+        assert_eq!(chores.one(Chore::Vacuum, at(1)).unwrap().next_run, at(1));
+        assert!(ran(&chores, Chore::Vacuum, at(1), None).is_none(), "nothing to tell");
+        assert_eq!(chores.one(Chore::Vacuum, at(2)).unwrap().next_run, at(301));
+    }
+
+    #[test]
+    fn a_failure_is_remembered_over_successes_and_restarts() {
+        let chores = Chores::restored(|_| None);
+        let text = ran(&chores, Chore::Sweep, at(0), Some("the disk is full")).unwrap();
+        assert!(ran(&chores, Chore::Sweep, at(60), None).is_none());
+        let state = chores.one(Chore::Sweep, at(60)).unwrap();
+        assert_eq!((state.last_run, state.last_error_at), (Some(at(60)), Some(at(0))));
+        let again = Chores::restored(|name| (name == "job.sweep").then_some(text.as_str()));
+        let state = again.one(Chore::Sweep, at(61)).unwrap();
+        assert_eq!(state.last_error.as_deref(), Some("the disk is full"));
+        assert_eq!((state.last_run, state.next_run), (Some(at(0)), at(60)));
+        assert_eq!(again.one(Chore::Vacuum, at(61)).unwrap().last_run, None);
+    }
+
+    #[test]
+    fn what_runs_is_neither_due_nor_to_be_asked_for() {
+        let chores = Chores::restored(|_| None);
+        chores.with(Chore::Sweep, |entry| entry.running = true);
+        assert!(!chores.due(at(0)).contains(&Chore::Sweep));
+        assert!(!chores.ask(Chore::Sweep));
+    }
+
+    #[test]
+    fn names_find_their_chore() {
+        for chore in Chore::ALL {
+            assert_eq!(Chore::from_name(chore.name()), Some(*chore));
+            assert_eq!(chore.kept_as(), format!("job.{}", chore.name()));
+        }
+        assert_eq!(Chore::from_name("Sweep"), None);
+    }
+}
