@@ -155,7 +155,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::EdgeDown,
         raise_count: 2,
         meaning: "A link that should be alive has had no handshake for longer than any healthy \
-                  link can go without.",
+                  link can go without, or lost the interface at one end.",
         ..PLAIN
     },
     Rule {

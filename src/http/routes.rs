@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, look};
+use super::pages::{act, ask, look};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -62,7 +62,9 @@ fn route(
 
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
-    use operators::{agents as agent, alarms, edges, events, identities, reports, topology};
+    use operators::{
+        agents as agent, alarms, edges, events, identities, paths, reports, topology, what_if,
+    };
     vec![
         // Agents.
         route("POST", "/status/updates", SIGNED, post(agents::updates)),
@@ -84,6 +86,9 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
         route("GET", "/api/v1/keys", VIEWER, get(keys::list)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
+        route("GET", "/api/v1/path", VIEWER, get(paths::path)),
+        route("GET", "/api/v1/carriers", VIEWER, get(paths::carriers)),
+        route("GET", "/api/v1/what-if", VIEWER, get(what_if::what_if)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
@@ -114,6 +119,8 @@ fn pages() -> Vec<Route> {
         route("GET", "/agents/{id}", VIEWER, get(look::agent)),
         route("GET", "/links", VIEWER, get(look::links)),
         route("GET", "/links/{id}", VIEWER, get(look::link)),
+        route("GET", "/paths", VIEWER, get(ask::paths)),
+        route("GET", "/what-if", VIEWER, get(ask::what_if)),
         route("GET", "/alarms", VIEWER, get(look::alarms)),
         route("GET", "/reports", VIEWER, get(look::reports)),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),

@@ -1,5 +1,7 @@
 //! A small made-up fleet that the tests of all pages share, and a test over every page.
 
+pub(in crate::views) mod ways;
+
 use std::collections::BTreeMap;
 
 use crate::model::access::Role;
@@ -419,6 +421,8 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     let alarms_ctx = context("Alarms", Nav::Alarms);
     let dead = picture().edges.remove(1);
     let open = super::alarms::Tab::Open;
+    let (taken, loss) = ways::loss();
+    let (paths, asked) = (context("Paths", Nav::Paths), super::paths::Asked::default());
     let (picture, told, sent) = (picture(), alarms(), reports());
     let relays_for = ["tre-gw1".parse().expect("an agent")];
     let around = super::agent::Around {
@@ -428,6 +432,8 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         reports: &sent,
     };
     vec![
+        ("paths", super::paths::page(&paths, &asked, &[ways::journey()], Some(&ways::carriers()))),
+        ("what-if", super::what_if::page(&paths, "hel-gw1", Ok((&taken, &loss)))),
         ("map", super::map::page(&map, &picture, &start())),
         ("empty", super::map::page(&map, &Picture::default(), &start())),
         ("agents", super::agents::page(&agents, &listed, &waiting(), &query)),

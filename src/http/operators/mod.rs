@@ -5,8 +5,10 @@ pub mod alarms;
 pub mod edges;
 pub mod events;
 pub mod identities;
+pub mod paths;
 pub mod reports;
 pub mod topology;
+pub mod what_if;
 
 use serde::Serialize;
 
