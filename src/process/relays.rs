@@ -73,7 +73,8 @@ pub(super) fn look(fleet: &mut Fleet, patience: &Patience, draft: &mut Draft) {
         .filter(|agent| !agent.record.relay_path.is_direct() && is_watched(agent))
         .filter_map(|agent| {
             let relays = agent.record.relay_path.relays().iter();
-            let relays = relays.filter_map(|id| by_id.get(id).copied()).collect();
+            let relays = relays.filter_map(|id| by_id.get(id).copied());
+            let relays = relays.filter(|no| agents.get(no).is_some_and(is_watched)).collect();
             let (no, last_seen) = (agent.record.no, agent.record.last_seen_at?);
             Some(Follower { no, last_seen, relays })
         })

@@ -311,7 +311,12 @@ async fn who_relays_for_whom_is_told_everywhere() {
     let links = format!(
         "via <a href=\"/agents/{near}\">host-1</a>, <a href=\"/agents/{last}\">host-1</a> (proven)"
     );
-    for path in ["/reports".to_owned(), "/reports/1".to_owned(), format!("/agents/{far}")] {
+    for path in [
+        "/agents".to_owned(),
+        "/reports".to_owned(),
+        "/reports/1".to_owned(),
+        format!("/agents/{far}"),
+    ] {
         let html = page(path.clone()).await;
         assert!(html.contains(&links), "{path}: {html}");
     }

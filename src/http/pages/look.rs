@@ -108,7 +108,7 @@ pub async fn agents(
     reader: Reader,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let context = reader.context(&state, "Agents", Nav::Agents);
+    let mut context = reader.context(&state, "Agents", Nav::Agents);
     let picture = state.processor.board().picture(context.now);
     let known = state.processor.agents();
     let known: HashMap<&str, &AgentSummary> =
@@ -121,6 +121,8 @@ pub async fn agents(
             item.scheme = agent.scheme;
         }
     }
+    let relays = items.iter().flat_map(|item| item.relay_path.relays());
+    context.names = Names::of(relays, |id| known.get(id.as_str())?.hostname.clone());
     let waiting: Vec<_> = Waiting::all(&state).into_iter().map(waiting_item).collect();
     html(views::agents::page(&context, &items, &waiting, &asked.query()))
 }

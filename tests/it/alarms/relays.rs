@@ -175,7 +175,17 @@ async fn one_agent_behind_a_relay_that_reports_has_stopped_by_itself() {
         alarms(&kattila, &hosts).await,
         ["agent.offline 1 active", "agent.relay_only 0 active", "relay.dead 1 active"]
     );
+    // Who was taken out of service is not to blame any more.
+    let revoke = format!("/api/v1/agents/{}/revoke", hosts[1].id);
+    assert_eq!(kattila.operator().post(&revoke, &json!({})).await.status, 200);
+    kattila.advance(1).await;
+    let own = ["agent.offline 0 active", "agent.relay_only 0 active"];
+    assert_eq!(alarms(&kattila, &hosts).await, own);
+    let again = revoke.replace("revoke", "approve");
+    assert_eq!(kattila.operator().post(&again, &json!({})).await.status, 200);
+    kattila.advance(1).await;
     // Nobody is behind it any more.
+    straight(&mut hosts, 0).await;
     straight(&mut hosts, 0).await;
     kattila.advance(1).await;
     assert_eq!(alarms(&kattila, &hosts).await, ["agent.offline 1 active"]);
