@@ -16,7 +16,7 @@ use crate::support::script::{BROWSER, Script};
 const NEXT: [&str; 2] = ["kattila-mesh-psk-1-0000000000000", "kattila-mesh-psk-2-0000000000000"];
 
 /// Two hosts join after everybody else, each under another pre-shared key.
-const LATECOMERS: [&str; 2] = ["spoke2", "mesh2"];
+const LATECOMERS: [&str; 2] = ["spoke2", FAR];
 
 #[test]
 fn a_mesh_event_by_event() {
@@ -25,7 +25,7 @@ fn a_mesh_event_by_event() {
         let dns = dns().await;
         let watch = Watch::start(&mesh, &dns).await;
         everybody_appears_while_the_key_rotates_twice(&watch, &dns).await;
-        new_keys_are_acknowledged(&watch).await;
+        what_is_meant_is_acknowledged(&watch).await;
         the_map_shows_them().await;
         an_endpoint_roams(&watch).await;
         a_peer_is_removed_from_one_end(&watch).await;
@@ -44,6 +44,7 @@ async fn everybody_appears_while_the_key_rotates_twice(watch: &Watch<'_>, dns: &
     for (host, key) in LATECOMERS.into_iter().zip(NEXT) {
         publish(dns, &[key]).await;
         watch.knows(key).await;
+        watch.mesh.hand_over(key);
         watch.join(&[host], dns).await;
     }
     watch.mesh.ping_all();
@@ -63,14 +64,19 @@ async fn everybody_appears_while_the_key_rotates_twice(watch: &Watch<'_>, dns: &
 }
 
 /// Every host's key was taken as first seen, which somebody is to look at; for the far end of
-/// the chain there is none.
-async fn new_keys_are_acknowledged(watch: &Watch<'_>) {
+/// the chain there is none, but it only relays, and is meant to.
+async fn what_is_meant_is_acknowledged(watch: &Watch<'_>) {
+    let ids = watch.ids().await;
+    let alarm = watch.alarm("agent.relay_only", &ids[FAR], SOON).await;
+    assert!(alarm["message"].as_str().unwrap().contains("chain1"), "{alarm:#}");
     let alarms = watch.operator.json("/status/alarms").await;
-    assert_eq!(list(&alarms).len(), HOSTS.len() - 1, "{alarms:#}");
-    for alarm in list(&alarms) {
-        assert_eq!(alarm["kind"], "identity.pinned", "{alarm:#}");
+    let of_kind =
+        |kind: &'static str| list(&alarms).iter().filter(move |alarm| alarm["kind"] == kind);
+    let pinned: Vec<_> = of_kind("identity.pinned").collect();
+    assert_eq!(pinned.len(), HOSTS.len() - 1, "{alarms:#}");
+    for alarm in pinned.into_iter().chain(of_kind("agent.relay_only")) {
         let path = format!("/api/v1/alarms/{}/ack", alarm["id"]);
-        let answer = watch.operator.post(&path, &json!({ "note": "compared" })).await;
+        let answer = watch.operator.post(&path, &json!({ "note": "looked at" })).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
     watch.no_alarm("identity.pinned", "").await;

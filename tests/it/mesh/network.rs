@@ -126,7 +126,13 @@ impl Mesh {
         for host in HOSTS {
             this.tunnel(host);
         }
+        this.hand_over(PSK);
         this
+    }
+
+    /// Gives the far end, which has no way to the DNS server, its key in a file.
+    pub(super) fn hand_over(&self, key: &str) {
+        self.host(FAR).feed(&["sh", "-ec", "umask 077; cat >/mnt/psk"], key);
     }
 
     /// Lays a host's uplink, the cable to the switch.
@@ -221,17 +227,17 @@ impl Mesh {
     }
 
     /// Starts a host's agent. Its key comes from DNS, but for those that have no way to the DNS
-    /// server: they are told it.
+    /// server: the host on IPv6 is told it, the far end has it in a file.
     pub(super) fn agent(&self, host: &str, dns: &TestDns) {
         let hub = if host == SIX { "[fd90::1]" } else { "10.90.0.1" };
         let (url, server) = (format!("http://{hub}:5086"), dns.addr().to_string());
         let mut settings =
             vec![("KATTILA_MANAGER", url.as_str()), ("KATTILA_AGENT_DIR", "/mnt/agent-state")];
         settings.push(("KATTILA_LABELS", labels(host)));
-        if [SIX, FAR].contains(&host) {
-            settings.push(("KATTILA_PSK", PSK));
-        } else {
-            settings.extend([("KATTILA_DNS_NAME", PLAIN), ("KATTILA_DNS_SERVER", &server)]);
+        match host {
+            SIX => settings.push(("KATTILA_PSK", PSK)),
+            FAR => settings.push(("KATTILA_PSK_FILE", "/mnt/psk")),
+            _ => settings.extend([("KATTILA_DNS_NAME", PLAIN), ("KATTILA_DNS_SERVER", &server)]),
         }
         let confine = ["unshare", "--mount", "sh", "-ec", CONFINE, "sh", &unit_rights()];
         let words = [&confine[..], &["/mnt/kattila", "agent"]].concat();
