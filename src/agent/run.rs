@@ -26,6 +26,7 @@ use super::enroll::{Asking, Enrolment, Outcome, Standing, plain_hostname};
 use super::files::{Home, HomeError};
 use super::identity::{Identity, IdentityError};
 use super::keyring::Keyring;
+use super::keyring::kept::Kept;
 use super::neighbour::Neighbours;
 use super::observe::Observer;
 use super::pulse::{Now, Pulse, spread};
@@ -60,6 +61,8 @@ pub struct Settings {
     pub way: Way,
     /// Where the pre-shared key comes from.
     pub keys: SourceConfig,
+    /// Whether the last keys from DNS are kept in the directory until this host is enrolled.
+    pub keep_keys: bool,
     /// What this host says of itself.
     pub about: About,
     /// Where identity and spool are.
@@ -123,7 +126,7 @@ pub struct Agent<O> {
 impl<O: Observer> Agent<O> {
     /// Takes the directory and goes on where the last run ended. Nothing is sent yet.
     pub fn open(settings: Settings, observer: O, clock: Clock) -> Result<Self, OpenError> {
-        let Settings { way, keys, about, dir, spool, door: own_door } = settings;
+        let Settings { way, keys, keep_keys, about, dir, spool, door: own_door } = settings;
         let door = Door::new(&way)?;
         let home = Arc::new(Home::open(&dir)?);
         let identity = Identity::load_or_make(&home)?;
@@ -146,7 +149,7 @@ impl<O: Observer> Agent<O> {
             observer,
             pulse: Pulse::new(clock),
             door,
-            keys: Keyring::new(keys),
+            keys: Keyring::new(keys, Kept::new(home), keep_keys),
             enrolment,
             courier: Courier::new(spool, ticks).map_err(files)?,
             listeners: Listeners::new(own_door.serving, Arc::clone(&station)),
@@ -186,7 +189,7 @@ impl<O: Observer> Agent<O> {
     pub fn reload(&mut self, settings: Settings) -> Result<(), WayError> {
         self.door = Door::new(&settings.way)?;
         self.enrolment.move_to(&settings.way.manager);
-        self.keys.reload(settings.keys);
+        self.keys.reload(settings.keys, settings.keep_keys);
         self.courier.set_bounds(settings.spool);
         self.about = settings.about;
         self.station.reload(self.sender(), self.door.clone());
@@ -246,6 +249,9 @@ impl<O: Observer> Agent<O> {
             drop(self.send(now).await);
         }
         let is_known = self.enrolment.standing() == Standing::Enrolled;
+        if is_known {
+            self.keys.retire();
+        }
         let own = is_known.then(|| Arc::clone(&self.enrolment.identity().secret));
         self.station.set_key(own);
         self.courier.due().map_or(self.look_due, |due| due.min(self.look_due))

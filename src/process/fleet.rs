@@ -73,10 +73,11 @@ impl AgentMem {
     /// Whether its host's last list of interfaces is without this one, and nothing it says of
     /// peers speaks for it.
     pub(super) fn misses(&self, interface: &str) -> bool {
+        if self.record.interfaces_hash == 0 || self.claims.contains_key(interface) {
+            return false;
+        }
         let first: PeerKey = (interface.into(), WgKey([0; 32]));
-        self.record.interfaces_hash != 0
-            && !self.claims.contains_key(interface)
-            && self.peers.range(first..).next().is_none_or(|((on, _), _)| **on != *interface)
+        self.peers.range(first..).next().is_none_or(|((on, _), _)| **on != *interface)
     }
 }
 

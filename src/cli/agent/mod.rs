@@ -212,6 +212,7 @@ fn settings(config: &AgentConfig) -> Settings {
     Settings {
         way: way(config),
         keys: config.keys.clone(),
+        keep_keys: config.keep_keys,
         about: about(&config.preview),
         dir: config.dir.clone(),
         spool: Bounds { bytes: config.spool_bytes, age: config.spool_age },

@@ -347,9 +347,10 @@ fn usage_item(usage: &KeyUsage) -> UsageItem {
         (encode(agent.agent_id.as_str()), label)
     });
     let generation = |generation: &GenerationUse| {
+        let words = generation_words(generation.generation);
         let name = match &generation.kid {
-            Some(kid) => format!("{}, {kid}", generation.generation),
-            None => generation.generation.to_owned(),
+            Some(kid) => format!("{words}, {kid}"),
+            None => words.to_owned(),
         };
         (name, plural(generation.agents, "agent"))
     };
@@ -358,6 +359,18 @@ fn usage_item(usage: &KeyUsage) -> UsageItem {
         locked_out: locked_out.collect(),
         locked_out_count: plural(usage.locked_out_by_rotation, "agent"),
         left_out: usage.locked_out_by_rotation.saturating_sub(LOCKED_OUT_TOLD),
+    }
+}
+
+/// A generation of keys for people.
+fn generation_words(generation: &str) -> &str {
+    match generation {
+        "identity" => "A key of the host's own",
+        "current" => "The current shared key",
+        "previous-1" => "The shared key before the current one",
+        "previous-2" => "The shared key two before the current one",
+        "none" => "A shared key that is no longer in force",
+        other => other,
     }
 }
 
