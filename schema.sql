@@ -31,7 +31,9 @@ CREATE TABLE agents (
     interfaces_hash INTEGER NOT NULL,                -- content hash of the interfaces; 64 bits, the sign bit is one of them
     routes_hash     INTEGER NOT NULL,                -- content hash of the routes, likewise
     peers_hash      INTEGER NOT NULL,                -- content hash of the peers, likewise
-    forgotten       INTEGER NOT NULL DEFAULT 0 CHECK (forgotten IN (0, 1)) -- 1: hidden until it reports again
+    forgotten       INTEGER NOT NULL DEFAULT 0 CHECK (forgotten IN (0, 1)), -- 1: hidden until it reports again
+    relay_proven    INTEGER NOT NULL DEFAULT 0 CHECK (relay_proven IN (0, 1)), -- 1: the relays of relay_path signed for it; 0: none, or a claim
+    may_relay       INTEGER NOT NULL DEFAULT 1 CHECK (may_relay IN (0, 1)) -- 0: an admin forbade it to pass on others' reports
 ) STRICT;
 
 -- Agents' own keys, with their history: stored reports stay provable after a rotation, and a
@@ -74,11 +76,12 @@ CREATE TABLE reports (
     nonce           TEXT    NOT NULL,                -- spent by this row
     data_sha256     BLOB    NOT NULL CHECK (length(data_sha256) = 32), -- of the bytes of data as received
     redacted        INTEGER NOT NULL CHECK (redacted IN (0, 1)), -- 1: secrets were removed, the signature no longer matches
-    relay_path      TEXT,                            -- JSON array of agent ids; NULL: none; a claim in version 1
+    relay_path      TEXT,                            -- JSON array of agent ids, next to the origin first; NULL: none
     source          TEXT,                            -- IP address the request came from
     envelope_bytes  INTEGER NOT NULL CHECK (envelope_bytes >= 0), -- size of the envelope before encoding
     encoding        TEXT    NOT NULL CHECK (encoding IN ('identity', 'zstd')), -- how envelope is kept
-    envelope        BLOB    NOT NULL                 -- the request body as verified, secrets removed
+    envelope        BLOB    NOT NULL,                -- the request body as verified, secrets removed
+    relay_proven    INTEGER CHECK (relay_proven IN (0, 1)) -- 1: the relays of relay_path signed for it; 0: a claim; NULL: no path, or of version 4 or before: then proven unless the scheme is v1
 ) STRICT;
 
 -- Replay memory and lists of one agent. The row number is the last part of every index entry,

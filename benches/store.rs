@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use kattila::model::id::{AgentNo, FleetId, ReportId};
+use kattila::model::path::RelayPath;
 use kattila::model::state::{AgentStatus, CanonForm, Scheme};
 use kattila::model::time::UnixSeconds;
 use kattila::store::Writer as _;
@@ -41,12 +42,13 @@ fn agent(no: i64) -> AgentRecord {
         labels: std::collections::BTreeMap::new(),
         problems: Vec::new(),
         clock_offset: 0,
-        relay_path: Vec::new(),
+        relay_path: RelayPath::direct(),
         source: None,
         interfaces_hash: 0,
         routes_hash: 0,
         peers_hash: 0,
         forgotten: false,
+        may_relay: true,
     }
 }
 
@@ -121,7 +123,7 @@ impl Fleet {
                 data_sha256: [7; 32],
                 envelope: envelope.clone(),
                 redacted: false,
-                relay_path: Vec::new(),
+                relay_path: RelayPath::direct(),
                 source: None,
                 late: false,
             };

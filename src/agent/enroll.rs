@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::model::hex;
+use crate::sign::ed25519::SecretKey;
 use crate::sign::hmac::{mac, register_key};
 use crate::sign::nonce;
 use crate::wire::answer::{self, Enrolled};
@@ -23,6 +24,9 @@ use super::files::Home;
 use super::identity::Identity;
 use super::pulse::{Now, spread};
 use super::seal::{Sender, Signer};
+use exchange::Exchange;
+
+pub mod exchange;
 
 /// Says with which manager this identity is enrolled.
 const FILE: &str = "enrolled";
@@ -75,6 +79,21 @@ struct Request<'a> {
     psk_kid: &'a str,
     psk_mac: &'a str,
     sig: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev_sig: Option<String>,
+}
+
+/// Who asks, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// The pre-shared key that vouches.
+    pub psk: &'a Signer,
+    /// The agent.
+    pub sender: &'a Sender,
+    /// Its host's name.
+    pub hostname: &'a str,
+    /// Now.
+    pub now: Now,
 }
 
 /// The agent's standing and its key.
@@ -87,28 +106,37 @@ pub struct Enrolment {
     standing: Standing,
     /// When to ask again, by the pulse.
     ask_again: i64,
+    /// The exchange of the key, if one is under way.
+    exchange: Option<Exchange>,
 }
 
 impl Enrolment {
-    /// Knows what the last run knew, if it spoke to the same manager.
-    pub fn load(home: Arc<Home>, identity: Identity, manager: &str) -> std::io::Result<Self> {
-        let text = home.read(FILE)?.unwrap_or_default();
+    /// Knows what the last run knew, if it spoke to the same manager. An exchange of the key
+    /// that was under way goes on; one that the manager has agreed to is finished.
+    pub fn load(
+        home: Arc<Home>,
+        identity: Identity,
+        next: Option<Arc<SecretKey>>,
+        manager: &str,
+    ) -> std::io::Result<Self> {
         let mut this = Self {
             home,
             identity,
             manager: manager.to_owned(),
             standing: Standing::Unknown,
             ask_again: i64::MIN,
+            exchange: next.map(Exchange::resumed),
         };
-        if text == this.mark() {
+        this.finish_if_agreed()?;
+        if this.home.read(FILE)?.unwrap_or_default() == this.mark(&this.identity.secret) {
             this.standing = Standing::Enrolled;
         }
         Ok(this)
     }
 
-    /// What is kept once this key is enrolled with this manager.
-    fn mark(&self) -> Vec<u8> {
-        format!("{}\n{}\n", self.manager, self.identity.secret.kid()).into_bytes()
+    /// What is kept once a key is enrolled with this manager.
+    fn mark(&self, key: &SecretKey) -> Vec<u8> {
+        format!("{}\n{}\n", self.manager, key.kid()).into_bytes()
     }
 
     /// This agent.
@@ -124,7 +152,8 @@ impl Enrolment {
     /// The own key, if it is to sign.
     pub fn own(&self) -> Option<Signer> {
         let enrolled = self.standing == Standing::Enrolled;
-        enrolled.then(|| Signer::Own(Arc::clone(&self.identity.secret)))
+        let next = self.exchange.as_ref().and_then(Exchange::signs);
+        enrolled.then(|| Signer::Own(Arc::clone(next.unwrap_or(&self.identity.secret))))
     }
 
     /// How long nothing is sent because an admin has to approve this host first.
@@ -153,14 +182,9 @@ impl Enrolment {
     }
 
     /// Asks to be enrolled.
-    pub async fn ask(
-        &mut self,
-        door: &Door,
-        (psk, sender): (&Signer, &Sender),
-        hostname: &str,
-        now: Now,
-    ) -> Outcome {
-        let body = match self.request((psk, sender), hostname, now) {
+    pub async fn ask(&mut self, door: &Door, asking: &Asking<'_>) -> Outcome {
+        let now = asking.now;
+        let body = match self.request(asking, None) {
             Ok(Some(body)) => body,
             Ok(None) => return Outcome::Settled(self.standing),
             Err(error) => {
@@ -174,22 +198,23 @@ impl Enrolment {
         };
         match (reply.status, serde_json::from_slice::<Enrolled>(&reply.body)) {
             (200..=202, Ok(enrolled)) => self.taken(enrolled.status, now),
-            (200..=202, Err(_)) => Outcome::Failed(Answer::Lost {
-                sent: true,
-                why: "who answered is no kattila manager".to_owned(),
-            }),
+            (200..=202, Err(_)) => Outcome::Failed(stranger()),
             _ => self.refused(&reply.answer(), now),
         }
     }
 
+    /// The body that asks for this host's key, or for the next one, which the one in force
+    /// signs for; `None` if it is not the shared key that is to vouch.
     fn request(
         &self,
-        (psk, sender): (&Signer, &Sender),
-        hostname: &str,
-        now: Now,
+        asking: &Asking<'_>,
+        next: Option<&SecretKey>,
     ) -> Result<Option<Vec<u8>>, getrandom::Error> {
+        let Asking { psk, sender, hostname, now } = *asking;
         let Signer::Psk { kid, secret } = psk else { return Ok(None) };
-        let (key, nonce) = (self.identity.secret.public().to_string(), nonce::fresh()?);
+        let own = &*self.identity.secret;
+        let asked = next.unwrap_or(own);
+        let (key, nonce) = (asked.public().to_string(), nonce::fresh()?);
         let text = Register {
             fleet_id: &sender.fleet_id,
             agent_id: &sender.agent_id,
@@ -209,7 +234,8 @@ impl Enrolment {
             hostname,
             psk_kid: kid.as_str(),
             psk_mac: &hex::encode(&mac(register_key(secret).as_slice(), text.as_bytes())),
-            sig: &URL_SAFE_NO_PAD.encode(self.identity.secret.sign(text.as_bytes())),
+            sig: &URL_SAFE_NO_PAD.encode(asked.sign(text.as_bytes())),
+            prev_sig: next.map(|_| URL_SAFE_NO_PAD.encode(own.sign(text.as_bytes()))),
         };
         Ok(serde_json::to_vec(&request).ok())
     }
@@ -220,7 +246,7 @@ impl Enrolment {
         match standing {
             answer::Standing::Enrolled => {
                 tracing::info!(%agent_id, "Enrolled: this host's own key signs from now on");
-                if let Err(error) = self.home.write(FILE, &self.mark()) {
+                if let Err(error) = self.home.write(FILE, &self.mark(&self.identity.secret)) {
                     // Then the next run asks again, and is told that it is known.
                     tracing::warn!(%error, "That this host is enrolled cannot be kept on disk");
                 }
@@ -262,6 +288,11 @@ impl Enrolment {
     }
 }
 
+/// Somebody answered in the manager's place.
+fn stranger() -> Answer {
+    Answer::Lost { sent: true, why: "who answered is no kattila manager".to_owned() }
+}
+
 /// A host's name as the protocol takes it: at most 253 of `A-Z a-z 0-9 . _ -`.
 pub fn plain_hostname(name: &str) -> String {
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -272,7 +303,6 @@ pub fn plain_hostname(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::time::UnixSeconds;
-    use crate::sign::ed25519::SecretKey;
     use crate::sign::psk::kid_of_psk;
     use zeroize::Zeroizing;
 
@@ -285,7 +315,7 @@ mod tests {
             agent_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             secret: Arc::new(SecretKey::from_seed(&seed)),
         };
-        Enrolment::load(Arc::clone(home), identity, manager).unwrap()
+        Enrolment::load(Arc::clone(home), identity, None, manager).unwrap()
     }
 
     fn now() -> Now {
@@ -303,7 +333,8 @@ mod tests {
             fleet_id: "fleet-a".parse().unwrap(),
         };
         let enrolment = enrolment(&home, "http://m");
-        let body = enrolment.request((&psk, &sender), "gw-1", now()).unwrap().unwrap();
+        let asking = Asking { psk: &psk, sender: &sender, hostname: "gw-1", now: now() };
+        let body = enrolment.request(&asking, None).unwrap().unwrap();
         let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let text = Register {
             fleet_id: &sender.fleet_id,
@@ -319,6 +350,14 @@ mod tests {
         let sig = enrolment.identity.secret.sign(text.as_bytes());
         assert_eq!(read["sig"], URL_SAFE_NO_PAD.encode(sig));
         assert_eq!(read["public_key"], "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg");
+        assert!(read.get("prev_sig").is_none());
+        let next = SecretKey::from_seed(&[9; 32]);
+        let body = enrolment.request(&asking, Some(&next)).unwrap().unwrap();
+        let asked = crate::wire::register::parse(&body).unwrap();
+        let [sig, prev] = [asked.sig, asked.prev_sig.unwrap()];
+        assert_eq!(asked.public_key, next.public());
+        assert_eq!(sig, next.sign(asked.text().as_bytes()));
+        assert_eq!(prev, enrolment.identity.secret.sign(asked.text().as_bytes()));
         assert_eq!((&read["v"], &read["psk_kid"]), (&2.into(), &"45819852fbdfc69a".into()));
     }
 

@@ -44,7 +44,17 @@ pub enum HomeError {
 #[derive(Debug)]
 pub struct Home {
     dir: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Home {
+    /// Gives the lock up by name: a program that was being started meanwhile has a copy of the
+    /// file until it runs, and would hold the lock that long (flock(2)).
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.lock, FlockOperation::Unlock) {
+            tracing::debug!(%error, "The agent's directory stays locked until this process ends");
+        }
+    }
 }
 
 impl Home {
@@ -60,7 +70,7 @@ impl Home {
             .open(dir.join(LOCK))
             .map_err(unusable)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { dir: dir.to_owned(), lock }),
             Err(Errno::WOULDBLOCK) => Err(HomeError::Held(dir.to_owned())),
             Err(error) => Err(unusable(error.into())),
         }
@@ -90,6 +100,12 @@ impl Home {
         write(&self.dir, name, content)
     }
 
+    /// Gives a file another's name, durably; the other one is gone then.
+    pub fn replace(&self, name: &str, by: &str) -> io::Result<()> {
+        fs::rename(self.path(by), self.path(name))?;
+        sync(&self.dir)
+    }
+
     /// Removes a file, durably; one that is not there is removed already.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path(name)) {
@@ -98,6 +114,11 @@ impl Home {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Leaves a word for the agent that holds a directory.
+pub fn leave(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    write(dir, name, content)
 }
 
 /// Makes a directory that only its owner can enter, with those above it.

@@ -24,6 +24,9 @@ use super::files::Home;
 /// The identity's file.
 pub const FILE: &str = "identity";
 
+/// The file of the key that is to take its place.
+pub const NEXT: &str = "identity.next";
+
 /// Its first line.
 const MAGIC: &str = "kattila-identity-1";
 
@@ -85,13 +88,32 @@ impl Identity {
     pub fn load_or_make(home: &Home) -> Result<Self, IdentityError> {
         match Self::load(home)? {
             Some(identity) => Ok(identity),
-            None => Self::make(home),
+            None => {
+                let made = Self::make(home, FILE, None)?;
+                tracing::info!(agent_id = %made.agent_id, "Made an identity for this host");
+                Ok(made)
+            }
         }
     }
 
     /// Reads the identity; `None` if there is none yet.
     pub fn load(home: &Home) -> Result<Option<Self>, IdentityError> {
-        let path = home.path(FILE);
+        Self::load_from(home, FILE)
+    }
+
+    /// Reads the key that is to take this one's place, if one was made.
+    pub fn next(&self, home: &Home) -> Result<Option<Arc<SecretKey>>, IdentityError> {
+        let next = Self::load_from(home, NEXT)?;
+        Ok(next.filter(|next| next.agent_id == self.agent_id).map(|next| next.secret))
+    }
+
+    /// Makes the key that is to take this one's place. The name stays.
+    pub fn make_next(&self, home: &Home) -> Result<Arc<SecretKey>, IdentityError> {
+        Ok(Self::make(home, NEXT, Some(self.agent_id.clone()))?.secret)
+    }
+
+    fn load_from(home: &Home, name: &str) -> Result<Option<Self>, IdentityError> {
+        let path = home.path(name);
         let unusable = |source| IdentityError::Unusable { path: path.clone(), source };
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -108,17 +130,19 @@ impl Identity {
         parse(&text).map(Some).ok_or(IdentityError::Damaged(path))
     }
 
-    fn make(home: &Home) -> Result<Self, IdentityError> {
+    fn make(home: &Home, file: &str, name: Option<AgentId>) -> Result<Self, IdentityError> {
         let mut seed = Zeroizing::new([0_u8; 32]);
         getrandom::fill(seed.as_mut_slice())?;
         let secret = Arc::new(SecretKey::from_seed(&seed));
-        let agent_id: AgentId = agent_id_of(&secret.public()).parse()?;
+        let agent_id = match name {
+            Some(name) => name,
+            None => agent_id_of(&secret.public()).parse()?,
+        };
         let mut encoded = URL_SAFE_NO_PAD.encode(seed.as_slice());
         let text = Zeroizing::new(format!("{MAGIC}\nagent_id {agent_id}\nseed {encoded}\n"));
         encoded.zeroize();
-        home.write(FILE, text.as_bytes())
-            .map_err(|source| IdentityError::Unusable { path: home.path(FILE), source })?;
-        tracing::info!(%agent_id, "Made an identity for this host");
+        home.write(file, text.as_bytes())
+            .map_err(|source| IdentityError::Unusable { path: home.path(file), source })?;
         Ok(Self { agent_id, secret })
     }
 }

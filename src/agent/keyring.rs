@@ -8,10 +8,18 @@ use crate::keys::source::SourceConfig;
 
 use super::pulse::Now;
 use super::seal::Signer;
+use kept::Kept;
+
+pub mod kept;
 
 /// Reads keys from where the manager's operator publishes them.
 pub struct Keyring {
     keeper: Keeper,
+    source: SourceConfig,
+    /// Where the last keys are kept.
+    kept: Kept,
+    /// Whether they are to be kept.
+    keeps: bool,
     /// When to read again, by the pulse.
     due: i64,
 }
@@ -23,20 +31,33 @@ impl fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Nothing is read yet.
-    pub fn new(source: SourceConfig) -> Self {
-        Self { keeper: Keeper::new(source, Vec::new()), due: i64::MIN }
+    /// Nothing is read yet but what the last run kept.
+    pub fn new(source: SourceConfig, mut kept: Kept, keeps: bool) -> Self {
+        if !keeps || source.kind() != KeySource::Dns {
+            kept.forget();
+        }
+        let keeper = Keeper::new(source.clone(), kept.load(&source));
+        Self { keeper, source, kept, keeps, due: i64::MIN }
     }
 
     /// Reads from here from now on, and anew in any case. The keys known stay in use until the
     /// same source tells others.
-    pub fn reload(&mut self, source: SourceConfig) {
+    pub fn reload(&mut self, source: SourceConfig, keeps: bool) {
         let same = self.keeper.health().described == source.to_string();
-        if same && source.kind() != KeySource::Environment {
-            self.expire();
-        } else {
-            *self = Self::new(source);
+        self.keeps = keeps;
+        if !keeps {
+            self.kept.forget();
         }
+        if !same || source.kind() == KeySource::Environment {
+            self.keeper = Keeper::new(source.clone(), Vec::new());
+            self.source = source;
+        }
+        self.expire();
+    }
+
+    /// This host signs with a key of its own: the shared ones need not lie about.
+    pub fn retire(&mut self) {
+        self.kept.forget();
     }
 
     /// Reads again before the next use.
@@ -65,6 +86,9 @@ impl Keyring {
             }
             for warning in &refresh.warnings {
                 tracing::warn!(%warning, "The key source needs attention");
+            }
+            if self.keeps && !refresh.to_store.is_empty() {
+                self.kept.save(&self.source, &self.keeper.ring());
             }
             problem = refresh.outcome.problem().map(str::to_owned);
             if let Some(problem) = &problem {

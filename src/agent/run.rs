@@ -17,15 +17,16 @@ use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, Kid};
 use crate::model::time::UnixSeconds;
 
-use super::answer::{Answer, Refusal};
+use super::answer::Answer;
 use super::client::{Door, Way, WayError};
 use super::courier::{Courier, Fate, Pen};
 use super::door::listen::{DoorSettings, Listeners};
 use super::door::station::Station;
-use super::enroll::{Enrolment, Outcome, Standing, plain_hostname};
+use super::enroll::{Asking, Enrolment, Outcome, Standing, plain_hostname};
 use super::files::{Home, HomeError};
 use super::identity::{Identity, IdentityError};
 use super::keyring::Keyring;
+use super::keyring::kept::Kept;
 use super::neighbour::Neighbours;
 use super::observe::Observer;
 use super::pulse::{Now, Pulse, spread};
@@ -35,6 +36,8 @@ use super::route::{Passage, Route};
 use super::seal::{Sender, Signer};
 use super::spool::{Bounds, Spool};
 use super::tick::Ticks;
+
+mod rotate;
 
 /// The spool's directory below the agent's.
 pub const SPOOL: &str = "spool";
@@ -58,6 +61,8 @@ pub struct Settings {
     pub way: Way,
     /// Where the pre-shared key comes from.
     pub keys: SourceConfig,
+    /// Whether the last keys from DNS are kept in the directory until this host is enrolled.
+    pub keep_keys: bool,
     /// What this host says of itself.
     pub about: About,
     /// Where identity and spool are.
@@ -121,10 +126,11 @@ pub struct Agent<O> {
 impl<O: Observer> Agent<O> {
     /// Takes the directory and goes on where the last run ended. Nothing is sent yet.
     pub fn open(settings: Settings, observer: O, clock: Clock) -> Result<Self, OpenError> {
-        let Settings { way, keys, about, dir, spool, door: own_door } = settings;
+        let Settings { way, keys, keep_keys, about, dir, spool, door: own_door } = settings;
         let door = Door::new(&way)?;
         let home = Arc::new(Home::open(&dir)?);
         let identity = Identity::load_or_make(&home)?;
+        let next = identity.next(&home)?;
         let (agent_id, fleet_id) = (identity.agent_id.clone(), about.fleet_id.clone());
         let sender = Sender { agent_id, fleet_id };
         let station = Station::new(clock.clone(), sender, door.clone(), Neighbours::new()?);
@@ -132,7 +138,7 @@ impl<O: Observer> Agent<O> {
         station.set_token(own_door.token.as_ref());
         let files = |error| OpenError::Files(dir.clone(), error);
         let enrolment =
-            Enrolment::load(Arc::clone(&home), identity, &way.manager).map_err(files)?;
+            Enrolment::load(Arc::clone(&home), identity, next, &way.manager).map_err(files)?;
         let ticks = Ticks::load(Arc::clone(&home)).map_err(files)?;
         let spool = Spool::open(&home.path(SPOOL), spool).map_err(files)?;
         let waiting = spool.len();
@@ -143,7 +149,7 @@ impl<O: Observer> Agent<O> {
             observer,
             pulse: Pulse::new(clock),
             door,
-            keys: Keyring::new(keys),
+            keys: Keyring::new(keys, Kept::new(home), keep_keys),
             enrolment,
             courier: Courier::new(spool, ticks).map_err(files)?,
             listeners: Listeners::new(own_door.serving, Arc::clone(&station)),
@@ -183,7 +189,7 @@ impl<O: Observer> Agent<O> {
     pub fn reload(&mut self, settings: Settings) -> Result<(), WayError> {
         self.door = Door::new(&settings.way)?;
         self.enrolment.move_to(&settings.way.manager);
-        self.keys.reload(settings.keys);
+        self.keys.reload(settings.keys, settings.keep_keys);
         self.courier.set_bounds(settings.spool);
         self.about = settings.about;
         self.station.reload(self.sender(), self.door.clone());
@@ -226,6 +232,7 @@ impl<O: Observer> Agent<O> {
             self.courier.hurry();
             self.look_due = i64::MIN;
         }
+        self.enrolment.heed_wish();
         if self.look_due <= now.pulse {
             self.look(now).await;
             self.listeners.follow(&self.around.own);
@@ -234,7 +241,17 @@ impl<O: Observer> Agent<O> {
         if self.courier.due().is_some_and(|due| due <= now.pulse) {
             drop(self.send(now).await);
         }
+        // Where trying the straight way takes as long as a report's interval, a new look is due
+        // already. Without a turn here what is kept would wait until that way works again.
+        let now = self.pulse.now();
+        let is_kept_due = self.courier.due().is_some_and(|due| due <= now.pulse);
+        if self.look_due <= now.pulse && is_kept_due {
+            drop(self.send(now).await);
+        }
         let is_known = self.enrolment.standing() == Standing::Enrolled;
+        if is_known {
+            self.keys.retire();
+        }
         let own = is_known.then(|| Arc::clone(&self.enrolment.identity().secret));
         self.station.set_key(own);
         self.courier.due().map_or(self.look_due, |due| due.min(self.look_due))
@@ -323,9 +340,7 @@ impl<O: Observer> Agent<O> {
         if self.courier.interval() != interval {
             self.plan();
         }
-        if !relayed {
-            self.heed(&answer, &signer);
-        }
+        self.heed(&answer, &signer, relayed);
         self.tell(&answer, fate);
         Ok(Some(Sent { fate, collected_at, answer: answer.in_words() }))
     }
@@ -337,6 +352,7 @@ impl<O: Observer> Agent<O> {
     /// What signs the next report: the own key once it is enrolled, which is asked for when it
     /// is time, else the pre-shared one.
     async fn signer(&mut self, now: Now) -> Result<Signer, String> {
+        self.exchange_if_due(now).await;
         if let Some(own) = self.enrolment.own() {
             return Ok(own);
         }
@@ -358,7 +374,8 @@ impl<O: Observer> Agent<O> {
             return Ok(psk);
         }
         let sender = self.sender();
-        let asked = self.enrolment.ask(&self.door, (&psk, &sender), &self.hostname, now).await;
+        let asking = Asking { psk: &psk, sender: &sender, hostname: &self.hostname, now };
+        let asked = self.enrolment.ask(&self.door, &asking).await;
         let now = self.pulse.now();
         match asked {
             Outcome::Settled(_) => Ok(self.enrolment.own().unwrap_or(psk)),
@@ -381,22 +398,6 @@ impl<O: Observer> Agent<O> {
                 self.tell(&answer, Fate::Kept);
                 Err(answer.in_words())
             }
-        }
-    }
-
-    /// What an answer says about keys.
-    fn heed(&mut self, answer: &Answer, signer: &Signer) {
-        let Answer::Refused(Refusal { status, code, .. }) = answer else { return };
-        match (status, code.as_str(), signer) {
-            (401, _, Signer::Psk { .. }) => self.keys.expire(),
-            // The manager has forgotten this host, or an admin has unpinned its key.
-            (401, _, Signer::Own(_)) => self.enrolment.doubt(),
-            // The manager knows this host's own key, this host had forgotten.
-            (403, "identity_required", Signer::Psk { .. }) => {
-                self.enrolment.doubt();
-                self.courier.hurry();
-            }
-            _ => {}
         }
     }
 

@@ -128,9 +128,13 @@ impl Seal {
         })
     }
 
-    /// Whether it is of the kind that this signer makes.
+    /// Whether the manager takes it where it takes what this signer makes: of this host's own
+    /// keys one at a time, of the shared ones the last few.
     pub fn is_like(&self, signer: &Signer) -> bool {
-        self.alg == signer.alg()
+        match signer {
+            Signer::Psk { .. } => self.alg == signer.alg(),
+            Signer::Own(key) => self.alg == signer.alg() && self.kid == key.kid(),
+        }
     }
 
     /// The envelope: this head and `data`, byte for byte.

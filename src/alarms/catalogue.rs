@@ -113,6 +113,28 @@ pub const RULES: &[Rule] = &[
         ..PLAIN
     },
     Rule {
+        kind: AlarmKind::AgentRelayOnly,
+        raise_count: 3,
+        follows: true,
+        meaning: "An agent's reports arrive only through other agents.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::RelayDead,
+        severity: Severity::Major,
+        follows: true,
+        meaning: "Everybody who reports through an agent fell silent together.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::RelayChainBad,
+        severity: Severity::Major,
+        latching: true,
+        clear: ClearBy::Quiet { after_s: 1_800, needs_report: false },
+        meaning: "A relay passed on a report whose path breaks the rules.",
+        ..PLAIN
+    },
+    Rule {
         kind: AlarmKind::IfaceDown,
         severity: Severity::Minor,
         raise_count: 2,
@@ -133,7 +155,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::EdgeDown,
         raise_count: 2,
         meaning: "A link that should be alive has had no handshake for longer than any healthy \
-                  link can go without.",
+                  link can go without, or lost the interface at one end.",
         ..PLAIN
     },
     Rule {

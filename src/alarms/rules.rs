@@ -10,6 +10,7 @@ pub mod identity;
 pub mod iface;
 pub mod ingest;
 pub mod manager;
+pub mod relay;
 
 use std::borrow::Cow;
 

@@ -5,6 +5,7 @@
 //! the way back in for who lost every token.
 
 mod keys;
+mod relay;
 
 use std::path::Path;
 
@@ -40,6 +41,8 @@ pub enum Act {
     /// The pre-shared keys of the running manager, by their ids
     #[command(subcommand)]
     Key(keys::KeyAct),
+    /// Let an agent pass on what others report, or forbid it
+    Relay(relay::RelayArgs),
     /// Clear what agents reported about their network; their next report fills it again
     Reset(ResetArgs),
 }
@@ -144,6 +147,7 @@ pub async fn run(act: Act, values: Values, clock: Clock) -> u8 {
             add_token(&name, scope.role(), &file, &values, clock.now()).await
         }
         Act::Key(act) => keys::run(act, &values).await,
+        Act::Relay(args) => relay::run(args, &values).await,
         Act::Reset(reset) => {
             command(&values, "/status/admin/reset", &reset_body(&reset), |answer| {
                 let count =
@@ -314,6 +318,16 @@ mod tests {
         assert_eq!(body(&[]), None);
         assert_eq!(body(&["--all", "--fleet", "a"]), None);
         assert_eq!(body(&["--agent", "no such name"]), None);
+    }
+
+    #[test]
+    fn whether_an_agent_relays_is_said_in_a_word() {
+        let parse = |flags: &[&str]| Cli::try_parse_from([&["admin", "relay"], flags].concat());
+        let Ok(Cli { act: Act::Relay(args) }) = parse(&["forbid", "--agent", "gw-1"]) else {
+            panic!("not understood");
+        };
+        assert_eq!((args.whether, args.agent.as_str()), (relay::Whether::Forbid, "gw-1"));
+        assert!(parse(&["--agent", "gw-1"]).is_err() && parse(&["allow"]).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::model::state::Scheme;
 use crate::store::row::{ReportFilter, StoredReport};
 use crate::store::sqlite;
 use crate::store::{Reader, StoreError};
-use crate::verify::proof::{Mismatch, Proof, ProofKey, hops, recheck};
+use crate::verify::proof::{Mismatch, Proof, ProofKey, StoredHop, claimed_relays, hops, recheck};
 
 use super::speak::{complain, say};
 use super::{DONE, FAILED, storage_code};
@@ -89,10 +89,13 @@ fn way(
 ) -> Result<Way, StoreError> {
     // What cannot be read fails as a report too.
     let Ok(hops) = hops(&row.envelope) else { return Ok(Way::Proved) };
+    if !tells_the_path(row, &hops) {
+        return Ok(Way::Failed(Mismatch::Path));
+    }
     for hop in hops {
         let own = if hop.is_own() { reader.agent(&hop.relay_id)? } else { None };
-        let own = own.into_iter().flat_map(|agent| agent.identities);
-        let own: Vec<_> = own.filter(|row| row.kid == hop.kid).collect();
+        // Past keys are never removed, so a key id that none of them has is wrong.
+        let own: Vec<_> = own.into_iter().flat_map(|agent| agent.identities).collect();
         let mut own = own.iter().map(|row| ProofKey::Own(&row.public_key)).peekable();
         let mut shared = keys.values().map(|secret| ProofKey::Shared(secret)).peekable();
         let is_kept = if hop.is_own() { own.peek().is_some() } else { shared.peek().is_some() };
@@ -104,6 +107,16 @@ fn way(
         }
     }
     Ok(Way::Proved)
+}
+
+/// Whether the relays around a stored report are those that its row tells. A row of an older
+/// program may call a claim what is proved.
+fn tells_the_path(row: &StoredReport, hops: &[StoredHop]) -> bool {
+    let path = &row.summary.relay_path;
+    if hops.is_empty() {
+        return !path.is_proven() && path.relays() == claimed_relays(&row.envelope);
+    }
+    hops.iter().rev().map(|hop| &hop.relay_id).eq(path.relays())
 }
 
 impl Count {
@@ -142,6 +155,7 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::path::RelayPath;
     use crate::model::state::CanonForm;
     use crate::model::time::UnixSeconds;
     use crate::sign::digest::sha256;
@@ -171,7 +185,7 @@ mod tests {
             nonce: "n".into(),
             data_sha256: sha256(data.as_bytes()),
             redacted: false,
-            relay_path: Vec::new(),
+            relay_path: RelayPath::direct(),
             source: None,
             envelope_bytes: 0,
         };

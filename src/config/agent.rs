@@ -31,6 +31,8 @@ pub struct AgentConfig {
     pub manager: String,
     /// Where the bootstrap key comes from.
     pub keys: SourceConfig,
+    /// Whether the last keys from DNS are kept on disk until this host is enrolled.
+    pub keep_keys: bool,
     /// What this host says of itself.
     pub preview: Preview,
     /// Where identity and spool are.
@@ -138,6 +140,7 @@ impl Reading<'_> {
         // Every part is read before the first `?`, so that no mistake hides another.
         let manager = self.manager();
         let keys = self.key_source("so no report could be signed");
+        let keep_keys = self.required("KATTILA_PSK_CACHE", super::parse::switch);
         let preview = self.preview();
         let dir = self.state_directory();
         let ca = self.file("KATTILA_CA");
@@ -153,6 +156,7 @@ impl Reading<'_> {
         Some(AgentConfig {
             manager: manager?,
             keys: keys?,
+            keep_keys: keep_keys?,
             preview: preview?,
             dir: dir?,
             ca,

@@ -114,7 +114,7 @@ pub const SETTINGS: &[Setting] = &[
         Some("psk-cache"),
         "on|off",
         Some("on"),
-        "Keep the last known keys in the database, for a start while DNS is down",
+        "Keep the last known keys for a start while DNS is down: in the database, or in the agent's directory until it is enrolled",
     ),
     setting(
         "KATTILA_PSK_GRACE",
@@ -333,6 +333,7 @@ pub const SHARED: &[&str] = &[
     "KATTILA_DNSSEC_ANCHOR",
     "KATTILA_PSK",
     "KATTILA_PSK_FILE",
+    "KATTILA_PSK_CACHE",
     "KATTILA_LOG",
     "KATTILA_LOG_FORMAT",
 ];

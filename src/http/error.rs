@@ -110,6 +110,11 @@ impl ApiError {
         self.0.relayed
     }
 
+    /// What it says to a person.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The code.
     pub fn code(&self) -> ErrorCode {
         self.0.code

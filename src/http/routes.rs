@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, look};
+use super::pages::{act, ask, look};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -62,7 +62,9 @@ fn route(
 
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
-    use operators::{agents as agent, alarms, edges, events, identities, jobs, reports, topology};
+    use operators::{
+        agents as agent, alarms, edges, events, identities, jobs, paths, reports, topology, what_if,
+    };
     vec![
         // Agents.
         route("POST", "/status/updates", SIGNED, post(agents::updates)),
@@ -84,6 +86,9 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
         route("GET", "/api/v1/keys", VIEWER, get(keys::list)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
+        route("GET", "/api/v1/path", VIEWER, get(paths::path)),
+        route("GET", "/api/v1/carriers", VIEWER, get(paths::carriers)),
+        route("GET", "/api/v1/what-if", VIEWER, get(what_if::what_if)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
         route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
@@ -94,6 +99,7 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
         route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
+        route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
@@ -115,6 +121,8 @@ fn pages() -> Vec<Route> {
         route("GET", "/agents/{id}", VIEWER, get(look::agent)),
         route("GET", "/links", VIEWER, get(look::links)),
         route("GET", "/links/{id}", VIEWER, get(look::link)),
+        route("GET", "/paths", VIEWER, get(ask::paths)),
+        route("GET", "/what-if", VIEWER, get(ask::what_if)),
         route("GET", "/alarms", VIEWER, get(look::alarms)),
         route("GET", "/reports", VIEWER, get(look::reports)),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
@@ -125,6 +133,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/agents/{id}/approve", ADMIN, post(act::approve)),
         route("POST", "/agents/{id}/refuse", ADMIN, post(act::refuse)),
         route("POST", "/agents/{id}/revoke", ADMIN, post(act::revoke)),
+        route("POST", "/agents/{id}/relay", ADMIN, post(act::relay)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
         route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
         route("POST", "/settings/jobs/{id}/run", ADMIN, post(act::run_job)),

@@ -2,6 +2,7 @@
 //! description cannot tell of a member that does not exist.
 
 mod things;
+mod ways;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -77,6 +78,17 @@ const EVENT_QUERY: &[Parameter] = &[
     LIMIT,
 ];
 
+const PATH_QUERY: &[Parameter] = &[
+    text("from", "The agent where it begins: its id, its host name or one of its addresses"),
+    text("to", "The address, or an agent"),
+    text("source", "The source address, if not the one the first host would take"),
+];
+const NET_QUERY: &[Parameter] =
+    &[text("net", "An address or a prefix"), text("fleet_id", "Only in this fleet"), LIMIT];
+
+const WITHOUT: &[Parameter] =
+    &[text("without", "Agent ids, ids of nodes on the map and of links, separated by commas")];
+
 /// The sample of a route.
 pub fn of(method: &str, path: &str) -> Option<Sample> {
     if method == "POST" { taking(path) } else { giving(path) }
@@ -108,6 +120,15 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/keys" => ("The key ring, by key ids", none, value(&things::keys())),
         "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&things::event())),
+        "/api/v1/path" => {
+            ("The way from a host to an address, and back", PATH_QUERY, value(&ways::path()))
+        }
+        "/api/v1/carriers" => {
+            ("Who carries a prefix, the most specific first", NET_QUERY, list(&ways::carrier()))
+        }
+        "/api/v1/what-if" => {
+            ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
+        }
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }
@@ -133,6 +154,11 @@ fn taking(path: &str) -> Option<Sample> {
         "/api/v1/agents/{id}/refuse" => {
             ("Turn down an agent or key that waits for approval", None, value(&OK))
         }
+        "/api/v1/agents/{id}/relay" => (
+            "Let an agent pass on what others report, or forbid it",
+            Some(json!({"allowed": false})),
+            value(&OK),
+        ),
         "/api/v1/agents/{id}/revoke" => ("Take an agent out of service", None, value(&OK)),
         "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
         "/api/v1/jobs/{id}/run" => return Some(run()),

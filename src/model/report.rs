@@ -166,6 +166,19 @@ pub struct Peer {
     pub has_psk: bool,
 }
 
+/// Whether a report with these problems lists every interface of its host, so that one it does
+/// not list is not there.
+///
+/// No if the list was cut or not read whole (`interfaces`), if one of its
+/// items was dropped (`interfaces[3]`), or if there are more problems than are told (`data`).
+/// A problem of an interface that is listed (`interfaces[wg0].mtu`) changes nothing.
+pub fn lists_every_interface(problems: &[Problem]) -> bool {
+    !problems.iter().any(|Problem { path, .. }| {
+        let is_item = path.starts_with("interfaces[") && path.ends_with(']');
+        path == "interfaces" || path == "data" || (is_item && !path.contains("]."))
+    })
+}
+
 /// One item that could not be read on its host or not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
@@ -173,4 +186,21 @@ pub struct Problem {
     pub path: String,
     /// What is wrong, for a person.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_a_list_of_interfaces_less_than_whole() {
+        let of = |path: &str| [Problem { path: path.into(), detail: "is odd".into() }];
+        assert!(lists_every_interface(&[]));
+        for path in ["interfaces[wg0].mtu", "interfaces[0].addresses", "wg_peers", "routes[3]"] {
+            assert!(lists_every_interface(&of(path)), "{path}");
+        }
+        for path in ["interfaces", "interfaces[3]", "interfaces[wg0]", "data"] {
+            assert!(!lists_every_interface(&of(path)), "{path}");
+        }
+    }
 }

@@ -64,6 +64,16 @@ words!(
 );
 
 words!(
+    /// Whether the relays of a report's path are known to have passed it on.
+    RelayProof {
+        /// Each of them signed for it.
+        Proven = "proven",
+        /// The origin says so; version 1 does not sign it.
+        Claimed = "claimed",
+    }
+);
+
+words!(
     /// Which bytes a version 1 signature covers.
     CanonForm {
         /// The bytes of `data` as received.
@@ -186,6 +196,12 @@ words!(
         AgentOffline = "agent.offline",
         /// The host's boot id changed.
         AgentRebooted = "agent.rebooted",
+        /// Reports arrive only through other agents.
+        AgentRelayOnly = "agent.relay_only",
+        /// Everybody behind a relay is silent.
+        RelayDead = "relay.dead",
+        /// A relay passes on what breaks the rules of the path.
+        RelayChainBad = "relay.chain_bad",
         /// An interface went down while it should be up.
         IfaceDown = "iface.down",
         /// An interface disappeared.
@@ -238,6 +254,10 @@ words!(
         AgentChanged = "agent.changed",
         /// `online`, `stale`, `offline`, ...
         AgentStatus = "agent.status",
+        /// Its reports take another way: straight, or through which relays.
+        AgentRelayPath = "agent.relay_path",
+        /// An admin let it pass on others' reports, or forbade it.
+        AgentMayRelay = "agent.may_relay",
         /// An admin cleared the agent's topology state.
         AgentReset = "agent.reset",
         /// An agent's own key was asked for, pinned, rotated, unpinned, refused or revoked.
@@ -287,6 +307,13 @@ words!(
     }
 );
 
+impl RelayProof {
+    /// From whether the relays signed.
+    pub const fn of(proven: bool) -> Self {
+        if proven { Self::Proven } else { Self::Claimed }
+    }
+}
+
 impl AlarmKind {
     /// Whether the alarm stays until acknowledged even when its condition is over.
     pub const fn is_latching(self) -> bool {
@@ -301,6 +328,7 @@ impl AlarmKind {
                 | Self::IdentityConflict
                 | Self::IdentityDowngrade
                 | Self::WgKeyDuplicate
+                | Self::RelayChainBad
         )
     }
 }

@@ -14,6 +14,7 @@ use super::identity::{self, Enrolled};
 use super::late;
 use super::order::{Made, Order};
 use super::raise::{self, Skew};
+use super::relays::{self, Way};
 use super::report::Arrival;
 use super::rows::audit_row;
 use super::show::may_relay;
@@ -137,10 +138,9 @@ fn admitted(
     draft: &mut Draft,
     submission: &Submission,
 ) -> Result<Accepted, Stop> {
-    let Submission { verified, data, hashes, source } = submission;
-    let source = *source;
+    let &Submission { ref verified, ref data, hashes, source } = submission;
     let fleet = fleet_of(verified, data.as_ref().ok());
-    relays(engine, verified)?;
+    may_relay_it(engine, verified)?;
     // Before a forgotten agent is put on the waiting list again.
     if is_forgotten(engine, verified.agent_id())
         && let Some(no) = engine.fleet.by_id.get(verified.agent_id()).copied()
@@ -185,13 +185,15 @@ fn admitted(
     seen(engine, draft, no, verified);
     suspect::note(engine, draft, no, verified, data);
     raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
-    let offset = verified.timestamp().since(draft.now);
-    let skew = Skew { offset, max: engine.settings.max_skew };
+    let skew =
+        Skew { offset: verified.timestamp().since(draft.now), max: engine.settings.max_skew };
     raise::accepted(&mut engine.fleet, draft, no, skew, data.had_secrets);
     doubt::accepted(engine, draft, no);
     let measured_at = data.collected_at.unwrap_or(verified.timestamp());
-    let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes: *hashes };
-    if is_late(engine, draft.now, &arrival)? {
+    let arrival = Arrival { no, verified, fleet: &fleet, source, measured_at, hashes };
+    let is_late = is_late(engine, draft.now, &arrival)?;
+    relays::came(&mut engine.fleet, draft, no, &Way { path: verified.relay_path(), is_late });
+    if is_late {
         late::report(engine, draft, &arrival, data)?;
     } else {
         late::then(engine, draft, &arrival, data)?;
@@ -200,14 +202,15 @@ fn admitted(
 }
 
 /// Relays may have lost their keys, or the right to relay, since their signatures were checked.
-fn relays(engine: &Engine, verified: &Verified) -> Result<(), Stop> {
+fn may_relay_it(engine: &Engine, verified: &Verified) -> Result<(), Stop> {
     for hop in verified.hops() {
         let no = engine.fleet.by_id.get(&hop.relay_id);
         let agent = no.and_then(|no| engine.fleet.agents.get(no));
         let pinned = agent.and_then(|agent| agent.keys.pinned()).map(|row| row.public_key);
         if pinned != hop.own_key || agent.is_some_and(|agent| !may_relay(agent)) {
             let relay = hop.relay_id.clone();
-            return Err(Rejection::Chain { relay, fault: ChainFault::Barred }.into());
+            let fault = ChainFault::Barred(relay.clone());
+            return Err(Rejection::Chain { relay, fault }.into());
         }
     }
     Ok(())

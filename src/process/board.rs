@@ -145,12 +145,14 @@ impl Board {
 
     /// All agents that are not forgotten, by id.
     pub fn agents(&self) -> Vec<AgentSummary> {
-        self.read().agents.values().map(AgentEntry::now).collect()
+        let inner = self.read();
+        inner.agents.values().map(|entry| inner.summary(entry)).collect()
     }
 
     /// One agent.
     pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
-        self.read().agents.get(id).map(AgentEntry::now)
+        let inner = self.read();
+        inner.agents.get(id).map(|entry| inner.summary(entry))
     }
 
     /// What is remembered of an agent for its next signature.
@@ -204,13 +206,12 @@ impl Board {
 
     /// Sets or replaces what is known of an agent.
     pub fn set_agent(&self, summary: AgentSummary, live: &Arc<AgentLive>) {
-        let entry = AgentEntry { summary, live: Arc::clone(live) };
-        self.write().agents.insert(entry.summary.agent_id.clone(), entry);
+        self.write().put_agent(AgentEntry { summary, live: Arc::clone(live) });
     }
 
     /// Removes a forgotten agent.
     pub fn remove_agent(&self, id: &AgentId) {
-        self.write().agents.remove(id);
+        self.write().drop_agent(id);
     }
 
     /// Sets or replaces a node; its position and site stay as they are.

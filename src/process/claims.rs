@@ -1,4 +1,10 @@
 //! Keeps the index of keys and addresses in step with what agents tell of their interfaces.
+//!
+//! An interface that vanishes from a host's list, or tells no key any more, is still what its
+//! peers mean by its key: the key stays known as told before, for as long as a peer entry is
+//! tied to that interface by it. It goes when the interface tells a key again, when somebody
+//! else tells this one, and with a reset. Nothing of it is stored: a stored edge whose end tells
+//! its key no more is the same fact.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +16,9 @@ use super::fleet::{Fleet, PeerKey};
 use crate::model::id::{AgentNo, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Interface;
-use crate::topology::edge_match::{AddressOf, Claim, PeerName, names_a_host};
+use crate::topology::edge_match::{
+    AddressOf, Claim, FoundBy, OtherEnd, PeerName, Told, names_a_host,
+};
 
 /// What one interface claims for its agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,9 +71,11 @@ pub(super) fn reconsider(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     }
 }
 
-/// Withdraws everything an agent claims.
+/// Withdraws everything an agent claims, and what it claimed before.
 pub(super) fn withdraw(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
-    replace(fleet, draft, no, &Claims::new());
+    let mut affected = swap(fleet, no, &Claims::new());
+    forget(fleet, no, |_| true, &mut affected);
+    relink(fleet, draft, &affected);
 }
 
 /// Moves what an agent claims and lists from one fleet to another.
@@ -78,6 +88,7 @@ pub(super) fn change_fleet(
 ) {
     let Some(agent) = fleet.agents.get_mut(&no) else { return };
     let claims = std::mem::take(&mut agent.claims);
+    let before = std::mem::take(&mut agent.told_before);
     let peers: Vec<PeerKey> = agent.peers.keys().cloned().collect();
     let mut affected = Vec::new();
     drop_claims(fleet, no, from, &claims, &mut affected);
@@ -90,8 +101,13 @@ pub(super) fn change_fleet(
         fleet.owners.add_peer(to, no, &mem.peer);
     }
     add_claims(fleet, no, to, &claims, &mut affected);
+    for (interface, key) in &before {
+        fleet.owners.remove_key(Told::Before, from, (no, interface), *key);
+        fleet.owners.add_key(Told::Before, to, (no, interface), *key);
+        affected.push(Claim::Key(*key));
+    }
     if let Some(agent) = fleet.agents.get_mut(&no) {
-        agent.claims = claims;
+        (agent.claims, agent.told_before) = (claims, before);
     }
     relink(fleet, draft, &affected);
     for key in &peers {
@@ -100,7 +116,17 @@ pub(super) fn change_fleet(
 }
 
 fn replace(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, now: &Claims) {
-    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    let mut affected = swap(fleet, no, now);
+    let tells_again =
+        |(interface, _): &PeerKey| now.get(&**interface).is_some_and(|is| is.key.is_some());
+    forget(fleet, no, tells_again, &mut affected);
+    remember(fleet, no, &affected);
+    relink(fleet, draft, &affected);
+}
+
+/// Exchanges an agent's claims; answers what has other owners now.
+fn swap(fleet: &mut Fleet, no: AgentNo, now: &Claims) -> Vec<Claim> {
+    let Some(agent) = fleet.agents.get_mut(&no) else { return Vec::new() };
     let space = agent.record.fleet.clone();
     let before = std::mem::replace(&mut agent.claims, now.clone());
     let mut affected = Vec::new();
@@ -112,7 +138,97 @@ fn replace(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, now: &Claims) {
     };
     drop_claims(fleet, no, &space, &differs(&before, now), &mut affected);
     add_claims(fleet, no, &space, &differs(now, &before), &mut affected);
-    relink(fleet, draft, &affected);
+    affected
+}
+
+/// Takes keys that an agent told before out of the index.
+fn forget(
+    fleet: &mut Fleet,
+    no: AgentNo,
+    which: impl Fn(&PeerKey) -> bool,
+    affected: &mut Vec<Claim>,
+) {
+    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    let space = agent.record.fleet.clone();
+    for (interface, key) in agent.told_before.extract_if(.., |one| which(one)) {
+        fleet.owners.remove_key(Told::Before, &space, (no, &interface), key);
+        affected.push(Claim::Key(key));
+    }
+}
+
+/// Keeps the keys that peer entries know an agent's interfaces by, where it tells none for them
+/// any more and nothing else leads anywhere better.
+fn remember(fleet: &mut Fleet, no: AgentNo, affected: &[Claim]) {
+    let names: BTreeSet<PeerName> =
+        affected.iter().flat_map(|claim| fleet.owners.affected_by(claim)).collect();
+    for name in names {
+        let entry: PeerKey = (name.interface.as_str().into(), name.key);
+        if let Some((owner, interface)) = other_end(fleet, name.agent, &entry)
+            && owner == no
+        {
+            remember_one(fleet, name.agent, &entry, (no, interface));
+        }
+    }
+}
+
+/// The agent and interface that a peer entry is tied to.
+fn other_end(fleet: &Fleet, no: AgentNo, entry: &PeerKey) -> Option<(AgentNo, String)> {
+    let mem = fleet.agents.get(&no)?.peers.get(entry)?;
+    let end = fleet.edges.get(mem.edge.as_ref()?)?.record.ends.get(1 - mem.side)?;
+    Some((end.agent?, end.interface.clone()?))
+}
+
+fn remember_one(fleet: &mut Fleet, lister: AgentNo, entry: &PeerKey, at: (AgentNo, String)) {
+    let (no, interface) = at;
+    if fleet.key_of(no, &interface).is_some() {
+        return;
+    }
+    let Some(agent) = fleet.agents.get(&lister) else { return };
+    let Some(mem) = agent.peers.get(entry) else { return };
+    let leads_on = match fleet.owners.resolve(&agent.record.fleet, lister, &mem.peer) {
+        OtherEnd::External { .. } => false,
+        OtherEnd::Agent { found_by: FoundBy::Key | FoundBy::KeyBefore, .. } => true,
+        OtherEnd::Agent { no: other, interface, found_by: FoundBy::Address, .. } => {
+            other == no && is_wireguard(fleet, no, &interface)
+        }
+    };
+    let Some(owner) = fleet.agents.get_mut(&no).filter(|_| !leads_on) else { return };
+    let space = owner.record.fleet.clone();
+    owner.told_before.insert((interface.as_str().into(), entry.1));
+    fleet.owners.add_key(Told::Before, &space, (no, &interface), entry.1);
+}
+
+fn is_wireguard(fleet: &Fleet, no: AgentNo, interface: &str) -> bool {
+    let claimed = fleet.agents.get(&no).and_then(|agent| agent.claims.get(interface));
+    claimed.is_some_and(|claimed| claimed.wireguard)
+}
+
+/// Forgets who told a key before where no peer entry is tied to them by it any more.
+pub(super) fn forget_unused(fleet: &mut Fleet, key: &WgKey) {
+    for (no, interface) in fleet.owners.told_before(key) {
+        let is_tied = fleet.owners.listers_of(key).any(|(lister, on)| {
+            let entry: PeerKey = (on.into(), *key);
+            other_end(fleet, lister, &entry).is_some_and(|end| (end.0, &end.1) == (no, &interface))
+        });
+        if !is_tied {
+            let one: PeerKey = (interface.into(), *key);
+            forget(fleet, no, |other| *other == one, &mut Vec::new());
+        }
+    }
+}
+
+/// Finds again, from the edges that were stored, the keys that interfaces told before.
+pub(super) fn recall(fleet: &mut Fleet) {
+    let entries = fleet.agents.iter().flat_map(|(no, agent)| {
+        agent.peers.keys().filter_map(|entry| {
+            let at = other_end(fleet, *no, entry)?;
+            fleet.key_of(at.0, &at.1).is_none().then(|| (*no, entry.clone(), at))
+        })
+    });
+    let entries: Vec<_> = entries.collect();
+    for (lister, entry, at) in entries {
+        remember_one(fleet, lister, &entry, at);
+    }
 }
 
 /// Puts claims into the index without tying anything: for the start.
@@ -136,7 +252,7 @@ fn add_claims(
 ) {
     for (interface, claimed) in claims {
         if let Some(key) = claimed.key {
-            fleet.owners.add_key(space, no, interface, key);
+            fleet.owners.add_key(Told::Now, space, (no, interface), key);
             affected.push(Claim::Key(key));
         }
         for net in claimed.addresses.iter().filter(|net| names_a_host(net.addr())) {
@@ -157,7 +273,7 @@ fn drop_claims(
 ) {
     for (interface, claimed) in claims {
         if let Some(key) = claimed.key {
-            fleet.owners.remove_key(space, no, interface, key);
+            fleet.owners.remove_key(Told::Now, space, (no, interface), key);
             affected.push(Claim::Key(key));
         }
         for net in claimed.addresses.iter().filter(|net| names_a_host(net.addr())) {
@@ -173,9 +289,17 @@ fn drop_claims(
 fn relink(fleet: &mut Fleet, draft: &mut Draft, claims: &[Claim]) {
     let names: BTreeSet<PeerName> =
         claims.iter().flat_map(|claim| fleet.owners.affected_by(claim)).collect();
+    let mut keys: BTreeSet<WgKey> = names.iter().map(|name| name.key).collect();
+    keys.extend(claims.iter().filter_map(|claim| match claim {
+        Claim::Key(key) => Some(key),
+        Claim::Address(..) => None,
+    }));
     for name in names {
         let key: PeerKey = (name.interface.as_str().into(), name.key);
         edges::link(fleet, draft, name.agent, &key);
         super::report::store_peer(fleet, draft, name.agent, &key);
+    }
+    for key in &keys {
+        forget_unused(fleet, key);
     }
 }

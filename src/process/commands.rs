@@ -9,11 +9,12 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{identity, keys, raise, report, sweep, tick};
+use super::{identity, keys, raise, relays, report, sweep, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
+use crate::store::change::SessionRecord;
 
 type Outcome = Result<Done, CommandError>;
 
@@ -36,14 +37,14 @@ pub(super) fn carry_out(
         Command::Approve { agent, kid, by } => approve(engine, &mut draft, (&agent, kid), by),
         Command::Refuse { agent, by } => refuse(engine, &mut draft, &agent, by),
         Command::Revoke { agent, by } => revoke(engine, &mut draft, &agent, by),
-        Command::PutSession(session) => {
-            draft.change.sessions.push(session);
-            Ok(Done::Nothing)
+        Command::MayRelay { agent, allowed, by } => {
+            draft.cause = Some(by);
+            may_relay(engine, &mut draft, &agent, allowed)
         }
+        Command::PutSession(session) => Ok(put_session(&mut draft, session)),
         Command::FirstToken(token) => {
             draft.change.meta.push((super::engine::FIRST_TOKEN, draft.now.to_string()));
-            draft.change.sessions.push(token);
-            Ok(Done::Nothing)
+            Ok(put_session(&mut draft, token))
         }
         Command::DropSession(hash) => {
             draft.change.sessions_removed.push(hash);
@@ -80,6 +81,11 @@ pub(super) fn carry_out(
         }
     };
     Ok((draft, outcome))
+}
+
+fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {
+    draft.change.sessions.push(session);
+    Done::Nothing
 }
 
 /// Puts a fact that is about no agent into the history.
@@ -274,6 +280,12 @@ fn revoke(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> O
     raise::retired(fleet, draft, no);
     edges::judge_all(fleet, draft);
     Ok(Done::Nothing)
+}
+
+/// Lets an agent pass on what others report, or forbids it.
+fn may_relay(engine: &mut Engine, draft: &mut Draft, id: &AgentId, allowed: bool) -> Outcome {
+    let no = present(&engine.fleet, id)?.record.no;
+    Ok(relays::permit(&mut engine.fleet, draft, no, allowed))
 }
 
 /// An agent that is not forgotten.

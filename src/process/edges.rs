@@ -182,6 +182,7 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
         fresh: true,
         quiet: false,
         worked: false,
+        gone: false,
         settling: false,
     };
     fleet.edges.insert(id.clone(), mem);
@@ -235,6 +236,13 @@ pub(super) fn touch_moved(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
     draft.to_judge.extend(agent.awake.iter().cloned());
 }
 
+/// Marks all edges of an agent.
+pub(super) fn touch_all(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
+    if let Some(agent) = fleet.agents.get(&no) {
+        draft.to_judge.extend(agent.edges.iter().cloned());
+    }
+}
+
 /// Judges every edge that the draft has touched.
 pub(super) fn judge_all(fleet: &mut Fleet, draft: &mut Draft) {
     while let Some(id) = draft.to_judge.pop_first() {
@@ -253,14 +261,17 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
     let keys = keys_at(fleet, edge);
     let same_keys = edge.record.ends.iter().map(|end| end.public_key).eq(keys);
     let before = (edge.record.state, edge.record.ends.each_ref().map(|end| end.state));
-    let changed = before != (now.state, now.ends) || edge.fresh || !same_keys;
+    // Down for another reason is worth another sentence.
+    let same = before == (now.state, now.ends) && edge.gone == now.gone;
+    let changed = !same || edge.fresh || !same_keys;
     let unsure = edge.settling && traffic_untold(fleet, edge);
     let Some(edge) = fleet.edges.get_mut(id) else { return };
     edge.worked |= worked;
     edge.settling &= unsure;
-    if edge.settling && rests_on_traffic(edge.record.state, now.state) {
+    if edge.settling && !edge.gone && rests_on_traffic(edge.record.state, now.state) {
         return;
     }
+    edge.gone = now.gone;
     if changed {
         let was = json!({ "state": edge.record.state, "reason": edge.record.reason });
         let (moved, first) = (edge.record.state != now.state, edge.fresh);

@@ -10,6 +10,7 @@ use super::engine::{Engine, Enroll};
 use super::fleet::{AgentMem, Fleet};
 use super::load::agent_mem;
 use crate::model::id::{AgentId, AgentNo, FleetId};
+use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::store::change::AgentRecord;
@@ -95,6 +96,9 @@ pub(super) fn register(
     engine.fleet.last_agent = engine.fleet.last_agent.max(no);
     let mut record = new_record(no, id.clone(), fleet.clone(), status, draft.now);
     record.source = source;
+    // What an admin forbade outlives the registration too.
+    let before = engine.fleet.agents.get(&no);
+    record.may_relay = before.is_none_or(|agent| agent.record.may_relay);
     draft.change.agents.push(record.clone());
     draft.effects.agents.insert(no);
     engine.fleet.by_id.insert(id.clone(), no);
@@ -136,11 +140,12 @@ fn new_record(
         labels: std::collections::BTreeMap::new(),
         problems: Vec::new(),
         clock_offset: 0,
-        relay_path: Vec::new(),
+        relay_path: RelayPath::direct(),
         source: None,
         interfaces_hash: 0,
         routes_hash: 0,
         peers_hash: 0,
         forgotten: false,
+        may_relay: true,
     }
 }

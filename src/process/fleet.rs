@@ -51,6 +51,10 @@ pub(super) struct AgentMem {
     pub(super) interfaces: Vec<String>,
     /// Keys and addresses of its interfaces.
     pub(super) claims: Claims,
+    /// Whether the last list of its interfaces was whole.
+    pub(super) lists_all: bool,
+    /// Interfaces by the keys that their peers still know them by, and that it tells no more.
+    pub(super) told_before: BTreeSet<PeerKey>,
     /// Whether each interface works, where the host says so.
     pub(super) works: BTreeMap<String, bool>,
     /// Whether it has ever listed its peers.
@@ -63,6 +67,18 @@ pub(super) struct AgentMem {
     pub(super) awake: BTreeSet<EdgeId>,
     /// What its peers said of its host when it was last looked at for its silence.
     pub(super) peers_say: Peers<'static>,
+}
+
+impl AgentMem {
+    /// Whether its host's last list of interfaces is without this one, and nothing it says of
+    /// peers speaks for it.
+    pub(super) fn misses(&self, interface: &str) -> bool {
+        if self.record.interfaces_hash == 0 || self.claims.contains_key(interface) {
+            return false;
+        }
+        let first: PeerKey = (interface.into(), WgKey([0; 32]));
+        self.peers.range(first..).next().is_none_or(|((on, _), _)| **on != *interface)
+    }
 }
 
 /// Names a peer within its agent.
@@ -163,6 +179,8 @@ pub(super) struct EdgeMem {
     pub(super) quiet: bool,
     /// Whether there has ever been a handshake.
     pub(super) worked: bool,
+    /// Whether its verdict is that an end's interface is gone.
+    pub(super) gone: bool,
     /// Its state comes from the run before, and this run does not know its traffic yet.
     pub(super) settling: bool,
 }

@@ -126,6 +126,15 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// Let an agent pass on what others report, or forbid it.
+    MayRelay {
+        /// Which.
+        agent: AgentId,
+        /// Whether it may.
+        allowed: bool,
+        /// Who.
+        by: String,
+    },
     /// Take an agent out of service.
     Revoke {
         /// Which.

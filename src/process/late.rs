@@ -22,7 +22,7 @@ use super::history::{self, Whose};
 use super::report::{self, Arrival};
 use super::witness::NOBODY;
 use crate::model::id::{AgentNo, EdgeId};
-use crate::model::report::{Peer, ReportData};
+use crate::model::report::{Interface, Peer, ReportData, lists_every_interface};
 use crate::model::state::{AgentStatus, EdgeState, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
@@ -182,6 +182,9 @@ fn sections(draft: &mut Draft, whose: &Whose, gap: &Gap<'_>) {
 /// A peer entry of a late report and who is at its other end.
 type Entry<'a> = (&'a Peer, Option<AgentNo>);
 
+/// What a host listed of a link in the report before, and in the late one.
+type Listing<'a> = (Option<Entry<'a>>, Option<Entry<'a>>);
+
 /// Judges links of which nobody could tell anything at the time. Where somebody could, that
 /// verdict stands: this is one end's word without the traffic of two intervals.
 fn links(
@@ -190,11 +193,11 @@ fn links(
     no: AgentNo,
     gap: &Gap<'_>,
 ) -> Result<(), StoreError> {
-    let mut entries: BTreeMap<EdgeId, Option<Entry<'_>>> =
+    let mut entries: BTreeMap<EdgeId, Listing<'_>> =
         links_of(&engine.fleet, no, gap.before.as_ref());
     for peer in gap.told.peers.iter().flatten() {
         if let Some((id, other)) = edge_of(&engine.fleet, no, peer) {
-            entries.insert(id, Some((peer, other)));
+            entries.entry(id).or_default().1 = Some((peer, other));
         }
     }
     let ids = entries.keys().cloned().collect();
@@ -205,7 +208,7 @@ fn links(
         if state != Some(EdgeState::Unknown) && past.learnt_from != Some(no) {
             continue;
         }
-        let entry = entries.get(&past.id).copied().flatten();
+        let entry = entries.get(&past.id).copied().unwrap_or_default();
         let Verdict { state: judged, reason, .. } = testimony(&engine.fleet, no, gap, entry);
         if state == Some(judged) {
             continue;
@@ -224,14 +227,18 @@ fn links(
     Ok(())
 }
 
-/// The links that the host listed then, without the entries.
+/// The links that the host listed before.
 fn links_of<'a>(
     fleet: &Fleet,
     no: AgentNo,
-    then: Option<&Moment>,
-) -> BTreeMap<EdgeId, Option<Entry<'a>>> {
+    then: Option<&'a Moment>,
+) -> BTreeMap<EdgeId, Listing<'a>> {
     let peers = then.and_then(|moment| moment.told.peers.as_ref()).into_iter().flatten();
-    peers.filter_map(|peer| edge_of(fleet, no, peer)).map(|(id, _)| (id, None)).collect()
+    let listing = |peer: &'a Peer| {
+        let (id, other) = edge_of(fleet, no, peer)?;
+        Some((id, (Some((peer, other)), None)))
+    };
+    peers.filter_map(listing).collect()
 }
 
 /// Ends what only late reports have said of a link, where the present report says otherwise and
@@ -262,8 +269,17 @@ fn state_of(past: &EdgePast) -> Option<EdgeState> {
     past.value.get("state").and_then(Value::as_str).and_then(EdgeState::from_word)
 }
 
+/// Whether a host says that it has no interface of this name.
+fn gone_by(told: &ReportData, interface: &str) -> bool {
+    let lists = |rows: &Vec<Interface>| rows.iter().any(|row| row.name == interface);
+    told.interfaces.as_ref().is_some_and(|rows| !lists(rows))
+        && lists_every_interface(&told.problems)
+        && !told.peers.iter().flatten().any(|peer| peer.interface == interface)
+}
+
 /// What one end alone can say of a link.
-fn testimony(fleet: &Fleet, no: AgentNo, gap: &Gap<'_>, entry: Option<Entry<'_>>) -> Verdict {
+fn testimony(fleet: &Fleet, no: AgentNo, gap: &Gap<'_>, listing: Listing<'_>) -> Verdict {
+    let (before, entry) = listing;
     let name = |no: AgentNo| {
         let record = fleet.agents.get(&no).map(|agent| &agent.record);
         record.map_or(NOBODY, |record| record.hostname.as_deref().unwrap_or(record.id.as_str()))
@@ -277,7 +293,7 @@ fn testimony(fleet: &Fleet, no: AgentNo, gap: &Gap<'_>, entry: Option<Entry<'_>>
         ..EndEvidence::default()
     };
     let mut theirs = EndEvidence { name: NOBODY, ..EndEvidence::default() };
-    if let Some((peer, other)) = entry {
+    if let Some((peer, _)) = entry {
         let interfaces = gap.told.interfaces.as_deref().unwrap_or_default();
         mine.listed = true;
         mine.latest_handshake = peer.latest_handshake;
@@ -286,11 +302,15 @@ fn testimony(fleet: &Fleet, no: AgentNo, gap: &Gap<'_>, entry: Option<Entry<'_>>
         mine.persistent_keepalive = peer.persistent_keepalive;
         let own = interfaces.iter().find(|interface| interface.name == peer.interface);
         mine.interface_up = own.and_then(|interface| interface.is_up());
-        if let Some(other) = other {
-            theirs.name = name(other);
-            theirs.has_agent = true;
-            theirs.agent_status = Some(AgentStatus::Offline);
-        }
+    } else if let Some((peer, _)) = before {
+        mine.latest_handshake = peer.latest_handshake;
+        mine.gone = gone_by(gap.told, &peer.interface).then_some(peer.interface.as_str());
+    }
+    let shown = if mine.gone.is_some() { before } else { entry };
+    if let Some(other) = shown.and_then(|(_, other)| other) {
+        theirs.name = name(other);
+        theirs.has_agent = true;
+        theirs.agent_status = Some(AgentStatus::Offline);
     }
     verdict([&mine, &theirs])
 }

@@ -11,9 +11,11 @@ use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
 use super::identity::Keys;
 use super::raise;
+use super::witness;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::AgentNo;
+use crate::model::id::{AgentNo, EdgeId};
+use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, EdgeRecord, PeerRecord};
@@ -77,7 +79,20 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
     }
+    claims::recall(&mut fleet);
+    mark_gone(&mut fleet);
     fleet
+}
+
+/// Notes the links that an end has lost its interface of.
+fn mark_gone(fleet: &mut Fleet) {
+    let gone = fleet.edges.values().filter(|edge| witness::is_gone(fleet, edge));
+    let gone: Vec<EdgeId> = gone.map(|edge| edge.record.id.clone()).collect();
+    for id in gone {
+        if let Some(edge) = fleet.edges.get_mut(&id) {
+            edge.gone = true;
+        }
+    }
 }
 
 /// An edge before its peer entries are known.
@@ -87,7 +102,15 @@ fn edge_mem(record: EdgeRecord) -> EdgeMem {
         record.state,
         EdgeState::Up | EdgeState::OneWay | EdgeState::Down | EdgeState::Idle
     );
-    EdgeMem { listed: [None, None], fresh: false, quiet: false, worked, settling: true, record }
+    EdgeMem {
+        listed: [None, None],
+        fresh: false,
+        quiet: false,
+        worked,
+        gone: false,
+        settling: true,
+        record,
+    }
 }
 
 /// A small value by its name.
@@ -110,6 +133,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         history_ahead: false,
         interfaces: Vec::new(),
         claims: Claims::new(),
+        lists_all: lists_every_interface(&record.problems),
+        told_before: BTreeSet::new(),
         works: BTreeMap::new(),
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),
@@ -145,6 +170,9 @@ fn peer(fleet: &mut Fleet, record: &PeerRecord) {
 
 fn claims_of(snapshot: &FleetSnapshot) -> BTreeMap<AgentNo, Claims> {
     let mut all: BTreeMap<AgentNo, Claims> = BTreeMap::new();
+    for (no, interface, _) in &snapshot.links {
+        all.entry(*no).or_default().entry(interface.clone()).or_default();
+    }
     for (no, interface, key) in &snapshot.wg_keys {
         let claimed = all.entry(*no).or_default().entry(interface.clone()).or_default();
         (claimed.key, claimed.wireguard) = (Some(*key), true);

@@ -25,6 +25,7 @@ mod load;
 mod order;
 mod raise;
 pub mod refusals;
+mod relays;
 mod reply;
 mod report;
 mod rows;

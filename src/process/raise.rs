@@ -16,9 +16,9 @@ use crate::alarms::rules::manager::DnsFacts;
 use crate::alarms::rules::{self, AgentFacts};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
-use crate::model::report::{Interface, ReportData};
+use crate::model::report::{Interface, ReportData, lists_every_interface};
 use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EventKind};
-use crate::store::change::{AgentRecord, AlarmRecord};
+use crate::store::change::{AgentRecord, AlarmRecord, EdgeRecord};
 use crate::store::row::FleetSnapshot;
 use crate::topology::edge_match::EndpointName;
 use crate::topology::verdict::Verdict;
@@ -29,13 +29,16 @@ pub(super) fn name_of(record: &AgentRecord) -> &str {
 }
 
 pub(super) fn facts<'a>(agent: &'a AgentMem, draft: &Draft) -> AgentFacts<'a> {
-    let record = &agent.record;
+    AgentFacts { report: draft.report, ..facts_of(&agent.record) }
+}
+
+fn facts_of(record: &AgentRecord) -> AgentFacts<'_> {
     AgentFacts {
         no: record.no,
         id: &record.id,
         fleet: &record.fleet,
         name: name_of(record),
-        report: draft.report,
+        report: None,
         late: false,
     }
 }
@@ -209,9 +212,15 @@ pub(super) fn interfaces(
 ) {
     let Fleet { agents, book, .. } = fleet;
     let (Some(agent), Some(now)) = (agents.get(&no), &data.interfaces) else { return };
+    // A list that was cut tells of what it lists.
+    let tells = |alarm: &Alarm| {
+        let name = alarm.subject.split_once('/').map_or("", |(_, name)| name);
+        lists_every_interface(&data.problems) || now.iter().any(|i| i.name == name)
+    };
     let open: Vec<Alarm> = book
         .of_agent(no)
         .filter(|alarm| matches!(alarm.kind, AlarmKind::IfaceDown | AlarmKind::IfaceGone))
+        .filter(|alarm| tells(alarm))
         .cloned()
         .collect();
     if before.is_none() && open.is_empty() {
@@ -221,7 +230,10 @@ pub(super) fn interfaces(
     let routes = data.routes.iter().flatten().filter(|route| route.dst.prefix_len() == 0);
     let uplinks: Vec<&str> = routes.filter_map(|route| route.dev.as_deref()).collect();
     let facts = facts(agent, draft);
-    let seen = rules::iface::compare(&facts, before.unwrap_or(now), now, &uplinks, &open);
+    let mut seen = rules::iface::compare(&facts, before.unwrap_or(now), now, &uplinks, &open);
+    if !lists_every_interface(&data.problems) {
+        seen.retain(|seen| seen.kind != AlarmKind::IfaceGone || !seen.holds);
+    }
     for seen in seen {
         observe(book, draft, &seen);
     }
@@ -246,7 +258,9 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         report: draft.report,
         late: false,
     };
-    for seen in [rules::edge::down(&facts), rules::edge::half_configured(&facts)] {
+    let down = rules::edge::down(&facts);
+    let down = down.filter(|_| !verdict.gone || !awaits_cause(book, agents, record));
+    for seen in [down, rules::edge::half_configured(&facts)] {
         if let Some(seen) = seen.filter(|s| s.holds || book.find(s.kind, id.as_str()).is_some()) {
             observe(book, draft, &seen);
         }
@@ -269,6 +283,19 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         };
         observe(book, draft, &rules::edge::unknown_peer(&peer, true));
     }
+}
+
+/// Whether the alarm about the interface that is gone at an end still waits for its second
+/// report: people are told of the cause before they are told of the links.
+fn awaits_cause(book: &Book, agents: &BTreeMap<AgentNo, AgentMem>, edge: &EdgeRecord) -> bool {
+    edge.ends.iter().any(|end| {
+        let agent = end.agent.and_then(|no| agents.get(&no));
+        let Some((agent, interface)) = agent.zip(end.interface.as_deref()) else { return false };
+        let subject = rules::iface::subject(&facts_of(&agent.record), interface);
+        let cause = book.find(AlarmKind::IfaceGone, &subject);
+        agent.record.status == AgentStatus::Online
+            && cause.is_some_and(|cause| cause.state == AlarmState::Pending)
+    })
 }
 
 /// Whether the alarm about this key waits for a second report of another agent. Two agents that

@@ -16,7 +16,8 @@ use crate::wire::codes::ErrorCode;
 /// Refusals kept for the reports page; about 300 KB.
 const KEPT: usize = 1000;
 
-/// Agents whose bad signatures are counted apart; beyond it only the fleet's total counts.
+/// Agents whose bad signatures, and relays whose bad paths, are counted apart; beyond it only the
+/// fleet's total of signatures counts.
 const COUNTED_AGENTS: usize = 10_000;
 
 /// One refused request.
@@ -52,6 +53,9 @@ pub struct Observed {
     pub bad_hmac: HashMap<AgentId, u32>,
     /// Signatures that did not verify, from anyone.
     pub bad_hmac_total: u32,
+    /// What relays that proved themselves passed on against the rules of the path: the last
+    /// fault by relay.
+    pub bad_paths: HashMap<AgentId, String>,
     /// Valid signatures with a clock too far off: offset in seconds by agent.
     pub skewed: HashMap<AgentId, i64>,
 }
@@ -77,6 +81,11 @@ impl Refusals {
             source,
         });
         let pending = &mut kept.pending;
+        if let Some((relay, fault)) = rejection.broken_path()
+            && (pending.bad_paths.len() < COUNTED_AGENTS || pending.bad_paths.contains_key(relay))
+        {
+            pending.bad_paths.insert(relay.clone(), fault);
+        }
         if rejection.code() == ErrorCode::SignatureInvalid {
             pending.bad_hmac_total = pending.bad_hmac_total.saturating_add(1);
             if let Some(agent) = agent

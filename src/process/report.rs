@@ -17,7 +17,7 @@ use super::handle::SectionHashes;
 use super::history::{self, Whose};
 use super::raise;
 use crate::model::id::{AgentNo, FleetId};
-use crate::model::report::{Interface, Peer, ReportData, Route};
+use crate::model::report::{Interface, Peer, ReportData, Route, lists_every_interface};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, PeerRecord};
@@ -77,6 +77,9 @@ pub(super) fn apply(
         if interfaces_new {
             let listing = data.peers.iter().flatten().map(|peer| peer.interface.as_str());
             change_interfaces(fleet, draft, no, [&stored.0, interfaces], &listing.collect());
+            if data.peers.is_none() && lists_every_interface(&data.problems) {
+                drop_orphans(fleet, draft, no, &stored.0);
+            }
         }
         let before = interfaces_new.then_some(stored.0.as_slice());
         raise::interfaces(fleet, draft, no, before, data);
@@ -89,12 +92,12 @@ pub(super) fn apply(
         change_peers(fleet, draft, no, peers, same);
     }
     match &before {
+        // Without peers even a link at rest may have lost a witness.
+        None if data.peers.is_none() => edges::touch_all(fleet, draft, no),
         None => edges::touch_moved(fleet, draft, no),
         Some(before) => {
             note_agent(fleet, draft, no, before);
-            if let Some(agent) = fleet.agents.get(&no) {
-                draft.to_judge.extend(agent.edges.iter().cloned());
-            }
+            edges::touch_all(fleet, draft, no);
         }
     }
     edges::judge_all(fleet, draft);
@@ -112,7 +115,7 @@ fn is_known(record: &AgentRecord, arrival: &Arrival<'_>, data: &ReportData) -> b
         && record.kid.as_ref() == Some(verified.kid())
         && (record.scheme, record.canon_form) == (Some(verified.scheme()), Some(verified.form()))
         && (&record.fleet, record.source) == (arrival.fleet, arrival.source)
-        && record.relay_path == verified.relay_path()
+        && record.relay_path == *verified.relay_path()
         && silent(&data.hostname, &record.hostname)
         && silent(&data.agent_version, &record.agent_version)
         && silent(&data.boot_id, &record.boot_id)
@@ -127,7 +130,7 @@ fn describe(record: &mut AgentRecord, arrival: &Arrival<'_>, data: &ReportData) 
     record.scheme = Some(verified.scheme());
     record.canon_form = Some(verified.form());
     record.kid = Some(verified.kid().clone());
-    record.relay_path = verified.relay_path().to_vec();
+    record.relay_path = verified.relay_path().clone();
     record.source = arrival.source;
     if data.hostname.is_some() {
         record.hostname.clone_from(&data.hostname);
@@ -155,7 +158,6 @@ fn facts(record: &AgentRecord) -> Map<String, Value> {
         "labels": record.labels,
         "scheme": record.scheme,
         "form": record.canon_form,
-        "relay_path": record.relay_path,
     });
     if let Value::Object(map) = facts { map } else { Map::new() }
 }
@@ -175,19 +177,27 @@ fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &AgentRecor
         }
         _ => true,
     });
-    if !before.forgotten && !is.is_empty() {
-        let about = About {
-            fleet: Some(record.fleet.clone()),
-            agent: Some(no),
-            subject: record.id.to_string(),
-        };
-        draft.event(EventKind::AgentChanged, about, Some(was.into()), Some(is.into()));
+    if before.forgotten {
+        return;
+    }
+    let about = About {
+        fleet: Some(record.fleet.clone()),
+        agent: Some(no),
+        subject: record.id.to_string(),
+    };
+    if !is.is_empty() {
+        draft.event(EventKind::AgentChanged, about.clone(), Some(was.into()), Some(is.into()));
+    }
+    let (was, is) = (&before.relay_path, &record.relay_path);
+    if was != is {
+        draft.event(EventKind::AgentRelayPath, about, Some(json!(was)), Some(json!(is)));
     }
 }
 
-/// Remembers which interfaces there are, which work, and the WireGuard ones' addresses.
+/// Remembers which interfaces there are, whether those are all, and which work.
 fn note_links(fleet: &mut Fleet, no: AgentNo, interfaces: &[Interface]) {
     let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    agent.lists_all = lists_every_interface(&agent.record.problems);
     let works = interfaces.iter().filter_map(|i| i.is_up().map(|up| (i.name.as_str(), up)));
     if !agent.works.iter().map(|(name, up)| (name.as_str(), *up)).eq(works.clone()) {
         agent.works = works.map(|(name, up)| (name.to_owned(), up)).collect();
@@ -212,6 +222,19 @@ fn change_interfaces(
     let removed = found.removed.iter().map(|interface| (no, interface.name.clone()));
     draft.change.interfaces_removed.extend(removed);
     claims::renew(fleet, draft, no, now, with_peers);
+}
+
+/// Drops the peers of interfaces that are gone, where the report itself says nothing of peers:
+/// what is not there has none.
+fn drop_orphans(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, before: &[Interface]) {
+    let Some(agent) = fleet.agents.get(&no) else { return };
+    let gone = |name: &str| {
+        !agent.claims.contains_key(name) && before.iter().any(|interface| interface.name == name)
+    };
+    let orphans: Vec<PeerKey> = agent.peers.keys().filter(|key| gone(&key.0)).cloned().collect();
+    for key in &orphans {
+        drop_peer(fleet, draft, no, key);
+    }
 }
 
 fn change_routes(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &[Route], now: &[Route]) {
@@ -296,6 +319,7 @@ pub(super) fn drop_peer(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: 
     history::peer(draft, &Whose::of(fleet, no), Some(&mem.peer), None);
     draft.change.peers_removed.push((no, key.0.to_string(), key.1));
     draft.effects.agents.insert(no);
+    claims::forget_unused(fleet, &key.1);
 }
 
 /// Puts the peer's row into the change.

@@ -41,7 +41,7 @@ pub(super) fn audit_row(
         data_sha256: *verified.data_sha256(),
         envelope,
         redacted,
-        relay_path: verified.relay_path().to_vec(),
+        relay_path: verified.relay_path().clone(),
         source,
         late: false,
     }

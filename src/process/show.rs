@@ -7,9 +7,10 @@ use super::draft::Effects;
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
 use super::summary::{AgentSummary, Identity};
 use crate::model::id::{AgentNo, EdgeId};
+use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, AlarmState, EdgeState};
 use crate::sign::ed25519;
-use crate::store::change::EdgeEnd;
+use crate::store::change::{AgentRecord, EdgeEnd};
 use crate::store::identity::IdentityRecord;
 use crate::topology::edge_match::Claim;
 use crate::topology::picture::{Edge, End, Node, NodeKind};
@@ -92,6 +93,7 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
         seen_at: None,
         alarms: open_alarms(fleet, no),
         addresses,
+        relay_path: record.relay_path.clone(),
     };
     if record.status == AgentStatus::Retired {
         board.remove_node(&node.id);
@@ -103,7 +105,8 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
 /// Whether an agent may pass on what others report.
 pub(super) fn may_relay(agent: &AgentMem) -> bool {
     let live = [AgentStatus::Online, AgentStatus::Stale, AgentStatus::Offline];
-    live.contains(&agent.record.status) && !agent.record.forgotten && !agent.keys.is_revoked()
+    let AgentRecord { status, forgotten, may_relay, .. } = &agent.record;
+    *may_relay && live.contains(status) && !forgotten && !agent.keys.is_revoked()
 }
 
 /// An agent in one line.
@@ -138,6 +141,9 @@ fn summary(fleet: &Fleet, agent: &AgentMem) -> AgentSummary {
         problems: record.problems.len(),
         clock_offset: record.clock_offset,
         relay_path: record.relay_path.clone(),
+        may_relay: record.may_relay,
+        // The board knows everybody's path.
+        relays_for: Vec::new(),
         source: record.source,
         identity: agent.keys.shown().map(|row| identity(agent, row)),
     }
@@ -233,6 +239,7 @@ fn external(fleet: &Fleet, id: &str) -> Option<Node> {
         seen_at: None,
         alarms: 0,
         addresses,
+        relay_path: RelayPath::direct(),
     })
 }
 

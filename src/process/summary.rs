@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::key::IdentityKey;
+use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, CanonForm, IdentityState, PinnedHow, Scheme};
 use crate::model::time::UnixSeconds;
 
@@ -54,8 +55,13 @@ pub struct AgentSummary {
     pub problems: usize,
     /// `timestamp` minus the manager's clock, in seconds.
     pub clock_offset: i64,
-    /// Relays its last report named.
-    pub relay_path: Vec<AgentId>,
+    /// The way its last report took.
+    #[serde(flatten)]
+    pub relay_path: RelayPath,
+    /// Whether it may pass on what others report, as far as admins are concerned.
+    pub may_relay: bool,
+    /// Agents whose last report came through this one.
+    pub relays_for: Vec<AgentId>,
     /// Address its last report or registration came from.
     pub source: Option<IpAddr>,
     /// Its own key, in force or waiting for an admin.

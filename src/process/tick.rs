@@ -12,6 +12,7 @@ use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
 use super::raise::{self, Skew};
+use super::relays;
 use super::witness;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules;
@@ -78,6 +79,7 @@ impl Sentry {
 /// Everything that time alone changes.
 pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     refused(engine, draft);
+    relays::look(&mut engine.fleet, &engine.sentry.patience, draft);
     silence(&mut engine.fleet, &engine.sentry, draft);
     edges::judge_all(&mut engine.fleet, draft);
     let grace_is_over = engine.sentry.patience.grace_is_over(draft.now);
@@ -130,6 +132,7 @@ fn refused(engine: &mut Engine, draft: &mut Draft) {
         }
     }
     sentry.bad.retain(|_, recent| !recent.is_quiet(draft.now));
+    relays::bad_paths(fleet, draft, observed.bad_paths);
     for (id, offset) in observed.skewed {
         if let Some(no) = fleet.by_id.get(&id).copied() {
             let skew = Skew { offset, max: settings.max_skew };
@@ -170,15 +173,16 @@ fn say(
     let sights = if stopped { witness::sights(agents, edges, agent) } else { Vec::new() };
     let peers = rules::agent::peers_see(&sights, last_seen, &sentry.patience, draft.now);
     let id = agent.record.id.as_str();
+    let explained = stopped && relays::is_behind_dead(book, agent);
     let told = book.find(AlarmKind::AgentStale, id).is_some()
-        && (!stopped || book.find(AlarmKind::AgentOffline, id).is_some());
+        && (!stopped || explained || book.find(AlarmKind::AgentOffline, id).is_some());
     let kind = peers.kind();
     if told && agent.peers_say == kind {
         return;
     }
     let critical = raise::is_critical(weak, agent);
     let facts = raise::facts(agent, draft);
-    let about = Silence { last_seen, critical, peers };
+    let about = Silence { last_seen, critical, peers, explained };
     let seen = rules::agent::silence(&facts, &about, &sentry.patience, draft.now);
     for seen in &seen {
         raise::observe(book, draft, seen);

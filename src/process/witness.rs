@@ -59,12 +59,17 @@ pub(super) fn evidence<'a>(
         fresh: record.status == AgentStatus::Online,
         peers_untold: !agent.tells_peers,
         interface_up: agent.works.get(interface).copied(),
+        gone: gone(fleet, edge, side),
         ..EndEvidence::default()
     };
+    // A list that was cut does not deny what it leaves out.
+    evidence.peers_untold |= !agent.lists_all && agent.misses(interface);
     let listing = edge.listed(side).and_then(|entry| agent.peers.get_key_value(entry));
     // A host whose WireGuard hangs reports on without its peers: what it said is long past.
-    if listing.is_some_and(|(_, peer)| is_outdated(fleet, draft, peer)) {
+    if let Some((_, peer)) = listing.filter(|(_, peer)| is_outdated(fleet, draft, peer)) {
         evidence.peers_untold = true;
+        // That the link has worked stays true.
+        evidence.latest_handshake = UnixSeconds(peer.live.latest_handshake.load(Ordering::Relaxed));
         return evidence;
     }
     if let Some(((_, key), peer)) = listing {
@@ -75,6 +80,43 @@ pub(super) fn evidence<'a>(
         evidence.lists_old_key = own.is_some_and(|own| own != *key);
     }
     evidence
+}
+
+/// The interface at an end, if its host has said last that it is not there any more. An agent
+/// that has fallen silent since is believed until the other end tells a handshake that came
+/// after its last report.
+fn gone<'a>(fleet: &'a Fleet, edge: &'a EdgeMem, side: usize) -> Option<&'a str> {
+    let end = edge.record.ends.get(side)?;
+    let (agent, interface) = (fleet.agents.get(&end.agent?)?, end.interface.as_deref()?);
+    if !agent.lists_all || !agent.misses(interface) {
+        return None;
+    }
+    let is_believed = match agent.record.status {
+        AgentStatus::Online => true,
+        AgentStatus::Stale | AgentStatus::Offline => {
+            let other = edge.record.ends.get(1 - side)?.agent;
+            let other = other.and_then(|no| fleet.agents.get(&no));
+            let entry = other.zip(edge.listed(1 - side));
+            let peer = entry.and_then(|(agent, entry)| agent.peers.get(entry));
+            peer.and_then(handshake_at) <= agent.record.last_seen_at
+        }
+        AgentStatus::Pending | AgentStatus::Retired => false,
+    };
+    is_believed.then_some(interface)
+}
+
+/// Whether a stored edge was judged down because the interface at an end is gone.
+pub(super) fn is_gone(fleet: &Fleet, edge: &EdgeMem) -> bool {
+    let is_down = edge.record.state == EdgeState::Down;
+    is_down && (gone(fleet, edge, 0).is_some() || gone(fleet, edge, 1).is_some())
+}
+
+/// When the last handshake was that a peer entry tells, on the manager's clock; `None` = never,
+/// or told before this start, which has no time of ours.
+fn handshake_at(peer: &PeerMem) -> Option<UnixSeconds> {
+    let handshake = peer.live.latest_handshake.load(Ordering::Relaxed);
+    let age = peer.live.measured_at.load(Ordering::Relaxed).saturating_sub(handshake).max(0);
+    (peer.reports > 0 && handshake != 0).then(|| peer.received_at.minus(age))
 }
 
 /// Whether the agent has reported on without its peers for as long as makes an agent stale.
@@ -136,11 +178,16 @@ fn sight<'f>(
     if agent.record.status != AgentStatus::Online || peer.reports == 0 {
         return None;
     }
-    let handshake = peer.live.latest_handshake.load(Ordering::Relaxed);
-    let age = peer.live.measured_at.load(Ordering::Relaxed).saturating_sub(handshake).max(0);
+    let (of, end) = (agents.get(&no)?, edge.record.ends.get(own)?);
+    let handshake_at = handshake_at(peer);
+    // A link that lost its interface before the silence says nothing of the host.
+    let lost = end.interface.as_deref().is_some_and(|name| of.lists_all && of.misses(name));
+    if lost && handshake_at <= of.record.last_seen_at {
+        return None;
+    }
     Some(Sight {
         peer: super::raise::name_of(&agent.record),
-        handshake_at: (handshake != 0).then(|| peer.received_at.minus(age)),
+        handshake_at,
         keepalive: keepalive(0).max(keepalive(1)),
         down: edge.record.state == EdgeState::Down,
     })

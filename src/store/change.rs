@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId};
 use crate::model::key::WgKey;
+use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Problem, Route};
 use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
@@ -167,8 +168,8 @@ pub struct AgentRecord {
     pub problems: Vec<Problem>,
     /// `timestamp` minus the manager's clock at receipt, in seconds.
     pub clock_offset: i64,
-    /// Relays its last report named.
-    pub relay_path: Vec<AgentId>,
+    /// The way its last report took.
+    pub relay_path: RelayPath,
     /// Address its last report came from.
     pub source: Option<IpAddr>,
     /// Content hash of the last interface section without counters.
@@ -179,6 +180,8 @@ pub struct AgentRecord {
     pub peers_hash: u64,
     /// Forgotten by an admin: hidden until it reports again.
     pub forgotten: bool,
+    /// Whether it may pass on what others report, as far as admins are concerned.
+    pub may_relay: bool,
 }
 
 /// The audit row of an accepted report.
@@ -210,8 +213,8 @@ pub struct NewReport {
     pub envelope: Bytes,
     /// Whether something was removed from `envelope`, so that its signature no longer matches.
     pub redacted: bool,
-    /// Relays it names; a claim in version 1.
-    pub relay_path: Vec<AgentId>,
+    /// The way it took.
+    pub relay_path: RelayPath,
     /// Address the request came from.
     pub source: Option<IpAddr>,
     /// Whether it told of the past when it came.

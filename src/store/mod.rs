@@ -1,10 +1,11 @@
-//! What the rest of the manager may ask of storage: eighteen whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: nineteen whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
 //! No SQL and no connection appears above this module. `store::sqlite` implements both; a
 //! second implementation must pass `tests/it/store_contract.rs` unchanged.
 
+pub mod carrier;
 pub mod change;
 pub mod earlier;
 pub mod flush;
@@ -21,6 +22,7 @@ use crate::model::id::{AgentId, AgentNo};
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 
+use carrier::{Carrier, CarrierFilter};
 use change::Change;
 use earlier::{Earlier, Known};
 use prune::{Prune, Pruned};
@@ -124,6 +126,9 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Alarms, newest first.
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;
+
+    /// Who has, reaches or may use an address or a prefix.
+    fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError>;
 
     /// The pre-shared keys, retired ones included.
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;

@@ -2,6 +2,7 @@
 
 use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, EventId, FleetId, Kid, ReportId};
 use crate::model::key::IdentityKey;
+use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Route};
 use crate::model::state::{CanonForm, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
@@ -115,8 +116,8 @@ pub struct ReportSummary {
     pub data_sha256: [u8; 32],
     /// Whether secrets were removed from it.
     pub redacted: bool,
-    /// Relays it named.
-    pub relay_path: Vec<AgentId>,
+    /// The way it took.
+    pub relay_path: RelayPath,
     /// Where it came from.
     pub source: Option<std::net::IpAddr>,
     /// Size of the envelope in bytes.

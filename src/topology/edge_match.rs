@@ -45,6 +45,18 @@ pub enum FoundBy {
     Key,
     /// One of the peer's allowed ips is the interface's address.
     Address,
+    /// The peer's key was the interface's own when its agent last told one for it.
+    KeyBefore,
+}
+
+/// Since when an interface has a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Its agent tells it now.
+    Now,
+    /// Its agent told it, and tells no other for this interface since. It counts where nobody
+    /// tells the key now.
+    Before,
 }
 
 /// Something whose owners changed.
@@ -139,6 +151,9 @@ struct Lister {
     key: u32,
 }
 
+/// Owners with their fleet, by key.
+type Keys = HashMap<WgKey, Vec<(u32, Owner)>>;
+
 /// Who owns which key and address, and which peer entries name them.
 ///
 /// About 16 bytes per entry in each of two maps: a million peer entries fit in 100 MB.
@@ -147,28 +162,38 @@ pub struct Owners {
     interfaces: Interner<Box<str>>,
     fleets: Interner<FleetId>,
     peer_keys: Interner<WgKey>,
-    /// Own keys: owner with its fleet.
-    keys: HashMap<WgKey, Vec<(u32, Owner)>>,
+    /// Own keys.
+    keys: Keys,
+    /// The same for keys that were told before.
+    keys_before: Keys,
     addresses: HashMap<(u32, IpAddr), Vec<Holder>>,
     waiting_for_key: HashMap<u32, Vec<Lister>>,
     waiting_for_address: HashMap<(u32, IpAddr), Vec<Lister>>,
 }
 
 impl Owners {
-    /// An agent's interface tells its own key.
-    pub fn add_key(&mut self, fleet: &FleetId, agent: AgentNo, interface: &str, key: WgKey) {
+    /// An agent's interface tells its own key, or did.
+    pub fn add_key(&mut self, told: Told, fleet: &FleetId, at: (AgentNo, &str), key: WgKey) {
+        let (agent, interface) = at;
         let fleet = self.fleets.hold(fleet.clone());
         let owner = Owner { agent, interface: self.interfaces.hold(interface.into()) };
-        if !insert(self.keys.entry(key).or_default(), (fleet, owner)) {
+        if !insert(self.keys_mut(told).entry(key).or_default(), (fleet, owner)) {
             self.drop_names(fleet, owner.interface);
         }
     }
 
-    /// The interface no longer tells that key.
-    pub fn remove_key(&mut self, fleet: &FleetId, agent: AgentNo, interface: &str, key: WgKey) {
-        let Some((fleet, interface)) = self.names(fleet, interface) else { return };
-        if remove(&mut self.keys, &key, &(fleet, Owner { agent, interface })) {
+    /// The interface no longer counts as an owner of that key.
+    pub fn remove_key(&mut self, told: Told, fleet: &FleetId, at: (AgentNo, &str), key: WgKey) {
+        let Some((fleet, interface)) = self.names(fleet, at.1) else { return };
+        if remove(self.keys_mut(told), &key, &(fleet, Owner { agent: at.0, interface })) {
             self.drop_names(fleet, interface);
+        }
+    }
+
+    fn keys_mut(&mut self, told: Told) -> &mut Keys {
+        match told {
+            Told::Now => &mut self.keys,
+            Told::Before => &mut self.keys_before,
         }
     }
 
@@ -230,14 +255,42 @@ impl Owners {
 
     /// The other end of a peer entry that agent `me` of `fleet` lists.
     ///
-    /// The owner of the key, in the same fleet if it is told in several; else the holder of a
-    /// single address among its allowed ips, in the same fleet, preferring WireGuard
-    /// interfaces; never `me`; of several, the lowest agent number.
+    /// The owner of the key, in the same fleet if it is told in several; else who told the key
+    /// before; else the holder of a single address among its allowed ips, in the same fleet,
+    /// preferring WireGuard interfaces; never `me`; of several, the lowest agent number. Where
+    /// the host that told the key before has the address on another WireGuard interface by now,
+    /// that one has taken the old one's place.
     pub fn resolve(&self, fleet: &FleetId, me: AgentNo, peer: &Peer) -> OtherEnd {
         let fleet = self.fleets.find(fleet);
-        self.by_key(fleet, me, &peer.public_key)
+        let key = &peer.public_key;
+        let before = || {
+            let (owner, found) = self.by_key(Told::Before, fleet, me, key)?;
+            let holders = self.holders(fleet?, me, &peer.allowed_ips);
+            let heir = holders.into_iter().find(|h| h.agent == owner && !h.not_wireguard);
+            let heir = heir.and_then(|heir| self.held_by(heir, 1));
+            Some(heir.unwrap_or(found))
+        };
+        self.by_key(Told::Now, fleet, me, key)
+            .map(|(_, found)| found)
+            .or_else(before)
             .or_else(|| self.by_address(fleet?, me, &peer.allowed_ips))
             .unwrap_or(OtherEnd::External { key: peer.public_key })
+    }
+
+    /// Interfaces that told this key before, and whose agents tell no other for them since.
+    pub fn told_before(&self, key: &WgKey) -> Vec<(AgentNo, String)> {
+        let owners = self.keys_before.get(key).map(Vec::as_slice).unwrap_or_default();
+        let named = |owner: &Owner| {
+            Some((owner.agent, self.interfaces.value(owner.interface)?.to_string()))
+        };
+        owners.iter().filter_map(|(_, owner)| named(owner)).collect()
+    }
+
+    /// Who lists this key as a peer, and on which interface.
+    pub fn listers_of(&self, key: &WgKey) -> impl Iterator<Item = (AgentNo, &str)> {
+        let listers = self.peer_keys.find(key).and_then(|key| self.waiting_for_key.get(&key));
+        let named = |l: &Lister| Some((l.agent, &**self.interfaces.value(l.interface)?));
+        listers.into_iter().flatten().filter_map(named)
     }
 
     /// The peer entries that must be resolved again when the owners of `claim` changed, sorted.
@@ -273,31 +326,50 @@ impl Owners {
         owners.iter().map(|(_, o)| o.agent).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    fn by_key(&self, fleet: Option<u32>, me: AgentNo, key: &WgKey) -> Option<OtherEnd> {
-        let owners: Vec<_> = self.keys.get(key)?.iter().filter(|(_, o)| o.agent != me).collect();
+    fn by_key(
+        &self,
+        told: Told,
+        fleet: Option<u32>,
+        me: AgentNo,
+        key: &WgKey,
+    ) -> Option<(AgentNo, OtherEnd)> {
+        let (keys, found_by) = match told {
+            Told::Now => (&self.keys, FoundBy::Key),
+            Told::Before => (&self.keys_before, FoundBy::KeyBefore),
+        };
+        let owners: Vec<_> = keys.get(key)?.iter().filter(|(_, o)| o.agent != me).collect();
         let own_fleet = owners.iter().any(|(f, _)| Some(*f) == fleet);
         let eligible = || owners.iter().filter(|(f, _)| !own_fleet || Some(*f) == fleet);
         let best = eligible().map(|(_, o)| o).min()?;
         let claimants = eligible().map(|(_, o)| o.agent).collect::<BTreeSet<_>>().len();
         let interface = self.interfaces.value(best.interface)?.to_string();
-        Some(OtherEnd::Agent { no: best.agent, interface, found_by: FoundBy::Key, claimants })
+        let no = best.agent;
+        Some((no, OtherEnd::Agent { no, interface, found_by, claimants }))
     }
 
     fn by_address(&self, fleet: u32, me: AgentNo, allowed_ips: &[IpNet]) -> Option<OtherEnd> {
-        let holders: BTreeSet<&Holder> = allowed_ips
+        let holders = self.holders(fleet, me, allowed_ips);
+        // An address on a WireGuard interface is what allowed ips mean; elsewhere it is chance.
+        let wireguard = holders.iter().any(|h| !h.not_wireguard);
+        let eligible = || holders.iter().filter(|h| h.not_wireguard != wireguard);
+        let claimants = eligible().map(|h| h.agent).collect::<BTreeSet<_>>().len();
+        self.held_by(eligible().next()?, claimants)
+    }
+
+    /// Who holds one of the single addresses.
+    fn holders(&self, fleet: u32, me: AgentNo, allowed_ips: &[IpNet]) -> BTreeSet<&Holder> {
+        allowed_ips
             .iter()
             .filter_map(single_address)
             .filter_map(|address| self.addresses.get(&(fleet, address)))
             .flatten()
             .filter(|h| h.agent != me)
-            .collect();
-        // An address on a WireGuard interface is what allowed ips mean; elsewhere it is chance.
-        let wireguard = holders.iter().any(|h| !h.not_wireguard);
-        let eligible = || holders.iter().filter(|h| h.not_wireguard != wireguard);
-        let best = eligible().next()?;
-        let claimants = eligible().map(|h| h.agent).collect::<BTreeSet<_>>().len();
-        let interface = self.interfaces.value(best.interface)?.to_string();
-        Some(OtherEnd::Agent { no: best.agent, interface, found_by: FoundBy::Address, claimants })
+            .collect()
+    }
+
+    fn held_by(&self, holder: &Holder, claimants: usize) -> Option<OtherEnd> {
+        let interface = self.interfaces.value(holder.interface)?.to_string();
+        Some(OtherEnd::Agent { no: holder.agent, interface, found_by: FoundBy::Address, claimants })
     }
 
     fn peer_name(&self, lister: &Lister) -> Option<PeerName> {

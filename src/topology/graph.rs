@@ -7,34 +7,37 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::{articulation_points::articulation_points, bridges::bridges};
-use petgraph::graphmap::UnGraphMap;
+use petgraph::graphmap::{NodeTrait, UnGraphMap};
 use petgraph::unionfind::UnionFind;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::AgentNo;
 
-/// Which agents can reach each other. A component is named by its lowest agent number.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Components {
-    of: BTreeMap<AgentNo, AgentNo>,
+/// Which nodes can reach each other. A component is named by its lowest node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Components<N = AgentNo> {
+    of: BTreeMap<N, N>,
 }
 
-impl Components {
-    /// The components of a graph; links to agents that are not among `nodes` are left out.
-    pub fn of(
-        nodes: impl IntoIterator<Item = AgentNo>,
-        links: impl IntoIterator<Item = (AgentNo, AgentNo)>,
-    ) -> Self {
-        let nodes: Vec<AgentNo> = nodes.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+impl<N> Default for Components<N> {
+    fn default() -> Self {
+        Self { of: BTreeMap::new() }
+    }
+}
+
+impl<N: Copy + Ord> Components<N> {
+    /// The components of a graph; links to nodes that are not among `nodes` are left out.
+    pub fn of(nodes: impl IntoIterator<Item = N>, links: impl IntoIterator<Item = (N, N)>) -> Self {
+        let nodes: Vec<N> = nodes.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut sets: UnionFind<usize> = UnionFind::new(nodes.len());
-        let place = |no: AgentNo| nodes.binary_search(&no).ok();
+        let place = |no: N| nodes.binary_search(&no).ok();
         for (a, b) in links {
             if let (Some(a), Some(b)) = (place(a), place(b)) {
                 sets.union(a, b);
             }
         }
-        let mut lowest: BTreeMap<usize, AgentNo> = BTreeMap::new();
+        let mut lowest: BTreeMap<usize, N> = BTreeMap::new();
         let of = nodes
             .iter()
             .enumerate()
@@ -43,8 +46,8 @@ impl Components {
         Self { of }
     }
 
-    /// The component of an agent, if it is in the graph.
-    pub fn component(&self, no: AgentNo) -> Option<AgentNo> {
+    /// The component of a node, if it is in the graph.
+    pub fn component(&self, no: N) -> Option<N> {
         self.of.get(&no).copied()
     }
 
@@ -116,27 +119,27 @@ impl Split {
 
 /// What a network cannot lose.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WeakPoints {
-    /// Agents whose loss would split a component, sorted.
-    pub agents: Vec<AgentNo>,
+pub struct WeakPoints<N = AgentNo> {
+    /// Nodes whose loss would split a component, sorted.
+    pub agents: Vec<N>,
     /// Pairs whose only link is the only way between two parts, sorted, lower number first.
-    pub links: Vec<(AgentNo, AgentNo)>,
+    pub links: Vec<(N, N)>,
 }
 
 /// Finds the weak points of a graph in linear time.
 ///
 /// Parallel links are folded into one first, and a pair with more than one is no weak link:
 /// petgraph's `bridges` would call each of two parallel tunnels a bridge.
-pub fn weak_points(links: impl IntoIterator<Item = (AgentNo, AgentNo)>) -> WeakPoints {
-    let mut graph: UnGraphMap<AgentNo, ()> = UnGraphMap::new();
-    let mut multiplicity: BTreeMap<(AgentNo, AgentNo), u32> = BTreeMap::new();
+pub fn weak_points<N: NodeTrait>(links: impl IntoIterator<Item = (N, N)>) -> WeakPoints<N> {
+    let mut graph: UnGraphMap<N, ()> = UnGraphMap::new();
+    let mut multiplicity: BTreeMap<(N, N), u32> = BTreeMap::new();
     for (a, b) in links.into_iter().filter(|(a, b)| a != b) {
         *multiplicity.entry((a.min(b), a.max(b))).or_default() += 1;
     }
     for (a, b) in multiplicity.keys() {
         graph.add_edge(*a, *b, ());
     }
-    let mut agents: Vec<AgentNo> = articulation_points(&graph).into_iter().collect();
+    let mut agents: Vec<N> = articulation_points(&graph).into_iter().collect();
     agents.sort_unstable();
     let mut links: Vec<_> = bridges(&graph)
         .map(|(a, b, ())| (a.min(b), a.max(b)))
@@ -207,6 +210,6 @@ mod tests {
         let weak = weak_points(links.map(|(a, b)| (AgentNo(a), AgentNo(b))));
         assert_eq!(weak.links, [(AgentNo(2), AgentNo(3))]);
         assert_eq!(weak.agents, nos(&[2, 3]));
-        assert_eq!(weak_points([]), WeakPoints::default());
+        assert_eq!(weak_points::<AgentNo>([]), WeakPoints::default());
     }
 }

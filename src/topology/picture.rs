@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::model::id::{AgentId, FleetId};
 use crate::model::key::WgKey;
+use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
 use crate::model::time::UnixSeconds;
 
@@ -104,6 +105,9 @@ pub struct Node {
     pub alarms: u32,
     /// Its WireGuard addresses (or the allowed ips its peers give it), at most eight.
     pub addresses: Vec<String>,
+    /// The way the agent's last report took.
+    #[serde(flatten)]
+    pub relay_path: RelayPath,
 }
 
 /// A link.

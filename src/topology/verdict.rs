@@ -51,6 +51,9 @@ pub struct EndEvidence<'a> {
     pub fresh: bool,
     /// Whether the agent sends no list of peers at all, so that not listing means nothing.
     pub peers_untold: bool,
+    /// The interface of this end, if the agent has said last that its host has none of this
+    /// name any more, and nothing has shown since that it has.
+    pub gone: Option<&'a str>,
     /// Whether this end lists the other as a peer.
     pub listed: bool,
     /// Whether it lists the other under a key that the other does not use (any more): found by
@@ -90,6 +93,8 @@ pub struct Verdict {
     pub reason: String,
     /// Expected alive, and every end that can know is past T1: `down`, or on the way there.
     pub past_t1: bool,
+    /// An end's interface is gone: a link that has worked cannot work now, whatever its age.
+    pub gone: bool,
     /// Some agent at an end is silent, so that a *better* verdict than before may only mean
     /// that a witness is missing.
     pub witness_missing: bool,
@@ -120,9 +125,11 @@ impl EndEvidence<'_> {
         self.testifies() && self.d_rx == [Some(0), Some(0)]
     }
 
-    /// Its agent reports, tells its peers, and the other is not among them.
+    /// Its agent reports, tells its peers, and the other is not among them, though the
+    /// interface is there.
     fn denies(&self) -> bool {
-        self.has_agent && self.fresh && !self.peers_untold && !self.listed
+        let silent = self.peers_untold || self.gone.is_some();
+        self.has_agent && self.fresh && !silent && !self.listed
     }
 }
 
@@ -145,7 +152,11 @@ fn judge(a: &EndEvidence<'_>, b: &EndEvidence<'_>) -> Verdict {
     let ends = [end_state(a, limits, expected), end_state(b, limits, expected)];
     let age = [a, b].into_iter().filter(|e| e.testifies()).filter_map(|e| e.age(limits)).min();
     let past_t1 = expected && age.is_some_and(|age| age > limits.t1);
-    let (state, reason) = if !a.testifies() && !b.testifies() {
+    let worked = [a, b].into_iter().any(|e| e.latest_handshake.0 != 0);
+    let gone = worked && (a.gone.is_some() || b.gone.is_some());
+    let (state, reason) = if gone {
+        (EdgeState::Down, facts.gone())
+    } else if !a.testifies() && !b.testifies() {
         (EdgeState::Unknown, facts.no_witness())
     } else if let Some(reason) = half_configured(a, b) {
         (EdgeState::HalfConfigured, reason)
@@ -166,12 +177,15 @@ fn judge(a: &EndEvidence<'_>, b: &EndEvidence<'_>) -> Verdict {
         }
     };
     let witness_missing = [a, b].into_iter().any(|e| e.has_agent && !e.fresh);
-    Verdict { state, ends, reason, past_t1, witness_missing }
+    Verdict { state, ends, reason, past_t1, gone, witness_missing }
 }
 
 fn end_state(end: &EndEvidence<'_>, limits: Limits, expected: bool) -> EndState {
     if !end.has_agent || !end.fresh {
         return EndState::Unknown;
+    }
+    if end.gone.is_some() {
+        return EndState::Down;
     }
     if !end.listed {
         return if end.peers_untold { EndState::Unknown } else { EndState::Missing };

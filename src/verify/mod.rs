@@ -19,7 +19,8 @@ use bytes::Bytes;
 use crate::keys::ring::KeyRing;
 use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::key::IdentityKey;
-use crate::model::state::{CanonForm, Scheme};
+use crate::model::path::RelayPath;
+use crate::model::state::{CanonForm, RelayProof, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::sign::digest::{kid_of_public_key, sha256};
 use crate::wire::canon::Forms;
@@ -85,7 +86,7 @@ pub struct Verified {
     timestamp: UnixSeconds,
     nonce: Box<str>,
     tick: Option<i64>,
-    relay_path: Vec<AgentId>,
+    relay_path: RelayPath,
     hops: Vec<Hop>,
     data: Bytes,
     data_sha256: [u8; 32],
@@ -141,20 +142,15 @@ impl Verified {
         self.tick
     }
 
-    /// The relays it came through, next to the origin first: those that proved it
-    /// ([`Self::hops`]), else those that it names, a claim, since version 1 does not sign it.
-    pub fn relay_path(&self) -> &[AgentId] {
+    /// The relays it came through: those that proved it ([`Self::hops`]), else those that it
+    /// names, a claim, since version 1 does not sign it.
+    pub fn relay_path(&self) -> &RelayPath {
         &self.relay_path
     }
 
     /// The relays that signed for having passed it on, next to the origin first.
     pub fn hops(&self) -> &[Hop] {
         &self.hops
-    }
-
-    /// Whether [`Self::relay_path`] is proved and not only claimed.
-    pub fn is_path_proved(&self) -> bool {
-        !self.hops.is_empty()
     }
 
     /// The outermost relay that proved itself: who sent the request.
@@ -238,7 +234,8 @@ fn verify_relayed<F: Fn(&AgentId) -> Known>(
         Some(outermost) => why.through(&outermost.relay_id),
         None => why,
     })?;
-    let relay_path = hops.iter().map(|hop| hop.relay_id.clone()).collect();
+    let relays = hops.iter().map(|hop| hop.relay_id.clone()).collect();
+    let relay_path = RelayPath::through(relays, RelayProof::Proven);
     Ok(Verified { relay_path, hops, body: body.clone(), ..verified })
 }
 
@@ -320,7 +317,7 @@ fn verify_v1(
         timestamp: head.timestamp,
         nonce: head.nonce.into(),
         tick: None,
-        relay_path: head.relay_path,
+        relay_path: RelayPath::through(head.relay_path, RelayProof::Claimed),
         hops: Vec::new(),
         data_sha256,
         signed_sha256,
@@ -387,7 +384,7 @@ fn verify_v2(
         timestamp: head.timestamp,
         nonce: head.nonce.into(),
         tick: Some(head.tick),
-        relay_path: Vec::new(),
+        relay_path: RelayPath::direct(),
         hops: Vec::new(),
         data,
         data_sha256,

@@ -66,6 +66,9 @@ pub enum Mismatch {
     /// A relay's signature does not hold.
     #[error("the signature of the relay {0} does not hold")]
     Relay(AgentId),
+    /// The relays around the report are not those of the row.
+    #[error("the relays in the stored bytes are not those that the row tells")]
+    Path,
 }
 
 /// A relay's envelope around a stored report.
@@ -111,6 +114,14 @@ pub fn hops(stored: &[u8]) -> Result<Vec<StoredHop>, Mismatch> {
         level = Cow::Owned(inner);
     }
     Ok(found)
+}
+
+/// The relays that a stored report itself names, without proof; only version 1 can.
+pub fn claimed_relays(stored: &[u8]) -> Vec<AgentId> {
+    match envelope::parse(stored) {
+        Ok(Envelope::V1(head)) => head.relay_path,
+        Ok(Envelope::V2(_)) | Err(_) => Vec::new(),
+    }
 }
 
 /// Checks a stored report again, without regard to time, replay or policy.

@@ -263,6 +263,20 @@ impl Rejection {
         None
     }
 
+    /// What is wrong with the path of a report, if it is the path that breaks the rules: relays
+    /// that are too many, turn in a loop or are not numbered one by one, or one whose signature
+    /// does not hold. Says who passed it on, and what is wrong.
+    pub fn broken_path(&self) -> Option<(&AgentId, String)> {
+        if let Self::Chain { relay, fault } = self {
+            let breaks =
+                matches!(fault, ChainFault::TooDeep | ChainFault::Loop(_) | ChainFault::Hop { .. });
+            return breaks.then(|| (relay, fault.to_string()));
+        }
+        let Self::Relayed { relay, broken: true, why } = self else { return None };
+        let Self::SignatureInvalid { agent, .. } = why.reason() else { return None };
+        Some((relay, format!("the signature of the relay {agent} does not hold")))
+    }
+
     /// The code of the answer.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -287,7 +301,7 @@ impl Rejection {
                 ChainFault::Loop(_) => ErrorCode::RelayLoop,
                 ChainFault::Hop { .. } => ErrorCode::RelayHop,
                 ChainFault::Fleet { .. } => ErrorCode::FleetMismatch,
-                ChainFault::Barred | ChainFault::SharedKey => ErrorCode::RelayNotAllowed,
+                ChainFault::Barred(_) | ChainFault::SharedKey(_) => ErrorCode::RelayNotAllowed,
             },
             Self::Relayed { why, .. } => why.code(),
             Self::RateLimited { .. } => ErrorCode::RateLimited,

@@ -60,11 +60,11 @@ pub enum ChainFault {
         inner: FleetId,
     },
     /// Taken out of service, or told by an admin not to relay.
-    #[error("it may not relay; an admin can allow it")]
-    Barred,
+    #[error("{0} may not relay; an admin can allow it")]
+    Barred(AgentId),
     /// Signed with the shared key, which does not tell who relays.
-    #[error("it has no key of its own; register one, or set KATTILA_RELAY_PSK=1")]
-    SharedKey,
+    #[error("{0} has no key of its own; register one, or set KATTILA_RELAY_PSK=1")]
+    SharedKey(AgentId),
 }
 
 /// What the levels are checked against.
@@ -189,13 +189,13 @@ fn proved<F: Fn(&AgentId) -> Known>(
                 return Err(Rejection::IdentityRequired { agent: relay_id });
             }
             if !scope.policy.relay_psk {
-                return Err(barred(ChainFault::SharedKey));
+                return Err(barred(ChainFault::SharedKey(relay_id.clone())));
             }
             (kid, None)
         }
     };
     if known.barred {
-        return Err(barred(ChainFault::Barred));
+        return Err(barred(ChainFault::Barred(relay_id.clone())));
     }
     check_skew(&relay_id, head.timestamp, scope.policy, scope.now)?;
     Ok(Hop { relay_id, kid, own_key })

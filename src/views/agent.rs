@@ -13,8 +13,9 @@ use crate::topology::picture::Picture;
 
 use super::alarms::AlarmItem;
 use super::page::PageContext;
+use super::path::Way;
 use super::reports::ReportItem;
-use super::text::{Chip, Moment, bytes, encode, offset, relays, span};
+use super::text::{Chip, Moment, bytes, encode, offset, span};
 
 /// One interface in words.
 struct InterfaceRow {
@@ -152,6 +153,11 @@ struct AgentPage<'a> {
     peers: Vec<PeerRow>,
     routes: Vec<RouteRow<'a>>,
     routes_left_out: usize,
+    way: &'static str,
+    hops: Vec<(String, String)>,
+    proof: &'static str,
+    passes_on: Vec<(String, String)>,
+    passes_on_left_out: usize,
     problems: &'a [Problem],
     alarms: Vec<AlarmItem>,
     reports: Vec<ReportItem>,
@@ -159,6 +165,9 @@ struct AgentPage<'a> {
 
 /// Routes on the page; full tables of routers would drown everything else.
 const ROUTES: usize = 200;
+
+/// Agents named whose reports it passes on.
+const FOLLOWERS: usize = 100;
 
 fn sentence(ctx: &PageContext, agent: &AgentRecord) -> String {
     let ago = |at: UnixSeconds| span(ctx.now.since(at));
@@ -195,7 +204,6 @@ fn facts(ctx: &PageContext, agent: &AgentRecord) -> Vec<(&'static str, String)> 
         ("Role", label("role")),
         ("Labels", (!others.is_empty()).then(|| others.join(", "))),
         ("Agent version", agent.agent_version.clone()),
-        ("Report path", Some(relays(&agent.relay_path))),
         ("Reports from", agent.source.map(|ip| ip.to_string())),
         ("Signed with", agent.scheme.zip(agent.kid.as_ref()).map(kid)),
         ("Clock offset", Some(offset(agent.clock_offset))),
@@ -223,19 +231,31 @@ fn own_key(ctx: &PageContext, keys: &[IdentityRecord]) -> Option<(&'static str, 
     Some(("Own key", format!("{} ({}), {state}, {since} ago", key.kid, key.how)))
 }
 
-/// The page. `picture` names the other ends; `alarms` and `reports` are this agent's, newest
-/// first.
+/// What the page is made of beside what the agent reports.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// Names the other ends of its links.
+    pub picture: &'a Picture,
+    /// Agents whose last report came through it.
+    pub relays_for: &'a [AgentId],
+    /// Its alarms, newest first.
+    pub alarms: &'a [AlarmRow],
+    /// Its reports, newest first.
+    pub reports: &'a [ReportSummary],
+}
+
+/// The page.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     detail: &AgentDetail,
-    picture: &Picture,
-    alarms: &[AlarmRow],
-    reports: &[ReportSummary],
+    around: &Around<'_>,
 ) -> Result<String, askama::Error> {
     let agent = &detail.agent;
+    let Around { picture, relays_for, alarms, reports } = *around;
+    let Way { relays: hops, proof } = Way::new(&ctx.names, &agent.relay_path);
     let waiting = detail.identities.iter().find(|key| key.state == IdentityState::Pending);
     let peers = detail.peers.iter().map(|(p, e)| PeerRow::new(agent, picture, p, e.as_str()));
     let page = AgentPage {
@@ -256,6 +276,11 @@ pub fn page(
         peers: peers.collect(),
         routes: detail.routes.iter().take(ROUTES).map(RouteRow::new).collect(),
         routes_left_out: detail.routes.len().saturating_sub(ROUTES),
+        way: Way::sentence(&agent.relay_path),
+        hops,
+        proof,
+        passes_on: relays_for.iter().take(FOLLOWERS).map(|id| ctx.names.link(id)).collect(),
+        passes_on_left_out: relays_for.len().saturating_sub(FOLLOWERS),
         problems: &agent.problems,
         alarms: alarms.iter().map(|row| AlarmItem::new(ctx, row)).collect(),
         reports: reports.iter().map(|row| ReportItem::new(ctx, row)).collect(),
@@ -276,14 +301,25 @@ mod tests {
     #[test]
     fn the_page_says_why_and_shows_every_section() {
         let ctx = context("oul-gw2", Nav::Agents);
-        let html = page(&ctx, &agent(), &picture(), &alarms(), &reports()).expect("rendered");
+        let relays_for = ["tre-gw1".parse().expect("an agent")];
+        let (picture, alarms, reports) = (picture(), alarms(), reports());
+        let around = Around {
+            picture: &picture,
+            relays_for: &relays_for,
+            alarms: &alarms,
+            reports: &reports,
+        };
+        let html = page(&ctx, &agent(), &around).expect("rendered");
         for wanted in [
             "It has not reported for 2 h",
             "wg1",
             "10.200.0.7/24",
             "hel-gw1",
             "wg_peers[3].public_key",
-            "via oul-relay1",
+            "its own claim",
+            "<td>1</td><td><a href=\"/agents/oul-relay1\">oul-relay1</a></td><td>claimed</td>",
+            "<a href=\"/agents/tre-gw1\">tre-gw1</a>",
+            "Forbid oul-gw2 to relay",
             "/links/00000000000000b2",
             "10 min before the report",
             "action=\"/agents/oul-gw2/reset\"",

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 
+use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, EdgeState, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 
 use super::list::{Head, ListQuery, Page};
 use super::page::PageContext;
+use super::path::Way;
 use super::text::{Chip, Moment, encode, plural};
 use super::waiting::{WaitingItem, WaitingRow};
 
@@ -43,6 +45,8 @@ pub struct AgentListItem {
     pub version: Option<String>,
     /// How its last report was signed, if known.
     pub scheme: Option<Scheme>,
+    /// The way its last report took.
+    pub relay_path: RelayPath,
 }
 
 impl AgentListItem {
@@ -75,6 +79,7 @@ impl AgentListItem {
                 alarms: node.alarms,
                 version: None,
                 scheme: None,
+                relay_path: node.relay_path.clone(),
             })
         };
         picture.nodes.iter().filter_map(item).collect()
@@ -104,6 +109,10 @@ impl AgentListItem {
             "address" => a.address.cmp(&b.address),
             "seen" => b.last_seen_at.cmp(&a.last_seen_at),
             "links" => a.links.cmp(&b.links),
+            "path" => {
+                let relays = |item: &Self| item.relay_path.relays().len();
+                relays(b).cmp(&relays(a)).then_with(|| a.label.cmp(&b.label))
+            }
             "version" => a.version.cmp(&b.version),
             _ => a
                 .rank()
@@ -120,6 +129,7 @@ struct Row {
     map_href: String,
     chip: Chip,
     seen: Option<Moment>,
+    way: Way,
     item: AgentListItem,
 }
 
@@ -153,6 +163,7 @@ pub fn page(
         ("address", "Address", "optional"),
         ("seen", "Last report", ""),
         ("links", "Links", "number optional"),
+        ("path", "Report path", "optional"),
         ("version", "Version", "optional"),
     ];
     let count = |status| agents.iter().filter(|agent| agent.status == status).count();
@@ -167,6 +178,7 @@ pub fn page(
             map_href: format!("/map?sel={}", encode(&format!("node~a:{}", item.id))),
             chip: Chip::agent(item.status),
             seen: item.last_seen_at.map(|at| Moment::ago(at, ctx.now)),
+            way: Way::new(&ctx.names, &item.relay_path),
             item: item.clone(),
         })
         .collect();

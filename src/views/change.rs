@@ -14,6 +14,9 @@ pub(super) fn words(names: &Names, before: Option<&Value>, after: Option<&Value>
         (None, None) => String::new(),
         (None, Some(value)) => one(names, value),
         (Some(value), None) => format!("was {}", one(names, value)),
+        (Some(Value::Object(old)), Some(Value::Object(new))) if new.contains_key("relay_path") => {
+            format!("{} → {}", way(names, old), way(names, new))
+        }
         (Some(Value::Object(old)), Some(Value::Object(new))) => both(old, new),
         (Some(old), Some(new)) => format!("{} → {}", plain(old), plain(new)),
     };
@@ -63,6 +66,16 @@ fn both(old: &Map<String, Value>, new: &Map<String, Value>) -> String {
         text = if text.is_empty() { reason.to_owned() } else { format!("{text}: {reason}") };
     }
     text
+}
+
+/// A report's path.
+fn way(names: &Names, path: &Map<String, Value>) -> String {
+    let relays = path.get("relay_path").and_then(Value::as_array).into_iter().flatten();
+    let relays: Vec<&str> = relays.filter_map(Value::as_str).map(|id| names.name(id)).collect();
+    match path.get("relay_proof").and_then(Value::as_str) {
+        Some(proof) if !relays.is_empty() => format!("via {} ({proof})", relays.join(", ")),
+        _ => "direct".to_owned(),
+    }
 }
 
 fn end_of_link(names: &Names, end: &Value) -> String {
@@ -147,6 +160,14 @@ mod tests {
             {"agent_id": null, "interface": null, "public_key": "abcdefghijk="},
         ]});
         assert_eq!(told(&link, &Value::Null), "was a1 wg0 ⇄ key abcdefgh…");
+    }
+
+    #[test]
+    fn a_path_is_told_by_its_relays() {
+        let direct = json!({"relay_path": [], "relay_proof": null});
+        let relayed = json!({"relay_path": ["r1", "r2"], "relay_proof": "proven"});
+        assert_eq!(told(&direct, &relayed), "direct → via r1, r2 (proven)");
+        assert_eq!(told(&relayed, &direct), "via r1, r2 (proven) → direct");
     }
 
     #[test]

@@ -30,6 +30,7 @@ struct LinkPage<'a> {
     disagree: bool,
     facts: Vec<Fact>,
     map_href: String,
+    id: &'a str,
     events: Vec<EventItem>,
 }
 
@@ -112,6 +113,7 @@ pub fn page(
         ends: [Chip::end(a.state), Chip::end(b.state)],
         disagree: a.state != b.state,
         facts: facts(ctx, &edge.ends),
+        id: &edge.id,
         map_href: format!("/map?sel={}", encode(&format!("edge~{}", edge.id))),
         events: events.iter().rev().map(|row| EventItem::new(ctx, row)).collect(),
     };

@@ -18,11 +18,14 @@ pub mod login;
 pub mod map;
 pub mod names;
 pub mod page;
+mod path;
+pub mod paths;
 pub mod report;
 pub mod reports;
 pub mod settings;
 pub mod text;
 pub mod waiting;
+pub mod what_if;
 
 #[cfg(test)]
 mod samples;

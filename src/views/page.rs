@@ -14,6 +14,8 @@ pub enum Nav {
     Agents,
     /// Links and their pages.
     Links,
+    /// Ways through the network.
+    Paths,
     /// Alarms.
     Alarms,
     /// Stored and refused reports.
@@ -112,6 +114,7 @@ impl PageContext {
             (Nav::Map, "/map", "Map"),
             (Nav::Agents, "/agents", "Agents"),
             (Nav::Links, "/links", "Links"),
+            (Nav::Paths, "/paths", "Paths"),
             (Nav::Alarms, "/alarms", "Alarms"),
             (Nav::Reports, "/reports", "Reports"),
             (Nav::Events, "/events", "Events"),

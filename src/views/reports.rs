@@ -7,7 +7,8 @@ use crate::store::row::ReportSummary;
 
 use super::names::agent_href;
 use super::page::PageContext;
-use super::text::{Moment, bytes, encode, relays};
+use super::path::Way;
+use super::text::{Moment, bytes, encode};
 
 /// A refused request, from the ring of the latest ones. Nothing of it was stored.
 #[derive(Debug, Clone)]
@@ -41,7 +42,7 @@ pub(super) struct ReportItem {
     /// With which key.
     pub(super) kid: String,
     /// The path it took.
-    pub(super) path: String,
+    pub(super) path: Way,
     /// Where it came from.
     pub(super) source: String,
     /// Its size.
@@ -61,7 +62,7 @@ impl ReportItem {
             agent_href: agent_href(&row.agent_id),
             scheme: row.scheme.as_str(),
             kid: row.kid.to_string(),
-            path: relays(&row.relay_path),
+            path: Way::new(&ctx.names, &row.relay_path),
             source: row.source.map_or_else(|| "—".to_owned(), |ip| ip.to_string()),
             size: bytes(row.envelope_bytes),
             redacted: row.redacted,
@@ -133,7 +134,7 @@ mod tests {
         let html = page(&ctx, &reports(), &refusals(), None, 100).expect("rendered");
         assert!(html.contains("none of the 2 keys fits"));
         assert!(html.contains("45819852fbdfc69a"));
-        assert!(html.contains("via oul-relay1"));
+        assert!(html.contains("via <a href=\"/agents/oul-relay1\">oul-relay1</a> (claimed)"));
     }
 
     #[test]

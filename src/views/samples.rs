@@ -1,12 +1,16 @@
 //! A small made-up fleet that the tests of all pages share, and a test over every page.
 
+pub(in crate::views) mod ways;
+
 use std::collections::BTreeMap;
 
 use crate::model::access::Role;
 use crate::model::id::{AgentNo, AlarmId, EventId, ReportId};
+use crate::model::path::RelayPath;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use crate::model::state::{
-    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, RelayProof,
+    Scheme, Severity,
 };
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, AlarmRecord};
@@ -59,6 +63,7 @@ fn node(id: &str, label: &str, status: Option<AgentStatus>, role: &str, site: &s
         seen_at: status.map(|_| NOW.minus(42)),
         alarms: 0,
         addresses: vec!["10.200.0.1".to_owned()],
+        relay_path: RelayPath::direct(),
     }
 }
 
@@ -213,6 +218,11 @@ pub(super) fn events() -> Vec<EventRow> {
     ]
 }
 
+/// Through one relay, as version 1 says it.
+fn path() -> RelayPath {
+    RelayPath::through("oul-relay1".parse().into_iter().collect(), RelayProof::Claimed)
+}
+
 pub(super) fn reports() -> Vec<ReportSummary> {
     vec![ReportSummary {
         id: ReportId(4),
@@ -227,7 +237,7 @@ pub(super) fn reports() -> Vec<ReportSummary> {
         nonce: "nonce-1".to_owned(),
         data_sha256: [7; 32],
         redacted: false,
-        relay_path: vec!["oul-relay1".parse().expect("an agent")],
+        relay_path: path(),
         source: "192.0.2.7".parse().ok(),
         envelope_bytes: 2_345,
     }]
@@ -302,12 +312,13 @@ fn record() -> AgentRecord {
             detail: "not 32 bytes of base64".to_owned(),
         }],
         clock_offset: 1,
-        relay_path: vec!["oul-relay1".parse().expect("an agent")],
+        relay_path: path(),
         source: "192.0.2.7".parse().ok(),
         interfaces_hash: 0,
         routes_hash: 0,
         peers_hash: 0,
         forgotten: false,
+        may_relay: true,
     }
 }
 
@@ -433,14 +444,26 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     let alarms_ctx = context("Alarms", Nav::Alarms);
     let dead = picture().edges.remove(1);
     let open = super::alarms::Tab::Open;
+    let (taken, loss) = ways::loss();
+    let (paths, asked) = (context("Paths", Nav::Paths), super::paths::Asked::default());
+    let (picture, told, sent) = (picture(), alarms(), reports());
+    let relays_for = ["tre-gw1".parse().expect("an agent")];
+    let around = super::agent::Around {
+        picture: &picture,
+        relays_for: &relays_for,
+        alarms: &told,
+        reports: &sent,
+    };
     vec![
-        ("map", super::map::page(&map, &picture(), &start())),
+        ("paths", super::paths::page(&paths, &asked, &[ways::journey()], Some(&ways::carriers()))),
+        ("what-if", super::what_if::page(&paths, "hel-gw1", Ok((&taken, &loss)))),
+        ("map", super::map::page(&map, &picture, &start())),
         ("empty", super::map::page(&map, &Picture::default(), &start())),
         ("agents", super::agents::page(&agents, &listed, &waiting(), &query)),
-        ("agent", super::agent::page(&agents, &agent(), &picture(), &alarms(), &reports())),
-        ("links", super::links::page(&links, &picture(), &query)),
+        ("agent", super::agent::page(&agents, &agent(), &around)),
+        ("links", super::links::page(&links, &picture, &query)),
         ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),
-        ("alarms", super::alarms::page(&alarms_ctx, open, &alarms(), 100)),
+        ("alarms", super::alarms::page(&alarms_ctx, open, &told, 100)),
     ]
 }
 

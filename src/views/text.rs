@@ -4,7 +4,6 @@ use std::fmt;
 
 use askama::filters::HtmlSafe;
 
-use crate::model::id::AgentId;
 use crate::model::state::{AgentStatus, AlarmState, EdgeState, EndState, Severity};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::{Node, NodeKind};
@@ -55,15 +54,6 @@ pub fn bytes(count: u64) -> String {
 /// `1 link`, `2 links`.
 pub fn plural(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-}
-
-/// Relays as a path, or that there are none.
-pub fn relays(path: &[AgentId]) -> String {
-    if path.is_empty() {
-        return "direct".to_owned();
-    }
-    let names: Vec<&str> = path.iter().map(AgentId::as_str).collect();
-    format!("via {}", names.join(", "))
 }
 
 /// Why a link is judged as it is, as a sentence beside a chip that tells the state already.

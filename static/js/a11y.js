@@ -2,6 +2,7 @@
 // what changed, at most every ten seconds. `describe` is pure.
 
 import { EDGE_WORDS, NODE_WORDS, plural } from "./format.js";
+import { way } from "./relays.js";
 import { counts, edgesOf, look } from "./scene.js";
 
 export function describe(scene, selected) {
@@ -17,7 +18,7 @@ export function describe(scene, selected) {
     const down = links.filter((edge) => edge.state === "down").length;
     const role = node.role === "agent" || node.role === "external" ? null : node.role;
     const site = scene.sites.get(node.site)?.label;
-    return [node.label, role, NODE_WORDS[look(node)].toLowerCase(), plural(links.length, "link"), down > 0 && `${down} down`, site].filter(Boolean).join(", ");
+    return [node.label, role, NODE_WORDS[look(node)].toLowerCase(), plural(links.length, "link"), down > 0 && `${down} down`, site, node.relay_path?.length > 0 && `reports ${way(scene, node)}`].filter(Boolean).join(", ");
   }
   if (type === "edge") {
     const edge = scene.edges.get(id);

@@ -4,7 +4,7 @@
 const KEYS = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down",
   "+": "in", "=": "in", "-": "out", _: "out", 0: "fit", Enter: "enter", Escape: "escape",
-  "?": "help", "/": "search", n: "next", N: "previous", t: "table",
+  "?": "help", "/": "search", n: "next", N: "previous", r: "relays", t: "table",
 };
 
 const CLICK_SLACK = 4;

@@ -2,6 +2,7 @@
 // interfaces, by its size on screen; then the nodes and links that follow. Pure.
 
 import { bow, boxTouches, halves, toScreen } from "./geometry.js";
+import { steps } from "./relays.js";
 import { isBadEdge, lists, look } from "./scene.js";
 
 // A site with many agents is readable from 90 px of radius; a small one much sooner, since what
@@ -111,8 +112,27 @@ function collect(scene, anchor, rect) {
   return { edges, bundles: drawn };
 }
 
-// The plan for one picture. `margin` is how many pixels beyond the stage are drawn too.
-export function plan(scene, view, size, margin = 0) {
+// How far a step of a report's path bows out, in pixels, so that it does not hide a link.
+const RELAY_BOW = 44;
+
+// The steps of reports' paths, one line between two nodes or bubbles; within a bubble none shows.
+function relays(scene, anchor, rect) {
+  const drawn = new Map();
+  for (const step of steps(scene)) {
+    const [a, b] = [anchor(step.from), anchor(step.to)];
+    if (!a || !b || a === b || !boxTouches(a.sx, a.sy, b.sx, b.sy, rect)) continue;
+    const key = `${a.id}\n${b.id}`;
+    const bend = Math.min(RELAY_BOW, 0.4 * Math.hypot(a.sx - b.sx, a.sy - b.sy));
+    const line = drawn.get(key) ?? { ...step, a, b, curve: halves(a.sx, a.sy, b.sx, b.sy, bend) };
+    line.proven ||= step.proven;
+    drawn.set(key, line);
+  }
+  return [...drawn.values()];
+}
+
+// The plan for one picture. `margin` is how many pixels beyond the stage are drawn too, `paths`
+// whether reports' paths are.
+export function plan(scene, view, size, margin = 0, paths = false) {
   const rect = { x0: -margin, y0: -margin, x1: size.w + margin, y1: size.h + margin };
   const sites = placeSites(scene, view, size, rect);
   const at = new Map();
@@ -150,5 +170,6 @@ export function plan(scene, view, size, margin = 0) {
     level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
     size, margin, circles, bubbles, nodes, shown: onStage.length,
     ...collect(scene, anchor, rect),
+    relays: paths ? relays(scene, anchor, rect) : [],
   };
 }

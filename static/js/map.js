@@ -11,6 +11,7 @@ import { Legend } from "./legend.js";
 import { plan } from "./lod.js";
 import { Painter } from "./paint.js";
 import { Panel } from "./panel.js";
+import { steps } from "./relays.js";
 import { bright, lists, neighbours } from "./scene.js";
 import { Search } from "./search.js";
 import { Feed } from "./sse.js";
@@ -108,7 +109,8 @@ class MapPage {
     on("zoom-in", () => this.zoomBy(1.4));
     on("zoom-out", () => this.zoomBy(1 / 1.4));
     on("zoom-fit", () => this.fit());
-    on("problems", () => this.toggleProblems());
+    on("problems", () => this.toggle("problems"));
+    on("relays", () => this.toggle("relays"));
     on("keys", () => byId("help").showModal());
     on("help-close", () => byId("help").close());
     new ResizeObserver(() => this.resized()).observe(this.stage.parentElement);
@@ -131,7 +133,7 @@ class MapPage {
   arrived(scene) {
     const first = this.scene === null;
     this.scene = scene;
-    byId("problems").setAttribute("aria-pressed", String(this.state.problems));
+    this.pressed();
     if (first) {
       this.note(null);
       this.search.set(this.state.query);
@@ -191,10 +193,17 @@ class MapPage {
     this.remember(false);
   }
 
-  toggleProblems() {
-    this.state.problems = !this.state.problems;
-    byId("problems").setAttribute("aria-pressed", String(this.state.problems));
+  // Switches "problems" or "relays".
+  toggle(what) {
+    this.state[what] = !this.state[what];
+    this.pressed();
     this.refilter();
+    if (what === "relays") this.announcer.chosen(this.state.relays ? `Relay paths: ${plural(steps(this.scene).length, "step")}` : "No relay paths");
+  }
+
+  pressed() {
+    for (const what of ["problems", "relays"]) byId(what).setAttribute("aria-pressed", String(this.state[what]));
+    byId("paths").hidden = !this.state.relays;
   }
 
   choose(selection, centre = false) {
@@ -229,6 +238,7 @@ class MapPage {
     else if (verb === "next" || verb === "previous") this.neighbour(verb === "next" ? 1 : -1);
     else if (verb === "help") byId("help").showModal();
     else if (verb === "search") this.search.input.focus();
+    else if (verb === "relays") this.toggle(verb);
     else if (verb === "table") location.assign("/agents");
   }
 
@@ -289,7 +299,7 @@ class MapPage {
   escape() {
     if (this.state.selected) this.choose(null);
     else if (this.state.query) this.search.set("");
-    else if (this.state.problems) this.toggleProblems();
+    else if (this.state.problems) this.toggle("problems");
     else if (this.legend.clear()) this.refilter();
   }
 
@@ -391,7 +401,7 @@ class MapPage {
     if (!this.whole && this.painter.blit(this.view)) return;
     this.whole = false;
     const { selected } = this.state;
-    this.plan = plan(this.scene, this.view, this.painter.size, this.painter.margin);
+    this.plan = plan(this.scene, this.view, this.painter.size, this.painter.margin, this.state.relays);
     const near = selected?.type === "node" ? neighbours(this.scene, selected.id)
       : selected?.type === "edge" && this.scene.edges.get(selected.id) ? new Set([this.scene.edges.get(selected.id).source, this.scene.edges.get(selected.id).target]) : null;
     this.painter.paint(this.plan, this.view, { bright: this.bright, selected, near, ages: this.ages, focused: document.activeElement === this.stage });
@@ -400,11 +410,11 @@ class MapPage {
 
   // What is drawn, for people (the small line) and for tests (data attributes).
   tellStage() {
-    const { level, shown, edges, bubbles } = this.plan;
+    const { level, shown, edges, bubbles, relays } = this.plan;
     const all = this.scene.nodes.size;
     const words = { sites: `${plural(bubbles.length, "site")}, ${plural(all, "node")}`, agents: `Agents, ${shown} of ${all} shown`, interfaces: `Interfaces, ${shown} of ${all} shown` };
     byId("level").textContent = words[level];
-    Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, level, seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
+    Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, drawnRelays: relays.length, level, seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
   }
 
   // ---- the address
@@ -412,8 +422,7 @@ class MapPage {
   remember(push) {
     clearTimeout(this.remembering);
     const save = () => {
-      const { selected, query, problems } = this.state;
-      const search = write({ selected, query, problems, view: this.fitted ? null : this.view });
+      const search = write({ ...this.state, view: this.fitted ? null : this.view });
       if (search === location.search) return;
       history[push ? "pushState" : "replaceState"](null, "", `${location.pathname}${search}`);
     };
@@ -423,9 +432,9 @@ class MapPage {
 
   restored() {
     if (!this.scene) return;
-    const { selected, query, problems, view } = read(location.search);
-    Object.assign(this.state, { selected, query, problems });
-    byId("problems").setAttribute("aria-pressed", String(problems));
+    const { view, ...state } = read(location.search);
+    const { selected, query } = Object.assign(this.state, state);
+    this.pressed();
     this.search.set(query);
     this.panel.show(this.scene, selected);
     this.announcer.chosen(describe(this.scene, selected));

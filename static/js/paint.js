@@ -4,7 +4,7 @@
 import { pointOnHalf } from "./geometry.js";
 import { place } from "./labels.js";
 import { halfStyle, midMark } from "./lod.js";
-import { COLOUR_OF, drawBadge, drawBubble, drawMark, drawNode, drawPort, drawRing } from "./shapes.js";
+import { COLOUR_OF, drawArrow, drawBadge, drawBubble, drawMark, drawNode, drawPort, drawRing } from "./shapes.js";
 
 const COLOURS = ["map", "surface", "site", "ink", "ink-2", "line", "up", "late", "down", "stale", "accent"];
 
@@ -76,6 +76,7 @@ export class Painter {
     this.sites(plan);
     this.bundles(plan, marks);
     this.links(plan, marks);
+    this.relays(plan, marks);
     this.nodes(plan, marks);
     this.labels(plan, marks);
     this.drawnView = { ...view };
@@ -176,6 +177,27 @@ export class Painter {
     g.globalAlpha = dim ? DIM * 0.8 : strong ? (hub ? Math.max(alpha, 0.8) : 1) : alpha;
     g.setLineDash(dash);
     g.stroke();
+    g.setLineDash([]);
+    g.globalAlpha = 1;
+  }
+
+  // Dotted where the relay signed for the step, dashed where the agent claims it.
+  relays(plan, { bright, selected }) {
+    const { g, palette } = this;
+    g.strokeStyle = palette.accent;
+    g.lineCap = "round";
+    for (const { from, to, proven, curve } of plan.relays) {
+      const dim = bright && !(bright.nodes.has(from) && bright.nodes.has(to));
+      g.globalAlpha = dim ? DIM : 1;
+      g.lineWidth = selected?.id === from || selected?.id === to ? 3.6 : 2.6;
+      g.setLineDash(proven ? [0.1, 6] : [8, 6]);
+      g.beginPath();
+      g.moveTo(...curve.a);
+      g.quadraticCurveTo(...curve.ca, ...curve.mid);
+      g.quadraticCurveTo(...curve.cb, ...curve.b);
+      g.stroke();
+      drawArrow(g, curve.mid, curve.along, palette.accent);
+    }
     g.setLineDash([]);
     g.globalAlpha = 1;
   }

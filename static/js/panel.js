@@ -4,6 +4,7 @@ import { fill, getJson, h } from "./dom.js";
 import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, because, bytes, iso, plural, signed, span } from "./format.js";
 import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, worstFirst } from "./scene.js";
 import { nameOf } from "./a11y.js";
+import { way } from "./relays.js";
 
 const chip = (kind, text) => h("span", { class: `chip chip-${kind}` }, `${CHIP_MARK[kind]} ${text}`);
 
@@ -175,7 +176,7 @@ export class Panel {
         ["Address", node.addresses.length > 0 ? node.addresses.slice(0, 3).map((address, i) => [i > 0 && h("br"), code(address)]).flat().filter(Boolean) : null],
         ["Last report", node.kind === "agent" ? time(d?.last_seen_at ?? node.seen_at, now) : null],
         ["State since", d ? time(d.status_since, now) : null],
-        ["Report path", d ? (d.relay_path?.length > 0 ? `via ${d.relay_path.join(", ")}` : "direct") : null],
+        ["Report path", d && way(scene, d)],
         ["Agent version", d?.agent_version ?? null],
         ["Clock offset", d ? signed(d.clock_offset) : null],
         ["Signed with", d?.kid ? [code(d.kid), d.key_generation ? ` (${d.key_generation})` : ""] : null],

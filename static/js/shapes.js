@@ -111,6 +111,16 @@ export function drawMark(g, mark, [x, y], palette) {
   g.stroke();
 }
 
+// The head of an arrow that points along a unit vector.
+export function drawArrow(g, [x, y], [ux, uy], colour) {
+  g.beginPath();
+  g.moveTo(x + 8 * ux, y + 8 * uy);
+  g.lineTo(x - 4 * ux - 5 * uy, y - 4 * uy + 5 * ux);
+  g.lineTo(x - 4 * ux + 5 * uy, y - 4 * uy - 5 * ux);
+  g.fillStyle = colour;
+  g.fill();
+}
+
 // The port where a link leaves its node, at the interfaces level.
 export function drawPort(g, x, y, colour, palette) {
   g.fillStyle = palette.surface;

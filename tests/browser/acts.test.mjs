@@ -114,7 +114,7 @@ test("no page shows a key or a token", async () => {
   const page = await desk.visit("/settings", { token: ADMIN, scripts: false });
   const agent = await page.open(`${url}/agents`).then(() => page.read(`document.querySelector("tbody a[href^='/agents/']").getAttribute("href")`));
   const report = await page.open(`${url}/reports`).then(() => page.read(`document.querySelector("tbody a[href^='/reports/']").getAttribute("href")`));
-  for (const path of ["/map", "/agents", agent, "/links", "/alarms", "/reports", report, "/events", "/settings"]) {
+  for (const path of ["/map", "/agents", agent, "/links", "/paths", "/what-if", "/alarms", "/reports", report, "/events", "/settings"]) {
     await page.open(url + path);
     const source = await page.read("document.documentElement.outerHTML");
     for (const secret of [SECRET, ADMIN, OPERATOR]) assert.equal(source.includes(secret), false, `${path} shows a secret`);

@@ -167,8 +167,11 @@ class Page {
     await mouse("mouseReleased", x + dx, y + dy);
   }
 
-  async screenshot(path) {
-    const { data } = await this.send("Page.captureScreenshot", { format: "png" });
+  // Of the whole window, or of one element of it.
+  async screenshot(path, selector = null) {
+    const box = selector && (await this.read(`document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect().toJSON()`));
+    const clip = box && { x: box.x, y: box.y, width: box.width, height: box.height, scale: 1 };
+    const { data } = await this.send("Page.captureScreenshot", { format: "png", ...(clip && { clip }) });
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, Buffer.from(data, "base64"));
   }

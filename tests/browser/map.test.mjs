@@ -144,7 +144,7 @@ test("every page works without scripts", async () => {
   const page = await visit("/map", { scripts: false });
   assert.match(await page.read("document.body.innerText"), /agents/i);
   assert.ok(await page.read(`document.querySelector('noscript a[href="/agents"]') !== null || document.querySelector(".fallback a") !== null`));
-  for (const path of ["/agents", "/links", "/alarms", "/reports", "/events", "/settings"]) {
+  for (const path of ["/agents", "/links", "/paths", "/alarms", "/reports", "/events", "/settings"]) {
     await page.open(url + path);
     assert.ok(await page.read(`document.querySelector("h1") !== null && document.querySelector("main") !== null`), path);
     assert.equal(await page.read(`document.querySelector("nav [aria-current=page]")?.getAttribute("href")`), path);

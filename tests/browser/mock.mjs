@@ -79,6 +79,7 @@ export function topology(shape, now) {
         x: site.x + far * Math.cos(angle), y: site.y + far * Math.sin(angle) + ring * 0,
         seen_at: external ? null : now - (status === "offline" ? 7300 : status === "stale" ? 120 : 12),
         alarms: status === "offline" ? 1 : 0, addresses: [`10.${11 + (index % 200)}.${Math.floor(i / 250)}.${i % 250}`],
+        relay_path: [], relay_proof: null,
       };
       site.counts[status ?? "external"] += 1;
       members.push(node);
@@ -92,6 +93,9 @@ export function topology(shape, now) {
     }
     for (const before of gateways) if (shape !== "large" || rnd() < 0.12) for (const gateway of own) if (rnd() < 0.7) link(before, gateway);
     gateways.push(own[0]);
+    // Some report through their site's gateway and a gateway elsewhere, one only says so.
+    const relays = [own[0], gateways[0]].filter((relay, i) => i === 0 || relay !== own[0]).map((relay) => relay.agent_id);
+    members.filter((node) => node.role === "agent").slice(0, 2).forEach((node, i) => Object.assign(node, { relay_path: relays, relay_proof: i === 0 ? "proven" : "claimed" }));
   });
   return picture;
 }
@@ -102,7 +106,7 @@ export function agentDetail(picture, id, now) {
   const edges = picture.edges.filter((edge) => edge.source === node.id || edge.target === node.id);
   return {
     agent_id: id, hostname: id, fleet_id: node.fleet_id, agent_version: "1.4.2", status: node.status, status_since: now - 7100,
-    last_seen_at: node.seen_at, clock_offset: 1, relay_path: [], kid: "45819852fbdfc69a", key_generation: "current", problems: [],
+    last_seen_at: node.seen_at, clock_offset: 1, relay_path: node.relay_path, relay_proof: node.relay_proof, kid: "45819852fbdfc69a", key_generation: "current", problems: [],
     peers: edges.map((edge, i) => ({ edge_id: edge.id, latest_handshake: edge.state === "never" ? 0 : now - 7 * (i + 1) })),
   };
 }

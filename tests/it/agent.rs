@@ -7,3 +7,4 @@ mod enrol;
 mod kill;
 mod program;
 mod relay;
+mod rotate;

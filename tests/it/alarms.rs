@@ -3,6 +3,7 @@
 mod again;
 mod identity;
 mod people;
+mod relays;
 mod restart;
 
 use serde_json::json;

@@ -4,33 +4,26 @@
 //! The scripts do the looking and the judging; what happens in the network meanwhile is done
 //! here, when a script asks for it by a line on its standard output.
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kattila::clock::Clock;
 use kattila::http::access::token;
 use kattila::model::access::Role;
 use kattila::process::handle::Command as Order;
 use kattila::simulate::demo::{AGENTS, Fleet, FleetOptions};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::support::actors::Agent;
 use crate::support::manager::{ADMIN_TOKEN, PSK, TestManager};
-
-/// One browser at a time: two would only slow each other down.
-static BROWSER: Mutex<()> = Mutex::const_new(());
+use crate::support::own::Own;
+use crate::support::script::{BROWSER, Script};
 
 /// Short, so that what a script waits for comes soon.
 const INTERVAL: Duration = Duration::from_secs(2);
-
-/// What the line of a script begins with that asks for something to happen.
-const ASKS: &str = "please ";
 
 /// A demo fleet that reports to a manager until it is called back.
 struct Crowd {
@@ -59,61 +52,6 @@ impl Crowd {
     }
 }
 
-/// A script of `tests/browser` under Node.
-struct Script {
-    name: &'static str,
-    child: Child,
-    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
-    said: String,
-}
-
-impl Script {
-    fn start(name: &'static str, kattila: &TestManager, more: &[(&str, &str)]) -> Self {
-        let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-            .into_iter()
-            .map(PathBuf::from)
-            .chain(std::env::var_os("CHROMIUM").map(PathBuf::from))
-            .any(|path| path.exists());
-        assert!(
-            chromium,
-            "Chromium is missing, and the console cannot be tested without it: tests/run \
-             installs it, or apt-get install chromium, or name it in CHROMIUM"
-        );
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(name);
-        let mut command = Command::new("node");
-        command.arg(path).env("KATTILA_TEST_URL", kattila.manager().url()).envs(more.to_vec());
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap_or_else(|error| {
-            panic!(
-                "Node does not start ({error}), and the console cannot be tested without it: \
-                 tests/run installs it, or apt-get install nodejs"
-            )
-        });
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { name, child, lines, said: String::new() }
-    }
-
-    /// The next thing the script asks for; `None` once it has ended well.
-    async fn asks(&mut self) -> Option<String> {
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            if let Some(wish) = line.strip_prefix(ASKS) {
-                return Some(wish.to_owned());
-            }
-            self.said.push_str(&line);
-            self.said.push('\n');
-        }
-        let status = self.child.wait().await.unwrap();
-        assert!(status.success(), "{} failed ({status}):\n{}", self.name, self.said);
-        None
-    }
-
-    async fn end(mut self) {
-        if let Some(wish) = self.asks().await {
-            panic!("{} asks for something nobody does here: {wish}", self.name);
-        }
-    }
-}
-
 /// A host whose name changes with every report, so that the map changes when it is told to.
 async fn rename(agent: &mut Agent, turn: u32) {
     agent.report(&json!({ "hostname": format!("turncoat-{turn}"), "interfaces": [] })).await;
@@ -126,7 +64,7 @@ async fn the_map_and_the_tables() {
     let crowd = Crowd::gather(&kattila).await;
     let mut turncoat = kattila.agent("7c0a7000000000000000000000000000");
     rename(&mut turncoat, 0).await;
-    let mut script = Script::start("map.test.mjs", &kattila, &[]);
+    let mut script = Script::start("map.test.mjs", kattila.manager().url(), &[]);
     let mut turn = 0;
     while let Some(wish) = script.asks().await {
         assert_eq!(wish, "change the map");
@@ -135,6 +73,58 @@ async fn the_map_and_the_tables() {
     }
     assert!(turn > 0, "the script never asked for a change");
     crowd.go_home().await;
+    kattila.stop().await;
+}
+
+/// What a host on the map of relays reports: a hub with whom everybody has a link.
+fn relayed_host(name: &str, site: &str, seed: u8) -> String {
+    let key = |seed: u8| STANDARD.encode([seed; 32]);
+    let now = Clock::system().now();
+    let peer = |seed: u8| json!({"interface": "wg0", "public_key": key(seed), "allowed_ips": [format!("10.9.0.{seed}/32")], "latest_handshake": now});
+    let peers: Vec<_> = if seed == 1 { (2..=4).map(peer).collect() } else { vec![peer(1)] };
+    json!({
+        "hostname": name,
+        "labels": {"site": site, "role": if seed == 1 { "gateway" } else { "agent" }},
+        "interfaces": [{"name": "wg0", "state": "up", "public_key": key(seed), "addresses": [format!("10.9.0.{seed}/24")]}],
+        "wg_peers": peers,
+    })
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_paths_of_reports_are_a_layer_of_the_map() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
+    let names =
+        [("hel-gw1", "Helsinki"), ("oul-gw1", "Oulu"), ("oul-db1", "Oulu"), ("oul-web1", "Oulu")];
+    let mut hosts = Vec::new();
+    for (seed, (name, site)) in (1..).zip(names) {
+        let mut host = Own::new(&kattila, seed);
+        assert_eq!(host.register().await.status, 201);
+        hosts.push((host, relayed_host(name, site, seed)));
+    }
+    // The first two straight, the third through both, the fourth through the second.
+    for (which, relays) in [(0, [].as_slice()), (1, &[0]), (2, &[1, 0]), (3, &[0])] {
+        let (host, data) = &mut hosts[which];
+        let data = data.clone();
+        let body = host.seal(&data);
+        let body = relays.iter().fold(body, |body, relay| hosts[*relay].0.relay(&body));
+        assert_eq!(hosts[0].0.send(&body).await.status, 200);
+    }
+    // A host of version 1 only says so.
+    let mut old = kattila.agent("oul-old1");
+    let data = json!({"hostname": "oul-old1", "fleet_id": "fleet-a", "labels": {"site": "Oulu"}});
+    let data = data.to_string();
+    let via = format!("\"relay_path\":[\"{}\"],\"data\":", hosts[1].0.id);
+    let body = old.seal_v1(&data).replace("\"data\":", &via);
+    assert_eq!(old.send(&body).await.status, 200);
+    let mut script = Script::start("relays.test.mjs", kattila.manager().url(), &[]);
+    while let Some(wish) = script.asks().await {
+        assert_eq!(wish, "let oul-web1 report straight");
+        let (host, data) = &mut hosts[3];
+        let body = host.seal(data);
+        assert_eq!(host.send(&body).await.status, 200);
+    }
     kattila.stop().await;
 }
 
@@ -154,7 +144,7 @@ async fn signing_in_and_acting() {
         ("KATTILA_TEST_OPERATOR", operator.as_str()),
         ("KATTILA_TEST_SECRET", PSK),
     ];
-    Script::start("acts.test.mjs", &kattila, &secrets).end().await;
+    Script::start("acts.test.mjs", kattila.manager().url(), &secrets).end().await;
     crowd.go_home().await;
     kattila.stop().await;
 }
@@ -168,7 +158,7 @@ async fn the_page_outlives_its_manager() {
     let mut kattila = TestManager::start_live(&settings).await;
     let mut turncoat = kattila.agent("7c0a7000000000000000000000000000");
     rename(&mut turncoat, 0).await;
-    let mut script = Script::start("restart.test.mjs", &kattila, &[]);
+    let mut script = Script::start("restart.test.mjs", kattila.manager().url(), &[]);
     let mut turn = 0;
     while let Some(wish) = script.asks().await {
         match wish.as_str() {
@@ -188,7 +178,7 @@ async fn the_page_outlives_its_manager() {
 async fn an_empty_manager_says_how_to_begin() {
     let _one = BROWSER.lock().await;
     let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
-    let mut script = Script::start("empty.test.mjs", &kattila, &[]);
+    let mut script = Script::start("empty.test.mjs", kattila.manager().url(), &[]);
     let mut first = kattila.agent("7c0a7000000000000000000000000000");
     while let Some(wish) = script.asks().await {
         match wish.as_str() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kattila::model::id::ReportId;
+use kattila::model::state::RelayProof;
 use kattila::store::row::{AlarmFilter, EventFilter, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader as _, Writer as _};
@@ -135,6 +136,27 @@ fn every_version_with_rows_grows_to_the_newest() {
         assert_eq!(schema(&conn), schema(&wanted), "from version {version}");
         let check: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
+    }
+}
+
+#[test]
+fn paths_from_before_relays_signed_are_claims_unless_version_2_carried_them() {
+    for (scheme, proof) in [("v1", RelayProof::Claimed), ("v2-hmac", RelayProof::Proven)] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = dir.path().join("old.db");
+        database_of_version(&db, 4);
+        let conn = Connection::open(&db).unwrap();
+        let path = r#"relay_path = '["relay-1"]', scheme = "#;
+        conn.execute(&format!("UPDATE agents SET {path} ?1"), [scheme]).unwrap();
+        conn.execute(&format!("UPDATE reports SET {path} ?1"), [scheme]).unwrap();
+        drop(conn);
+        let opened = open(&db, Durability::Full).unwrap();
+        let agent = opened.reader.agent(&"gw-1".parse().unwrap()).unwrap().unwrap().agent;
+        let report = opened.reader.reports(&ReportFilter::whole(ReportId(1))).unwrap().remove(0);
+        for path in [&agent.relay_path, &report.summary.relay_path] {
+            assert_eq!((path.relays().len(), path.proof()), (1, Some(proof)), "{scheme}");
+        }
+        assert!(agent.may_relay);
     }
 }
 

@@ -15,12 +15,16 @@ use crate::support::seal::Seal;
 /// The agents: two of version 2, one of version 1.
 const AGENTS: [(&str, &str); 3] = [(ALPHA, ALPHA_KEY), (BETA, BETA_KEY), ("gamma", STRANGER_KEY)];
 
+/// What their hosts are called.
+const HOSTS: [&str; 3] = ["alpha", "beta", "gamma"];
+
 /// What can happen.
 #[derive(Debug, Clone)]
 enum Step {
     /// An agent reports, and lists those of the others whose bit is set as its peers, with a
-    /// handshake so long ago; 0 for never. Its uplink works or does not.
-    Report { agent: usize, peers: u8, handshake: i64, uplink: bool },
+    /// handshake so long ago; 0 for never. Its uplink works or does not; without a tunnel it
+    /// lists nobody.
+    Report { agent: usize, peers: u8, handshake: i64, uplink: bool, tunnel: bool },
     /// The bytes of an earlier report come again.
     Replay(Index),
     /// An earlier nonce (and tick) comes again over other data, correctly signed.
@@ -33,12 +37,21 @@ enum Step {
     Restart,
 }
 
+fn report() -> impl Strategy<Value = Step> {
+    let handshake = select(vec![0, 10, 10, 250, 400]);
+    let tunnel = proptest::bool::weighted(0.75);
+    (0..AGENTS.len(), 0..8_u8, handshake, any::<bool>(), tunnel).prop_map(
+        |(agent, peers, handshake, uplink, tunnel)| {
+            let peers = if tunnel { peers } else { 0 };
+            Step::Report { agent, peers, handshake, uplink, tunnel }
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let agent = 0..AGENTS.len();
     prop_oneof![
-        8 => (agent.clone(), 0..8_u8, select(vec![0, 10, 10, 250, 400]), any::<bool>()).prop_map(
-            |(agent, peers, handshake, uplink)| Step::Report { agent, peers, handshake, uplink }
-        ),
+        8 => report(),
         3 => any::<Index>().prop_map(Step::Replay),
         1 => any::<Index>().prop_map(Step::Forge),
         2 => (agent, any::<bool>()).prop_map(|(agent, forget)| Step::Reset { agent, forget }),
@@ -55,7 +68,13 @@ struct Known {
     status: &'static str,
     /// Whether a report came since the last reset.
     told: bool,
+    /// Whether its tunnel is there.
+    tunnel: bool,
+    /// Whether its key is known: told, or told before and listed ever since.
+    named: bool,
     peers: BTreeSet<usize>,
+    /// Whether those had a handshake.
+    worked: bool,
 }
 
 /// A report that was stored.
@@ -83,11 +102,30 @@ impl std::fmt::Debug for Seal {
 }
 
 impl Model {
-    fn reported(&mut self, agent: usize, peers: BTreeSet<usize>) {
+    fn reported(&mut self, agent: usize, peers: BTreeSet<usize>, tunnel: bool, worked: bool) {
         let now = self.now;
-        let registered_at = self.agents.get(&agent).map_or(now, |known| known.registered_at);
-        let known = Known { registered_at, last_seen_at: now, status: "online", told: true, peers };
+        let before = self.agents.get(&agent);
+        let known = Known {
+            registered_at: before.map_or(now, |known| known.registered_at),
+            last_seen_at: now,
+            status: "online",
+            told: true,
+            tunnel,
+            named: tunnel || before.is_some_and(|known| known.named),
+            peers,
+            worked,
+        };
         self.agents.insert(agent, known);
+        self.forget();
+    }
+
+    /// A key that nobody tells or lists is not known any more.
+    fn forget(&mut self) {
+        let listed: BTreeSet<usize> =
+            self.agents.values().flat_map(|known| known.peers.iter().copied()).collect();
+        for (agent, known) in &mut self.agents {
+            known.named &= known.tunnel || listed.contains(agent);
+        }
     }
 
     fn silence(&mut self, seconds: i64) {
@@ -108,7 +146,11 @@ impl Model {
     /// `/status/agents`, as far as it is modelled, by name.
     fn agents(&self) -> BTreeMap<String, Value> {
         let shown = |(agent, known): (&usize, &Known)| {
-            let interfaces: &[&str] = if known.told { &["eth0", "wg0"] } else { &[] };
+            let interfaces: &[&str] = match (known.told, known.tunnel) {
+                (false, _) => &[],
+                (true, false) => &["eth0"],
+                (true, true) => &["eth0", "wg0"],
+            };
             let value = json!({
                 "registered_at": known.registered_at,
                 "last_seen_at": known.last_seen_at,
@@ -133,8 +175,20 @@ impl Model {
     fn externals(&self) -> usize {
         let listed: BTreeSet<usize> =
             self.agents.values().flat_map(|known| known.peers.iter().copied()).collect();
-        let owned = |agent: &&usize| self.agents.get(agent).is_some_and(|known| known.told);
+        let owned = |agent: &&usize| self.agents.get(agent).is_some_and(|known| known.named);
         listed.iter().filter(|agent| !owned(agent)).count()
+    }
+
+    /// By whose names links are down because an interface is gone: of hosts that report, are
+    /// known by their key, and are listed by one that has had a handshake.
+    fn gone(&self) -> BTreeSet<&'static str> {
+        let listed = |agent: usize| {
+            self.agents.values().any(|known| known.worked && known.peers.contains(&agent))
+        };
+        let lost = |(agent, known): &(&usize, &Known)| {
+            known.status == "online" && known.named && !known.tunnel && listed(**agent)
+        };
+        self.agents.iter().filter(lost).map(|(agent, _)| HOSTS[*agent]).collect()
     }
 }
 
@@ -167,9 +221,9 @@ impl Bench {
 
     async fn take(&mut self, step: &Step) {
         match step {
-            Step::Report { agent, peers, handshake, uplink } => {
+            Step::Report { agent, peers, handshake, uplink, tunnel } => {
                 let handshake = if *handshake == 0 { 0 } else { self.model.now - handshake };
-                self.report(*agent, *peers, handshake, *uplink).await;
+                self.report((*agent, *tunnel), *peers, handshake, *uplink).await;
             }
             Step::Replay(which) => self.again(which, false).await,
             Step::Forge(which) => self.again(which, true).await,
@@ -190,7 +244,13 @@ impl Bench {
         }
     }
 
-    async fn report(&mut self, agent: usize, peers: u8, handshake: i64, uplink: bool) {
+    async fn report(
+        &mut self,
+        (agent, tunnel): (usize, bool),
+        peers: u8,
+        handshake: i64,
+        uplink: bool,
+    ) {
         let now = self.model.now;
         let listed: BTreeSet<usize> =
             (0..AGENTS.len()).filter(|peer| *peer != agent && peers >> peer & 1 == 1).collect();
@@ -205,6 +265,9 @@ impl Bench {
         }
         host.eth0_up = uplink;
         let mut data = host.data();
+        if !tunnel {
+            data["interfaces"].as_array_mut().unwrap().remove(1);
+        }
         // Version 1 does not sign the fleet.
         data["fleet_id"] = json!("fleet-a");
         let count = i64::try_from(self.model.sent.len()).unwrap();
@@ -215,7 +278,7 @@ impl Bench {
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(answer.json()["status"], "ok");
         let id = answer.json()["report_id"].as_i64().unwrap();
-        self.model.reported(agent, listed);
+        self.model.reported(agent, listed, tunnel, handshake != 0);
         self.model.sent.push(Sent { agent, seal, id, at: now });
     }
 
@@ -249,10 +312,12 @@ impl Bench {
         let known = self.model.agents.get_mut(&agent);
         assert_eq!(answer.status, if known.is_some() { 200 } else { 404 }, "{}", answer.text());
         let Some(known) = known else { return };
-        (known.told, known.peers) = (false, BTreeSet::new());
+        (known.told, known.tunnel, known.named) = (false, false, false);
+        known.peers = BTreeSet::new();
         if forget {
             self.model.agents.remove(&agent);
         }
+        self.model.forget();
     }
 
     /// Everything that people see, apart from where it is drawn.
@@ -291,6 +356,13 @@ impl Bench {
         let found = (map["edges"].as_array().unwrap().len(), count("agent"), count("external"));
         let expected = (self.model.edges(), self.model.agents.len(), self.model.externals());
         assert_eq!(found, expected, "edges, agents and others on the map: {map}");
+        let reasons = map["edges"].as_array().unwrap().iter().filter_map(|edge| {
+            let gone = edge["reason"].as_str()?.strip_prefix("down: wg0 is gone on ")?;
+            assert_eq!(edge["state"], "down", "{edge}");
+            Some(gone.to_owned())
+        });
+        let reasons: BTreeSet<String> = reasons.collect();
+        assert_eq!(reasons, self.model.gone().into_iter().map(String::from).collect(), "{map}");
     }
 
     /// In the end every report is there once, and the tables are as many as the picture says.
@@ -301,8 +373,9 @@ impl Bench {
         let ids: BTreeSet<i64> = self.model.sent.iter().map(|sent| sent.id).collect();
         assert_eq!(ids.len(), self.model.sent.len(), "an id was given twice");
         assert_eq!(rows.count("topology_edges"), self.model.edges());
-        let told = self.model.agents.values().filter(|known| known.told).count();
-        assert_eq!(rows.count("agent_interfaces"), 2 * told);
+        let told = self.model.agents.values().filter(|known| known.told);
+        let interfaces: usize = told.map(|known| 1 + usize::from(known.tunnel)).sum();
+        assert_eq!(rows.count("agent_interfaces"), interfaces);
         let peers: usize = self.model.agents.values().map(|known| known.peers.len()).sum();
         assert_eq!(rows.count("wg_peers"), peers);
         kattila.stop().await;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kattila::model::id::ReportId;
 use kattila::model::state::CanonForm;
 use kattila::sign::hmac;
@@ -10,11 +12,12 @@ use kattila::store::row::ReportFilter;
 use kattila::store::sqlite::open_read_only;
 use kattila::wire::canon::Forms;
 use rusqlite::{Connection, params};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::actors::Agent;
 use crate::support::fleet::{ALPHA, Host};
 use crate::support::manager::{PSK, TestManager};
+use crate::support::own::Own;
 use crate::support::process::{Ended, run};
 
 const NEW_PSK: &str = "kattila-next-psk-111111111111111";
@@ -118,6 +121,75 @@ async fn what_was_touched_is_found_and_named() {
         .unwrap();
     let ended = verify(&db).await;
     assert!(ended.said.starts_with("report 1 fails: "), "{ended:?}");
+    kattila.stop().await;
+}
+
+/// Changes an envelope that far inside relays' envelopes, which stay as they were signed.
+fn inside(body: &str, level: usize, change: &dyn Fn(&str) -> String) -> String {
+    if level == 0 {
+        return change(body);
+    }
+    let outer: Value = serde_json::from_str(body).unwrap();
+    let packed = outer["inner_b64"].as_str().unwrap();
+    let inner = String::from_utf8(URL_SAFE_NO_PAD.decode(packed).unwrap()).unwrap();
+    body.replace(packed, &URL_SAFE_NO_PAD.encode(inside(&inner, level - 1, change)))
+}
+
+/// The same with another first character in one member, of the same kind.
+fn nudged(body: &str, member: &str) -> String {
+    let (before, rest) = body.split_once(&format!("\"{member}\":")).unwrap();
+    let at = rest.find(|c: char| c.is_ascii_alphanumeric()).unwrap();
+    let new = match &rest[at..=at] {
+        "1" => "2",
+        "a" => "b",
+        digit if digit.as_bytes()[0].is_ascii_digit() => "1",
+        _ => "a",
+    };
+    format!("{before}\"{member}\":{}{new}{}", &rest[..at], &rest[at + 1..])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_level_of_a_relayed_report_proves_itself() {
+    let kattila = TestManager::start().await;
+    let mut hosts: Vec<Own> = (1..=4).map(|seed| Own::new(&kattila, seed)).collect();
+    for host in &mut hosts {
+        assert_eq!(host.register().await.status, 201);
+    }
+    let body = hosts[0].seal(r#"{"hostname":"far"}"#);
+    let body = hosts[1..].iter_mut().fold(body, |body, relay| relay.relay(&body));
+    assert_eq!(hosts[0].send(&body).await.status, 200);
+    let db = kattila.db();
+    let sound = "1 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n";
+    assert_eq!(verify(&db).await.said, sound);
+
+    let relay = ["kid", "fleet_id", "relay_id", "hop", "timestamp", "nonce", "sig"].as_slice();
+    let origin = ["kid", "fleet_id", "agent_id", "tick", "timestamp", "nonce", "sig", "hostname"];
+    for (level, members) in [relay, relay, relay, &origin].into_iter().enumerate() {
+        for member in members {
+            tamper(&db, 1, |_| inside(&body, level, &|text| nudged(text, member)));
+            let ended = verify(&db).await;
+            assert_eq!(ended.code, Some(1), "{member} at {level}: {ended:?}");
+            assert!(ended.said.starts_with("report 1 fails: "), "{member} at {level}: {ended:?}");
+        }
+    }
+    // Levels that are taken off whole: what is left proves itself, but the row tells of more.
+    for off in 1..=3 {
+        let mut inner = String::new();
+        for _ in 0..off {
+            let outer: Value =
+                serde_json::from_str(if inner.is_empty() { &body } else { &inner }).unwrap();
+            let packed = outer["inner_b64"].as_str().unwrap();
+            inner = String::from_utf8(URL_SAFE_NO_PAD.decode(packed).unwrap()).unwrap();
+        }
+        tamper(&db, 1, |_| inner.clone());
+        let said = verify(&db).await.said;
+        assert!(
+            said.starts_with("report 1 fails: the relays in the stored bytes"),
+            "{off}: {said}"
+        );
+    }
+    tamper(&db, 1, |_| body.clone());
+    assert_eq!(verify(&db).await.said, sound);
     kattila.stop().await;
 }
 

@@ -4,7 +4,7 @@ use kattila::sign::relay::RelaySigner;
 use serde_json::json;
 
 use crate::support::http::Answer;
-use crate::support::manager::{PSK, TestManager};
+use crate::support::manager::{ADMIN_TOKEN, PSK, TestManager};
 use crate::support::own::{Layer, Own, key, outcome};
 use crate::support::process::run;
 use crate::support::rows::Rows;
@@ -219,6 +219,115 @@ async fn a_revoked_agent_does_not_relay() {
     is(&host.send(&wrapped).await, 403, "relay_not_allowed");
     // What it wrapped is good by itself.
     is(&host.send(&body).await, 200, "ok");
+    kattila.stop().await;
+}
+
+/// Tells an agent whether it may relay.
+async fn permit(kattila: &TestManager, id: &str, body: &serde_json::Value) -> Answer {
+    kattila.operator().post(&format!("/api/v1/agents/{id}/relay"), body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_forbids_an_agent_to_relay_and_allows_it_again() {
+    let (kattila, mut hosts) = with(&[], 3).await;
+    let relay = hosts[1].id.clone();
+    assert_eq!(detail(&kattila, &relay).await["may_relay"], true);
+    is(&permit(&kattila, "nobody", &json!({"allowed": false})).await, 404, "agent_not_found");
+    let odd = permit(&kattila, &relay, &json!({"allowed": "no"})).await;
+    assert_eq!(odd.status, 400, "{}", odd.text());
+    for _ in 0..2 {
+        is(&permit(&kattila, &relay, &json!({"allowed": false})).await, 200, "ok");
+    }
+    let page = kattila.operator().get(&format!("/agents/{relay}")).await.text();
+    assert!(page.contains("An admin has forbidden it to relay"), "{page}");
+    let body = hosts[0].seal(DATA);
+    let wrapped = hosts[1].relay(&body);
+    let refused = hosts[0].send(&wrapped).await;
+    is(&refused, 403, "relay_not_allowed");
+    assert!(refused.text().contains(&format!("{relay} may not relay")), "{}", refused.text());
+    // Further in the path it is this one that is named, and not who passed it on.
+    let around = hosts[2].relay(&wrapped);
+    let refused = hosts[0].send(&around).await;
+    is(&refused, 403, "relay_not_allowed");
+    assert!(refused.text().contains(&format!("{relay} may not relay")), "{}", refused.text());
+    // It outlives a restart and being forgotten; its own reports are taken.
+    let forget = json!({"agent_id": relay, "forget": true});
+    assert_eq!(kattila.admin().reset(&forget).await.status, 200);
+    let kattila = kattila.restart().await;
+    let mut hosts: Vec<Own> = hosts.into_iter().map(|host| host.at(&kattila)).collect();
+    is(&hosts[1].report().await, 200, "ok");
+    assert_eq!(detail(&kattila, &relay).await["may_relay"], false);
+    is(&hosts[0].send(&wrapped).await, 403, "relay_not_allowed");
+    let listen = kattila.addr().to_string();
+    let settings = [("KATTILA_LISTEN", listen.as_str()), ("KATTILA_ADMIN_TOKEN", ADMIN_TOKEN)];
+    let arguments = ["admin", "relay", "allow", "--agent", &relay];
+    let ended = run(std::path::Path::new("/"), &arguments, &settings).await;
+    assert_eq!(ended.said, format!("{relay} may pass on what others report.\n"), "{ended:?}");
+    is(&hosts[0].send(&wrapped).await, 200, "ok");
+    // The history tells both, with who did it; what changed nothing is not told.
+    let events = kattila.operator().json("/api/v1/events?after=0&limit=1000").await;
+    let told = events.as_array().unwrap().iter().filter(|e| e["kind"] == "agent.may_relay");
+    let told: Vec<_> = told.map(|e| (&e["before"], &e["after"], &e["cause"])).collect();
+    let (yes, no, by) = (json!(true), json!(false), json!("admin"));
+    assert_eq!(told, [(&yes, &no, &by), (&no, &yes, &by)]);
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_relays_for_whom_is_told_everywhere() {
+    let (kattila, mut hosts) = with(&[], 3).await;
+    let body = hosts[0].seal(DATA);
+    let body = through(&mut hosts[1..3], body);
+    is(&hosts[0].send(&body).await, 200, "ok");
+    is(&hosts[1].report().await, 200, "ok");
+    let [far, near, last] = [0, 1, 2].map(|host| hosts[host].id.clone());
+    let agent = detail(&kattila, &far).await;
+    assert_eq!(agent["relay_path"], json!([near, last]));
+    assert_eq!((&agent["relay_proof"], &agent["relays_for"]), (&json!("proven"), &json!([])));
+    for relay in [&near, &last] {
+        assert_eq!(detail(&kattila, relay).await["relays_for"], json!([far]));
+    }
+    let agents = kattila.operator().agents().await;
+    let listed = agents.iter().find(|agent| agent["agent_id"] == near.as_str()).unwrap();
+    assert_eq!((&listed["relays_for"], &listed["relay_proof"]), (&json!([far]), &json!(null)));
+    let report = kattila.operator().json("/api/v1/reports/1").await;
+    assert_eq!(
+        (&report["relay_path"], &report["relay_proof"]),
+        (&agent["relay_path"], &json!("proven"))
+    );
+    kattila.advance(2).await;
+    let map = kattila.operator().topology().await;
+    let node = |id: &str| {
+        let nodes = map["nodes"].as_array().unwrap();
+        nodes.iter().find(|node| node["agent_id"] == id).unwrap().clone()
+    };
+    assert_eq!(node(&far)["relay_path"], json!([near, last]));
+    assert_eq!(
+        (&node(&far)["relay_proof"], &node(&near)["relay_proof"]),
+        (&json!("proven"), &json!(null))
+    );
+
+    let page = async |path: String| kattila.operator().get(&path).await.text();
+    let links = format!(
+        "via <a href=\"/agents/{near}\">host-1</a>, <a href=\"/agents/{last}\">host-1</a> (proven)"
+    );
+    for path in [
+        "/agents".to_owned(),
+        "/reports".to_owned(),
+        "/reports/1".to_owned(),
+        format!("/agents/{far}"),
+    ] {
+        let html = page(path.clone()).await;
+        assert!(html.contains(&links), "{path}: {html}");
+    }
+    let html = page(format!("/agents/{near}")).await;
+    assert!(html.contains(&format!("<p><a href=\"/agents/{far}\">far</a>.</p>")), "{html}");
+    let html = page("/events".to_owned()).await;
+    assert!(html.contains("direct → via host-1, host-1 (proven)"), "{html}");
+    // Straight again: nobody relays for it.
+    let body = hosts[0].seal(DATA);
+    is(&hosts[0].send(&body).await, 200, "ok");
+    assert_eq!(detail(&kattila, &near).await["relays_for"], json!([]));
     kattila.stop().await;
 }
 

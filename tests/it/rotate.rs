@@ -320,7 +320,14 @@ async fn everything_readable(kattila: &TestManager) -> Vec<(String, String)> {
             continue;
         }
         let id = ids.iter().find(|(kind, _)| route.path.contains(&format!("/{kind}/")));
-        let path = route.path.replace("{id}", id.map_or("", |(_, id)| id));
+        let asks = [
+            ("/api/v1/path", format!("?from={AGENT}&to={AGENT}")),
+            ("/api/v1/carriers", "?net=10.77.0.0/16".to_owned()),
+            ("/api/v1/what-if", format!("?without={AGENT}")),
+        ];
+        let question = asks.iter().find(|(of, _)| *of == route.path);
+        let path = route.path.replace("{id}", id.map_or("", |(_, id)| id))
+            + question.map_or("", |(_, question)| question);
         let bearer = format!("Bearer {ADMIN_TOKEN}");
         let headers = [("authorization", bearer.as_str()), ("accept", "text/html")];
         let answer = send(kattila.addr(), Method::GET, &path, &headers, "").await;

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use kattila::model::id::{AgentNo, AlarmId, EventId, ReportId};
+use kattila::model::path::RelayPath;
 use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState};
 use kattila::model::time::UnixSeconds;
+use kattila::store::carrier::{CarrierFilter, Carries};
 use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::{Earlier, EdgePast};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
@@ -55,6 +57,7 @@ fn suite(make: impl Fn() -> Store) {
     events_are_paged(make());
     alarms_are_filtered(make());
     envelopes_come_back_byte_for_byte(make());
+    prefixes_are_found(make());
     numbers_keep_their_names(make());
     keys_sessions_and_notes(make());
     a_stop_is_orderly(make());
@@ -177,6 +180,49 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(detail.identities, own);
     let (interfaces, routes_again) = writer.sections(AgentNo(1)).unwrap();
     assert_eq!((interfaces, routes_again), (detail.interfaces, routes));
+}
+
+/// Who has an address, who routes a prefix, and who lets a peer use it; a default route says
+/// nothing unless it is asked for.
+fn prefixes_are_found((mut writer, reader): Store) {
+    let mut other = everything();
+    other.agents[1].fleet = "elsewhere".parse().unwrap();
+    write(&mut *writer, &[other]);
+    let find = |net: &str, addresses_only, limit| {
+        let fleet = Some(agent(1).fleet);
+        let net = net.parse().unwrap();
+        let filter = CarrierFilter { fleet, net, addresses_only, limit };
+        let found = reader.carriers(&filter).unwrap();
+        assert!(found.iter().all(|row| row.agent_id == agent(1).id), "{found:?}");
+        assert!(found.iter().all(|row| row.hostname == agent(1).hostname), "{found:?}");
+        found.into_iter().map(|row| row.how).collect::<Vec<_>>()
+    };
+    let own =
+        Carries::Address { interface: "wg0".to_owned(), address: interface("wg0", 1).addresses[0] };
+    let routed = Carries::Route(route("10.0.0.0/24", None));
+    let lets = |seed| Carries::AllowedIp {
+        interface: "wg0".to_owned(),
+        public_key: wg_key(seed),
+        net: "10.0.0.2/32".parse().unwrap(),
+    };
+    assert_eq!(find("10.0.0.1/32", true, 9), std::slice::from_ref(&own));
+    assert_eq!(find("10.0.0.1/32", false, 9), [own.clone(), routed.clone()]);
+    let all = [own.clone(), lets(8), lets(9), routed.clone()];
+    assert_eq!(find("10.0.0.0/16", false, 9), all);
+    assert_eq!(find("10.0.0.0/16", false, 2), all[..2]);
+    assert_eq!(find("0.0.0.0/0", false, 9), [Carries::Route(route("0.0.0.0/0", Some("10.0.0.1")))]);
+    assert_eq!(find("10.0.0.11/32", true, 9), [], "10.0.0.1 is no part of it");
+    assert_eq!(find("fd00::1/128", true, 9).len(), 1);
+    assert_eq!(find("2001:db8::/32", false, 9), []);
+    let filter = CarrierFilter {
+        fleet: Some("elsewhere".parse().unwrap()),
+        net: "::/1".parse().unwrap(),
+        addresses_only: false,
+        limit: 9,
+    };
+    assert_eq!(reader.carriers(&filter).unwrap(), [], "one fleet sees nothing of another");
+    let all_fleets = CarrierFilter { fleet: None, ..filter };
+    assert_eq!(reader.carriers(&all_fleets).unwrap(), [], "nobody has it");
 }
 
 /// A key goes out of force and the next comes in with one change; reports stay tied to theirs.
@@ -582,7 +628,7 @@ fn envelopes_come_back_byte_for_byte((mut writer, reader): Store) {
     let mut short = report(2, 1);
     short.envelope = bytes::Bytes::from_static(b"{}");
     short.redacted = true;
-    short.relay_path = Vec::new();
+    short.relay_path = RelayPath::direct();
     (short.tick, short.collected_at, short.source) = (None, None, None);
     let agents = Change { agents: vec![agent(1)], ..Change::default() };
     let short = Change { report: Some(short), ..Change::default() };
@@ -602,7 +648,7 @@ fn envelopes_come_back_byte_for_byte((mut writer, reader): Store) {
 
     let stored = reader.reports(&ReportFilter::whole(ReportId(2))).unwrap().remove(0);
     assert_eq!(stored.envelope, b"{}");
-    assert!(stored.summary.redacted && stored.summary.relay_path.is_empty());
+    assert!(stored.summary.redacted && stored.summary.relay_path.is_direct());
     assert_eq!((stored.summary.tick, stored.summary.source), (None, None));
 }
 

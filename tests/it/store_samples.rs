@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kattila::model::id::{AgentNo, AlarmId, FleetId, ReportId};
 use kattila::model::key::{IdentityKey, WgKey};
+use kattila::model::path::RelayPath;
 use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use kattila::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
-    PinnedHow, Scheme, Severity,
+    PinnedHow, RelayProof, Scheme, Severity,
 };
 use kattila::model::time::UnixSeconds;
 use kattila::store::change::{
@@ -44,12 +45,13 @@ pub(crate) fn agent(no: i64) -> AgentRecord {
             detail: String::from("44 characters are expected"),
         }],
         clock_offset: -3,
-        relay_path: vec!["relay-1".parse().unwrap()],
+        relay_path: RelayPath::through(vec!["relay-1".parse().unwrap()], RelayProof::Proven),
         source: Some("2001:db8::7".parse().unwrap()),
         interfaces_hash: u64::MAX,
         routes_hash: 1,
         peers_hash: 1 << 63,
         forgotten: false,
+        may_relay: false,
     }
 }
 
@@ -70,7 +72,7 @@ pub(crate) fn bare_agent(no: i64) -> AgentRecord {
         load: None,
         labels: BTreeMap::new(),
         problems: Vec::new(),
-        relay_path: Vec::new(),
+        relay_path: RelayPath::direct(),
         source: None,
         ..agent(no)
     }
@@ -79,6 +81,11 @@ pub(crate) fn bare_agent(no: i64) -> AgentRecord {
 pub(crate) fn envelope(id: i64) -> Bytes {
     let data = format!("{{\"hostname\":\"gw\",\"uptime_seconds\":{id}}}").repeat(40);
     Bytes::from(format!("{{\"agent_id\":\"agent-1\",\"nonce\":\"n{id}\",\"data\":[{data}]}}"))
+}
+
+fn path() -> RelayPath {
+    let relays = ["relay-1", "relay-2"].map(|id| id.parse().unwrap());
+    RelayPath::through(relays.to_vec(), RelayProof::Claimed)
 }
 
 pub(crate) fn report(id: i64, agent: i64) -> NewReport {
@@ -96,7 +103,7 @@ pub(crate) fn report(id: i64, agent: i64) -> NewReport {
         data_sha256: [u8::try_from(id % 256).unwrap(); 32],
         envelope: envelope(id),
         redacted: false,
-        relay_path: vec!["relay-1".parse().unwrap(), "relay-2".parse().unwrap()],
+        relay_path: path(),
         source: Some("192.0.2.7".parse().unwrap()),
         late: false,
     }

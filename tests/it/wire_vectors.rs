@@ -12,6 +12,7 @@ use kattila::keys::ring::{KeyRing, StoredKey};
 use kattila::model::hex;
 use kattila::model::id::AgentId;
 use kattila::model::key::IdentityKey;
+use kattila::model::path::RelayPath;
 use kattila::model::state::{CanonForm, Scheme};
 use kattila::model::time::UnixSeconds;
 use kattila::sign::digest::sha256;
@@ -146,7 +147,7 @@ fn protocol_vectors_verify() {
     assert_eq!(v1.kid().as_str(), "45819852fbdfc69a");
     assert_eq!((v1.timestamp(), v1.nonce(), v1.tick()), (NOW, "n-1", None));
     assert_eq!(v1.data(), DATA.as_bytes());
-    assert_eq!((v1.fleet_id(), v1.relay_path()), (None, [].as_slice()));
+    assert_eq!((v1.fleet_id(), v1.relay_path()), (None, &RelayPath::direct()));
 
     let example = v2_example();
     let v2 = verify_report(&example, &ring, &policy, |_| None, NOW).unwrap();

@@ -2,7 +2,7 @@
 
 export const node = (id, site, more = {}) => ({
   id, kind: "agent", role: "agent", agent_id: id.slice(2), label: id.slice(2), status: "online", fleet_id: "lab", site,
-  x: 0, y: 0, seen_at: 1000, alarms: 0, addresses: [], ...more,
+  x: 0, y: 0, seen_at: 1000, alarms: 0, addresses: [], relay_path: [], relay_proof: null, ...more,
 });
 
 export const edge = (id, source, target, state = "up", ends = ["up", "up"], keys = [null, null]) => ({

@@ -106,8 +106,8 @@ impl Collector {
         let mut troubles = Troubles::default();
         host::read(&self.places.proc, &mut snapshot, &mut troubles);
         if let Err(error) = self.watch.begin() {
-            let detail = format!("are seen only from report to report: {error}");
-            troubles.add(About::Network, "interfaces", detail);
+            let detail = format!("of interfaces are seen only from report to report: {error}");
+            troubles.add(About::Network, "changes", detail);
         }
         let mut route = self.open(&mut troubles);
         let links = match &mut route {

@@ -40,6 +40,67 @@ pub enum Serving {
     At(Vec<SocketAddr>),
 }
 
+impl Serving {
+    /// The addresses for the door on a host with these WireGuard addresses.
+    fn addresses(&self, wireguard: &[IpAddr]) -> Vec<SocketAddr> {
+        match self {
+            Self::Off => Vec::new(),
+            Self::WireGuard => wireguard.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
+            Self::At(addresses) => addresses.clone(),
+        }
+    }
+}
+
+/// Whether the door could be opened on a host with these WireGuard addresses: what is found, or
+/// what is in the way and what to do. Opens it for a moment at most, and takes no connection.
+///
+/// # Errors
+/// Each address that cannot be had, and why.
+pub fn check(serving: &Serving, wireguard: &[IpAddr]) -> Result<String, String> {
+    let wanted = serving.addresses(wireguard);
+    match serving {
+        Serving::Off => return Ok("stays closed, as KATTILA_RELAY says".to_owned()),
+        Serving::WireGuard if wanted.is_empty() => {
+            return Ok("no WireGuard address yet to open it at".to_owned());
+        }
+        Serving::WireGuard | Serving::At(_) => {}
+    }
+    let tried = wanted.iter().take(ADDRESSES).map(|addr| (addr, bind(*addr).err()));
+    let tried: Vec<_> = tried.collect();
+    let shut: Vec<String> = tried
+        .iter()
+        .filter_map(|(addr, error)| Some(format!("{addr}: {}", in_the_way(error.as_ref()?))))
+        .collect();
+    if shut.is_empty() {
+        let open: Vec<String> = tried.iter().map(|(addr, _)| addr.to_string()).collect();
+        return Ok(format!("can be opened at {}", open.join(", ")));
+    }
+    Err(format!("cannot be opened at {}", shut.join("; ")))
+}
+
+fn in_the_way(error: &io::Error) -> String {
+    let known = [
+        (
+            io::ErrorKind::AddrInUse,
+            "another program has this port; stop it, or set KATTILA_RELAY to other addresses, or \
+             to off",
+        ),
+        (
+            io::ErrorKind::AddrNotAvailable,
+            "this host does not have this address; correct KATTILA_RELAY",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "the agent's user may not open it; take a port over 1023 in KATTILA_RELAY",
+        ),
+    ];
+    let words = known.into_iter().find(|(kind, _)| *kind == error.kind());
+    words.map_or_else(
+        || format!("{error}; set KATTILA_RELAY to other addresses, or to off"),
+        |(_, words)| words.to_owned(),
+    )
+}
+
 /// What the settings say about the door.
 #[derive(Clone)]
 pub struct DoorSettings {
@@ -86,11 +147,7 @@ impl Listeners {
     /// Opens and closes so that the door is where it should be; the host has these WireGuard
     /// addresses.
     pub fn follow(&mut self, wireguard: &[IpAddr]) {
-        let wanted: Vec<SocketAddr> = match &self.serving {
-            Serving::Off => Vec::new(),
-            Serving::WireGuard => wireguard.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
-            Serving::At(addresses) => addresses.clone(),
-        };
+        let wanted = self.serving.addresses(wireguard);
         self.spots.retain(|addr, _| wanted.contains(addr));
         for addr in wanted.into_iter().take(ADDRESSES) {
             self.open(addr);
@@ -150,5 +207,28 @@ async fn accept(listener: TcpListener, station: Arc<Station>, slots: Arc<Semapho
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_in_the_way_of_the_door_is_told() {
+        let off = check(&Serving::Off, &[IpAddr::from([10, 0, 0, 1])]).unwrap();
+        assert!(off.contains("closed"), "{off}");
+        let nowhere = check(&Serving::WireGuard, &[]).unwrap();
+        assert!(nowhere.contains("no WireGuard address"), "{nowhere}");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = listener.local_addr().unwrap();
+        let error = check(&Serving::At(vec![taken]), &[]).unwrap_err();
+        assert!(error.contains(&taken.to_string()) && error.contains("another program"), "{error}");
+        drop(listener);
+        let open = check(&Serving::At(vec![taken]), &[]).unwrap();
+        assert_eq!(open, format!("can be opened at {taken}"));
+        // TEST-NET-1 is nobody's own address.
+        let foreign = check(&Serving::WireGuard, &[IpAddr::from([192, 0, 2, 1])]).unwrap_err();
+        assert!(foreign.starts_with("cannot be opened at 192.0.2.1:5087: this host"), "{foreign}");
     }
 }

@@ -177,7 +177,7 @@ proptest! {
                 prop_assert!(by_time || ended.step == Step::Raised, "{:?}", ended);
                 let is_telling_of_agents = matches!(
                     ended.alarm.kind,
-                    AlarmKind::NetPartition | AlarmKind::IngestBadHmac
+                    AlarmKind::NetPartition | AlarmKind::IngestBadHmac | AlarmKind::RelayChainBad
                 );
                 prop_assert!(is_telling_of_agents, "{:?}", ended);
             }

@@ -128,6 +128,8 @@ pub struct Silence<'a> {
     pub critical: bool,
     /// What its peers say of its host.
     pub peers: Peers<'a>,
+    /// A relay that it reports through is dead, which explains its silence and has an alarm.
+    pub explained: bool,
 }
 
 /// Looks at an agent's silence.
@@ -151,7 +153,7 @@ pub fn silence<'a>(
         );
         seen.push(agent.bad(AlarmKind::AgentStale, agent.id.as_str(), message));
     }
-    if status == AgentStatus::Offline {
+    if status == AgentStatus::Offline && !silence.explained {
         let message = offline(agent.name, silence.peers, &silent);
         let mut offline = agent.bad(AlarmKind::AgentOffline, agent.id.as_str(), message);
         if silence.critical {
@@ -234,7 +236,7 @@ mod tests {
     const PATIENCE: Patience = Patience { interval_s: 30, started_at: UnixSeconds(0) };
 
     fn since(last_seen: UnixSeconds) -> Silence<'static> {
-        Silence { last_seen, critical: false, peers: Peers::CannotTell }
+        Silence { last_seen, critical: false, peers: Peers::CannotTell, explained: false }
     }
 
     fn sight(peer: &'static str, handshake: i64, keepalive: u16) -> Sight<'static> {

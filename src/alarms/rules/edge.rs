@@ -51,6 +51,7 @@ impl<'a> EdgeFacts<'a> {
 pub fn down<'a>(edge: &EdgeFacts<'a>) -> Option<Observation<'a>> {
     let verdict = edge.verdict;
     let holds = match verdict.state {
+        EdgeState::Down if verdict.gone => true,
         EdgeState::Up | EdgeState::OneWay | EdgeState::Down => verdict.past_t1,
         // Nothing expects it alive any more; but perhaps the one who did has fallen silent.
         EdgeState::Idle if !verdict.witness_missing => false,

@@ -2,8 +2,12 @@
 
 use crate::agent::client::Door;
 use crate::agent::collect::{self, Places};
+use crate::agent::door::listen::check;
 use crate::agent::files::{Home, HomeError};
+use crate::agent::host::Host;
 use crate::agent::identity::Identity;
+use crate::agent::observe::Observer as _;
+use crate::agent::route::around::Around;
 use crate::agent::run::SPOOL;
 use crate::agent::spool::{Bounds, Spool};
 use crate::clock::Clock;
@@ -11,7 +15,7 @@ use crate::config::agent::AgentConfig;
 use crate::config::source::Values;
 use crate::wire::limits::MAX_SKEW_SECONDS;
 
-use super::way;
+use super::{settings, way};
 use crate::cli::doctor;
 use crate::cli::findings::{Finding, tell};
 
@@ -29,17 +33,36 @@ pub(super) async fn run(values: &Values, clock: &Clock) -> u8 {
         },
     }];
     if let Ok(config) = &config {
-        findings.push(Finding { about: "directory", verdict: directory(config) });
+        let dir = directory(config);
+        let is_running = dir.as_ref().is_ok_and(|found| *found == running(config));
+        findings.push(Finding { about: "directory", verdict: dir });
         let keys = doctor::keys(&config.keys, clock).await;
         findings.push(Finding { about: "key", verdict: keys });
         let (manager, time) = manager(config, clock).await;
         findings.push(Finding { about: "manager", verdict: manager });
         findings.extend(time.map(|verdict| Finding { about: "clock", verdict }));
+        let relays =
+            if is_running { Ok(KEPT_OPEN.to_owned()) } else { own_door(config, clock).await };
+        findings.push(Finding { about: "relay", verdict: relays });
     }
     for found in collect::check(Places::default()).await {
         findings.push(Finding { about: found.about, verdict: found.verdict });
     }
     tell(&findings)
+}
+
+/// What is said of the door while an agent runs.
+const KEPT_OPEN: &str = "the door is the running agent's; its log says where it is open";
+
+/// Whether the door for neighbours can be opened.
+async fn own_door(config: &AgentConfig, clock: &Clock) -> Result<String, String> {
+    let seen = Host::new(Places::default()).observe(clock.now()).await;
+    let door = check(&settings(config).door.serving, &Around::of(&seen).own);
+    door.map(|found| format!("the door {found}")).map_err(|why| format!("the door {why}"))
+}
+
+fn running(config: &AgentConfig) -> String {
+    format!("an agent runs on {}", config.dir.display())
 }
 
 /// The agent's directory, its identity and its spool. Nothing is made that is not there.
@@ -55,7 +78,7 @@ fn directory(config: &AgentConfig) -> Result<String, String> {
     }
     let home = match Home::open(dir) {
         Ok(home) => home,
-        Err(HomeError::Held(_)) => return Ok(format!("an agent runs on {}", dir.display())),
+        Err(HomeError::Held(_)) => return Ok(running(config)),
         Err(error) => return Err(error.to_string()),
     };
     let who = match Identity::load(&home).map_err(|error| error.to_string())? {

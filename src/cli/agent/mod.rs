@@ -1,12 +1,14 @@
 //! `kattila agent`: reports about this host until somebody stops it.
 
 mod check;
+mod rotate;
 
 use clap::Args;
 
 use crate::agent::client::{ProxyWay, Way};
 use crate::agent::collect::Places;
 use crate::agent::door::listen::{DoorSettings, Serving};
+use crate::agent::files::HomeError;
 use crate::agent::host::Host;
 use crate::agent::losses::Losses;
 use crate::agent::notify::notify;
@@ -36,6 +38,9 @@ pub struct AgentArgs {
     /// Check settings, key, manager, clock and what can be read on this host
     #[arg(long, conflicts_with = "once")]
     pub check: bool,
+    /// Exchange this host's own key for a new one; works while the agent runs too
+    #[arg(long, conflicts_with_all = ["once", "check"])]
+    pub rotate: bool,
     #[expect(missing_docs, reason = "a doc comment here would replace the help of the command")]
     #[command(flatten)]
     pub flags: AgentFlags,
@@ -86,8 +91,14 @@ pub async fn run(args: &AgentArgs, source: impl Reread, clock: Clock) -> u8 {
     let host = Host::new(Places::default());
     let agent = match Agent::open(settings(&config), host, clock) {
         Ok(agent) => agent,
+        Err(OpenError::Home(HomeError::Held(dir))) if args.rotate => {
+            return rotate::ask(&dir).await;
+        }
         Err(error) => return refused(&error),
     };
+    if args.rotate {
+        return rotate::instead(agent).await;
+    }
     if args.once { once(agent).await } else { until_stopped(agent, stop, &config, &source).await }
 }
 
@@ -201,6 +212,7 @@ fn settings(config: &AgentConfig) -> Settings {
     Settings {
         way: way(config),
         keys: config.keys.clone(),
+        keep_keys: config.keep_keys,
         about: about(&config.preview),
         dir: config.dir.clone(),
         spool: Bounds { bytes: config.spool_bytes, age: config.spool_age },

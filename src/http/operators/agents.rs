@@ -8,6 +8,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::http::access::Caller;
+use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::present;
@@ -15,6 +16,7 @@ use crate::http::state::AppState;
 use crate::keys::ring::Generation;
 use crate::model::id::{AgentId, EdgeId, FleetId, Kid};
 use crate::model::key::IdentityKey;
+use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Problem, Route};
 use crate::model::state::{AgentStatus, CanonForm, EdgeState, IdentityState, PinnedHow, Scheme};
 use crate::model::time::UnixSeconds;
@@ -74,8 +76,13 @@ pub struct AgentView {
     pub problems: Vec<Problem>,
     /// Its clock minus the manager's, in seconds.
     pub clock_offset: i64,
-    /// Relays its last report named.
-    pub relay_path: Vec<AgentId>,
+    /// The way its last report took.
+    #[serde(flatten)]
+    pub relay_path: RelayPath,
+    /// Whether it may pass on what others report, as far as admins are concerned.
+    pub may_relay: bool,
+    /// Agents whose last report came through this one.
+    pub relays_for: Vec<AgentId>,
     /// Where its last report came from.
     pub source: Option<IpAddr>,
     /// Its own key, in force or waiting for an admin.
@@ -207,6 +214,8 @@ pub async fn one(
         problems,
         clock_offset: summary.clock_offset,
         relay_path: summary.relay_path,
+        may_relay: summary.may_relay,
+        relays_for: summary.relays_for,
         source,
         identity: summary.identity,
         identities: detail.identities.into_iter().map(IdentityView::from).collect(),
@@ -252,6 +261,25 @@ pub async fn revoke(
     Id(agent): Id<AgentId>,
 ) -> Result<Json<Acknowledged>, ApiError> {
     state.processor.command(Command::Revoke { agent, by: caller.name }).await?;
+    Ok(Json(OK))
+}
+
+/// Whether an agent may relay.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permission {
+    /// Whether it may.
+    pub allowed: bool,
+}
+
+/// `POST /api/v1/agents/{id}/relay`.
+pub async fn relay(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+    JsonBody(Permission { allowed }): JsonBody<Permission>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    state.processor.command(Command::MayRelay { agent, allowed, by: caller.name }).await?;
     Ok(Json(OK))
 }
 

@@ -15,6 +15,7 @@ use crate::http::state::AppState;
 use crate::model::hex;
 use crate::model::id::{AgentId, Kid, ReportId};
 use crate::model::key::IdentityKey;
+use crate::model::path::RelayPath;
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::refusals::Refusal;
@@ -52,8 +53,9 @@ pub struct ReportView {
     pub data_sha256: String,
     /// Whether secrets were removed from it, so that its signature no longer holds.
     pub redacted: bool,
-    /// Relays it named.
-    pub relay_path: Vec<AgentId>,
+    /// The way it took.
+    #[serde(flatten)]
+    pub relay_path: RelayPath,
     /// Where it came from.
     pub source: Option<IpAddr>,
     /// Size of the envelope, in bytes.

@@ -30,6 +30,12 @@ pub struct SeenForm {
     kid: Option<String>,
 }
 
+/// The form that lets an agent relay, or forbids it.
+#[derive(Debug, Deserialize)]
+pub struct RelayForm {
+    allowed: bool,
+}
+
 /// `POST /alarms/{id}/ack`.
 pub async fn acknowledge(
     State(state): State<AppState>,
@@ -85,6 +91,18 @@ pub async fn revoke(
 ) -> Result<Response, ApiError> {
     let back = page_of(&agent);
     state.processor.command(Command::Revoke { agent, by: caller.name }).await?;
+    Ok(see_other(&back))
+}
+
+/// `POST /agents/{id}/relay`.
+pub async fn relay(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(agent): Id<AgentId>,
+    FormBody(RelayForm { allowed }): FormBody<RelayForm>,
+) -> Result<Response, ApiError> {
+    let back = page_of(&agent);
+    state.processor.command(Command::MayRelay { agent, allowed, by: caller.name }).await?;
     Ok(see_other(&back))
 }
 

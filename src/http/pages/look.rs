@@ -20,7 +20,7 @@ use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
 use crate::process::chores::ChoreState;
 use crate::process::refusals::Refusal;
 use crate::process::summary::AgentSummary;
-use crate::store::row::{AlarmFilter, EventFilter, ReportFilter};
+use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::views;
 use crate::views::agents::AgentListItem;
 use crate::views::alarms::Tab;
@@ -109,7 +109,7 @@ pub async fn agents(
     reader: Reader,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let context = reader.context(&state, "Agents", Nav::Agents);
+    let mut context = reader.context(&state, "Agents", Nav::Agents);
     let picture = state.processor.board().picture(context.now);
     let known = state.processor.agents();
     let known: HashMap<&str, &AgentSummary> =
@@ -122,6 +122,8 @@ pub async fn agents(
             item.scheme = agent.scheme;
         }
     }
+    let relays = items.iter().flat_map(|item| item.relay_path.relays());
+    context.names = Names::of(relays, |id| known.get(id.as_str())?.hostname.clone());
     let waiting: Vec<_> = Waiting::all(&state).into_iter().map(waiting_item).collect();
     html(views::agents::page(&context, &items, &waiting, &asked.query()))
 }
@@ -167,9 +169,19 @@ pub async fn agent(
     present::bring_up_to_date(&mut detail, last.as_ref(), state.processor.board());
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
     let mut context = reader.context(&state, title, Nav::Agents);
-    context.names = names(&state, [&detail.agent.id]);
+    let relays_for = state.processor.agent(&detail.agent.id).map(|agent| agent.relays_for);
+    let relays_for = relays_for.unwrap_or_default();
+    let told = reports.iter().flat_map(|report| report.relay_path.relays());
+    let told = told.chain(detail.agent.relay_path.relays()).chain(&relays_for);
+    context.names = names(&state, told.chain([&detail.agent.id]));
     let picture = state.processor.board().picture(context.now);
-    html(views::agent::page(&context, &detail, &picture, &alarms, &reports))
+    let around = views::agent::Around {
+        picture: &picture,
+        relays_for: &relays_for,
+        alarms: &alarms,
+        reports: &reports,
+    };
+    html(views::agent::page(&context, &detail, &around))
 }
 
 /// `GET /links`.
@@ -248,8 +260,13 @@ pub async fn reports(
         .filter(|refusal| agent.is_none() || refusal.agent_id.as_deref() == agent)
         .map(refusal_item)
         .collect();
-    context.names = names(&state, rows.iter().map(|row| &row.agent_id));
+    context.names = names(&state, rows.iter().flat_map(ids_of));
     html(views::reports::page(&context, &rows, &refused, agent, ROWS))
+}
+
+/// The agents that a report tells of.
+fn ids_of(report: &ReportSummary) -> impl Iterator<Item = &AgentId> {
+    std::iter::once(&report.agent_id).chain(report.relay_path.relays())
 }
 
 fn refusal_item(refusal: Refusal) -> RefusalItem {
@@ -271,7 +288,7 @@ pub async fn report(
     let found = state.read(move |store| present::whole(store, ReportId(id))).await?;
     let Some(report) = found else { return Err(reports::missing()) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
-    context.names = names(&state, [&report.summary.agent_id]);
+    context.names = names(&state, ids_of(&report.summary));
     html(views::report::page(&context, &report))
 }
 
@@ -331,9 +348,10 @@ fn usage_item(usage: &KeyUsage) -> UsageItem {
         (encode(agent.agent_id.as_str()), label)
     });
     let generation = |generation: &GenerationUse| {
+        let words = generation_words(generation.generation);
         let name = match &generation.kid {
-            Some(kid) => format!("{}, {kid}", generation.generation),
-            None => generation.generation.to_owned(),
+            Some(kid) => format!("{words}, {kid}"),
+            None => words.to_owned(),
         };
         (name, plural(generation.agents, "agent"))
     };
@@ -342,6 +360,18 @@ fn usage_item(usage: &KeyUsage) -> UsageItem {
         locked_out: locked_out.collect(),
         locked_out_count: plural(usage.locked_out_by_rotation, "agent"),
         left_out: usage.locked_out_by_rotation.saturating_sub(LOCKED_OUT_TOLD),
+    }
+}
+
+/// A generation of keys for people.
+fn generation_words(generation: &str) -> &str {
+    match generation {
+        "identity" => "A key of the host's own",
+        "current" => "The current shared key",
+        "previous-1" => "The shared key before the current one",
+        "previous-2" => "The shared key two before the current one",
+        "none" => "A shared key that is no longer in force",
+        other => other,
     }
 }
 

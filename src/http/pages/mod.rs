@@ -2,6 +2,7 @@
 //! here; [`look`] has those that only show, [`act`] the forms that change something.
 
 pub mod act;
+pub mod ask;
 pub mod look;
 
 use axum::extract::FromRequestParts;

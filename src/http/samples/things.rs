@@ -16,10 +16,11 @@ use crate::http::operators::identities::{AgentKey, GenerationUse, KeyUsage, Wait
 use crate::http::operators::reports::{ReportView, WholeReport};
 use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId};
 use crate::model::key::WgKey;
+use crate::model::path::RelayPath;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Route};
 use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
-    PinnedHow, Scheme, Severity,
+    PinnedHow, RelayProof, Scheme, Severity,
 };
 use crate::process::chores::{Chore, ChoreState};
 use crate::process::refusals::Refusal;
@@ -34,6 +35,14 @@ use super::NOW;
 
 pub(super) fn agent_id() -> Option<AgentId> {
     "gw-1".parse().ok()
+}
+
+fn relay() -> Option<AgentId> {
+    "gw-3".parse().ok()
+}
+
+fn path() -> RelayPath {
+    RelayPath::through(relay().into_iter().collect(), RelayProof::Proven)
 }
 
 pub(super) fn kid() -> Option<Kid> {
@@ -133,7 +142,9 @@ pub(super) fn agent_summary() -> Option<AgentSummary> {
         role: Some("gateway".into()),
         problems: 0,
         clock_offset: 0,
-        relay_path: Vec::new(),
+        relay_path: path(),
+        may_relay: true,
+        relays_for: relay().into_iter().collect(),
         source: "192.0.2.7".parse().ok(),
         identity: identity(),
     })
@@ -269,6 +280,7 @@ pub(super) fn picture() -> Picture {
             seen_at: Some(NOW),
             alarms: 0,
             addresses: vec!["10.0.0.1".into()],
+            relay_path: path(),
         }],
         edges: vec![edge()],
         alarms_open: 0,
@@ -346,7 +358,7 @@ pub(super) fn report() -> Option<ReportView> {
         nonce: "AAECAwQFBgcICQoLDA0ODw".into(),
         data_sha256: "d629bb4bb0f027a8d0b2d1ba4bc0c86ab176c4e6939b8534b996d563752d7e1d".into(),
         redacted: false,
-        relay_path: Vec::new(),
+        relay_path: path(),
         source: "192.0.2.1".parse().ok(),
         envelope_bytes: 5120,
     })
@@ -384,7 +396,9 @@ pub(super) fn agent() -> Option<AgentView> {
         labels: BTreeMap::from([("site".to_owned(), "helsinki".to_owned())]),
         problems: Vec::new(),
         clock_offset: 0,
-        relay_path: Vec::new(),
+        relay_path: path(),
+        may_relay: true,
+        relays_for: relay().into_iter().collect(),
         source: "192.0.2.1".parse().ok(),
         identity: identity(),
         identities: identity().map(past_identity).into_iter().collect(),

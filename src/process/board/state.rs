@@ -27,6 +27,8 @@ pub(super) struct Inner {
     pub(super) layout_rev: i64,
     pub(super) alarms_open: usize,
     pub(super) agents: BTreeMap<AgentId, AgentEntry>,
+    /// By relay, the agents whose last report came through it.
+    pub(super) relayed: HashMap<AgentId, BTreeSet<AgentId>>,
     /// Keys pinned to agents, forgotten ones included.
     pub(super) pinned: HashMap<AgentId, IdentityKey>,
     /// Agents that may not relay.
@@ -85,6 +87,35 @@ impl Inner {
                 .map(EdgeEntry::now)
                 .collect(),
             alarms_open: self.alarms_open,
+        }
+    }
+
+    /// An agent as of now.
+    pub(super) fn summary(&self, entry: &AgentEntry) -> AgentSummary {
+        let mut summary = entry.now();
+        let behind = self.relayed.get(&summary.agent_id);
+        summary.relays_for = behind.into_iter().flatten().cloned().collect();
+        summary
+    }
+
+    pub(super) fn put_agent(&mut self, entry: AgentEntry) {
+        let id = entry.summary.agent_id.clone();
+        self.drop_agent(&id);
+        for relay in entry.summary.relay_path.relays() {
+            self.relayed.entry(relay.clone()).or_default().insert(id.clone());
+        }
+        self.agents.insert(id, entry);
+    }
+
+    pub(super) fn drop_agent(&mut self, id: &AgentId) {
+        let Some(old) = self.agents.remove(id) else { return };
+        for relay in old.summary.relay_path.relays() {
+            if let Some(behind) = self.relayed.get_mut(relay) {
+                behind.remove(id);
+                if behind.is_empty() {
+                    self.relayed.remove(relay);
+                }
+            }
         }
     }
 
@@ -189,7 +220,7 @@ impl Inner {
 }
 
 impl AgentEntry {
-    pub(super) fn now(&self) -> AgentSummary {
+    fn now(&self) -> AgentSummary {
         let mut summary = self.summary.clone();
         summary.last_seen_at = self.live.seen();
         let tick = self.live.last_tick.load(Ordering::Relaxed);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::id::FleetId;
+use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
 use crate::topology::picture::{End, NodeKind, SiteCounts};
 
@@ -28,6 +29,7 @@ fn node(id: &str, status: AgentStatus) -> Node {
         seen_at: None,
         alarms: 0,
         addresses: Vec::new(),
+        relay_path: RelayPath::direct(),
     }
 }
 

@@ -52,11 +52,22 @@ pub(super) fn all<T>(
     params: impl Params,
     read: impl Fn(&rusqlite::Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
+    those(conn, table, sql, params, |row| read(row).map(Some))
+}
+
+/// The rows of a statement that `read` takes; the others take no memory.
+pub(super) fn those<T>(
+    conn: &Connection,
+    table: &'static str,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&rusqlite::Row<'_>) -> Result<Option<T>, StoreError>,
+) -> Result<Vec<T>, StoreError> {
     let mut statement = conn.prepare_cached(sql).map_err(|error| fault(table, error))?;
     let mut rows = statement.query(params).map_err(|error| fault(table, error))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(|error| fault(table, error))? {
-        found.push(read(row)?);
+        found.extend(read(row)?);
     }
     Ok(found)
 }

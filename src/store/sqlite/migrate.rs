@@ -34,9 +34,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_identities",
         sql: include_str!("../../../migrations/0004_identities.sql"),
     },
+    Migration { name: "0005_relays", sql: include_str!("../../../migrations/0005_relays.sql") },
     Migration {
-        name: "0007_events_in_force",
-        sql: include_str!("../../../migrations/0007_events_in_force.sql"),
+        name: "0006_events_in_force",
+        sql: include_str!("../../../migrations/0006_events_in_force.sql"),
     },
 ];
 

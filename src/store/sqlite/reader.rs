@@ -9,9 +9,11 @@ use super::pool::{Pool, READ_LIMIT};
 use super::prune;
 use super::settings::open_reader;
 use super::table::{
-    agents, alarms, events, identities, interfaces, keys, peers, reports, routes, sessions,
+    agents, alarms, carriers, events, identities, interfaces, keys, peers, reports, routes,
+    sessions,
 };
 use crate::model::id::{AgentId, EventId};
+use crate::store::carrier::{Carrier, CarrierFilter};
 use crate::store::prune::Prunable;
 use crate::store::row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
@@ -62,6 +64,10 @@ impl Reader for SqliteReader {
 
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {
         self.pool.read(|conn| alarms::list(conn, filter))
+    }
+
+    fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
+        self.pool.read(|conn| carriers::find(conn, filter))
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {

@@ -42,12 +42,34 @@ fn the_key_comes_first_then_the_address_then_nobody() {
     assert_eq!(owners.resolve(&a, AgentNo(1), &entry), agent(3, "eth0", FoundBy::Address, 1));
     owners.add_address(&a, &at(4, "wg5", true, "10.0.0.2"));
     assert_eq!(owners.resolve(&a, AgentNo(1), &entry), agent(4, "wg5", FoundBy::Address, 1));
-    owners.add_key(&a, AgentNo(9), "wg1", key(2));
+    owners.add_key(Told::Now, &a, (AgentNo(9), "wg1"), key(2));
     assert_eq!(owners.resolve(&a, AgentNo(1), &entry), agent(9, "wg1", FoundBy::Key, 1));
-    owners.remove_key(&a, AgentNo(9), "wg1", key(2));
+    owners.remove_key(Told::Now, &a, (AgentNo(9), "wg1"), key(2));
     owners.remove_address(&a, &at(4, "wg5", true, "10.0.0.2"));
     owners.remove_address(&a, &at(3, "eth0", false, "10.0.0.2"));
     assert_eq!(owners.resolve(&a, AgentNo(1), &entry), OtherEnd::External { key: key(2) });
+}
+
+#[test]
+fn a_key_told_before_counts_where_nobody_tells_it_now() {
+    let (a, mut owners) = (fleet("a"), Owners::default());
+    let entry = peer("wg0", 2, &["10.0.0.2/32"]);
+    owners.add_peer(&a, AgentNo(1), &entry);
+    owners.add_key(Told::Before, &a, (AgentNo(9), "wg1"), key(2));
+    let before = agent(9, "wg1", FoundBy::KeyBefore, 1);
+    assert_eq!(owners.resolve(&a, AgentNo(1), &entry), before);
+    assert_eq!(owners.told_before(&key(2)), [(AgentNo(9), "wg1".to_owned())]);
+    assert!(owners.owners_of(&key(2)).is_empty(), "nobody has copied it");
+    assert_eq!(owners.listers_of(&key(2)).collect::<Vec<_>>(), [(AgentNo(1), "wg0")]);
+    // The address by itself is chance on another host, or on an interface without WireGuard.
+    owners.add_address(&a, &at(3, "wg0", true, "10.0.0.2"));
+    owners.add_address(&a, &at(9, "lo", false, "10.0.0.2"));
+    assert_eq!(owners.resolve(&a, AgentNo(1), &entry), before);
+    // The same host has it on another WireGuard interface: that replaces the old one.
+    owners.add_address(&a, &at(9, "wg2", true, "10.0.0.2"));
+    assert_eq!(owners.resolve(&a, AgentNo(1), &entry), agent(9, "wg2", FoundBy::Address, 1));
+    owners.add_key(Told::Now, &a, (AgentNo(4), "wg0"), key(2));
+    assert_eq!(owners.resolve(&a, AgentNo(1), &entry), agent(4, "wg0", FoundBy::Key, 1));
 }
 
 #[test]
@@ -72,7 +94,7 @@ fn prefixes_and_common_addresses_name_nobody() {
 #[test]
 fn never_oneself() {
     let (a, mut owners) = (fleet("a"), Owners::default());
-    owners.add_key(&a, AgentNo(1), "wg0", key(1));
+    owners.add_key(Told::Now, &a, (AgentNo(1), "wg0"), key(1));
     owners.add_address(&a, &at(1, "wg0", true, "10.0.0.1"));
     let entry = peer("wg1", 1, &["10.0.0.1/32"]);
     assert_eq!(owners.resolve(&a, AgentNo(1), &entry), OtherEnd::External { key: key(1) });
@@ -83,9 +105,9 @@ fn never_oneself() {
 fn several_claimants_the_lowest_number_and_the_own_fleet_win() {
     let (a, b, mut owners) = (fleet("a"), fleet("b"), Owners::default());
     for no in [8, 5] {
-        owners.add_key(&a, AgentNo(no), "wg0", key(3));
+        owners.add_key(Told::Now, &a, (AgentNo(no), "wg0"), key(3));
     }
-    owners.add_key(&b, AgentNo(2), "wg0", key(3));
+    owners.add_key(Told::Now, &b, (AgentNo(2), "wg0"), key(3));
     let entry = peer("wg0", 3, &[]);
     assert_eq!(owners.resolve(&a, AgentNo(1), &entry), agent(5, "wg0", FoundBy::Key, 2));
     assert_eq!(owners.resolve(&b, AgentNo(1), &entry), agent(2, "wg0", FoundBy::Key, 1));
@@ -137,7 +159,7 @@ fn an_edge_has_one_name_from_both_sides() {
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    Key(i64, u8),
+    Key(Told, i64, u8),
     Address(i64, u8, bool),
     Peer(i64, u8, u8),
 }
@@ -145,9 +167,8 @@ enum Op {
 impl Op {
     fn same_thing(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Key(a, k), Self::Key(b, l)) | (Self::Peer(a, k, _), Self::Peer(b, l, _)) => {
-                (a, k) == (b, l)
-            }
+            (Self::Key(t, a, k), Self::Key(u, b, l)) => (t, a, k) == (u, b, l),
+            (Self::Peer(a, k, _), Self::Peer(b, l, _)) => (a, k) == (b, l),
             (Self::Address(a, n, v), Self::Address(b, m, w)) => (a, n, v) == (b, m, w),
             _ => false,
         }
@@ -156,7 +177,8 @@ impl Op {
 
 fn any_op() -> impl Strategy<Value = (bool, Op)> {
     let op = prop_oneof![
-        (1_i64..5, 0_u8..4).prop_map(|(a, k)| Op::Key(a, k)),
+        (any::<bool>(), 1_i64..5, 0_u8..4)
+            .prop_map(|(now, a, k)| { Op::Key(if now { Told::Now } else { Told::Before }, a, k) }),
         (1_i64..5, 0_u8..4, any::<bool>()).prop_map(|(a, n, w)| Op::Address(a, n, w)),
         (1_i64..5, 0_u8..4, 0_u8..4).prop_map(|(a, k, n)| Op::Peer(a, k, n)),
     ];
@@ -170,8 +192,8 @@ proptest! {
     fn incremental_equals_rebuilt(ops in proptest::collection::vec(any_op(), 0..60)) {
         let f = fleet("f");
         let apply = |owners: &mut Owners, add: bool, op: Op| match op {
-            Op::Key(a, k) if add => owners.add_key(&f, AgentNo(a), "wg0", key(k)),
-            Op::Key(a, k) => owners.remove_key(&f, AgentNo(a), "wg0", key(k)),
+            Op::Key(t, a, k) if add => owners.add_key(t, &f, (AgentNo(a), "wg0"), key(k)),
+            Op::Key(t, a, k) => owners.remove_key(t, &f, (AgentNo(a), "wg0"), key(k)),
             Op::Address(a, n, w) => {
                 let address = format!("10.0.0.{n}");
                 let of = at(a, if w { "wg0" } else { "eth0" }, w, &address);
@@ -209,7 +231,8 @@ proptest! {
         for op in &present {
             apply(&mut lived, false, *op);
         }
-        prop_assert!(lived.keys.is_empty() && lived.addresses.is_empty());
+        prop_assert!(lived.keys.is_empty() && lived.keys_before.is_empty());
+        prop_assert!(lived.addresses.is_empty());
         prop_assert!(lived.waiting_for_address.is_empty() && lived.waiting_for_key.is_empty());
         prop_assert_eq!(lived.fleets.find(&f), None);
         prop_assert_eq!(lived.interfaces.find("wg0"), None);

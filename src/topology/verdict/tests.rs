@@ -117,6 +117,50 @@ fn external_peers_are_judged_from_one_end() {
     }
 }
 
+/// An end whose interface is gone lists nobody on it.
+fn gone<'n>(name: &'n str, interface: &'n str) -> EndEvidence<'n> {
+    EndEvidence {
+        name,
+        has_agent: true,
+        agent_status: Some(AgentStatus::Online),
+        fresh: true,
+        gone: Some(interface),
+        ..EndEvidence::default()
+    }
+}
+
+#[test]
+fn a_link_whose_interface_is_gone_is_down_at_once() {
+    for age in [3, 250, 400, 9_000] {
+        let v = verdict([&gone("spoke1", "wg0"), &end("hub", age, 0)]);
+        assert_eq!((v.state, v.ends[0]), (EdgeState::Down, EndState::Down), "{v:?}");
+        assert_eq!(v.reason, "down: wg0 is gone on spoke1");
+        assert!(v.gone && !v.witness_missing);
+    }
+    let v = verdict([&gone("spoke1", "wg0"), &end("hub", 3, 0)]);
+    assert_eq!(v.ends[1], EndState::Up, "the other end cannot know yet");
+    // Nobody is needed to confirm what a host says of itself.
+    let v = verdict([&silent(end("hub", 3, 0)), &gone("spoke1", "wg0")]);
+    assert_eq!(states(&v), (EdgeState::Down, EndState::Unknown, EndState::Down));
+    assert!(v.gone && v.witness_missing);
+    // A link that has never worked did not stop working.
+    let mut never = end("hub", 3, 25);
+    never.latest_handshake = UnixSeconds(0);
+    let v = verdict([&gone("spoke1", "wg0"), &never]);
+    assert_eq!((v.state, v.gone), (EdgeState::Never, false));
+    let reason = "never: no handshake yet between hub and spoke1; wg0 is gone on spoke1";
+    assert_eq!(v.reason, reason);
+    // Its agent is silent by now, and nothing shows that the interface came back.
+    let v = verdict([&silent(gone("spoke1", "wg0")), &end("hub", 120, 25)]);
+    assert_eq!(states(&v), (EdgeState::Down, EndState::Unknown, EndState::Up));
+    assert_eq!(v.reason, "down: wg0 was gone on spoke1 when it last reported");
+    // Whoever reports is named before whoever does not.
+    let mut both = gone("alpha", "wg3");
+    both.latest_handshake = UnixSeconds(7);
+    let v = verdict([&silent(both), &gone("beta", "wg0")]);
+    assert_eq!(v.reason, "down: wg0 is gone on beta");
+}
+
 /// The scenarios measured on the real mesh: see the field notes on what faults look like.
 #[test]
 fn measured_faults() {
@@ -280,7 +324,11 @@ fn any_end(name: &'static str) -> impl Strategy<Value = EndEvidence<'static>> {
 
 proptest! {
     #[test]
-    fn swapping_the_ends_swaps_the_answer(a in any_end("alpha"), b in any_end("beta")) {
+    fn swapping_the_ends_swaps_the_answer(a in any_end("alpha"), b in any_end("beta"), lost in any::<[bool; 2]>()) {
+        let (mut a, mut b) = (a, b);
+        for (end, lost) in [&mut a, &mut b].into_iter().zip(lost) {
+            end.gone = Some("wg0").filter(|_| end.has_agent && lost);
+        }
         let there = verdict([&a, &b]);
         let mut back = verdict([&b, &a]);
         back.ends.reverse();

@@ -67,7 +67,27 @@ impl<'f, 'n> Facts<'f, 'n> {
             .find(|e| e.testifies() && e.tx_bytes > 0 && e.rx_bytes == 0)
             .map(|e| format!("; {} has sent {} bytes without an answer", e.name, e.tx_bytes))
             .unwrap_or_default();
-        format!("never: no handshake yet between {} and {}{tried}", self.a.name, self.b.name)
+        let gone = self.lost().map(|lost| format!("; {lost}")).unwrap_or_default();
+        format!("never: no handshake yet between {} and {}{tried}{gone}", self.a.name, self.b.name)
+    }
+
+    pub(super) fn gone(&self) -> String {
+        format!("down: {}", self.lost().unwrap_or_default())
+    }
+
+    /// Which interface is gone, if one is: what a host that reports says comes first.
+    fn lost(&self) -> Option<String> {
+        let mut ends = self.ends();
+        ends.sort_by_key(|end| !end.fresh);
+        let lost = |end: &EndEvidence<'_>| {
+            let interface = end.gone?;
+            Some(if end.fresh {
+                format!("{interface} is gone on {}", end.name)
+            } else {
+                format!("{interface} was gone on {} when it last reported", end.name)
+            })
+        };
+        ends.into_iter().find_map(lost)
     }
 
     pub(super) fn one_way(&self, from: &EndEvidence<'_>, to: &EndEvidence<'_>) -> String {

@@ -114,6 +114,7 @@ fn is_plain(key: &str) -> bool {
             | "agent_version"
             | "fleet_id"
             | "routes_truncated"
+            | "interfaces_truncated"
     )
 }
 
@@ -132,11 +133,24 @@ fn member(data: &mut ReportData, key: &str, value: Scalar<'_>, notes: &mut Notes
                 notes.wrong("collected_at", "a time in Unix seconds", &value);
             }
         }
-        _ => match value {
-            Scalar::Bool(truncated) => data.routes_truncated = truncated,
-            Scalar::Null => {}
-            other => notes.wrong("routes_truncated", "true or false", &other),
-        },
+        "interfaces_truncated" => {
+            if flag("interfaces_truncated", &value, notes) {
+                notes.add("interfaces", "were cut to fit into the report");
+            }
+        }
+        _ => data.routes_truncated = flag("routes_truncated", &value, notes),
+    }
+}
+
+/// Whether a list was cut.
+fn flag(path: &'static str, value: &Scalar<'_>, notes: &mut Notes) -> bool {
+    match value {
+        Scalar::Bool(truncated) => *truncated,
+        Scalar::Null => false,
+        other => {
+            notes.wrong(path, "true or false", other);
+            false
+        }
     }
 }
 

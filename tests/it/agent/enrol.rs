@@ -1,10 +1,18 @@
 //! An agent and a real manager agree on who the agent is.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use kattila::clock::Clock;
+use kattila::keys::dns::{DnsConfig, DnsServer};
+use kattila::keys::source::SourceConfig;
 use serde_json::json;
 
+use crate::support::dns::{Misbehaviour, PLAIN, TestDns};
 use crate::support::host::TestHost;
 use crate::support::http::post_json;
-use crate::support::manager::{ADMIN_TOKEN, TestManager};
+use crate::support::manager::{ADMIN_TOKEN, PSK, START, TestManager};
+use crate::support::scripted::{Reply, Scripted};
 use crate::support::stored::reports;
 
 fn url(kattila: &TestManager) -> String {
@@ -88,4 +96,38 @@ async fn a_manager_that_is_closed_takes_nobody_and_nothing_is_lost_until_it_open
     looks.sort_unstable();
     assert_eq!(looks, (1..=count).collect::<Vec<_>>(), "each once");
     kattila.stop().await;
+}
+
+/// A host that is not enrolled needs the fleet's key to report, also after a restart while DNS
+/// is down.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_keys_from_dns_are_kept_until_it_is_enrolled() {
+    for keeps in [true, false] {
+        let dns = TestDns::start().await;
+        dns.set_keys(PLAIN, &[PSK]).await;
+        let door = Scripted::start().await;
+        let server = Some(DnsServer::plain(dns.addr()));
+        let record = DnsConfig { server, ..DnsConfig::new(PLAIN.parse().unwrap()) };
+        let mut host = TestHost::with(&door.url(), Clock::manual(START), |settings| {
+            settings.keys = SourceConfig::Dns(record);
+            settings.keep_keys = keeps;
+        });
+        host.live(40).await;
+        let file = host.settings.dir.join("keys");
+        assert_eq!((file.exists(), door.reports().is_empty()), (keeps, false));
+        if keeps {
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        dns.misbehave(Misbehaviour::Refused);
+        let before = door.reports().len();
+        host.kill();
+        host.live(40).await;
+        assert_eq!(door.reports().len() > before, keeps, "after a restart without DNS");
+        // Its own key signs from the next attempt on.
+        dns.misbehave(Misbehaviour::None);
+        door.enrol(Reply::enrolled(201));
+        host.live(8_000).await;
+        assert!(!file.exists());
+        assert_eq!(door.reports().last().unwrap().json()["alg"], "ed25519");
+    }
 }

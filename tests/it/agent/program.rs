@@ -152,7 +152,7 @@ async fn a_check_looks_at_everything_and_says_what_to_do() {
     let sent = run(dir.path(), &["agent", "--once"], &trusted).await;
     assert_eq!(sent.code, Some(0), "{}", sent.complained);
     let well = run(dir.path(), &["agent", "--check"], &trusted).await;
-    for about in ["settings", "directory", "key", "manager", "clock"] {
+    for about in ["settings", "directory", "key", "manager", "clock", "relay"] {
         let line = well.said.lines().find(|line| line.contains(&format!(" {about}")));
         assert!(line.is_some_and(|line| line.starts_with("ok ")), "{about}: {}", well.said);
     }

@@ -29,6 +29,8 @@ struct Scene {
     kind: AlarmKind,
     /// Hosts beside the network's, each with a clock of its own.
     others: Vec<(Agent, Clock)>,
+    /// A host and the one it reports through, both with keys of their own.
+    relayed: Vec<Own>,
 }
 
 impl Scene {
@@ -38,7 +40,7 @@ impl Scene {
         } else {
             Network::start(1, &[]).await
         };
-        let mut scene = Self { net, kind, others: Vec::new() };
+        let mut scene = Self { net, kind, others: Vec::new(), relayed: Vec::new() };
         scene.net.rounds(6).await;
         scene.begin().await;
         let mut beats = 0;
@@ -86,7 +88,30 @@ impl Scene {
             | AlarmKind::IdentityDowngrade => self.doubted().await,
             AlarmKind::KeyOldInUse => self.keys_age().await,
             AlarmKind::WgKeyDuplicate => self.stranger(BETA, 0),
+            AlarmKind::AgentRelayOnly | AlarmKind::RelayDead | AlarmKind::RelayChainBad => {
+                self.behind_a_relay().await;
+            }
         }
+    }
+
+    /// A host that reports through another, and in the end does not any more.
+    async fn behind_a_relay(&mut self) {
+        for seed in [1, 2] {
+            let mut host = Own::new(&self.net.kattila, seed);
+            assert_eq!(host.register().await.status, 201);
+            self.relayed.push(host);
+        }
+        if self.kind == AlarmKind::RelayDead {
+            assert_eq!(self.relay(1).await, 200);
+            self.net.kattila.advance(100).await;
+        }
+    }
+
+    /// Sends a report through the relay, that many times through it; the status of the answer.
+    async fn relay(&mut self, times: u32) -> u16 {
+        let [far, near] = &mut self.relayed[..] else { unreachable!() };
+        let body = (0..times).fold(far.seal("{}"), |body, _| near.relay(&body));
+        near.send(&body).await.status
     }
 
     /// A key that is pinned, another one offered, or the shared one used.
@@ -157,6 +182,7 @@ impl Scene {
         match self.kind {
             AlarmKind::AgentStale
             | AlarmKind::AgentOffline
+            | AlarmKind::RelayDead
             | AlarmKind::DnsPskStale
             | AlarmKind::DnsPskUnexpected => net.kattila.advance(1).await,
             AlarmKind::AgentClockSkew | AlarmKind::IngestBadHmac => {
@@ -172,6 +198,11 @@ impl Scene {
                     agent.report(&json!({})).await;
                 }
                 net.kattila.advance(0).await;
+            }
+            AlarmKind::AgentRelayOnly => assert_eq!(self.relay(1).await, 200),
+            AlarmKind::RelayChainBad => {
+                assert_eq!(self.relay(2).await, 422);
+                self.net.kattila.advance(1).await;
             }
             AlarmKind::KeyOldInUse => net.rounds(2).await,
             AlarmKind::WgKeyDuplicate => {

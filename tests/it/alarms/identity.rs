@@ -32,6 +32,12 @@ async fn an_agent_with_an_old_key_is_told_of_before_a_rotation_locks_it_out() {
     assert_eq!(open(&kattila, "key.").await, [format!("key.old_in_use {ALPHA} active")]);
     let usage = kattila.operator().json("/api/v1/keys/usage").await;
     assert_eq!(usage["agents"][0]["generation"], "previous-1");
+    let page = kattila.operator().get("/settings").await.text();
+    for words in ["A key of the host's own", "The shared key before the current one, "] {
+        let words = words.replace('\'', "&#39;");
+        assert!(page.contains(&format!("<dt>{words}")), "{words}: {page}");
+    }
+    assert!(!page.contains("<dt>none"), "{page}");
     assert_eq!(usage["locked_out_by_rotation"], 0);
 
     let three = format!("{NEWEST},{NEWER},{PSK}");

@@ -86,6 +86,35 @@ fn trouble(round: usize, net: &mut Network) {
     }
 }
 
+/// A tunnel vanishes for a while, and for ever, while its peers list it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interface_that_is_gone() {
+    let fleet: (usize, &[(usize, usize)]) = (3, &[(0, 1), (1, 2), (0, 2)]);
+    let change = |round: usize, net: &mut Network| match round {
+        7 | 13 => _ = net.without.insert((0, "wg0")),
+        10 => net.without.clear(),
+        14 => _ = net.silent.insert(2),
+        _ => {}
+    };
+    // A manager that was just started looks at the graph later: no matter here.
+    let without_the_graph = |mut course: Course| {
+        course.told.retain(|line| !line.contains("net.partition"));
+        let lines = course.rounds.iter_mut();
+        lines.for_each(|lines| lines.retain(|line| !line.starts_with("net.partition")));
+        course
+    };
+    let undisturbed = without_the_graph(play(fleet, 17, None, change).await);
+    assert!(undisturbed.told[0].contains("iface.gone"), "{:?}", undisturbed.told);
+    let links = ["alpha-beta down", "alpha-gamma down", "beta-gamma up"];
+    for round in [7, 16] {
+        assert_eq!(undisturbed.links[round], links, "round {round}");
+    }
+    for round in 6..16 {
+        let restarted = without_the_graph(play(fleet, 17, Some(round), change).await);
+        same(&restarted, &undisturbed, round);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn delays_counted_in_reports() {
     let fleet: (usize, &[(usize, usize)]) = (3, &[(0, 1), (1, 2), (0, 2)]);

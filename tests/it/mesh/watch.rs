@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kattila::sign::psk::kid_of_psk;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, interval_at};
 
-use super::network::{HOSTS, HUB, LINKS, Mesh};
+use super::network::{HUB, LINKS, Mesh};
 use crate::support::actors::Operator;
 use crate::support::dns::TestDns;
 use crate::support::manager::ADMIN_TOKEN;
@@ -21,6 +21,9 @@ pub(super) const SOON: usize = 480;
 /// Looks for what WireGuard's own timers bring: eight minutes' worth, for 210 s (T1) and 90 s
 /// more (T2) after the last handshake.
 pub(super) const TIMERS: usize = 1_920;
+
+/// What agents keep for later, by host: when each of the reports was read.
+pub(super) type Kept = BTreeMap<&'static str, BTreeSet<i64>>;
 
 /// The manager as an operator on the hub sees it.
 pub(super) struct Watch<'m> {
@@ -72,11 +75,27 @@ impl<'m> Watch<'m> {
         self.until(&format!("{hosts:?} online"), "/status/agents", SOON, online).await;
     }
 
+    /// Waits until a host's reports come through these others, the nearest to it first.
+    pub(super) async fn comes_through(&self, host: &str, relays: &[&str]) {
+        let ids = self.ids().await;
+        let path: Vec<_> = relays.iter().map(|relay| ids[*relay].as_str()).collect();
+        let path = json!(path);
+        let find = |agents: &Value| {
+            let mut all = list(agents).iter();
+            all.any(|a| a["hostname"] == host && a["relay_path"] == path).then_some(())
+        };
+        let what = format!("{host} through {relays:?}");
+        self.until(&what, "/status/agents", SOON, find).await;
+    }
+
     /// Agents' ids by the names of their hosts.
     pub(super) async fn ids(&self) -> BTreeMap<String, String> {
-        let agents = self.operator.agents().await;
         let text = |agent: &Value, name: &str| agent[name].as_str().unwrap().to_owned();
-        agents.iter().map(|agent| (text(agent, "hostname"), text(agent, "agent_id"))).collect()
+        let all = |agents: &Value| {
+            let rows = list(agents).iter();
+            Some(rows.map(|a| (text(a, "hostname"), text(a, "agent_id"))).collect())
+        };
+        self.until("the agents", "/status/agents", SOON, all).await
     }
 
     /// Waits until the map shows what is asked of one link; the link.
@@ -131,20 +150,39 @@ impl<'m> Watch<'m> {
         self.online(hosts).await;
     }
 
-    /// Waits until every agent keeps two reports for later; what is kept by host.
-    pub(super) async fn until_spooled(
-        &self,
-        look: impl Fn(&str) -> BTreeSet<i64>,
-    ) -> BTreeMap<&'static str, BTreeSet<i64>> {
+    /// Waits until the agent of each of these hosts keeps two reports for later; what is kept.
+    pub(super) async fn until_spooled(&self, hosts: &[&'static str]) -> Kept {
         let mut pace = interval_at(Instant::now(), PACE);
         for _ in 0..SOON {
             pace.tick().await;
-            let kept: BTreeMap<_, _> = HOSTS.into_iter().map(|host| (host, look(host))).collect();
+            let kept: Kept = hosts.iter().map(|host| (*host, self.mesh.spooled(host))).collect();
             if kept.values().all(|seconds| seconds.len() >= 2) {
                 return kept;
             }
         }
-        panic!("not every agent kept what it saw\n{}", self.mesh.logs());
+        panic!("not every agent of {hosts:?} kept what it saw\n{}", self.mesh.logs());
+    }
+
+    /// Waits until everything that was kept is stored; no report of these hosts, kept or not,
+    /// is stored twice. Their reports.
+    pub(super) async fn arrived_once(&self, kept: &Kept) -> BTreeMap<&'static str, Vec<Value>> {
+        let ids = self.ids().await;
+        let mut all = BTreeMap::new();
+        for (host, kept) in kept {
+            let path = format!("/api/v1/reports?agent_id={}&limit=1000", ids[*host]);
+            let arrived = |reports: &Value| {
+                let at: Vec<_> = list(reports).iter().filter_map(collected_at).collect();
+                kept.iter().all(|second| at.contains(second)).then(|| list(reports).to_vec())
+            };
+            let what = format!("what {host} kept: {kept:?}");
+            let reports = self.until(&what, &path, SOON, arrived).await;
+            let mut once = BTreeSet::new();
+            for second in reports.iter().filter_map(collected_at) {
+                assert!(once.insert(second), "{host}: {second} was stored twice: {reports:#?}");
+            }
+            all.insert(*host, reports);
+        }
+        all
     }
 
     /// Waits until the manager has read a new pre-shared key. It asks for keys at most every
@@ -163,6 +201,11 @@ impl<'m> Watch<'m> {
         let newest = self.operator.json("/api/v1/events?before=9223372036854775807&limit=1").await;
         list(&newest).last().unwrap()["id"].as_i64().unwrap()
     }
+}
+
+/// When a stored report was read on its host.
+pub(super) fn collected_at(report: &Value) -> Option<i64> {
+    report["collected_at"].as_i64()
 }
 
 pub(super) fn find_alarm<'v>(alarms: &'v Value, kind: &str, about: &str) -> Option<&'v Value> {

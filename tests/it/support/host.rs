@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use kattila::agent::client::Way;
 use kattila::agent::door::listen::{DoorSettings, Serving};
+use kattila::agent::files::HomeError;
 use kattila::agent::observe::Observer;
 use kattila::agent::report::About;
-use kattila::agent::run::{Agent, Settings};
+use kattila::agent::run::{Agent, OpenError, Settings};
 use kattila::agent::spool::{Bounds, Spool};
 use kattila::clock::Clock;
 use kattila::keys::source::SourceConfig;
@@ -88,6 +89,7 @@ impl TestHost {
         let mut settings = Settings {
             way: Way { manager: manager.to_owned(), ca: None, client: None, proxy: None },
             keys: SourceConfig::Environment(vec![Zeroizing::new(PSK.to_owned())]),
+            keep_keys: true,
             about: About { fleet_id: "fleet-a".parse().unwrap(), labels: [].into() },
             dir: dir.path().join("agent"),
             spool: Bounds { bytes: 1024 * 1024, age: 604_800 },
@@ -110,8 +112,15 @@ impl TestHost {
         self.kill();
     }
 
+    /// A process that another test starts holds a copy of the lock between fork and exec.
     fn begin(&mut self) {
-        let agent = Agent::open(self.settings.clone(), self.made_up.clone(), self.clock.clone());
+        let open = || Agent::open(self.settings.clone(), self.made_up.clone(), self.clock.clone());
+        let mut agent = open();
+        for _ in 0..1_000 {
+            let Err(OpenError::Home(HomeError::Held(_))) = &agent else { break };
+            std::thread::yield_now();
+            agent = open();
+        }
         self.agent = Some(agent.unwrap());
     }
 

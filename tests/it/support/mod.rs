@@ -15,6 +15,7 @@ pub(crate) mod network;
 pub(crate) mod own;
 pub(crate) mod process;
 pub(crate) mod rows;
+pub(crate) mod script;
 pub(crate) mod scripted;
 pub(crate) mod seal;
 pub(crate) mod stored;

@@ -121,6 +121,8 @@ impl Network {
         let interfaces = data["interfaces"].as_array_mut().unwrap();
         let gone = |name: &Value| self.without.iter().any(|(h, n)| *h == host && name == n);
         interfaces.retain(|interface| !gone(&interface["name"]));
+        let peers = data["wg_peers"].as_array_mut().unwrap();
+        peers.retain(|peer| !gone(&peer["interface"]));
         if let Some(role) = self.roles.get(&host) {
             data["labels"]["role"] = json!(role);
         }

@@ -96,6 +96,8 @@ fn said(kind: EventKind, value: &str) -> Says {
         | K::AgentStatus
         | K::AgentReset
         | K::AgentIdentity
+        | K::AgentRelayPath
+        | K::AgentMayRelay
         | K::InterfaceChanged
         | K::EdgeAdded
         | K::AlarmAcknowledged

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::model::id::{AgentId, AgentNo};
-use crate::model::state::{AgentStatus, CanonForm, Scheme};
+use crate::model::path::RelayPath;
+use crate::model::state::{AgentStatus, CanonForm, RelayProof, Scheme};
 use crate::store::StoreError;
 use crate::store::change::AgentRecord;
 use crate::store::flush::AgentDynamic;
@@ -16,8 +17,8 @@ macro_rules! columns {
     () => {
         "agent_no, agent_id, fleet_id, hostname, agent_version, registered_at, last_seen_at, \
          last_tick, status, status_since, scheme, canon_form, kid, boot_id, uptime_seconds, \
-         load1, load5, load15, labels, problems, clock_offset, relay_path, source, \
-         interfaces_hash, routes_hash, peers_hash, forgotten"
+         load1, load5, load15, labels, problems, clock_offset, relay_path, relay_proven, \
+         source, interfaces_hash, routes_hash, peers_hash, forgotten, may_relay"
     };
 }
 
@@ -31,8 +32,8 @@ macro_rules! present {
          nullif(max(coalesce(last_tick, 0), coalesce((SELECT tick FROM reports \
             WHERE reports.agent_no = agents.agent_no ORDER BY report_id DESC LIMIT 1), 0)), 0), \
          status, status_since, scheme, canon_form, kid, boot_id, uptime_seconds, \
-         load1, load5, load15, labels, problems, clock_offset, relay_path, source, \
-         interfaces_hash, routes_hash, peers_hash, forgotten"
+         load1, load5, load15, labels, problems, clock_offset, relay_path, relay_proven, \
+         source, interfaces_hash, routes_hash, peers_hash, forgotten, may_relay"
     };
 }
 
@@ -58,13 +59,21 @@ fn from_row(row: &Row<'_>) -> Result<AgentRecord, StoreError> {
         labels: cells.json()?,
         problems: cells.json()?,
         clock_offset: cells.take()?,
-        relay_path: cells.json()?,
+        relay_path: path(&mut cells)?,
         source: cells.maybe_parse()?,
         interfaces_hash: cells.take::<i64>()?.cast_unsigned(),
         routes_hash: cells.take::<i64>()?.cast_unsigned(),
         peers_hash: cells.take::<i64>()?.cast_unsigned(),
         forgotten: cells.take()?,
+        may_relay: cells.take()?,
     })
+}
+
+/// The columns `relay_path` and `relay_proven`.
+fn path(cells: &mut Cells<'_, '_>) -> Result<RelayPath, StoreError> {
+    let relays: Vec<AgentId> = cells.json()?;
+    let proven = cells.take()?;
+    Ok(RelayPath::through(relays, RelayProof::of(proven)))
 }
 
 /// Three averages or none.
@@ -91,7 +100,7 @@ const UPSERT: &str = concat!(
     "INSERT INTO agents (",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-        ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)
+        ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)
     ON CONFLICT (agent_no) DO UPDATE SET
         fleet_id = excluded.fleet_id,
         hostname = excluded.hostname,
@@ -113,11 +122,13 @@ const UPSERT: &str = concat!(
         problems = excluded.problems,
         clock_offset = excluded.clock_offset,
         relay_path = excluded.relay_path,
+        relay_proven = excluded.relay_proven,
         source = excluded.source,
         interfaces_hash = excluded.interfaces_hash,
         routes_hash = excluded.routes_hash,
         peers_hash = excluded.peers_hash,
-        forgotten = excluded.forgotten
+        forgotten = excluded.forgotten,
+        may_relay = excluded.may_relay
     -- A number belongs to one name for ever: stored reports point at it.
     WHERE agents.agent_id = excluded.agent_id"
 );
@@ -153,12 +164,14 @@ pub(in crate::store::sqlite) fn put(
             json(TABLE, &agent.labels)?,
             json(TABLE, &agent.problems)?,
             agent.clock_offset,
-            json(TABLE, &agent.relay_path)?,
+            json(TABLE, &agent.relay_path.relays())?,
+            agent.relay_path.is_proven(),
             agent.source.map(|source| source.to_string()),
             agent.interfaces_hash.cast_signed(),
             agent.routes_hash.cast_signed(),
             agent.peers_hash.cast_signed(),
             agent.forgotten,
+            agent.may_relay,
         ],
     )?;
     if rows == 0 {

@@ -4,9 +4,10 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use crate::model::id::ReportId;
+use crate::model::id::{AgentId, ReportId};
 use crate::model::key::IdentityKey;
-use crate::model::state::{CanonForm, Scheme};
+use crate::model::path::RelayPath;
+use crate::model::state::{CanonForm, RelayProof, Scheme};
 use crate::store::StoreError;
 use crate::store::change::NewReport;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
@@ -20,8 +21,8 @@ const TABLE: &str = "reports";
 macro_rules! summary_columns {
     () => {
         "r.report_id, a.agent_id, r.scheme, r.canon_form, r.kid, r.timestamp, r.collected_at, \
-         r.received_at, r.tick, r.nonce, r.data_sha256, r.redacted, r.relay_path, r.source, \
-         r.envelope_bytes"
+         r.received_at, r.tick, r.nonce, r.data_sha256, r.redacted, r.relay_path, \
+         r.relay_proven, r.source, r.envelope_bytes"
     };
 }
 
@@ -34,10 +35,12 @@ macro_rules! proof_columns {
 }
 
 fn summary(cells: &mut Cells<'_, '_>) -> Result<ReportSummary, StoreError> {
+    let (id, agent_id) = (ReportId(cells.take()?), cells.parse()?);
+    let scheme = cells.text(Scheme::from_word)?;
     Ok(ReportSummary {
-        id: ReportId(cells.take()?),
-        agent_id: cells.parse()?,
-        scheme: cells.text(Scheme::from_word)?,
+        id,
+        agent_id,
+        scheme,
         form: cells.text(CanonForm::from_word)?,
         kid: cells.kid()?,
         timestamp: cells.time()?,
@@ -47,10 +50,19 @@ fn summary(cells: &mut Cells<'_, '_>) -> Result<ReportSummary, StoreError> {
         nonce: cells.take()?,
         data_sha256: cells.take()?,
         redacted: cells.take()?,
-        relay_path: cells.maybe_json()?.unwrap_or_default(),
+        relay_path: path(cells, scheme)?,
         source: cells.maybe_parse()?,
         envelope_bytes: cells.unsigned()?,
     })
+}
+
+/// The columns `relay_path` and `relay_proven`.
+fn path(cells: &mut Cells<'_, '_>, scheme: Scheme) -> Result<RelayPath, StoreError> {
+    let relays: Vec<AgentId> = cells.maybe_json()?.unwrap_or_default();
+    let proven: Option<bool> = cells.take()?;
+    // Before relays were told apart from claims, only version 1 claimed.
+    let proven = proven.unwrap_or(scheme != Scheme::V1);
+    Ok(RelayPath::through(relays, RelayProof::of(proven)))
 }
 
 /// A report with its envelope.
@@ -82,8 +94,8 @@ fn bare(row: &Row<'_>) -> Result<StoredReport, StoreError> {
 /// The columns of an insert, in the order of its parameters.
 const INSERT: &str = "INSERT INTO reports (report_id, agent_no, scheme, canon_form, kid,
         timestamp, collected_at, received_at, tick, nonce, data_sha256, redacted, relay_path,
-        source, envelope_bytes, encoding, envelope)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+        relay_proven, source, envelope_bytes, encoding, envelope)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 /// Appends a report.
 pub(in crate::store::sqlite) fn insert(
@@ -91,10 +103,8 @@ pub(in crate::store::sqlite) fn insert(
     packer: &mut Packer,
     report: &NewReport,
 ) -> Result<(), StoreError> {
-    let relay_path = match report.relay_path.as_slice() {
-        [] => None,
-        path => Some(json(TABLE, &path)?),
-    };
+    let path = &report.relay_path;
+    let relay_path = if path.is_direct() { None } else { Some(json(TABLE, &path.relays())?) };
     let (encoding, envelope) = packer.pack(&report.envelope);
     desk.write(
         TABLE,
@@ -113,6 +123,7 @@ pub(in crate::store::sqlite) fn insert(
             report.data_sha256,
             report.redacted,
             relay_path,
+            path.proof().map(|proof| proof == RelayProof::Proven),
             report.source.map(|source| source.to_string()),
             i64::try_from(report.envelope.len()).unwrap_or(i64::MAX),
             encoding,

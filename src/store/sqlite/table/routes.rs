@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{Desk, all};
 
-const TABLE: &str = "agent_routes";
+pub(super) const TABLE: &str = "agent_routes";
 
 macro_rules! columns {
     () => {
@@ -16,8 +16,15 @@ macro_rules! columns {
     };
 }
 
+/// The columns that [`read`] reads.
+pub(super) const COLUMNS: &str = columns!();
+
 fn from_row(row: &Row<'_>) -> Result<Route, StoreError> {
-    let mut cells = Cells::new(TABLE, row);
+    read(&mut Cells::new(TABLE, row))
+}
+
+/// A route from the next cells.
+pub(super) fn read(cells: &mut Cells<'_, '_>) -> Result<Route, StoreError> {
     Ok(Route {
         dst: cells.parse()?,
         table: cells.take()?,

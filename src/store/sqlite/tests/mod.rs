@@ -16,6 +16,7 @@ use super::backup::restore;
 use super::{Durability, Opened, open, open_read_only};
 use crate::model::hex;
 use crate::model::id::{AgentNo, FleetId, ReportId};
+use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, CanonForm, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, Change, NewEvent, NewReport};
@@ -46,12 +47,13 @@ fn agent(no: i64) -> AgentRecord {
         labels: std::collections::BTreeMap::new(),
         problems: Vec::new(),
         clock_offset: 0,
-        relay_path: Vec::new(),
+        relay_path: RelayPath::direct(),
         source: None,
         interfaces_hash: 0,
         routes_hash: u64::MAX,
         peers_hash: 0,
         forgotten: false,
+        may_relay: true,
     }
 }
 
@@ -73,7 +75,7 @@ fn report(id: i64, agent: i64) -> Change {
             // Incompressible enough that a report takes room.
             envelope: Bytes::from(hex::encode(&seed.repeat(200)) + &noise(id)),
             redacted: false,
-            relay_path: Vec::new(),
+            relay_path: RelayPath::direct(),
             source: None,
             late: false,
         }),

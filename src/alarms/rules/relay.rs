@@ -1,0 +1,230 @@
+//! Reports that come through other agents: who lost the straight way, which relay is dead, and
+//! who passes on what breaks the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::id::AgentNo;
+use crate::model::state::{AgentStatus, AlarmKind};
+use crate::model::time::UnixSeconds;
+
+use super::AgentFacts;
+use super::agent::Patience;
+use crate::alarms::lifecycle::Observation;
+
+/// Agents that fall silent through a relay which itself goes on reporting must be this many
+/// before the relay is blamed: one alone is more likely to have stopped by itself.
+const TOGETHER: usize = 2;
+
+/// Looks at the way a report took; `relays` are the names of those on it, next to the agent
+/// first. A report that came straight proves that there is a way, however old what it tells is.
+pub fn only<'a>(agent: &AgentFacts<'a>, relays: &[&str]) -> Observation<'a> {
+    let (kind, subject) = (AlarmKind::AgentRelayOnly, agent.id.as_str());
+    if relays.is_empty() {
+        return Observation { late: false, ..agent.good(kind, subject) };
+    }
+    let message = format!(
+        "{} reaches the manager only through {}: its straight way is lost; look at the host's \
+         route to the manager",
+        agent.name,
+        relays.join(", ")
+    );
+    agent.bad(kind, subject, message)
+}
+
+/// An agent whose last report came through relays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Follower {
+    /// The agent.
+    pub no: AgentNo,
+    /// When that report was received.
+    pub last_seen: UnixSeconds,
+    /// The relays that are known agents, next to it first.
+    pub relays: Vec<AgentNo>,
+}
+
+/// Those behind a dead relay that fell silent together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fallen {
+    /// How many.
+    pub agents: usize,
+    /// Whether the relay's own reports go on.
+    pub reports: bool,
+}
+
+/// Finds the relays that are dead.
+///
+/// Everybody behind one is late, and those that fell silent last, within two intervals of each
+/// other, are two or more, or the relay is silent itself. Where several on a path would explain
+/// it, the blame is with those that are silent themselves, and of them with the one nearest to
+/// the manager.
+pub fn dead(
+    followers: &[Follower],
+    reports: impl Fn(AgentNo) -> bool,
+    patience: &Patience,
+    now: UnixSeconds,
+) -> BTreeMap<AgentNo, Fallen> {
+    let mut behind: BTreeMap<AgentNo, Vec<&Follower>> = BTreeMap::new();
+    for follower in followers {
+        for relay in &follower.relays {
+            behind.entry(*relay).or_default().push(follower);
+        }
+    }
+    let late = |f: &&Follower| patience.status(f.last_seen, now) != AgentStatus::Online;
+    behind.retain(|_, all| all.iter().all(late));
+    let silent: BTreeSet<AgentNo> = behind.keys().copied().filter(|no| !reports(*no)).collect();
+    let mut dead = BTreeMap::new();
+    for (relay, mut last) in behind {
+        let newest = last.iter().map(|f| f.last_seen).max().unwrap_or_default();
+        last.retain(|f| newest.since(f.last_seen) <= 2 * patience.interval_s);
+        let fallen = Fallen { agents: last.len(), reports: !silent.contains(&relay) };
+        let is_blamed = !last.iter().all(|f| is_explained(f, relay, &silent));
+        if is_blamed && (fallen.agents >= TOGETHER || !fallen.reports) {
+            dead.insert(relay, fallen);
+        }
+    }
+    dead
+}
+
+/// Whether another silent relay explains a follower's silence better than this one.
+fn is_explained(follower: &Follower, relay: AgentNo, silent: &BTreeSet<AgentNo>) -> bool {
+    let mut path = follower.relays.iter();
+    if silent.contains(&relay) {
+        return path.skip_while(|r| **r != relay).skip(1).any(|r| silent.contains(r));
+    }
+    silent.contains(&follower.no) || path.any(|r| silent.contains(r))
+}
+
+/// Whether a relay is dead.
+pub fn is_dead<'a>(relay: &AgentFacts<'a>, fallen: Option<&Fallen>) -> Observation<'a> {
+    let (kind, subject) = (AlarmKind::RelayDead, relay.id.as_str());
+    let Some(Fallen { agents, reports }) = fallen else { return relay.good(kind, subject) };
+    let name = relay.name;
+    let own = if *reports {
+        "its own reports still come: look at its agent's door and at the network behind it"
+    } else {
+        "its own reports do not come either: look at the host"
+    };
+    let message = match agents {
+        1 => {
+            format!("{name} passes nothing on: the agent that reports through it is silent; {own}")
+        }
+        _ => format!(
+            "{name} passes nothing on: {agents} agents that report through it fell silent \
+             together; {own}"
+        ),
+    };
+    relay.bad(kind, subject, message)
+}
+
+/// A relay that proved itself passed on what breaks the rules of the path; `fault` says which.
+pub fn bad_chain<'a>(relay: &AgentFacts<'a>, fault: &str) -> Observation<'a> {
+    let message = format!(
+        "{} passed on a report whose path breaks the rules: {fault}; look at the agents on the \
+         path",
+        relay.name
+    );
+    relay.bad(AlarmKind::RelayChainBad, relay.id.as_str(), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarms::book::Book;
+    use crate::alarms::lifecycle::Step;
+    use crate::alarms::rules::tests_support::{Sample, T};
+    use crate::model::state::AlarmState;
+
+    const PATIENCE: Patience = Patience { interval_s: 30, started_at: UnixSeconds(0) };
+
+    /// Agents 10, 20, ... are relays, the others not.
+    fn follower(no: i64, seen: i64, relays: &[i64]) -> Follower {
+        let relays = relays.iter().map(|no| AgentNo(*no)).collect();
+        Follower { no: AgentNo(no), last_seen: T.plus(seen), relays }
+    }
+
+    /// The relays found dead when 200 s have passed; those in `reports` report themselves.
+    fn found(followers: &[Follower], reports: &[i64]) -> Vec<(i64, usize)> {
+        let reports = |no: AgentNo| reports.contains(&no.0);
+        let dead = dead(followers, reports, &PATIENCE, T.plus(200));
+        dead.into_iter().map(|(no, fallen)| (no.0, fallen.agents)).collect()
+    }
+
+    #[test]
+    fn a_relay_is_dead_when_everybody_behind_it_is_silent() {
+        let both = |a, b| [follower(1, a, &[10]), follower(2, b, &[10])];
+        assert_eq!(found(&both(0, 30), &[10]), [(10, 2)]);
+        // 100 s are not late yet.
+        assert_eq!(found(&both(0, 100), &[]), []);
+        assert_eq!(found(&both(0, 99), &[]), [(10, 1)]);
+        // One that fell silent before the others tells nothing, for or against.
+        assert_eq!(found(&both(0, 60), &[10]), [(10, 2)]);
+        assert_eq!(found(&both(0, 61), &[10]), []);
+        let third = [both(30, 61).as_slice(), &[follower(3, -9_000, &[10])]].concat();
+        assert_eq!(found(&third, &[10]), [(10, 2)]);
+        // One alone has stopped by itself, unless the relay is silent too.
+        let one = [follower(1, 0, &[10])];
+        assert_eq!((found(&one, &[10]), found(&one, &[])), (vec![], vec![(10, 1)]));
+        assert_eq!(found(&[], &[]), []);
+    }
+
+    #[test]
+    fn of_several_relays_on_a_path_one_is_blamed() {
+        // 1 reports through 10, and 10 through 20.
+        let chain = [follower(1, 0, &[10, 20]), follower(10, 10, &[20])];
+        assert_eq!(found(&chain, &[]), [(20, 2)], "all are silent: the one nearest to the manager");
+        assert_eq!(found(&chain, &[20]), [(10, 1)], "10 is silent, 20 is not");
+        // Somebody else comes through 20.
+        let more = [chain.as_slice(), &[follower(2, 150, &[20])]].concat();
+        assert_eq!(found(&more, &[]), [(10, 1)]);
+        let more = [chain.as_slice(), &[follower(2, 20, &[20])]].concat();
+        assert_eq!(found(&more, &[20]), [(10, 1), (20, 3)], "10 does not explain 2");
+    }
+
+    #[test]
+    fn one_straight_report_outweighs_any_by_relay() {
+        let sample = Sample::new();
+        let mut book = Book::default();
+        let mut step = |seen: &Observation<'_>| book.observe(seen, T).map(|seen| seen.step);
+        let relayed = only(&sample.agent(), &["hel-relay1", "hel-gw1"]);
+        assert!(
+            relayed.message.contains("only through hel-relay1, hel-gw1"),
+            "{}",
+            relayed.message
+        );
+        assert_eq!([step(&relayed), step(&relayed)], [Some(Step::Noted); 2]);
+        // Reports of the past do not count; their way here does.
+        let late = AgentFacts { late: true, ..sample.agent() };
+        assert_eq!(step(&only(&late, &["hel-relay1"])), None);
+        assert_eq!(step(&relayed), Some(Step::Raised));
+        assert_eq!(step(&only(&late, &[])), Some(Step::Cleared));
+        assert_eq!([step(&relayed), step(&relayed)], [Some(Step::Noted); 2]);
+        assert_eq!(step(&only(&sample.agent(), &[])), Some(Step::Dropped));
+    }
+
+    #[test]
+    fn a_bad_path_waits_for_somebody_after_half_an_hour() {
+        let sample = Sample::new();
+        let mut book = Book::default();
+        let raised = book.observe(&bad_chain(&sample.agent(), "a loop"), T).unwrap();
+        assert_eq!(raised.step, Step::Raised);
+        assert!(raised.alarm.message.contains("breaks the rules: a loop;"));
+        drop(book.observe(&bad_chain(&sample.agent(), "a loop"), T.plus(600)));
+        assert!(book.tick(T.plus(2_399)).is_empty());
+        let ended = book.tick(T.plus(2_400));
+        assert_eq!((ended[0].step, ended[0].alarm.state), (Step::Returned, AlarmState::Returned));
+    }
+
+    #[test]
+    fn what_is_known_of_a_dead_relay_is_in_the_message() {
+        let sample = Sample::new();
+        let message =
+            |agents, reports| is_dead(&sample.agent(), Some(&Fallen { agents, reports })).message;
+        assert!(message(1, false).contains("the agent that reports through it is silent"));
+        assert!(
+            message(4, false).contains("4 agents")
+                && message(4, false).contains("look at the host")
+        );
+        assert!(message(4, true).contains("its own reports still come"));
+        assert!(!is_dead(&sample.agent(), None).holds);
+    }
+}

@@ -1,0 +1,68 @@
+//! What would be lost without some hosts or links.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use crate::http::error::ApiError;
+use crate::http::params::Params;
+use crate::http::state::AppState;
+use crate::topology::without::{Loss, Taken, without};
+
+/// Things that one question may take away.
+const MOST_TAKEN: usize = 100;
+
+/// `GET /api/v1/what-if`.
+#[derive(Debug, Default, Deserialize)]
+pub struct WhatIf {
+    /// Agent ids, ids of nodes on the map and of links, separated by commas.
+    #[serde(default)]
+    pub without: String,
+}
+
+/// `GET /api/v1/what-if`.
+pub async fn what_if(
+    State(state): State<AppState>,
+    Params(query): Params<WhatIf>,
+) -> Result<Json<Loss>, ApiError> {
+    let taken = taken(&state, &query)?;
+    if taken == Taken::default() {
+        return Err(ApiError::bad_request("Give `without`: ids of agents and links, by commas."));
+    }
+    lose(&state, taken).await.map(Json)
+}
+
+/// What a question takes away.
+pub fn taken(state: &AppState, query: &WhatIf) -> Result<Taken, ApiError> {
+    let words = query.without.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.collect();
+    if words.len() > MOST_TAKEN {
+        let detail = format!("Take away {MOST_TAKEN} things at most.");
+        return Err(ApiError::bad_request(detail));
+    }
+    let board = state.processor.board();
+    let mut taken = Taken::default();
+    for word in words {
+        let agent = format!("a:{word}");
+        if board.node(word).is_some() {
+            taken.nodes.insert(word.to_owned());
+        } else if board.node(&agent).is_some() {
+            taken.nodes.insert(agent);
+        } else if board.edge(word).is_some() {
+            taken.edges.insert(word.to_owned());
+        } else {
+            return Err(ApiError::not_found(&format!("agent, peer or link as {word}")));
+        }
+    }
+    Ok(taken)
+}
+
+/// What would be lost: worked out away from the runtime's threads, since it walks all links.
+pub async fn lose(state: &AppState, taken: Taken) -> Result<Loss, ApiError> {
+    let desk = state.clone();
+    let work = move || {
+        let picture = desk.processor.board().picture(desk.clock.now());
+        without(&picture, &taken)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}

@@ -1,0 +1,87 @@
+//! Pages that answer a question about the network as it is, instead of showing a thing. What
+//! cannot be answered is said on the page, beside what was asked.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::http::error::ApiError;
+use crate::http::operators::paths::{self as ways, CarriersQuery, PathQuery, PathView};
+use crate::http::operators::what_if::{self as loss_of, WhatIf};
+use crate::http::params::Params;
+use crate::http::state::AppState;
+use crate::views;
+use crate::views::page::Nav;
+use crate::wire::codes::ErrorCode;
+
+use super::{Reader, html};
+
+/// Hosts that the page of ways lists for a prefix.
+const CARRIERS_SHOWN: usize = 200;
+
+/// What `/paths` is asked for: a way, or who carries a prefix.
+#[derive(Debug, Default, Deserialize)]
+pub struct Way {
+    #[serde(flatten)]
+    path: PathQuery,
+    #[serde(default)]
+    net: String,
+}
+
+/// `GET /paths`.
+pub async fn paths(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(Way { path, net }): Params<Way>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "Paths", Nav::Paths);
+    let mut asked = views::paths::Asked {
+        from: path.from.clone(),
+        to: path.to.clone(),
+        source: path.source.clone(),
+        net: net.clone(),
+        ..views::paths::Asked::default()
+    };
+    let (mut journeys, mut found) = (Vec::new(), None);
+    if !path.to.is_empty() {
+        match ways::find(&state, &path).await {
+            Ok(PathView { there, back }) => {
+                journeys = [Some(there), back].into_iter().flatten().collect()
+            }
+            Err(error) => asked.path_problem = Some(told(error)?),
+        }
+    }
+    if !net.is_empty() {
+        let query = CarriersQuery { net, limit: Some(CARRIERS_SHOWN), fleet_id: None };
+        match ways::carry(&state, &query).await {
+            Ok(carriers) => found = Some(carriers),
+            Err(error) => asked.net_problem = Some(told(error)?),
+        }
+    }
+    html(views::paths::page(&context, &asked, &journeys, found.as_deref()))
+}
+
+/// `GET /what-if`.
+pub async fn what_if(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(query): Params<WhatIf>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(&state, "What if", Nav::Paths);
+    let taken = match loss_of::taken(&state, &query) {
+        Ok(taken) => taken,
+        Err(error) => {
+            let problem = told(error)?;
+            return html(views::what_if::page(&context, &query.without, Err(&problem)));
+        }
+    };
+    let loss = loss_of::lose(&state, taken.clone()).await?;
+    html(views::what_if::page(&context, &query.without, Ok((&taken, &loss))))
+}
+
+/// What is wrong with a question, for the page it was asked on; other failures stay failures.
+fn told(error: ApiError) -> Result<String, ApiError> {
+    let asked_wrong = [ErrorCode::BadRequest, ErrorCode::AgentNotFound, ErrorCode::NotFound]
+        .contains(&error.code());
+    if asked_wrong { Ok(error.detail().to_owned()) } else { Err(error) }
+}

@@ -1,0 +1,116 @@
+//! Who passes on whose reports: who may, who reaches the manager that way only, and which relay
+//! is dead.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::json;
+
+use super::draft::{About, Draft};
+use super::fleet::{AgentMem, Fleet};
+use super::handle::Done;
+use super::raise::{facts, name_of, observe};
+use crate::alarms::book::Book;
+use crate::alarms::rules::AgentFacts;
+use crate::alarms::rules::agent::Patience;
+use crate::alarms::rules::relay::{self as rules, Follower};
+use crate::model::id::{AgentId, AgentNo};
+use crate::model::path::RelayPath;
+use crate::model::state::{AgentStatus, AlarmKind, EventKind};
+
+/// Lets an agent pass on what others report, or forbids it.
+pub(super) fn permit(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, allowed: bool) -> Done {
+    let Some(agent) = fleet.agents.get_mut(&no) else { return Done::Nothing };
+    let before = std::mem::replace(&mut agent.record.may_relay, allowed);
+    if before != allowed {
+        let record = agent.record.clone();
+        let (fleet, subject) = (Some(record.fleet.clone()), record.id.to_string());
+        let about = About { fleet, agent: Some(no), subject };
+        let (was, is) = (Some(json!(before)), Some(json!(allowed)));
+        draft.event(EventKind::AgentMayRelay, about, was, is);
+        draft.agents.insert(no, record);
+        draft.effects.agents.insert(no);
+    }
+    Done::Nothing
+}
+
+/// How a report came.
+pub(super) struct Way<'a> {
+    /// Through whom.
+    pub(super) path: &'a RelayPath,
+    /// Whether it tells of the past.
+    pub(super) is_late: bool,
+}
+
+/// A report came: what its way says for and against alarms about its agent and its relays.
+pub(super) fn came(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, way: &Way<'_>) {
+    let Fleet { agents, by_id, book, .. } = fleet;
+    let Some(agent) = agents.get(&no) else { return };
+    let known = |id: &AgentId| by_id.get(id).and_then(|no| agents.get(no));
+    for id in way.path.relays() {
+        if book.find(AlarmKind::RelayDead, id.as_str()).is_some()
+            && let Some(relay) = known(id)
+        {
+            observe(book, draft, &rules::is_dead(&facts(relay, draft), None));
+        }
+    }
+    let open = book.find(AlarmKind::AgentRelayOnly, agent.record.id.as_str()).is_some();
+    if !way.path.is_direct() || open {
+        let name = |id| known(id).map_or(AgentId::as_str(id), |relay| name_of(&relay.record));
+        let names: Vec<&str> = way.path.relays().iter().map(name).collect();
+        let facts = AgentFacts { late: way.is_late, ..facts(agent, draft) };
+        observe(book, draft, &rules::only(&facts, &names));
+    }
+}
+
+/// Looks which relays are dead.
+pub(super) fn look(fleet: &mut Fleet, patience: &Patience, draft: &mut Draft) {
+    if !patience.grace_is_over(draft.now) {
+        return;
+    }
+    let Fleet { agents, by_id, book, .. } = fleet;
+    let followers: Vec<Follower> = agents
+        .values()
+        .filter(|agent| !agent.record.relay_path.is_direct() && is_watched(agent))
+        .filter_map(|agent| {
+            let relays = agent.record.relay_path.relays().iter();
+            let relays = relays.filter_map(|id| by_id.get(id).copied());
+            let relays = relays.filter(|no| agents.get(no).is_some_and(is_watched)).collect();
+            let (no, last_seen) = (agent.record.no, agent.record.last_seen_at?);
+            Some(Follower { no, last_seen, relays })
+        })
+        .collect();
+    let reports = |no: AgentNo| {
+        let seen = agents.get(&no).and_then(|agent| agent.record.last_seen_at);
+        seen.is_some_and(|seen| patience.status(seen, draft.now) == AgentStatus::Online)
+    };
+    let dead = rules::dead(&followers, reports, patience, draft.now);
+    let open = book.alarms().filter(|alarm| alarm.kind == AlarmKind::RelayDead);
+    let looked_at: BTreeSet<AgentNo> =
+        open.filter_map(|alarm| alarm.agent).chain(dead.keys().copied()).collect();
+    for no in looked_at {
+        let Some(relay) = agents.get(&no) else { continue };
+        let seen = rules::is_dead(&facts(relay, draft), dead.get(&no));
+        observe(book, draft, &seen);
+    }
+}
+
+/// Whether silence says something about an agent.
+fn is_watched(agent: &AgentMem) -> bool {
+    let watched = [AgentStatus::Online, AgentStatus::Stale, AgentStatus::Offline];
+    !agent.record.forgotten && watched.contains(&agent.record.status)
+}
+
+/// Whether an agent reports through a relay that is known to be dead.
+pub(super) fn is_behind_dead(book: &Book, agent: &AgentMem) -> bool {
+    let mut relays = agent.record.relay_path.relays().iter();
+    relays.any(|relay| book.find(AlarmKind::RelayDead, relay.as_str()).is_some())
+}
+
+/// What relays passed on against the rules of the path, since the last look.
+pub(super) fn bad_paths(fleet: &mut Fleet, draft: &mut Draft, faults: HashMap<AgentId, String>) {
+    let Fleet { agents, by_id, book, .. } = fleet;
+    for (id, fault) in faults {
+        let Some(relay) = by_id.get(&id).and_then(|no| agents.get(no)) else { continue };
+        observe(book, draft, &rules::bad_chain(&facts(relay, draft), &fault));
+    }
+}

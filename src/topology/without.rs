@@ -1,0 +1,222 @@
+//! What a network would lose with some of its hosts or links: who is cut off, and what becomes a
+//! single point of failure. Asked of the picture as it is; nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::graph::{Components, WeakPoints, weak_points};
+use super::picture::{Edge, Node, NodeKind, Picture};
+use crate::model::state::EdgeState;
+
+/// What is taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// Nodes, by their ids on the map.
+    pub nodes: BTreeSet<String>,
+    /// Links, by their ids.
+    pub edges: BTreeSet<String>,
+}
+
+/// A host, or a peer without an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// Its id on the map.
+    pub id: String,
+    /// Its name.
+    pub label: String,
+}
+
+/// A link by the names of its ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedLink {
+    /// Its id.
+    pub id: String,
+    /// What its two ends are called.
+    pub labels: [String; 2],
+}
+
+/// A part that would be on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CutOff {
+    /// Who is in it, by name.
+    pub nodes: Vec<Named>,
+    /// How many it can reach now and could not reach then, those taken away left out.
+    pub loses: usize,
+}
+
+/// What would be lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// What was taken away, by name.
+    pub taken: Vec<Named>,
+    /// The links that were taken away by themselves.
+    pub taken_links: Vec<NamedLink>,
+    /// Parts that fall off the largest part of what is one network now, larger ones first.
+    pub cut_off: Vec<CutOff>,
+    /// Hosts that become single points of failure: losing one more of them would split what is
+    /// left.
+    pub weak_nodes: Vec<Named>,
+    /// Links that become single points of failure.
+    pub weak_links: Vec<NamedLink>,
+    /// Agents whose last report came through one of the hosts taken away. They may find another
+    /// way for their reports; that is not a matter of links.
+    pub reports_lost: Vec<Named>,
+}
+
+/// Whether packets pass a link in this state as far as anybody knows.
+fn carries(state: EdgeState) -> bool {
+    match state {
+        EdgeState::Up | EdgeState::Idle | EdgeState::OneWay | EdgeState::Unknown => true,
+        EdgeState::Down | EdgeState::HalfConfigured | EdgeState::Never => false,
+    }
+}
+
+/// The graph of a picture, its nodes by place.
+struct Net<'p> {
+    nodes: &'p [Node],
+    links: Vec<(usize, usize, &'p Edge)>,
+}
+
+impl<'p> Net<'p> {
+    fn of(picture: &'p Picture) -> Self {
+        let places: BTreeMap<&str, usize> = picture
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(place, node)| (node.id.as_str(), place))
+            .collect();
+        let place = |id: &str| places.get(id).copied();
+        let alive = picture.edges.iter().filter(|edge| carries(edge.state));
+        let links = alive
+            .filter_map(|edge| Some((place(&edge.source)?, place(&edge.target)?, edge)))
+            .collect();
+        Self { nodes: &picture.nodes, links }
+    }
+
+    fn is_left(&self, place: usize, taken: &Taken) -> bool {
+        self.nodes.get(place).is_some_and(|node| !taken.nodes.contains(&node.id))
+    }
+
+    fn places(&self, taken: &Taken) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|place| self.is_left(*place, taken)).collect()
+    }
+
+    fn pairs(&self, taken: &Taken) -> Vec<(usize, usize)> {
+        let left = self.links.iter().filter(|(a, b, edge)| {
+            self.is_left(*a, taken) && self.is_left(*b, taken) && !taken.edges.contains(&edge.id)
+        });
+        left.map(|(a, b, _)| (*a, *b)).collect()
+    }
+
+    /// Whether its last report came through a host that is taken away.
+    fn reports_through(&self, place: usize, taken: &Taken) -> bool {
+        let through = self.nodes.get(place).map(|node| node.relay_path.relays());
+        let mut through = through.into_iter().flatten();
+        through.any(|id| taken.nodes.contains(&format!("a:{id}")))
+    }
+
+    fn named(&self, place: usize) -> Option<Named> {
+        let node = self.nodes.get(place)?;
+        Some(Named { id: node.id.clone(), label: node.label.clone() })
+    }
+
+    fn label(&self, place: usize) -> String {
+        self.nodes.get(place).map(|node| node.label.clone()).unwrap_or_default()
+    }
+
+    fn named_link(&self, (a, b, edge): &(usize, usize, &Edge)) -> NamedLink {
+        NamedLink { id: edge.id.clone(), labels: [self.label(*a), self.label(*b)] }
+    }
+}
+
+/// What would be lost without what is `taken`.
+pub fn without(picture: &Picture, taken: &Taken) -> Loss {
+    let net = Net::of(picture);
+    let (all, none) = (Taken::default(), net.places(taken));
+    let now = Components::of(net.places(&all), net.pairs(&all));
+    let pairs = net.pairs(taken);
+    let then = Components::of(none.iter().copied(), pairs.iter().copied());
+    let weak = grown(&weak_points(net.pairs(&all)), weak_points(pairs));
+    let by_name = |mut all: Vec<Named>| {
+        all.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
+        all
+    };
+    let node = |place: &usize| net.named(*place);
+    Loss {
+        taken: by_name(
+            (0..net.nodes.len())
+                .filter(|at| !net.is_left(*at, taken))
+                .filter_map(|at| net.named(at))
+                .collect(),
+        ),
+        taken_links: net
+            .links
+            .iter()
+            .filter(|(.., edge)| taken.edges.contains(&edge.id))
+            .map(|link| net.named_link(link))
+            .collect(),
+        cut_off: cut_off(&now, &then, &none)
+            .into_iter()
+            .map(|(part, loses)| CutOff {
+                nodes: by_name(part.iter().filter_map(node).collect()),
+                loses,
+            })
+            .collect(),
+        weak_nodes: by_name(
+            weak.agents
+                .iter()
+                .filter(|at| net.nodes.get(**at).is_some_and(|node| node.kind == NodeKind::Agent))
+                .filter_map(node)
+                .collect(),
+        ),
+        weak_links: net
+            .links
+            .iter()
+            .filter(|(a, b, _)| weak.links.contains(&(*a.min(b), *a.max(b))))
+            .map(|link| net.named_link(link))
+            .collect(),
+        reports_lost: by_name(
+            none.iter().filter(|at| net.reports_through(**at, taken)).filter_map(node).collect(),
+        ),
+    }
+}
+
+/// The weak points that there were not before.
+fn grown(before: &WeakPoints<usize>, after: WeakPoints<usize>) -> WeakPoints<usize> {
+    let new = |at: &usize| before.agents.binary_search(at).is_err();
+    let new_link = |pair: &(usize, usize)| before.links.binary_search(pair).is_err();
+    WeakPoints {
+        agents: after.agents.into_iter().filter(new).collect(),
+        links: after.links.into_iter().filter(new_link).collect(),
+    }
+}
+
+/// The parts that fall off, larger ones first, and how many others each of them loses.
+fn cut_off(
+    now: &Components<usize>,
+    then: &Components<usize>,
+    left: &[usize],
+) -> Vec<(Vec<usize>, usize)> {
+    let mut groups: BTreeMap<usize, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
+    for at in left {
+        if let (Some(whole), Some(part)) = (now.component(*at), then.component(*at)) {
+            groups.entry(whole).or_default().entry(part).or_default().push(*at);
+        }
+    }
+    let mut fallen = Vec::new();
+    for parts in groups.into_values() {
+        let total: usize = parts.values().map(Vec::len).sum();
+        let mut parts: Vec<_> = parts.into_values().collect();
+        parts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        fallen.extend(parts.into_iter().skip(1).map(|part| {
+            let loses = total - part.len();
+            (part, loses)
+        }));
+    }
+    fallen.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    fallen
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Ways through the network as operators ask for them: over HTTP, from what hosts have reported.
+
+use serde_json::{Value, json};
+
+use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host, STRANGER_KEY};
+use crate::support::http::{self, Answer};
+use crate::support::manager::{START, TestManager};
+
+async fn pair() -> TestManager {
+    let kattila = TestManager::start().await;
+    let alpha = Host::alpha().with_peer(BETA_KEY, 2, START.0 - 20, 1000);
+    let beta = Host::beta().with_peer(ALPHA_KEY, 1, START.0 - 20, 1000);
+    for (id, host) in [(ALPHA, alpha), (BETA, beta)] {
+        kattila.agent(id).report(&host.data()).await;
+    }
+    kattila
+}
+
+async fn ask(kattila: &TestManager, query: &str) -> Answer {
+    kattila.operator().get(&format!("/api/v1/{query}")).await
+}
+
+async fn way(kattila: &TestManager, query: &str) -> Value {
+    let answer = ask(kattila, &format!("path?{query}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+fn told(journey: &Value) -> (Vec<&str>, &str, &str) {
+    let hops = journey["hops"].as_array().unwrap();
+    (
+        hops.iter().map(|hop| hop["label"].as_str().unwrap()).collect(),
+        journey["outcome"].as_str().unwrap(),
+        journey["reason"].as_str().unwrap(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_is_explained_there_and_back() {
+    let kattila = pair().await;
+    let expected = (vec!["alpha", "beta"], "delivered", "beta has 10.77.0.2 on wg0");
+    for (from, to) in
+        [("alpha", "10.77.0.2"), (ALPHA, "beta"), ("10.77.0.1", BETA), ("192.0.2.1", "10.77.0.2")]
+    {
+        let found = way(&kattila, &format!("from={from}&to={to}")).await;
+        assert_eq!(told(&found["there"]), expected, "{from} to {to}");
+        let back = (vec!["beta", "alpha"], "delivered", "alpha has 10.77.0.1 on wg0");
+        assert_eq!(told(&found["back"]), back);
+        let first = &found["there"]["hops"][0];
+        assert_eq!((&first["peer"], &first["edge_state"]), (&json!(BETA_KEY), &json!("up")));
+        assert_eq!(first["route"]["dst"], "10.77.0.0/24");
+    }
+    let found = way(&kattila, "from=alpha&to=203.0.113.9").await;
+    let reason = "it leaves alpha over eth0 to the gateway 192.0.2.254, which has no agent; what \
+                  follows is not known";
+    assert_eq!(told(&found["there"]), (vec!["alpha"], "left", reason));
+    assert_eq!(found["back"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_the_other_end_does_not_allow_is_told() {
+    let kattila = pair().await;
+    let found = way(&kattila, "from=alpha&to=10.77.0.2&source=10.99.0.1").await;
+    let reason = "beta drops it: the source 10.99.0.1 is not in the allowed IPs that it has for \
+                  alpha";
+    assert_eq!(told(&found["there"]), (vec!["alpha", "beta"], "stopped", reason));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_answered_is_said() {
+    let kattila = pair().await;
+    for (query, status, code) in [
+        ("path?to=10.77.0.2", 400, "bad_request"),
+        ("path?from=alpha", 400, "bad_request"),
+        ("path?from=alpha&to=beta&source=here", 400, "bad_request"),
+        ("path?from=gamma&to=beta", 404, "agent_not_found"),
+        ("path?from=alpha&to=gamma", 404, "agent_not_found"),
+        ("carriers", 400, "bad_request"),
+        ("carriers?net=10.0.0.0%2F33", 400, "bad_request"),
+    ] {
+        let answer = ask(&kattila, query).await;
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (status, Some(code)),
+            "{query}"
+        );
+    }
+    let stranger = http::get(kattila.addr(), "/api/v1/path?from=alpha&to=beta", &[]).await;
+    assert_eq!(stranger.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn carriers_of_a_prefix_are_listed() {
+    let kattila = pair().await;
+    let answer = ask(&kattila, "carriers?net=10.77.0.2").await.json();
+    let lines: Vec<_> = answer
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let text = |name: &str| row[name].as_str().unwrap().to_owned();
+            format!("{} {} {}", text("hostname"), text("kind"), text("prefix"))
+        })
+        .collect();
+    let expected = [
+        "beta address 10.77.0.2/24",
+        "alpha allowed_ip 10.77.0.2/32",
+        "alpha route 10.77.0.0/24",
+        "beta route 10.77.0.0/24",
+    ];
+    assert_eq!(lines, expected);
+    let elsewhere = ask(&kattila, "carriers?net=10.77.0.2&fleet_id=fleet-b").await;
+    assert_eq!(elsewhere.json(), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_works_without_a_script_and_says_what_is_wrong() {
+    let kattila = pair().await;
+    let page = kattila.operator().get("/paths?from=alpha&to=10.77.0.2&source=").await.text();
+    assert!(page.contains("From alpha to 10.77.0.2"), "{page}");
+    assert!(page.contains("The answer, from beta to 10.77.0.1"), "{page}");
+    let page = kattila.operator().get("/paths?from=nobody&to=10.77.0.2").await.text();
+    assert!(page.contains("No agent is called nobody"), "{page}");
+    let page = kattila.operator().get("/paths?net=10.77.0.0/24").await.text();
+    assert!(page.contains("lets a peer use it"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_lost_is_told() {
+    let kattila = TestManager::start().await;
+    let alpha = Host::alpha().with_peer(BETA_KEY, 2, START.0 - 20, 1000).with_peer(
+        STRANGER_KEY,
+        3,
+        START.0 - 20,
+        1000,
+    );
+    let beta = Host::beta().with_peer(ALPHA_KEY, 1, START.0 - 20, 1000);
+    for (id, host) in [(ALPHA, alpha), (BETA, beta)] {
+        kattila.agent(id).report(&host.data()).await;
+    }
+    kattila.advance(0).await;
+    let loss = ask(&kattila, &format!("what-if?without={ALPHA}")).await.json();
+    let labels = |parts: &Value| -> Vec<Vec<String>> {
+        let names = |part: &Value| {
+            let nodes = part["nodes"].as_array().unwrap().iter();
+            nodes.map(|node| node["label"].as_str().unwrap().to_owned()).collect()
+        };
+        parts.as_array().unwrap().iter().map(names).collect()
+    };
+    assert_eq!(loss["taken"][0]["label"], "alpha");
+    assert_eq!(labels(&loss["cut_off"]).len(), 1, "beta and the stranger part: {loss:#}");
+    let link = kattila.operator().topology().await["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|edge| edge["ends"].as_array().unwrap().iter().all(|end| !end["agent_id"].is_null()))
+        .map(|edge| edge["id"].as_str().unwrap().to_owned())
+        .unwrap();
+    let loss = ask(&kattila, &format!("what-if?without={link}")).await.json();
+    assert_eq!(labels(&loss["cut_off"]), [["beta"]]);
+    assert_eq!(loss["cut_off"][0]["loses"], 2);
+    for (query, status) in [("what-if", 400), ("what-if?without=nobody", 404)] {
+        assert_eq!(ask(&kattila, query).await.status, status, "{query}");
+    }
+    let page = kattila.operator().get(&format!("/what-if?without={link},{ALPHA}")).await.text();
+    assert!(page.contains("Put it back") && page.contains("Nobody"), "{page}");
+    let page = kattila.operator().get("/what-if?without=nobody").await.text();
+    assert!(page.contains("no such agent, peer or link as nobody"), "{page}");
+}

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { plan } from "../../static/js/lod.js";
+import { steps, way } from "../../static/js/relays.js";
+import { applyPatch, fromSnapshot } from "../../static/js/scene.js";
+import { read, write } from "../../static/js/url.js";
+import { node, picture, site } from "./fixture.mjs";
+
+const SIZE = { w: 1000, h: 700 };
+
+const by = (relays, proof, more = {}) => ({ relay_path: relays, relay_proof: proof, ...more });
+
+// hel-far reports through hel-db1 and hel-gw1, hel-near through hel-gw1, oul-old says so itself.
+const relayed = () => {
+  const all = picture();
+  all.nodes.push(
+    node("a:hel-far", "lab/hel", by(["hel-db1", "hel-gw1"], "proven", { x: -40, y: -30 })),
+    node("a:hel-near", "lab/hel", by(["hel-gw1"], "proven", { x: -20, y: 60 })),
+    node("a:oul-old", "lab/oul", by(["gone", "hel-gw1"], "claimed", { x: 420 })),
+    node("a:oul-new", "lab/oul", by(["hel-gw1"], "proven", { x: 440 })),
+  );
+  return fromSnapshot(all);
+};
+
+const told = (scene) => steps(scene).map(({ from, to, proven }) => `${from.slice(2)} > ${to.slice(2)} ${proven ? "proven" : "claimed"}`).sort();
+
+test("each step is told once, towards the manager, and unknown relays are passed over", () => {
+  assert.deepEqual(told(relayed()), ["hel-db1 > hel-gw1 proven", "hel-far > hel-db1 proven", "hel-near > hel-gw1 proven", "oul-new > hel-gw1 proven", "oul-old > hel-gw1 claimed"]);
+  assert.deepEqual(told(fromSnapshot(picture())), []);
+});
+
+test("a step that anybody proved is proven", () => {
+  const scene = relayed();
+  Object.assign(scene.nodes.get("a:hel-db1"), by(["hel-gw1"], "claimed"));
+  assert.ok(told(scene).includes("hel-db1 > hel-gw1 proven"));
+  scene.nodes.delete("a:hel-far");
+  assert.ok(told(scene).includes("hel-db1 > hel-gw1 claimed"));
+});
+
+test("a patch moves a path", () => {
+  const scene = relayed();
+  const straight = { ...scene.nodes.get("a:hel-near"), relay_path: [], relay_proof: null };
+  const patch = { from: 10, seq: 11, t: 1001, n: { set: [straight], del: [] }, e: { set: [], del: [] }, s: { set: [], del: [] } };
+  assert.equal(applyPatch(scene, patch), "applied");
+  assert.ok(!told(scene).some((step) => step.startsWith("hel-near")));
+});
+
+test("paths are in the plan only if asked for, and bow beside the links", () => {
+  const view = { x: 200, y: 0, k: 1 };
+  assert.deepEqual(plan(relayed(), view, SIZE).relays, []);
+  const near = plan(relayed(), view, SIZE, 0, true);
+  assert.equal(near.relays.length, 5);
+  const step = near.relays.find(({ from }) => from === "a:hel-near");
+  assert.deepEqual([step.a.id, step.b.id], ["a:hel-near", "a:hel-gw1"]);
+  assert.equal(step.curve.straight, false);
+  // The arrow points from the agent to its relay.
+  const [dx, dy] = [step.b.sx - step.a.sx, step.b.sy - step.a.sy];
+  assert.ok(step.curve.along[0] * dx + step.curve.along[1] * dy > 0);
+});
+
+test("between bubbles a path joins the sites, within one it does not show", () => {
+  const far = plan(relayed(), { x: 200, y: 0, k: 0.2 }, SIZE, 0, true);
+  assert.deepEqual(far.relays.map(({ a, b, proven }) => [a.id, b.id, proven]), [["lab/oul", "lab/hel", true]]);
+  const alone = { ...picture(), sites: [site("lab/hel", 0, 0, 100)] };
+  assert.deepEqual(plan(fromSnapshot(alone), { x: 0, y: 0, k: 1 }, SIZE, 0, true).relays, []);
+});
+
+test("a path in words", () => {
+  const scene = relayed();
+  assert.equal(way(scene, by(["hel-db1", "gone"], "proven")), "via hel-db1, gone (proven)");
+  assert.equal(way(scene, by([], null)), "direct");
+});
+
+test("the layer is in the address", () => {
+  const state = read("?r=1");
+  assert.equal(state.relays, true);
+  assert.equal(write({ ...state, view: null }), "?r=1");
+  assert.equal(read("").relays, false);
+});
