@@ -56,8 +56,8 @@ fn hourly(host: usize, hour: i64) -> Value {
         1 => Host::beta().with_peer(ALPHA_KEY, 1, now - 5, 1).data(),
         _ => Host { name: "gamma", number: 3, key: None, ..Host::alpha() }.data(),
     };
-    data["routes"] = json!([{ "dst": format!("10.{}.0.0/16", hour % 250), "dev": "wg0" }]);
-    data["interfaces"][0]["addresses"] = json!([format!("192.0.2.{}/24", 1 + hour % 50)]);
+    data["routes"] = json!([{ "dst": format!("10.{}.0.0/16", hour / 2 % 250), "dev": "wg0" }]);
+    data["interfaces"][0]["addresses"] = json!([format!("192.0.2.{}/24", 1 + hour / 2 % 50)]);
     // A clock that is off at times raises alarms and clears them.
     data["boot_id"] = json!(format!("boot-{}", hour / 7));
     data["note"] = json!(format!("{:x}", hour.wrapping_mul(0x9E37_79B9_7F4A)).repeat(20));
@@ -77,7 +77,7 @@ async fn the_size_settles_over_a_month() {
     .await;
     let mut agents: Vec<Agent> = [ALPHA, BETA, GAMMA].map(|id| kattila.agent(id)).into();
     let (mut pages, mut rows) = (Vec::new(), Vec::new());
-    for hour in 1..=30 * 24 {
+    for hour in (2..=30 * 24).step_by(2) {
         kattila.clock.set(START.plus(hour * HOUR));
         for (host, agent) in agents.iter_mut().enumerate() {
             agent.report(&hourly(host, hour)).await;
@@ -97,7 +97,7 @@ async fn the_size_settles_over_a_month() {
         assert!(late <= early + early / 10, "table {n}: {rows:?}");
     }
     assert!(pages[29] <= pages[5] + pages[5] / 10, "{pages:?}");
-    let kept = 3 * 48;
+    let kept = 3 * 24;
     assert!((kept..=kept + 9).contains(&rows[29][0]), "reports of two days: {rows:?}");
     assert!(rows[29][2] > 0, "there were alarms");
 
@@ -107,7 +107,7 @@ async fn the_size_settles_over_a_month() {
         said,
         format!("{} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n", rows[29][0])
     );
-    assert_eq!(reports(&kattila.db()).last(), Some(&(3 * 30 * 24)));
+    assert_eq!(reports(&kattila.db()).last(), Some(&(3 * 30 * 12)));
     let kattila = kattila.restart().await;
     assert_eq!(kattila.operator().agents().await.len(), 3);
     kattila.stop().await;
