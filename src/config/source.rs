@@ -150,28 +150,13 @@ impl Values {
 }
 
 fn unknown(name: &str) -> Mistake {
-    let hint = nearest(name).unwrap_or("kattila serve --help");
+    let hint = table::nearest(name).unwrap_or("kattila serve --help");
     Mistake::new(name, format!("is not a setting; did you mean {hint}?"))
-}
-
-/// The known name that is most like an unknown one.
-fn nearest(unknown: &str) -> Option<&'static str> {
-    table::all()
-        .map(|setting| (strsim::damerau_levenshtein(setting.env, unknown), setting.env))
-        .min()
-        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_of_the_hand_finds_the_name() {
-        assert_eq!(nearest("KATTILA_LISTNE"), Some("KATTILA_LISTEN"));
-        assert_eq!(nearest("KATTILA_PSKFILE"), Some("KATTILA_PSK_FILE"));
-        assert_eq!(nearest("KATTILA_ADMIN_TOKN"), Some("KATTILA_ADMIN_TOKEN"));
-    }
 
     #[test]
     fn later_values_win_and_empty_ones_unset() {

@@ -441,6 +441,14 @@ pub fn find(env: &str) -> Option<&'static Setting> {
     all().find(|setting| setting.env == env)
 }
 
+/// The known name that is most like an unknown one.
+pub fn nearest(unknown: &str) -> Option<&'static str> {
+    all()
+        .map(|setting| (strsim::damerau_levenshtein(setting.env, unknown), setting.env))
+        .min()
+        .map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -463,6 +471,13 @@ mod tests {
     fn what_is_shared_is_there() {
         assert!(SHARED.iter().all(|name| SETTINGS.iter().any(|setting| setting.env == *name)));
         assert_eq!(of_agent().count(), AGENT.len() + SHARED.len());
+    }
+
+    #[test]
+    fn a_slip_of_the_hand_finds_the_name() {
+        assert_eq!(nearest("KATTILA_LISTNE"), Some("KATTILA_LISTEN"));
+        assert_eq!(nearest("KATTILA_PSKFILE"), Some("KATTILA_PSK_FILE"));
+        assert_eq!(nearest("KATTILA_ADMIN_TOKN"), Some("KATTILA_ADMIN_TOKEN"));
     }
 
     /// `.env.example` is documentation: every setting once, in any order, with its default, and

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::model::time::UnixSeconds;
-use crate::process::chores::{Chore, ChoreState};
 use crate::wire::answer::Problem;
 use crate::wire::codes::ErrorCode;
 
@@ -134,7 +133,7 @@ fn giving(path: &str) -> Option<Sample> {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }
         "/api/v1/keys/usage" => ("Who signs with which key", none, value(&things::key_usage())),
-        "/api/v1/jobs" => ("Background jobs and how they stand", none, list(&job())),
+        "/api/v1/jobs" => ("Background jobs and how they stand", none, list(&things::job())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,
     };
@@ -196,22 +195,6 @@ fn approval() -> Sample {
     }
 }
 
-fn job() -> ChoreState {
-    let chore = Chore::PruneReports;
-    ChoreState {
-        name: chore.name(),
-        about: chore.about(),
-        every: chore.every_s(),
-        running: false,
-        last_run: Some(NOW),
-        duration_ms: Some(41),
-        rows: Some(1024),
-        next_run: NOW.plus(chore.every_s()),
-        last_error: Some("the disk is full; free some space on it".into()),
-        last_error_at: Some(NOW.minus(86_400)),
-    }
-}
-
 fn run() -> Sample {
     Sample {
         summary: "Have a background job begin now; the id is its name",
@@ -219,7 +202,7 @@ fn run() -> Sample {
         body: None,
         status: "202",
         kind: JSON,
-        answer: value(&job()),
+        answer: value(&things::job()),
     }
 }
 

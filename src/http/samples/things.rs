@@ -22,6 +22,7 @@ use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
     PinnedHow, RelayProof, Scheme, Severity,
 };
+use crate::process::chores::{Chore, ChoreState};
 use crate::process::refusals::Refusal;
 use crate::process::summary::{AgentSummary, Identity};
 use crate::sign::digest::kid_of_public_key;
@@ -46,6 +47,22 @@ fn path() -> RelayPath {
 
 pub(super) fn kid() -> Option<Kid> {
     "45819852fbdfc69a".parse().ok()
+}
+
+pub(super) fn job() -> ChoreState {
+    let chore = Chore::PruneReports;
+    ChoreState {
+        name: chore.name(),
+        about: chore.about(),
+        every: chore.every_s(),
+        running: false,
+        last_run: Some(NOW),
+        duration_ms: Some(41),
+        rows: Some(1024),
+        next_run: NOW.plus(chore.every_s()),
+        last_error: Some("the disk is full; free some space on it".into()),
+        last_error_at: Some(NOW.minus(86_400)),
+    }
 }
 
 pub(super) fn keys() -> Option<KeysView> {
