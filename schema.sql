@@ -307,7 +307,8 @@ CREATE TABLE sessions (
 -- Small values by name; names that begin with 'store.' belong to the store itself:
 -- store.commit_seq counts commits, store.flushed_upto is the last report contained in the
 -- "as of the last flush" columns, store.clean_stop is 1 after an orderly stop. Retention has
--- been over everything below store.reports_pruned_below and store.events_pruned_below.
+-- been over everything below store.reports_pruned_below and store.events_pruned_below; what was
+-- true can be told from store.events_since on.
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,                 -- which
     value TEXT NOT NULL                              -- its value

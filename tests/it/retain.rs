@@ -7,14 +7,17 @@ use std::pin::pin;
 
 use futures_util::future::join_all;
 use kattila::model::id::ReportId;
+use kattila::model::state::{EventKind, Scheme};
 use kattila::process::chores::{Chore, Keep};
-use kattila::store::Reader as _;
-use kattila::store::prune::{CHUNK_ROWS, Limits, Prunable};
+use kattila::store::change::{Change, NewEvent, NewReport};
+use kattila::store::prune::{CHUNK_ROWS, Limits, Prunable, Prune};
 use kattila::store::row::{EventFilter, ReportFilter};
-use kattila::store::sqlite::open_read_only;
+use kattila::store::sqlite::{Durability, open, open_read_only};
+use kattila::store::{Reader as _, Writer as _};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::store_samples::{agent, event, report};
 use crate::support::actors::Agent;
 use crate::support::engine::{Engine, submission, waits};
 use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host};
@@ -324,4 +327,60 @@ async fn jobs_are_listed_run_and_remembered() {
     kattila.advance(300).await;
     assert_eq!(jobs(&kattila).await[1]["last_run"], json!(START.plus(411)));
     kattila.stop().await;
+}
+
+/// Bytes that cannot be made smaller.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let bytes = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    bytes.flatten().take(length).collect()
+}
+
+#[test]
+fn a_size_is_about_what_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    // Rows of one size and of many, smaller and larger than a page.
+    for (n, sizes) in [300..301, 1000..3000, 100..9000].into_iter().enumerate() {
+        let db = dir.path().join(format!("{n}.db"));
+        let mut opened = open(&db, Durability::Normal).unwrap();
+        let spread = u64::try_from(sizes.len()).unwrap();
+        opened.writer.begin().unwrap();
+        let agents = Change { agents: vec![agent(1)], ..Change::default() };
+        opened.writer.record(&agents).unwrap();
+        for id in 1..=2000 {
+            let seed = u64::try_from(id).unwrap();
+            let length = sizes.start + usize::try_from(seed * 7919 % spread).unwrap();
+            let envelope = noise(seed, length).into();
+            let change = Change {
+                report: Some(NewReport { envelope, scheme: Scheme::V2Hmac, ..report(id, 1) }),
+                events: vec![NewEvent {
+                    kind: EventKind::AdminAction,
+                    ..event(Some(1), &format!("{id:x}").repeat(10))
+                }],
+                ..Change::default()
+            };
+            opened.writer.record(&change).unwrap();
+        }
+        opened.writer.commit().unwrap();
+        for (what, like, bytes) in
+            [(Prunable::Reports, "reports%", 300_000), (Prunable::Events, "events%", 200_000)]
+        {
+            let limits = Limits { age: None, bytes: Some(bytes) };
+            let (now, after) = (START, 0);
+            let mut chunk = Prune { what, limits, now, replay_s: 0, replay_v1_s: 0, after };
+            while let Some(next) = opened.writer.prune(&chunk).unwrap().next {
+                chunk.after = next;
+            }
+            let sql = "SELECT sum(pgsize) FROM dbstat WHERE name LIKE ";
+            let real = number(&db, &format!("{sql}'{like}' AND name <> 'events_in_force'"));
+            let share = 100 * u64::try_from(real).unwrap() / bytes;
+            assert!((70..=140).contains(&share), "{n} {what:?}: {share} % of {bytes} bytes");
+        }
+        opened.writer.close().unwrap();
+    }
 }

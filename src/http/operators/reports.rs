@@ -21,6 +21,7 @@ use crate::model::time::UnixSeconds;
 use crate::process::refusals::Refusal;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
 use crate::wire::canon::Forms;
+use crate::wire::codes::ErrorCode;
 use crate::wire::envelope::{self, Envelope};
 use crate::wire::relay;
 use crate::wire::signing;
@@ -171,7 +172,15 @@ pub async fn one(
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
     let row = state.read(move |reader| present::whole(reader, ReportId(id))).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("report"))
+    row.map(|row| Json(row.into())).ok_or_else(missing)
+}
+
+/// The refusal of a number that names no report, or none any more.
+pub fn missing() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        "There is no such report. Old ones are removed, see KATTILA_REPORTS_AGE.",
+    )
 }
 
 #[cfg(test)]

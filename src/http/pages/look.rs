@@ -11,6 +11,7 @@ use crate::http::error::ApiError;
 use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
+use crate::http::operators::reports;
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
@@ -285,7 +286,7 @@ pub async fn report(
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
     let found = state.read(move |store| present::whole(store, ReportId(id))).await?;
-    let Some(report) = found else { return Err(ApiError::not_found("report")) };
+    let Some(report) = found else { return Err(reports::missing()) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
     context.names = names(&state, ids_of(&report.summary));
     html(views::report::page(&context, &report))

@@ -22,14 +22,14 @@ use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::meta;
 use crate::store::sqlite::table::reports::row_limit;
 
-/// A row weighs its texts and 160 bytes more: numbers, four index entries.
+/// A row weighs its texts, the subject twice, and 80 bytes more: numbers, four index entries.
 pub(super) const LINE: Line = Line {
     name: "events",
     first_from: "SELECT event_id, recorded_at FROM events WHERE event_id >= ?1
         ORDER BY event_id LIMIT 1",
     last: "SELECT max(event_id) FROM events HAVING max(event_id) IS NOT NULL",
     weight: "SELECT 2 * octet_length(subject) + coalesce(octet_length(before), 0)
-            + coalesce(octet_length(after), 0) + coalesce(octet_length(cause), 0) + 160
+            + coalesce(octet_length(after), 0) + coalesce(octet_length(cause), 0) + 80
         FROM events WHERE event_id >= ?1 ORDER BY event_id LIMIT 1",
 };
 
@@ -76,7 +76,7 @@ pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreE
         removed += drop_gone(desk, mark, CHUNK_ROWS - removed)?;
         goes_on = removed >= CHUNK_ROWS;
     }
-    if removed > 0 || looked_at > 0 {
+    if looked_at > 0 && since.0 > meta::number(desk.conn, meta::EVENTS_SINCE)? {
         meta::put_number(desk, meta::EVENTS_SINCE, since.0)?;
     }
     let removed = u64::try_from(removed).unwrap_or(u64::MAX);

@@ -26,6 +26,9 @@ const SAMPLE: i64 = 64;
 /// Rows below the mark that are counted at most.
 const COUNTED_BELOW: i64 = 10_000;
 
+/// Bytes of a page.
+const PAGE: i64 = 4096;
+
 /// Free pages that are left for new rows in any case: 1 MiB.
 const FREE_KEPT: i64 = 256;
 
@@ -95,7 +98,7 @@ impl Line {
             sum += weight.unwrap_or(0);
             weighed += 1;
         }
-        let mean = (sum / weighed.max(1)).max(1);
+        let mean = in_pages((sum / weighed.max(1)).max(1));
         let room = i64::try_from(bytes).unwrap_or(i64::MAX) / mean;
         Ok((last - room + 1).max(from))
     }
@@ -118,6 +121,12 @@ impl Line {
         }
         Ok(kept)
     }
+}
+
+/// What rows of this mean size take in the file: a page ends where the next row does not fit, and
+/// half a row stays empty at its end; what is larger than a page fills the last of its own by half.
+const fn in_pages(bytes: i64) -> i64 {
+    if bytes < PAGE { bytes * 2 * PAGE / (2 * PAGE - bytes) } else { bytes + PAGE / 2 }
 }
 
 /// The time from which ages count.

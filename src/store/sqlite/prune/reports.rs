@@ -16,8 +16,7 @@ use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::reports::row_limit;
 use crate::store::sqlite::table::{late, meta};
 
-/// A row weighs its envelope and 200 bytes more: small columns, index entries, its part of what
-/// stays empty in a page.
+/// A row weighs its envelope and 200 bytes more: small columns and index entries.
 pub(super) const LINE: Line = Line {
     name: "reports",
     first_from: "SELECT report_id, received_at FROM reports WHERE report_id >= ?1
