@@ -1,6 +1,7 @@
 //! One sample of everything the API answers and takes, built from the real types, so that the
 //! description cannot tell of a member that does not exist.
 
+mod map;
 mod things;
 mod ways;
 
@@ -102,10 +103,10 @@ fn giving(path: &str) -> Option<Sample> {
         "/readyz" => ("Whether it is ready, with reasons", none, value(&things::readiness())),
         "/status/agents" => ("All agents", none, list(&things::agent_summary())),
         "/status/alarms" => ("Alarms", ALARM_QUERY, list(&things::alarm())),
-        "/api/v1/topology" => ("The whole map", none, value(&things::picture())),
+        "/api/v1/topology" => ("The whole map", none, value(&map::picture())),
         "/api/v1/stream" => return Some(stream()),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
-        "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&things::edge_view())),
+        "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&map::edge_view())),
         "/api/v1/alarms/{id}" => ("One alarm", none, value(&things::alarm())),
         "/api/v1/reports" => {
             ("Stored reports, newest first", REPORT_QUERY, list(&things::report()))

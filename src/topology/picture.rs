@@ -201,3 +201,6 @@ pub struct AlarmCount {
     /// Active and not acknowledged.
     pub open: usize,
 }
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -10,7 +10,6 @@ use crate::http::health::{Check, Readiness};
 use crate::http::keys::{KeyView, KeysView, Revoked};
 use crate::http::operators::agents::{AgentView, IdentityView, OtherEnd, PeerView};
 use crate::http::operators::alarms::AlarmView;
-use crate::http::operators::edges::EdgeView;
 use crate::http::operators::events::EventView;
 use crate::http::operators::identities::{AgentKey, GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::reports::{ReportView, WholeReport};
@@ -19,15 +18,14 @@ use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Route};
 use crate::model::state::{
-    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
-    PinnedHow, RelayProof, Scheme, Severity,
+    AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EventKind, IdentityState, PinnedHow,
+    RelayProof, Scheme, Severity,
 };
 use crate::process::chores::{Chore, ChoreState};
 use crate::process::refusals::Refusal;
 use crate::process::summary::{AgentSummary, Identity};
 use crate::sign::digest::kid_of_public_key;
 use crate::sign::ed25519;
-use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
 use crate::wire::answer::{Enrolled, Receipt, Standing, Taken};
 use crate::wire::codes::ErrorCode;
 
@@ -41,7 +39,7 @@ fn relay() -> Option<AgentId> {
     "gw-3".parse().ok()
 }
 
-fn path() -> RelayPath {
+pub(super) fn path() -> RelayPath {
     RelayPath::through(relay().into_iter().collect(), RelayProof::Proven)
 }
 
@@ -247,75 +245,6 @@ pub(super) fn alarm() -> AlarmView {
         clear_cause: None,
         report_id: Some(ReportId(4711)),
     }
-}
-
-pub(super) fn picture() -> Picture {
-    let fleet = FleetId::unnamed();
-    Picture {
-        v: 1,
-        epoch: "e1".into(),
-        seq: 41,
-        layout_rev: 1,
-        generated_at: NOW,
-        sites: vec![Site {
-            id: "default/helsinki".into(),
-            label: "helsinki".into(),
-            fleet_id: fleet.clone(),
-            x: 0.5,
-            y: 0.5,
-            r: 120.5,
-            counts: SiteCounts { online: 1, ..SiteCounts::default() },
-        }],
-        nodes: vec![Node {
-            id: "a:gw-1".into(),
-            kind: NodeKind::Agent,
-            role: "gateway".into(),
-            agent_id: agent_id(),
-            label: "gw-1".into(),
-            status: Some(AgentStatus::Online),
-            fleet_id: fleet,
-            site: "default/helsinki".into(),
-            x: 0.5,
-            y: 0.5,
-            seen_at: Some(NOW),
-            alarms: 0,
-            addresses: vec!["10.0.0.1".into()],
-            relay_path: path(),
-        }],
-        edges: vec![edge()],
-        alarms_open: 0,
-    }
-}
-
-pub(super) fn edge() -> Edge {
-    let end = |age| End {
-        agent_id: agent_id(),
-        interface: Some("wg0".into()),
-        public_key: Some(WgKey([7; 32])),
-        state: EndState::Up,
-        latest_handshake: Some(NOW.minus(age)),
-        rx_bytes: Some(1_048_576),
-        tx_bytes: Some(2_097_152),
-        endpoint: Some("192.0.2.1:51820".into()),
-        allowed_ips: vec!["10.0.0.2/32".into()],
-        persistent_keepalive: Some(25),
-        measured_at: Some(NOW),
-    };
-    Edge {
-        id: "0f1e2d3c4b5a6978".into(),
-        source: "a:gw-1".into(),
-        target: "a:gw-2".into(),
-        edge_type: "wireguard",
-        state: EdgeState::Up,
-        reason: "up: last handshake 42 s ago on gw-1".into(),
-        judged_at: NOW,
-        since: NOW,
-        ends: [end(42), end(43)],
-    }
-}
-
-pub(super) fn edge_view() -> EdgeView {
-    EdgeView { edge: edge(), labels: ["gw-1".into(), "gw-2".into()] }
 }
 
 pub(super) fn event() -> EventView {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::id::FleetId;
-use crate::model::path::RelayPath;
-use crate::model::state::{AgentStatus, EdgeState, EndState};
-use crate::topology::picture::{End, NodeKind, SiteCounts};
+use crate::model::state::{AgentStatus, EdgeState};
+use crate::topology::picture::{SiteCounts, samples};
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
@@ -15,52 +14,12 @@ fn fleet() -> FleetId {
 }
 
 fn node(id: &str, status: AgentStatus) -> Node {
-    Node {
-        id: id.to_owned(),
-        kind: NodeKind::Agent,
-        role: "agent".to_owned(),
-        agent_id: None,
-        label: id.to_owned(),
-        status: Some(status),
-        fleet_id: fleet(),
-        site: String::new(),
-        x: 0.0,
-        y: 0.0,
-        seen_at: None,
-        alarms: 0,
-        addresses: Vec::new(),
-        relay_path: RelayPath::direct(),
-    }
-}
-
-fn end() -> End {
-    End {
-        agent_id: None,
-        interface: None,
-        public_key: None,
-        state: EndState::Up,
-        latest_handshake: None,
-        rx_bytes: None,
-        tx_bytes: None,
-        endpoint: None,
-        allowed_ips: Vec::new(),
-        persistent_keepalive: None,
-        measured_at: None,
-    }
+    Node { status: Some(status), fleet_id: fleet(), ..samples::node(id) }
 }
 
 fn edge(state: EdgeState) -> Edge {
-    Edge {
-        id: "e1".to_owned(),
-        source: "a:1".to_owned(),
-        target: "a:2".to_owned(),
-        edge_type: "wireguard",
-        state,
-        reason: String::new(),
-        judged_at: NOW,
-        since: NOW,
-        ends: [end(), end()],
-    }
+    let edge = samples::edge("e1", ["a:1", "a:2"]);
+    Edge { state, judged_at: NOW, since: NOW, ..edge }
 }
 
 fn place_all(board: &Board) {

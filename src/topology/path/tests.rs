@@ -3,9 +3,8 @@ use std::convert::Infallible;
 use super::host::{Host, route_text};
 use super::*;
 use crate::model::report::{Counters, Interface, LinkState, Peer};
-use crate::model::state::EndState;
 use crate::model::time::UnixSeconds;
-use crate::topology::picture::End;
+use crate::topology::picture::{End, samples};
 
 /// A few hosts with tables that tests write.
 #[derive(Default)]
@@ -124,26 +123,11 @@ impl Net {
             agent_id: Some(id(name)),
             interface: Some("wg0".into()),
             public_key: Some(key(name)),
-            state: EndState::Up,
-            latest_handshake: None,
-            rx_bytes: None,
-            tx_bytes: None,
-            endpoint: None,
-            allowed_ips: Vec::new(),
-            persistent_keepalive: None,
-            measured_at: None,
+            ..samples::end()
         };
-        self.links.push(Edge {
-            id: edge.to_string(),
-            source: format!("a:{a}"),
-            target: format!("a:{b}"),
-            edge_type: "wireguard",
-            state: EdgeState::Up,
-            reason: "up".into(),
-            judged_at: UnixSeconds(0),
-            since: UnixSeconds(0),
-            ends: [end(a), end(b)],
-        });
+        let nodes = [a, b].map(|name| format!("a:{name}"));
+        let link = samples::edge(edge.as_str(), [&nodes[0], &nodes[1]]);
+        self.links.push(Edge { ends: [end(a), end(b)], ..link });
     }
 
     /// alpha - hub - beta; hub passes on, and beta has 10.1.2.0/24 behind it.

@@ -1,44 +1,11 @@
 use super::*;
-use crate::model::id::FleetId;
 use crate::model::path::RelayPath;
-use crate::model::state::{EndState, RelayProof};
-use crate::model::time::UnixSeconds;
-use crate::topology::picture::End;
+use crate::model::state::RelayProof;
+use crate::topology::picture::samples;
 
 fn node(name: &str, kind: NodeKind) -> Node {
     let prefix = if kind == NodeKind::Agent { "a" } else { "x" };
-    Node {
-        id: format!("{prefix}:{name}"),
-        kind,
-        role: "agent".into(),
-        agent_id: (kind == NodeKind::Agent).then(|| name.parse().unwrap()),
-        label: name.into(),
-        status: None,
-        fleet_id: FleetId::unnamed(),
-        site: String::new(),
-        x: 0.0,
-        y: 0.0,
-        seen_at: None,
-        alarms: 0,
-        addresses: Vec::new(),
-        relay_path: RelayPath::default(),
-    }
-}
-
-fn end() -> End {
-    End {
-        agent_id: None,
-        interface: None,
-        public_key: None,
-        state: EndState::Up,
-        latest_handshake: None,
-        rx_bytes: None,
-        tx_bytes: None,
-        endpoint: None,
-        allowed_ips: Vec::new(),
-        persistent_keepalive: None,
-        measured_at: None,
-    }
+    Node { kind, label: name.into(), ..samples::node(&format!("{prefix}:{name}")) }
 }
 
 /// Links as `a-b`, and `a!b` for dead ones; `x` begins the names of peers without an agent.
@@ -52,17 +19,8 @@ fn picture(links: &str) -> Picture {
         let id = |name: &str| {
             if name.starts_with('x') { format!("x:{name}") } else { format!("a:{name}") }
         };
-        picture.edges.push(Edge {
-            id: format!("{number}:{link}"),
-            source: id(a),
-            target: id(b),
-            edge_type: "wireguard",
-            state,
-            reason: String::new(),
-            judged_at: UnixSeconds(0),
-            since: UnixSeconds(0),
-            ends: [end(), end()],
-        });
+        let edge = samples::edge(&format!("{number}:{link}"), [&id(a), &id(b)]);
+        picture.edges.push(Edge { state, ..edge });
     }
     let kind = |name: &str| {
         if name.starts_with('x') { NodeKind::External } else { NodeKind::Agent }

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use kattila::agent::client::Way;
 use kattila::agent::door::listen::{DoorSettings, Serving};
-use kattila::agent::files::HomeError;
 use kattila::agent::observe::Observer;
 use kattila::agent::report::About;
-use kattila::agent::run::{Agent, OpenError, Settings};
+use kattila::agent::run::{Agent, Settings};
 use kattila::agent::spool::{Bounds, Spool};
 use kattila::clock::Clock;
 use kattila::keys::source::SourceConfig;
@@ -112,15 +111,8 @@ impl TestHost {
         self.kill();
     }
 
-    /// A process that another test starts holds a copy of the lock between fork and exec.
     fn begin(&mut self) {
-        let open = || Agent::open(self.settings.clone(), self.made_up.clone(), self.clock.clone());
-        let mut agent = open();
-        for _ in 0..1_000 {
-            let Err(OpenError::Home(HomeError::Held(_))) = &agent else { break };
-            std::thread::yield_now();
-            agent = open();
-        }
+        let agent = Agent::open(self.settings.clone(), self.made_up.clone(), self.clock.clone());
         self.agent = Some(agent.unwrap());
     }
 
