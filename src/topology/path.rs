@@ -190,7 +190,11 @@ impl<A: Atlas> Walk<'_, A> {
                 let reason = format!("{} has {to} on {interface}", host.name);
                 Next::End(Outcome::Delivered, reason)
             }
-            Decision::Drop(reason) => Next::End(Outcome::Stopped, reason),
+            Decision::Drop(route, interface, reason) => {
+                hop.route = route.cloned();
+                hop.interface = interface.map(|interface| interface.name.clone());
+                Next::End(Outcome::Stopped, reason)
+            }
             Decision::Untold(reason) => Next::End(Outcome::Unknown, reason),
             Decision::Tunnel(tunnel) => {
                 self.leaves_by(host, &tunnel.interface.name);

@@ -80,8 +80,8 @@ fn sentence(journey: &Journey) -> String {
     because(reason)
 }
 
-/// What a host does with the packet, in the words of its tables.
-fn does(hop: &Hop) -> String {
+/// What a host does with the packet, in the words of its tables; `arrived` if it has the address.
+fn does(hop: &Hop, arrived: bool) -> String {
     let mut parts = Vec::new();
     if let Some(route) = &hop.route {
         parts.push(format!("route {}", route_text(route)));
@@ -91,32 +91,37 @@ fn does(hop: &Hop) -> String {
             parts.push(format!("{interface}, to the peer whose allowed IPs have {allowed}"));
         }
         (Some(interface), Some(next), None) => parts.push(format!("{interface}, to {next}")),
-        (Some(interface), None, None) => parts.push(format!("has it on {interface}")),
+        (Some(interface), None, None) if arrived => {
+            parts.push(format!("has it on {interface}"));
+        }
+        (Some(interface), None, None) => parts.push(format!("{interface}, where it ends")),
         (None, ..) if parts.is_empty() => parts.push("it ends here".to_owned()),
         (None, ..) => {}
     }
     parts.join("; ")
 }
 
-fn step(hop: &Hop) -> Step<'_> {
+fn step(hop: &Hop, arrived: bool) -> Step<'_> {
     let link = hop.edge_id.as_ref().zip(hop.edge_state);
     Step {
         hop,
         href: format!("/agents/{}", encode(hop.agent_id.as_str())),
-        does: does(hop),
+        does: does(hop, arrived),
         link: link.map(|(id, state)| (format!("/links/{id}"), Chip::edge(state))),
     }
 }
 
 fn way(journey: &Journey, back: bool) -> Way<'_> {
     let from = journey.hops.first().map_or_else(|| journey.from.as_str(), |hop| &hop.label);
+    let last = journey.hops.last().filter(|_| journey.outcome == Outcome::Delivered);
+    let arrived = |hop: &Hop| last.is_some_and(|last| last.agent_id == hop.agent_id);
     let kind = if back { "The answer, from" } else { "From" };
     Way {
         title: format!("{kind} {from} to {}", journey.to),
         chip: outcome(journey.outcome),
         reason: sentence(journey),
         source: journey.source.map(|source| source.to_string()),
-        steps: journey.hops.iter().map(step).collect(),
+        steps: journey.hops.iter().map(|hop| step(hop, arrived(hop))).collect(),
     }
 }
 

@@ -69,8 +69,8 @@ pub(super) enum Decision<'h> {
     Tunnel(Tunnel<'h>),
     /// Onto a link.
     Wire(Wire<'h>),
-    /// It is dropped; why.
-    Drop(String),
+    /// It is dropped; by which route and at which interface it would go, and why it does not.
+    Drop(Option<&'h Route>, Option<&'h Interface>, String),
     /// What the host reports does not tell; what is missing.
     Untold(String),
 }
@@ -177,7 +177,7 @@ impl Host {
             } else {
                 ""
             };
-            return Decision::Drop(format!("{name} has no route to {to}{cut}"));
+            return Decision::Drop(None, None, format!("{name} has no route to {to}{cut}"));
         }
         let connected = self.interfaces.iter().filter_map(|interface| {
             let net = interface.addresses.iter().find(|net| fits(net, to))?;
@@ -193,7 +193,8 @@ impl Host {
         let name = &self.name;
         if route.kind != "unicast" {
             let what = route_text(route);
-            return Decision::Drop(format!("{name} drops it: its route is {what}"));
+            let why = format!("{name} drops it: its route is {what}");
+            return Decision::Drop(Some(route), None, why);
         }
         let interface = match (&route.dev, route.gateway) {
             (Some(dev), _) => self.interfaces.iter().find(|interface| interface.name == *dev),
@@ -221,7 +222,8 @@ impl Host {
     ) -> Decision<'h> {
         let (name, dev) = (&self.name, &interface.name);
         if interface.is_up() == Some(false) {
-            return Decision::Drop(format!("{name} sends it to {dev}, which is down"));
+            let why = format!("{name} sends it to {dev}, which is down");
+            return Decision::Drop(route, Some(interface), why);
         }
         if !self.is_wireguard(dev) {
             return Decision::Wire(Wire { route, interface, next });
@@ -230,9 +232,11 @@ impl Host {
             Some((peer, edge, allowed_ip)) => {
                 Decision::Tunnel(Tunnel { route, interface, peer, allowed_ip, edge })
             }
-            None => Decision::Drop(format!(
-                "{name} sends it to {dev}, where no peer's allowed IPs contain {to}"
-            )),
+            None => {
+                let why =
+                    format!("{name} sends it to {dev}, where no peer's allowed IPs contain {to}");
+                Decision::Drop(route, Some(interface), why)
+            }
         }
     }
 

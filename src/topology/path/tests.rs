@@ -202,6 +202,9 @@ fn each_place_where_it_can_stop_says_why() {
     net = Net::hub();
     net.host_named("alpha").interfaces[1].state = LinkState::Down;
     stopped(&mut net, &["alpha"], "alpha sends it to wg0, which is down");
+    let hop = net.explain("alpha", "10.8.0.2").hops.remove(0);
+    assert_eq!(route_text(&hop.route.unwrap()), "10.8.0.0/24 dev wg0", "where it ends is told");
+    assert_eq!(hop.interface.as_deref(), Some("wg0"));
 
     net = Net::hub();
     net.host_named("alpha").peers[0].0.allowed_ips = vec!["10.8.0.9/32".parse().unwrap()];
