@@ -133,11 +133,11 @@ impl<'p> Net<'p> {
 /// What would be lost without what is `taken`.
 pub fn without(picture: &Picture, taken: &Taken) -> Loss {
     let net = Net::of(picture);
-    let (all, none) = (Taken::default(), net.places(taken));
-    let now = Components::of(net.places(&all), net.pairs(&all));
-    let pairs = net.pairs(taken);
-    let then = Components::of(none.iter().copied(), pairs.iter().copied());
-    let weak = grown(&weak_points(net.pairs(&all)), weak_points(pairs));
+    let (nothing, left) = (Taken::default(), net.places(taken));
+    let (pairs_now, pairs_then) = (net.pairs(&nothing), net.pairs(taken));
+    let now = Components::of(net.places(&nothing), pairs_now.iter().copied());
+    let then = Components::of(left.iter().copied(), pairs_then.iter().copied());
+    let weak = grown(&weak_points(pairs_now), weak_points(pairs_then));
     let by_name = |mut all: Vec<Named>| {
         all.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
         all
@@ -156,7 +156,7 @@ pub fn without(picture: &Picture, taken: &Taken) -> Loss {
             .filter(|(.., edge)| taken.edges.contains(&edge.id))
             .map(|link| net.named_link(link))
             .collect(),
-        cut_off: cut_off(&now, &then, &none)
+        cut_off: cut_off(&now, &then, &left)
             .into_iter()
             .map(|(part, loses)| CutOff {
                 nodes: by_name(part.iter().filter_map(node).collect()),
@@ -173,16 +173,16 @@ pub fn without(picture: &Picture, taken: &Taken) -> Loss {
         weak_links: net
             .links
             .iter()
-            .filter(|(a, b, _)| weak.links.contains(&(*a.min(b), *a.max(b))))
+            .filter(|(a, b, _)| weak.links.binary_search(&(*a.min(b), *a.max(b))).is_ok())
             .map(|link| net.named_link(link))
             .collect(),
         reports_lost: by_name(
-            none.iter().filter(|at| net.reports_through(**at, taken)).filter_map(node).collect(),
+            left.iter().filter(|at| net.reports_through(**at, taken)).filter_map(node).collect(),
         ),
     }
 }
 
-/// The weak points that there were not before.
+/// The weak points that there were not before, sorted like those they are taken from.
 fn grown(before: &WeakPoints<usize>, after: WeakPoints<usize>) -> WeakPoints<usize> {
     let new = |at: &usize| before.agents.binary_search(at).is_err();
     let new_link = |pair: &(usize, usize)| before.links.binary_search(pair).is_err();
