@@ -118,6 +118,13 @@ async fn the_paths_of_reports_are_a_layer_of_the_map() {
     let via = format!("\"relay_path\":[\"{}\"],\"data\":", hosts[1].0.id);
     let body = old.seal_v1(&data).replace("\"data\":", &via);
     assert_eq!(old.send(&body).await.status, 200);
+    // The first look is at a map that has its places.
+    let placed = async {
+        while kattila.operator().topology().await["nodes"].as_array().unwrap().len() < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), placed).await.expect("everybody has a place");
     let mut script = Script::start("relays.test.mjs", kattila.manager().url(), &[]);
     while let Some(wish) = script.asks().await {
         assert_eq!(wish, "let oul-web1 report straight");
