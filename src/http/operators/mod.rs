@@ -8,6 +8,7 @@ pub mod identities;
 pub mod jobs;
 pub mod paths;
 pub mod reports;
+pub mod search;
 pub mod topology;
 pub mod what_if;
 
