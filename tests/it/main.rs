@@ -24,6 +24,7 @@ mod mesh;
 mod migrations;
 mod model;
 mod overload;
+mod past;
 mod paths;
 mod prove;
 mod recorded;
