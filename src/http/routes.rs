@@ -63,7 +63,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, alarms, edges, events, identities, jobs, paths, reports, topology, what_if,
+        agents as agent, alarms, edges, events, identities, jobs, notifications as notices, paths,
+        reports, topology, what_if,
     };
     vec![
         // Agents.
@@ -92,9 +93,13 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
         route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
+        route("GET", "/api/v1/notifications", VIEWER, get(notices::list)),
+        route("GET", "/api/v1/channels", VIEWER, get(notices::channels)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
+        route("POST", "/api/v1/channels/{id}/test", OPERATOR, post(notices::test)),
+        route("POST", "/api/v1/notifications/{id}/retry", OPERATOR, post(notices::retry)),
         // Admins.
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),

@@ -45,6 +45,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/enrollments"),
             ("GET", "/api/v1/keys/usage"),
             ("GET", "/api/v1/jobs"),
+            ("GET", "/api/v1/notifications"),
+            ("GET", "/api/v1/channels"),
             ("GET", "/api/v1/openapi.json"),
             ("POST", "/logout"),
             ("GET", "/"),
@@ -67,6 +69,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             ("POST", "/api/v1/alarms/{id}/ack"),
             ("POST", "/api/v1/alarms/{id}/clear"),
+            ("POST", "/api/v1/channels/{id}/test"),
+            ("POST", "/api/v1/notifications/{id}/retry"),
             ("POST", "/alarms/{id}/ack"),
             ("POST", "/alarms/{id}/clear"),
         ],
