@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, ask, look};
+use super::pages::{act, ask, look, tell};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -129,6 +129,9 @@ fn pages() -> Vec<Route> {
         route("GET", "/paths", VIEWER, get(ask::paths)),
         route("GET", "/what-if", VIEWER, get(ask::what_if)),
         route("GET", "/alarms", VIEWER, get(look::alarms)),
+        route("GET", "/notifications", VIEWER, get(tell::page)),
+        route("POST", "/channels/{id}/test", OPERATOR, post(tell::test)),
+        route("POST", "/notifications/{id}/retry", OPERATOR, post(tell::retry)),
         route("GET", "/reports", VIEWER, get(look::reports)),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
         route("GET", "/events", VIEWER, get(look::events)),

@@ -20,6 +20,8 @@ async fn a_test_says_what_it_is_and_what_cannot_be_done_is_told() {
     let place = format!("http://{}", scene.receiver.addr);
     assert_eq!(channel["to"].as_str(), Some(place.as_str()));
 
+    let page = operator.get("/notifications").await.text();
+    assert!(page.contains("Test message from Kattila") && page.contains("Works"), "{page}");
     let none = operator.post("/api/v1/channels/nobody/test", &json!({})).await;
     assert_eq!((none.status, none.code().as_str()), (404, "not_found"));
     let sent = operator.post("/api/v1/notifications/1/retry", &json!({})).await;
