@@ -60,6 +60,10 @@ const fn number(name: &'static str, about: &'static str) -> Parameter {
 const LIMIT: Parameter = number("limit", "At most this many, 1 to 1000, 100 if not told");
 const OF_AGENT: Parameter = text("agent_id", "Only of this agent");
 
+const ASKED: Parameter =
+    text("q", "Only what this asks for, such as state:down site:hel; docs/api.md has the language");
+const QUERY: &[Parameter] = &[ASKED];
+const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];
 const ALARM_QUERY: &[Parameter] = &[
     text("state", "Only in this state: active, acknowledged, returned or cleared"),
     number("since", "Only raised, or cleared, at or after this time"),
@@ -111,11 +115,13 @@ fn giving(path: &str) -> Option<Sample> {
         "/status/healthcheck" => ("Whether reports can be taken", none, value(&things::health())),
         "/livez" => ("Whether the manager lives", none, value(&Alive { status: "ok" })),
         "/readyz" => ("Whether it is ready, with reasons", none, value(&things::readiness())),
-        "/status/agents" => ("All agents", none, list(&things::agent_summary())),
+        "/status/agents" => ("Agents", QUERY, list(&things::agent_summary())),
         "/status/alarms" => ("Alarms", ALARM_QUERY, list(&things::alarm())),
         "/api/v1/topology" => ("The whole map", none, value(&map::picture())),
         "/api/v1/stream" => return Some(stream()),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
+        "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
+        "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
         "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&map::edge_view())),
         "/api/v1/alarms/{id}" => {
             ("One alarm, and who was told of it", none, value(&notices::alarm()))

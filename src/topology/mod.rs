@@ -9,6 +9,7 @@ pub mod layout;
 mod packing;
 pub mod path;
 pub mod picture;
+pub mod query;
 mod rings;
 pub mod sites;
 pub mod verdict;

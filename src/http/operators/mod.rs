@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod notifications;
 pub mod paths;
 pub mod reports;
+pub mod search;
 pub mod topology;
 pub mod what_if;
 

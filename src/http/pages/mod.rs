@@ -1,6 +1,7 @@
-//! Pages for people: what was asked, handed to `views`, and sent as HTML. No page is written
-//! here; [`look`] has those that only show, [`act`] the forms that change something, [`tell`] both for
-//! notifications.
+//! Pages for people: what was asked, handed to `views`, and sent as HTML.
+//!
+//! No page is written here; [`look`] has those that only show, [`act`] the forms that change
+//! something, [`tell`] both for notifications.
 
 pub mod act;
 pub mod ask;

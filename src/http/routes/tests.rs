@@ -32,6 +32,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/topology"),
             ("GET", "/api/v1/stream"),
             ("GET", "/api/v1/agents/{id}"),
+            ("GET", "/api/v1/search"),
+            ("GET", "/api/v1/edges"),
             ("GET", "/api/v1/edges/{id}"),
             ("GET", "/api/v1/alarms/{id}"),
             ("GET", "/api/v1/reports"),
