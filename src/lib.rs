@@ -25,6 +25,8 @@ pub mod topology;
 
 pub mod alarms;
 
+pub mod notify;
+
 pub mod verify;
 
 pub mod process;
@@ -32,6 +34,8 @@ pub mod process;
 pub mod views;
 
 pub mod http;
+
+pub mod delivery;
 
 pub mod jobs;
 

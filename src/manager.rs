@@ -1,6 +1,7 @@
 //! The composition root: puts the parts together, starts them in order, stops them in reverse.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -12,7 +13,9 @@ use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::config::notify::{self, Notify};
 use crate::config::{self, Config};
+use crate::delivery::deliverer::{self, Deliverer};
 use crate::http;
 use crate::http::access::token;
 use crate::http::metrics::Metrics;
@@ -28,9 +31,11 @@ use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
+use crate::notify::plan::Plan;
 use crate::process::chores::Keep;
 use crate::process::engine::{self, Enroll, Parts, Settings};
 use crate::process::handle::{Command, ManagerCondition, Processor};
+use crate::process::wish::Wish;
 use crate::store::prune;
 use crate::store::sqlite::reader::SqliteReader;
 use crate::store::sqlite::{self, Durability};
@@ -67,6 +72,8 @@ pub struct Manager {
     first_token: Option<Zeroizing<String>>,
     context: jobs::Context,
     reader: Arc<dyn Reader>,
+    /// Where the plan of notifications is, if there is one.
+    notify_file: Option<PathBuf>,
     began: UnixSeconds,
     /// Ends the timers and the streams, then the doors.
     stop: CancellationToken,
@@ -103,8 +110,15 @@ impl Manager {
         let processor = started.processor;
         let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
         let keep_keys = config.keys.cache;
-        let context = jobs::Context { processor, keeper, clock, arranger, keep_keys };
+        let deliverer = Deliverer::new(deliverer::Parts {
+            processor: processor.clone(),
+            reader: Arc::clone(&reader),
+            keeper: Arc::clone(&keeper),
+            clock: clock.clone(),
+        });
+        let context = jobs::Context { processor, keeper, clock, arranger, deliverer, keep_keys };
         tell(&context, rolled_back).await;
+        adopt(&context, config.notify.as_ref().map(|n| Arc::clone(&n.plan))).await?;
         let first_token = first_token(&config, &context, started.has_admin_token).await?;
         // Restores the places of known nodes before anybody looks, and asks for keys before
         // anybody reports.
@@ -122,6 +136,7 @@ impl Manager {
             first_token,
             context,
             reader,
+            notify_file: config.notify.as_ref().map(|Notify { file, .. }| file.clone()),
             began,
             stop,
             tasks,
@@ -153,6 +168,7 @@ impl Manager {
             keeper: Arc::clone(&self.context.keeper),
             config: Arc::clone(config),
             clock: self.context.clock.clone(),
+            deliverer: self.context.deliverer.clone(),
             shutdown: self.stop.clone(),
             lost_reports,
             metrics: Arc::new(Metrics::new()),
@@ -206,6 +222,36 @@ impl Manager {
     /// Asks for keys now.
     pub async fn refresh_keys(&self) {
         jobs::keys::refresh(&self.context, self.began).await;
+    }
+
+    /// Reads the plan of notifications again. One that cannot be used leaves the old one in force,
+    /// and everybody who looks is told why.
+    pub async fn reload_notify(&self) {
+        let Some(file) = self.notify_file.clone() else { return };
+        let read = tokio::task::spawn_blocking(move || notify::read(&file)).await;
+        let subject = match read.unwrap_or_else(|stopped| Err(vec![stopped.to_string()])) {
+            Ok(plan) => {
+                let subject = config::explain::notified(&plan);
+                if let Err(failure) = adopt(&self.context, Some(Arc::new(plan))).await {
+                    warn!(%failure, "The plan of notifications was not put into force");
+                    return;
+                }
+                info!(plan = subject, "The plan of notifications was read again");
+                subject
+            }
+            Err(mistakes) => {
+                for mistake in &mistakes {
+                    warn!(mistake, "The plan of notifications stays as it was");
+                }
+                let subject = format!("kept the old plan: {}", mistakes.join("; "));
+                self.context.deliverer.refuse(mistakes);
+                subject
+            }
+        };
+        let changed = Command::Record { kind: EventKind::NotifyChanged, subject };
+        if let Err(failure) = self.context.processor.command(changed).await {
+            warn!(%failure, "The change of the plan was not recorded");
+        }
     }
 
     /// Resolves when a part that should run for ever has ended.
@@ -263,6 +309,16 @@ fn check_in_background(reader: Arc<SqliteReader>) {
         Ok(()) => info!("The database was checked after the last, disorderly stop: it is sound"),
         Err(damage) => error!(%damage, "The database is damaged; stop, and restore a backup"),
     }));
+}
+
+/// Puts a plan of notifications into force, first at the desk, then for the deliverer.
+async fn adopt(context: &jobs::Context, plan: Option<Arc<Plan>>) -> Result<(), StoreError> {
+    let plan = plan.unwrap_or_default();
+    let wish = Command::Tell(Wish::Adopt(Arc::clone(&plan)));
+    let adopted = context.processor.command(wish).await;
+    adopted.map_err(|failure| StoreError::Unavailable(failure.to_string()))?;
+    context.deliverer.adopt(plan);
+    Ok(())
 }
 
 /// Records the start, and what it found.

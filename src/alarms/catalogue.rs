@@ -294,6 +294,14 @@ pub const RULES: &[Rule] = &[
         meaning: "One WireGuard key is on several hosts that report.",
         ..PLAIN
     },
+    Rule {
+        kind: AlarmKind::NotifyFailing,
+        severity: Severity::Major,
+        clear: ClearBy::Reports { count: 3 },
+        comes_back: ComesBack::NextTime,
+        meaning: "A channel does not take the messages about alarms.",
+        ..PLAIN
+    },
 ];
 
 /// The rule of a kind.

@@ -69,7 +69,8 @@ pub fn announce(manager: &Manager) {
 }
 
 /// Waits until it is told to stop; false if a part of the manager ended before, which none
-/// should. SIGHUP asks for the keys at once.
+/// should. SIGHUP asks for the keys and
+/// reads the plan of notifications at once.
 pub async fn until_stopped(manager: &mut Manager, mut stop: Stop) -> bool {
     loop {
         let heard = tokio::select! {
@@ -77,7 +78,10 @@ pub async fn until_stopped(manager: &mut Manager, mut stop: Stop) -> bool {
             () = manager.failed() => None,
         };
         match heard {
-            Some(Heard::Hangup) => manager.refresh_keys().await,
+            Some(Heard::Hangup) => {
+                manager.reload_notify().await;
+                manager.refresh_keys().await;
+            }
             Some(Heard::Stop) => {
                 tracing::info!("stopping: no new connections, what is queued is stored");
                 return true;
@@ -109,7 +113,7 @@ pub fn refused(error: &StartError) -> u8 {
 pub enum Heard {
     /// SIGTERM or SIGINT: end in order.
     Stop,
-    /// SIGHUP: look at the keys again.
+    /// SIGHUP: look at the keys and at the plan of notifications again.
     Hangup,
 }
 

@@ -5,6 +5,7 @@ use crate::keys::source::SourceConfig;
 use crate::model::id::Kid;
 use crate::model::rate::Rate;
 use crate::model::time::duration_text;
+use crate::notify::plan::{Channel, Plan, origin};
 use crate::verify::bodies::Suspicion;
 
 use super::{Access, Config, Durability, Enroll, KeptBy, Keys};
@@ -21,6 +22,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Reports kept", kept(config.kept.reports)),
         ("History kept", kept(config.kept.events)),
         ("Alarms kept", kept(config.kept.alarms)),
+        (NOTIFIED, config.notify.as_ref().map_or_else(nobody, |notify| notified(&notify.plan))),
         ("Keys", keys(&config.keys)),
         ("Signatures", signatures(config)),
         ("New agents", enroll(config.enroll).to_owned()),
@@ -40,6 +42,29 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
                 .map_or("no door for metrics".to_owned(), |at| format!("http://{at}/metrics")),
         ),
     ]
+}
+
+/// The name of the line about notifications.
+pub const NOTIFIED: &str = "Notifications";
+
+fn nobody() -> String {
+    "nobody is told of alarms: set KATTILA_NOTIFY_FILE".to_owned()
+}
+
+/// Who is told of alarms by a plan.
+pub fn notified(plan: &Plan) -> String {
+    let channel =
+        |channel: &Channel| format!("{} ({} to {})", channel.name, channel.kind(), channel.place());
+    let channels: Vec<String> = plan.channels.iter().map(channel).collect();
+    let routes = match plan.routes.len() {
+        1 => "1 route".to_owned(),
+        count => format!("{count} routes"),
+    };
+    let heartbeat = plan.heartbeat.as_ref().map(|beat| {
+        format!("; a heartbeat to {} every {} s", origin(beat.url.reveal()), beat.every_s)
+    });
+    let channels = if channels.is_empty() { "no channel".to_owned() } else { channels.join(", ") };
+    format!("{channels}; {routes}{}", heartbeat.unwrap_or_default())
 }
 
 /// The lines as one text.

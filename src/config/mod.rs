@@ -10,6 +10,7 @@ pub mod explain;
 pub mod flags;
 pub mod host;
 pub mod mistake;
+pub mod notify;
 mod parse;
 mod read;
 pub mod source;
@@ -27,6 +28,7 @@ use crate::model::rate::Rate;
 use crate::verify::bodies::Suspicion;
 
 use mistake::ConfigError;
+use notify::Notify;
 use source::Values;
 
 /// Everything the manager is told from outside.
@@ -48,6 +50,8 @@ pub struct Config {
     pub strict_storage: bool,
     /// How long what grows is kept.
     pub kept: Kept,
+    /// How people are told of alarms; `None` if nobody is.
+    pub notify: Option<Notify>,
     /// What is logged, and how.
     pub log: Log,
     /// Who may look and touch.

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -11,6 +12,7 @@ use crate::keys::source::SourceConfig;
 
 use super::host::HostSettings;
 use super::mistake::Mistake;
+use super::notify::{self, Notify};
 use super::source::Values;
 use super::{Access, Config, Kept, KeptBy, Keys, Log, Rates, Tls, Verify, parse, table};
 
@@ -79,6 +81,7 @@ impl<'a> Reading<'a> {
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
         let kept = self.kept();
+        let notify = self.notify();
         let log = self.log();
         let access = self.access();
         let enroll = self.required("KATTILA_ENROLL", parse::enroll);
@@ -95,6 +98,7 @@ impl<'a> Reading<'a> {
             durability: durability?,
             strict_storage: strict_storage?,
             kept: kept?,
+            notify,
             log: log?,
             access: access?,
             enroll: enroll?,
@@ -109,6 +113,19 @@ impl<'a> Reading<'a> {
         let events = self.kept_by("KATTILA_EVENTS_AGE", "KATTILA_EVENTS_BYTES");
         let alarms = self.kept_by("KATTILA_ALARMS_AGE", "KATTILA_ALARMS_BYTES");
         Some(Kept { reports: reports?, events: events?, alarms: alarms? })
+    }
+
+    fn notify(&mut self) -> Option<Notify> {
+        let file = self.optional("KATTILA_NOTIFY_FILE", |text| Ok(PathBuf::from(text)))?;
+        match notify::read(&file) {
+            Ok(plan) => Some(Notify { file, plan: Arc::new(plan) }),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    self.wrong("KATTILA_NOTIFY_FILE", mistake);
+                }
+                None
+            }
+        }
     }
 
     fn kept_by(&mut self, age: &str, bytes: &str) -> Option<KeptBy> {
@@ -305,14 +322,20 @@ impl<'a> Reading<'a> {
 }
 
 fn token_file(text: &str) -> Result<Zeroizing<String>, String> {
+    let content = private_text(Path::new(text), MAX_TOKEN_FILE_BYTES)?;
+    parse::token(&content).map_err(|problem| format!("the token in {text} {problem}"))
+}
+
+/// The text of a small file that nobody else may read.
+pub(super) fn private_text(path: &Path, most: u64) -> Result<Zeroizing<String>, String> {
+    let text = path.display();
     let cannot = |error: std::io::Error| format!("{text} cannot be read: {error}");
-    let meta = std::fs::metadata(text).map_err(cannot)?;
-    if !meta.is_file() || meta.len() > MAX_TOKEN_FILE_BYTES {
-        return Err(format!("{text} is not a small file that holds a token"));
+    let meta = std::fs::metadata(path).map_err(cannot)?;
+    if !meta.is_file() || meta.len() > most {
+        return Err(format!("{text} is not a small file that holds a secret"));
     }
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(format!("{text} can be read by other users; run: chmod 600 {text}"));
     }
-    let content = Zeroizing::new(std::fs::read_to_string(text).map_err(cannot)?);
-    parse::token(&content).map_err(|problem| format!("the token in {text} {problem}"))
+    Ok(Zeroizing::new(std::fs::read_to_string(path).map_err(cannot)?))
 }

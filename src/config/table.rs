@@ -276,6 +276,13 @@ pub const SETTINGS: &[Setting] = &[
         "Most bytes of alarms in the database; beyond it the oldest cleared ones go",
     ),
     setting(
+        "KATTILA_NOTIFY_FILE",
+        Some("notify-file"),
+        "FILE",
+        None,
+        "File (TOML) that says who is told of which alarms; read again at a hangup",
+    ),
+    setting(
         "KATTILA_LOG",
         Some("log"),
         "FILTER",

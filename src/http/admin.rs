@@ -84,7 +84,7 @@ pub async fn reset(
         Done::Reset { agents, interfaces, edges, alarms } => {
             Ok(Json(Cleared { status: "ok", agents, interfaces, edges, alarms }))
         }
-        Done::Swept { .. } | Done::Nothing => {
+        Done::Swept { .. } | Done::Queued(_) | Done::Nothing => {
             Err(ApiError::internal("a reset did not tell what it did"))
         }
     }

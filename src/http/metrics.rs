@@ -21,6 +21,7 @@ use prometheus_client::registry::Registry;
 
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
+use crate::store::notice::ChannelRow;
 use crate::store::row::StoreStats;
 use crate::wire::codes::ErrorCode;
 
@@ -60,6 +61,11 @@ struct ByStatus {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByChannel {
+    channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByJob {
     job: &'static str,
 }
@@ -92,11 +98,53 @@ struct Measured {
     watchers: Gauge,
     agents: Family<ByStatus, Gauge>,
     jobs: Jobs,
+    notifications: Notifications,
     alarms_open: Gauge,
     keys_usable: Gauge,
     keys_age_seconds: Gauge,
     keys_failures: Gauge,
     uptime_seconds: FloatGauge,
+}
+
+/// Messages to people, by channel.
+#[derive(Debug, Default)]
+struct Notifications {
+    sent: Family<ByChannel, Gauge>,
+    failed: Family<ByChannel, Gauge>,
+    dead: Family<ByChannel, Gauge>,
+    waiting: Family<ByChannel, Gauge>,
+    oldest_seconds: Family<ByChannel, Gauge>,
+}
+
+impl Notifications {
+    fn register(&self, on: &mut Registry) {
+        let gauges = [
+            ("notifications_sent", "Messages to people that were taken", &self.sent),
+            ("notifications_failed", "Attempts to send one that failed", &self.failed),
+            ("notifications_dead", "Messages to people that were given up", &self.dead),
+            ("notifications_waiting", "Messages to people that wait", &self.waiting),
+            (
+                "notifications_oldest_seconds",
+                "Seconds since the oldest message that waits was written; 0 if none does",
+                &self.oldest_seconds,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            on.register(name, help, gauge.clone());
+        }
+    }
+
+    fn read(&self, channels: Vec<ChannelRow>, now: UnixSeconds) {
+        for ChannelRow { channel, waiting, oldest_waiting, .. } in channels {
+            let by = ByChannel { channel: channel.name };
+            self.sent.get_or_create(&by).set(count(channel.sent));
+            self.failed.get_or_create(&by).set(count(channel.failed));
+            self.dead.get_or_create(&by).set(count(channel.dead));
+            self.waiting.get_or_create(&by).set(count(waiting));
+            let oldest = oldest_waiting.map_or(0, |at| now.since(at).max(0));
+            self.oldest_seconds.get_or_create(&by).set(oldest);
+        }
+    }
 }
 
 /// The background jobs.
@@ -222,6 +270,7 @@ impl Measured {
         }
         on.register("agents", "Agents, by status", self.agents.clone());
         self.jobs.register(on);
+        self.notifications.register(on);
         on.register(
             "uptime_seconds",
             "Seconds since the manager started",
@@ -277,8 +326,10 @@ async fn metrics(State(state): State<AppState>) -> Response {
 }
 
 async fn measure(state: &AppState) -> Result<String, ApiError> {
-    let stats = state.read(|reader| reader.stats()).await?;
-    state.metrics.measured.read(state, &stats);
+    let (stats, channels) = state.read(|reader| Ok((reader.stats()?, reader.channels()?))).await?;
+    let measured = &state.metrics.measured;
+    measured.read(state, &stats);
+    measured.notifications.read(channels, state.clock.now());
     state.metrics.text().map_err(ApiError::internal)
 }
 

@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, ask, look};
+use super::pages::{act, ask, look, tell};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -63,8 +63,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, alarms, edges, events, identities, jobs, past, paths, reports, search,
-        topology, what_if,
+        agents as agent, alarms, edges, events, identities, jobs, notifications as notices, past,
+        paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -97,9 +97,13 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
         route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
+        route("GET", "/api/v1/notifications", VIEWER, get(notices::list)),
+        route("GET", "/api/v1/channels", VIEWER, get(notices::channels)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
+        route("POST", "/api/v1/channels/{id}/test", OPERATOR, post(notices::test)),
+        route("POST", "/api/v1/notifications/{id}/retry", OPERATOR, post(notices::retry)),
         // Admins.
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
@@ -129,6 +133,9 @@ fn pages() -> Vec<Route> {
         route("GET", "/paths", VIEWER, get(ask::paths)),
         route("GET", "/what-if", VIEWER, get(ask::what_if)),
         route("GET", "/alarms", VIEWER, get(look::alarms)),
+        route("GET", "/notifications", VIEWER, get(tell::page)),
+        route("POST", "/channels/{id}/test", OPERATOR, post(tell::test)),
+        route("POST", "/notifications/{id}/retry", OPERATOR, post(tell::retry)),
         route("GET", "/reports", VIEWER, get(look::reports)),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
         route("GET", "/events", VIEWER, get(look::events)),

@@ -2,6 +2,7 @@
 //! description cannot tell of a member that does not exist.
 
 mod map;
+mod notices;
 mod past;
 mod things;
 mod ways;
@@ -96,6 +97,14 @@ const DIFF_QUERY: &[Parameter] = &[
     text("from", "The earlier time (Unix seconds or RFC 3339); a day before the later if not told"),
     text("to", "The later time; now if not told"),
 ];
+const NOTICE_QUERY: &[Parameter] = &[
+    text("state", "Only in this state: waiting, sent or dead"),
+    text("channel", "Only to this channel"),
+    number("alarm", "Only those that tell of the alarm with this id"),
+    number("after", "Only after the notification with this id, oldest first"),
+    number("before", "Only before the notification with this id"),
+    LIMIT,
+];
 
 const PATH_QUERY: &[Parameter] = &[
     text("from", "The agent where it begins: its id, its host name or one of its addresses"),
@@ -131,7 +140,9 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
         "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
         "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&map::edge_view())),
-        "/api/v1/alarms/{id}" => ("One alarm", none, value(&things::alarm())),
+        "/api/v1/alarms/{id}" => {
+            ("One alarm, and who was told of it", none, value(&notices::alarm()))
+        }
         "/api/v1/reports" => {
             ("Stored reports, newest first", REPORT_QUERY, list(&things::report()))
         }
@@ -159,6 +170,10 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/keys/usage" => ("Who signs with which key", none, value(&things::key_usage())),
         "/api/v1/jobs" => ("Background jobs and how they stand", none, list(&things::job())),
+        "/api/v1/notifications" => {
+            ("Messages to people, newest first", NOTICE_QUERY, list(&notices::notification()))
+        }
+        "/api/v1/channels" => ("How channels fare", none, value(&notices::channels())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,
     };
@@ -187,6 +202,12 @@ fn taking(path: &str) -> Option<Sample> {
         "/api/v1/agents/{id}/revoke" => ("Take an agent out of service", None, value(&OK)),
         "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
         "/api/v1/jobs/{id}/run" => return Some(run()),
+        "/api/v1/channels/{id}/test" => {
+            return Some(queued("Send a test to a channel; the id is its name"));
+        }
+        "/api/v1/notifications/{id}/retry" => {
+            return Some(queued("Send a notification again that was given up"));
+        }
         "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
             "Clear the topology state of one agent, of a fleet, or of all",
@@ -229,6 +250,11 @@ fn run() -> Sample {
         kind: JSON,
         answer: value(&things::job()),
     }
+}
+
+fn queued(summary: &'static str) -> Sample {
+    let answer = value(&notices::queued());
+    Sample { summary, query: &[], body: None, status: "202", kind: JSON, answer }
 }
 
 fn stream() -> Sample {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Processor;
@@ -42,6 +43,8 @@ pub struct Services {
     pub config: Arc<Config>,
     /// The time.
     pub clock: Clock,
+    /// Carries messages to people.
+    pub deliverer: Deliverer,
     /// The door's address as bound.
     pub addr: SocketAddr,
     /// Ends streams.

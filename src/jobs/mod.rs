@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
 use crate::process::chores::Chore;
 use crate::process::handle::{Command, Processor};
@@ -43,6 +44,8 @@ pub struct Context {
     pub clock: Clock,
     /// Every place on the map.
     pub arranger: Arc<arrange::Arranger>,
+    /// Carries messages to people.
+    pub deliverer: Deliverer,
     /// Whether keys may be stored.
     pub keep_keys: bool,
 }
@@ -60,6 +63,7 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
         publish(&c);
         std::future::ready(())
     });
+    tasks.spawn(context.deliverer.clone().run(stop.clone()));
     let (c, until) = (context.clone(), stop.clone());
     tasks.spawn(async move {
         until.run_until_cancelled(arrange_for_ever(c)).await;
@@ -80,6 +84,7 @@ pub async fn step(context: &Context) {
     context.processor.run_chore(Chore::Sweep).await;
     context.processor.run_due().await;
     arrange::run(context.clone()).await;
+    context.deliverer.step().await;
     publish(context);
 }
 

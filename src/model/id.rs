@@ -147,6 +147,11 @@ number!(
     EventId
 );
 
+number!(
+    /// The row number of a message to people.
+    NotificationId
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

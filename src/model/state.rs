@@ -188,6 +188,38 @@ words!(
 );
 
 words!(
+    /// What a message tells of an alarm.
+    Telling {
+        /// It was raised, or raised again after its condition was over.
+        Raised = "raised",
+        /// It is worse than it was when told last.
+        Worse = "worse",
+        /// It is still open, and nobody has acknowledged it.
+        Repeated = "repeated",
+        /// The same, to somebody who was not told before.
+        Escalated = "escalated",
+        /// Somebody acknowledged it.
+        Acknowledged = "acknowledged",
+        /// Its condition is over; it waits for somebody to acknowledge it.
+        Returned = "returned",
+        /// It is over.
+        Cleared = "cleared",
+    }
+);
+
+words!(
+    /// Where a message stands.
+    MessageState {
+        /// It is to be sent, or sent again.
+        Waiting = "waiting",
+        /// Its receiver took it.
+        Sent = "sent",
+        /// It was given up.
+        Dead = "dead",
+    }
+);
+
+words!(
     /// What an alarm is about; the dotted names of the catalogue.
     AlarmKind {
         /// Reports are late.
@@ -242,6 +274,8 @@ words!(
         KeyOldInUse = "key.old_in_use",
         /// One WireGuard key on several hosts.
         WgKeyDuplicate = "wg_key.duplicate",
+        /// A channel does not take the messages about alarms.
+        NotifyFailing = "notify.failing",
     }
 );
 
@@ -298,6 +332,8 @@ words!(
         AlarmCleared = "alarm.cleared",
         /// The key ring changed.
         KeysChanged = "keys.changed",
+        /// How people are told of alarms changed, or could not be changed.
+        NotifyChanged = "notify.changed",
         /// The manager started.
         ManagerStarted = "manager.started",
         /// The manager stopped in order.

@@ -204,6 +204,16 @@ impl Board {
         self.read().alarms_open
     }
 
+    /// Channels that do not take messages to people.
+    pub fn channels_failing(&self) -> Vec<String> {
+        self.read().channels_failing.clone()
+    }
+
+    /// Sets which channels do not take messages to people.
+    pub fn set_channels_failing(&self, names: Vec<String>) {
+        self.write().channels_failing = names;
+    }
+
     /// Sets or replaces what is known of an agent.
     pub fn set_agent(&self, summary: AgentSummary, live: &Arc<AgentLive>) {
         self.write().put_agent(AgentEntry { summary, live: Arc::clone(live) });

@@ -80,6 +80,9 @@ chores!(
     /// Takes out alarms that were cleared long ago.
     PruneAlarms = "prune-alarms", "job.prune-alarms", 300,
         "Removes cleared alarms beyond KATTILA_ALARMS_AGE and KATTILA_ALARMS_BYTES";
+    /// Takes out messages to people that were taken or given up long ago.
+    PruneNotifications = "prune-notifications", "job.prune-notifications", 300,
+        "Removes the log of notifications beyond KATTILA_ALARMS_AGE and KATTILA_ALARMS_BYTES";
     /// Gives free pages of the file back.
     Vacuum = "vacuum", "job.vacuum", 300,
         "Gives what is free in the database file, beyond an eighth of it, back to the disk, page by page";
@@ -98,6 +101,7 @@ impl Chore {
             Self::PruneReports => Some(Prunable::Reports),
             Self::PruneEvents => Some(Prunable::Events),
             Self::PruneAlarms => Some(Prunable::Alarms),
+            Self::PruneNotifications => Some(Prunable::Notifications),
             Self::Vacuum => Some(Prunable::FreePages),
         }
     }
@@ -337,7 +341,7 @@ pub(super) fn prune(
     let limits = match what {
         Prunable::Reports => keep.reports,
         Prunable::Events => keep.events,
-        Prunable::Alarms => keep.alarms,
+        Prunable::Alarms | Prunable::Notifications => keep.alarms,
         Prunable::FreePages => Limits::default(),
     };
     engine.writer.prune(&Prune { what, limits, now, replay_s, replay_v1_s, after })

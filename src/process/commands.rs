@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{identity, keys, raise, relays, report, sweep, tick};
+use super::{identity, keys, raise, relays, report, sweep, tell, tick};
 use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
@@ -55,6 +55,7 @@ pub(super) fn carry_out(
             Ok(note(&mut draft, EventKind::AdminAction, what))
         }
         Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
+        Command::Tell(wish) => tell::carry_out(engine, &mut draft, wish),
         Command::Tick => {
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)

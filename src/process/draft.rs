@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::model::id::{AgentNo, AlarmId, EdgeId, FleetId, ReportId};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
+use crate::notify::terms::Changes;
 use crate::store::change::{AgentRecord, AlarmRecord, Change, EdgeRecord, NewEvent};
 use crate::store::identity::IdentityRecord;
 
@@ -32,6 +33,8 @@ pub(super) struct Draft {
     pub(super) edges: BTreeMap<EdgeId, EdgeRecord>,
     /// Rows of alarms, likewise.
     pub(super) alarms: BTreeMap<AlarmId, AlarmRecord>,
+    /// What people will be told of them.
+    pub(super) told: Changes,
     /// Edges to judge once the structure is settled.
     pub(super) to_judge: BTreeSet<EdgeId>,
     /// What the board shows differently afterwards.
@@ -78,6 +81,7 @@ impl Draft {
             identities: BTreeMap::new(),
             edges: BTreeMap::new(),
             alarms: BTreeMap::new(),
+            told: Changes::default(),
             to_judge: BTreeSet::new(),
             effects: Effects::default(),
         }
@@ -90,6 +94,14 @@ impl Draft {
         change.identities.extend(self.identities.into_values());
         change.edges_set.extend(self.edges.into_values());
         change.alarms.extend(self.alarms.into_values());
+        for (key, row) in self.told.tells {
+            match row {
+                Some(row) => change.tells.push(row),
+                None => change.tells_removed.push(key),
+            }
+        }
+        change.messages.extend(self.told.messages.into_values());
+        change.channels.extend(self.told.channels.into_values());
         (change, self.effects)
     }
 

@@ -16,7 +16,7 @@ use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS, Totals};
 use super::refusals::Refusals;
 use super::reply::{Chunk, Job, Reply, answer, refuse_all};
-use super::{admit, commands, load, show, tick};
+use super::{admit, commands, load, show, tell, tick};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
@@ -95,7 +95,7 @@ pub(super) struct Engine {
     board: Arc<Board>,
     totals: Arc<Totals>,
     clock: Clock,
-    seed: [u64; 2],
+    pub(super) seed: [u64; 2],
     /// Storage failed as a whole; the batch is lost and memory is ahead of it.
     suspect: bool,
     /// One change was refused under its savepoint; memory is ahead by it.
@@ -325,7 +325,8 @@ impl Engine {
         decided: Result<(Draft, T), StoreError>,
         effects: &mut Effects,
     ) -> Option<T> {
-        let written = decided.and_then(|(draft, result)| {
+        let written = decided.and_then(|(mut draft, result)| {
+            tell::follow(&mut self.fleet, &mut draft);
             let (change, shown) = draft.settle();
             if !change.is_empty() {
                 self.writer.record(&change)?;
@@ -354,7 +355,9 @@ impl Engine {
     fn reload(&mut self) {
         match load::fleet(self.writer.as_mut(), self.settings.report_interval) {
             Ok(fleet) => {
+                let plan = Arc::clone(self.fleet.desk.plan());
                 self.fleet = fleet;
+                self.fleet.desk.keep_plan(plan);
                 self.replay = ReplayMemory::new(rules(&self.settings, self.seed), REPLAY_AGENTS);
                 show::everything(&self.fleet, &self.board);
                 self.ahead = false;

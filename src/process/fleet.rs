@@ -21,6 +21,7 @@ use crate::model::rate::Bucket;
 use crate::model::report::Peer;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
+use crate::notify::desk::Desk;
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::topology::edge_match::Owners;
 use crate::topology::graph::{self, WeakPoints};
@@ -231,6 +232,8 @@ pub(super) struct Fleet {
     pub(super) report_interval: i64,
     pub(super) owners: Owners,
     pub(super) book: Book,
+    /// What people are told of the alarms in the book.
+    pub(super) desk: Desk,
     /// What the graph cannot lose, as of the last look.
     pub(super) weak: Neighbourhood,
     pub(super) last_report: ReportId,

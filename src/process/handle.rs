@@ -14,11 +14,12 @@ use super::chores::Chores;
 use super::identity::Enrolled;
 use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
-use super::sections::{interfaces_hash, peers_hash, routes_hash};
+use super::sections::SectionHashes;
 use super::summary::AgentSummary;
+use super::wish::Wish;
 use crate::clock::Clock;
 use crate::keys::ring::StoredKey;
-use crate::model::id::{AgentId, AlarmId, FleetId, Kid, ReportId};
+use crate::model::id::{AgentId, AlarmId, FleetId, Kid, NotificationId, ReportId};
 use crate::model::report::ReportData;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
@@ -42,24 +43,6 @@ pub struct Submission {
     pub(super) data: Result<ReportData, DataInvalid>,
     pub(super) hashes: SectionHashes,
     pub(super) source: Option<IpAddr>,
-}
-
-/// Content hashes of a report's sections; `None` where the report has no such section.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SectionHashes {
-    pub(super) interfaces: Option<u64>,
-    pub(super) routes: Option<u64>,
-    pub(super) peers: Option<u64>,
-}
-
-impl SectionHashes {
-    pub(super) fn of(data: &ReportData) -> Self {
-        Self {
-            interfaces: data.interfaces.as_deref().map(interfaces_hash),
-            routes: data.routes.as_deref().map(routes_hash),
-            peers: data.peers.as_deref().map(peers_hash),
-        }
-    }
 }
 
 impl Submission {
@@ -162,6 +145,8 @@ pub enum Command {
         /// What it is about.
         subject: String,
     },
+    /// Something about messages to people.
+    Tell(Wish),
     /// Time has passed.
     Tick,
     /// Take out what has had its time.
@@ -264,6 +249,8 @@ pub enum Done {
         /// Rows.
         rows: u64,
     },
+    /// A message was written.
+    Queued(NotificationId),
     /// Nothing to tell.
     Nothing,
 }

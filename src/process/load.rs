@@ -18,6 +18,7 @@ use crate::model::id::{AgentNo, EdgeId};
 use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
+use crate::notify::desk::Desk;
 use crate::store::change::{AgentRecord, EdgeRecord, PeerRecord};
 use crate::store::flush::{AgentDynamic, DynamicState, PeerDynamic};
 use crate::store::row::FleetSnapshot;
@@ -30,7 +31,13 @@ pub(super) fn fleet(writer: &mut dyn Writer, report_interval: i64) -> Result<Fle
 }
 
 /// The fleet that a snapshot describes.
-pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
+pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
+    let desk = Desk::load(
+        std::mem::take(&mut snapshot.tells),
+        std::mem::take(&mut snapshot.waiting),
+        std::mem::take(&mut snapshot.channels),
+        snapshot.last_notification,
+    );
     let mut fleet = Fleet {
         agents: BTreeMap::new(),
         by_id: HashMap::new(),
@@ -39,6 +46,7 @@ pub(super) fn fleet_of(snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
         report_interval,
         owners: Owners::default(),
         book: raise::book_of(&snapshot),
+        desk,
         weak: Neighbourhood::default(),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),

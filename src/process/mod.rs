@@ -34,5 +34,7 @@ mod show;
 pub mod summary;
 mod suspect;
 mod sweep;
+mod tell;
 mod tick;
+pub mod wish;
 mod witness;

@@ -72,7 +72,7 @@ fn alarm_of(row: AlarmRecord) -> Alarm {
     }
 }
 
-fn row_of(alarm: Alarm) -> AlarmRecord {
+pub(super) fn row_of(alarm: Alarm) -> AlarmRecord {
     AlarmRecord {
         id: alarm.id,
         kind: alarm.kind,
@@ -395,6 +395,14 @@ pub(super) fn rolled_back(fleet: &mut Fleet, draft: &mut Draft, database: i64, a
     let lost = acknowledged.saturating_sub(database);
     let detail = format!("{lost} commits that were acknowledged are not in it");
     observe(&mut fleet.book, draft, &rules::manager::rolled_back(&detail));
+}
+
+/// Whether a channel takes its messages; `why` not.
+pub(super) fn notify_failing(fleet: &mut Fleet, draft: &mut Draft, name: &str, why: Option<&str>) {
+    // A message that was taken counts only while an alarm is open.
+    if why.is_some() || fleet.book.find(AlarmKind::NotifyFailing, name).is_some() {
+        observe(&mut fleet.book, draft, &rules::manager::notify_failing(name, why));
+    }
 }
 
 /// Whether an agent's silence cuts others off.

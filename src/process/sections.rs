@@ -8,7 +8,25 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::model::report::{Interface, Peer, Route};
+use crate::model::report::{Interface, Peer, ReportData, Route};
+
+/// Content hashes of a report's sections; `None` where the report has no such section.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SectionHashes {
+    pub(super) interfaces: Option<u64>,
+    pub(super) routes: Option<u64>,
+    pub(super) peers: Option<u64>,
+}
+
+impl SectionHashes {
+    pub(super) fn of(data: &ReportData) -> Self {
+        Self {
+            interfaces: data.interfaces.as_deref().map(interfaces_hash),
+            routes: data.routes.as_deref().map(routes_hash),
+            peers: data.peers.as_deref().map(peers_hash),
+        }
+    }
+}
 
 /// Hash of the interface section, without counters.
 pub fn interfaces_hash(rows: &[Interface]) -> u64 {

@@ -8,7 +8,7 @@ use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
 use super::summary::{AgentSummary, Identity};
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::path::RelayPath;
-use crate::model::state::{AgentStatus, AlarmState, EdgeState};
+use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EdgeState};
 use crate::sign::ed25519;
 use crate::store::change::{AgentRecord, EdgeEnd};
 use crate::store::identity::IdentityRecord;
@@ -60,6 +60,10 @@ pub(super) fn effects(fleet: &Fleet, board: &Board, effects: Effects) {
     }
     if effects.alarms {
         board.set_alarms_open(fleet.book.unacknowledged());
+        let failing = fleet.book.alarms().filter(|alarm| {
+            alarm.kind == AlarmKind::NotifyFailing && alarm.state != AlarmState::Pending
+        });
+        board.set_channels_failing(failing.map(|alarm| alarm.subject.clone()).collect());
     }
 }
 

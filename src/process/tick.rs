@@ -13,6 +13,7 @@ use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
 use super::raise::{self, Skew};
 use super::relays;
+use super::tell;
 use super::witness;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules;
@@ -49,6 +50,8 @@ pub(super) struct Sentry {
     graph_seen: UnixSeconds,
     clocks_seen: UnixSeconds,
     keys_seen: UnixSeconds,
+    /// When alarms that nobody was told of were last looked at.
+    pub(super) untold_seen: UnixSeconds,
     pub(super) keys: Option<KeyState>,
     /// Whether the graph changed since it was last looked at.
     pub(super) graph_changed: bool,
@@ -65,6 +68,7 @@ impl Sentry {
             graph_seen: UnixSeconds::default(),
             clocks_seen: now,
             keys_seen: now,
+            untold_seen: UnixSeconds::default(),
             keys: None,
             graph_changed: true,
         }
@@ -105,6 +109,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     for step in engine.fleet.book.tick(draft.now) {
         raise::take(draft, Some(step));
     }
+    tell::tick(engine, draft);
 }
 
 /// Counts what the door refused.

@@ -7,3 +7,4 @@ pub mod hmac;
 pub mod nonce;
 pub mod psk;
 pub mod relay;
+pub mod webhook;

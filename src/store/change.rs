@@ -16,6 +16,7 @@ use crate::model::time::UnixSeconds;
 
 use super::flush::Flushed;
 use super::identity::IdentityRecord;
+use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 
 /// Everything that one report, tick or admin action changes.
 ///
@@ -48,6 +49,14 @@ pub struct Change {
     pub edges_removed: Vec<EdgeId>,
     /// Alarms to insert or update.
     pub alarms: Vec<AlarmRecord>,
+    /// What channels were told of alarms, to insert or update.
+    pub tells: Vec<TellRecord>,
+    /// The same, to delete: alarm and channel.
+    pub tells_removed: Vec<(AlarmId, String)>,
+    /// Messages to people, to insert or update; the alarms of one that is stored stay as they are.
+    pub messages: Vec<MessageRecord>,
+    /// How channels fare, to insert or update.
+    pub channels: Vec<ChannelRecord>,
     /// Facts to append to the history.
     pub events: Vec<NewEvent>,
     /// Pre-shared keys to insert or update. One that is stored as revoked stays so.
@@ -95,6 +104,10 @@ impl Change {
             edges_set,
             edges_removed,
             alarms,
+            tells,
+            tells_removed,
+            messages,
+            channels,
             events,
             keys,
             layout,
@@ -116,6 +129,10 @@ impl Change {
             && edges_set.is_empty()
             && edges_removed.is_empty()
             && alarms.is_empty()
+            && tells.is_empty()
+            && tells_removed.is_empty()
+            && messages.is_empty()
+            && channels.is_empty()
             && events.is_empty()
             && keys.is_empty()
             && layout.is_empty()

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: twenty-one whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: twenty-four whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -10,6 +10,7 @@ pub mod change;
 pub mod earlier;
 pub mod flush;
 pub mod identity;
+pub mod notice;
 pub mod past;
 pub mod prune;
 pub mod row;
@@ -26,6 +27,7 @@ use crate::model::time::UnixSeconds;
 use carrier::{Carrier, CarrierFilter};
 use change::Change;
 use earlier::{Earlier, Known};
+use notice::{ChannelRow, MessageFilter, MessageRecord};
 use past::{Changes, ChangesAsked, Past};
 use prune::{Prune, Pruned};
 use row::{
@@ -134,6 +136,16 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Alarms, newest first.
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;
+
+    /// Messages to people, with the alarms they tell of.
+    fn notifications(&self, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError>;
+
+    /// What may be sent at `now`: of each channel the first message that waits, if it is due and
+    /// the channel is not left alone.
+    fn due_notifications(&self, now: UnixSeconds) -> Result<Vec<MessageRecord>, StoreError>;
+
+    /// The channels that were ever used, by name.
+    fn channels(&self) -> Result<Vec<ChannelRow>, StoreError>;
 
     /// Who has, reaches or may use an address or a prefix.
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError>;

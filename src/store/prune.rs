@@ -15,6 +15,8 @@ pub enum Prunable {
     Events,
     /// Alarms that are cleared.
     Alarms,
+    /// Messages to people that were taken or given up.
+    Notifications,
     /// Pages of the file that hold nothing, beyond those that will soon be used again.
     FreePages,
 }

@@ -1,6 +1,8 @@
 //! What comes out of storage.
 
-use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, EventId, FleetId, Kid, ReportId};
+use crate::model::id::{
+    AgentId, AgentNo, AlarmId, EdgeId, EventId, FleetId, Kid, NotificationId, ReportId,
+};
 use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Route};
@@ -12,6 +14,7 @@ use super::change::{
     SessionRecord,
 };
 use super::identity::IdentityRecord;
+use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 
 /// Everything the processor starts from.
 #[derive(Debug, Default)]
@@ -30,6 +33,14 @@ pub struct FleetSnapshot {
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
+    /// What channels were told of alarms, and will be told.
+    pub tells: Vec<TellRecord>,
+    /// Messages that wait, without their alarms.
+    pub waiting: Vec<MessageRecord>,
+    /// How the channels fare.
+    pub channels: Vec<ChannelRecord>,
+    /// The highest number of a message in use.
+    pub last_notification: NotificationId,
     /// Pre-shared keys.
     pub keys: Vec<KeyRecord>,
     /// Agents' own keys, past ones included, in the order they were asked for.

@@ -17,6 +17,7 @@ pub mod list;
 pub mod login;
 pub mod map;
 pub mod names;
+pub mod notifications;
 pub mod page;
 mod path;
 pub mod paths;

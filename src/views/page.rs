@@ -77,6 +77,8 @@ pub struct PageContext {
     pub theme: Theme,
     /// Alarms that are active and not acknowledged.
     pub alarms_open: usize,
+    /// Channels that do not take the messages about alarms.
+    pub channels_failing: Vec<String>,
     /// The present second.
     pub now: UnixSeconds,
     /// `/static/HASH`, before the path of every asset.

@@ -1,5 +1,6 @@
 //! A small made-up fleet that the tests of all pages share, and a test over every page.
 
+pub(in crate::views) mod notices;
 pub(in crate::views) mod ways;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         form_token: Some("form-token".to_owned()),
         theme: Theme::Auto,
         alarms_open: 2,
+        channels_failing: Vec::new(),
         now: NOW,
         asset_base: super::assets::base().to_owned(),
         version: "0.1.0".to_owned(),
@@ -464,7 +466,15 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("links", super::links::page(&links, &picture, (&query, &all))),
         ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),
         ("alarms", super::alarms::page(&alarms_ctx, open, &told, 100)),
+        ("notifications", notifications()),
     ]
+}
+
+fn notifications() -> Result<String, askama::Error> {
+    let mut ctx = context("Notifications", Nav::Alarms);
+    ctx.channels_failing = vec!["mail".to_owned()];
+    let shown = super::notifications::Shown { limit: 100, ..Default::default() };
+    super::notifications::page(&ctx, &notices::overview(), &notices::notices(), &shown)
 }
 
 /// Elements that have no end tag.

@@ -23,20 +23,25 @@ const TABLE: &[(&str, &[&str])] = &[
     ("verify", &["model", "wire", "sign", "keys"]),
     ("store", &["model"]),
     ("store::sqlite", &["model", "store"]),
-    ("config", &["model", "keys", "verify"]),
+    ("notify", &["model", "sign", "store"]),
+    ("config", &["model", "keys", "verify", "notify"]),
     (
         "process",
-        &["model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store"],
+        &[
+            "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store",
+            "notify",
+        ],
     ),
+    ("delivery", &["model", "clock", "sign", "keys", "store", "notify", "process"]),
     ("views", &["model", "topology", "store"]),
     (
         "http",
         &[
             "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store",
-            "config", "process", "views",
+            "config", "process", "views", "notify", "delivery",
         ],
     ),
-    ("jobs", &["model", "clock", "keys", "topology", "alarms", "store", "process"]),
+    ("jobs", &["model", "clock", "keys", "topology", "alarms", "store", "process", "delivery"]),
     ("simulate", &["model", "clock", "wire", "sign", "keys"]),
     ("agent", &["model", "clock", "wire", "sign", "keys"]),
     (
@@ -57,6 +62,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "views",
             "http",
             "jobs",
+            "notify",
+            "delivery",
         ],
     ),
     (
@@ -80,6 +87,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "simulate",
             "agent",
             "manager",
+            "notify",
+            "delivery",
         ],
     ),
 ];
@@ -98,9 +107,11 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["clap", "dotenvy"], &["config", "cli"]),
     (&["tokio_rustls"], &["http", "manager"]),
     // The door serves TLS, the key source asks over it, the agent reports over it.
-    (&["rustls"], &["http", "manager", "keys", "agent"]),
-    (&["rustls_native_certs"], &["keys", "agent"]),
-    (&["reqwest", "httpdate"], &["agent"]),
+    (&["rustls"], &["http", "manager", "keys", "agent", "delivery"]),
+    (&["rustls_native_certs"], &["keys", "agent", "delivery"]),
+    (&["reqwest", "httpdate"], &["agent", "delivery"]),
+    (&["lettre"], &["delivery"]),
+    (&["toml"], &["notify"]),
     (
         &[
             "netlink_packet_core",
@@ -129,7 +140,7 @@ const PHRASES: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that do no I/O and read no clock: the time is a parameter.
-const PURE: &[&str] = &["model", "wire", "sign", "topology", "alarms", "verify", "views"];
+const PURE: &[&str] = &["model", "wire", "sign", "topology", "alarms", "verify", "notify", "views"];
 
 /// How a pure module would do what it must not.
 const IMPURE: &[&str] = &["std::fs", "std::net::Tcp", "std::net::Udp", "tokio", "std::thread"];

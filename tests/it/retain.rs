@@ -295,7 +295,10 @@ async fn jobs_are_listed_run_and_remembered() {
         list.as_array().unwrap().clone()
     };
     let names: Vec<_> = jobs(&kattila).await.iter().map(|job| job["name"].clone()).collect();
-    assert_eq!(names, ["sweep", "prune-reports", "prune-events", "prune-alarms", "vacuum"]);
+    assert_eq!(
+        names,
+        ["sweep", "prune-reports", "prune-events", "prune-alarms", "prune-notifications", "vacuum"]
+    );
     let first = jobs(&kattila).await[1].clone();
     assert_eq!((&first["last_run"], &first["next_run"]), (&Value::Null, &json!(START)));
 

@@ -3,24 +3,26 @@
 
 use std::sync::Arc;
 
-use kattila::model::id::{AgentNo, AlarmId, EventId, ReportId};
+use kattila::model::id::{AgentNo, AlarmId, EventId, NotificationId, ReportId};
 use kattila::model::path::RelayPath;
-use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState};
+use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState, MessageState};
 use kattila::model::time::UnixSeconds;
 use kattila::store::carrier::{CarrierFilter, Carries};
 use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::{Earlier, EdgePast};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
+use kattila::store::notice::MessageRecord;
 use kattila::store::past::ChangesAsked;
 use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
 
+use crate::store_notices;
 use crate::store_prune;
 use crate::store_samples::{
-    T, agent, alarm, bare_agent, bare_interface, edge, edge_id, envelope, event, identity,
-    interface, key, only_report, peer, place, report, route, session, wg_key,
+    T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, identity,
+    interface, key, message, only_report, peer, place, report, route, session, telling, wg_key,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -43,6 +45,8 @@ fn sqlite_file() {
 fn suite(make: impl Fn() -> Store) {
     an_empty_store_is_empty(make());
     everything_comes_back(make());
+    store_notices::messages_wait_in_order_and_are_found(make());
+    store_notices::messages_leave_when_they_are_old(make());
     one_key_is_in_force_and_past_ones_prove(make());
     a_second_change_replaces_values(make());
     removals_remove(make());
@@ -108,6 +112,9 @@ fn everything() -> Change {
         peers_set: vec![peer(1, 9), peer(1, 8)],
         edges_set: vec![edge(9), edge(8)],
         alarms: vec![alarm(1, "e9", AlarmState::Active), alarm(2, "e8", AlarmState::Cleared)],
+        tells: vec![telling(1, "chat")],
+        messages: vec![message(1, MessageState::Waiting), message(2, MessageState::Dead)],
+        channels: vec![channel("chat")],
         events: vec![event(Some(1), "wg0"), event(None, "manager")],
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
@@ -139,6 +146,10 @@ fn everything_comes_back((mut writer, reader): Store) {
         wg_keys,
         addresses,
         alarms,
+        tells,
+        waiting,
+        channels,
+        last_notification,
         keys,
         identities,
         layout,
@@ -161,6 +172,10 @@ fn everything_comes_back((mut writer, reader): Store) {
         .collect();
     assert_eq!(addresses, expected);
     assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
+    assert_eq!(tells, [telling(1, "chat")]);
+    let bare = MessageRecord { items: Vec::new(), ..message(1, MessageState::Waiting) };
+    assert_eq!(waiting, [bare], "without their alarms, and only what waits");
+    assert_eq!((channels, last_notification), (vec![channel("chat")], NotificationId(2)));
     assert_eq!(keys.len(), 1);
     let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
     assert_eq!(identities, own);

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use kattila::model::id::{AgentNo, AlarmId, FleetId, ReportId};
+use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId};
 use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::path::RelayPath;
 use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use kattila::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
-    PinnedHow, RelayProof, Scheme, Severity,
+    MessageState, PinnedHow, RelayProof, Scheme, Severity, Telling,
 };
 use kattila::model::time::UnixSeconds;
 use kattila::store::change::{
@@ -17,6 +17,7 @@ use kattila::store::change::{
     NewReport, PeerRecord, SessionRecord,
 };
 use kattila::store::identity::IdentityRecord;
+use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 
 /// When the samples happen.
 pub(crate) const T: UnixSeconds = UnixSeconds(1_795_000_000);
@@ -311,5 +312,70 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         created_at: T,
         last_used_at: T.plus(3),
         expires_at: Some(T.plus(3600)),
+    }
+}
+
+pub(crate) fn facts() -> Facts {
+    Facts {
+        kind: AlarmKind::EdgeDown,
+        severity: Severity::Major,
+        state: AlarmState::Active,
+        fleet_id: Some("fleet-a".parse().unwrap()),
+        agent_id: Some("agent-1".parse().unwrap()),
+        hostname: Some(String::from("gw-1.example")),
+        subject: String::from("e9"),
+        message: String::from("no handshake for \"412\" s"),
+        raised_at: Some(T),
+        acknowledged_at: Some(T.plus(1)),
+        acknowledged_by: Some(String::from("admin")),
+        note: Some(String::from("on it")),
+        returned_at: Some(T.plus(2)),
+        cleared_at: Some(T.plus(3)),
+        clear_cause: Some(String::from("reset")),
+    }
+}
+
+pub(crate) fn telling(alarm: i64, channel: &str) -> TellRecord {
+    TellRecord {
+        alarm: AlarmId(alarm),
+        channel: channel.to_owned(),
+        told: Some(Severity::Major),
+        told_at: Some(T),
+        next: Some(Telling::Repeated),
+        due_at: Some(T.plus(3_600)),
+        repeat_s: 3_600,
+        facts: facts(),
+    }
+}
+
+pub(crate) fn message(id: i64, state: MessageState) -> MessageRecord {
+    MessageRecord {
+        id: NotificationId(id),
+        uid: format!("msg_{id}"),
+        channel: String::from("chat"),
+        state,
+        created_at: T,
+        due_at: T.plus(5),
+        attempts: 1,
+        tried_at: Some(T),
+        ended_at: (state != MessageState::Waiting).then_some(T),
+        error: Some(String::from("answered 503")),
+        test_by: Some(String::from("admin")),
+        items: vec![MessageItem { alarm: AlarmId(1), telling: Telling::Raised, facts: facts() }],
+    }
+}
+
+pub(crate) fn channel(name: &str) -> ChannelRecord {
+    ChannelRecord {
+        name: name.to_owned(),
+        failures: 5,
+        successes: 0,
+        open_until: Some(T.plus(60)),
+        ok_at: Some(T.minus(60)),
+        failed_at: Some(T),
+        error: Some(String::from("answered 503")),
+        sent: 7,
+        failed: 5,
+        dead: 1,
     }
 }

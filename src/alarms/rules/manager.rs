@@ -159,6 +159,12 @@ pub fn rolled_back(detail: &str) -> Observation<'static> {
     about(AlarmKind::StorageRolledBack, MANAGER, Some(message))
 }
 
+/// Does a channel take the messages about alarms?
+pub fn notify_failing<'a>(channel: &'a str, why: Option<&str>) -> Observation<'a> {
+    let message = why.map(|why| format!("people are not told of alarms by {channel}: {why}"));
+    about(AlarmKind::NotifyFailing, channel, message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,13 +13,18 @@ use crate::model::id::{AgentId, AlarmId, FleetId, ReportId};
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Command;
+use crate::store::notice::MessageFilter;
 use crate::store::row::{AlarmFilter, AlarmRow};
 
+use super::notifications::Notified;
 use super::{Acknowledged, OK};
 
 /// Open alarms in one answer. More than this many at once are an outage of everything, which
 /// the first ten thousand tell as well.
 const OPEN_ALARMS: usize = 10_000;
+
+/// Messages about one alarm that are told of at most.
+const TOLD: usize = 200;
 
 /// Longest note, in characters.
 const NOTE_CHARS: usize = 500;
@@ -140,14 +145,31 @@ pub async fn list(
     Ok(Json(rows.map(AlarmView::from).collect()))
 }
 
+/// One alarm, with who was told of it.
+#[derive(Debug, Serialize)]
+pub struct AlarmDetail {
+    /// The alarm.
+    #[serde(flatten)]
+    pub alarm: AlarmView,
+    /// Which channel was told what, oldest first.
+    pub notified: Vec<Notified>,
+}
+
 /// `GET /api/v1/alarms/{id}`.
 pub async fn one(
     State(state): State<AppState>,
     Id(id): Id<i64>,
-) -> Result<Json<AlarmView>, ApiError> {
-    let row = state.read(move |reader| reader.alarms(&AlarmFilter::one(AlarmId(id)))).await?.pop();
+) -> Result<Json<AlarmDetail>, ApiError> {
+    let id = AlarmId(id);
+    let told = MessageFilter { alarm: Some(id), limit: TOLD, ..MessageFilter::default() };
+    let (row, told) = state
+        .read(move |reader| {
+            Ok((reader.alarms(&AlarmFilter::one(id))?.pop(), reader.notifications(&told)?))
+        })
+        .await?;
     let row = row.filter(|row| row.alarm.raised_at.is_some());
-    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("alarm"))
+    let row = row.ok_or_else(|| ApiError::not_found("alarm"))?;
+    Ok(Json(AlarmDetail { alarm: row.into(), notified: Notified::of(id, told) }))
 }
 
 /// The body of an acknowledgement.

@@ -6,6 +6,7 @@ pub mod edges;
 pub mod events;
 pub mod identities;
 pub mod jobs;
+pub mod notifications;
 pub mod past;
 pub mod paths;
 pub mod reports;

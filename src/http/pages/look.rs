@@ -323,10 +323,14 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
     let usable = ring.iter().filter(|key| key.usable).count();
     let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
     let usage = usage_item(&KeyUsage::of(&state));
-    let settings = explain::lines(&state.config)
-        .into_iter()
-        .map(|(name, meaning)| SettingItem { name: name.to_owned(), meaning })
-        .collect();
+    let settings = explain::lines(&state.config).into_iter().map(|(name, meaning)| {
+        // The plan may have been read again since the start.
+        let live = name == explain::NOTIFIED && state.config.notify.is_some();
+        let meaning =
+            if live { explain::notified(&state.deliverer.standing().plan) } else { meaning };
+        SettingItem { name: name.to_owned(), meaning }
+    });
+    let settings = settings.collect();
     let jobs = state.processor.chores().list(context.now).into_iter().map(job_item).collect();
     let manager = ManagerItem { settings, jobs };
     html(views::settings::page(&context, &key_source(&state), &keys, &usage, &manager))

@@ -1,9 +1,12 @@
-//! Pages for people: what was asked, handed to `views`, and sent as HTML. No page is written
-//! here; [`look`] has those that only show, [`act`] the forms that change something.
+//! Pages for people: what was asked, handed to `views`, and sent as HTML.
+//!
+//! No page is written here; [`look`] has those that only show, [`act`] the forms that change
+//! something, [`tell`] both for notifications.
 
 pub mod act;
 pub mod ask;
 pub mod look;
+pub mod tell;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -62,6 +65,7 @@ impl Reader {
             form_token: self.form_token.clone(),
             theme: self.theme,
             alarms_open: state.processor.board().alarms_open(),
+            channels_failing: state.processor.board().channels_failing(),
             now: state.clock.now(),
             asset_base: views::assets::base().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -23,6 +23,8 @@ pub(super) struct Inner {
     pub(super) seq: u64,
     pub(super) layout_rev: i64,
     pub(super) alarms_open: usize,
+    /// Channels that do not take messages to people.
+    pub(super) channels_failing: Vec<String>,
     pub(super) agents: BTreeMap<AgentId, AgentEntry>,
     /// By relay, the agents whose last report came through it.
     pub(super) relayed: HashMap<AgentId, BTreeSet<AgentId>>,

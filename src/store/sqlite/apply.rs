@@ -3,8 +3,8 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, edges, events, identities, interfaces, keys, layout, meta, peers, reports,
-    routes, sessions,
+    agents, alarms, channels, edges, events, identities, interfaces, keys, layout, meta,
+    notifications, peers, reports, routes, sessions, tellings,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -26,6 +26,7 @@ pub(super) fn apply(
     remove(desk, change)?;
     set(desk, change)?;
     put_alarms(desk, &change.alarms)?;
+    tell(desk, change)?;
     change.events.iter().try_for_each(|event| events::append(desk, event))?;
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;
@@ -77,6 +78,16 @@ fn set(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {
     }
     change.peers_set.iter().try_for_each(|peer| peers::put(desk, peer))?;
     change.edges_set.iter().try_for_each(|edge| edges::put(desk, edge))
+}
+
+/// What people are told of the alarms.
+fn tell(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {
+    for (alarm, channel) in &change.tells_removed {
+        tellings::remove(desk, *alarm, channel)?;
+    }
+    change.tells.iter().try_for_each(|telling| tellings::put(desk, telling))?;
+    change.messages.iter().try_for_each(|message| notifications::put(desk, message))?;
+    change.channels.iter().try_for_each(|channel| channels::put(desk, channel))
 }
 
 /// Cleared alarms come first, because a new alarm about the same thing may come with them and

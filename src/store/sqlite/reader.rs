@@ -9,12 +9,13 @@ use super::pool::{Pool, READ_LIMIT};
 use super::prune;
 use super::settings::open_reader;
 use super::table::{
-    agents, alarms, carriers, events, identities, interfaces, keys, past, peers, reports, routes,
-    sessions,
+    agents, alarms, carriers, channels, events, identities, interfaces, keys, notifications, past,
+    peers, reports, routes, sessions,
 };
 use crate::model::id::{AgentId, EventId};
 use crate::model::time::UnixSeconds;
 use crate::store::carrier::{Carrier, CarrierFilter};
+use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::prune::Prunable;
 use crate::store::row::{
@@ -74,6 +75,18 @@ impl Reader for SqliteReader {
 
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {
         self.pool.read(|conn| alarms::list(conn, filter))
+    }
+
+    fn notifications(&self, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {
+        self.pool.read(|conn| notifications::find(conn, filter))
+    }
+
+    fn due_notifications(&self, now: UnixSeconds) -> Result<Vec<MessageRecord>, StoreError> {
+        self.pool.read(|conn| notifications::due(conn, now))
+    }
+
+    fn channels(&self) -> Result<Vec<ChannelRow>, StoreError> {
+        self.pool.read(channels::rows)
     }
 
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {

@@ -14,8 +14,8 @@ use super::log::{self, Log};
 use super::place::Place;
 use super::prune;
 use super::table::{
-    agents, alarms, earlier, edges, identities, interfaces, keys, layout, meta, peers, reports,
-    routes, sessions,
+    agents, alarms, channels, earlier, edges, identities, interfaces, keys, layout, meta,
+    notifications, peers, reports, routes, sessions, tellings,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -191,6 +191,10 @@ impl Writer for SqliteWriter {
             wg_keys: interfaces::wg_keys(conn)?,
             addresses: interfaces::addresses(conn)?,
             alarms: alarms::open(conn)?,
+            tells: tellings::list(conn)?,
+            waiting: notifications::waiting(conn)?,
+            channels: channels::list(conn)?,
+            last_notification: notifications::last(conn)?,
             keys: keys::list(conn)?,
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,

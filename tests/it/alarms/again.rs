@@ -12,7 +12,11 @@ use kattila::alarms::catalogue::{ComesBack, Rule, rule};
 use kattila::clock::Clock;
 use kattila::model::state::AlarmKind;
 use kattila::model::time::UnixSeconds;
-use kattila::process::handle::{Command, KeyState, ManagerCondition};
+use kattila::notify::attempt::Outcome;
+use kattila::notify::file::{self, Files};
+use kattila::notify::plan::Secret;
+use kattila::process::handle::{Command, Done, KeyState, ManagerCondition};
+use kattila::process::wish::Wish;
 use kattila::sign::psk::kid_of_psk;
 
 /// Beats for which what must not come back is watched.
@@ -21,6 +25,22 @@ const LONG: u32 = 8;
 /// Whether both ends of a link tell of it.
 fn is_of_a_link(kind: AlarmKind) -> bool {
     matches!(kind, AlarmKind::EdgeDown | AlarmKind::EdgeHalfConfigured)
+}
+
+const CHANNEL: &str =
+    "[[channel]]\nname = \"chat\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n";
+
+/// A plan that names no files.
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn secret(&self, path: &str) -> Result<Secret, String> {
+        Err(path.to_owned())
+    }
+
+    fn open(&self, path: &str) -> Result<String, String> {
+        Err(path.to_owned())
+    }
 }
 
 /// A network in which one kind of alarm is raised, and what keeps its condition true.
@@ -87,11 +107,24 @@ impl Scene {
             | AlarmKind::IdentityConflict
             | AlarmKind::IdentityDowngrade => self.doubted().await,
             AlarmKind::KeyOldInUse => self.keys_age().await,
+            AlarmKind::NotifyFailing => self.refused().await,
             AlarmKind::WgKeyDuplicate => self.stranger(BETA, 0),
             AlarmKind::AgentRelayOnly | AlarmKind::RelayDead | AlarmKind::RelayChainBad => {
                 self.behind_a_relay().await;
             }
         }
+    }
+
+    /// A channel does not take a message.
+    async fn refused(&mut self) {
+        let plan = file::parse(CHANNEL, &NoFiles).unwrap();
+        let processor = self.net.kattila.manager().processor();
+        processor.command(Command::Tell(Wish::Adopt(plan.into()))).await.unwrap();
+        let test = Wish::Test { channel: "chat".into(), by: "admin".into() };
+        let done = processor.command(Command::Tell(test)).await.unwrap();
+        let Done::Queued(id) = done else { panic!("{done:?}") };
+        let outcome = Outcome::Refused { why: "answered 410".into() };
+        processor.command(Command::Tell(Wish::Settle { id, outcome })).await.unwrap();
     }
 
     /// A host that reports through another, and in the end does not any more.
@@ -225,6 +258,7 @@ impl Scene {
             | AlarmKind::IngestReplaySuspect
             | AlarmKind::NetPartition
             | AlarmKind::StorageRolledBack
+            | AlarmKind::NotifyFailing
             | AlarmKind::SecretInReport => net.round().await,
         }
     }

@@ -14,6 +14,7 @@ pub(crate) mod netns;
 pub(crate) mod network;
 pub(crate) mod own;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod rows;
 pub(crate) mod script;
 pub(crate) mod scripted;

@@ -56,7 +56,16 @@ pub(crate) struct Network {
 impl Network {
     /// That many hosts, these links between them, and nothing reported yet.
     pub(crate) async fn start(hosts: usize, links: &[(usize, usize)]) -> Self {
-        let kattila = TestManager::start().await;
+        Self::start_with(hosts, links, &[]).await
+    }
+
+    /// The same with further settings of the manager.
+    pub(crate) async fn start_with(
+        hosts: usize,
+        links: &[(usize, usize)],
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let kattila = TestManager::start_with(settings).await;
         let agents = IDS.iter().take(hosts).map(|id| kattila.agent(id)).collect();
         let host = |(name, key)| Host { name, key: Some(key), ..Host::alpha() };
         let hosts = NAMES.into_iter().zip(KEYS).take(hosts).map(host).zip(1..);

@@ -76,7 +76,11 @@ fn said(kind: EventKind, value: &str) -> Says {
     use EventKind as K;
     let only = |part: &str| (part.to_owned(), part.to_owned());
     let (part, instead_of) = match kind {
-        K::KeysChanged | K::ManagerStarted | K::ManagerStopped | K::AdminAction => {
+        K::KeysChanged
+        | K::NotifyChanged
+        | K::ManagerStarted
+        | K::ManagerStopped
+        | K::AdminAction => {
             return Says::Nothing;
         }
         K::InterfaceAdded | K::InterfaceRemoved => (INTERFACE.to_owned(), of_interface()),

@@ -8,6 +8,7 @@
 mod alarms;
 mod events;
 mod facts;
+mod notifications;
 mod reports;
 
 use rusqlite::{Connection, params};
@@ -41,6 +42,7 @@ pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreE
         Prunable::Reports => reports::chunk(desk, chunk),
         Prunable::Events => events::chunk(desk, chunk),
         Prunable::Alarms => alarms::chunk(desk, chunk),
+        Prunable::Notifications => notifications::chunk(desk, chunk),
         Prunable::FreePages => free_pages(desk),
     }
 }

@@ -4,6 +4,7 @@
 pub(super) mod agents;
 pub(super) mod alarms;
 pub(super) mod carriers;
+pub(super) mod channels;
 pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;
@@ -13,8 +14,10 @@ pub(super) mod keys;
 pub(super) mod late;
 pub(super) mod layout;
 pub(super) mod meta;
+pub(super) mod notifications;
 pub(super) mod past;
 pub(super) mod peers;
 pub(super) mod reports;
 pub(super) mod routes;
 pub(super) mod sessions;
+pub(super) mod tellings;

@@ -1,0 +1,349 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::state::{AlarmKind, Severity, Telling};
+use crate::notify::plan::{Channel, Secret, Template, Way, Webhook};
+use crate::notify::route::{Route, Step};
+
+const T: UnixSeconds = UnixSeconds(1_795_214_286);
+
+fn channel(name: &str) -> Channel {
+    let way = Way::Webhook(Webhook {
+        url: Secret::new("http://127.0.0.1:1/"),
+        template: Template::Kattila,
+        secrets: Vec::new(),
+        token: None,
+        ca: None,
+    });
+    Channel { name: name.to_owned(), way, also: vec![Telling::Acknowledged, Telling::Returned] }
+}
+
+/// `chat` is told everything and again each hour, `pager` of what is major at once, `boss` of what
+/// nobody acknowledges.
+fn plan(names: &[&str]) -> Plan {
+    let there = |name: &str| names.contains(&name);
+    let mut major = Route::to(vec!["pager".into()]);
+    (major.severity, major.group_wait_s, major.goes_on) = (Severity::Major, 0, true);
+    let mut all = Route::to(vec!["chat".into()]);
+    all.repeat_s = 3_600;
+    all.escalate = vec![Step { after_s: 900, channels: vec!["boss".into()] }];
+    let routes = [major, all].into_iter().map(|mut route| {
+        route.channels.retain(|name| there(name));
+        route.escalate.retain(|step| step.channels.iter().all(|name| there(name)));
+        route
+    });
+    Plan {
+        channels: names.iter().map(|name| channel(name)).collect(),
+        routes: routes.collect(),
+        ..Plan::default()
+    }
+}
+
+/// What a whole manager would keep: open alarms, the desk, and what was written.
+struct Office {
+    desk: Desk,
+    open: BTreeMap<i64, AlarmRecord>,
+    tells: BTreeMap<(AlarmId, String), TellRecord>,
+    messages: BTreeMap<NotificationId, MessageRecord>,
+    channels: BTreeMap<String, ChannelRecord>,
+    now: UnixSeconds,
+    last: i64,
+}
+
+impl Office {
+    fn new() -> Self {
+        let mut office = Self {
+            desk: Desk::default(),
+            open: BTreeMap::new(),
+            tells: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            now: T,
+            last: 0,
+        };
+        office.adopt(&["chat", "pager", "boss"]);
+        office
+    }
+
+    fn with(&mut self, act: impl FnOnce(&mut Desk, UnixSeconds, &mut Changes)) {
+        let mut changes = Changes::default();
+        act(&mut self.desk, self.now, &mut changes);
+        for (key, row) in changes.tells {
+            match row {
+                Some(row) => self.tells.insert(key, row),
+                None => self.tells.remove(&key),
+            };
+        }
+        for (id, mut message) in changes.messages {
+            if let Some(known) = self.messages.get(&id) {
+                message.items = known.items.clone();
+            }
+            self.messages.insert(id, message);
+        }
+        self.channels.extend(changes.channels);
+    }
+
+    fn adopt(&mut self, names: &[&str]) {
+        let plan = Arc::new(plan(names));
+        self.with(|desk, now, changes| desk.adopt(plan, now, changes));
+    }
+
+    fn set(&mut self, id: i64, change: impl FnOnce(&mut AlarmRecord)) {
+        let Some(mut alarm) = self.open.get(&id).cloned() else { return };
+        change(&mut alarm);
+        self.with(|desk, now, changes| desk.alarm(&alarm, &Host::default(), now, changes));
+        if alarm.state == AlarmState::Cleared {
+            self.open.remove(&id);
+        } else {
+            self.open.insert(id, alarm);
+        }
+    }
+
+    fn raise(&mut self, severity: Severity) {
+        self.last += 1;
+        let id = self.last;
+        let alarm = AlarmRecord {
+            id: AlarmId(id),
+            kind: AlarmKind::EdgeDown,
+            subject: format!("e{id}"),
+            severity,
+            state: AlarmState::Active,
+            fleet: None,
+            agent: None,
+            message: "down".into(),
+            pending_since: self.now,
+            raised_at: Some(self.now),
+            acknowledged_at: None,
+            acknowledged_by: None,
+            note: None,
+            returned_at: None,
+            cleared_at: None,
+            clear_cause: None,
+            good_since: None,
+            count: 0,
+            report: None,
+        };
+        self.open.insert(id, alarm);
+        self.set(id, |_| {});
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now = self.now.plus(seconds);
+        let (open, stamp) = (self.open.clone(), Stamp { now: self.now, seed: [1, 2] });
+        self.with(|desk, _, changes| desk.tick(stamp, |id| open.get(&id.0).cloned(), changes));
+    }
+
+    /// Everything that waits is taken, or fails.
+    fn deliver(&mut self, outcome: &Outcome) {
+        let waiting: Vec<NotificationId> = self
+            .messages
+            .values()
+            .filter(|message| message.state == MessageState::Waiting)
+            .map(|message| message.id)
+            .collect();
+        for id in waiting {
+            self.with(|desk, now, changes| {
+                desk.settle(id, outcome, now, changes);
+            });
+        }
+    }
+
+    /// A restart, or a failed transaction: everything from what was written.
+    fn reload(&mut self) {
+        let bare = |message: &MessageRecord| MessageRecord { items: Vec::new(), ..message.clone() };
+        let waiting = self.messages.values().filter(|m| m.state == MessageState::Waiting).map(bare);
+        let plan = Arc::clone(self.desk.plan());
+        self.desk = Desk::load(
+            self.tells.values().cloned().collect(),
+            waiting.collect(),
+            self.channels.values().cloned().collect(),
+            self.messages.keys().last().copied().unwrap_or_default(),
+        );
+        self.desk.keep_plan(plan);
+    }
+
+    /// What each channel was told of each alarm, in order.
+    fn told(&self) -> BTreeMap<(AlarmId, String), Vec<(Telling, Severity)>> {
+        let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for message in self.messages.values() {
+            for item in &message.items {
+                let key = (item.alarm, message.channel.clone());
+                told.entry(key).or_default().push((item.telling, item.facts.severity));
+            }
+        }
+        told
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Raise(Severity),
+    Severity(usize, Severity),
+    Acknowledge(usize),
+    Return(usize),
+    Again(usize),
+    Clear(usize),
+    Pass(i64),
+    Deliver(bool),
+    Reload,
+    Plan(usize),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let severity = prop::sample::select(Severity::ALL);
+    let which = 0..4_usize;
+    prop_oneof![
+        3 => severity.clone().prop_map(Act::Raise),
+        2 => (which.clone(), severity).prop_map(|(n, s)| Act::Severity(n, s)),
+        1 => which.clone().prop_map(Act::Acknowledge),
+        1 => which.clone().prop_map(Act::Return),
+        1 => which.clone().prop_map(Act::Again),
+        3 => which.prop_map(Act::Clear),
+        4 => prop::sample::select(vec![1_i64, 15, 30, 900, 3_600]).prop_map(Act::Pass),
+        2 => any::<bool>().prop_map(Act::Deliver),
+        2 => Just(Act::Reload),
+        1 => (0..3_usize).prop_map(Act::Plan),
+    ]
+}
+
+fn carry_out(office: &mut Office, act: &Act) {
+    let nth = |office: &Office, n: usize| office.open.keys().nth(n).copied().unwrap_or(0);
+    match act {
+        Act::Raise(severity) => office.raise(*severity),
+        Act::Severity(n, severity) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| alarm.severity = *severity);
+        }
+        Act::Acknowledge(n) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| alarm.state = AlarmState::Acknowledged);
+        }
+        Act::Return(n) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| {
+                if alarm.state == AlarmState::Active {
+                    alarm.state = AlarmState::Returned;
+                }
+            });
+        }
+        Act::Again(n) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| {
+                if alarm.state == AlarmState::Returned {
+                    alarm.state = AlarmState::Active;
+                }
+            });
+        }
+        Act::Clear(n) => {
+            let id = nth(office, *n);
+            let now = office.now;
+            office.set(id, |alarm| {
+                (alarm.state, alarm.cleared_at) = (AlarmState::Cleared, Some(now));
+            });
+        }
+        Act::Pass(seconds) => office.pass(*seconds),
+        Act::Deliver(true) => office.deliver(&Outcome::Taken),
+        Act::Deliver(false) => {
+            office.deliver(&Outcome::Failed { why: "answered 503".into(), retry_after_s: None });
+        }
+        Act::Reload => office.reload(),
+        Act::Plan(n) => {
+            let plans: [&[&str]; 3] = [&["chat", "pager", "boss"], &["chat"], &["pager", "boss"]];
+            office.adopt(plans[*n]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// ALARMS 2 (2) and (7): what was told of is told to be over, once and last; no channel hears
+    /// of an end before it heard of the alarm, and each telling of worse is worse.
+    #[test]
+    fn what_was_told_is_told_to_be_over_exactly_once(acts in prop::collection::vec(act(), 1..60)) {
+        let mut office = Office::new();
+        for act in &acts {
+            carry_out(&mut office, act);
+        }
+        // In the end everything is over, and everybody has had the time to hear of it.
+        for id in office.open.keys().copied().collect::<Vec<_>>() {
+            let now = office.now;
+            office.set(id, |alarm| {
+                (alarm.state, alarm.cleared_at) = (AlarmState::Cleared, Some(now));
+            });
+        }
+        for _ in 0..40 {
+            office.pass(60);
+            office.deliver(&Outcome::Taken);
+        }
+        prop_assert!(office.tells.is_empty(), "{:?}", office.tells);
+        for ((alarm, channel), told) in office.told() {
+            let (last, first) = (told[told.len() - 1].0, told[0].0);
+            prop_assert_eq!(last, Telling::Cleared, "{} {}: {:?}", alarm, channel, &told);
+            prop_assert_eq!(told.iter().filter(|(t, _)| *t == Telling::Cleared).count(), 1);
+            prop_assert!(matches!(first, Telling::Raised | Telling::Escalated), "{:?}", &told);
+            let mut known = told[0].1;
+            for (telling, severity) in &told[1..] {
+                prop_assert!(*telling != Telling::Worse || *severity > known, "{:?}", &told);
+                if *telling != Telling::Cleared {
+                    known = *severity;
+                }
+            }
+        }
+        // Nothing is lost: every message was taken, or was given up with a reason.
+        for message in office.messages.values() {
+            prop_assert!(message.state != MessageState::Waiting);
+            prop_assert!(message.state == MessageState::Sent || message.error.is_some());
+        }
+    }
+
+    /// A desk that is loaded from what was written goes on as the one that wrote it.
+    #[test]
+    fn a_restart_changes_nothing(acts in prop::collection::vec(act(), 1..40)) {
+        let (mut steady, mut restarted) = (Office::new(), Office::new());
+        for act in &acts {
+            carry_out(&mut steady, act);
+            carry_out(&mut restarted, act);
+            restarted.reload();
+        }
+        prop_assert_eq!(steady.told(), restarted.told());
+        prop_assert_eq!(&steady.tells, &restarted.tells);
+        prop_assert_eq!(&steady.messages, &restarted.messages);
+    }
+
+    /// Suppression mutes messages: of what is acknowledged at once nobody is told, and while a
+    /// channel takes nothing, what waits for it stays bounded.
+    #[test]
+    fn what_waits_is_bounded(raises in 1..200_i64) {
+        let mut office = Office::new();
+        for _ in 0..raises {
+            office.raise(Severity::Warning);
+            office.pass(30);
+        }
+        let waiting = |name: &str| {
+            let all = office.messages.values().filter(|m| m.state == MessageState::Waiting);
+            all.filter(|m| m.channel == name).count()
+        };
+        prop_assert!(waiting("chat") <= WAITING);
+        prop_assert_eq!(waiting("pager"), 0, "no warning for the pager");
+    }
+}
+
+#[test]
+fn an_acknowledged_alarm_is_not_told_and_a_worse_one_is_told_again() {
+    let mut office = Office::new();
+    office.raise(Severity::Warning);
+    office.set(1, |alarm| alarm.state = AlarmState::Acknowledged);
+    office.pass(30);
+    assert!(office.messages.is_empty());
+    office.raise(Severity::Warning);
+    office.pass(30);
+    office.set(2, |alarm| alarm.severity = Severity::Critical);
+    office.pass(30);
+    office.set(2, |alarm| alarm.severity = Severity::Minor);
+    office.pass(30);
+    let told = office.told().remove(&(AlarmId(2), "chat".into())).unwrap();
+    assert_eq!(told, [(Telling::Raised, Severity::Warning), (Telling::Worse, Severity::Critical)]);
+}

@@ -1,0 +1,79 @@
+//! Made-up channels and messages.
+
+use crate::model::state::MessageState;
+use crate::views::notifications::{BeatItem, ChannelItem, NoticeItem, Overview};
+
+use super::NOW;
+
+pub(in crate::views) fn overview() -> Overview {
+    let leads = |kind: &str, to: &str| Some((kind.to_owned(), to.to_owned()));
+    let chat = ChannelItem {
+        name: "chat".to_owned(),
+        leads: leads("webhook (slack)", "https://hooks.slack.com"),
+        ok_at: Some(NOW.minus(40)),
+        sent: 412,
+        ..ChannelItem::default()
+    };
+    let mail = ChannelItem {
+        name: "mail".to_owned(),
+        leads: leads("email", "ops@example.org by mail.example.org:587"),
+        failing: true,
+        failures: 7,
+        open_until: Some(NOW.plus(200)),
+        ok_at: Some(NOW.minus(86_400)),
+        failed: Some((NOW.minus(40), "no connection (Connection refused (os error 111))".into())),
+        waiting: 3,
+        dead: 1,
+        sent: 17,
+    };
+    let old = ChannelItem { name: "old".to_owned(), dead: 2, ..ChannelItem::default() };
+    let heartbeat = BeatItem {
+        place: "https://hc-ping.com".to_owned(),
+        every: 60,
+        status: Some("warn"),
+        ok_at: Some(NOW.minus(20)),
+        failed: None,
+    };
+    Overview {
+        channels: vec![chat, mail, old],
+        heartbeat: Some(heartbeat),
+        mistakes: vec!["notify.toml: line 12: channel.url is missing".to_owned()],
+    }
+}
+
+pub(in crate::views) fn notices() -> Vec<NoticeItem> {
+    let item = |id, channel: &str, state, title: &str, lines: &[&str]| NoticeItem {
+        id,
+        channel: channel.to_owned(),
+        state,
+        title: title.to_owned(),
+        lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+        created_at: NOW.minus(60),
+        due_at: NOW.plus(13),
+        attempts: 1,
+        ended_at: (state != MessageState::Waiting).then_some(NOW.minus(30)),
+        error: (state != MessageState::Sent).then(|| "answered 503".to_owned()),
+    };
+    let down = "major: agent.offline oul-gw2 (lab): no report for 3 min, since \
+                2026-11-21T01:50:00Z";
+    vec![
+        item(
+            3,
+            "chat",
+            MessageState::Sent,
+            "2 alarms: 1 open, 1 cleared",
+            &[
+                down,
+                "cleared: edge.down hel-gw1 (lab): no handshake for 412 s [condition over after 12 min]",
+            ],
+        ),
+        item(2, "mail", MessageState::Waiting, "major: agent.offline oul-gw2", &[down]),
+        item(
+            1,
+            "mail",
+            MessageState::Dead,
+            "Test message from Kattila",
+            &["Kattila can reach you: this is a test, nothing is wrong. Asked for by admin."],
+        ),
+    ]
+}

@@ -1,0 +1,8 @@
+//! Notifications through the whole manager: real receivers on loopback, time turned by hand.
+
+mod channels;
+mod failing;
+mod mail;
+mod plan;
+mod scene;
+mod tellings;
