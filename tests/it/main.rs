@@ -35,6 +35,7 @@ mod reset;
 mod retain;
 mod revoke;
 mod rotate;
+mod search;
 mod shell_agent;
 mod store_contract;
 mod store_prune;

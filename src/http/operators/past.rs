@@ -305,8 +305,19 @@ pub async fn diff(
 ) -> Result<Json<DiffView>, ApiError> {
     let now = state.clock.now();
     let to = maybe_time(query.to.as_deref())?.unwrap_or(now);
-    let from = maybe_time(query.from.as_deref())?.unwrap_or_else(|| to.minus(DAY_S));
+    let from = match maybe_time(query.from.as_deref())? {
+        Some(from) => from,
+        None => a_day_before(&state, to).await?,
+    };
     DiffView::of(&state, from, to).await.map(Json)
+}
+
+/// A day before a time, or the beginning of the history if that is later.
+async fn a_day_before(state: &AppState, to: UnixSeconds) -> Result<UnixSeconds, ApiError> {
+    let asked = ChangesAsked { from: to, to, step: 0, limit: 0, around: None };
+    let since = state.read(move |store| store.changes(&asked)).await?.since;
+    let day = to.minus(DAY_S);
+    Ok(since.map_or(day, |since| since.max(day).min(to)))
 }
 
 impl DiffView {

@@ -50,11 +50,11 @@ struct Facts<'a> {
 }
 
 /// Looks through a picture; `known` tells what it does not.
-pub fn find<'a>(
+pub fn find<'a, 'k: 'a>(
     picture: &'a Picture,
     query: &Query,
     now: UnixSeconds,
-    known: impl Fn(&AgentId) -> Known<'a>,
+    known: impl Fn(&AgentId) -> Known<'k>,
 ) -> Found<'a> {
     let facts = facts(picture, known);
     let asked = Asked { now, labels: labels(picture) };
@@ -95,9 +95,9 @@ fn labels(picture: &Picture) -> HashMap<&str, &str> {
     agents.map(|(id, node)| (id.as_str(), node.label.as_str())).collect()
 }
 
-fn facts<'a>(
+fn facts<'a, 'k: 'a>(
     picture: &'a Picture,
-    known: impl Fn(&AgentId) -> Known<'a>,
+    known: impl Fn(&AgentId) -> Known<'k>,
 ) -> HashMap<&'a str, Facts<'a>> {
     let sites: HashMap<&str, &str> =
         picture.sites.iter().map(|site| (site.id.as_str(), site.label.as_str())).collect();

@@ -84,7 +84,7 @@ fn known(id: &AgentId) -> Known<'static> {
 fn found(text: &str) -> String {
     let picture = picture();
     let query = Query::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let Found { nodes, edges } = find(&picture, &query, NOW, |id| known(id));
+    let Found { nodes, edges } = find(&picture, &query, NOW, known);
     let label =
         |id: &&str| picture.nodes.iter().find(|node| node.id == **id).map(|n| n.label.clone());
     let nodes: Vec<String> = nodes.iter().filter_map(label).collect();
@@ -192,7 +192,7 @@ proptest::proptest! {
     fn any_text_is_read_or_refused(text in "[a-z:,<>=\"0-9. -]{0,60}") {
         if let Ok(query) = Query::parse(&text) {
             let picture = picture();
-            let all = find(&picture, &query, NOW, |id| known(id));
+            let all = find(&picture, &query, NOW, known);
             proptest::prop_assert!(all.nodes.len() <= 4 && all.edges.len() <= 3);
         }
     }
