@@ -303,13 +303,21 @@ pub async fn diff(
     State(state): State<AppState>,
     Params(query): Params<DiffQuery>,
 ) -> Result<Json<DiffView>, ApiError> {
-    let now = state.clock.now();
-    let to = maybe_time(query.to.as_deref())?.unwrap_or(now);
+    let (from, to) = times(&state, &query).await?;
+    DiffView::of(&state, from, to).await.map(Json)
+}
+
+/// The two times that are asked for.
+pub async fn times(
+    state: &AppState,
+    query: &DiffQuery,
+) -> Result<(UnixSeconds, UnixSeconds), ApiError> {
+    let to = maybe_time(query.to.as_deref())?.unwrap_or_else(|| state.clock.now());
     let from = match maybe_time(query.from.as_deref())? {
         Some(from) => from,
-        None => a_day_before(&state, to).await?,
+        None => a_day_before(state, to).await?,
     };
-    DiffView::of(&state, from, to).await.map(Json)
+    Ok((from, to))
 }
 
 /// A day before a time, or the beginning of the history if that is later.

@@ -30,7 +30,7 @@ use super::{Reader, html};
 /// Events shown on the page of one thing.
 const FEW: usize = 50;
 
-/// Seconds of a day: what changed since yesterday is what `/changes` tells unless asked else.
+/// Seconds of a day: what the form of `/changes` offers beside a time that cannot be read.
 const DAY_S: i64 = 86_400;
 
 /// A page about a time.
@@ -228,13 +228,8 @@ pub async fn changes(
     Params(query): Params<DiffQuery>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Changes", Nav::Events);
-    let times = || {
-        let to = past::maybe_time(query.to.as_deref())?.unwrap_or(context.now);
-        let from = past::maybe_time(query.from.as_deref())?;
-        Ok::<_, ApiError>((from.unwrap_or_else(|| to.minus(DAY_S)), to))
-    };
     let fallback = (context.now.minus(DAY_S), context.now);
-    let (times, found) = match times() {
+    let (times, found) = match past::times(&state, &query).await {
         Ok((from, to)) => ((from, to), DiffView::of(&state, from, to).await),
         Err(error) => (fallback, Err(error)),
     };
