@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, ask, look, tell};
+use super::pages::{act, ask, look, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -139,6 +139,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/reports", VIEWER, get(look::reports)),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
         route("GET", "/events", VIEWER, get(look::events)),
+        route("GET", "/changes", VIEWER, get(then::changes)),
         route("GET", "/settings", VIEWER, get(look::settings)),
         route("POST", "/alarms/{id}/ack", OPERATOR, post(act::acknowledge)),
         route("POST", "/alarms/{id}/clear", OPERATOR, post(act::clear)),

@@ -172,7 +172,7 @@ pub fn page(
         .iter()
         .filter(|agent| hits.has(&format!("a:{}", agent.id)))
         .map(|item| Row {
-            href: format!("/agents/{}", encode(&item.id)),
+            href: format!("/agents/{}{}", encode(&item.id), ctx.at()),
             map_href: format!("/map?sel={}", encode(&format!("node~a:{}", item.id))),
             chip: Chip::agent(item.status),
             seen: item.last_seen_at.map(|at| Moment::ago(at, ctx.now)),

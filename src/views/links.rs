@@ -32,7 +32,7 @@ impl Row {
         let [a, b] = &edge.ends;
         let interface = |name: &Option<String>| name.clone().unwrap_or_else(|| "—".to_owned());
         Self {
-            href: format!("/links/{}", encode(&edge.id)),
+            href: format!("/links/{}{}", encode(&edge.id), ctx.at()),
             id: edge.id.clone(),
             chip: Chip::edge(edge.state),
             state: edge.state,

@@ -23,6 +23,8 @@ pub struct ListQuery {
     pub sort: String,
     /// The id of the last row of the page before.
     pub after: Option<String>,
+    /// The second that the list shows; `None`: the present.
+    pub at: Option<UnixSeconds>,
 }
 
 /// A column's head.
@@ -102,7 +104,9 @@ impl ListQuery {
     }
 
     fn address(&self, path: &str, sort: &str, after: Option<&str>) -> String {
-        let parts = [("q", self.q.as_str()), ("sort", sort), ("after", after.unwrap_or_default())];
+        let at = self.at.map(|at| at.to_string()).unwrap_or_default();
+        let after = after.unwrap_or_default();
+        let parts = [("q", self.q.as_str()), ("sort", sort), ("after", after), ("at", &at)];
         let query: Vec<String> = parts
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
@@ -188,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_head_turns_the_order_round_and_keeps_the_filter() {
-        let query = ListQuery { q: "a&b".into(), sort: "name".into(), after: Some("9".into()) };
+        let query =
+            ListQuery { q: "a&b".into(), sort: "name".into(), after: Some("9".into()), at: None };
         let heads =
             query.heads("/x", &[("name", "Name", ""), ("age", "Age", "number"), ("", "", "")]);
         assert_eq!(heads[0].href.as_deref(), Some("/x?q=a%26b&sort=-name"));

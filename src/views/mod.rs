@@ -9,6 +9,7 @@ pub mod agents;
 pub mod alarms;
 pub mod assets;
 mod change;
+pub mod changes;
 pub mod error;
 pub mod events;
 pub mod link;
@@ -25,6 +26,8 @@ pub mod report;
 pub mod reports;
 pub mod settings;
 pub mod text;
+pub mod then;
+pub mod thing_then;
 pub mod waiting;
 pub mod what_if;
 

@@ -4,6 +4,8 @@ use crate::model::access::Role;
 use crate::model::time::UnixSeconds;
 
 use super::names::Names;
+use super::text::Moment;
+use super::then::Viewing;
 
 /// The entry of the top bar a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub struct PageContext {
     pub version: String,
     /// Names this answer in the log.
     pub request_id: String,
+    /// The second that the page shows, if that is not the present.
+    pub then: Option<Viewing>,
     /// Names of the agents that the page tells of.
     pub names: Names,
     /// Whether to warn that passwords travel unencrypted.
@@ -130,6 +134,16 @@ impl PageContext {
             counts_alarms: nav == Nav::Alarms,
         })
         .collect()
+    }
+
+    /// The query that leads to other pages about the same time; nothing for the present.
+    pub fn at(&self) -> String {
+        self.then.as_ref().map(|then| format!("?at={}", then.at)).unwrap_or_default()
+    }
+
+    /// When what this page shows of a node or link was learnt, if that was later than the time.
+    pub fn learnt(&self, id: &str) -> Option<Moment> {
+        self.then.as_ref()?.learnt(id, self.now)
     }
 
     /// Whether the reader may acknowledge and clear alarms on this page.

@@ -45,6 +45,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         asset_base: super::assets::base().to_owned(),
         version: "0.1.0".to_owned(),
         request_id: "req-1".to_owned(),
+        then: None,
         names: Names::default(),
         plain_http_warning: false,
     }
@@ -467,6 +468,51 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),
         ("alarms", super::alarms::page(&alarms_ctx, open, &told, 100)),
         ("notifications", notifications()),
+    ]
+    .into_iter()
+    .chain(pages_of_the_past())
+    .collect()
+}
+
+/// A context of a page about the past.
+fn then(title: &str, nav: Nav, path: &str) -> PageContext {
+    let learnt_later = [("00000000000000b2".to_owned(), NOW)].into();
+    let at = NOW.minus(3_600);
+    let (previous, next) = (Some(at.minus(60)), Some(at.plus(5)));
+    let keep = "q=state%3Adown&".to_owned();
+    let viewing =
+        super::then::Viewing { at, path: path.to_owned(), keep, previous, next, learnt_later };
+    PageContext { then: Some(viewing), ..context(title, nav) }
+}
+
+fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
+    let picture = picture();
+    let listed = super::agents::AgentListItem::from_picture(&picture);
+    let query = ListQuery { at: Some(NOW.minus(3_600)), ..ListQuery::default() };
+    let all = Hits::default();
+    let agents = then("Agents", Nav::Agents, "/agents");
+    let links = then("Links", Nav::Links, "/links");
+    let agent = then("oul-gw2", Nav::Agents, "/agents/oul-gw2");
+    let link = then("Link", Nav::Links, "/links/00000000000000b2");
+    let gone = context("Link", Nav::Links);
+    let ends = || ["hel-gw1".to_owned(), "oul-gw2".to_owned()];
+    let dead = picture.edges.get(1);
+    let changes = context("Changes", Nav::Events);
+    let difference = super::changes::samples::told();
+    let times = (NOW.minus(86_400), NOW);
+    use super::thing_then;
+    vec![
+        ("agents-then", super::agents::page(&agents, &listed, &[], (&query, &all))),
+        ("links-then", super::links::page(&links, &picture, (&query, &all))),
+        ("link-then", thing_then::link(&link, dead, ends(), (None, &events()))),
+        ("link-gone", thing_then::link(&gone, dead, ends(), (Some(NOW), &events()))),
+        ("link-not-there", thing_then::link(&link, None, ends(), (None, &[]))),
+        ("agent-then", thing_then::agent(&agent, &picture, ("oul-gw2", Some(NOW)), &events())),
+        ("changes", super::changes::page(&changes, times, Ok(&difference))),
+        (
+            "changes-refused",
+            super::changes::page(&changes, times, Err("The history begins later.")),
+        ),
     ]
 }
 

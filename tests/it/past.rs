@@ -279,3 +279,46 @@ async fn a_broken_link_is_in_the_count_and_in_the_difference() {
     assert_eq!(same["summary"], "nothing");
     net.kattila.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_show_a_second_of_the_past_and_what_became_of_a_link_that_is_gone() {
+    let mut net = Network::start(3, &[(0, 1), (1, 2)]).await;
+    net.rounds(3).await;
+    let well = net.now();
+    let link = net.edge("alpha-beta").await["id"].as_str().unwrap().to_owned();
+    // Both forget each other, and the third falls silent.
+    net.links.remove(0);
+    net.silent.insert(2);
+    net.rounds(8).await;
+    let operator = net.kattila.operator();
+    let page = async |path: String| {
+        let answer = operator.get(&path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.text()
+    };
+    let live = page("/links".to_owned()).await;
+    assert!(!live.contains(&link) && !live.contains("Viewing"));
+    let then = page(format!("/links?at={well}")).await;
+    assert!(then.contains(&format!("/links/{link}?at={well}")) && then.contains("back to live"));
+    let filtered = page(format!("/links?at={well}&q=state%3Adown")).await;
+    assert!(!filtered.contains(&link) && filtered.contains("href=\"/links?q=state%3Adown\""));
+    let agents = page(format!("/agents?at={well}")).await;
+    assert!(agents.contains("3 agents: 3 reporting, 0 late, 0 down."), "{agents}");
+    let one = page(format!("/links/{link}?at={well}")).await;
+    assert!(one.contains("alpha ⇄ beta") && one.contains("edge.state"));
+    let agent = page(format!("/agents/{ALPHA}?at={well}")).await;
+    assert!(agent.contains(&format!("/links/{link}?at={well}")) && agent.contains("Links (1)"));
+    // It is gone, which is a page and no dead end; what never was is none.
+    let gone = page(format!("/links/{link}")).await;
+    assert!(gone.contains("This link is gone since") && gone.contains("alpha ⇄ beta"));
+    let absent = page(format!("/links/{link}?at={}", net.now())).await;
+    assert!(absent.contains("was not there then"));
+    assert_eq!(operator.get("/links/00000000000000ff").await.status, 404);
+    assert_eq!(operator.get(&format!("/links?at={}", START.0 - 5)).await.status, 400);
+    let changes = page(format!("/changes?from={well}")).await;
+    assert!(changes.contains("1 link gone") && changes.contains("1 agent lost"), "{changes}");
+    assert!(changes.contains(&format!("/links/{link}?at={well}")));
+    let early = page(format!("/changes?from={}", START.0 - 5)).await;
+    assert!(early.contains("The history begins at"));
+    net.kattila.stop().await;
+}

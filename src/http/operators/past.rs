@@ -46,6 +46,10 @@ pub struct PastView {
     pub status_since: BTreeMap<String, UnixSeconds>,
     /// What late reports tell of the time, by the ids of nodes and links, and when they came.
     pub learnt_later: BTreeMap<String, UnixSeconds>,
+    /// The last change before the time.
+    pub previous: Option<UnixSeconds>,
+    /// The first change after it.
+    pub next: Option<UnixSeconds>,
     /// The map.
     #[serde(flatten)]
     pub picture: Picture,
@@ -63,15 +67,16 @@ impl PastView {
             )));
         }
         let today = state.processor.board().picture(now);
-        let (since, then) = state
+        let near = ChangesAsked { from: at, to: at, step: 0, limit: 0, around: Some(at) };
+        let (since, then, Changes { previous, next, .. }) = state
             .read(move |store| {
                 let past = store.past(at)?;
-                Ok((past.since, rebuild(&past, at, &today)))
+                Ok((past.since, rebuild(&past, at, &today), store.changes(&near)?))
             })
             .await?;
         let since = told_since(since, at)?;
         let Then { picture, status_since, learnt_later } = then;
-        Ok(Self { at, since, status_since, learnt_later, picture })
+        Ok(Self { at, since, status_since, learnt_later, previous, next, picture })
     }
 
     /// What the comparison of two maps takes.
@@ -298,13 +303,21 @@ pub async fn diff(
     State(state): State<AppState>,
     Params(query): Params<DiffQuery>,
 ) -> Result<Json<DiffView>, ApiError> {
-    let now = state.clock.now();
-    let to = maybe_time(query.to.as_deref())?.unwrap_or(now);
+    let (from, to) = times(&state, &query).await?;
+    DiffView::of(&state, from, to).await.map(Json)
+}
+
+/// The two times that are asked for.
+pub async fn times(
+    state: &AppState,
+    query: &DiffQuery,
+) -> Result<(UnixSeconds, UnixSeconds), ApiError> {
+    let to = maybe_time(query.to.as_deref())?.unwrap_or_else(|| state.clock.now());
     let from = match maybe_time(query.from.as_deref())? {
         Some(from) => from,
-        None => a_day_before(&state, to).await?,
+        None => a_day_before(state, to).await?,
     };
-    DiffView::of(&state, from, to).await.map(Json)
+    Ok((from, to))
 }
 
 /// A day before a time, or the beginning of the history if that is later.

@@ -9,6 +9,7 @@ use crate::http::error::ApiError;
 use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
+use crate::http::operators::past::maybe_time;
 use crate::http::operators::reports;
 use crate::http::operators::search::Desk;
 use crate::http::params::{Id, Params};
@@ -35,7 +36,7 @@ use crate::views::text::{encode, plural};
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
 
-use super::{Reader, html};
+use super::{Reader, html, then};
 
 /// Rows of the pages that page by the store's numbers.
 const ROWS: usize = 100;
@@ -58,11 +59,22 @@ pub struct Asked {
     #[serde(default)]
     state: String,
     agent: Option<String>,
+    at: Option<String>,
 }
 
 impl Asked {
     fn query(&self) -> ListQuery {
-        ListQuery { q: self.q.clone(), sort: self.sort.clone(), after: self.after.clone() }
+        ListQuery {
+            q: self.q.clone(),
+            sort: self.sort.clone(),
+            after: self.after.clone(),
+            at: None,
+        }
+    }
+
+    /// The time of the page, if that is not the present.
+    fn at(&self) -> Result<Option<UnixSeconds>, ApiError> {
+        maybe_time(self.at.as_deref())
     }
 
     /// The agent of the filter box; a text that cannot be an id asks for nobody.
@@ -108,6 +120,9 @@ pub async fn agents(
     reader: Reader,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
+    if let Some(at) = asked.at()? {
+        return then::agents(state, reader, (asked.query(), at)).await;
+    }
     let mut context = reader.context(&state, "Agents", Nav::Agents);
     let desk = Desk::of(&state);
     let known = &desk.agents;
@@ -150,7 +165,11 @@ pub async fn agent(
     State(state): State<AppState>,
     reader: Reader,
     Id(id): Id<AgentId>,
+    Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
+    if let Some(at) = asked.at()? {
+        return then::agent(state, reader, (id, at)).await;
+    }
     let found = state
         .read(move |store| {
             let alarms =
@@ -193,6 +212,9 @@ pub async fn links(
     reader: Reader,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
+    if let Some(at) = asked.at()? {
+        return then::links(state, reader, (asked.query(), at)).await;
+    }
     let context = reader.context(&state, "Links", Nav::Links);
     let desk = Desk::of(&state);
     let hits = hits(&desk, &asked, context.now);
@@ -204,9 +226,15 @@ pub async fn link(
     State(state): State<AppState>,
     reader: Reader,
     Id(id): Id<EdgeId>,
+    Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
+    if let Some(at) = asked.at()? {
+        return then::link(state, reader, (id, at)).await;
+    }
     let found = EdgeView::of(state.processor.board(), &id);
-    let Some(EdgeView { edge, labels }) = found else { return Err(ApiError::not_found("link")) };
+    let Some(EdgeView { edge, labels }) = found else {
+        return then::gone(state, reader, id).await;
+    };
     let past = EventFilter {
         before: Some(EventId(i64::MAX)),
         subject: Some(id.to_string()),

@@ -7,6 +7,7 @@ pub mod act;
 pub mod ask;
 pub mod look;
 pub mod tell;
+pub mod then;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -70,6 +71,7 @@ impl Reader {
             asset_base: views::assets::base().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             request_id: self.request_id.clone(),
+            then: None,
             names: Names::default(),
             plain_http_warning: config.tls.is_none() && !config.listen.ip().is_loopback(),
         }

@@ -66,6 +66,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/reports"),
             ("GET", "/reports/{id}"),
             ("GET", "/events"),
+            ("GET", "/changes"),
             ("GET", "/settings"),
         ],
     ),

@@ -100,6 +100,7 @@ fn questions(small: &str) -> Vec<Case> {
     let reset = "/status/admin/reset";
     vec![
         ask(400, "bad_request", Method::POST, reset, "{}"),
+        ask(400, "before_history", Method::GET, "/api/v1/topology?at=1", ""),
         ask(401, "unauthenticated", Method::POST, reset, "{}")
             .header("authorization", "Bearer wrong"),
         ask(403, "forbidden", Method::POST, reset, r#"{"all":true}"#)
