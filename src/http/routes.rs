@@ -63,8 +63,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, alarms, edges, events, identities, jobs, notifications as notices, paths,
-        reports, search, topology, what_if,
+        agents as agent, alarms, edges, events, identities, jobs, notifications as notices, past,
+        paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -78,6 +78,8 @@ fn programs() -> Vec<Route> {
         route("GET", "/status/agents", VIEWER, get(search::agents)),
         route("GET", "/status/alarms", VIEWER, get(alarms::list)),
         route("GET", "/api/v1/topology", VIEWER, get(topology::topology)),
+        route("GET", "/api/v1/history", VIEWER, get(past::history)),
+        route("GET", "/api/v1/diff", VIEWER, get(past::diff)),
         route("GET", "/api/v1/stream", VIEWER, get(sse::stream)),
         route("GET", "/api/v1/agents/{id}", VIEWER, get(agent::one)),
         route("GET", "/api/v1/search", VIEWER, get(search::search)),

@@ -3,6 +3,7 @@
 
 mod map;
 mod notices;
+mod past;
 mod things;
 mod ways;
 
@@ -93,6 +94,19 @@ const NOTICE_QUERY: &[Parameter] = &[
     LIMIT,
 ];
 
+const MAP_QUERY: &[Parameter] =
+    &[text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told")];
+const HISTORY_QUERY: &[Parameter] = &[
+    text("from", "Where to begin (Unix seconds or RFC 3339); a day before the end if not told"),
+    text("to", "Where to end; now if not told"),
+    number("buckets", "How many steps, 1 to 480, 96 if not told"),
+    text("at", "The time whose previous and next change are asked for"),
+];
+const DIFF_QUERY: &[Parameter] = &[
+    text("from", "The earlier time (Unix seconds or RFC 3339); a day before the later if not told"),
+    text("to", "The later time; now if not told"),
+];
+
 const PATH_QUERY: &[Parameter] = &[
     text("from", "The agent where it begins: its id, its host name or one of its addresses"),
     text("to", "The address, or an agent"),
@@ -117,7 +131,11 @@ fn giving(path: &str) -> Option<Sample> {
         "/readyz" => ("Whether it is ready, with reasons", none, value(&things::readiness())),
         "/status/agents" => ("Agents", QUERY, list(&things::agent_summary())),
         "/status/alarms" => ("Alarms", ALARM_QUERY, list(&things::alarm())),
-        "/api/v1/topology" => ("The whole map", none, value(&map::picture())),
+        "/api/v1/topology" => ("The whole map", MAP_QUERY, value(&map::picture())),
+        "/api/v1/history" => {
+            ("How often something changed, step by step", HISTORY_QUERY, value(&past::history()))
+        }
+        "/api/v1/diff" => ("What differs between two times", DIFF_QUERY, value(&past::diff())),
         "/api/v1/stream" => return Some(stream()),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
         "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),

@@ -25,6 +25,7 @@ mod migrations;
 mod model;
 mod notify;
 mod overload;
+mod past;
 mod paths;
 mod prove;
 mod recorded;

@@ -7,6 +7,7 @@ pub mod events;
 pub mod identities;
 pub mod jobs;
 pub mod notifications;
+pub mod past;
 pub mod paths;
 pub mod reports;
 pub mod search;

@@ -30,6 +30,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/status/agents"),
             ("GET", "/status/alarms"),
             ("GET", "/api/v1/topology"),
+            ("GET", "/api/v1/history"),
+            ("GET", "/api/v1/diff"),
             ("GET", "/api/v1/stream"),
             ("GET", "/api/v1/agents/{id}"),
             ("GET", "/api/v1/search"),

@@ -15,6 +15,7 @@ pub(super) mod late;
 pub(super) mod layout;
 pub(super) mod meta;
 pub(super) mod notifications;
+pub(super) mod past;
 pub(super) mod peers;
 pub(super) mod reports;
 pub(super) mod routes;
