@@ -85,6 +85,15 @@ const EVENT_QUERY: &[Parameter] = &[
     LIMIT,
 ];
 
+const NOTICE_QUERY: &[Parameter] = &[
+    text("state", "Only in this state: waiting, sent or dead"),
+    text("channel", "Only to this channel"),
+    number("alarm", "Only those that tell of the alarm with this id"),
+    number("after", "Only after the notification with this id, oldest first"),
+    number("before", "Only before the notification with this id"),
+    LIMIT,
+];
+
 const MAP_QUERY: &[Parameter] =
     &[text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told")];
 const HISTORY_QUERY: &[Parameter] = &[
@@ -96,14 +105,6 @@ const HISTORY_QUERY: &[Parameter] = &[
 const DIFF_QUERY: &[Parameter] = &[
     text("from", "The earlier time (Unix seconds or RFC 3339); a day before the later if not told"),
     text("to", "The later time; now if not told"),
-];
-const NOTICE_QUERY: &[Parameter] = &[
-    text("state", "Only in this state: waiting, sent or dead"),
-    text("channel", "Only to this channel"),
-    number("alarm", "Only those that tell of the alarm with this id"),
-    number("after", "Only after the notification with this id, oldest first"),
-    number("before", "Only before the notification with this id"),
-    LIMIT,
 ];
 
 const PATH_QUERY: &[Parameter] = &[

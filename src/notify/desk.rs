@@ -130,13 +130,8 @@ impl Desk {
             .take_while(|((id, _), _)| *id == alarm.id)
             .map(|(_, row)| row.clone())
             .collect();
-        if known.is_empty() {
-            if matches!(alarm.state, AlarmState::Active | AlarmState::Returned) {
-                self.begin(alarm, host, now, changes);
-            }
-            return;
-        }
         let facts = facts(alarm, host);
+        let told: BTreeSet<String> = known.iter().map(|row| row.channel.clone()).collect();
         for before in known {
             let also = self.plan.channel(&before.channel).map_or(&[][..], |channel| &channel.also);
             let news_at = now.plus(self.plan.news_wait(&before.channel));
@@ -145,10 +140,12 @@ impl Desk {
                 self.put((before.alarm, before.channel), after, changes);
             }
         }
-    }
-
-    fn begin(&mut self, alarm: &AlarmRecord, host: &Host, now: UnixSeconds, changes: &mut Changes) {
-        for order in route::orders(&self.plan, alarm, &host.labels, now) {
+        if !matches!(alarm.state, AlarmState::Active | AlarmState::Returned) {
+            return;
+        }
+        // Who is not told yet may have to be by now: it is worse, the hours or the plan changed.
+        let orders = route::orders(&self.plan, alarm, &host.labels, now);
+        for order in orders.into_iter().filter(|order| !told.contains(&order.channel)) {
             let row = TellRecord {
                 alarm: alarm.id,
                 channel: order.channel,
@@ -157,7 +154,7 @@ impl Desk {
                 next: Some(order.telling),
                 due_at: Some(order.due_at),
                 repeat_s: order.repeat_s,
-                facts: facts(alarm, host),
+                facts: facts.clone(),
             };
             self.put((row.alarm, row.channel.clone()), Some(row), changes);
         }

@@ -347,3 +347,15 @@ fn an_acknowledged_alarm_is_not_told_and_a_worse_one_is_told_again() {
     let told = office.told().remove(&(AlarmId(2), "chat".into())).unwrap();
     assert_eq!(told, [(Telling::Raised, Severity::Warning), (Telling::Worse, Severity::Critical)]);
 }
+
+#[test]
+fn who_is_called_only_for_worse_is_called_when_it_gets_worse() {
+    let mut office = Office::new();
+    office.raise(Severity::Warning);
+    office.pass(30);
+    let pager = (AlarmId(1), "pager".to_owned());
+    assert!(!office.told().contains_key(&pager));
+    office.set(1, |alarm| alarm.severity = Severity::Major);
+    office.pass(0);
+    assert_eq!(office.told().remove(&pager).unwrap(), [(Telling::Raised, Severity::Major)]);
+}

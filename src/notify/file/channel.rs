@@ -69,7 +69,6 @@ fn web(fields: &mut Fields<'_, '_>) -> Option<Webhook> {
     let url = fields.url("url", "url_file");
     let template = template(fields);
     let secrets = if fields.has("secret_file") { secrets(fields) } else { Some(Vec::new()) };
-    let _known = fields.has("secret_file");
     let token = fields.secret("token_file");
     let ca = fields.authorities();
     Some(Webhook { url: url?, template: template?, secrets: secrets?, token, ca })

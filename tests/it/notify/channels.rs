@@ -53,7 +53,10 @@ async fn services_get_their_own_shape_and_their_token() {
     secret(dir.path(), "token", "tk_s3cret\n");
     let file = dir.path().join("notify.toml");
     std::fs::write(&file, text).unwrap();
-    let settings = [("KATTILA_NOTIFY_FILE", file.to_str().unwrap())];
+    let settings = [
+        ("KATTILA_NOTIFY_FILE", file.to_str().unwrap()),
+        ("KATTILA_METRICS_LISTEN", "127.0.0.1:0"),
+    ];
     let mut net = crate::support::network::Network::start_with(1, &[], &settings).await;
     net.round().await;
     net.kattila.advance(180).await;
@@ -71,6 +74,9 @@ async fn services_get_their_own_shape_and_their_token() {
     let said = slack.json()["text"].as_str().unwrap().to_owned();
     assert!(said.starts_with("major: agent.offline alpha"), "{said}");
     assert!(said.ends_with("https://kattila.example.org/alarms"), "{said}");
+    let door = net.kattila.manager().metrics_addr().unwrap();
+    let metrics = crate::support::http::get(door, "/metrics", &[]).await.text();
+    assert!(metrics.contains("kattila_notifications_sent{channel=\"slack\"} 1"), "{metrics}");
     let shown = net.kattila.operator().get("/api/v1/channels").await.text();
     let page = net.kattila.operator().get("/settings").await.text();
     assert!(!shown.contains("s3cret") && !page.contains("s3cret"), "{shown}");
