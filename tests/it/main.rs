@@ -34,6 +34,7 @@ mod reset;
 mod retain;
 mod revoke;
 mod rotate;
+mod scenarios;
 mod shell_agent;
 mod store_contract;
 mod store_prune;
