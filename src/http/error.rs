@@ -231,6 +231,7 @@ mod tests {
                 "depth_exceeded",
                 "unsupported_version",
                 "bad_request",
+                "before_history",
             ],
         ),
         (401, &["signature_invalid", "unauthenticated"]),

@@ -63,7 +63,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, alarms, edges, events, identities, jobs, paths, reports, topology, what_if,
+        agents as agent, alarms, edges, events, identities, jobs, past, paths, reports, search,
+        topology, what_if,
     };
     vec![
         // Agents.
@@ -74,11 +75,15 @@ fn programs() -> Vec<Route> {
         route("GET", "/livez", PUBLIC, get(health::live)),
         route("GET", "/readyz", PUBLIC, get(health::ready)),
         // Operators.
-        route("GET", "/status/agents", VIEWER, get(agent::list)),
+        route("GET", "/status/agents", VIEWER, get(search::agents)),
         route("GET", "/status/alarms", VIEWER, get(alarms::list)),
         route("GET", "/api/v1/topology", VIEWER, get(topology::topology)),
+        route("GET", "/api/v1/history", VIEWER, get(past::history)),
+        route("GET", "/api/v1/diff", VIEWER, get(past::diff)),
         route("GET", "/api/v1/stream", VIEWER, get(sse::stream)),
         route("GET", "/api/v1/agents/{id}", VIEWER, get(agent::one)),
+        route("GET", "/api/v1/search", VIEWER, get(search::search)),
+        route("GET", "/api/v1/edges", VIEWER, get(search::edges)),
         route("GET", "/api/v1/edges/{id}", VIEWER, get(edges::one)),
         route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)),
         route("GET", "/api/v1/reports", VIEWER, get(reports::list)),

@@ -2,6 +2,7 @@
 //! description cannot tell of a member that does not exist.
 
 mod map;
+mod past;
 mod things;
 mod ways;
 
@@ -59,6 +60,10 @@ const fn number(name: &'static str, about: &'static str) -> Parameter {
 const LIMIT: Parameter = number("limit", "At most this many, 1 to 1000, 100 if not told");
 const OF_AGENT: Parameter = text("agent_id", "Only of this agent");
 
+const ASKED: Parameter =
+    text("q", "Only what this asks for, such as state:down site:hel; docs/api.md has the language");
+const QUERY: &[Parameter] = &[ASKED];
+const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];
 const ALARM_QUERY: &[Parameter] = &[
     text("state", "Only in this state: active, acknowledged, returned or cleared"),
     number("since", "Only raised, or cleared, at or after this time"),
@@ -77,6 +82,19 @@ const EVENT_QUERY: &[Parameter] = &[
     OF_AGENT,
     text("subject", "Only about this thing"),
     LIMIT,
+];
+
+const MAP_QUERY: &[Parameter] =
+    &[text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told")];
+const HISTORY_QUERY: &[Parameter] = &[
+    text("from", "Where to begin (Unix seconds or RFC 3339); a day before the end if not told"),
+    text("to", "Where to end; now if not told"),
+    number("buckets", "How many steps, 1 to 480, 96 if not told"),
+    text("at", "The time whose previous and next change are asked for"),
+];
+const DIFF_QUERY: &[Parameter] = &[
+    text("from", "The earlier time (Unix seconds or RFC 3339); a day before the later if not told"),
+    text("to", "The later time; now if not told"),
 ];
 
 const PATH_QUERY: &[Parameter] = &[
@@ -101,11 +119,17 @@ fn giving(path: &str) -> Option<Sample> {
         "/status/healthcheck" => ("Whether reports can be taken", none, value(&things::health())),
         "/livez" => ("Whether the manager lives", none, value(&Alive { status: "ok" })),
         "/readyz" => ("Whether it is ready, with reasons", none, value(&things::readiness())),
-        "/status/agents" => ("All agents", none, list(&things::agent_summary())),
+        "/status/agents" => ("Agents", QUERY, list(&things::agent_summary())),
         "/status/alarms" => ("Alarms", ALARM_QUERY, list(&things::alarm())),
-        "/api/v1/topology" => ("The whole map", none, value(&map::picture())),
+        "/api/v1/topology" => ("The whole map", MAP_QUERY, value(&map::picture())),
+        "/api/v1/history" => {
+            ("How often something changed, step by step", HISTORY_QUERY, value(&past::history()))
+        }
+        "/api/v1/diff" => ("What differs between two times", DIFF_QUERY, value(&past::diff())),
         "/api/v1/stream" => return Some(stream()),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
+        "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
+        "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
         "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&map::edge_view())),
         "/api/v1/alarms/{id}" => ("One alarm", none, value(&things::alarm())),
         "/api/v1/reports" => {

@@ -223,16 +223,9 @@ fn layout_nodes(nodes: &[Unplaced]) -> Vec<LayoutNode<'_>> {
             id: &unplaced.node.id,
             fleet: unplaced.node.fleet_id.as_str(),
             site: unplaced.site_label.as_deref(),
-            role: role_of(&unplaced.node.role),
+            role: NodeRole::from_word(&unplaced.node.role),
             name: &unplaced.node.label,
             neighbours: unplaced.neighbours.iter().map(String::as_str).collect(),
         })
         .collect()
-}
-
-fn role_of(word: &str) -> NodeRole {
-    [NodeRole::Gateway, NodeRole::Relay, NodeRole::External]
-        .into_iter()
-        .find(|role| role.as_str() == word)
-        .unwrap_or_default()
 }

@@ -177,7 +177,12 @@ fn reset_one(
             agent: Some(no),
             subject: record.id.to_string(),
         };
-        let detail = json!({ "forget": extent.forget, "identity": extent.identity });
+        let detail = json!({
+            "forget": extent.forget,
+            "identity": extent.identity,
+            "forgotten": record.forgotten,
+            "status": record.status,
+        });
         draft.agents.insert(no, record);
         draft.event(EventKind::AgentReset, about, None, Some(detail));
     }

@@ -287,7 +287,8 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         edge.fresh = false;
         let record = edge.record.clone();
         if moved || first {
-            let is = json!({ "state": record.state, "reason": record.reason });
+            let ends = record.ends.each_ref().map(|end| end.state);
+            let is = json!({ "state": record.state, "reason": record.reason, "ends": ends });
             draft.event(EventKind::EdgeState, about(&record), Some(was), Some(is));
             draft.effects.agents.extend(record.ends.iter().filter_map(|end| end.agent));
             draft.effects.graph = true;

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: nineteen whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: twenty-one whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -10,6 +10,7 @@ pub mod change;
 pub mod earlier;
 pub mod flush;
 pub mod identity;
+pub mod past;
 pub mod prune;
 pub mod row;
 pub mod sqlite;
@@ -25,6 +26,7 @@ use crate::model::time::UnixSeconds;
 use carrier::{Carrier, CarrierFilter};
 use change::Change;
 use earlier::{Earlier, Known};
+use past::{Changes, ChangesAsked, Past};
 use prune::{Prune, Pruned};
 use row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, FleetSnapshot, KeyRow, ReportFilter,
@@ -123,6 +125,12 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Events, in order.
     fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
+
+    /// What was known of links and agents at a time, as the history has it by now.
+    fn past(&self, at: UnixSeconds) -> Result<Past, StoreError>;
+
+    /// What changed of links, agents and alarms between two times.
+    fn changes(&self, asked: &ChangesAsked) -> Result<Changes, StoreError>;
 
     /// Alarms, newest first.
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;

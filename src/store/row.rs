@@ -8,7 +8,8 @@ use crate::model::state::{CanonForm, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
 
 use super::change::{
-    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LayoutRecord, PeerRecord, SessionRecord,
+    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, LayoutRecord, PeerRecord,
+    SessionRecord,
 };
 use super::identity::IdentityRecord;
 
@@ -147,6 +148,8 @@ pub struct EventFilter {
     pub agent: Option<AgentId>,
     /// Only about this subject.
     pub subject: Option<String>,
+    /// Only what held by then.
+    pub until: Option<UnixSeconds>,
     /// At most this many.
     pub limit: usize,
 }
@@ -176,6 +179,21 @@ pub struct EventRow {
     pub report: Option<ReportId>,
     /// Who or what caused it.
     pub cause: Option<String>,
+}
+
+impl EventRow {
+    /// Whether a report proves it that came late.
+    pub fn is_learnt_later(&self) -> bool {
+        self.cause.as_deref() == Some(LEARNT_LATER)
+    }
+
+    /// Since when the manager's picture has it: what a late report tells, since it happened;
+    /// everything else, since it was learnt. Hosts' clocks differ, so only this order puts the
+    /// verdicts on a link with two ends, and on an agent's silence, behind each other as they
+    /// were made.
+    pub fn holds_from(&self) -> UnixSeconds {
+        if self.is_learnt_later() { self.at } else { self.recorded_at }
+    }
 }
 
 /// Which alarms to list; newest first.

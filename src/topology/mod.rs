@@ -2,13 +2,16 @@
 //!
 //! Pure: no I/O, no clock. petgraph stays in here.
 
+pub mod changes;
 pub mod edge_match;
 pub mod graph;
 mod intern;
 pub mod layout;
 mod packing;
+pub mod past;
 pub mod path;
 pub mod picture;
+pub mod query;
 mod rings;
 pub mod sites;
 pub mod verdict;

@@ -66,6 +66,22 @@ pub struct SiteCounts {
     pub external: u32,
 }
 
+impl SiteCounts {
+    /// Counts one more.
+    pub fn count(&mut self, node: &Node) {
+        let slot = match (node.kind, node.status) {
+            (NodeKind::External, _) => &mut self.external,
+            (NodeKind::Agent, Some(AgentStatus::Online)) => &mut self.online,
+            (NodeKind::Agent, Some(AgentStatus::Stale)) => &mut self.stale,
+            (NodeKind::Agent, Some(AgentStatus::Pending)) => &mut self.pending,
+            (NodeKind::Agent, Some(AgentStatus::Offline | AgentStatus::Retired) | None) => {
+                &mut self.offline
+            }
+        };
+        *slot += 1;
+    }
+}
+
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -32,6 +32,12 @@ impl NodeRole {
         }
     }
 
+    /// The role of a word; an agent's for any other.
+    pub fn from_word(word: &str) -> Self {
+        let others = [Self::Gateway, Self::Relay, Self::External];
+        others.into_iter().find(|role| role.as_str() == word).unwrap_or_default()
+    }
+
     /// Drawn in the middle of its site.
     pub fn is_central(self) -> bool {
         matches!(self, Self::Gateway | Self::Relay)

@@ -10,7 +10,7 @@ use crate::model::state::{AgentStatus, EdgeState, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 
-use super::list::{Head, ListQuery, Page};
+use super::list::{Head, Hits, ListQuery, Page};
 use super::page::PageContext;
 use super::path::Way;
 use super::text::{Chip, Moment, encode, plural};
@@ -138,13 +138,14 @@ struct Row {
 struct AgentsPage<'a> {
     ctx: &'a PageContext,
     query: &'a ListQuery,
+    hits: &'a Hits<'a>,
     heads: Vec<Head>,
     page: Page<Row>,
     summary: String,
     waiting: Vec<WaitingRow>,
 }
 
-/// The page. `agents` are all agents, in any order; `query` says what of them to show;
+/// The page. `agents` are all agents, in any order; `query` says how to show them and `hits` which;
 /// `waiting` is what waits for an admin, oldest first.
 ///
 /// # Errors
@@ -153,7 +154,7 @@ pub fn page(
     ctx: &PageContext,
     agents: &[AgentListItem],
     waiting: &[WaitingItem],
-    query: &ListQuery,
+    (query, hits): (&ListQuery, &Hits<'_>),
 ) -> Result<String, askama::Error> {
     let columns = [
         ("state", "State", ""),
@@ -169,10 +170,7 @@ pub fn page(
     let count = |status| agents.iter().filter(|agent| agent.status == status).count();
     let rows: Vec<Row> = agents
         .iter()
-        .filter(|a| {
-            let chip = Chip::agent(a.status);
-            query.matches([&*a.label, &a.id, &a.site, &a.fleet, &a.address, &a.role, chip.word()])
-        })
+        .filter(|agent| hits.has(&format!("a:{}", agent.id)))
         .map(|item| Row {
             href: format!("/agents/{}", encode(&item.id)),
             map_href: format!("/map?sel={}", encode(&format!("node~a:{}", item.id))),
@@ -185,6 +183,7 @@ pub fn page(
     let page = AgentsPage {
         ctx,
         query,
+        hits,
         heads: query.heads("/agents", &columns),
         summary: format!(
             "{}: {} reporting, {} late, {} down.",
@@ -207,12 +206,16 @@ pub fn page(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topology::query::find::Known;
     use crate::views::page::Nav;
     use crate::views::samples::{context, picture, waiting};
 
     fn html(query: &ListQuery) -> String {
-        let agents = AgentListItem::from_picture(&picture());
-        page(&context("Agents", Nav::Agents), &agents, &waiting(), query).expect("rendered")
+        let picture = picture();
+        let agents = AgentListItem::from_picture(&picture);
+        let ctx = context("Agents", Nav::Agents);
+        let hits = Hits::of(&picture, &query.q, ctx.now, |_| Known::default());
+        page(&ctx, &agents, &waiting(), (query, &hits)).expect("rendered")
     }
 
     #[test]
@@ -233,7 +236,7 @@ mod tests {
             &context("Agents", Nav::Agents),
             &AgentListItem::from_picture(&picture()),
             &[],
-            &ListQuery::default(),
+            (&ListQuery::default(), &Hits::default()),
         );
         assert!(!nobody.expect("rendered").contains("Waiting for approval"));
     }
@@ -251,6 +254,8 @@ mod tests {
     fn the_filter_and_the_order_come_from_the_address() {
         let filtered = html(&ListQuery { q: "OUL".into(), ..ListQuery::default() });
         assert!(filtered.contains("oul-gw2") && !filtered.contains("hel-gw1"));
+        let wrong = html(&ListQuery { q: "stat:down".into(), ..ListQuery::default() });
+        assert!(wrong.contains("There is no field `stat`") && wrong.contains("hel-gw1"));
         let sorted = html(&ListQuery { sort: "agent".into(), ..ListQuery::default() });
         assert!(sorted.contains("aria-sort=\"ascending\""));
         assert!(sorted.find("hel-gw1") < sorted.find("oul-gw2"));
@@ -260,8 +265,8 @@ mod tests {
     fn what_a_host_says_is_text() {
         let mut agents = AgentListItem::from_picture(&picture());
         agents[0].label = "<script>alert(1)</script>".into();
-        let html = page(&context("Agents", Nav::Agents), &agents, &[], &ListQuery::default())
-            .expect("rendered");
+        let all = (&ListQuery::default(), &Hits::default());
+        let html = page(&context("Agents", Nav::Agents), &agents, &[], all).expect("rendered");
         assert!(!html.contains("<script>alert") && html.contains("script&#62;alert(1)"));
     }
 }

@@ -48,7 +48,8 @@ fn both(old: &Map<String, Value>, new: &Map<String, Value>) -> String {
     let mut told: Vec<String> = Vec::new();
     for (name, value) in new {
         let was = old.get(name).unwrap_or(&none);
-        if was == value || name == "reason" {
+        // What each end showed stands on the link's page.
+        if was == value || name == "reason" || name == "ends" {
             continue;
         }
         let change = if is_nothing(was) {

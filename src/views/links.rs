@@ -8,7 +8,7 @@ use askama::Template;
 use crate::model::state::EdgeState;
 use crate::topology::picture::{Edge, Picture};
 
-use super::list::{Head, ListQuery, Page};
+use super::list::{Head, Hits, ListQuery, Page};
 use super::page::PageContext;
 use super::text::{Chip, Moment, because, encode, plural};
 
@@ -78,19 +78,20 @@ const fn rank(state: EdgeState) -> u8 {
 struct LinksPage<'a> {
     ctx: &'a PageContext,
     query: &'a ListQuery,
+    hits: &'a Hits<'a>,
     heads: Vec<Head>,
     page: Page<Row>,
     summary: String,
 }
 
-/// The page, of the links of `picture` that `query` asks for.
+/// The page, of the links of `picture`: `query` says how to show them and `hits` which.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     picture: &Picture,
-    query: &ListQuery,
+    (query, hits): (&ListQuery, &Hits<'_>),
 ) -> Result<String, askama::Error> {
     let labels: BTreeMap<&str, &str> =
         picture.nodes.iter().map(|node| (node.id.as_str(), node.label.as_str())).collect();
@@ -105,16 +106,14 @@ pub fn page(
     let rows: Vec<Row> = picture
         .edges
         .iter()
+        .filter(|edge| hits.has(&edge.id))
         .map(|edge| Row::new(ctx, &labels, edge))
-        .filter(|row| {
-            let names = row.names.iter().chain(&row.interfaces).map(String::as_str);
-            query.matches(names.chain([row.chip.word(), &row.id, &row.reason]))
-        })
         .collect();
     let count = |wanted: EdgeState| picture.edges.iter().filter(|e| e.state == wanted).count();
     let page = LinksPage {
         ctx,
         query,
+        hits,
         heads: query.heads("/links", &columns),
         summary: format!(
             "{}: {} up, {} idle, {} down, {} where the ends disagree.",
@@ -132,13 +131,14 @@ pub fn page(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topology::query::find::Known;
     use crate::views::page::Nav;
     use crate::views::samples::{context, picture};
 
     #[test]
     fn links_in_trouble_come_first_with_what_each_end_says() {
-        let html = page(&context("Links", Nav::Links), &picture(), &ListQuery::default())
-            .expect("rendered");
+        let all = (&ListQuery::default(), &Hits::default());
+        let html = page(&context("Links", Nav::Links), &picture(), all).expect("rendered");
         let down = html.find("No handshake for 9 min").expect("the dead link's reason");
         assert!(down < html.find("Handshake is young").expect("the healthy link"));
         assert!(html.contains("No fresh report"));
@@ -148,7 +148,9 @@ mod tests {
     #[test]
     fn the_filter_knows_state_words() {
         let query = ListQuery { q: "half conf".into(), ..ListQuery::default() };
-        let html = page(&context("Links", Nav::Links), &picture(), &query).expect("rendered");
+        let (ctx, picture) = (context("Links", Nav::Links), picture());
+        let hits = Hits::of(&picture, &query.q, ctx.now, |_| Known::default());
+        let html = page(&ctx, &picture, (&query, &hits)).expect("rendered");
         assert!(html.contains("00000000000000b3") && !html.contains("00000000000000b2"));
     }
 }

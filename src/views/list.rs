@@ -1,6 +1,13 @@
 //! Lists that are filtered, sorted and paged by their address alone: `?q=`, `?sort=`, `?after=`.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use crate::model::id::AgentId;
+use crate::model::time::UnixSeconds;
+use crate::topology::picture::Picture;
+use crate::topology::query::find::{Found, Known, find};
+use crate::topology::query::{FIELDS, Query};
 
 use super::text::encode;
 
@@ -10,7 +17,7 @@ pub const PAGE_ROWS: usize = 100;
 /// What the reader asked of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListQuery {
-    /// Only rows that contain this text.
+    /// What is asked for, in the language of [`crate::topology::query`].
     pub q: String,
     /// A column's name, with `-` in front for descending; empty for the list's own order.
     pub sort: String,
@@ -45,6 +52,44 @@ pub struct Page<T> {
     pub first: Option<String>,
     /// How many rows match in all.
     pub total: usize,
+}
+
+/// Which rows a list shows, by id.
+#[derive(Debug, Default)]
+pub struct Hits<'a> {
+    /// Nodes and links together, since their ids differ; `None`: all of them.
+    only: Option<HashSet<&'a str>>,
+    /// Why the question cannot be meant; then all rows are shown.
+    pub problem: Option<String>,
+}
+
+impl<'a> Hits<'a> {
+    /// Looks through a picture; `known` tells what it does not.
+    pub fn of(
+        picture: &'a Picture,
+        text: &str,
+        now: UnixSeconds,
+        known: impl Fn(&AgentId) -> Known<'a>,
+    ) -> Self {
+        match Query::parse(text) {
+            Ok(query) if query.is_empty() => Self::default(),
+            Ok(query) => {
+                let Found { nodes, edges } = find(picture, &query, now, known);
+                Self { only: Some(nodes.into_iter().chain(edges).collect()), problem: None }
+            }
+            Err(error) => Self { only: None, problem: Some(error.to_string()) },
+        }
+    }
+
+    /// Whether the node or link is shown.
+    pub fn has(&self, id: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(id))
+    }
+
+    /// What can be asked, for people: fields with what they ask.
+    pub fn fields(&self) -> &'static [(&'static str, &'static str)] {
+        FIELDS
+    }
 }
 
 impl ListQuery {
@@ -83,12 +128,6 @@ impl ListQuery {
                 }
             })
             .collect()
-    }
-
-    /// Whether any of the texts contains what the reader asked for, whatever the case.
-    pub fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
-        let wanted = self.q.trim().to_lowercase();
-        wanted.is_empty() || texts.into_iter().any(|text| text.to_lowercase().contains(&wanted))
     }
 
     /// Sorts `rows` by `compare`, which is told the column's name, then by id, and cuts out the

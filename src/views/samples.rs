@@ -17,7 +17,7 @@ use crate::store::change::{AgentRecord, AlarmRecord};
 use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
 
-use super::list::ListQuery;
+use super::list::{Hits, ListQuery};
 use super::map::GettingStarted;
 use super::names::Names;
 use super::page::{Nav, PageContext, Theme};
@@ -461,7 +461,7 @@ fn every_page() -> Vec<(&'static str, String)> {
 
 fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let listed = super::agents::AgentListItem::from_picture(&picture());
-    let query = ListQuery::default();
+    let (query, all) = (ListQuery::default(), Hits::default());
     let map = context("Map", Nav::Map);
     let agents = context("Agents", Nav::Agents);
     let links = context("Links", Nav::Links);
@@ -483,9 +483,9 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("what-if", super::what_if::page(&paths, "hel-gw1", Ok((&taken, &loss)))),
         ("map", super::map::page(&map, &picture, &start())),
         ("empty", super::map::page(&map, &Picture::default(), &start())),
-        ("agents", super::agents::page(&agents, &listed, &waiting(), &query)),
+        ("agents", super::agents::page(&agents, &listed, &waiting(), (&query, &all))),
         ("agent", super::agent::page(&agents, &agent(), &around)),
-        ("links", super::links::page(&links, &picture, &query)),
+        ("links", super::links::page(&links, &picture, (&query, &all))),
         ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),
         (
             "alarms",

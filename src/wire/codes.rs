@@ -44,6 +44,8 @@ codes!(
     UnsupportedVersion = "unsupported_version", "This protocol version is not supported";
     /// 400: a query or form of an operator that does not make sense, or no HTTP at all.
     BadRequest = "bad_request", "The request does not make sense";
+    /// 400: a time before the history that is kept; the detail says since when there is one.
+    BeforeHistory = "before_history", "The history does not go back that far";
     /// 401: the signature does not hold; the one answer to any key, agent or kid failure.
     SignatureInvalid = "signature_invalid", "The signature does not hold";
     /// 401: an operator who is not signed in.
@@ -132,7 +134,8 @@ impl ErrorCode {
             | Self::InvalidField
             | Self::DepthExceeded
             | Self::UnsupportedVersion
-            | Self::BadRequest => 400,
+            | Self::BadRequest
+            | Self::BeforeHistory => 400,
             Self::SignatureInvalid | Self::Unauthenticated => 401,
             Self::TimestampSkew
             | Self::IdentityRequired

@@ -20,7 +20,7 @@ export const byId = (id) => document.getElementById(id);
 export async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   const what = problem.detail ?? problem.title ?? `The manager answered ${response.status}.`;
-  return Object.assign(new Error(problem.request_id ? `${what} (request ${problem.request_id})` : what), { status: response.status });
+  return Object.assign(new Error(problem.request_id ? `${what} (request ${problem.request_id})` : what), { status: response.status, detail: what });
 }
 
 export async function getJson(url) {

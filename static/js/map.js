@@ -57,8 +57,8 @@ class MapPage {
     });
     this.search = new Search(byId("search"), {
       scene: () => this.scene,
-      found: (nodes, text) => {
-        this.found = nodes;
+      found: (found, text) => {
+        this.found = found;
         this.state.query = text;
         this.refilter();
       },
@@ -158,6 +158,7 @@ class MapPage {
       this.refreshing = null;
       this.panel.refresh();
       this.alarms.refresh();
+      if (this.state.query) this.search.ask(false);
     }, REFRESH_MS);
     this.refilter();
   }

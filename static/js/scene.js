@@ -120,29 +120,9 @@ export function worstFirst(scene, limit) {
   return { worst: worst.slice(0, limit), all: worst.length };
 }
 
-const keysOf = (scene, node) =>
-  edgesOf(scene, node.id).map((edge) => edge.ends[endOf(edge, node.id)]?.public_key ?? "");
-
-// Nodes whose name, id, address or key contains the text; beginnings of names first.
-export function search(scene, text) {
-  const wanted = text.trim().toLowerCase();
-  if (wanted === "") return [];
-  const found = [];
-  for (const node of scene.nodes.values()) {
-    const name = node.label.toLowerCase();
-    const score = name.startsWith(wanted) ? 0
-      : name.includes(wanted) ? 1
-      : node.id.toLowerCase().includes(wanted) ? 2
-      : node.addresses.some((address) => address.startsWith(wanted)) ? 2
-      : wanted.length >= 4 && keysOf(scene, node).some((key) => key.toLowerCase().startsWith(wanted)) ? 3
-      : null;
-    if (score !== null) found.push([score, node]);
-  }
-  return found.sort(([a, m], [b, n]) => a - b || (m.label < n.label ? -1 : 1)).map(([, node]) => node);
-}
-
 // What stays bright: null for everything, else {nodes, edges} as sets of ids.
-// `filter` is {looks, states} as sets, `found` the search's nodes or null.
+// `filter` is {looks, states} as sets, `found` the search's {nodes, edges} by id, or null. Where
+// no node is found, those at the ends of the links that are stay bright with them.
 export function bright(scene, { filter, found, problems }) {
   const filtered = filter && (filter.looks.size > 0 || filter.states.size > 0);
   if (!found && !problems && !filtered) return null;
@@ -165,8 +145,10 @@ export function bright(scene, { filter, found, problems }) {
     }
   }
   if (found) {
-    const ids = new Set(found.map((node) => node.id));
-    keep((node) => ids.has(node.id), (edge) => ids.has(edge.source) && ids.has(edge.target));
+    const links = found.edges.map((id) => scene.edges.get(id)).filter(Boolean);
+    const ids = new Set(found.nodes.length > 0 ? found.nodes : links.flatMap((edge) => [edge.source, edge.target]));
+    const wanted = new Set(found.edges);
+    keep((node) => ids.has(node.id), (edge) => wanted.has(edge.id) && ids.has(edge.source) && ids.has(edge.target));
   }
   return { nodes, edges };
 }

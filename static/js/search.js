@@ -1,37 +1,44 @@
-// The search box over the map: a list of hits, chosen by pointer or by arrows and Enter.
+// The search box over the map: the manager answers what a query asks for; a list of hits, chosen
+// by pointer or by arrows and Enter.
 
-import { fill, h } from "./dom.js";
+import { fill, getJson, h } from "./dom.js";
 import { NODE_WORDS, plural } from "./format.js";
-import { look, search } from "./scene.js";
+import { look } from "./scene.js";
 
 const HITS = 20;
+// From the last key to the question, so that a word is asked for once.
+const PAUSE_MS = 150;
 
 export class Search {
-  // `verbs`: scene(), found(nodes or null, text), choose(node)
+  // `verbs`: scene(), found({nodes, edges} or null, text), choose(node), leave()
   constructor(form, verbs) {
     this.verbs = verbs;
     this.input = form.querySelector("input");
     this.list = form.querySelector("[role=listbox]");
     this.hits = [];
     this.active = -1;
+    this.asked = 0;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const hit = this.hits[Math.max(0, this.active)];
-      if (hit) this.pick(hit);
+      this.ask(true).then(() => this.pick(this.hits[Math.max(0, this.active)]));
     });
-    this.input.addEventListener("input", () => this.update(true));
-    this.input.addEventListener("focus", () => this.update(true));
+    this.input.addEventListener("input", () => {
+      this.active = -1;
+      clearTimeout(this.pause);
+      this.pause = setTimeout(() => this.ask(true), PAUSE_MS);
+    });
+    this.input.addEventListener("focus", () => this.ask(true));
     this.input.addEventListener("keydown", (event) => this.key(event));
     form.addEventListener("focusout", (event) => form.contains(event.relatedTarget) || this.close());
   }
 
   get text() {
-    return this.input.value;
+    return this.input.value.trim();
   }
 
   set(text) {
     this.input.value = text;
-    this.update(false);
+    this.ask(false);
   }
 
   key(event) {
@@ -49,16 +56,31 @@ export class Search {
     }
   }
 
-  update(open) {
+  // Asks the manager; only the answer to the last question counts. `open` shows the list.
+  async ask(open) {
+    clearTimeout(this.pause);
+    const { text } = this;
+    this.asked += 1;
+    const mine = this.asked;
+    let found = null;
+    this.problem = null;
+    if (text !== "") {
+      try {
+        found = await getJson(`/api/v1/search?q=${encodeURIComponent(text)}`);
+      } catch (error) {
+        this.problem = error.detail ?? error.message;
+      }
+    }
+    if (mine !== this.asked) return;
     const scene = this.verbs.scene();
-    const searching = this.text.trim() !== "";
-    this.hits = scene && searching ? search(scene, this.text) : [];
-    this.active = -1;
-    this.verbs.found(scene && searching ? this.hits : null, this.text);
-    this.draw(open && searching);
+    this.links = found?.edges.length ?? 0;
+    this.hits = scene && found ? found.nodes.map((id) => scene.nodes.get(id)).filter(Boolean) : [];
+    this.verbs.found(found, text);
+    this.draw(open && text !== "");
   }
 
   pick(node) {
+    if (!node) return;
     this.close();
     this.verbs.choose(node);
   }
@@ -82,9 +104,12 @@ export class Search {
       },
     }, h("span", { class: "grow" }, node.label), h("span", { class: "muted" }, `${NODE_WORDS[look(node)]} ${node.addresses[0] ?? ""}`)));
     const rest = this.hits.length - options.length;
+    const line = (text) => h("li", { class: "muted", role: "option", "aria-disabled": "true" }, text);
     fill(this.list, options,
-      this.hits.length === 0 && h("li", { class: "muted", role: "option", "aria-disabled": "true" }, `No node matches ${this.text.trim()}`),
-      rest > 0 && h("li", { class: "muted", role: "option", "aria-disabled": "true" }, `and ${plural(rest, "more", "more")}`));
+      this.problem && line(this.problem),
+      !this.problem && this.hits.length === 0 && line(`No node matches ${this.text}`),
+      rest > 0 && line(`and ${plural(rest, "more", "more")}`),
+      this.links > 0 && line(plural(this.links, "link")));
     this.list.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
     if (this.active >= 0) this.input.setAttribute("aria-activedescendant", `hit-${this.active}`);

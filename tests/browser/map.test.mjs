@@ -107,7 +107,14 @@ test("search finds an agent and selects it", async () => {
   await page.until(`document.querySelector("#detail h2").textContent === ${JSON.stringify(label)}`, "the agent in the panel");
   await page.until(`document.querySelector("#detail .facts") !== null`, "its facts");
   await page.screenshot(artifact("map-selected-1440x900"));
+  await page.read(`document.getElementById("q").focus(), document.getElementById("q").select()`);
+  await page.type("kind:gateway state:up");
+  await page.until(`[...document.querySelectorAll("#hits li")].some((line) => /^\\d+ links?$/.test(line.textContent))`, "the links that a query finds");
+  await page.until(`location.search.includes("kind%3Agateway")`, "the query in the address");
   healthy(page, "search");
+  await page.read(`document.getElementById("q").select()`);
+  await page.type("stat:up");
+  await page.until(`/There is no field/.test(document.getElementById("hits").textContent)`, "what is wrong with the query");
 });
 
 test("the map moves by wheel and drag and is shown whole again", async () => {

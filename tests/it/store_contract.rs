@@ -12,6 +12,7 @@ use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::{Earlier, EdgePast};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
+use kattila::store::past::ChangesAsked;
 use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
@@ -53,6 +54,8 @@ fn suite(make: impl Fn() -> Store) {
     bodies_are_known_again(make());
     neighbours_in_time_are_found(make());
     the_past_of_links_is_found(make());
+    the_past_of_the_map_is_found(make());
+    changes_are_counted_and_told(make());
     reports_are_paged(make());
     events_are_paged(make());
     alarms_are_filtered(make());
@@ -544,6 +547,106 @@ fn the_past_of_links_is_found((mut writer, _reader): Store) {
     assert_eq!(at(39), Some((String::from("unknown"), None, Some(40))));
     assert_eq!(at(40), Some((String::from("idle"), Some(AgentNo(1)), Some(50))), "the last of two");
     assert_eq!(at(50), None, "it is gone");
+}
+
+/// An event of the map: when it happened and when it was learnt.
+fn of_the_map(kind: EventKind, subject: &str, times: (i64, i64), after: &str) -> NewEvent {
+    NewEvent {
+        at: T.plus(times.0),
+        recorded_at: T.plus(times.1),
+        kind,
+        after: Some(serde_json::from_str(after).unwrap()),
+        cause: None,
+        ..event(Some(1), subject)
+    }
+}
+
+/// A link, an agent and an alarm; the host's clock is ahead, and one report comes late.
+fn story() -> Change {
+    use EventKind as K;
+    let late = NewEvent {
+        cause: Some(String::from(LEARNT_LATER)),
+        ..of_the_map(K::EdgeState, "e1", (30, 90), r#"{"state":"idle"}"#)
+    };
+    Change {
+        agents: vec![agent(1)],
+        events: vec![
+            of_the_map(K::AgentRegistered, "agent-1", (10, 10), r#"{"status":"online"}"#),
+            of_the_map(K::AgentChanged, "agent-1", (11, 11), r#"{"hostname":"gw"}"#),
+            of_the_map(K::AgentChanged, "agent-1", (12, 12), r#"{"boot_id":"b"}"#),
+            of_the_map(K::EdgeAdded, "e1", (60, 20), r#"{"ends":[]}"#),
+            of_the_map(K::EdgeState, "e1", (60, 20), r#"{"state":"up"}"#),
+            of_the_map(K::EdgeState, "e1", (40, 40), r#"{"state":"down"}"#),
+            of_the_map(K::AlarmRaised, "edge.down e1", (45, 45), r#"{"severity":"major"}"#),
+            late,
+        ],
+        alarms: vec![kattila::store::change::AlarmRecord {
+            raised_at: Some(T.plus(45)),
+            acknowledged_at: Some(T.plus(50)),
+            returned_at: None,
+            cleared_at: Some(T.plus(60)),
+            ..alarm(1, "e1", AlarmState::Cleared)
+        }],
+        layout: vec![place("a:agent-1")],
+        ..Change::default()
+    }
+}
+
+fn the_past_of_the_map_is_found((mut writer, reader): Store) {
+    assert_eq!(reader.past(T).unwrap().since, None);
+    write(&mut *writer, &[story()]);
+    let facts = |at: i64| -> Vec<i64> {
+        let mut ids: Vec<_> =
+            reader.past(T.plus(at)).unwrap().facts.iter().map(|row| row.id.0).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(facts(9), [0; 0]);
+    assert_eq!(facts(12), [1, 2], "the name, whatever changed since");
+    assert_eq!(facts(29), [1, 2, 4, 5], "since it was learnt, not since the host says");
+    assert_eq!(facts(30), [1, 2, 4, 8], "what came late, since it happened");
+    assert_eq!(facts(40), [1, 2, 4, 6]);
+    let alarms = |at: i64| -> Vec<(u32, u32)> {
+        let past = reader.past(T.plus(at)).unwrap();
+        past.alarms.iter().map(|row| (row.active, row.unacknowledged)).collect()
+    };
+    assert_eq!([alarms(44), alarms(45), alarms(50)], [vec![], vec![(1, 1)], vec![(1, 0)]]);
+    assert_eq!(alarms(60), []);
+    let past = reader.past(T.plus(50)).unwrap();
+    assert_eq!((past.since, past.layout.len()), (Some(T.plus(10)), 1));
+}
+
+fn changes_are_counted_and_told((mut writer, reader): Store) {
+    write(&mut *writer, &[story()]);
+    let asked = ChangesAsked {
+        from: T.plus(20),
+        to: T.plus(60),
+        step: 20,
+        limit: 100,
+        around: Some(T.plus(40)),
+    };
+    let found = reader.changes(&asked).unwrap();
+    let tallies: Vec<_> = found
+        .tallies
+        .iter()
+        .map(|t| (t.step, t.kind.as_str(), t.word.as_deref().unwrap_or_default(), t.count))
+        .collect();
+    let wanted = [
+        (0, "edge.added", "", 1),
+        (0, "edge.state", "idle", 1),
+        (0, "edge.state", "up", 1),
+        (1, "alarm.raised", "major", 1),
+        (1, "edge.state", "down", 1),
+    ];
+    assert_eq!(tallies, wanted);
+    let told: Vec<i64> = found.events.iter().map(|row| row.id.0).collect();
+    assert_eq!(told, [4, 5, 8, 6, 7]);
+    assert_eq!((found.previous, found.next), (Some(T.plus(30)), Some(T.plus(45))));
+    let last = reader.changes(&ChangesAsked { step: 0, limit: 2, around: None, ..asked }).unwrap();
+    assert_eq!(last.events.iter().map(|row| row.id.0).collect::<Vec<_>>(), [6, 7]);
+    assert!(last.tallies.is_empty() && last.next.is_none());
+    let until = EventFilter { until: Some(T.plus(30)), limit: 100, ..EventFilter::default() };
+    assert_eq!(reader.events(&until).unwrap().len(), 6);
 }
 
 fn reports_are_paged((mut writer, reader): Store) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kattila::model::id::{AgentNo, ReportId};
 use kattila::model::state::{AlarmState, EventKind, Scheme};
 use kattila::model::time::UnixSeconds;
-use kattila::store::change::{AlarmRecord, Change, NewEvent, NewReport};
+use kattila::store::change::{AlarmRecord, Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::Earlier;
 use kattila::store::prune::{CHUNK_ROWS, Limits, Prunable, Prune};
 use kattila::store::row::{AlarmFilter, EventFilter, ReportFilter};
@@ -216,7 +216,11 @@ pub(crate) fn the_last_word_on_each_thing_stays((mut writer, reader): Store) {
         changes.push(of(said(n, kind, agent, subject)));
     }
     // 20: learnt last and true before 19; 21 stands within the kept time.
-    let late = NewEvent { at: T.plus(18), ..said(20, K::AgentStatus, 1, "agent-1") };
+    let late = NewEvent {
+        at: T.plus(18),
+        cause: Some(LEARNT_LATER.to_owned()),
+        ..said(20, K::AgentStatus, 1, "agent-1")
+    };
     changes.extend([of(late), of(said(100, K::AgentStatus, 1, "agent-1"))]);
     write(&mut *writer, &changes);
     let newest = Change {
@@ -249,7 +253,7 @@ pub(crate) fn history_leaves_in_chunks((mut writer, reader): Store) {
         ..Change::default()
     }));
     // What tells of a time that is far ahead is not waited for, and holds nothing.
-    let far = NewEvent { at: T.plus(9_000_000), ..said(300, EventKind::AgentStatus, 1, "other") };
+    let far = NewEvent { at: T.plus(9_000_000), ..said(300, EventKind::InterfaceAdded, 1, "eth9") };
     changes.insert(300, Change { events: vec![far], ..Change::default() });
     write(&mut *writer, &changes);
     let taken = prune(&mut *writer, aged(Prunable::Events, 100, T.plus(600)));

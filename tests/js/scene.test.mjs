@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { applyLayout, applyPatch, bright, counts, edgesOf, fromSnapshot, lists, look, search, worstFirst } from "../../static/js/scene.js";
+import { applyLayout, applyPatch, bright, counts, edgesOf, fromSnapshot, lists, look, worstFirst } from "../../static/js/scene.js";
 import { edge, node, picture } from "./fixture.mjs";
 
 const patch = (from, seq, more) => ({ from, seq, t: 1100, n: { set: [], del: [] }, e: { set: [], del: [] }, s: { set: [], del: [] }, alarms: { open: 4 }, ...more });
@@ -57,15 +57,6 @@ test("counting and ordering put trouble first", () => {
   assert.deepEqual(worstFirst(scene, 9).worst.map((n) => n.label), ["oul-gw2", "hel-db1"]);
 });
 
-test("search finds names, addresses and keys, beginnings first", () => {
-  const scene = fromSnapshot(picture());
-  assert.deepEqual(search(scene, "GW").map((n) => n.label), ["hel-gw1", "oul-gw2"]);
-  assert.deepEqual(search(scene, "10.11").map((n) => n.label), ["hel-gw1"]);
-  assert.deepEqual(search(scene, "aaaaB").map((n) => n.label), ["hel-gw1"]);
-  assert.deepEqual(search(scene, "CCCC").map((n) => n.label), ["oul-gw2"]);
-  assert.deepEqual(search(scene, "  "), []);
-});
-
 test("filters dim what they do not name and combine", () => {
   const scene = fromSnapshot(picture());
   const none = { looks: new Set(), states: new Set() };
@@ -75,6 +66,10 @@ test("filters dim what they do not name and combine", () => {
   assert.deepEqual([...problems.edges].sort(), ["e2", "e3"]);
   const idle = bright(scene, { filter: { looks: new Set(), states: new Set(["idle"]) }, found: null, problems: false });
   assert.deepEqual([...idle.nodes].sort(), ["a:hel-gw1", "x:lab:phone"]);
-  const found = bright(scene, { filter: none, found: [scene.nodes.get("a:oul-gw2")], problems: true });
-  assert.deepEqual([...found.nodes], ["a:oul-gw2"]);
+  const found = bright(scene, { filter: none, found: { nodes: ["a:oul-gw2"], edges: ["e2"] }, problems: true });
+  assert.deepEqual([[...found.nodes], [...found.edges]], [["a:oul-gw2"], []]);
+  const links = bright(scene, { filter: none, found: { nodes: [], edges: ["e2", "gone"] }, problems: false });
+  assert.deepEqual([[...links.nodes].sort(), [...links.edges]], [["a:hel-gw1", "a:oul-gw2"], ["e2"]]);
+  const nothing = bright(scene, { filter: none, found: { nodes: [], edges: [] }, problems: false });
+  assert.deepEqual([nothing.nodes.size, nothing.edges.size], [0, 0]);
 });

@@ -22,7 +22,7 @@ use crate::model::state::{AgentStatus, CanonForm, EdgeState, IdentityState, Pinn
 use crate::model::time::UnixSeconds;
 use crate::process::board::Board;
 use crate::process::handle::Command;
-use crate::process::summary::{AgentSummary, Identity};
+use crate::process::summary::Identity;
 use crate::sign::ed25519::fingerprint;
 use crate::store::change::AgentRecord;
 use crate::store::identity::IdentityRecord;
@@ -164,11 +164,6 @@ pub struct OtherEnd {
     pub label: String,
     /// The agent there, if there is one.
     pub agent_id: Option<AgentId>,
-}
-
-/// `GET /status/agents`.
-pub async fn list(State(state): State<AppState>) -> Json<Vec<AgentSummary>> {
-    Json(state.processor.agents())
 }
 
 /// `GET /api/v1/agents/{id}`.

@@ -83,6 +83,7 @@ pub async fn list(
         before: wanted.before.map(EventId),
         agent: wanted.agent_id,
         subject: wanted.subject,
+        until: None,
         limit: params::rows(wanted.limit),
     };
     let rows = state.read(move |reader| reader.events(&filter)).await?;

@@ -6,8 +6,10 @@ pub mod edges;
 pub mod events;
 pub mod identities;
 pub mod jobs;
+pub mod past;
 pub mod paths;
 pub mod reports;
+pub mod search;
 pub mod topology;
 pub mod what_if;
 

@@ -1,27 +1,56 @@
-//! `GET /api/v1/topology`: the whole map.
+//! `GET /api/v1/topology`: the whole map, as it is or as it was.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use serde::Deserialize;
+
+use crate::http::error::ApiError;
+use crate::http::params::Params;
 use crate::http::state::AppState;
+use crate::model::hex;
+use crate::sign::digest;
+
+use super::past::{self, PastView};
 
 /// Browsers and programs may keep the map, but ask each time whether it has changed.
 const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
+/// Which map is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Wanted {
+    at: Option<String>,
+}
+
 /// The map, or 304 if the caller has this one.
-pub async fn topology(State(state): State<AppState>, headers: HeaderMap) -> Response {
+pub async fn topology(
+    State(state): State<AppState>,
+    Params(wanted): Params<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if let Some(at) = past::maybe_time(wanted.at.as_deref())? {
+        let then = PastView::of(&state, at).await?;
+        // Late reports change the past, retention ends it and a new layout moves it: only what
+        // is answered tells whether it is the same.
+        let body = serde_json::to_vec(&then).map_err(ApiError::internal)?;
+        let tag = format!("\"past-{}\"", hex::encode(&digest::sha256(&body)));
+        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        return Ok(tagged(&headers, &tag, || (json, body).into_response()));
+    }
     let picture = state.processor.board().picture(state.clock.now());
     let tag = format!("\"{}-{}\"", picture.epoch, picture.seq);
-    let mut response = if has(&headers, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Json(&*picture).into_response()
-    };
+    Ok(tagged(&headers, &tag, || Json(&*picture).into_response()))
+}
+
+/// An answer with its tag, or 304 if the caller has it.
+fn tagged(headers: &HeaderMap, tag: &str, answer: impl FnOnce() -> Response) -> Response {
+    let mut response =
+        if has(headers, tag) { StatusCode::NOT_MODIFIED.into_response() } else { answer() };
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, CACHE);
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         answer.insert(header::ETAG, tag);
     }
     response

@@ -1,7 +1,5 @@
 //! Pages that only show.
 
-use std::collections::HashMap;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
@@ -13,19 +11,20 @@ use crate::http::operators::alarms::OPEN_ALARMS;
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::reports;
+use crate::http::operators::search::Desk;
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
+use crate::model::time::UnixSeconds;
 use crate::process::chores::ChoreState;
 use crate::process::refusals::Refusal;
-use crate::process::summary::AgentSummary;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::views;
 use crate::views::agents::AgentListItem;
 use crate::views::alarms::{Span, Tab};
-use crate::views::list::ListQuery;
+use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
@@ -111,22 +110,26 @@ pub async fn agents(
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Agents", Nav::Agents);
-    let picture = state.processor.board().picture(context.now);
-    let known = state.processor.agents();
-    let known: HashMap<&str, &AgentSummary> =
-        known.iter().map(|agent| (agent.agent_id.as_str(), agent)).collect();
-    let mut items = AgentListItem::from_picture(&picture);
+    let desk = Desk::of(&state);
+    let known = &desk.agents;
+    let mut items = AgentListItem::from_picture(&desk.picture);
     for item in &mut items {
-        if let Some(agent) = known.get(item.id.as_str()) {
+        if let Some(agent) = item.id.parse().ok().and_then(|id: AgentId| known.get(&id)) {
             item.last_seen_at = agent.last_seen_at;
             item.version.clone_from(&agent.agent_version);
             item.scheme = agent.scheme;
         }
     }
     let relays = items.iter().flat_map(|item| item.relay_path.relays());
-    context.names = Names::of(relays, |id| known.get(id.as_str())?.hostname.clone());
+    context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
+    let hits = hits(&desk, &asked, context.now);
     let waiting: Vec<_> = Waiting::all(&state).into_iter().map(waiting_item).collect();
-    html(views::agents::page(&context, &items, &waiting, &asked.query()))
+    html(views::agents::page(&context, &items, &waiting, (&asked.query(), &hits)))
+}
+
+/// Which rows of a list are asked for.
+fn hits<'a>(desk: &'a Desk, asked: &Asked, now: UnixSeconds) -> Hits<'a> {
+    Hits::of(&desk.picture, &asked.q, now, |id| desk.known(id))
 }
 
 fn waiting_item(waiting: Waiting) -> WaitingItem {
@@ -192,8 +195,9 @@ pub async fn links(
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Links", Nav::Links);
-    let picture = state.processor.board().picture(context.now);
-    html(views::links::page(&context, &picture, &asked.query()))
+    let desk = Desk::of(&state);
+    let hits = hits(&desk, &asked, context.now);
+    html(views::links::page(&context, &desk.picture, (&asked.query(), &hits)))
 }
 
 /// `GET /links/{id}`.

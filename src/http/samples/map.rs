@@ -3,6 +3,7 @@
 use super::NOW;
 use super::things::{agent_id, path};
 use crate::http::operators::edges::EdgeView;
+use crate::http::operators::search::SearchView;
 use crate::model::id::FleetId;
 use crate::model::key::WgKey;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
@@ -43,6 +44,15 @@ pub(super) fn picture() -> Picture {
         }],
         edges: vec![edge()],
         alarms_open: 0,
+    }
+}
+
+pub(super) fn found() -> SearchView {
+    SearchView {
+        epoch: "e1".into(),
+        seq: 41,
+        nodes: vec!["a:gw-1".into()],
+        edges: vec!["0123456789abcdef".into()],
     }
 }
 

@@ -7,12 +7,9 @@ use std::sync::atomic::Ordering;
 use super::{AgentLive, EndLive};
 use crate::model::id::AgentId;
 use crate::model::key::IdentityKey;
-use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::process::summary::AgentSummary;
-use crate::topology::picture::{
-    AlarmCount, Edge, Node, NodeKind, Part, Patch, Picture, Site, SiteCounts,
-};
+use crate::topology::picture::{AlarmCount, Edge, Node, Part, Patch, Picture, Site, SiteCounts};
 
 /// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
 const RING_PATCHES: usize = 4096;
@@ -190,16 +187,7 @@ impl Inner {
         }
         let mut counts: BTreeMap<&str, SiteCounts> = BTreeMap::new();
         for entry in self.nodes.values().filter(|e| e.placed && dirty.contains(&e.node.site)) {
-            let count = counts.entry(&entry.node.site).or_default();
-            match (entry.node.kind, entry.node.status) {
-                (NodeKind::External, _) => count.external += 1,
-                (NodeKind::Agent, Some(AgentStatus::Online)) => count.online += 1,
-                (NodeKind::Agent, Some(AgentStatus::Stale)) => count.stale += 1,
-                (NodeKind::Agent, Some(AgentStatus::Pending)) => count.pending += 1,
-                (NodeKind::Agent, Some(AgentStatus::Offline | AgentStatus::Retired) | None) => {
-                    count.offline += 1;
-                }
-            }
+            counts.entry(&entry.node.site).or_default().count(&entry.node);
         }
         for id in dirty {
             let count = counts.get(id.as_str()).copied();

@@ -39,7 +39,8 @@ const MIGRATIONS: &[Migration] = &[
         name: "0006_events_in_force",
         sql: include_str!("../../../migrations/0006_events_in_force.sql"),
     },
-    Migration { name: "0007_causes", sql: include_str!("../../../migrations/0007_causes.sql") },
+    Migration { name: "0007_past", sql: include_str!("../../../migrations/0007_past.sql") },
+    Migration { name: "0008_causes", sql: include_str!("../../../migrations/0008_causes.sql") },
 ];
 
 /// What a file is, before anything is written to it.

@@ -9,11 +9,13 @@ use super::pool::{Pool, READ_LIMIT};
 use super::prune;
 use super::settings::open_reader;
 use super::table::{
-    agents, alarms, carriers, events, identities, interfaces, keys, peers, reports, routes,
+    agents, alarms, carriers, events, identities, interfaces, keys, past, peers, reports, routes,
     sessions,
 };
 use crate::model::id::{AgentId, EventId};
+use crate::model::time::UnixSeconds;
 use crate::store::carrier::{Carrier, CarrierFilter};
+use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::prune::Prunable;
 use crate::store::row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
@@ -60,6 +62,14 @@ impl Reader for SqliteReader {
 
     fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         self.pool.read(|conn| events::list(conn, filter))
+    }
+
+    fn past(&self, at: UnixSeconds) -> Result<Past, StoreError> {
+        self.pool.read(|conn| past::at(conn, at))
+    }
+
+    fn changes(&self, asked: &ChangesAsked) -> Result<Changes, StoreError> {
+        self.pool.read(|conn| past::changes(conn, asked))
     }
 
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {

@@ -16,14 +16,23 @@ use crate::store::sqlite::table::reports::row_limit;
 
 const TABLE: &str = "events";
 
-macro_rules! columns {
+macro_rules! event_columns {
     () => {
         "e.event_id, e.at, e.recorded_at, e.kind, e.fleet_id, a.agent_id, e.subject, e.before, \
          e.after, e.report_id, e.cause"
     };
 }
+pub(super) use event_columns;
 
-fn from_row(row: &Row<'_>) -> Result<EventRow, StoreError> {
+/// Since when an event of a link, an agent or an alarm holds, word for word as in the indexes.
+macro_rules! holds_from {
+    () => {
+        "CASE WHEN cause = 'learnt later' THEN at ELSE recorded_at END"
+    };
+}
+pub(super) use holds_from;
+
+pub(super) fn from_row(row: &Row<'_>) -> Result<EventRow, StoreError> {
     let mut cells = Cells::new(TABLE, row);
     Ok(EventRow {
         id: EventId(cells.take()?),
@@ -47,7 +56,7 @@ pub(in crate::store::sqlite) fn list(
 ) -> Result<Vec<EventRow>, StoreError> {
     let mut sql = String::from(concat!(
         "SELECT ",
-        columns!(),
+        event_columns!(),
         " FROM events e LEFT JOIN agents a USING (agent_no) WHERE 1"
     ));
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
@@ -66,6 +75,10 @@ pub(in crate::store::sqlite) fn list(
     if let Some(subject) = &filter.subject {
         sql.push_str(" AND e.subject = ?");
         values.push(Box::new(subject.clone()));
+    }
+    if let Some(until) = filter.until {
+        sql.push_str(concat!(" AND ", holds_from!(), " <= ?"));
+        values.push(Box::new(until.0));
     }
     sql.push_str(" ORDER BY e.event_id");
     if filter.before.is_some() {

@@ -13,6 +13,7 @@ pub(super) mod keys;
 pub(super) mod late;
 pub(super) mod layout;
 pub(super) mod meta;
+pub(super) mod past;
 pub(super) mod peers;
 pub(super) mod reports;
 pub(super) mod routes;

@@ -1,0 +1,417 @@
+//! The map as it was at a time, what changed when, and what differs between two times.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::http::error::ApiError;
+use crate::http::params::Params;
+use crate::http::state::AppState;
+use crate::model::id::AgentId;
+use crate::model::state::{EventKind, Severity};
+use crate::model::time::UnixSeconds;
+use crate::store::past::{Changes, ChangesAsked, Past, Tally};
+use crate::store::row::EventRow;
+use crate::topology::changes::{self, Difference};
+use crate::topology::layout::Placed;
+use crate::topology::past::{self, Fact, Frame, Then};
+use crate::topology::picture::Picture;
+use crate::wire::codes::ErrorCode;
+use crate::wire::time::rfc3339;
+
+/// Seconds of a day: how far back the history goes unless another time is asked for.
+const DAY_S: i64 = 86_400;
+
+/// Steps of a count unless the caller asks for another number: a quarter of an hour in a day.
+const STEPS: i64 = 96;
+
+/// Steps of a count at most: a wide screen has about as many strips of four points.
+const MOST_STEPS: i64 = 480;
+
+/// Events between two times that are read to tell when things changed; the last ones.
+pub const MOST_EVENTS: usize = 5000;
+
+/// A map as it was.
+#[derive(Debug, Serialize)]
+pub struct PastView {
+    /// The time.
+    pub at: UnixSeconds,
+    /// Since when the past can be told.
+    pub since: UnixSeconds,
+    /// Since when each agent had its status, by the id of its node.
+    pub status_since: BTreeMap<String, UnixSeconds>,
+    /// What late reports tell of the time, by the ids of nodes and links, and when they came.
+    pub learnt_later: BTreeMap<String, UnixSeconds>,
+    /// The map.
+    #[serde(flatten)]
+    pub picture: Picture,
+}
+
+impl PastView {
+    /// The map of a time since which something is known.
+    pub async fn of(state: &AppState, at: UnixSeconds) -> Result<Self, ApiError> {
+        let now = state.clock.now();
+        if at > now {
+            return Err(ApiError::bad_request(format!(
+                "{} has not come yet; here it is {}.",
+                at.to_rfc3339(),
+                now.to_rfc3339()
+            )));
+        }
+        let today = state.processor.board().picture(now);
+        let (since, then) = state
+            .read(move |store| {
+                let past = store.past(at)?;
+                Ok((past.since, rebuild(&past, at, &today)))
+            })
+            .await?;
+        let since = told_since(since, at)?;
+        let Then { picture, status_since, learnt_later } = then;
+        Ok(Self { at, since, status_since, learnt_later, picture })
+    }
+
+    /// What the comparison of two maps takes.
+    fn then(self) -> Then {
+        let Self { picture, status_since, learnt_later, .. } = self;
+        Then { picture, status_since, learnt_later }
+    }
+}
+
+/// Since when the past can be told, if that is not later than a time.
+fn told_since(since: Option<UnixSeconds>, at: UnixSeconds) -> Result<UnixSeconds, ApiError> {
+    match since {
+        Some(since) if since <= at => Ok(since),
+        Some(since) => Err(ApiError::new(
+            ErrorCode::BeforeHistory,
+            format!(
+                "The history begins at {} ({since}); ask for a time from then on.",
+                since.to_rfc3339()
+            ),
+        )),
+        None => Err(ApiError::new(ErrorCode::BeforeHistory, "The history is empty so far.")),
+    }
+}
+
+fn rebuild(past: &Past, at: UnixSeconds, today: &Arc<Picture>) -> Then {
+    let facts: Vec<Fact> = past.facts.iter().map(fact).collect();
+    let places: Vec<Placed> = past
+        .layout
+        .iter()
+        .map(|row| Placed {
+            id: row.node.clone(),
+            site: row.site.clone(),
+            x: row.x,
+            y: row.y,
+            r: row.r,
+            pinned: row.pinned,
+            rev: row.rev,
+        })
+        .collect();
+    let of_agent = past.alarms.iter();
+    let alarms: BTreeMap<AgentId, u32> =
+        of_agent.filter_map(|row| Some((row.agent_id.clone()?, row.active))).collect();
+    let open: u32 = past.alarms.iter().map(|row| row.unacknowledged).sum();
+    let alarms_open = usize::try_from(open).unwrap_or(usize::MAX);
+    past::picture(&Frame { at, today, places: &places, alarms: &alarms, alarms_open }, &facts)
+}
+
+fn fact(row: &EventRow) -> Fact {
+    Fact {
+        id: row.id.0,
+        since: row.holds_from(),
+        learnt_at: row.is_learnt_later().then_some(row.recorded_at),
+        kind: row.kind,
+        fleet: row.fleet.clone(),
+        subject: row.subject.clone(),
+        after: row.after.clone(),
+    }
+}
+
+/// A time as people and programs write it: Unix seconds, or RFC 3339; without a zone it is UTC,
+/// and seconds or the clock may be left out.
+pub fn time(text: &str) -> Result<UnixSeconds, ApiError> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Ok(UnixSeconds(seconds));
+    }
+    // In a query a plus sign before a zone's hours arrives as a blank.
+    let endings = ["", "Z", ":00Z", "T00:00:00Z"];
+    let read = endings.iter().find_map(|ending| rfc3339(&format!("{text}{ending}")));
+    read.ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "{text:?} is no time; write Unix seconds or a time such as 2026-11-20T14:02:11Z."
+        ))
+    })
+}
+
+/// A time that may be left out.
+pub fn maybe_time(text: Option<&str>) -> Result<Option<UnixSeconds>, ApiError> {
+    text.filter(|text| !text.trim().is_empty()).map(time).transpose()
+}
+
+/// Which part of the history to count.
+#[derive(Debug, Default, Deserialize)]
+pub struct HistoryQuery {
+    from: Option<String>,
+    to: Option<String>,
+    buckets: Option<i64>,
+    at: Option<String>,
+}
+
+/// How often something changed, step by step.
+#[derive(Debug, Serialize)]
+pub struct HistoryView {
+    /// Since when the past can be told.
+    pub since: Option<UnixSeconds>,
+    /// Where the first step begins.
+    pub from: UnixSeconds,
+    /// Where the last one ends.
+    pub to: UnixSeconds,
+    /// Seconds of one step.
+    pub step: i64,
+    /// The steps in which something changed.
+    pub buckets: Vec<Bucket>,
+    /// The last change before `at`.
+    pub previous: Option<UnixSeconds>,
+    /// The first change after `at`.
+    pub next: Option<UnixSeconds>,
+}
+
+/// The changes of one step.
+#[derive(Debug, Serialize)]
+pub struct Bucket {
+    /// Where it begins.
+    pub at: UnixSeconds,
+    /// All changes.
+    pub count: u64,
+    /// How bad the worst of them was.
+    pub worst: Severity,
+    /// How many of each kind.
+    pub kinds: BTreeMap<&'static str, u64>,
+}
+
+/// `GET /api/v1/history`.
+pub async fn history(
+    State(state): State<AppState>,
+    Params(query): Params<HistoryQuery>,
+) -> Result<Json<HistoryView>, ApiError> {
+    let now = state.clock.now();
+    let to = maybe_time(query.to.as_deref())?.unwrap_or(now).min(now);
+    let from = maybe_time(query.from.as_deref())?.unwrap_or_else(|| to.minus(DAY_S));
+    if from >= to {
+        return Err(ApiError::bad_request("from must be before to, and before now."));
+    }
+    let steps = query.buckets.unwrap_or(STEPS).clamp(1, MOST_STEPS);
+    let step = to.since(from).saturating_add(steps - 1) / steps;
+    let around = maybe_time(query.at.as_deref())?;
+    let asked = ChangesAsked { from, to, step, limit: 0, around };
+    let found = state.read(move |store| store.changes(&asked)).await?;
+    let Changes { since, tallies, previous, next, .. } = found;
+    let buckets = buckets(from, step, &tallies);
+    Ok(Json(HistoryView { since, from, to, step, buckets, previous, next }))
+}
+
+fn buckets(from: UnixSeconds, step: i64, tallies: &[Tally]) -> Vec<Bucket> {
+    let mut found: Vec<Bucket> = Vec::new();
+    for tally in tallies {
+        let at = from.plus(tally.step.saturating_mul(step));
+        if found.last().is_none_or(|last| last.at != at) {
+            found.push(Bucket { at, count: 0, worst: Severity::Info, kinds: BTreeMap::new() });
+        }
+        let Some(bucket) = found.last_mut() else { continue };
+        bucket.count += tally.count;
+        bucket.worst = bucket.worst.max(weight(tally.kind, tally.word.as_deref()));
+        *bucket.kinds.entry(tally.kind.as_str()).or_default() += tally.count;
+    }
+    found
+}
+
+/// How bad a change is by what it led to.
+fn weight(kind: EventKind, word: Option<&str>) -> Severity {
+    match (kind, word) {
+        (EventKind::AlarmRaised, Some(word)) => {
+            Severity::from_word(word).unwrap_or(Severity::Warning)
+        }
+        (EventKind::EdgeState, Some("down")) | (EventKind::AgentStatus, Some("offline")) => {
+            Severity::Major
+        }
+        (EventKind::EdgeState, Some("one_way" | "half_configured"))
+        | (EventKind::AgentStatus, Some("stale"))
+        | (EventKind::EdgeRemoved, _) => Severity::Warning,
+        _ => Severity::Info,
+    }
+}
+
+/// Which two times to compare.
+#[derive(Debug, Default, Deserialize)]
+pub struct DiffQuery {
+    /// The earlier time.
+    pub from: Option<String>,
+    /// The later time; now if it is not told.
+    pub to: Option<String>,
+}
+
+/// What differs between two times.
+#[derive(Debug, Serialize)]
+pub struct DiffView {
+    /// The earlier time.
+    pub from: UnixSeconds,
+    /// The later time.
+    pub to: UnixSeconds,
+    /// All of it in one line: `3 links lost, 1 agent new`.
+    pub summary: String,
+    /// Links and agents.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// Alarms that were raised between the two, or became worse.
+    pub alarms_raised: Vec<AlarmChange>,
+    /// Alarms that were cleared between the two.
+    pub alarms_cleared: Vec<AlarmChange>,
+    /// Whether every event between the two was read; else the oldest times and alarms are
+    /// missing, and what differs is whole all the same.
+    pub complete: bool,
+}
+
+/// What an event tells of an alarm.
+#[derive(Debug, Clone, Serialize)]
+pub struct AlarmChange {
+    /// The alarm.
+    pub id: i64,
+    /// When.
+    pub at: UnixSeconds,
+    /// What it is about.
+    pub kind: String,
+    /// How bad.
+    pub severity: Severity,
+    /// One sentence for a person.
+    pub message: String,
+    /// Its agent, if it is about one.
+    pub agent_id: Option<AgentId>,
+}
+
+/// `GET /api/v1/diff`.
+pub async fn diff(
+    State(state): State<AppState>,
+    Params(query): Params<DiffQuery>,
+) -> Result<Json<DiffView>, ApiError> {
+    let now = state.clock.now();
+    let to = maybe_time(query.to.as_deref())?.unwrap_or(now);
+    let from = match maybe_time(query.from.as_deref())? {
+        Some(from) => from,
+        None => a_day_before(&state, to).await?,
+    };
+    DiffView::of(&state, from, to).await.map(Json)
+}
+
+/// A day before a time, or the beginning of the history if that is later.
+async fn a_day_before(state: &AppState, to: UnixSeconds) -> Result<UnixSeconds, ApiError> {
+    let asked = ChangesAsked { from: to, to, step: 0, limit: 0, around: None };
+    let since = state.read(move |store| store.changes(&asked)).await?.since;
+    let day = to.minus(DAY_S);
+    Ok(since.map_or(day, |since| since.max(day).min(to)))
+}
+
+impl DiffView {
+    /// Compares the maps of two times.
+    pub async fn of(
+        state: &AppState,
+        from: UnixSeconds,
+        to: UnixSeconds,
+    ) -> Result<Self, ApiError> {
+        if from > to {
+            return Err(ApiError::bad_request("from must not be after to."));
+        }
+        let before = PastView::of(state, from).await?.then();
+        let after = PastView::of(state, to).await?.then();
+        // What held at the first time already is no change.
+        let first = from.plus(1);
+        let asked = ChangesAsked { from: first, to, step: 0, limit: MOST_EVENTS, around: None };
+        let events = state.read(move |store| store.changes(&asked)).await?.events;
+        let mut times: BTreeMap<String, Vec<UnixSeconds>> = BTreeMap::new();
+        for event in &events {
+            times.entry(event.subject.clone()).or_default().push(event.holds_from());
+        }
+        let difference = changes::between(&before, &after, &times);
+        let of_kind = |kind| {
+            let of_kind = events.iter().filter(move |event| event.kind == kind);
+            of_kind.filter_map(AlarmChange::of).collect::<Vec<_>>()
+        };
+        let (raised, cleared) = (of_kind(EventKind::AlarmRaised), of_kind(EventKind::AlarmCleared));
+        Ok(Self {
+            from,
+            to,
+            summary: difference.summary(),
+            difference,
+            alarms_raised: raised,
+            alarms_cleared: cleared,
+            complete: events.len() < MOST_EVENTS,
+        })
+    }
+}
+
+impl AlarmChange {
+    fn of(event: &EventRow) -> Option<Self> {
+        let told = event.after.as_ref()?;
+        let text = |name: &str| told.get(name).and_then(Value::as_str);
+        Some(Self {
+            id: told.get("id").and_then(Value::as_i64)?,
+            at: event.holds_from(),
+            kind: text("kind")?.to_owned(),
+            severity: text("severity").and_then(Severity::from_word)?,
+            message: text("message").unwrap_or_default().to_owned(),
+            agent_id: event.agent_id.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_way_people_write_them() {
+        let wanted = UnixSeconds(1_795_183_320);
+        for text in [
+            "1795183320",
+            " 2026-11-20T14:02:00Z ",
+            "2026-11-20T16:02:00+02:00",
+            "2026-11-20 14:02:00",
+            "2026-11-20T14:02",
+            "2026-11-20 14:02",
+        ] {
+            assert_eq!(time(text).unwrap(), wanted, "{text}");
+        }
+        assert_eq!(time("2026-11-20").unwrap(), UnixSeconds(1_795_132_800));
+        for text in ["yesterday", "2026-13-01", "14:02", "1e9"] {
+            assert!(time(text).unwrap_err().detail().contains("is no time"), "{text}");
+        }
+        assert_eq!(maybe_time(Some(" ")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_step_is_as_bad_as_the_worst_in_it() {
+        let tally = |step, kind, word: Option<&str>, count| Tally {
+            step,
+            kind,
+            word: word.map(str::to_owned),
+            count,
+        };
+        let found = buckets(
+            UnixSeconds(1000),
+            60,
+            &[
+                tally(0, EventKind::EdgeAdded, None, 2),
+                tally(3, EventKind::AgentStatus, Some("online"), 1),
+                tally(3, EventKind::AlarmRaised, Some("critical"), 1),
+                tally(3, EventKind::EdgeState, Some("down"), 3),
+            ],
+        );
+        let plain: Vec<_> =
+            found.iter().map(|b| (b.at.0, b.count, b.worst, b.kinds.len())).collect();
+        assert_eq!(plain, [(1000, 2, Severity::Info, 1), (1180, 5, Severity::Critical, 3)]);
+    }
+}

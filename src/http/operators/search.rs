@@ -1,0 +1,155 @@
+//! What a query finds (`topology::query`): ids for the map, agents and links in full for programs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use crate::http::error::ApiError;
+use crate::http::params::{self, Params};
+use crate::http::state::AppState;
+use crate::model::id::AgentId;
+use crate::model::time::UnixSeconds;
+use crate::process::summary::AgentSummary;
+use crate::topology::picture::{Edge, Picture};
+use crate::topology::query::Query;
+use crate::topology::query::find::{Found, Known, find};
+
+/// `GET /api/v1/search` and `GET /status/agents`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    /// What is asked for; empty asks for everything.
+    #[serde(default)]
+    pub q: String,
+}
+
+/// `GET /api/v1/edges`.
+#[derive(Debug, Default, Deserialize)]
+pub struct AskedEdges {
+    /// What is asked for; empty asks for everything.
+    #[serde(default)]
+    pub q: String,
+    /// Only after the link with this id.
+    pub after: Option<String>,
+    /// At most this many.
+    pub limit: Option<usize>,
+}
+
+/// What was found on the map of this moment.
+#[derive(Debug, Serialize)]
+pub struct SearchView {
+    /// The manager's run, as in the map.
+    pub epoch: String,
+    /// The state of the map that was searched.
+    pub seq: u64,
+    /// Ids of nodes, those whose name begins with what was asked for first.
+    pub nodes: Vec<String>,
+    /// Ids of links.
+    pub edges: Vec<String>,
+}
+
+/// What queries are put to: the map, and what it does not tell of agents.
+#[derive(Debug)]
+pub struct Desk {
+    /// The map.
+    pub picture: Arc<Picture>,
+    /// Every agent.
+    pub agents: HashMap<AgentId, AgentSummary>,
+    now: UnixSeconds,
+}
+
+impl Desk {
+    /// The fleet as it is.
+    pub fn of(state: &AppState) -> Self {
+        let now = state.clock.now();
+        let agents = state.processor.agents().into_iter();
+        Self {
+            picture: state.processor.board().picture(now),
+            agents: agents.map(|agent| (agent.agent_id.clone(), agent)).collect(),
+            now,
+        }
+    }
+
+    /// What the map does not tell of an agent.
+    pub fn known(&self, id: &AgentId) -> Known<'_> {
+        let Some(agent) = self.agents.get(id) else { return Known::default() };
+        Known {
+            version: agent.agent_version.as_deref(),
+            interfaces: &agent.interfaces,
+            scheme: agent.scheme,
+            seen_at: agent.last_seen_at,
+            since: Some(agent.status_since),
+        }
+    }
+
+    fn find(&self, query: &Query) -> Found<'_> {
+        find(&self.picture, query, self.now, |id| self.known(id))
+    }
+}
+
+/// Reads a query and answers it away from the runtime's threads, since it walks the whole map.
+async fn ask<T: Send + 'static>(
+    state: &AppState,
+    text: &str,
+    answer: impl FnOnce(&Desk, &Query) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let query = Query::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let state = state.clone();
+    let work = move || answer(&Desk::of(&state), &query);
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+/// `GET /api/v1/search`.
+pub async fn search(
+    State(state): State<AppState>,
+    Params(asked): Params<Asked>,
+) -> Result<Json<SearchView>, ApiError> {
+    let view = ask(&state, &asked.q, |desk, query| {
+        let Found { nodes, edges } = desk.find(query);
+        SearchView {
+            epoch: desk.picture.epoch.clone(),
+            seq: desk.picture.seq,
+            nodes: nodes.into_iter().map(str::to_owned).collect(),
+            edges: edges.into_iter().map(str::to_owned).collect(),
+        }
+    });
+    view.await.map(Json)
+}
+
+/// `GET /status/agents`.
+pub async fn agents(
+    State(state): State<AppState>,
+    Params(asked): Params<Asked>,
+) -> Result<Json<Vec<AgentSummary>>, ApiError> {
+    if asked.q.is_empty() {
+        return Ok(Json(state.processor.agents()));
+    }
+    let found = ask(&state, &asked.q, |desk, query| {
+        let found: HashSet<&str> = desk.find(query).nodes.into_iter().collect();
+        let has = |agent: &&AgentSummary| found.contains(format!("a:{}", agent.agent_id).as_str());
+        let mut found: Vec<AgentSummary> = desk.agents.values().filter(has).cloned().collect();
+        found.sort_by(|a, b| a.agent_id.cmp(&b.agent_id));
+        found
+    });
+    found.await.map(Json)
+}
+
+/// `GET /api/v1/edges`.
+pub async fn edges(
+    State(state): State<AppState>,
+    Params(asked): Params<AskedEdges>,
+) -> Result<Json<Vec<Edge>>, ApiError> {
+    let AskedEdges { q, after, limit } = asked;
+    let found = ask(&state, &q, move |desk, query| {
+        let found: HashSet<&str> = desk.find(query).edges.into_iter().collect();
+        let mut edges: Vec<&Edge> = desk.picture.edges.iter().collect();
+        edges.retain(|edge| {
+            found.contains(edge.id.as_str()) && after.as_ref().is_none_or(|last| edge.id > *last)
+        });
+        edges.sort_by(|a, b| a.id.cmp(&b.id));
+        edges.into_iter().take(params::rows(limit)).cloned().collect()
+    });
+    found.await.map(Json)
+}

@@ -1,0 +1,83 @@
+//! Agents and links as operators ask for them: one language for pages, the map and programs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host, STRANGER_KEY};
+use crate::support::manager::TestManager;
+
+/// Two hosts and a peer without an agent, all with their places.
+async fn trio() -> TestManager {
+    let kattila = TestManager::start_live(&[]).await;
+    let now = kattila.clock.now().0;
+    let alpha = Host::alpha().with_peer(BETA_KEY, 2, now - 20, 1000);
+    let beta = Host::beta().with_peer(ALPHA_KEY, 1, now - 20, 1000);
+    let beta = beta.with_peer(STRANGER_KEY, 9, now - 20, 1000);
+    for (id, host) in [(ALPHA, alpha), (BETA, beta)] {
+        kattila.agent(id).report(&host.data()).await;
+    }
+    let placed = async {
+        loop {
+            let map = kattila.operator().topology().await;
+            let count = |part: &str| map[part].as_array().unwrap().len();
+            if (count("nodes"), count("edges")) == (3, 2) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), placed).await.expect("everybody has a place");
+    kattila
+}
+
+async fn counts(kattila: &TestManager, query: &str) -> [usize; 4] {
+    let operator = kattila.operator();
+    let found = operator.json(&format!("/api/v1/search?q={query}")).await;
+    let agents = operator.json(&format!("/status/agents?q={query}")).await;
+    let edges = operator.json(&format!("/api/v1/edges?q={query}")).await;
+    let length = |value: &Value| value.as_array().unwrap().len();
+    [length(&found["nodes"]), length(&found["edges"]), length(&agents), length(&edges)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_question_has_one_answer_everywhere() {
+    let kattila = trio().await;
+    for (query, wanted) in [
+        ("", [3, 2, 2, 2]),
+        ("host:alpha", [1, 1, 1, 1]),
+        ("kind:external", [1, 1, 0, 1]),
+        ("ip:10.77.0.0/24%20-host:alpha", [2, 1, 1, 1]),
+        ("state:up%20kind:agent", [2, 2, 2, 2]),
+        ("alarm:open", [0, 0, 0, 0]),
+        ("seen:%3E5m", [0, 0, 0, 0]),
+    ] {
+        assert_eq!(counts(&kattila, query).await, wanted, "{query}");
+    }
+    let operator = kattila.operator();
+    let first = operator.json("/api/v1/edges?limit=1").await;
+    let last = first[0]["id"].as_str().unwrap();
+    let second = operator.json(&format!("/api/v1/edges?limit=1&after={last}")).await;
+    assert!(second[0]["id"].as_str().unwrap() > last);
+    let page = operator.get("/agents?q=host:alpha").await.text();
+    assert!(page.contains("/agents/agent-alpha") || page.contains(&format!("/agents/{ALPHA}")));
+    assert!(!page.contains(&format!("/agents/{BETA}")));
+    let page = operator.get("/links?q=kind:external").await.text();
+    assert_eq!(page.matches("aria-label=\"Link ").count(), 1);
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_cannot_be_meant_is_refused_with_its_reason() {
+    let kattila = TestManager::start().await;
+    for path in ["/api/v1/search", "/status/agents", "/api/v1/edges"] {
+        let refused = kattila.operator().get(&format!("{path}?q=state:dwon")).await;
+        assert_eq!(refused.status, 400);
+        assert_eq!(refused.json()["code"], json!("bad_request"));
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with("There is no state `dwon`; there are up, "), "{detail}");
+    }
+    let page = kattila.operator().get("/agents?q=state:dwon").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("There is no state `dwon`"));
+}
