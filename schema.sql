@@ -200,7 +200,9 @@ CREATE TABLE alarms (
     clear_cause     TEXT,                            -- why it ended
     good_since      INTEGER,                         -- since when the opposite holds (off-delay)
     count           INTEGER NOT NULL,                -- consecutive observations for or against the condition
-    report_id       INTEGER                          -- the report that proves it; it may have been pruned since
+    report_id       INTEGER,                         -- the report that proves it; it may have been pruned since
+    inhibited_by    INTEGER,                         -- the alarm it follows from; it may have been pruned since
+    inhibited_until INTEGER                          -- when it counts for itself again; NULL: its cause stands
 ) STRICT;
 
 -- One alarm per kind and subject is open at a time; also lists the open ones.
@@ -208,6 +210,9 @@ CREATE UNIQUE INDEX alarms_open ON alarms (kind, subject) WHERE state <> 'cleare
 
 -- Past alarms of one agent.
 CREATE INDEX alarms_by_agent ON alarms (agent_no);
+
+-- What follows from an alarm.
+CREATE INDEX alarms_by_cause ON alarms (inhibited_by) WHERE inhibited_by IS NOT NULL;
 
 -- What changed, when, and which report proves it. Append-only: see the triggers.
 CREATE TABLE events (

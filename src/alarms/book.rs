@@ -142,6 +142,22 @@ impl Book {
         self.change(id, |alarm| Some(alarm.close(cause, now)))
     }
 
+    /// Says which alarm another one follows from. Its state stays as it is.
+    pub fn inhibit(
+        &mut self,
+        id: AlarmId,
+        by: Option<AlarmId>,
+        until: Option<UnixSeconds>,
+    ) -> Option<Transition> {
+        self.change(id, |alarm| alarm.inhibit(by, until))
+    }
+
+    /// The alarms of a kind, pending ones included, by subject.
+    pub fn of_kind(&self, kind: AlarmKind) -> impl Iterator<Item = &Alarm> {
+        let ids = self.by_subject.get(&kind).into_iter().flat_map(BTreeMap::values);
+        ids.filter_map(|id| self.alarms.get(id))
+    }
+
     /// An alarm that is open or pending.
     pub fn get(&self, id: AlarmId) -> Option<&Alarm> {
         self.alarms.get(&id)

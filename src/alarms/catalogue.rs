@@ -236,6 +236,14 @@ pub const RULES: &[Rule] = &[
         ..PLAIN
     },
     Rule {
+        kind: AlarmKind::ManagerMassSilence,
+        severity: Severity::Critical,
+        follows: true,
+        meaning: "At least half of the agents, and five of them, fell silent within a minute: the \
+                  manager is more likely cut off than all of them dead.",
+        ..PLAIN
+    },
+    Rule {
         kind: AlarmKind::StorageRolledBack,
         severity: Severity::Critical,
         latching: true,

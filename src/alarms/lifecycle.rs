@@ -57,6 +57,10 @@ pub struct Alarm {
     pub count: u32,
     /// The report that proves it, where one does.
     pub report: Option<ReportId>,
+    /// The alarm it follows from: while it does, nobody is told of it.
+    pub inhibited_by: Option<AlarmId>,
+    /// When it counts for itself again, once that alarm has ended.
+    pub inhibited_until: Option<UnixSeconds>,
 }
 
 /// What a rule saw. Of one subject, one observation per report.
@@ -95,6 +99,10 @@ pub enum Step {
     Escalated,
     /// Less bad than before: do not tell.
     Eased,
+    /// It was found to follow from another alarm: do not tell.
+    Inhibited,
+    /// It follows from no other alarm any more, and still holds.
+    Released,
     /// Somebody acknowledged it.
     Acknowledged,
     /// Its condition is over; it waits for somebody to acknowledge it.
@@ -133,6 +141,8 @@ impl Alarm {
             good_since: None,
             count: 0,
             report: None,
+            inhibited_by: None,
+            inhibited_until: None,
         };
         let step = alarm.confirm(seen, now).unwrap_or(Step::Noted);
         (alarm, step)
@@ -155,6 +165,8 @@ impl Alarm {
             clear_cause: None,
             good_since: None,
             count: 0,
+            inhibited_by: None,
+            inhibited_until: None,
             ..self.clone()
         }
     }
@@ -226,6 +238,23 @@ impl Alarm {
                 Some(Step::Acknowledged)
             }
         }
+    }
+
+    /// Says which alarm it follows from, if any, and when it will count for itself again. Its
+    /// state stays as it is.
+    pub fn inhibit(&mut self, by: Option<AlarmId>, until: Option<UnixSeconds>) -> Option<Step> {
+        let before = std::mem::replace(&mut self.inhibited_by, by);
+        let moved = std::mem::replace(&mut self.inhibited_until, until) != until;
+        match by {
+            _ if before == by => moved.then_some(Step::Noted),
+            Some(_) => Some(Step::Inhibited),
+            None => Some(Step::Released),
+        }
+    }
+
+    /// Whether its condition is known to hold, so that others may follow from it.
+    pub fn stands(&self) -> bool {
+        matches!(self.state, AlarmState::Active | AlarmState::Acknowledged)
     }
 
     /// Ends it, whatever its condition.

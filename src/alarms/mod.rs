@@ -7,6 +7,7 @@
 
 pub mod book;
 pub mod catalogue;
+pub mod cause;
 pub mod lifecycle;
 pub mod rate;
 pub mod rules;

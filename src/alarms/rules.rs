@@ -11,6 +11,7 @@ pub mod iface;
 pub mod ingest;
 pub mod manager;
 pub mod relay;
+pub mod silence;
 
 use std::borrow::Cow;
 

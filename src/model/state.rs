@@ -260,6 +260,8 @@ words!(
         NetPartition = "net.partition",
         /// The manager's own clock is suspect.
         ManagerClock = "manager.clock",
+        /// Most agents fell silent at once: the manager itself is cut off.
+        ManagerMassSilence = "manager.mass_silence",
         /// The database lost acknowledged reports.
         StorageRolledBack = "storage.rolled_back",
         /// A report carried a private or preshared key.
@@ -330,6 +332,8 @@ words!(
         AlarmReturned = "alarm.returned",
         /// An alarm was cleared.
         AlarmCleared = "alarm.cleared",
+        /// An alarm was found to follow from another one, or not to follow from it any more.
+        AlarmInhibited = "alarm.inhibited",
         /// The key ring changed.
         KeysChanged = "keys.changed",
         /// How people are told of alarms changed, or could not be changed.

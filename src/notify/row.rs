@@ -12,6 +12,9 @@ use crate::store::notice::{Facts, TellRecord};
 /// whatever mutes it meanwhile.
 pub fn muted(alarm: &AlarmRecord, telling: Telling) -> Option<&'static str> {
     let first = matches!(telling, Telling::Raised | Telling::Repeated | Telling::Escalated);
+    if first && alarm.inhibited_by.is_some() {
+        return Some("it follows from another alarm");
+    }
     (first && alarm.state == AlarmState::Acknowledged).then_some("somebody has acknowledged it")
 }
 

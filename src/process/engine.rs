@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::board::Board;
+use super::causes;
 use super::chores::{self, Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
@@ -136,9 +137,9 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let layout = std::mem::take(&mut snapshot.layout);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
-    let splits = load::meta(&snapshot, tick::SPLITS);
     let chores = Arc::new(Chores::restored(|name| load::meta(&snapshot, name)));
-    let sentry = tick::Sentry::new(now, parts.settings.report_interval, splits);
+    let kept = |name: &str| load::meta(&snapshot, name);
+    let sentry = tick::Sentry::new(now, parts.settings.report_interval, kept);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
         writer,
@@ -326,6 +327,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Option<T> {
         let written = decided.and_then(|(mut draft, result)| {
+            causes::attribute(&mut self.fleet, &self.sentry, &mut draft);
             tell::follow(&mut self.fleet, &mut draft);
             let (change, shown) = draft.settle();
             if !change.is_empty() {
@@ -336,6 +338,7 @@ impl Engine {
         match written {
             Ok((shown, result)) => {
                 self.sentry.graph_changed |= shown.graph;
+                self.sentry.causes_changed |= shown.graph || shown.alarms;
                 effects.merge(shown);
                 Some(result)
             }

@@ -6,6 +6,7 @@
 
 mod admit;
 pub mod board;
+mod causes;
 pub mod chores;
 mod claims;
 mod commands;
@@ -22,6 +23,7 @@ pub mod identity;
 mod keys;
 mod late;
 mod load;
+mod mass;
 mod order;
 mod raise;
 pub mod refusals;

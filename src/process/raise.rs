@@ -69,6 +69,8 @@ fn alarm_of(row: AlarmRecord) -> Alarm {
         good_since: row.good_since,
         count: row.count,
         report: row.report,
+        inhibited_by: row.inhibited_by,
+        inhibited_until: row.inhibited_until,
     }
 }
 
@@ -93,6 +95,8 @@ pub(super) fn row_of(alarm: Alarm) -> AlarmRecord {
         good_since: alarm.good_since,
         count: alarm.count,
         report: alarm.report,
+        inhibited_by: alarm.inhibited_by,
+        inhibited_until: alarm.inhibited_until,
     }
 }
 
@@ -119,6 +123,7 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
             "state": alarm.state,
             "message": alarm.message,
             "cause": alarm.clear_cause,
+            "inhibited_by": alarm.inhibited_by,
         });
         draft.event(kind, about, None, Some(told));
     }
@@ -132,6 +137,7 @@ fn kind_of(step: Step) -> Option<EventKind> {
         Step::Acknowledged => Some(EventKind::AlarmAcknowledged),
         Step::Returned => Some(EventKind::AlarmReturned),
         Step::Cleared => Some(EventKind::AlarmCleared),
+        Step::Inhibited | Step::Released => Some(EventKind::AlarmInhibited),
     }
 }
 

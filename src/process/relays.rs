@@ -1,7 +1,7 @@
 //! Who passes on whose reports: who may, who reaches the manager that way only, and which relay
 //! is dead.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
 
@@ -16,6 +16,7 @@ use crate::alarms::rules::relay::{self as rules, Follower};
 use crate::model::id::{AgentId, AgentNo};
 use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, AlarmKind, EventKind};
+use crate::topology::graph::dominators;
 
 /// Lets an agent pass on what others report, or forbids it.
 pub(super) fn permit(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, allowed: bool) -> Done {
@@ -94,8 +95,25 @@ pub(super) fn look(fleet: &mut Fleet, patience: &Patience, draft: &mut Draft) {
     }
 }
 
+/// Through whom alone each agent's reports come, nearest to the manager first. Who reports
+/// straight is in nobody's hands.
+pub(super) fn ways(fleet: &Fleet) -> BTreeMap<AgentNo, Vec<AgentNo>> {
+    let Fleet { agents, by_id, .. } = fleet;
+    let watched = || agents.values().filter(|agent| is_watched(agent));
+    if watched().all(|agent| agent.record.relay_path.is_direct()) {
+        return BTreeMap::new();
+    }
+    dominators(watched().flat_map(|agent| {
+        let relays = agent.record.relay_path.relays().iter().rev();
+        let mut from = None;
+        let hops = relays.filter_map(|id| by_id.get(id).copied()).chain([agent.record.no]);
+        let hops: Vec<_> = hops.map(|to| (from.replace(to), to)).collect();
+        hops
+    }))
+}
+
 /// Whether silence says something about an agent.
-fn is_watched(agent: &AgentMem) -> bool {
+pub(super) fn is_watched(agent: &AgentMem) -> bool {
     let watched = [AgentStatus::Online, AgentStatus::Stale, AgentStatus::Offline];
     !agent.record.forgotten && watched.contains(&agent.record.status)
 }

@@ -1,16 +1,18 @@
 //! What passes with time: silence, partitions, clocks, delays of alarms.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
 use tracing::info;
 
+use super::causes;
 use super::doubt;
 use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
+use super::mass;
 use super::raise::{self, Skew};
 use super::relays;
 use super::tell;
@@ -46,7 +48,13 @@ pub(super) struct Sentry {
     bad_anywhere: Recent,
     /// Kept in the store as well: without it, a side that falls silent while the manager is
     /// away would look like a merger.
-    splits: BTreeMap<FleetId, Split>,
+    pub(super) splits: BTreeMap<FleetId, Split>,
+    /// Likewise, those that fell silent together.
+    pub(super) fell_silent: BTreeSet<AgentNo>,
+    /// Through whom alone each agent's reports come, as of the last tick.
+    pub(super) ways: BTreeMap<AgentNo, Vec<AgentNo>>,
+    /// Whether alarms may follow from others than they did.
+    pub(super) causes_changed: bool,
     graph_seen: UnixSeconds,
     clocks_seen: UnixSeconds,
     keys_seen: UnixSeconds,
@@ -58,13 +66,24 @@ pub(super) struct Sentry {
 }
 
 impl Sentry {
-    /// `splits` are the networks that had fallen apart when the manager stopped.
-    pub(super) fn new(now: UnixSeconds, interval_s: i64, splits: Option<&str>) -> Self {
+    /// `kept` finds what was known when the manager stopped: the networks that had fallen apart,
+    /// and who had fallen silent together.
+    pub(super) fn new<'a>(
+        now: UnixSeconds,
+        interval_s: i64,
+        kept: impl Fn(&str) -> Option<&'a str>,
+    ) -> Self {
+        let fell_silent = kept(mass::FELL_SILENT).and_then(|text| serde_json::from_str(text).ok());
         Self {
             patience: Patience { interval_s, started_at: now },
             bad: HashMap::new(),
             bad_anywhere: rules::ingest::fleet_window(),
-            splits: splits.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            splits: kept(SPLITS)
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or_default(),
+            fell_silent: fell_silent.unwrap_or_default(),
+            ways: BTreeMap::new(),
+            causes_changed: true,
             graph_seen: UnixSeconds::default(),
             clocks_seen: now,
             keys_seen: now,
@@ -83,7 +102,9 @@ impl Sentry {
 /// Everything that time alone changes.
 pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     refused(engine, draft);
+    engine.sentry.ways = relays::ways(&engine.fleet);
     relays::look(&mut engine.fleet, &engine.sentry.patience, draft);
+    mass::look(&mut engine.fleet, &mut engine.sentry, draft);
     silence(&mut engine.fleet, &engine.sentry, draft);
     edges::judge_all(&mut engine.fleet, draft);
     let grace_is_over = engine.sentry.patience.grace_is_over(draft.now);
@@ -109,6 +130,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     for step in engine.fleet.book.tick(draft.now) {
         raise::take(draft, Some(step));
     }
+    causes::look(&mut engine.fleet, &mut engine.sentry, draft);
     tell::tick(engine, draft);
 }
 

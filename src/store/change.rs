@@ -330,6 +330,10 @@ pub struct AlarmRecord {
     pub count: u32,
     /// The report that proves it, where one does.
     pub report: Option<ReportId>,
+    /// The alarm it follows from: while it does, nobody is told of it.
+    pub inhibited_by: Option<AlarmId>,
+    /// When it counts for itself again, once that alarm has ended.
+    pub inhibited_until: Option<UnixSeconds>,
 }
 
 /// One line of the append-only history.

@@ -238,6 +238,8 @@ pub struct AlarmRow {
     pub alarm: AlarmRecord,
     /// Its agent's name.
     pub agent_id: Option<AgentId>,
+    /// Open alarms that follow directly from it.
+    pub children: u32,
 }
 
 /// A pre-shared key as stored.

@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use petgraph::algo::dominators::simple_fast;
 use petgraph::algo::{articulation_points::articulation_points, bridges::bridges};
-use petgraph::graphmap::{NodeTrait, UnGraphMap};
+use petgraph::graphmap::{DiGraphMap, NodeTrait, UnGraphMap};
 use petgraph::unionfind::UnionFind;
 
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,31 @@ pub fn weak_points<N: NodeTrait>(links: impl IntoIterator<Item = (N, N)>) -> Wea
     WeakPoints { agents, links }
 }
 
+/// Whom every way from the one who looks to a node passes: its dominators, nearest to the one
+/// who looks first. Nodes that can be reached without anybody's help are left out.
+///
+/// `links` are one way each: from whom, `None` for the one who looks, and to whom.
+pub fn dominators<N: NodeTrait>(
+    links: impl IntoIterator<Item = (Option<N>, N)>,
+) -> BTreeMap<N, Vec<N>> {
+    let links = links.into_iter().map(|(from, to)| (from, Some(to), ()));
+    let graph: DiGraphMap<Option<N>, ()> = links.collect();
+    if !graph.contains_node(None) {
+        return BTreeMap::new();
+    }
+    let found = simple_fast(&graph, None);
+    let mut all = BTreeMap::new();
+    for node in graph.nodes().flatten() {
+        let passed = found.strict_dominators(Some(node)).into_iter().flatten().flatten();
+        let mut passed: Vec<N> = passed.collect();
+        passed.reverse();
+        if !passed.is_empty() {
+            all.insert(node, passed);
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +228,20 @@ mod tests {
     fn strangers_are_not_split() {
         let c = graph(&[1, 2, 3, 4], &[(1, 2)]);
         assert_eq!(partition(&c, &c, None), Partition::Whole);
+    }
+
+    #[test]
+    fn who_stands_between_us_and_a_node() {
+        // 1 is heard straight and passes on for 2, which passes on for 3; 4 has two ways.
+        let links = [(None, 1), (Some(1), 2), (Some(2), 3), (None, 5), (Some(5), 4), (Some(1), 4)];
+        let found = dominators(links);
+        assert_eq!(found, BTreeMap::from([(2, vec![1]), (3, vec![1, 2])]));
+        // A straight way of its own makes 2 free, and 3 depends on it alone.
+        let found = dominators(links.into_iter().chain([(None, 2)]));
+        assert_eq!(found, BTreeMap::from([(3, vec![2])]));
+        // A ring of relays that nobody hears is no way.
+        assert_eq!(dominators([(Some(7), 8), (Some(8), 7)]), BTreeMap::new());
+        assert_eq!(dominators::<i32>([]), BTreeMap::new());
     }
 
     #[test]

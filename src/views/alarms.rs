@@ -1,12 +1,15 @@
 //! `/alarms`: open, acknowledged and cleared ones, with forms to act on them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use askama::Template;
 
+use crate::model::id::AlarmId;
 use crate::model::state::AlarmState;
 use crate::store::row::AlarmRow;
 
 use super::page::PageContext;
-use super::text::{Chip, Moment, encode};
+use super::text::{Chip, Moment, encode, plural};
 
 /// Which alarms the page shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,6 +65,10 @@ pub(super) struct AlarmItem {
     pub(super) cleared: Option<(Moment, String)>,
     /// Who acknowledged it, and with what note.
     pub(super) acknowledged: Option<String>,
+    /// The alarm it follows from, where that is not shown above it.
+    pub(super) follows: Option<i64>,
+    /// What follows from it, in a few words and one by one.
+    pub(super) followers: Option<Followers>,
     /// Whether it can be acknowledged.
     pub(super) can_ack: bool,
     /// Whether it can be cleared by hand.
@@ -92,10 +99,91 @@ impl AlarmItem {
             raised: alarm.raised_at.map(|at| Moment::ago(at, ctx.now)),
             cleared: alarm.cleared_at.map(|at| (Moment::ago(at, ctx.now), cause)),
             acknowledged,
+            follows: alarm.inhibited_by.map(|by| by.0),
+            followers: None,
             can_ack: matches!(alarm.state, AlarmState::Active | AlarmState::Returned),
             can_clear: alarm.state != AlarmState::Cleared,
         }
     }
+}
+
+/// What follows from an alarm.
+pub(super) struct Followers {
+    /// How many of what.
+    pub(super) words: String,
+    /// The first of them: how far from the cause, and what.
+    pub(super) items: Vec<(usize, AlarmItem)>,
+    /// How many more there are.
+    pub(super) more: usize,
+}
+
+/// Followers of one alarm that are listed.
+const LISTED: usize = 200;
+
+/// Open alarms as incidents: each cause with what follows from it.
+struct Tree<'a> {
+    by_cause: BTreeMap<AlarmId, Vec<&'a AlarmRow>>,
+    roots: Vec<&'a AlarmRow>,
+}
+
+impl<'a> Tree<'a> {
+    fn of(rows: &'a [AlarmRow]) -> Self {
+        let shown: BTreeSet<AlarmId> = rows.iter().map(|row| row.alarm.id).collect();
+        let mut tree = Self { by_cause: BTreeMap::new(), roots: Vec::new() };
+        for row in rows {
+            match row.alarm.inhibited_by.filter(|by| shown.contains(by)) {
+                Some(cause) => tree.by_cause.entry(cause).or_default().push(row),
+                None => tree.roots.push(row),
+            }
+        }
+        tree
+    }
+
+    /// All that follows from an alarm, with its distance, each after what it follows from.
+    fn below(&self, id: AlarmId) -> Vec<(usize, &'a AlarmRow)> {
+        let direct = |id: AlarmId| self.by_cause.get(&id).into_iter().flatten().rev().copied();
+        let mut waiting: Vec<(usize, &AlarmRow)> = direct(id).map(|row| (1, row)).collect();
+        let mut found = Vec::new();
+        while let Some((depth, row)) = waiting.pop() {
+            found.push((depth, row));
+            waiting.extend(direct(row.alarm.id).map(|next| (depth + 1, next)));
+        }
+        found
+    }
+
+    fn item(&self, ctx: &PageContext, row: &AlarmRow) -> AlarmItem {
+        let below = self.below(row.alarm.id);
+        let shown = below
+            .iter()
+            .take(LISTED)
+            .map(|(depth, row)| (*depth, AlarmItem { follows: None, ..AlarmItem::new(ctx, row) }));
+        let followers = (!below.is_empty()).then(|| Followers {
+            words: words(&below),
+            items: shown.collect(),
+            more: below.len().saturating_sub(LISTED),
+        });
+        AlarmItem { followers, ..AlarmItem::new(ctx, row) }
+    }
+}
+
+/// "16 links, 2 agents attached".
+fn words(below: &[(usize, &AlarmRow)]) -> String {
+    let thing = |row: &AlarmRow| match row.alarm.kind.as_str().split('.').next() {
+        Some("edge") => "link",
+        Some("agent") => "agent",
+        Some("iface") => "interface",
+        Some("relay") => "relay",
+        Some("net") => "network",
+        _ => "other alarm",
+    };
+    let mut things: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (_, row) in below {
+        things.entry(thing(row)).or_default().insert(&row.alarm.subject);
+    }
+    let mut counts: Vec<(usize, &str)> = things.iter().map(|(t, all)| (all.len(), *t)).collect();
+    counts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let told: Vec<String> = counts.iter().map(|(count, thing)| plural(*count, thing)).collect();
+    format!("{} attached", told.join(", "))
 }
 
 #[derive(Template)]
@@ -108,11 +196,20 @@ struct AlarmsPage<'a> {
     older: Option<String>,
 }
 
+/// What a page begins after, and how many alarms it shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Only alarms before this one.
+    pub before: Option<AlarmId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
 /// The page of one tab.
 ///
-/// `rows` come from the store, newest first: cleared ones for [`Tab::Cleared`], all others
-/// otherwise (those that belong to the other tab are left out here). A full `rows` (of `limit`)
-/// means that there may be older ones.
+/// `rows` come from the store, newest first: a page of cleared ones for [`Tab::Cleared`],
+/// otherwise all that are open. Those are shown as incidents: an alarm that follows from another
+/// one stands below it, on the tab of its cause.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -120,18 +217,24 @@ pub fn page(
     ctx: &PageContext,
     tab: Tab,
     rows: &[AlarmRow],
-    limit: usize,
+    span: Span,
 ) -> Result<String, askama::Error> {
     let state = match tab {
         Tab::Open => "open",
         Tab::Acknowledged => "acknowledged",
         Tab::Cleared => "cleared",
     };
-    let older = rows
-        .last()
-        .filter(|_| rows.len() >= limit)
-        .map(|row| format!("/alarms?state={state}&before={}", row.alarm.id));
-    let mut shown: Vec<&AlarmRow> = rows.iter().filter(|r| tab.holds(r.alarm.state)).collect();
+    let tree = match tab {
+        Tab::Cleared => Tree { by_cause: BTreeMap::new(), roots: rows.iter().collect() },
+        Tab::Open | Tab::Acknowledged => Tree::of(rows),
+    };
+    let mut shown: Vec<&AlarmRow> = tree.roots.clone();
+    shown.retain(|row| tab.holds(row.alarm.state));
+    shown.retain(|row| span.before.is_none_or(|before| row.alarm.id < before));
+    let is_full = shown.len() > span.limit || (tab == Tab::Cleared && shown.len() >= span.limit);
+    shown.truncate(span.limit);
+    let last = shown.last().filter(|_| is_full);
+    let older = last.map(|row| format!("/alarms?state={state}&before={}", row.alarm.id));
     if tab != Tab::Cleared {
         // Stable: within a severity the store's order, newest first, stays.
         shown.sort_by_key(|row| std::cmp::Reverse(row.alarm.severity));
@@ -144,7 +247,7 @@ pub fn page(
             ("/alarms?state=acknowledged", "Acknowledged", tab == Tab::Acknowledged),
             ("/alarms?state=cleared", "Cleared", tab == Tab::Cleared),
         ],
-        alarms: shown.into_iter().map(|row| AlarmItem::new(ctx, row)).collect(),
+        alarms: shown.into_iter().map(|row| tree.item(ctx, row)).collect(),
         older,
     };
     page.render()
@@ -157,14 +260,16 @@ mod tests {
     use crate::views::page::Nav;
     use crate::views::samples::{alarms, context};
 
+    const ALL: Span = Span { before: None, limit: 100 };
+
     #[test]
     fn open_alarms_carry_forms_for_operators_only() {
         let mut ctx = context("Alarms", Nav::Alarms);
-        let html = page(&ctx, Tab::Open, &alarms(), 100).expect("rendered");
+        let html = page(&ctx, Tab::Open, &alarms(), ALL).expect("rendered");
         assert!(html.contains("action=\"/alarms/7/ack\"") && html.contains("value=\"form-token\""));
         assert!(!html.contains("/alarms/8/ack"), "acknowledged alarms are on another tab");
         ctx.role = Some(Role::Viewer);
-        let html = page(&ctx, Tab::Open, &alarms(), 100).expect("rendered");
+        let html = page(&ctx, Tab::Open, &alarms(), ALL).expect("rendered");
         assert!(
             html.contains("oul-gw2 has not reported")
                 && !html.contains("<form method=\"post\" action=\"/alarms")
@@ -174,9 +279,43 @@ mod tests {
     #[test]
     fn the_worst_is_first_and_notes_are_shown() {
         let ctx = context("Alarms", Nav::Alarms);
-        let html = page(&ctx, Tab::Open, &alarms(), 100).expect("rendered");
+        let html = page(&ctx, Tab::Open, &alarms(), ALL).expect("rendered");
         assert!(html.find("agent.offline") < html.find("peer.unknown"));
-        let html = page(&ctx, Tab::Acknowledged, &alarms(), 100).expect("rendered");
+        let html = page(&ctx, Tab::Acknowledged, &alarms(), ALL).expect("rendered");
         assert!(html.contains("admin: cable is on order"));
+    }
+
+    #[test]
+    fn an_incident_is_its_cause_with_what_follows() {
+        let ctx = context("Alarms", Nav::Alarms);
+        let mut rows = alarms();
+        let (unknown, edge, offline) = (9, 8, 7);
+        rows[0].alarm.inhibited_by = Some(AlarmId(edge));
+        rows[1].alarm.inhibited_by = Some(AlarmId(offline));
+        let tree = Tree::of(&rows);
+        let below: Vec<_> =
+            tree.below(AlarmId(offline)).iter().map(|(d, r)| (*d, r.alarm.id.0)).collect();
+        assert_eq!(below, [(1, edge), (2, unknown)]);
+        let html = page(&ctx, Tab::Open, &rows, ALL).expect("rendered");
+        assert!(html.contains("<summary>1 link, 1 other alarm attached</summary>"), "{html}");
+        let root = html.find("agent.offline").expect("the cause");
+        assert!(root < html.find("hel-gw1 to oul-gw2").expect("what follows"));
+        // The incident is on its cause's tab, whoever has seen what of it.
+        let html = page(&ctx, Tab::Acknowledged, &rows, ALL).expect("rendered");
+        assert!(!html.contains("hel-gw1 to oul-gw2"));
+        // Whose cause is gone stands for itself, and says so.
+        let html = page(&ctx, Tab::Acknowledged, &rows[..2], ALL).expect("rendered");
+        assert!(html.contains("follows from alarm 7") && html.contains("1 other alarm attached"));
+    }
+
+    #[test]
+    fn incidents_are_paged_whole() {
+        let ctx = context("Alarms", Nav::Alarms);
+        let one = Span { limit: 1, ..ALL };
+        let html = page(&ctx, Tab::Open, &alarms(), one).expect("rendered");
+        assert!(html.contains("/alarms?state=open&#38;before=9"), "{html}");
+        let next = Span { before: Some(AlarmId(9)), limit: 1 };
+        let html = page(&ctx, Tab::Open, &alarms(), next).expect("rendered");
+        assert!(html.contains("oul-gw2 has not reported") && !html.contains("rel=\"next\""));
     }
 }

@@ -181,8 +181,11 @@ fn alarm(id: i64, kind: AlarmKind, severity: Severity, state: AlarmState, text: 
             good_since: None,
             count: 1,
             report: None,
+            inhibited_by: None,
+            inhibited_until: None,
         },
         agent_id: "oul-gw2".parse().ok(),
+        children: 0,
     }
 }
 
@@ -199,6 +202,27 @@ pub(super) fn alarms() -> Vec<AlarmRow> {
             "oul-gw2 has not reported for 2 h.",
         ),
     ]
+}
+
+/// The same with what follows from the agent's silence.
+fn incidents() -> Vec<AlarmRow> {
+    use AlarmState::{Acknowledged, Active};
+    let told = |id, kind, severity, text: &str| alarm(id, kind, severity, Active, text);
+    let mut rows = vec![
+        told(12, AlarmKind::AgentStale, Severity::Warning, "oul-gw2 is late: no report for 2 h."),
+        told(
+            11,
+            AlarmKind::EdgeDown,
+            Severity::Major,
+            "oul-gw2 - tre-gw1 is down: oul-gw2 is silent.",
+        ),
+        alarm(10, AlarmKind::EdgeDown, Severity::Major, Acknowledged, "oul-gw2 - hel-gw1 is down."),
+    ];
+    for row in &mut rows {
+        row.alarm.inhibited_by = Some(AlarmId(7));
+    }
+    rows.extend(alarms());
+    rows
 }
 
 pub(super) fn events() -> Vec<EventRow> {
@@ -466,7 +490,15 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("agent", super::agent::page(&agents, &agent(), &around)),
         ("links", super::links::page(&links, &picture, (&query, &all))),
         ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),
-        ("alarms", super::alarms::page(&alarms_ctx, open, &told, 100)),
+        (
+            "alarms",
+            super::alarms::page(
+                &alarms_ctx,
+                open,
+                &incidents(),
+                super::alarms::Span { before: None, limit: 100 },
+            ),
+        ),
         ("notifications", notifications()),
     ]
     .into_iter()

@@ -9,9 +9,9 @@ const CHIP = { critical: "down", major: "down", minor: "late", warning: "late", 
 
 const SHOWN = 50;
 
-// Not acknowledged first, then worst, then newest. Pure.
+// Causes before what follows from them, not acknowledged first, then worst, then newest. Pure.
 export function inOrder(alarms) {
-  const rank = (alarm) => (alarm.state === "acknowledged" ? 10 : 0) + SEVERITIES.indexOf(alarm.severity);
+  const rank = (alarm) => (alarm.inhibited_by ? 20 : 0) + (alarm.state === "acknowledged" ? 10 : 0) + SEVERITIES.indexOf(alarm.severity);
   return [...alarms].sort((a, b) => rank(a) - rank(b) || b.raised_at - a.raised_at || b.id - a.id);
 }
 
@@ -58,12 +58,12 @@ export class AlarmList {
     const acknowledged = alarm.state === "acknowledged";
     const kind = CHIP[alarm.severity] ?? "stale";
     const about = subjectOf(alarm);
-    return h("li", { class: acknowledged ? "quiet" : null },
+    return h("li", { class: acknowledged || alarm.inhibited_by ? "quiet" : null },
       h("div", { class: "grow" },
         h("div", { class: "meta" },
           h("span", { class: `chip chip-${kind}` }, alarm.severity),
           h("span", { class: "muted" }, alarm.kind),
-          h("span", { class: "age" }, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "")),
+          h("span", { class: "age" }, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "", alarm.children ? `, ${alarm.children} attached` : "", alarm.inhibited_by ? ", follows" : "")),
         about
           ? h("button", { type: "button", class: "link wide", onclick: () => this.choose(about) }, alarm.message)
           : alarm.message),

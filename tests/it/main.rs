@@ -36,6 +36,7 @@ mod reset;
 mod retain;
 mod revoke;
 mod rotate;
+mod scenarios;
 mod search;
 mod shell_agent;
 mod store_contract;

@@ -236,6 +236,8 @@ pub(crate) fn alarm(id: i64, subject: &str, state: AlarmState) -> AlarmRecord {
         good_since: Some(T),
         count: 2,
         report: Some(ReportId(1)),
+        inhibited_by: Some(AlarmId(1)),
+        inhibited_until: Some(T.plus(9)),
     }
 }
 

@@ -34,6 +34,8 @@ test("alarms: not acknowledged first, then the worst, then the newest", () => {
   const alarm = (id, severity, state, raised_at) => ({ id, severity, state, raised_at });
   const sorted = inOrder([alarm(1, "critical", "acknowledged", 9), alarm(2, "warning", "active", 9), alarm(3, "major", "active", 1), alarm(4, "major", "returned", 5)]);
   assert.deepEqual(sorted.map((a) => a.id), [4, 3, 2, 1]);
+  const follows = inOrder([{ ...alarm(5, "critical", "active", 9), inhibited_by: 6 }, { ...alarm(6, "info", "acknowledged", 1), inhibited_by: null }]);
+  assert.deepEqual(follows.map((a) => a.id), [6, 5], "a cause before what follows from it");
 });
 
 test("the address holds selection, search and view, and survives nonsense", () => {

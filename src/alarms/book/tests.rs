@@ -257,6 +257,8 @@ proptest! {
                     Step::Noted
                     | Step::Dropped
                     | Step::Raised
+                    | Step::Inhibited
+                    | Step::Released
                     | Step::Acknowledged
                     | Step::Returned
                     | Step::Cleared => {}

@@ -21,7 +21,7 @@ use super::{Acknowledged, OK};
 
 /// Open alarms in one answer. More than this many at once are an outage of everything, which
 /// the first ten thousand tell as well.
-const OPEN_ALARMS: usize = 10_000;
+pub const OPEN_ALARMS: usize = 10_000;
 
 /// Messages about one alarm that are told of at most.
 const TOLD: usize = 200;
@@ -64,10 +64,14 @@ pub struct AlarmView {
     pub clear_cause: Option<String>,
     /// The report that proves it, where one does.
     pub report_id: Option<ReportId>,
+    /// The alarm it follows from: while it does, nobody is told of it.
+    pub inhibited_by: Option<AlarmId>,
+    /// How many open alarms follow directly from it.
+    pub children: u32,
 }
 
 impl From<AlarmRow> for AlarmView {
-    fn from(AlarmRow { alarm, agent_id }: AlarmRow) -> Self {
+    fn from(AlarmRow { alarm, agent_id, children }: AlarmRow) -> Self {
         Self {
             id: alarm.id,
             kind: alarm.kind,
@@ -85,6 +89,8 @@ impl From<AlarmRow> for AlarmView {
             cleared_at: alarm.cleared_at,
             clear_cause: alarm.clear_cause,
             report_id: alarm.report,
+            inhibited_by: alarm.inhibited_by,
+            children,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::config::explain;
 use crate::http::error::ApiError;
 use crate::http::keys::{self, KeyView};
+use crate::http::operators::alarms::OPEN_ALARMS;
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::past::maybe_time;
@@ -23,7 +24,7 @@ use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::views;
 use crate::views::agents::AgentListItem;
-use crate::views::alarms::Tab;
+use crate::views::alarms::{Span, Tab};
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
 use crate::views::names::Names;
@@ -258,15 +259,17 @@ pub async fn alarms(
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Alarms", Nav::Alarms);
     let tab = Tab::from_word(&asked.state);
+    let (cleared, before) = (matches!(tab, Tab::Cleared), asked.before.map(AlarmId));
+    // What is open is read whole, since a cause is older than what follows from it.
     let filter = AlarmFilter {
-        cleared: matches!(tab, Tab::Cleared),
-        before: asked.before.map(AlarmId),
-        limit: ROWS,
+        cleared,
+        before: before.filter(|_| cleared),
+        limit: if cleared { ROWS } else { OPEN_ALARMS },
         ..AlarmFilter::default()
     };
     let rows = state.read(move |store| store.alarms(&filter)).await?;
     context.names = names(&state, rows.iter().filter_map(|row| row.agent_id.as_ref()));
-    html(views::alarms::page(&context, tab, &rows, ROWS))
+    html(views::alarms::page(&context, tab, &rows, Span { before, limit: ROWS }))
 }
 
 /// `GET /reports`.

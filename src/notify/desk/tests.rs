@@ -124,6 +124,8 @@ impl Office {
             good_since: None,
             count: 0,
             report: None,
+            inhibited_by: None,
+            inhibited_until: None,
         };
         self.open.insert(id, alarm);
         self.set(id, |_| {});
@@ -254,6 +256,41 @@ fn carry_out(office: &mut Office, act: &Act) {
             office.adopt(plans[*n]);
         }
     }
+}
+
+#[test]
+fn what_follows_from_another_alarm_is_told_once_it_counts_for_itself() {
+    let mut office = Office::new();
+    office.raise(Severity::Major);
+    office.pass(60);
+    for _ in 0..2 {
+        office.raise(Severity::Major);
+    }
+    for id in [2, 3] {
+        office.set(id, |alarm| alarm.inhibited_by = Some(AlarmId(1)));
+    }
+    office.pass(60);
+    let chat = |office: &Office, id: i64| {
+        let told = office.told();
+        let told = told.get(&(AlarmId(id), "chat".to_owned())).cloned().unwrap_or_default();
+        told.into_iter().map(|(telling, _)| telling).collect::<Vec<_>>()
+    };
+    assert_eq!(chat(&office, 1), [Telling::Raised]);
+    assert_eq!((chat(&office, 2), chat(&office, 3)), (vec![], vec![]));
+    // One ends with its cause, the other does not.
+    for id in [1, 2] {
+        office.set(id, |alarm| alarm.state = AlarmState::Cleared);
+    }
+    office.set(3, |alarm| alarm.inhibited_by = None);
+    office.pass(60);
+    assert_eq!(chat(&office, 1), [Telling::Raised, Telling::Cleared]);
+    assert_eq!(chat(&office, 2), []);
+    assert_eq!(chat(&office, 3), [Telling::Raised]);
+    // What was told of is told to be over, whatever it follows from by then.
+    office.set(3, |alarm| alarm.inhibited_by = Some(AlarmId(9)));
+    office.set(3, |alarm| alarm.state = AlarmState::Cleared);
+    office.pass(60);
+    assert_eq!(chat(&office, 3), [Telling::Raised, Telling::Cleared]);
 }
 
 proptest! {

@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { name: "0007_past", sql: include_str!("../../../migrations/0007_past.sql") },
     Migration { name: "0008_outbox", sql: include_str!("../../../migrations/0008_outbox.sql") },
+    Migration { name: "0009_causes", sql: include_str!("../../../migrations/0009_causes.sql") },
 ];
 
 /// What a file is, before anything is written to it.

@@ -98,6 +98,13 @@ impl Scene {
             AlarmKind::IngestReplay | AlarmKind::IngestReplaySuspect => self.recorded().await,
             AlarmKind::ManagerClock => (0..5).for_each(|n| self.stranger(&format!("{n:032x}"), 90)),
             AlarmKind::DnsPskStale | AlarmKind::DnsPskUnexpected => self.keys_fail().await,
+            AlarmKind::ManagerMassSilence => {
+                (0..5).for_each(|n| self.stranger(&format!("{n:032x}"), 0));
+                for (agent, _) in &mut self.others {
+                    agent.report(&json!({})).await;
+                }
+                self.net.kattila.advance(100).await;
+            }
             AlarmKind::StorageRolledBack => {
                 let lost = ManagerCondition::RolledBack { database: 1, acknowledged: 2 };
                 let processor = net.kattila.manager().processor();
@@ -216,6 +223,7 @@ impl Scene {
             AlarmKind::AgentStale
             | AlarmKind::AgentOffline
             | AlarmKind::RelayDead
+            | AlarmKind::ManagerMassSilence
             | AlarmKind::DnsPskStale
             | AlarmKind::DnsPskUnexpected => net.kattila.advance(1).await,
             AlarmKind::AgentClockSkew | AlarmKind::IngestBadHmac => {

@@ -68,6 +68,7 @@ const fn is_named_alone(kind: EventKind) -> bool {
             | K::AlarmAcknowledged
             | K::AlarmReturned
             | K::AlarmCleared
+            | K::AlarmInhibited
     )
 }
 
@@ -91,7 +92,7 @@ fn said(kind: EventKind, value: &str) -> Says {
         K::EdgeRemoved => ("edge.state".to_owned(), vec![only("edge.added")]),
         K::AlarmRaised => ("alarm.raised".to_owned(), Vec::new()),
         K::AlarmCleared => {
-            let told = ["alarm.acknowledged", "alarm.returned"];
+            let told = ["alarm.acknowledged", "alarm.returned", "alarm.inhibited"];
             ("alarm.raised".to_owned(), told.map(only).into())
         }
         // Such an event tells of what changed and of nothing else.
@@ -105,7 +106,8 @@ fn said(kind: EventKind, value: &str) -> Says {
         | K::InterfaceChanged
         | K::EdgeAdded
         | K::AlarmAcknowledged
-        | K::AlarmReturned => (kind.to_string(), Vec::new()),
+        | K::AlarmReturned
+        | K::AlarmInhibited => (kind.to_string(), Vec::new()),
     };
     // An address that was removed is not: its interface's own event may tell of it.
     let gone = matches!(

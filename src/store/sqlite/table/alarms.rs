@@ -18,7 +18,8 @@ macro_rules! columns {
     () => {
         "l.alarm_id, l.kind, l.subject, l.severity, l.state, l.fleet_id, l.agent_no, l.message, \
          l.pending_since, l.raised_at, l.acknowledged_at, l.acknowledged_by, l.note, \
-         l.returned_at, l.cleared_at, l.clear_cause, l.good_since, l.count, l.report_id"
+         l.returned_at, l.cleared_at, l.clear_cause, l.good_since, l.count, l.report_id, \
+         l.inhibited_by, l.inhibited_until"
     };
 }
 
@@ -43,12 +44,18 @@ fn record(cells: &mut Cells<'_, '_>) -> Result<AlarmRecord, StoreError> {
         good_since: cells.maybe_time()?,
         count: cells.take()?,
         report: cells.take::<Option<i64>>()?.map(ReportId),
+        inhibited_by: cells.take::<Option<i64>>()?.map(AlarmId),
+        inhibited_until: cells.maybe_time()?,
     })
 }
 
 fn named(row: &Row<'_>) -> Result<AlarmRow, StoreError> {
     let mut cells = Cells::new(TABLE, row);
-    Ok(AlarmRow { alarm: record(&mut cells)?, agent_id: cells.maybe_parse()? })
+    Ok(AlarmRow {
+        alarm: record(&mut cells)?,
+        agent_id: cells.maybe_parse()?,
+        children: cells.take()?,
+    })
 }
 
 macro_rules! select_named {
@@ -56,7 +63,8 @@ macro_rules! select_named {
         concat!(
             "SELECT ",
             columns!(),
-            ", a.agent_id FROM alarms l LEFT JOIN agents a USING (agent_no)"
+            ", a.agent_id, (SELECT count(*) FROM alarms c WHERE c.inhibited_by = l.alarm_id
+                AND c.state <> 'cleared') FROM alarms l LEFT JOIN agents a USING (agent_no)"
         )
     };
 }
@@ -115,8 +123,10 @@ pub(in crate::store::sqlite) fn last(conn: &Connection) -> Result<AlarmId, Store
 
 const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, state, fleet_id,
         agent_no, message, pending_since, raised_at, acknowledged_at, acknowledged_by, note,
-        returned_at, cleared_at, clear_cause, good_since, count, report_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+        returned_at, cleared_at, clear_cause, good_since, count, report_id,
+        inhibited_by, inhibited_until)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+        ?20, ?21)
     ON CONFLICT (alarm_id) DO UPDATE SET
         severity = excluded.severity,
         state = excluded.state,
@@ -133,7 +143,9 @@ const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, sta
         clear_cause = excluded.clear_cause,
         good_since = excluded.good_since,
         count = excluded.count,
-        report_id = excluded.report_id
+        report_id = excluded.report_id,
+        inhibited_by = excluded.inhibited_by,
+        inhibited_until = excluded.inhibited_until
     -- An alarm is about one thing for ever: links and notes point at its number.
     WHERE alarms.kind = excluded.kind AND alarms.subject = excluded.subject";
 
@@ -165,6 +177,8 @@ pub(in crate::store::sqlite) fn put(
             alarm.good_since.map(|at| at.0),
             alarm.count,
             alarm.report.map(|report| report.0),
+            alarm.inhibited_by.map(|by| by.0),
+            alarm.inhibited_until.map(|at| at.0),
         ],
     )?;
     if rows == 0 {

@@ -1,0 +1,151 @@
+//! What lies around each open alarm in the fleet as it is now, so that `alarms::cause` can tell
+//! which alarm it follows from. Decides nothing itself.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::fleet::{EdgeMem, Fleet};
+use super::raise;
+use super::tick::Sentry;
+use crate::alarms::book::Book;
+use crate::alarms::cause::{self, Around, End};
+use crate::alarms::lifecycle::Alarm;
+use crate::model::id::{AgentNo, AlarmId, EdgeId};
+use crate::model::state::{AlarmKind, AlarmState, EdgeState, Severity};
+use crate::topology::graph::Split;
+
+/// Looks at every open alarm, if anything may have changed what it follows from.
+pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
+    if !sentry.causes_changed && !draft.effects.alarms && !draft.effects.graph {
+        return;
+    }
+    let all: Vec<AlarmId> = fleet.book.alarms().map(|alarm| alarm.id).collect();
+    judge(fleet, sentry, draft, &all);
+    // Until an alarm counts for itself again, only time has to pass.
+    sentry.causes_changed = fleet.book.alarms().any(|alarm| alarm.inhibited_by.is_some());
+}
+
+/// Looks at those alarms that are about to be written.
+pub(super) fn attribute(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
+    let changed: Vec<AlarmId> = draft.alarms.keys().copied().collect();
+    judge(fleet, sentry, draft, &changed);
+}
+
+fn judge(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft, ids: &[AlarmId]) {
+    for id in ids {
+        let Some(alarm) = fleet.book.get(*id) else { continue };
+        if alarm.state == AlarmState::Pending {
+            continue;
+        }
+        let around = around(fleet, sentry, alarm);
+        if let Some((by, until)) = cause::next(&fleet.book, alarm, &around, draft.now) {
+            let step = fleet.book.inhibit(*id, by, until);
+            raise::take(draft, step);
+        }
+    }
+}
+
+fn around(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm) -> Around {
+    let (patience, interval_s) = (sentry.patience(), fleet.report_interval);
+    // In its first minutes the graph is not looked at, and then takes two more reports to settle.
+    let young_until = patience.started_at.plus(patience.grace_s() + 3 * interval_s);
+    let mut around = Around { interval_s, young_until, ..Around::default() };
+    let kind = alarm.kind;
+    if kind == AlarmKind::EdgeDown || kind == AlarmKind::EdgeHalfConfigured {
+        let id = alarm.subject.parse::<EdgeId>().ok();
+        if let Some(edge) = id.and_then(|id| fleet.edges.get(&id)) {
+            around.ends = ends(fleet, sentry, edge);
+            let split = sentry.splits.get(&edge.record.fleet);
+            let parts = split.filter(|split| is_between(split, edge));
+            around.split = parts.map(|_| edge.record.fleet.to_string());
+        }
+    } else if kind == AlarmKind::NetPartition {
+        let split = alarm.fleet.as_ref().and_then(|id| sentry.splits.get(id));
+        around.ends = split.map(|split| joints(fleet, split)).unwrap_or_default();
+    } else {
+        around.ends = alarm.agent.and_then(|no| end(fleet, sentry, no)).into_iter().collect();
+    }
+    around
+}
+
+fn end(fleet: &Fleet, sentry: &Sentry, no: AgentNo) -> Option<End> {
+    let name = |no: &AgentNo| Some(fleet.agents.get(no)?.record.id.to_string());
+    let relays = sentry.ways.get(&no);
+    let silent = |no: &AgentNo| sentry.fell_silent.contains(no);
+    Some(End {
+        agent: name(&no)?,
+        interfaces: Vec::new(),
+        relays: relays.into_iter().flatten().filter_map(name).collect(),
+        fell_silent: silent(&no) || relays.into_iter().flatten().any(silent),
+    })
+}
+
+/// Both ends of a link, as far as agents are there.
+fn ends(fleet: &Fleet, sentry: &Sentry, edge: &EdgeMem) -> Vec<End> {
+    let ends = edge.record.ends.iter().filter_map(|place| {
+        let no = place.agent?;
+        let interfaces = broken(fleet, no, place.interface.as_deref().unwrap_or_default());
+        Some(End { interfaces, ..end(fleet, sentry, no)? })
+    });
+    ends.collect()
+}
+
+/// The interfaces with alarms that a link of this interface needs: it, and those towards the rest
+/// of the world, which are the other ones whose loss is major.
+fn broken(fleet: &Fleet, no: AgentNo, interface: &str) -> Vec<String> {
+    let Some(agent) = fleet.agents.get(&no) else { return Vec::new() };
+    let needs = |alarm: &&Alarm| {
+        let name = alarm.subject.split_once('/').map_or("", |(_, name)| name);
+        let is_wireguard = agent.claims.get(name).is_some_and(|claimed| claimed.wireguard);
+        let is_uplink = !is_wireguard && alarm.severity >= Severity::Major;
+        (alarm.kind == AlarmKind::IfaceGone && name == interface)
+            || (alarm.kind == AlarmKind::IfaceDown && (name == interface || is_uplink))
+    };
+    fleet.book.of_agent(no).filter(needs).map(|alarm| alarm.subject.clone()).collect()
+}
+
+/// The side of a split that an agent is on.
+fn side(split: &Split, no: Option<AgentNo>) -> Option<usize> {
+    let no = no?;
+    split.sides.iter().position(|side| side.contains(&no))
+}
+
+/// Whether a link would join two sides.
+fn is_between(split: &Split, edge: &EdgeMem) -> bool {
+    let [first, second] = &edge.record.ends;
+    let sides = side(split, first.agent).zip(side(split, second.agent));
+    sides.is_some_and(|(a, b)| a != b)
+}
+
+/// What alone would join the sides of a split again: an interface that all dead links between
+/// them need, or a silent agent that has links into several.
+fn joints(fleet: &Fleet, split: &Split) -> Vec<End> {
+    let between = fleet.edges.values().filter(|edge| {
+        let dead = [EdgeState::Down, EdgeState::HalfConfigured].contains(&edge.record.state);
+        dead && edge.worked && is_between(split, edge)
+    });
+    let needed = between.map(|edge| {
+        let ends = edge.record.ends.iter();
+        let broken = ends.filter_map(|place| {
+            Some(broken(fleet, place.agent?, place.interface.as_deref().unwrap_or_default()))
+        });
+        broken.flatten().collect::<BTreeSet<String>>()
+    });
+    let shared = needed.reduce(|a, b| a.intersection(&b).cloned().collect());
+    let interfaces = shared.into_iter().flatten().collect();
+    let mut joints = vec![End { interfaces, ..End::default() }];
+    let silent = silent(&fleet.book).filter_map(|no| fleet.agents.get(&no));
+    joints.extend(silent.filter_map(|agent| {
+        let edges = agent.edges.iter().filter_map(|id| fleet.edges.get(id));
+        let others = edges.filter(|edge| edge.worked).flat_map(|edge| &edge.record.ends);
+        let sides: BTreeSet<usize> = others.filter_map(|end| side(split, end.agent)).collect();
+        let is_joint = sides.len() > 1;
+        is_joint.then(|| End { agent: agent.record.id.to_string(), ..End::default() })
+    }));
+    joints
+}
+
+/// The agents that are known to be offline.
+fn silent(book: &Book) -> impl Iterator<Item = AgentNo> {
+    book.of_kind(AlarmKind::AgentOffline).filter(|alarm| alarm.stands()).filter_map(|a| a.agent)
+}

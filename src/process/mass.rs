@@ -1,0 +1,78 @@
+//! Many agents that fall silent at once: who they are, and whether they are back.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::draft::Draft;
+use super::fleet::{AgentMem, Fleet};
+use super::raise;
+use super::relays::is_watched;
+use super::tick::Sentry;
+use crate::alarms::rules::manager::MANAGER;
+use crate::alarms::rules::silence as rules;
+use crate::model::id::AgentNo;
+use crate::model::state::{AgentStatus, AlarmKind};
+use crate::model::time::UnixSeconds;
+
+/// Name of the small value that holds who fell silent together.
+pub(super) const FELL_SILENT: &str = "fell_silent";
+
+/// Looks whether most fell silent at once, and whether they are back.
+pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
+    let patience = *sentry.patience();
+    if !patience.grace_is_over(draft.now) {
+        return;
+    }
+    let is_open = fleet.book.find(AlarmKind::ManagerMassSilence, MANAGER).is_some();
+    let mut members = sentry.fell_silent.clone();
+    members.retain(|no| fleet.agents.get(no).is_some_and(is_watched));
+    let heard = heard(fleet, sentry, patience.started_at);
+    if members.is_empty() {
+        members = rules::fell_silent(&heard, &patience, draft.now);
+    } else {
+        // Those whose next report was due a little later than the first ones'.
+        let late =
+            heard.iter().filter(|(_, seen)| draft.now.since(*seen) > patience.stale_after_s());
+        members.extend(late.map(|(no, _)| *no));
+    }
+    if members.is_empty() && !is_open {
+        return;
+    }
+    let back = members.iter().filter_map(|no| fleet.agents.get(no)).filter(|agent| {
+        let seen = agent.record.last_seen_at;
+        seen.is_some_and(|seen| patience.status(seen, draft.now) == AgentStatus::Online)
+    });
+    let seen = rules::mass(members.len(), back.count());
+    if !seen.holds {
+        members.clear();
+    }
+    raise::observe(&mut fleet.book, draft, &seen);
+    if members != sentry.fell_silent {
+        draft.change.meta.push((FELL_SILENT, json!(members).to_string()));
+        sentry.fell_silent = members;
+        sentry.causes_changed = true;
+    }
+}
+
+/// Agents not given up before that no silent relay explains, and when they were heard last. While
+/// the manager was not there it heard nobody: that counts from its start.
+fn heard(fleet: &Fleet, sentry: &Sentry, started_at: UnixSeconds) -> Vec<(AgentNo, UnixSeconds)> {
+    let counts = [AgentStatus::Online, AgentStatus::Stale];
+    let is_silent = |no: &AgentNo| {
+        fleet.agents.get(no).is_some_and(|relay| relay.record.status != AgentStatus::Online)
+    };
+    let explained: BTreeSet<AgentNo> = sentry
+        .ways
+        .iter()
+        .filter(|(_, relays)| relays.iter().any(is_silent))
+        .map(|(no, _)| *no)
+        .collect();
+    let own = |agent: &AgentMem| {
+        let record = &agent.record;
+        let is_own = is_watched(agent) && counts.contains(&record.status);
+        let seen = record.last_seen_at.filter(|_| is_own && !explained.contains(&record.no))?;
+        Some((record.no, seen.max(started_at)))
+    };
+    fleet.agents.values().filter_map(own).collect()
+}

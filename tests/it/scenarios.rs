@@ -1,0 +1,79 @@
+//! Scenario files: who does what when, and which alarms are and are not open then, run against a
+//! whole manager on the virtual clock.
+//!
+//! A file of `tests/fixtures/scenarios` first names its hosts and links, then what happens at
+//! `MINUTES:SECONDS`. Every host reports each 30 s and time passes in steps of 10 s.
+//!
+//! - `hosts A B`, `links A-B`, `label A role=gateway`: what there is. A link has keepalives.
+//! - `silent A`, `back A`, `via A R`, `straight A`: how reports come, if at all.
+//! - `cut A-B`, `mend A-B`, `forget A-B`, `list A-B`, `rest A-B`: links without handshakes, of
+//!   which the second end forgot the first, that nobody uses.
+//! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
+//!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`.
+//! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
+//!   `KIND SUBJECT SEVERITY STATE`, and ` < KIND SUBJECT` if it follows from that one, or
+//!   ` < what is over` if that one has just ended.
+//! - `never KIND`: no alarm of the kind is open at any report. `roots N`: at no report are more
+//!   than N alarms open that follow from none.
+
+mod world;
+
+use std::path::Path;
+
+use world::World;
+
+fn files() -> Vec<(String, String)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/scenarios");
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Runs one file; answers how many looks at the alarms it took.
+async fn run(name: &str, text: &str) -> usize {
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines: Vec<&str> = lines.collect();
+    let mut world = World::of(name, &lines).await;
+    let mut looks = 0;
+    let mut lines = lines.into_iter().peekable();
+    while let Some(line) = lines.next() {
+        let Some((at, what)) = line.split_once(' ').filter(|(at, _)| at.contains(':')) else {
+            continue;
+        };
+        let (minutes, seconds) = at.split_once(':').unwrap();
+        let at: i64 = minutes.parse::<i64>().unwrap() * 60 + seconds.parse::<i64>().unwrap();
+        world.live_until(at).await;
+        if what.trim() == "only" {
+            let mut wanted = Vec::new();
+            while let Some(alarm) = lines.next_if(|line| line.starts_with(' ')) {
+                wanted.push(alarm.trim().to_owned());
+            }
+            wanted.sort();
+            assert_eq!(world.alarms().await, wanted, "{name} at {minutes}:{seconds}");
+            looks += 1;
+        } else {
+            world.act(what.trim()).await;
+        }
+    }
+    world.stop().await;
+    looks
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_file_comes_true() {
+    let files = files();
+    assert!(files.len() >= 12, "{} files", files.len());
+    let runs = files
+        .into_iter()
+        .map(|(name, text)| tokio::spawn(async move { (run(&name, &text).await, name) }));
+    for run in runs.collect::<Vec<_>>() {
+        let (looks, name) = run.await.unwrap();
+        assert!(looks > 0, "{name} looks at nothing");
+    }
+}

@@ -1,0 +1,365 @@
+//! Hosts by name, what they see and how they report it, and what the manager makes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::support::actors::Agent;
+use crate::support::manager::{START, TestManager};
+
+/// Seconds between two reports of a host, and between two looks at the clock.
+const ROUND_S: i64 = 30;
+const STEP_S: i64 = 10;
+
+#[derive(Default)]
+struct Host {
+    labels: BTreeMap<String, String>,
+    silent: bool,
+    boots: u32,
+    /// Interfaces that are not there, or do not work.
+    without: BTreeSet<String>,
+    failed: BTreeSet<String>,
+    via: Vec<String>,
+}
+
+struct Link {
+    ends: [String; 2],
+    alive: bool,
+    mutual: bool,
+    used: bool,
+    handshake: i64,
+    bytes: u64,
+    received: u64,
+}
+
+pub(super) struct World {
+    name: String,
+    kattila: Option<TestManager>,
+    hosts: Vec<(String, Host, Agent)>,
+    links: Vec<Link>,
+    /// Hosts that report through others at some time: version 1 alone claims paths.
+    relayed: BTreeSet<String>,
+    never: Vec<String>,
+    roots: Option<usize>,
+    last_round: i64,
+}
+
+fn id_of(place: usize) -> String {
+    format!("{:032x}", 0x5ce0_a000 + place)
+}
+
+/// The key of a host: its number, as often as a key has bytes, in base64.
+fn key_of(place: usize) -> String {
+    kattila::model::key::WgKey([u8::try_from(place + 1).unwrap(); 32]).to_string()
+}
+
+impl World {
+    pub(super) async fn of(name: &str, lines: &[&str]) -> Self {
+        let kattila = TestManager::start().await;
+        let mut world = Self {
+            name: name.to_owned(),
+            kattila: Some(kattila),
+            hosts: Vec::new(),
+            links: Vec::new(),
+            relayed: BTreeSet::new(),
+            never: Vec::new(),
+            roots: None,
+            last_round: 0,
+        };
+        for line in lines {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["hosts", ref names @ ..] => names.iter().for_each(|name| world.add(name)),
+                ["links", ref pairs @ ..] => pairs.iter().for_each(|pair| world.tie(pair)),
+                ["label", host, label] => {
+                    let (key, value) = label.split_once('=').unwrap();
+                    world.host(host).labels.insert(key.to_owned(), value.to_owned());
+                }
+                ["never", kind] => world.never.push(kind.to_owned()),
+                ["roots", most] => world.roots = Some(most.parse().unwrap()),
+                [_, "via", host, ..] => _ = world.relayed.insert(host.to_owned()),
+                [at, ..] if at.contains(':') || line.starts_with(' ') => {}
+                _ => panic!("{name}: {line}"),
+            }
+        }
+        world
+    }
+
+    fn kattila(&self) -> &TestManager {
+        self.kattila.as_ref().unwrap()
+    }
+
+    fn add(&mut self, name: &str) {
+        let agent = self.kattila().agent(&id_of(self.hosts.len()));
+        self.hosts.push((name.to_owned(), Host::default(), agent));
+    }
+
+    fn tie(&mut self, pair: &str) {
+        let (a, b) = pair.split_once('-').unwrap();
+        let ends = [a.to_owned(), b.to_owned()];
+        let link = Link {
+            ends,
+            alive: true,
+            mutual: true,
+            used: true,
+            handshake: 0,
+            bytes: 0,
+            received: 0,
+        };
+        self.links.push(link);
+    }
+
+    fn place(&self, name: &str) -> usize {
+        let found = self.hosts.iter().position(|(other, ..)| other == name);
+        found.unwrap_or_else(|| panic!("{}: no host {name}", self.name))
+    }
+
+    fn host(&mut self, name: &str) -> &mut Host {
+        let place = self.place(name);
+        &mut self.hosts[place].1
+    }
+
+    fn link(&mut self, pair: &str) -> &mut Link {
+        let found = self.links.iter_mut().find(|link| link.ends.join("-") == pair);
+        found.unwrap_or_else(|| panic!("no link {pair}"))
+    }
+
+    fn now(&self) -> i64 {
+        self.kattila().clock.now().0 - START.0
+    }
+
+    /// Lets time pass until then, counted from the start.
+    pub(super) async fn live_until(&mut self, at: i64) {
+        while self.now() < at {
+            let step = STEP_S.min(at - self.now());
+            self.kattila().clock.set(self.kattila().clock.now().plus(step));
+            if self.now() - self.last_round >= ROUND_S {
+                self.last_round = self.now();
+                self.round().await;
+                self.kattila().advance(0).await;
+                self.check().await;
+            } else {
+                self.kattila().advance(0).await;
+            }
+        }
+    }
+
+    async fn round(&mut self) {
+        let now = self.kattila().clock.now().0;
+        for link in &mut self.links {
+            if link.alive {
+                link.handshake = now - 5;
+            }
+            if link.used {
+                link.bytes += 148;
+                link.received += if link.alive { 148 } else { 0 };
+            }
+        }
+        for place in 0..self.hosts.len() {
+            if self.hosts[place].1.silent {
+                continue;
+            }
+            let data = self.data(place);
+            let via: Vec<String> =
+                self.hosts[place].1.via.iter().map(|relay| id_of(self.place(relay))).collect();
+            let (name, _, agent) = &mut self.hosts[place];
+            let body = if self.relayed.contains(name) {
+                let sealed = agent.seal_v1(&data.to_string());
+                sealed.replacen('{', &format!(r#"{{"relay_path":{},"#, json!(via)), 1)
+            } else {
+                agent.seal_v2(&data.to_string())
+            };
+            let answer = agent.send(&body).await;
+            assert_eq!(answer.status, 200, "{} {name}: {}", self.name, answer.text());
+        }
+    }
+
+    fn data(&self, place: usize) -> Value {
+        let (name, host, _) = &self.hosts[place];
+        let n = place + 1;
+        let state = |interface: &str| {
+            if host.failed.contains(interface) {
+                ("down", json!(["UP", "NO-CARRIER"]))
+            } else {
+                ("unknown", json!(["UP", "LOWER_UP"]))
+            }
+        };
+        let (eth, eth_flags) = state("eth0");
+        let (wg, wg_flags) = state("wg0");
+        let mut interfaces = vec![
+            json!({ "name": "eth0", "mtu": 1500, "state": eth, "flags": eth_flags,
+                    "addresses": [format!("192.0.2.{n}/24")] }),
+            json!({ "name": "wg0", "mtu": 1420, "state": wg, "flags": wg_flags,
+                    "public_key": key_of(place), "addresses": [format!("10.77.0.{n}/24")] }),
+        ];
+        interfaces.retain(|told| !host.without.contains(told["name"].as_str().unwrap()));
+        let mut peers: Vec<Value> =
+            self.links.iter().filter_map(|link| self.peer(name, link)).collect();
+        peers.retain(|_| !host.without.contains("wg0"));
+        json!({
+            "hostname": name,
+            "boot_id": format!("boot-{}", host.boots),
+            "uptime_seconds": self.now(),
+            "collected_at": self.kattila().clock.now(),
+            "labels": host.labels,
+            "interfaces": interfaces,
+            "routes": [{ "dst": "default", "gateway": "192.0.2.254", "dev": "eth0" }],
+            "wg_peers": peers,
+        })
+    }
+
+    /// A link as the host at one of its ends lists it.
+    fn peer(&self, name: &str, link: &Link) -> Option<Value> {
+        let [first, second] = &link.ends;
+        let is_first = name == first;
+        if !is_first && (name != second || !link.mutual) {
+            return None;
+        }
+        let other = self.place(if is_first { second } else { first });
+        let n = other + 1;
+        let (sent, received) = if is_first { (link.bytes, 0) } else { (0, link.received) };
+        Some(json!({
+            "interface": "wg0", "public_key": key_of(other),
+            "endpoint": format!("192.0.2.{n}:51820"), "allowed_ips": [format!("10.77.0.{n}/32")],
+            "latest_handshake": link.handshake, "rx_bytes": received, "tx_bytes": sent,
+            "persistent_keepalive": if link.used { 25 } else { 0 },
+        }))
+    }
+
+    pub(super) async fn act(&mut self, what: &str) {
+        let words: Vec<&str> = what.split_whitespace().collect();
+        match words[..] {
+            ["silent", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = true)
+            }
+            ["back", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = false)
+            }
+            ["via", host, ref relays @ ..] => {
+                self.host(host).via = relays.iter().map(|relay| (*relay).to_owned()).collect();
+            }
+            ["straight", host] => self.host(host).via.clear(),
+            ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
+            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = true),
+            ["forget", pair] => self.link(pair).mutual = false,
+            ["list", pair] => self.link(pair).mutual = true,
+            ["rest", pair] => {
+                let link = self.link(pair);
+                (link.alive, link.used) = (false, false);
+            }
+            ["reboot", host] => self.host(host).boots += 1,
+            ["restart"] => self.restart(0).await,
+            ["away"] => self.restart(600).await,
+            ["ack", kind, subject] => self.acknowledge(kind, subject).await,
+            [verb, of] => {
+                let (host, interface) = of.split_once('/').unwrap_or_else(|| panic!("{what}"));
+                let (host, interface) = (self.host(host), interface.to_owned());
+                match verb {
+                    "unplug" => _ = host.without.insert(interface),
+                    "plug" => _ = host.without.remove(&interface),
+                    "fail" => _ = host.failed.insert(interface),
+                    "heal" => _ = host.failed.remove(&interface),
+                    _ => panic!("{what}"),
+                }
+            }
+            _ => panic!("{what}"),
+        }
+    }
+
+    /// The manager stops in order, and starts again so many seconds later.
+    async fn restart(&mut self, away_s: i64) {
+        let kattila = self.kattila.take().unwrap();
+        kattila.clock.set(kattila.clock.now().plus(away_s));
+        let kattila = kattila.restart().await;
+        for (_, _, agent) in &mut self.hosts {
+            *agent = agent.clone().moved(kattila.addr());
+        }
+        self.kattila = Some(kattila);
+    }
+
+    async fn acknowledge(&self, kind: &str, subject: &str) {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/status/alarms").await;
+        let wanted = format!("{kind} {subject}");
+        let found = all.as_array().unwrap().iter().find(|alarm| told(alarm, &names) == wanted);
+        let path = format!("/api/v1/alarms/{}/ack", found.unwrap()["id"]);
+        assert_eq!(self.kattila().operator().post(&path, &json!({})).await.status, 200);
+    }
+
+    /// What the manager calls things, and how a scenario does.
+    async fn names(&self) -> Vec<(String, String)> {
+        let hosts = self.hosts.iter().enumerate();
+        let mut names: Vec<_> =
+            hosts.map(|(place, (name, ..))| (id_of(place), name.clone())).collect();
+        let name = |id: &Value| {
+            let found = names.iter().find(|(other, _)| *id == **other);
+            found.map_or("nobody".to_owned(), |(_, name)| name.clone())
+        };
+        let map = self.kattila().operator().topology().await;
+        let edges = map["edges"].as_array().unwrap().iter().map(|edge| {
+            let ends = [0, 1].map(|side| name(&edge["ends"][side]["agent_id"]));
+            let straight = self.links.iter().any(|link| link.ends == ends);
+            let [a, b] = ends;
+            let ends = if straight { format!("{a}-{b}") } else { format!("{b}-{a}") };
+            (edge["id"].as_str().unwrap().to_owned(), ends)
+        });
+        let edges: Vec<_> = edges.collect();
+        names.extend(edges);
+        names
+    }
+
+    /// The open alarms in a scenario's words, sorted.
+    pub(super) async fn alarms(&self) -> Vec<String> {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/status/alarms").await;
+        let all = all.as_array().unwrap();
+        let line = |alarm: &Value| {
+            let word = |name: &str| alarm[name].as_str().unwrap();
+            let (severity, state) = (word("severity"), word("state"));
+            let cause = all.iter().find(|cause| cause["id"] == alarm["inhibited_by"]);
+            let follows = match cause {
+                Some(cause) => format!(" < {}", told(cause, &names)),
+                None if alarm["inhibited_by"].is_null() => String::new(),
+                None => " < what is over".to_owned(),
+            };
+            format!("{} {severity} {state}{follows}", told(alarm, &names))
+        };
+        let mut lines: Vec<String> = all.iter().map(line).collect();
+        lines.sort();
+        let counted: i64 = all.iter().map(|alarm| alarm["children"].as_i64().unwrap()).sum();
+        let follow = lines.iter().filter(|line| line.contains(" < "));
+        let follow = follow.filter(|line| !line.ends_with(" < what is over")).count();
+        assert_eq!(counted, i64::try_from(follow).unwrap(), "{}: {lines:?}", self.name);
+        lines
+    }
+
+    /// What must be so at every report.
+    async fn check(&self) {
+        if self.never.is_empty() && self.roots.is_none() {
+            return;
+        }
+        let lines = self.alarms().await;
+        for kind in &self.never {
+            let found = lines.iter().find(|line| line.split(' ').next() == Some(kind));
+            assert_eq!(found, None, "{} at {} s", self.name, self.now());
+        }
+        // Late reports are told to nobody.
+        let is_told = |line: &&String| !line.contains(" < ") && !line.starts_with("agent.stale");
+        let roots: Vec<_> = lines.iter().filter(is_told).collect();
+        let most = self.roots.unwrap_or(usize::MAX);
+        assert!(roots.len() <= most, "{} at {} s: {roots:?}", self.name, self.now());
+    }
+
+    pub(super) async fn stop(self) {
+        self.kattila.unwrap().stop().await;
+    }
+}
+
+fn told(alarm: &Value, names: &[(String, String)]) -> String {
+    let (kind, subject) = (alarm["kind"].as_str().unwrap(), alarm["subject"].as_str().unwrap());
+    let mut text = format!("{kind} {subject}");
+    for (id, name) in names {
+        text = text.replace(id, name);
+    }
+    text
+}
