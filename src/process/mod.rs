@@ -9,6 +9,7 @@ pub mod board;
 pub mod chores;
 mod claims;
 mod commands;
+mod dictionary;
 pub mod diff;
 mod doubt;
 mod draft;

@@ -39,6 +39,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0006_events_in_force",
         sql: include_str!("../../../migrations/0006_events_in_force.sql"),
     },
+    Migration {
+        name: "0007_dictionaries",
+        sql: include_str!("../../../migrations/0007_dictionaries.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

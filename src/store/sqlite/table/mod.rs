@@ -4,6 +4,7 @@
 pub(super) mod agents;
 pub(super) mod alarms;
 pub(super) mod carriers;
+pub(super) mod dictionaries;
 pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;
