@@ -59,6 +59,17 @@ CREATE UNIQUE INDEX identities_in_force ON identities (agent_no, state)
     WHERE state IN ('pinned', 'pending');
 CREATE INDEX identities_by_kid ON identities (agent_no, kid);
 
+-- What reports have in common, learnt from stored ones, so that it need not be in each of them.
+-- The newest one is in use; the others are kept as long as a report is packed with them.
+CREATE TABLE dictionaries (
+    dict_no      INTEGER PRIMARY KEY,                -- given by the store, grows with every dictionary
+    dict_id      BLOB    NOT NULL UNIQUE CHECK (length(dict_id) = 8), -- first 8 bytes of the SHA-256 of its bytes
+    bytes        BLOB    NOT NULL,                   -- as zstd trained it
+    made_at      INTEGER NOT NULL,                   -- when
+    sample_bytes INTEGER NOT NULL CHECK (sample_bytes > 0), -- size of the reports it was tried on
+    packed_bytes INTEGER NOT NULL CHECK (packed_bytes >= 0) -- what they came to when packed with it
+) STRICT;
+
 -- One row per accepted report, never changed: the audit trail and the replay memory. Retention
 -- deletes from the oldest on; each agent's last report before the others it keeps stays.
 -- Small columns stand before the envelope so that lists do not read its pages.
@@ -81,7 +92,9 @@ CREATE TABLE reports (
     envelope_bytes  INTEGER NOT NULL CHECK (envelope_bytes >= 0), -- size of the envelope before encoding
     encoding        TEXT    NOT NULL CHECK (encoding IN ('identity', 'zstd')), -- how envelope is kept
     envelope        BLOB    NOT NULL,                -- the request body as verified, secrets removed
-    relay_proven    INTEGER CHECK (relay_proven IN (0, 1)) -- 1: the relays of relay_path signed for it; 0: a claim; NULL: no path, or of version 4 or before: then proven unless the scheme is v1
+    relay_proven    INTEGER CHECK (relay_proven IN (0, 1)), -- 1: the relays of relay_path signed for it; 0: a claim; NULL: no path, or of version 4 or before: then proven unless the scheme is v1
+    dict            INTEGER REFERENCES dictionaries (dict_no), -- the dictionary that envelope is packed with; NULL: none
+    base            INTEGER                          -- the report that envelope is packed against, an earlier one of the agent that has no base itself; NULL: none
 ) STRICT;
 
 -- Replay memory and lists of one agent. The row number is the last part of every index entry,
@@ -93,6 +106,9 @@ CREATE INDEX reports_by_agent ON reports (agent_no);
 -- the row has the rest.
 CREATE INDEX reports_v1_bodies ON reports (agent_no, substr(data_sha256, 1, 8))
     WHERE scheme = 'v1' AND collected_at IS NULL;
+
+-- Tells whether a dictionary is still needed.
+CREATE INDEX reports_by_dict ON reports (dict) WHERE dict IS NOT NULL;
 
 -- Reports that told of the past when they came, found again by the time they tell of.
 CREATE TABLE late_reports (

@@ -11,10 +11,17 @@ use kattila::model::id::{AgentNo, FleetId, ReportId};
 use kattila::model::path::RelayPath;
 use kattila::model::state::{AgentStatus, CanonForm, Scheme};
 use kattila::model::time::UnixSeconds;
+use kattila::pack::dictionary::{Dictionary, SAMPLES_MAX};
+use kattila::sign::digest::sha256;
+use kattila::sign::nonce;
+use kattila::simulate::envelope::{Head, Signer};
+use kattila::simulate::world::{Mix, Options, World};
 use kattila::store::Writer as _;
 use kattila::store::change::{AgentRecord, Change, NewReport};
+use kattila::store::dictionary::DictionaryRecord;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
+use zeroize::Zeroizing;
 
 const NOW: UnixSeconds = UnixSeconds(1_795_000_000);
 
@@ -89,7 +96,7 @@ fn packed_envelope(bytes: usize, seed: u64) -> Bytes {
 struct Fleet {
     writer: SqliteWriter,
     last: i64,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Fleet {
@@ -101,36 +108,41 @@ impl Fleet {
         let agents = (1..=AGENTS).map(agent).collect();
         writer.record(&Change { agents, ..Change::default() }).expect("agents");
         writer.commit().expect("a commit");
-        Self { writer, last: 0, _dir: dir }
+        Self { writer, last: 0, dir }
     }
 
     /// One batch of unchanged reports.
     fn batch(&mut self, envelopes: &[Bytes]) {
         self.writer.begin().expect("a batch");
         for envelope in envelopes {
-            self.last += 1;
-            let report = NewReport {
-                id: ReportId(self.last),
-                agent: AgentNo(1 + self.last * 7919 % AGENTS),
-                scheme: Scheme::V2Hmac,
-                form: CanonForm::Raw,
-                kid: "45819852fbdfc69a".parse().expect("a kid"),
-                timestamp: NOW,
-                collected_at: Some(NOW),
-                received_at: NOW,
-                tick: Some(self.last),
-                nonce: String::from("AAECAwQFBgcICQoLDA0ODw"),
-                data_sha256: [7; 32],
-                envelope: envelope.clone(),
-                redacted: false,
-                relay_path: RelayPath::direct(),
-                source: None,
-                late: false,
-            };
+            let report = self.report(envelope);
             let change = Change { report: Some(report), ..Change::default() };
             self.writer.record(black_box(&change)).expect("a report");
         }
         self.writer.commit().expect("a commit");
+    }
+
+    /// The next report, of one agent after the other.
+    fn report(&mut self, envelope: &Bytes) -> NewReport {
+        self.last += 1;
+        NewReport {
+            id: ReportId(self.last),
+            agent: AgentNo(1 + self.last * 7919 % AGENTS),
+            scheme: Scheme::V2Hmac,
+            form: CanonForm::Raw,
+            kid: "45819852fbdfc69a".parse().expect("a kid"),
+            timestamp: NOW,
+            collected_at: Some(NOW),
+            received_at: NOW,
+            tick: Some(self.last),
+            nonce: String::from("AAECAwQFBgcICQoLDA0ODw"),
+            data_sha256: [7; 32],
+            envelope: envelope.clone(),
+            redacted: false,
+            relay_path: RelayPath::direct(),
+            source: None,
+            late: false,
+        }
     }
 }
 
@@ -168,5 +180,95 @@ fn compression(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commits, compression);
+/// Reports of a made-up fleet, written as they come, and what one takes of the file; the first
+/// part is left out, since a dictionary is learnt from it.
+#[expect(clippy::print_stdout, reason = "it is what the bench is for")]
+fn stored_bytes(_: &mut Criterion) {
+    for agents in [100, 1000] {
+        let reports = 20_000 + LEARNT_FROM;
+        let bytes = stored(agents, reports);
+        println!("{agents} agents, {reports} reports: {bytes} bytes of the file each");
+    }
+}
+
+/// Reports before the dictionary.
+const LEARNT_FROM: usize = 2048;
+
+fn stored(agents: usize, reports: usize) -> u64 {
+    let options = Options { seed: 7, agents, mix: Mix::Load, faults: true, start: NOW };
+    let mut world = World::new(&options);
+    let signer = Signer::new(Zeroizing::new(b"bench-psk-000000000000000000000000".to_vec()));
+    let mut fleet = Fleet::new();
+    let (mut sealed, mut first) = (Vec::new(), 0);
+    for number in 0..reports {
+        let host = number % agents;
+        let now = NOW.plus(i64::try_from(number / agents).unwrap_or(0) * 30);
+        world.step(now);
+        if let Some(data) = world.report(host, now) {
+            let face = world.face(host).expect("a host");
+            let nonce = nonce::fresh().expect("random bytes");
+            let head = Head {
+                agent_id: face.agent_id,
+                fleet_id: Some(face.fleet_id),
+                tick: &(now.0 * 1000 + i64::try_from(host % 977).unwrap_or(0)).to_string(),
+                timestamp: &now.to_string(),
+                nonce: &nonce,
+            };
+            let agent = AgentNo(i64::try_from(host).unwrap_or(0) + 1);
+            let envelope = Bytes::from(signer.seal_v2(&head, &data));
+            sealed.push((agent, now, nonce, sha256(&data), envelope));
+        }
+        if number + 1 == LEARNT_FROM {
+            fleet.store(&sealed);
+            fleet.learn(&sealed);
+            sealed.clear();
+            first = fleet.file_bytes();
+        }
+    }
+    fleet.store(&sealed);
+    (fleet.file_bytes() - first) / u64::try_from(sealed.len()).unwrap_or(1)
+}
+
+type Sealed = (AgentNo, UnixSeconds, String, [u8; 32], Bytes);
+
+impl Fleet {
+    fn store(&mut self, sealed: &[Sealed]) {
+        for batch in sealed.chunks(100) {
+            self.writer.begin().expect("a batch");
+            for (agent, now, nonce, digest, envelope) in batch {
+                let mut report = self.report(envelope);
+                (report.agent, report.nonce, report.data_sha256) = (*agent, nonce.clone(), *digest);
+                (report.timestamp, report.received_at) = (*now, *now);
+                (report.collected_at, report.tick) = (Some(*now), Some(now.0 * 1000));
+                report.source = Some([10, 0, 0, 7].into());
+                let change = Change { report: Some(report), ..Change::default() };
+                self.writer.record(&change).expect("a report");
+            }
+            self.writer.commit().expect("a commit");
+        }
+    }
+
+    fn learn(&mut self, sealed: &[Sealed]) {
+        let newest = sealed.iter().rev().take(SAMPLES_MAX);
+        let samples: Vec<_> = newest.map(|(.., envelope)| envelope.to_vec()).collect();
+        let made = Dictionary::train(&samples).expect("a dictionary");
+        let dictionary = Some(DictionaryRecord {
+            id: made.id().clone(),
+            bytes: made.bytes().clone(),
+            made_at: NOW,
+            sample_bytes: 1,
+            packed_bytes: 1,
+        });
+        self.writer.begin().expect("a batch");
+        self.writer.record(&Change { dictionary, ..Change::default() }).expect("a dictionary");
+        self.writer.commit().expect("a commit");
+    }
+
+    fn file_bytes(&mut self) -> u64 {
+        self.writer.checkpoint(true).expect("a checkpoint");
+        std::fs::metadata(self.dir.path().join("bench.db")).expect("the file").len()
+    }
+}
+
+criterion_group!(benches, stored_bytes, commits, compression);
 criterion_main!(benches);

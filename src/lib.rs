@@ -13,6 +13,8 @@ pub mod clock;
 
 pub mod config;
 
+pub mod pack;
+
 pub mod store;
 
 pub mod wire;

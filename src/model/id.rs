@@ -99,6 +99,24 @@ impl Kid {
 }
 
 name!(
+    /// Names a dictionary of compression by its content: 16 lowercase hexadecimal digits of a
+    /// digest.
+    DictId,
+    "dict",
+    "16 lowercase hexadecimal digits",
+    |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+);
+
+impl DictId {
+    /// The first 8 bytes of a digest, as 16 digits.
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        let mut text = crate::model::hex::encode(digest);
+        text.truncate(16);
+        Self(text.into())
+    }
+}
+
+name!(
     /// Names an edge: 16 lowercase hexadecimal digits, derived from its two ends.
     EdgeId,
     "edge id",

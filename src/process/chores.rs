@@ -83,6 +83,9 @@ chores!(
     /// Takes out messages to people that were taken or given up long ago.
     PruneNotifications = "prune-notifications", "job.prune-notifications", 300,
         "Removes the log of notifications beyond KATTILA_ALARMS_AGE and KATTILA_ALARMS_BYTES";
+    /// Learns what reports have in common.
+    TrainDictionary = "train-dictionary", "job.train-dictionary", 600,
+        "Learns a dictionary for the compression of stored reports, once a week or when they pack worse than they did";
     /// Gives free pages of the file back.
     Vacuum = "vacuum", "job.vacuum", 300,
         "Gives what is free in the database file, beyond an eighth of it, back to the disk, page by page";
@@ -94,10 +97,10 @@ impl Chore {
         Self::ALL.iter().copied().find(|chore| chore.name() == name)
     }
 
-    /// What of the database it makes less; `None` for what is swept.
+    /// What of the database it makes less; `None` for what does other work.
     const fn prunable(self) -> Option<Prunable> {
         match self {
-            Self::Sweep => None,
+            Self::Sweep | Self::TrainDictionary => None,
             Self::PruneReports => Some(Prunable::Reports),
             Self::PruneEvents => Some(Prunable::Events),
             Self::PruneAlarms => Some(Prunable::Alarms),
@@ -142,7 +145,7 @@ pub struct ChoreState {
     pub last_run: Option<UnixSeconds>,
     /// How long that took, in milliseconds.
     pub duration_ms: Option<i64>,
-    /// How many rows, or pages, that took out.
+    /// How many rows, or pages, that took out; how many dictionaries that added.
     pub rows: Option<u64>,
     /// When it will begin next.
     pub next_run: UnixSeconds,
@@ -272,6 +275,7 @@ impl Processor {
         let mut rows = 0;
         let result = match chore.prunable() {
             Some(what) => self.prune(what, &mut rows).await,
+            None if chore == Chore::TrainDictionary => self.train_dictionary(&mut rows).await,
             None => self.sweep(&mut rows).await,
         };
         let duration_ms = (self.clock.now_millis() - from).max(0);

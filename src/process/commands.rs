@@ -15,6 +15,7 @@ use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::change::SessionRecord;
+use crate::store::dictionary::DictionaryRecord;
 
 type Outcome = Result<Done, CommandError>;
 
@@ -65,6 +66,7 @@ pub(super) fn carry_out(
             draft.change.meta.push((name, text));
             Ok(Done::Nothing)
         }
+        Command::Dictionary(dictionary) => Ok(put_dictionary(&mut draft, dictionary)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);
             judge_keys(engine, &mut draft, health)
@@ -86,6 +88,11 @@ pub(super) fn carry_out(
 
 fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {
     draft.change.sessions.push(session);
+    Done::Nothing
+}
+
+fn put_dictionary(draft: &mut Draft, dictionary: DictionaryRecord) -> Done {
+    draft.change.dictionary = Some(dictionary);
     Done::Nothing
 }
 

@@ -16,7 +16,7 @@ use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS, Totals};
 use super::refusals::Refusals;
-use super::reply::{Chunk, Job, Reply, answer, refuse_all};
+use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
 use super::{admit, commands, load, show, tell, tick};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
@@ -260,18 +260,33 @@ impl Engine {
             }
         }
         let stop = replies.iter().any(|reply| matches!(reply, Reply::Stop(_)));
-        let mut chunks = Vec::new();
+        let (mut chunks, mut asks) = (Vec::new(), Vec::new());
         for reply in replies {
-            if let Reply::Chunk(chunk) = reply {
-                chunks.push(chunk);
-            } else {
-                answer(&self.totals, reply, committed.is_ok());
+            match reply {
+                Reply::Chunk(chunk) if !stop => chunks.push(chunk),
+                Reply::Sample(ask) if !stop => asks.push(ask),
+                reply @ (Reply::Report(..)
+                | Reply::Announce(..)
+                | Reply::Enrol(..)
+                | Reply::Command(..)
+                | Reply::Chunk(_)
+                | Reply::Sample(_)
+                | Reply::Stop(_)) => answer(&self.totals, reply, committed.is_ok()),
             }
         }
-        for chunk in chunks.into_iter().filter(|_| !stop) {
+        for chunk in chunks {
             self.prune(chunk, now);
         }
+        for ask in asks {
+            self.sample(ask);
+        }
         stop
+    }
+
+    /// Reads a page of stored reports.
+    fn sample(&mut self, ask: Ask) {
+        let page = self.writer.samples(ask.before, ask.limit);
+        let _gone = ask.to.send(page).is_err();
     }
 
     /// Takes out a chunk of what is old, in a transaction of its own: what comes of it has
@@ -307,6 +322,7 @@ impl Engine {
                 Reply::Command(to, result)
             }
             Job::Chunk(chunk) => Reply::Chunk(chunk),
+            Job::Sample(ask) => Reply::Sample(ask),
             Job::Stop(to) => Reply::Stop(to),
         }
     }

@@ -24,6 +24,7 @@ use crate::model::report::ReportData;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::change::{LayoutRecord, SessionRecord};
+use crate::store::dictionary::DictionaryRecord;
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
 use crate::verify::{Announcement, Known, Verified};
@@ -153,6 +154,8 @@ pub enum Command {
     Sweep,
     /// Keep the text that says how a chore's last run went, under the chore's name.
     Ran(&'static str, String),
+    /// Pack reports with this dictionary from now on.
+    Dictionary(DictionaryRecord),
     /// The key ring changed or was asked for.
     Keys {
         /// Records to store.

@@ -10,6 +10,7 @@ mod causes;
 pub mod chores;
 mod claims;
 mod commands;
+mod dictionary;
 pub mod diff;
 mod doubt;
 mod draft;

@@ -7,7 +7,9 @@ use tokio::sync::oneshot;
 
 use super::handle::{Accepted, Command, CommandError, Done, Submission, Totals};
 use super::identity::Enrolled;
+use crate::model::id::ReportId;
 use crate::store::StoreError;
+use crate::store::dictionary::Samples;
 use crate::store::prune::{Prunable, Pruned};
 use crate::verify::Announcement;
 use crate::verify::enrol::Enrolment;
@@ -27,6 +29,13 @@ pub(super) struct Chunk {
     pub(super) to: oneshot::Sender<Result<Pruned, StoreError>>,
 }
 
+/// A page of stored reports to learn from: of those before one. It waits for the end of its batch.
+pub(super) struct Ask {
+    pub(super) before: ReportId,
+    pub(super) limit: usize,
+    pub(super) to: oneshot::Sender<Result<Samples, StoreError>>,
+}
+
 /// What travels to the thread.
 pub(super) enum Job {
     Report(Box<Submission>, oneshot::Sender<Settled>),
@@ -34,6 +43,7 @@ pub(super) enum Job {
     Enrol(Box<Enrolment>, Option<IpAddr>, oneshot::Sender<Result<Enrolled, Rejection>>),
     Command(Command, oneshot::Sender<Result<Done, CommandError>>),
     Chunk(Chunk),
+    Sample(Ask),
     Stop(oneshot::Sender<()>),
 }
 
@@ -45,6 +55,8 @@ pub(super) enum Reply {
     Command(oneshot::Sender<Result<Done, CommandError>>, Result<Done, CommandError>),
     /// Begins after the answers.
     Chunk(Chunk),
+    /// Likewise.
+    Sample(Ask),
     Stop(oneshot::Sender<()>),
 }
 
@@ -71,6 +83,7 @@ pub(super) fn answer(totals: &Totals, reply: Reply, committed: bool) {
             to.send(if committed { result } else { Err(gone) }).is_err()
         }
         Reply::Chunk(Chunk { to, .. }) => to.send(Err(untaken())).is_err(),
+        Reply::Sample(Ask { to, .. }) => to.send(Err(untaken())).is_err(),
         Reply::Stop(to) => to.send(()).is_err(),
     };
 }
@@ -91,6 +104,7 @@ pub(super) fn refuse_all(jobs: Vec<Job>) -> bool {
                 to.send(Err(CommandError::Unavailable("storage is unavailable".into()))).is_err()
             }
             Job::Chunk(Chunk { to, .. }) => to.send(Err(untaken())).is_err(),
+            Job::Sample(Ask { to, .. }) => to.send(Err(untaken())).is_err(),
             Job::Stop(to) => {
                 stop = true;
                 to.send(()).is_err()

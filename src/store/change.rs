@@ -14,6 +14,7 @@ use crate::model::state::{
 };
 use crate::model::time::UnixSeconds;
 
+use super::dictionary::DictionaryRecord;
 use super::flush::Flushed;
 use super::identity::IdentityRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
@@ -65,6 +66,8 @@ pub struct Change {
     pub layout: Vec<LayoutRecord>,
     /// Positions to delete, by the name of the node or site.
     pub layout_removed: Vec<String>,
+    /// A dictionary to pack reports with from now on.
+    pub dictionary: Option<DictionaryRecord>,
     /// Sessions and tokens to insert or update.
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
@@ -112,6 +115,7 @@ impl Change {
             keys,
             layout,
             layout_removed,
+            dictionary,
             sessions,
             sessions_removed,
             meta,
@@ -137,6 +141,7 @@ impl Change {
             && keys.is_empty()
             && layout.is_empty()
             && layout_removed.is_empty()
+            && dictionary.is_none()
             && sessions.is_empty()
             && sessions_removed.is_empty()
             && meta.is_empty()

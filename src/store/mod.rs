@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: twenty-four whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: twenty-five whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -7,6 +7,7 @@
 
 pub mod carrier;
 pub mod change;
+pub mod dictionary;
 pub mod earlier;
 pub mod flush;
 pub mod identity;
@@ -20,12 +21,13 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use crate::model::id::{AgentId, AgentNo};
+use crate::model::id::{AgentId, AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 
 use carrier::{Carrier, CarrierFilter};
 use change::Change;
+use dictionary::Samples;
 use earlier::{Earlier, Known};
 use notice::{ChannelRow, MessageFilter, MessageRecord};
 use past::{Changes, ChangesAsked, Past};
@@ -97,6 +99,10 @@ pub trait Writer: Send {
     /// What is known of the agent's past: reports that it has sent before, and what has been
     /// said of its links; the batch's own included.
     fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError>;
+
+    /// The newest reports before one, at most `limit`, and the dictionary in use: what the next
+    /// dictionary is learnt from.
+    fn samples(&mut self, before: ReportId, limit: usize) -> Result<Samples, StoreError>;
 
     /// Sessions and tokens that are over: expired at `now`, or sessions not used since `idle`.
     /// At most `limit`.

@@ -21,15 +21,16 @@ const TABLE: &[(&str, &[&str])] = &[
     ("topology", &["model"]),
     ("alarms", &["model", "topology"]),
     ("verify", &["model", "wire", "sign", "keys"]),
+    ("pack", &["model", "sign"]),
     ("store", &["model"]),
-    ("store::sqlite", &["model", "store"]),
+    ("store::sqlite", &["model", "store", "pack"]),
     ("notify", &["model", "sign", "store"]),
     ("config", &["model", "keys", "verify", "notify"]),
     (
         "process",
         &[
-            "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store",
-            "notify",
+            "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "pack",
+            "store", "notify",
         ],
     ),
     ("delivery", &["model", "clock", "sign", "keys", "store", "notify", "process"]),
@@ -98,7 +99,8 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["axum", "tower", "tower_http"], &["http"]),
     // The simulated fleet and the commands are clients and speak HTTP as hyper's client.
     (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli", "agent::door"]),
-    (&["rusqlite", "zstd"], &["store::sqlite"]),
+    (&["rusqlite"], &["store::sqlite"]),
+    (&["zstd"], &["pack"]),
     (&["hmac", "sha2", "ed25519_dalek"], &["sign"]),
     (&["lru"], &["verify"]),
     (&["hickory_resolver"], &["keys"]),
@@ -140,7 +142,8 @@ const PHRASES: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that do no I/O and read no clock: the time is a parameter.
-const PURE: &[&str] = &["model", "wire", "sign", "topology", "alarms", "verify", "notify", "views"];
+const PURE: &[&str] =
+    &["model", "wire", "sign", "topology", "alarms", "verify", "pack", "notify", "views"];
 
 /// How a pure module would do what it must not.
 const IMPURE: &[&str] = &["std::fs", "std::net::Tcp", "std::net::Udp", "tokio", "std::thread"];

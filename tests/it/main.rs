@@ -12,6 +12,7 @@ mod agent_collect;
 mod alarms;
 mod browser;
 mod data_shapes;
+mod dictionary;
 mod faults;
 mod gone;
 mod history;

@@ -3,8 +3,8 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, channels, edges, events, identities, interfaces, keys, layout, meta,
-    notifications, peers, reports, routes, sessions, tellings,
+    agents, alarms, channels, dictionaries, edges, events, identities, interfaces, keys, layout,
+    meta, notifications, peers, reports, routes, sessions, tellings,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -31,6 +31,11 @@ pub(super) fn apply(
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;
     change.layout_removed.iter().try_for_each(|node| layout::remove(desk, node))?;
+    if let Some(dictionary) = &change.dictionary {
+        dictionaries::put(desk, dictionary)?;
+        dictionaries::drop_unneeded(desk)?;
+        packer.look_again();
+    }
     change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
     change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
     change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))?;

@@ -1,15 +1,21 @@
-//! How envelopes are kept: compressed where that helps, and never grown beyond a bound on the
-//! way back.
+//! How envelopes are kept: packed against an earlier one of the same agent, or else with a
+//! dictionary, where that helps, and never grown beyond a bound on the way back.
+//!
+//! Owns what the columns `encoding`, `envelope`, `dict` and `base` mean. A base has no base
+//! itself, so that no report needs more than one other to be read.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
-use zstd::bulk::{Compressor, Decompressor};
+use rusqlite::Connection;
 
+use super::bases::{Base, Bases};
+use super::shelf::Shelf;
+use super::table::dictionaries;
+use crate::model::id::ReportId;
+use crate::pack::dictionary::Dictionary;
+use crate::pack::{self, Against, NoMemory, Unpacker};
 use crate::store::StoreError;
-
-/// Level 1, the cheapest that compresses well: the writer thread runs it, where time is
-/// everyone's, and still every byte it saves costs more to write, to sync and to checkpoint.
-const LEVEL: i32 = 1;
+use crate::store::change::NewReport;
 
 /// Largest envelope that is read back: the largest request body the manager takes, 1 MiB, and
 /// room for what a relay wraps around it.
@@ -18,90 +24,181 @@ const LARGEST_ENVELOPE_BYTES: usize = (1 << 20) + (64 << 10);
 /// Below this size compression gains nothing.
 const WORTH_COMPRESSING_BYTES: usize = 128;
 
-/// Packs envelopes; keeps its tables and its buffer from one to the next.
-pub(super) struct Packer {
-    compressor: Compressor<'static>,
-    buffer: Vec<u8>,
-}
-
-impl Packer {
-    pub(super) fn new() -> Result<Self, StoreError> {
-        let compressor = Compressor::new(LEVEL)
-            .map_err(|error| StoreError::Unavailable(format!("compression: {error}")))?;
-        Ok(Self { compressor, buffer: Vec::new() })
-    }
-
-    /// The name of the encoding and the encoded bytes.
-    pub(super) fn pack<'a>(&'a mut self, envelope: &'a [u8]) -> (&'static str, &'a [u8]) {
-        if envelope.len() < WORTH_COMPRESSING_BYTES {
-            return ("identity", envelope);
-        }
-        self.buffer.clear();
-        self.buffer.reserve(zstd::zstd_safe::compress_bound(envelope.len()));
-        let packed = self.compressor.compress_to_buffer(envelope, &mut self.buffer);
-        if packed.is_ok() && self.buffer.len() < envelope.len() {
-            ("zstd", &self.buffer)
-        } else {
-            ("identity", envelope)
-        }
-    }
-}
-
 /// Names the column, for [`StoreError::Damaged`].
 pub(super) const ENVELOPE: &str = "reports.envelope";
 
-/// The envelope that was packed; its size must be the one that was noted with it.
-pub(super) fn unpack(encoding: &str, bytes: &[u8], size: usize) -> Result<Vec<u8>, StoreError> {
-    let damaged = || StoreError::Damaged(ENVELOPE.to_owned());
-    if size > LARGEST_ENVELOPE_BYTES {
-        return Err(damaged());
-    }
-    let envelope = match encoding {
-        "identity" => Cow::Borrowed(bytes),
-        "zstd" => Decompressor::new()
-            .and_then(|mut decompressor| decompressor.decompress(bytes, size))
-            .map(Cow::Owned)
-            .map_err(|_unfit| damaged())?,
-        _ => return Err(damaged()),
-    };
-    if envelope.len() == size { Ok(envelope.into_owned()) } else { Err(damaged()) }
+/// The words of the column `encoding`.
+const IDENTITY: &str = "identity";
+const ZSTD: &str = "zstd";
+
+/// How an envelope is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Packed<'a> {
+    pub(super) encoding: &'static str,
+    pub(super) bytes: &'a [u8],
+    /// The number of the dictionary.
+    pub(super) dict: Option<i64>,
+    /// The report it is packed against.
+    pub(super) base: Option<ReportId>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Packs envelopes; keeps its tables and its buffer from one to the next.
+#[derive(Debug)]
+pub(super) struct Packer {
+    packer: pack::Packer,
+    unpacker: Unpacker,
+    buffer: Vec<u8>,
+    bases: Bases,
+    shelf: Arc<Shelf>,
+    /// The newest dictionary, once it has been looked for.
+    newest: Option<Option<(i64, Arc<Dictionary>)>>,
+}
 
-    fn round_trip(envelope: &[u8]) -> &'static str {
-        let mut packer = Packer::new().unwrap();
-        let (encoding, packed) = packer.pack(envelope);
-        assert_eq!(unpack(encoding, packed, envelope.len()).unwrap(), envelope);
-        encoding
+impl Packer {
+    pub(super) fn new(shelf: Arc<Shelf>) -> Result<Self, StoreError> {
+        Ok(Self {
+            packer: pack::Packer::new().map_err(no_memory)?,
+            unpacker: Unpacker::new().map_err(no_memory)?,
+            buffer: Vec::new(),
+            bases: Bases::default(),
+            shelf,
+            newest: None,
+        })
     }
 
-    #[test]
-    fn what_goes_in_comes_out() {
-        assert_eq!(round_trip(b""), "identity");
-        assert_eq!(round_trip(b"short"), "identity");
-        assert_eq!(round_trip(&[b'a'; 5000]), "zstd");
-        // Every byte value once: nothing to gain.
-        let noise: Vec<u8> = (0..=255).collect();
-        assert_eq!(round_trip(&noise), "identity");
+    /// Forgets what it knows of the database: a batch that was given up may have been part of it.
+    pub(super) fn forget(&mut self) {
+        self.bases = Bases::default();
+        self.newest = None;
     }
 
-    #[test]
-    fn a_bomb_is_not_unpacked() {
-        let bomb = zstd::bulk::compress(&vec![0; 50 << 20], LEVEL).unwrap();
-        assert!(matches!(unpack("zstd", &bomb, 5000), Err(StoreError::Damaged(_))));
-        assert!(matches!(unpack("zstd", &bomb, 50 << 20), Err(StoreError::Damaged(_))));
+    /// Looks for the newest dictionary again.
+    pub(super) fn look_again(&mut self) {
+        self.newest = None;
     }
 
-    #[test]
-    fn damage_is_told() {
-        let mut packer = Packer::new().unwrap();
-        let (_, packed) = packer.pack(&[b'a'; 5000]);
-        assert!(unpack("zstd", &packed[..packed.len() - 1], 5000).is_err());
-        assert!(unpack("zstd", packed, 4999).is_err());
-        assert!(unpack("zstd", packed, 5001).is_err());
-        assert!(unpack("lzma", packed, 5000).is_err());
+    /// Packs the envelope of a report that is about to be stored.
+    pub(super) fn pack<'a>(
+        &'a mut self,
+        conn: &Connection,
+        report: &'a NewReport,
+    ) -> Result<Packed<'a>, StoreError> {
+        let envelope = report.envelope.as_ref();
+        if envelope.len() < WORTH_COMPRESSING_BYTES {
+            self.bases.drop(report.agent);
+            return Ok(plain(envelope));
+        }
+        if let Some(base) = self.pack_against_base(report) {
+            return Ok(Packed {
+                encoding: ZSTD,
+                bytes: &self.buffer,
+                dict: None,
+                base: Some(base),
+            });
+        }
+        let known = self.newest(conn)?;
+        let against =
+            known.as_ref().map_or(Against::Nothing, |(_, known)| Against::Dictionary(known));
+        if !self.packer.pack(envelope, against, &mut self.buffer)
+            || self.buffer.len() >= envelope.len()
+        {
+            self.bases.drop(report.agent);
+            return Ok(plain(envelope));
+        }
+        let (dict, known) = known.unzip();
+        let base = Base::new(report.id, &self.buffer, envelope.len(), known);
+        self.bases.put(report.agent, base);
+        Ok(Packed { encoding: ZSTD, bytes: &self.buffer, dict, base: None })
     }
+
+    /// Packs a report against the agent's base into the buffer, if that is worth it.
+    fn pack_against_base(&mut self, report: &NewReport) -> Option<ReportId> {
+        let base = self.bases.get(report.agent)?;
+        let against = base.dictionary.as_deref().map_or(Against::Nothing, Against::Dictionary);
+        let before = self.unpacker.unpack(&base.packed, against, base.size).ok()?;
+        let fits = self.packer.pack(&report.envelope, Against::Text(&before), &mut self.buffer);
+        // One that gains little is the better base for those to come.
+        if !fits || self.buffer.len() > base.packed.len() / 4 * 3 {
+            return None;
+        }
+        base.uses += 1;
+        Some(base.report)
+    }
+
+    fn newest(&mut self, conn: &Connection) -> Result<Option<(i64, Arc<Dictionary>)>, StoreError> {
+        if self.newest.is_none() {
+            let found = match dictionaries::last(conn)? {
+                Some(number) => self.shelf.find(conn, number)?.map(|known| (number, known)),
+                None => None,
+            };
+            self.newest = Some(found);
+        }
+        Ok(self.newest.clone().flatten())
+    }
+}
+
+fn plain(envelope: &[u8]) -> Packed<'_> {
+    Packed { encoding: IDENTITY, bytes: envelope, dict: None, base: None }
+}
+
+fn no_memory(error: NoMemory) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+/// A stored envelope, or the one that it is packed against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) encoding: String,
+    pub(super) bytes: Vec<u8>,
+    /// The size that was noted with it.
+    pub(super) size: usize,
+    /// The number of the dictionary.
+    pub(super) dict: Option<i64>,
+}
+
+/// What makes envelopes of what is kept.
+pub(super) struct Reading<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) shelf: &'a Shelf,
+}
+
+impl Reading<'_> {
+    /// The envelope that was packed, of the size that was noted with it, or
+    /// [`StoreError::Damaged`] if it, its base or its dictionary is not as it was.
+    pub(super) fn unpack(&self, kept: Kept, base: Option<Kept>) -> Result<Vec<u8>, StoreError> {
+        let Some(base) = base else { return self.alone(kept) };
+        let before = self.alone(base)?;
+        if kept.encoding != ZSTD || kept.dict.is_some() {
+            return Err(damaged());
+        }
+        open(&kept, Against::Text(&before))
+    }
+
+    /// An envelope without a base.
+    fn alone(&self, kept: Kept) -> Result<Vec<u8>, StoreError> {
+        match (kept.encoding.as_str(), kept.dict) {
+            (IDENTITY, None) if kept.bytes.len() == kept.size => Ok(kept.bytes),
+            (ZSTD, None) => open(&kept, Against::Nothing),
+            (ZSTD, Some(number)) => {
+                let known = self.shelf.find(self.conn, number)?.ok_or_else(damaged)?;
+                open(&kept, Against::Dictionary(&known))
+            }
+            _ => Err(damaged()),
+        }
+    }
+}
+
+fn open(kept: &Kept, against: Against<'_>) -> Result<Vec<u8>, StoreError> {
+    if kept.size > LARGEST_ENVELOPE_BYTES {
+        return Err(damaged());
+    }
+    let mut unpacker = Unpacker::new().map_err(no_memory)?;
+    match unpacker.unpack(&kept.bytes, against, kept.size) {
+        Ok(envelope) if envelope.len() == kept.size => Ok(envelope),
+        Ok(_) | Err(_) => Err(damaged()),
+    }
+}
+
+fn damaged() -> StoreError {
+    StoreError::Damaged(ENVELOPE.to_owned())
 }

@@ -42,6 +42,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0007_past", sql: include_str!("../../../migrations/0007_past.sql") },
     Migration { name: "0008_outbox", sql: include_str!("../../../migrations/0008_outbox.sql") },
     Migration { name: "0009_causes", sql: include_str!("../../../migrations/0009_causes.sql") },
+    Migration {
+        name: "0010_dictionaries",
+        sql: include_str!("../../../migrations/0010_dictionaries.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

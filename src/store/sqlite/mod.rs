@@ -7,6 +7,7 @@
 
 mod ack;
 mod apply;
+mod bases;
 mod cells;
 pub mod desk;
 mod envelope;
@@ -17,6 +18,7 @@ mod place;
 mod pool;
 mod prune;
 mod settings;
+mod shelf;
 mod table;
 
 pub mod backup;
@@ -34,8 +36,9 @@ use ack::{AckFile, Acknowledged};
 use migrate::Identity;
 use place::Place;
 use reader::SqliteReader;
+use shelf::Shelf;
 use table::meta;
-use writer::SqliteWriter;
+use writer::{Files, SqliteWriter};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,8 +100,10 @@ pub fn open(path: &Path, durability: Durability) -> Result<Opened, StoreError> {
     let warnings = warnings.collect();
     // Commit numbers go on above every number that was ever acknowledged.
     let commit_seq = rolled_back.map_or(stored, |(_, acknowledged)| acknowledged);
-    let reader = Arc::new(SqliteReader::open(place.clone())?);
-    let writer = SqliteWriter::new(conn, place, lock, ack, commit_seq)?;
+    let shelf = Arc::new(Shelf::default());
+    let reader = Arc::new(SqliteReader::open(place.clone(), Arc::clone(&shelf))?);
+    let files = Files { place, lock, ack };
+    let writer = SqliteWriter::new(conn, files, commit_seq, shelf)?;
     Ok(Opened { writer, reader, rolled_back, unclean, check_unfinished: !checked, warnings })
 }
 
@@ -123,7 +128,7 @@ pub fn open_read_only(path: &Path) -> Result<Arc<SqliteReader>, StoreError> {
         }
     }
     drop(conn);
-    Ok(Arc::new(SqliteReader::open(place)?))
+    Ok(Arc::new(SqliteReader::open(place, Arc::default())?))
 }
 
 fn ack_warning(said: Acknowledged, stored: i64, place: &Place) -> Option<String> {

@@ -1,13 +1,16 @@
 //! The read side: whole answers, each from one consistent state, each stopped after two seconds.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::backup;
+use super::envelope::Reading;
 use super::migrate;
 use super::place::Place;
 use super::pool::{Pool, READ_LIMIT};
 use super::prune;
 use super::settings::open_reader;
+use super::shelf::Shelf;
 use super::table::{
     agents, alarms, carriers, channels, events, identities, interfaces, keys, notifications, past,
     peers, reports, routes, sessions,
@@ -29,11 +32,12 @@ use crate::store::{Reader, StoreError};
 pub struct SqliteReader {
     pool: Pool,
     place: Place,
+    shelf: Arc<Shelf>,
 }
 
 impl SqliteReader {
-    pub(super) fn open(place: Place) -> Result<Self, StoreError> {
-        Ok(Self { pool: Pool::open(&place, READ_LIMIT)?, place })
+    pub(super) fn open(place: Place, shelf: Arc<Shelf>) -> Result<Self, StoreError> {
+        Ok(Self { pool: Pool::open(&place, READ_LIMIT)?, place, shelf })
     }
 
     /// Checks the whole file for damage, however long that takes; `Refused` tells what is wrong.
@@ -58,7 +62,7 @@ impl Reader for SqliteReader {
     }
 
     fn reports(&self, filter: &ReportFilter) -> Result<Vec<StoredReport>, StoreError> {
-        self.pool.read(|conn| reports::list(conn, filter))
+        self.pool.read(|conn| reports::list(&Reading { conn, shelf: &self.shelf }, filter))
     }
 
     fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {

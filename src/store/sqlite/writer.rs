@@ -2,25 +2,28 @@
 
 use std::fmt;
 use std::fs::File;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::ack::AckFile;
 use super::apply::apply;
 use super::desk::{Counters, Desk};
-use super::envelope::Packer;
+use super::envelope::{Packer, Reading};
 use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
 use super::prune;
+use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, channels, earlier, edges, identities, interfaces, keys, layout, meta,
-    notifications, peers, reports, routes, sessions, tellings,
+    agents, alarms, channels, dictionaries, earlier, edges, identities, interfaces, keys, layout,
+    meta, notifications, peers, reports, routes, sessions, tellings,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
+use crate::store::dictionary::Samples;
 use crate::store::earlier::{Earlier, Known};
 use crate::store::prune::{Prune, Pruned};
 use crate::store::row::{FleetSnapshot, SessionRow};
@@ -33,6 +36,7 @@ use crate::store::{StoreError, Writer};
 pub struct SqliteWriter {
     pub(super) conn: Connection,
     packer: Packer,
+    shelf: Arc<Shelf>,
     ack: AckFile,
     batch: Batch,
     commit_seq: i64,
@@ -55,17 +59,24 @@ enum Batch {
     Lost,
 }
 
+/// What lies beside the database, and where.
+pub(super) struct Files {
+    pub(super) place: Place,
+    pub(super) lock: File,
+    pub(super) ack: AckFile,
+}
+
 impl SqliteWriter {
     pub(super) fn new(
         conn: Connection,
-        place: Place,
-        lock: File,
-        ack: AckFile,
+        Files { place, lock, ack }: Files,
         commit_seq: i64,
+        shelf: Arc<Shelf>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             conn,
-            packer: Packer::new()?,
+            packer: Packer::new(Arc::clone(&shelf))?,
+            shelf,
             ack,
             batch: Batch::None,
             commit_seq,
@@ -105,6 +116,10 @@ impl SqliteWriter {
         Desk { conn: &self.conn, counters: &mut self.counters }
     }
 
+    fn reading(&self) -> Reading<'_> {
+        Reading { conn: &self.conn, shelf: &self.shelf }
+    }
+
     /// Runs a statement of transaction control.
     fn control(&mut self, sql: &str) -> Result<(), StoreError> {
         self.counters.statements += 1;
@@ -126,6 +141,7 @@ impl SqliteWriter {
         let result = meta::put_number(&mut self.desk(), meta::COMMIT_SEQ, commit_seq)
             .and_then(|()| self.control("COMMIT"));
         if let Err(error) = result {
+            self.packer.forget();
             self.abandon();
             return Err(error);
         }
@@ -228,6 +244,10 @@ impl Writer for SqliteWriter {
             }
             _ => self.apply_apart(change),
         };
+        if result.is_err() {
+            // What was remembered of this change is not in the database.
+            self.packer.forget();
+        }
         if self.conn.is_autocommit() {
             self.batch = Batch::Lost;
         } else if result.is_ok() {
@@ -240,6 +260,7 @@ impl Writer for SqliteWriter {
         match std::mem::replace(&mut self.batch, Batch::None) {
             Batch::None => Err(StoreError::Unavailable(String::from("no batch is open"))),
             Batch::Lost => {
+                self.packer.forget();
                 self.abandon();
                 Err(StoreError::Unavailable(String::from("the batch was lost to an earlier error")))
             }
@@ -250,7 +271,7 @@ impl Writer for SqliteWriter {
             Batch::Open(_) => {
                 if !self.marked_in_use {
                     meta::put_number(&mut self.desk(), meta::CLEAN_STOP, 0)
-                        .inspect_err(|_| self.abandon())?;
+                        .inspect_err(|_| self.rollback())?;
                 }
                 self.finish()?;
                 self.marked_in_use = true;
@@ -264,6 +285,7 @@ impl Writer for SqliteWriter {
 
     fn rollback(&mut self) {
         self.batch = Batch::None;
+        self.packer.forget();
         self.abandon();
     }
 
@@ -272,7 +294,12 @@ impl Writer for SqliteWriter {
     }
 
     fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
-        earlier::find(&self.conn, agent, what)
+        earlier::find(&self.reading(), agent, what)
+    }
+
+    fn samples(&mut self, before: ReportId, limit: usize) -> Result<Samples, StoreError> {
+        let (envelopes, next) = reports::samples(&self.reading(), before, limit)?;
+        Ok(Samples { envelopes, next, newest: dictionaries::newest(&self.conn)? })
     }
 
     fn ended_sessions(

@@ -7,13 +7,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::Poll;
 
 use kattila::clock::Clock;
-use kattila::model::id::AgentNo;
+use kattila::model::id::{AgentNo, ReportId};
 use kattila::model::report::{Interface, Route};
 use kattila::model::time::UnixSeconds;
 use kattila::process::chores::Keep;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
 use kattila::store::change::Change;
+use kattila::store::dictionary::Samples;
 use kattila::store::earlier::{Earlier, Known};
 use kattila::store::prune::{Prune, Pruned};
 use kattila::store::row::{FleetSnapshot, SessionRow};
@@ -121,6 +122,10 @@ impl Writer for Gated {
 
     fn earlier(&mut self, agent: AgentNo, what: &Earlier) -> Result<Known, StoreError> {
         self.writer.earlier(agent, what)
+    }
+
+    fn samples(&mut self, before: ReportId, limit: usize) -> Result<Samples, StoreError> {
+        self.writer.samples(before, limit)
     }
 
     fn ended_sessions(

@@ -1,7 +1,8 @@
 //! Which stored reports go. What stays below the first one that all keep: each agent's last
 //! report before it, and the last of those in turn, so that the state at the beginning can be
 //! told and a late report finds its neighbours; the late one that an agent's history may end
-//! with; what proves an open alarm; and version 1 reports that may still come again.
+//! with; what proves an open alarm; version 1 reports that may still come again; and what any
+//! report that is left is packed against.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +12,11 @@ use super::{Line, now};
 use crate::model::id::{AgentNo, ReportId};
 use crate::store::StoreError;
 use crate::store::prune::{CHUNK_ROWS, Prune, Pruned};
+use crate::store::sqlite::bases::USES;
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::reports::row_limit;
-use crate::store::sqlite::table::{late, meta};
+use crate::store::sqlite::table::{dictionaries, late, meta};
 
 /// A row weighs its envelope and 200 bytes more: small columns and index entries.
 pub(super) const LINE: Line = Line {
@@ -31,16 +33,24 @@ struct Candidate {
     id: ReportId,
     agent: AgentNo,
     v1: bool,
+    /// Whether others may be packed against it.
+    base: bool,
 }
 
 fn candidate(row: &Row<'_>) -> Result<Candidate, StoreError> {
     let mut cells = Cells::new(LINE.name, row);
-    Ok(Candidate { id: ReportId(cells.take()?), agent: AgentNo(cells.take()?), v1: cells.take()? })
+    Ok(Candidate {
+        id: ReportId(cells.take()?),
+        agent: AgentNo(cells.take()?),
+        v1: cells.take()?,
+        base: cells.take()?,
+    })
 }
 
 /// Takes out one chunk.
 pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreError> {
-    const NEXT: &str = "SELECT report_id, agent_no, scheme = 'v1' FROM reports
+    const NEXT: &str = "SELECT report_id, agent_no, scheme = 'v1',
+            base IS NULL AND encoding <> 'identity' FROM reports
         WHERE report_id > ?1 AND report_id < ?2 ORDER BY report_id LIMIT ?3";
     let conn = desk.conn;
     let mark = meta::number(conn, meta::REPORTS_PRUNED_BELOW)?;
@@ -48,10 +58,11 @@ pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreE
     let rows = params![chunk.after, below, row_limit(CHUNK_ROWS)];
     let rows = all(conn, LINE.name, NEXT, rows, candidate)?;
     let next = rows.last().filter(|_| rows.len() == CHUNK_ROWS).map(|row| row.id.0);
-    let mut staying = Staying { proofs: proofs(conn)?, agents: BTreeMap::new(), below };
+    let agents = BTreeMap::new();
+    let mut staying = Staying { proofs: proofs(conn)?, agents, below, below_v1 };
     let mut removed = 0;
     for row in rows {
-        if (row.v1 && row.id.0 >= below_v1) || staying.holds(conn, &row)? {
+        if staying.holds(conn, &row)? || staying.needs(conn, &row)? {
             continue;
         }
         late::remove(desk, row.id)?;
@@ -60,6 +71,9 @@ pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreE
     }
     if removed > 0 && below > mark {
         meta::put_number(desk, meta::REPORTS_PRUNED_BELOW, below)?;
+    }
+    if next.is_none() && removed > 0 {
+        dictionaries::drop_unneeded(desk)?;
     }
     Ok(Pruned { removed, next })
 }
@@ -89,11 +103,14 @@ struct Staying {
     /// By agent, as far as they were asked for.
     agents: BTreeMap<AgentNo, [Option<ReportId>; 3]>,
     below: i64,
+    below_v1: i64,
 }
 
 impl Staying {
+    /// Whether a report stays for what it is.
     fn holds(&mut self, conn: &Connection, row: &Candidate) -> Result<bool, StoreError> {
-        if self.proofs.contains(&row.id) {
+        let young = row.id.0 >= self.below || (row.v1 && row.id.0 >= self.below_v1);
+        if young || self.proofs.contains(&row.id) {
             return Ok(true);
         }
         let stays = match self.agents.get(&row.agent) {
@@ -101,6 +118,25 @@ impl Staying {
             None => *self.agents.entry(row.agent).or_insert(last(conn, row.agent, self.below)?),
         };
         Ok(stays.contains(&Some(row.id)))
+    }
+
+    /// Whether a report stays because one that stays is packed against it. Those that are belong
+    /// to the agent's next ones; that some of them are out only brings others into view.
+    fn needs(&mut self, conn: &Connection, row: &Candidate) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT report_id, agent_no, scheme = 'v1', 0 FROM (
+                SELECT report_id, agent_no, scheme, base FROM reports
+                WHERE agent_no = ?1 AND report_id > ?2 ORDER BY report_id LIMIT ?3)
+            WHERE base = ?2";
+        if !row.base {
+            return Ok(false);
+        }
+        let values = params![row.agent.0, row.id.0, USES];
+        for packed in all(conn, LINE.name, SQL, values, candidate)? {
+            if self.holds(conn, &packed)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

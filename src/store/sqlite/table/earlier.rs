@@ -9,8 +9,9 @@ use crate::store::StoreError;
 use crate::store::earlier::{Earlier, EarlierReport, Known};
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{all, one};
+use crate::store::sqlite::envelope::Reading;
 use crate::store::sqlite::error::fault;
-use crate::store::sqlite::table::reports::{readable, row_limit};
+use crate::store::sqlite::table::reports::{envelope_columns, readable, row_limit};
 use crate::store::sqlite::table::{events, late};
 
 const TABLE: &str = "reports";
@@ -27,6 +28,13 @@ const REPLAY_ROWS_TOO_OLD: usize = 120;
 macro_rules! columns {
     () => {
         "report_id, nonce, timestamp, collected_at, received_at, tick, data_sha256"
+    };
+}
+
+/// The same of the report `r`.
+macro_rules! whole_columns {
+    () => {
+        "r.report_id, r.nonce, r.timestamp, r.collected_at, r.received_at, r.tick, r.data_sha256"
     };
 }
 
@@ -49,10 +57,11 @@ fn told(cells: &mut Cells<'_, '_>) -> Result<EarlierReport, StoreError> {
 
 /// What is asked for.
 pub(in crate::store::sqlite) fn find(
-    conn: &Connection,
+    reading: &Reading<'_>,
     agent: AgentNo,
     what: &Earlier,
 ) -> Result<Known, StoreError> {
+    let conn = reading.conn;
     let reports = match *what {
         Earlier::Since(since) => received_since(conn, agent, since)?,
         Earlier::LastV1(limit) => last_v1(conn, agent, limit)?,
@@ -62,13 +71,13 @@ pub(in crate::store::sqlite) fn find(
         }
         Earlier::Around(at) => {
             let around = late::around(conn, agent, at)?;
-            let whole = around.into_iter().map(|id| numbered(conn, id, whole));
+            let whole = around.into_iter().map(|id| numbered(reading, id));
             let reports = whole.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
             let cut = late::is_cut(conn, agent, at)?;
             return Ok(Known { reports, cut, ..Known::default() });
         }
         Earlier::End => match late::end(conn, agent)? {
-            Some(id) => numbered(conn, id, from_row)?.into_iter().collect(),
+            Some(id) => numbered(reading, id)?.into_iter().map(without_envelope).collect(),
             None => Vec::new(),
         },
         Earlier::Edges { at, ref ids } => {
@@ -79,25 +88,24 @@ pub(in crate::store::sqlite) fn find(
     Ok(Known { reports, ..Known::default() })
 }
 
-/// The report of this number.
-fn numbered(
-    conn: &Connection,
-    id: ReportId,
-    read: fn(&Row<'_>) -> Result<EarlierReport, StoreError>,
-) -> Result<Option<EarlierReport>, StoreError> {
+/// The report of this number, with its envelope.
+fn numbered(reading: &Reading<'_>, id: ReportId) -> Result<Option<EarlierReport>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        columns!(),
-        ", envelope_bytes, encoding, envelope FROM reports WHERE report_id = ?1"
+        whole_columns!(),
+        ", ",
+        envelope_columns!(),
+        " FROM reports r LEFT JOIN reports b ON b.report_id = r.base WHERE r.report_id = ?1"
     );
-    one(conn, TABLE, SQL, params![id.0], read)
+    one(reading.conn, TABLE, SQL, params![id.0], |row| {
+        let mut cells = Cells::new(TABLE, row);
+        let report = told(&mut cells)?;
+        Ok(EarlierReport { envelope: readable(reading, &mut cells)?, ..report })
+    })
 }
 
-/// A report with its envelope.
-fn whole(row: &Row<'_>) -> Result<EarlierReport, StoreError> {
-    let mut cells = Cells::new(TABLE, row);
-    let report = told(&mut cells)?;
-    Ok(EarlierReport { envelope: readable(&mut cells)?, ..report })
+fn without_envelope(report: EarlierReport) -> EarlierReport {
+    EarlierReport { envelope: Vec::new(), ..report }
 }
 
 fn received_since(

@@ -5,6 +5,7 @@ pub(super) mod agents;
 pub(super) mod alarms;
 pub(super) mod carriers;
 pub(super) mod channels;
+pub(super) mod dictionaries;
 pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;

@@ -13,7 +13,7 @@ use crate::store::change::NewReport;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
 use crate::store::sqlite::cells::{Cells, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
-use crate::store::sqlite::envelope::{ENVELOPE, Packer, unpack};
+use crate::store::sqlite::envelope::{ENVELOPE, Kept, Packer, Reading};
 use crate::store::sqlite::table::late;
 
 const TABLE: &str = "reports";
@@ -26,10 +26,21 @@ macro_rules! summary_columns {
     };
 }
 
-/// The envelope, and the agent's own key that the row names, if it is one.
-macro_rules! proof_columns {
+/// What [`readable`] makes an envelope of: the report `r` and, as `b`, the one it is packed
+/// against.
+macro_rules! envelope_columns {
     () => {
-        "r.envelope_bytes, r.encoding, r.envelope, (SELECT i.public_key FROM identities i \
+        "r.encoding, r.envelope, r.envelope_bytes, r.dict, r.base, \
+         b.encoding, b.envelope, b.envelope_bytes, b.dict"
+    };
+}
+
+pub(in crate::store::sqlite) use envelope_columns;
+
+/// The agent's own key that the row names, if it is one.
+macro_rules! key_column {
+    () => {
+        "(SELECT i.public_key FROM identities i \
          WHERE i.agent_no = r.agent_no AND i.kid = r.kid ORDER BY i.identity_no DESC LIMIT 1)"
     };
 }
@@ -66,23 +77,42 @@ fn path(cells: &mut Cells<'_, '_>, scheme: Scheme) -> Result<RelayPath, StoreErr
 }
 
 /// A report with its envelope.
-fn whole(row: &Row<'_>) -> Result<StoredReport, StoreError> {
+fn whole(reading: &Reading<'_>, row: &Row<'_>) -> Result<StoredReport, StoreError> {
     let mut cells = Cells::new(TABLE, row);
-    let (summary, envelope) = (summary(&mut cells)?, readable(&mut cells)?);
+    let (summary, envelope) = (summary(&mut cells)?, readable(reading, &mut cells)?);
     let own_key = cells.take::<Option<[u8; 32]>>()?.map(IdentityKey);
     Ok(StoredReport { summary, envelope, own_key })
 }
 
-/// The envelope in the columns `envelope_bytes`, `encoding` and `envelope`; empty if it is
-/// damaged, so that what stands around it can still be read.
-pub(in crate::store::sqlite) fn readable(cells: &mut Cells<'_, '_>) -> Result<Vec<u8>, StoreError> {
-    let size = usize::try_from(cells.unsigned()?).unwrap_or(usize::MAX);
-    let encoding: String = cells.take()?;
-    let packed: Vec<u8> = cells.take()?;
-    match unpack(&encoding, &packed, size) {
+/// The envelope in the columns of [`envelope_columns`]; empty if it is damaged, so that what
+/// stands around it can still be read.
+pub(in crate::store::sqlite) fn readable(
+    reading: &Reading<'_>,
+    cells: &mut Cells<'_, '_>,
+) -> Result<Vec<u8>, StoreError> {
+    let report = kept(cells)?;
+    let against: Option<i64> = cells.take()?;
+    let base = kept(cells)?;
+    // A base that is not there leaves the report unreadable, and no other.
+    let Some(report) = report.filter(|_| against.is_some() == base.is_some()) else {
+        return Ok(Vec::new());
+    };
+    match reading.unpack(report, base) {
         Err(StoreError::Damaged(what)) if what == ENVELOPE => Ok(Vec::new()),
         other => other,
     }
+}
+
+/// The columns `encoding`, `envelope`, `envelope_bytes` and `dict`; `None` if there is no row.
+fn kept(cells: &mut Cells<'_, '_>) -> Result<Option<Kept>, StoreError> {
+    let encoding: Option<String> = cells.take()?;
+    let bytes: Option<Vec<u8>> = cells.take()?;
+    let size = cells.maybe_unsigned()?;
+    let dict = cells.take()?;
+    Ok(encoding.zip(bytes).zip(size).map(|((encoding, bytes), size)| {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        Kept { encoding, bytes, size, dict }
+    }))
 }
 
 /// A report without its envelope.
@@ -94,8 +124,9 @@ fn bare(row: &Row<'_>) -> Result<StoredReport, StoreError> {
 /// The columns of an insert, in the order of its parameters.
 const INSERT: &str = "INSERT INTO reports (report_id, agent_no, scheme, canon_form, kid,
         timestamp, collected_at, received_at, tick, nonce, data_sha256, redacted, relay_path,
-        relay_proven, source, envelope_bytes, encoding, envelope)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+        relay_proven, source, envelope_bytes, encoding, envelope, dict, base)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+        ?20)";
 
 /// Appends a report.
 pub(in crate::store::sqlite) fn insert(
@@ -105,7 +136,7 @@ pub(in crate::store::sqlite) fn insert(
 ) -> Result<(), StoreError> {
     let path = &report.relay_path;
     let relay_path = if path.is_direct() { None } else { Some(json(TABLE, &path.relays())?) };
-    let (encoding, envelope) = packer.pack(&report.envelope);
+    let packed = packer.pack(desk.conn, report)?;
     desk.write(
         TABLE,
         INSERT,
@@ -126,8 +157,10 @@ pub(in crate::store::sqlite) fn insert(
             path.proof().map(|proof| proof == RelayProof::Proven),
             report.source.map(|source| source.to_string()),
             i64::try_from(report.envelope.len()).unwrap_or(i64::MAX),
-            encoding,
-            envelope,
+            packed.encoding,
+            packed.bytes,
+            packed.dict,
+            packed.base.map(|base| base.0),
         ],
     )?;
     if report.late { late::insert(desk, report) } else { Ok(()) }
@@ -135,15 +168,19 @@ pub(in crate::store::sqlite) fn insert(
 
 /// Reports: newest first, or oldest first after one.
 pub(in crate::store::sqlite) fn list(
-    conn: &Connection,
+    reading: &Reading<'_>,
     filter: &ReportFilter,
 ) -> Result<Vec<StoredReport>, StoreError> {
     let mut sql = String::from(concat!("SELECT ", summary_columns!()));
     if filter.envelopes {
-        sql.push_str(concat!(", ", proof_columns!()));
+        sql.push_str(concat!(", ", envelope_columns!(), ", ", key_column!()));
     }
     // CROSS JOIN keeps the order of the loops: reports first, so that no sort is needed.
-    sql.push_str(" FROM reports r CROSS JOIN agents a USING (agent_no) WHERE 1");
+    sql.push_str(" FROM reports r CROSS JOIN agents a USING (agent_no)");
+    if filter.envelopes {
+        sql.push_str(" LEFT JOIN reports b ON b.report_id = r.base");
+    }
+    sql.push_str(" WHERE 1");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     if let Some(agent) = &filter.agent {
         sql.push_str(" AND r.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
@@ -166,8 +203,29 @@ pub(in crate::store::sqlite) fn list(
     }
     sql.push_str(" LIMIT ?");
     values.push(Box::new(row_limit(filter.limit)));
-    let read = if filter.envelopes { whole } else { bare };
-    all(conn, TABLE, &sql, params_from_iter(values), read)
+    let read = |row: &Row<'_>| if filter.envelopes { whole(reading, row) } else { bare(row) };
+    all(reading.conn, TABLE, &sql, params_from_iter(values), read)
+}
+
+/// The envelopes of the newest reports before one, newest first, and the oldest of their numbers.
+pub(in crate::store::sqlite) fn samples(
+    reading: &Reading<'_>,
+    before: ReportId,
+    limit: usize,
+) -> Result<(Vec<Vec<u8>>, ReportId), StoreError> {
+    const SQL: &str = concat!(
+        "SELECT r.report_id, ",
+        envelope_columns!(),
+        " FROM reports r LEFT JOIN reports b ON b.report_id = r.base
+        WHERE r.report_id < ?1 ORDER BY r.report_id DESC LIMIT ?2"
+    );
+    let values = params![before.0, row_limit(limit)];
+    let rows = all(reading.conn, TABLE, SQL, values, |row| {
+        let mut cells = Cells::new(TABLE, row);
+        Ok((ReportId(cells.take()?), readable(reading, &mut cells)?))
+    })?;
+    let oldest = rows.last().map_or(before, |(id, _)| *id);
+    Ok((rows.into_iter().map(|(_, envelope)| envelope).collect(), oldest))
 }
 
 /// The lowest and highest number in use; zeros if there is none.

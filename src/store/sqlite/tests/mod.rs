@@ -4,6 +4,7 @@
 mod commit;
 mod files;
 mod late;
+mod packed;
 mod past;
 mod readers;
 
