@@ -63,8 +63,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, alarms, edges, events, identities, jobs, notifications as notices, past,
-        paths, reports, search, topology, what_if,
+        agents as agent, alarms, edges, events, export, identities, jobs, notifications as notices,
+        past, paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -83,6 +83,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/stream", VIEWER, get(sse::stream)),
         route("GET", "/api/v1/agents/{id}", VIEWER, get(agent::one)),
         route("GET", "/api/v1/search", VIEWER, get(search::search)),
+        route("GET", "/api/v1/export/{id}", VIEWER, get(export::export)),
         route("GET", "/api/v1/edges", VIEWER, get(search::edges)),
         route("GET", "/api/v1/edges/{id}", VIEWER, get(edges::one)),
         route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)),

@@ -137,6 +137,7 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/diff" => ("What differs between two times", DIFF_QUERY, value(&past::diff())),
         "/api/v1/stream" => return Some(stream()),
+        "/api/v1/export/{id}" => return Some(export()),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
         "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
         "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
@@ -256,6 +257,17 @@ fn run() -> Sample {
 fn queued(summary: &'static str) -> Sample {
     let answer = value(&notices::queued());
     Sample { summary, query: &[], body: None, status: "202", kind: JSON, answer }
+}
+
+fn export() -> Sample {
+    Sample {
+        summary: "The table agents.csv or links.csv",
+        query: QUERY,
+        body: None,
+        status: "200",
+        kind: "text/csv",
+        answer: json!("agent_id,hostname,...\ngw-1,gw-1,...\n"),
+    }
 }
 
 fn stream() -> Sample {

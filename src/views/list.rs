@@ -115,6 +115,13 @@ impl ListQuery {
         if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
     }
 
+    /// The address of the same rows as CSV.
+    pub fn export(&self, list: &str) -> String {
+        let path = format!("/api/v1/export/{list}.csv");
+        let asked = encode(&self.q);
+        if asked.is_empty() { path } else { format!("{path}?q={asked}") }
+    }
+
     /// The heads of a list at `path`; a column without a name cannot be sorted by.
     pub fn heads(&self, path: &str, columns: &[Column]) -> Vec<Head> {
         let (by, descending) = self.order();

@@ -25,6 +25,7 @@ pub mod paths;
 pub mod report;
 pub mod reports;
 pub mod settings;
+pub mod table;
 pub mod text;
 pub mod then;
 pub mod thing_then;

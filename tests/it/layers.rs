@@ -105,7 +105,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["lru"], &["verify"]),
     (&["hickory_resolver"], &["keys"]),
     (&["petgraph"], &["topology"]),
-    (&["askama", "rust_embed"], &["views"]),
+    (&["askama", "rust_embed", "csv"], &["views"]),
     (&["clap", "dotenvy"], &["config", "cli"]),
     (&["tokio_rustls"], &["http", "manager"]),
     // The door serves TLS, the key source asks over it, the agent reports over it.

@@ -311,6 +311,7 @@ async fn everything_readable(kattila: &TestManager) -> Vec<(String, String)> {
         ("links", map["edges"][0]["id"].as_str().unwrap().to_owned()),
         ("alarms", operator.json("/status/alarms").await[0]["id"].to_string()),
         ("reports", "1".to_owned()),
+        ("export", "agents.csv".to_owned()),
     ];
     let mut read = Vec::new();
     for route in routes::all() {

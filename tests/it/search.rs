@@ -59,6 +59,15 @@ async fn one_question_has_one_answer_everywhere() {
     let last = first[0]["id"].as_str().unwrap();
     let second = operator.json(&format!("/api/v1/edges?limit=1&after={last}")).await;
     assert!(second[0]["id"].as_str().unwrap() > last);
+    let csv = operator.get("/api/v1/export/agents.csv?q=host:alpha").await;
+    assert!(csv.header("content-type").unwrap().starts_with("text/csv"));
+    let lines: Vec<String> = csv.text().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[1].starts_with(&format!("{ALPHA},alpha,")), "{}", lines[1]);
+    let csv = operator.get("/api/v1/export/links.csv?q=kind:external").await.text();
+    assert_eq!(csv.lines().count(), 2);
+    let missing = operator.get("/api/v1/export/hosts.csv").await;
+    assert_eq!((missing.status, &missing.json()["code"]), (404, &json!("not_found")));
     let page = operator.get("/agents?q=host:alpha").await.text();
     assert!(page.contains("/agents/agent-alpha") || page.contains(&format!("/agents/{ALPHA}")));
     assert!(!page.contains(&format!("/agents/{BETA}")));

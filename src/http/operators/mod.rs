@@ -4,6 +4,7 @@ pub mod agents;
 pub mod alarms;
 pub mod edges;
 pub mod events;
+pub mod export;
 pub mod identities;
 pub mod jobs;
 pub mod notifications;

@@ -16,6 +16,7 @@ use crate::process::summary::AgentSummary;
 use crate::topology::picture::{Edge, Picture};
 use crate::topology::query::Query;
 use crate::topology::query::find::{Found, Known, find};
+use crate::views::agents::AgentListItem;
 
 /// `GET /api/v1/search` and `GET /status/agents`.
 #[derive(Debug, Default, Deserialize)]
@@ -82,6 +83,24 @@ impl Desk {
             seen_at: agent.last_seen_at,
             since: Some(agent.status_since),
         }
+    }
+
+    /// The time of the search.
+    pub fn now(&self) -> UnixSeconds {
+        self.now
+    }
+
+    /// Every agent on the map, as tables show it.
+    pub fn items(&self) -> Vec<AgentListItem> {
+        let mut items = AgentListItem::from_picture(&self.picture);
+        for item in &mut items {
+            if let Some(agent) = item.id.parse().ok().and_then(|id: AgentId| self.agents.get(&id)) {
+                item.last_seen_at = agent.last_seen_at;
+                item.version.clone_from(&agent.agent_version);
+                item.scheme = agent.scheme;
+            }
+        }
+        items
     }
 
     fn find(&self, query: &Query) -> Found<'_> {

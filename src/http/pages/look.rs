@@ -23,7 +23,6 @@ use crate::process::chores::ChoreState;
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::views;
-use crate::views::agents::AgentListItem;
 use crate::views::alarms::{Span, Tab};
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
@@ -127,14 +126,7 @@ pub async fn agents(
     let mut context = reader.context(&state, "Agents", Nav::Agents);
     let desk = Desk::of(&state);
     let known = &desk.agents;
-    let mut items = AgentListItem::from_picture(&desk.picture);
-    for item in &mut items {
-        if let Some(agent) = item.id.parse().ok().and_then(|id: AgentId| known.get(&id)) {
-            item.last_seen_at = agent.last_seen_at;
-            item.version.clone_from(&agent.agent_version);
-            item.scheme = agent.scheme;
-        }
-    }
+    let items = desk.items();
     let relays = items.iter().flat_map(|item| item.relay_path.relays());
     context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
     let hits = hits(&desk, &asked, context.now);

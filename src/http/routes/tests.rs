@@ -35,6 +35,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/stream"),
             ("GET", "/api/v1/agents/{id}"),
             ("GET", "/api/v1/search"),
+            ("GET", "/api/v1/export/{id}"),
             ("GET", "/api/v1/edges"),
             ("GET", "/api/v1/edges/{id}"),
             ("GET", "/api/v1/alarms/{id}"),

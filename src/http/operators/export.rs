@@ -1,0 +1,45 @@
+//! Lists to take away: `agents.csv` and `links.csv`, with the query of the page they are on.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::search::{Asked, Desk};
+use crate::http::error::ApiError;
+use crate::http::params::{Id, Params};
+use crate::http::state::AppState;
+use crate::topology::query::Query;
+use crate::views::list::Hits;
+use crate::views::table;
+
+const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
+
+/// `GET /api/v1/export/{id}`.
+pub async fn export(
+    State(state): State<AppState>,
+    Id(name): Id<String>,
+    Params(asked): Params<Asked>,
+) -> Result<Response, ApiError> {
+    let file = match name.as_str() {
+        "agents.csv" => "attachment; filename=\"agents.csv\"",
+        "links.csv" => "attachment; filename=\"links.csv\"",
+        _ => return Err(ApiError::not_found("list; there are agents.csv and links.csv")),
+    };
+    Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let work = move || rows(&Desk::of(&state), &name, &asked.q);
+    let rows = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)??;
+    let file = HeaderValue::from_static(file);
+    let head = [(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, file)];
+    Ok((head, rows).into_response())
+}
+
+fn rows(desk: &Desk, name: &str, asked: &str) -> Result<Vec<u8>, ApiError> {
+    let hits = Hits::of(&desk.picture, asked, desk.now(), |id| desk.known(id));
+    if name == "links.csv" {
+        let links = table::links(&desk.picture, |edge| hits.has(&edge.id));
+        return links.map_err(ApiError::internal);
+    }
+    let mut agents = desk.items();
+    agents.retain(|agent| hits.has(&format!("a:{}", agent.id)));
+    table::agents(&agents).map_err(ApiError::internal)
+}

@@ -1,0 +1,167 @@
+//! Lists as CSV (RFC 4180), for spreadsheets and scripts: the same rows as the pages.
+//!
+//! What hosts tell may begin like a formula; such a cell gets an apostrophe in front, which
+//! spreadsheets take for "this is text".
+
+use csv::Writer;
+
+use crate::topology::picture::{Edge, End, Picture};
+
+use super::agents::AgentListItem;
+
+const AGENT_HEADS: [&str; 14] = [
+    "agent_id",
+    "hostname",
+    "fleet_id",
+    "site",
+    "role",
+    "status",
+    "address",
+    "last_seen_at",
+    "links",
+    "links_down",
+    "alarms",
+    "agent_version",
+    "scheme",
+    "relay_path",
+];
+
+const LINK_HEADS: [&str; 7] =
+    ["id", "edge_type", "state", "reason", "since", "judged_at", "ends_agree"];
+
+const END_HEADS: [&str; 9] = [
+    "node",
+    "label",
+    "interface",
+    "state",
+    "latest_handshake",
+    "rx_bytes",
+    "tx_bytes",
+    "endpoint",
+    "allowed_ips",
+];
+
+/// Agents, one in a line. Times are Unix seconds, `relay_path` is ids between blanks.
+///
+/// # Errors
+/// If the writer fails, which memory does not.
+pub fn agents(items: &[AgentListItem]) -> Result<Vec<u8>, csv::Error> {
+    let mut out = Writer::from_writer(Vec::new());
+    out.write_record(AGENT_HEADS)?;
+    for item in items {
+        let relays = item.relay_path.relays().iter().map(ToString::to_string);
+        let seen = item.last_seen_at.map(|at| at.0.to_string());
+        out.write_record([
+            text(&item.id),
+            text(&item.label),
+            text(&item.fleet),
+            text(&item.site),
+            text(&item.role),
+            item.status.as_str().to_owned(),
+            text(&item.address),
+            seen.unwrap_or_default(),
+            item.links.to_string(),
+            item.links_down.to_string(),
+            item.alarms.to_string(),
+            text(item.version.as_deref().unwrap_or_default()),
+            item.scheme.map(|scheme| scheme.as_str().to_owned()).unwrap_or_default(),
+            text(&relays.collect::<Vec<_>>().join(" ")),
+        ])?;
+    }
+    out.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+/// Links of a picture, one in a line, each with what both its ends say.
+///
+/// # Errors
+/// If the writer fails, which memory does not.
+pub fn links(picture: &Picture, shown: impl Fn(&Edge) -> bool) -> Result<Vec<u8>, csv::Error> {
+    let labels: std::collections::BTreeMap<&str, &str> =
+        picture.nodes.iter().map(|node| (node.id.as_str(), node.label.as_str())).collect();
+    let mut out = Writer::from_writer(Vec::new());
+    let ends = ["source", "target"].into_iter();
+    let ends = ends.flat_map(|end| END_HEADS.map(|head| format!("{end}_{head}")));
+    out.write_record(LINK_HEADS.map(str::to_owned).into_iter().chain(ends))?;
+    for edge in picture.edges.iter().filter(|edge| shown(edge)) {
+        let [a, b] = &edge.ends;
+        let agree = if a.state == b.state { "yes" } else { "no" };
+        let own = [
+            text(&edge.id),
+            edge.edge_type.to_owned(),
+            edge.state.as_str().to_owned(),
+            text(&edge.reason),
+            edge.since.0.to_string(),
+            edge.judged_at.0.to_string(),
+            agree.to_owned(),
+        ];
+        let label = |id: &str| labels.get(id).copied().unwrap_or(id).to_owned();
+        let source = end(&edge.source, &label(&edge.source), a);
+        let target = end(&edge.target, &label(&edge.target), b);
+        out.write_record(own.into_iter().chain(source).chain(target))?;
+    }
+    out.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+fn end(node: &str, label: &str, end: &End) -> [String; 9] {
+    let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+    [
+        text(node),
+        text(label),
+        text(end.interface.as_deref().unwrap_or_default()),
+        end.state.as_str().to_owned(),
+        end.latest_handshake.map(|at| at.0.to_string()).unwrap_or_default(),
+        number(end.rx_bytes),
+        number(end.tx_bytes),
+        text(end.endpoint.as_deref().unwrap_or_default()),
+        text(&end.allowed_ips.join(" ")),
+    ]
+}
+
+/// A text that no spreadsheet takes for a formula.
+fn text(value: &str) -> String {
+    let formula = value.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { format!("'{value}") } else { value.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::samples::picture;
+
+    fn lines(table: Result<Vec<u8>, csv::Error>) -> Vec<String> {
+        let text = String::from_utf8(table.expect("a table")).expect("text");
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_row_has_every_column() {
+        let items = AgentListItem::from_picture(&picture());
+        let lines = lines(agents(&items));
+        assert_eq!(lines.len(), items.len() + 1);
+        assert!(lines[0].starts_with("agent_id,hostname,fleet_id,site,role,status,"));
+        let down = lines.iter().find(|line| line.contains("oul-gw2")).expect("the dead gateway");
+        assert!(down.contains(",lab,Oulu,gateway,offline,10.200.0.1,"), "{down}");
+    }
+
+    #[test]
+    fn links_tell_both_ends_and_only_what_is_asked_for() {
+        let picture = picture();
+        let all = lines(links(&picture, |_| true));
+        assert_eq!(all.len(), picture.edges.len() + 1);
+        assert!(all[0].contains(",source_node,source_label,") && all[0].contains(",target_state,"));
+        let one = lines(links(&picture, |edge| edge.id == "00000000000000b2"));
+        assert_eq!(one.len(), 2);
+        assert!(one[1].contains("hel-gw1") && one[1].contains("oul-gw2"), "{}", one[1]);
+    }
+
+    #[test]
+    fn what_a_host_says_is_no_formula_and_breaks_no_line() {
+        let mut items = AgentListItem::from_picture(&picture());
+        items.truncate(1);
+        items[0].label = "=cmd|' /C calc'!A0".into();
+        items[0].site = "a \"b\", c".into();
+        let lines = lines(agents(&items));
+        assert!(lines[1].contains(",'=cmd|"), "{}", lines[1]);
+        assert!(lines[1].contains(",\"a \"\"b\"\", c\","), "{}", lines[1]);
+    }
+}
