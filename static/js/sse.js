@@ -101,6 +101,7 @@ export class Feed {
     this.alive();
     if (now) this.clockOffset = now - this.env.now();
     const scene = this.scene;
+    if (!scene) this.heard = { epoch, seq };
     if (!scene) return;
     if (epoch !== scene.epoch || rev !== scene.layoutRev || seq < scene.seq) this.resync();
     else if (seq > scene.seq && !this.resumable) this.resync();
@@ -140,6 +141,10 @@ export class Feed {
       const held = this.held.sort((a, b) => a.seq - b.seq);
       this.held = [];
       for (const patch of held) if (applyPatch(this.scene, patch) === "gap") this.again = true;
+      // The stream may have begun after the snapshot was taken: what lies between never comes.
+      const { heard } = this;
+      this.heard = null;
+      if (heard && (heard.epoch !== this.scene.epoch || heard.seq > this.scene.seq)) this.again = true;
       this.on.scene(this.scene);
     } catch (error) {
       this.fetching = false;

@@ -67,6 +67,18 @@ test("patches that come before the snapshot are held and then applied", async ()
   assert.deepEqual([w.scenes, w.fetches.length], [1, 0]);
 });
 
+test("a stream that begins after the snapshot was taken asks for another", async () => {
+  for (const later of [hello(11), hello(10, "two")]) {
+    const w = world();
+    w.feed.start();
+    w.streams[0].say("hello", later);
+    await w.answer(10);
+    assert.equal(w.fetches.length, 1, "what lies between never comes by itself");
+    await w.answer(later.seq, later.epoch);
+    assert.deepEqual([w.feed.scene.seq, w.feed.scene.epoch, w.fetches.length], [later.seq, later.epoch, 0]);
+  }
+});
+
 test("a gap asks for one snapshot, and what comes meanwhile is not lost", async () => {
   const w = await started();
   w.streams[0].say("patch", patch(12, 13), "one:13");
