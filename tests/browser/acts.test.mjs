@@ -102,17 +102,18 @@ test("what was refused is told with its reason", async () => {
 
 test("a link's page sets both ends side by side", async () => {
   const page = await desk.visit("/links", { token: ADMIN, scripts: false });
-  // The network lives: a link may go between the list and its page. Its 404 is no fault of the
-  // console, and another is taken then.
+  // An agent was reset just now, so some links are known by one end only for a moment and go; those
+  // that are up with an agent at each end stay. Should one go all the same, its 404 or its page of
+  // the past is no fault of the console, and another is taken.
   await page.until(async () => {
     page.complaints.length = 0;
-    await page.open(`${url}/links`);
+    await page.open(`${url}/links?q=state:up+-kind:external`);
     const href = await page.read(`document.querySelector("tbody a[href^='/links/']")?.getAttribute("href") ?? null`);
     if (href === null) return false;
     await page.open(url + href);
-    return page.read(`document.querySelectorAll("thead th[scope=col]").length >= 2`);
+    return /What .+ reports[^]*What .+ reports/.test(await text(page));
   }, "a link's page with a column for each end");
-  assert.match(await text(page), /What .+ reports/);
+  assert.equal(await page.read(`document.querySelectorAll("thead th[scope=col]").length >= 2`), true);
   assert.match(await text(page), /Allowed IPs/);
   await page.screenshot(artifact("link-1440x900"));
   healthy(page, "link");
