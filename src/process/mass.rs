@@ -29,7 +29,8 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     members.retain(|no| fleet.agents.get(no).is_some_and(is_watched));
     let heard = heard(fleet, sentry, patience.started_at);
     if members.is_empty() {
-        members = rules::fell_silent(&heard, &patience, draft.now);
+        let limits = fleet.book.anywhere(AlarmKind::ManagerMassSilence);
+        members = rules::fell_silent(&heard, &patience, &limits, draft.now);
     } else {
         // Those whose next report was due a little later than the first ones'.
         let late =

@@ -15,6 +15,7 @@ fn raise(book: &mut Book, kind: AlarmKind, subject: &str, at: UnixSeconds) -> Al
         subject: Cow::Borrowed(subject),
         fleet: None,
         agent: None,
+        also: None,
         holds: true,
         late: false,
         severity: rule.severity,
