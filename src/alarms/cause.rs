@@ -110,6 +110,7 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         }
         K::AgentOffline => own(K::RelayDead).chain(behind()).chain(mass(Some(mass_s))).collect(),
         K::RelayDead => behind().chain(mass(None)).collect(),
+        K::AgentFlapping => mass(None).into_iter().collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {
             let near = interfaces().chain(own(K::AgentOffline));
