@@ -10,6 +10,7 @@ mod accept;
 mod agent;
 mod agent_collect;
 mod alarms;
+mod back_test;
 mod browser;
 mod data_shapes;
 mod dictionary;

@@ -144,6 +144,22 @@ impl Network {
     /// Half a minute passes; links that live renew their session, and every host reports.
     pub(crate) async fn round(&mut self) {
         self.kattila.clock.set(self.kattila.clock.now().plus(ROUND_S));
+        self.report().await;
+        self.kattila.advance(0).await;
+    }
+
+    /// Time passes second by second, with a round of reports every half minute.
+    pub(crate) async fn live(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.kattila.clock.set(self.kattila.clock.now().plus(1));
+            if self.now() % ROUND_S == 0 {
+                self.report().await;
+            }
+            self.kattila.advance(0).await;
+        }
+    }
+
+    async fn report(&mut self) {
         let now = self.now();
         for link in &mut self.links {
             if link.alive {
@@ -160,7 +176,6 @@ impl Network {
                 self.agents[host].report(&data).await;
             }
         }
-        self.kattila.advance(0).await;
     }
 
     pub(crate) async fn rounds(&mut self, count: usize) {
