@@ -5,15 +5,17 @@
 //! stored alarms goes on exactly as this one would.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::id::{AgentNo, AlarmId};
+use crate::model::id::{AgentNo, AlarmId, FleetId};
 use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
 use super::catalogue::{ComesBack, rule};
 use super::lifecycle::{Alarm, Observation, Step};
+use super::tuning::{Fitting, Limits, Place, Terms, Tuning};
 
 /// What became of an alarm, with the alarm as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,9 @@ pub struct Book {
     by_subject: BTreeMap<AlarmKind, BTreeMap<String, AlarmId>>,
     by_agent: BTreeMap<AgentNo, BTreeSet<AlarmId>>,
     due: BTreeSet<(UnixSeconds, AlarmId)>,
+    tuning: Arc<Tuning>,
+    /// Which of its entries an agent's labels fit, for agents of which any does.
+    fitting: BTreeMap<AgentNo, Fitting>,
 }
 
 impl Book {
@@ -58,15 +63,110 @@ impl Book {
     /// Takes what a rule saw. `None` if it changes nothing.
     pub fn observe(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Transition> {
         if let Some(id) = self.id_of(seen.kind, &seen.subject) {
-            return self.change(id, |alarm| alarm.observe(seen, now));
+            return self.see(id, seen, now);
         }
         if seen.late || !seen.holds {
             return None;
         }
+        let terms = self.terms(seen.kind, seen.fleet, [seen.agent, seen.also]);
+        if !terms.enabled {
+            return None;
+        }
         self.last_id = AlarmId(self.last_id.0 + 1);
-        let (alarm, step) = Alarm::begin(self.last_id, seen, now);
+        let (alarm, step) = Alarm::begin(self.last_id, seen, terms, now);
         self.put(alarm.clone());
         Some(Transition { step, alarm })
+    }
+
+    fn see(&mut self, id: AlarmId, seen: &Observation<'_>, now: UnixSeconds) -> Option<Transition> {
+        let alarm = self.get(id)?;
+        let also = seen.also.or(alarm.also);
+        let terms = self.terms(alarm.kind, alarm.fleet.as_ref(), [alarm.agent, also]);
+        self.change(id, |alarm| {
+            alarm.also = also;
+            let adopted = if terms == alarm.terms { None } else { alarm.adopt(terms, now) };
+            match alarm.observe(seen, now) {
+                noted @ (None | Some(Step::Noted)) => adopted.or(noted),
+                told => told,
+            }
+        })
+    }
+
+    /// Lives by what an operator changed from now on. `labels` are those of all agents.
+    pub fn adopt<'a>(
+        &mut self,
+        tuning: Arc<Tuning>,
+        labels: impl Iterator<Item = (AgentNo, &'a BTreeMap<String, String>)>,
+        now: UnixSeconds,
+    ) -> Vec<Transition> {
+        self.tuning = tuning;
+        self.fitting.clear();
+        labels.for_each(|(agent, labels)| self.place(agent, labels));
+        let terms = |alarm: &Alarm| {
+            let terms = self.terms(alarm.kind, alarm.fleet.as_ref(), [alarm.agent, alarm.also]);
+            (alarm.id, terms)
+        };
+        let all: Vec<(AlarmId, Terms)> = self.alarms.values().map(terms).collect();
+        let adopt = |(id, terms)| self.change(id, |alarm| alarm.adopt(terms, now));
+        all.into_iter().filter_map(adopt).collect()
+    }
+
+    /// Takes an agent's labels into account.
+    pub fn place(&mut self, agent: AgentNo, labels: &BTreeMap<String, String>) {
+        let fitting = self.tuning.fitting(labels);
+        if fitting.is_empty() {
+            self.fitting.remove(&agent);
+        } else {
+            self.fitting.insert(agent, fitting);
+        }
+    }
+
+    /// What the operator changed.
+    pub fn tuning(&self) -> &Arc<Tuning> {
+        &self.tuning
+    }
+
+    /// What a kind's rule compares with where these agents are.
+    pub fn limits<'a>(
+        &'a self,
+        kind: AlarmKind,
+        fleet: &'a FleetId,
+        agents: [Option<AgentNo>; 2],
+    ) -> Limits<'a> {
+        let place = Place { fleet: Some(fleet), labels: self.labels(agents) };
+        Limits::of(&self.tuning, kind, place)
+    }
+
+    /// What the rule of a kind that is about no fleet compares with.
+    pub fn anywhere(&self, kind: AlarmKind) -> Limits<'_> {
+        Limits::of(&self.tuning, kind, Place::default())
+    }
+
+    /// Whether an alarm of a kind is open or pending, or never will be: the operator switched it
+    /// off.
+    pub fn is_settled(
+        &self,
+        kind: AlarmKind,
+        fleet: &FleetId,
+        (subject, agent): (&str, AgentNo),
+    ) -> bool {
+        self.id_of(kind, subject).is_some()
+            || !self.terms(kind, Some(fleet), [Some(agent), None]).enabled
+    }
+
+    fn labels(&self, agents: [Option<AgentNo>; 2]) -> Fitting {
+        let of = |agent: AgentNo| self.fitting.get(&agent).copied();
+        let [one, other] = agents.map(|agent| agent.and_then(of).unwrap_or_default());
+        one.or(other)
+    }
+
+    fn terms(
+        &self,
+        kind: AlarmKind,
+        fleet: Option<&FleetId>,
+        agents: [Option<AgentNo>; 2],
+    ) -> Terms {
+        self.tuning.terms(kind, Place { fleet, labels: self.labels(agents) })
     }
 
     /// Raises and ends what time alone raises and ends, oldest due first.
@@ -206,15 +306,15 @@ impl Book {
     ) -> Option<Transition> {
         let alarm = self.alarms.get_mut(&id)?;
         let due_before = alarm.due();
-        let step = with(alarm)?;
-        let alarm = alarm.clone();
-        if let Some(at) = due_before {
-            self.due.remove(&(at, id));
+        let step = with(alarm);
+        let due_after = alarm.due().filter(|_| alarm.state != AlarmState::Cleared);
+        if due_after != due_before {
+            due_before.iter().for_each(|at| _ = self.due.remove(&(*at, id)));
+            due_after.iter().for_each(|at| _ = self.due.insert((*at, id)));
         }
+        let (step, alarm) = (step?, alarm.clone());
         if alarm.state == AlarmState::Cleared {
             self.forget(&alarm);
-        } else if let Some(at) = alarm.due() {
-            self.due.insert((at, id));
         }
         Some(Transition { step, alarm })
     }

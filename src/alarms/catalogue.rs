@@ -2,6 +2,8 @@
 //!
 //! `docs/alarms.md` tells operators the same; a test holds the two together.
 
+use super::rules::{agent, edge, identity, ingest, manager, relay, silence};
+use super::tuning::Limit;
 use crate::model::state::{AlarmKind, Severity};
 
 /// How one kind of alarm behaves.
@@ -28,6 +30,8 @@ pub struct Rule {
     pub repeats: Option<(u32, Severity)>,
     /// Whether its message goes on to say what is known while it is raised; nobody is told again.
     pub follows: bool,
+    /// The values its rule compares with, which the rules file may change.
+    pub limits: &'static [Limit],
     /// What the condition is, in one sentence.
     pub meaning: &'static str,
 }
@@ -85,6 +89,7 @@ const PLAIN: Rule = Rule {
     comes_back: ComesBack::Seen,
     repeats: None,
     follows: false,
+    limits: &[],
     meaning: "",
 };
 
@@ -92,6 +97,7 @@ const PLAIN: Rule = Rule {
 pub const RULES: &[Rule] = &[
     Rule {
         kind: AlarmKind::AgentStale,
+        limits: &[agent::STALE_INTERVALS, agent::STALE_EXTRA_S],
         meaning: "An agent that reported has not reported for three intervals and 10 s.",
         ..PLAIN
     },
@@ -100,6 +106,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Major,
         clear: ClearBy::Reports { count: 2 },
         follows: true,
+        limits: &[agent::OFFLINE_INTERVALS, agent::OFFLINE_LEAST_S],
         meaning: "An agent has not reported for six intervals, at least 180 s.",
         ..PLAIN
     },
@@ -123,6 +130,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::RelayDead,
         severity: Severity::Major,
         follows: true,
+        limits: &[relay::TOGETHER],
         meaning: "Everybody who reports through an agent fell silent together.",
         ..PLAIN
     },
@@ -154,6 +162,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         kind: AlarmKind::EdgeDown,
         raise_count: 2,
+        limits: &[edge::T1_EXTRA_S, edge::T2_EXTRA_S],
         meaning: "A link that should be alive has had no handshake for longer than any healthy \
                   link can go without, or lost the interface at one end.",
         ..PLAIN
@@ -177,6 +186,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Major,
         raise_count: 2,
         clear: ClearBy::Reports { count: 3 },
+        limits: &[agent::CLOCK_GOOD_S],
         meaning: "An agent's correctly signed reports are refused because its clock is wrong.",
         ..PLAIN
     },
@@ -185,6 +195,12 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Major,
         latching: true,
         clear: ClearBy::Quiet { after_s: 1_800, needs_report: false },
+        limits: &[
+            ingest::AGENT_BAD,
+            ingest::AGENT_WINDOW_S,
+            ingest::FLEET_BAD,
+            ingest::FLEET_WINDOW_S,
+        ],
         meaning: "Reports arrive whose signature no key verifies.",
         ..PLAIN
     },
@@ -209,6 +225,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::DnsPskStale,
+        limits: &[manager::KEYS_FAILING_S, manager::KEYS_PERIODS, manager::KEYS_MAJOR_S],
         meaning: "The TXT record with the keys cannot be read; the last good keys stay in use.",
         ..PLAIN
     },
@@ -232,6 +249,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Critical,
         raise_count: 3,
         clear: ClearBy::Reports { count: 3 },
+        limits: &[manager::CLOCK_WITNESSES, manager::CLOCK_OFF_S, manager::CLOCK_GOOD_S],
         meaning: "Nearly all agents' clocks differ from the manager's in the same direction.",
         ..PLAIN
     },
@@ -239,6 +257,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::ManagerMassSilence,
         severity: Severity::Critical,
         follows: true,
+        limits: &[silence::MASS, silence::TOGETHER_S, silence::HOLDS_S],
         meaning: "At least half of the agents, and five of them, fell silent within a minute: the \
                   manager is more likely cut off than all of them dead.",
         ..PLAIN
@@ -267,6 +286,7 @@ pub const RULES: &[Rule] = &[
         latching: true,
         clear: ClearBy::Quiet { after_s: 600, needs_report: true },
         comes_back: ComesBack::NextTime,
+        limits: &[identity::RETURNS],
         meaning: "Two hosts report as one agent, or a second key was offered for it.",
         ..PLAIN
     },
@@ -290,6 +310,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::KeyOldInUse,
+        limits: &[identity::KEY_PATIENCE_S],
         meaning: "An agent signs with a shared key that is no longer the current one.",
         ..PLAIN
     },
@@ -335,6 +356,20 @@ mod tests {
     }
 
     #[test]
+    fn limits_have_names_of_their_own_and_defaults_that_may_be_written() {
+        for rule in RULES {
+            for (nth, limit) in rule.limits.iter().enumerate() {
+                let what = format!("{} {}", rule.kind, limit.name);
+                let twice = rule.limits.iter().take(nth).any(|other| other.name == limit.name);
+                assert!(!twice && !limit.doc.is_empty(), "{what}");
+                assert!((limit.least..=limit.most).contains(&limit.default), "{what}");
+                let of_time = limit.unit == crate::alarms::tuning::Unit::Seconds;
+                assert_eq!(of_time, limit.name.ends_with("_s"), "{what}");
+            }
+        }
+    }
+
+    #[test]
     fn the_handbook_has_every_kind() {
         let handbook = include_str!("../../docs/alarms.md");
         for kind in AlarmKind::ALL {
@@ -342,6 +377,11 @@ mod tests {
             let (_, section) = handbook.split_once(&head).expect(&head);
             let section = section.split("\n#").next().unwrap_or_default();
             // Where clearing by hand is final, the section says so; elsewhere the promise holds.
+            let limits = rule(*kind).limits.iter();
+            for Limit { name, default, least, most, .. } in limits {
+                let row = format!("| `{kind}` | `{name}` | {default} | {least} to {most} | ");
+                assert!(handbook.contains(&row), "{row}");
+            }
             let is_final = rule(*kind).comes_back == ComesBack::NextTime;
             assert_eq!(section.contains("**Cleared by hand:**"), is_final, "{head}");
         }

@@ -11,10 +11,7 @@ use crate::model::time::UnixSeconds;
 use super::book::Book;
 use super::catalogue::{ClearBy, rule};
 use super::lifecycle::Alarm;
-
-/// Seconds for which silence is held to be the manager's own fault while many fell silent at
-/// once; who is silent for longer counts for itself.
-pub const MASS_HOLDS_S: i64 = 300;
+use super::rules::silence::HOLDS_S;
 
 /// An agent that an alarm is about, or at an end of the link it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +65,8 @@ fn any(kind: AlarmKind) -> Candidate {
 
 /// The alarm that this one follows from, if an open one explains it.
 pub fn of(book: &Book, alarm: &Alarm, around: &Around, now: UnixSeconds) -> Option<AlarmId> {
-    let candidates = candidates(alarm.kind, around);
+    let mass_s = book.anywhere(AlarmKind::ManagerMassSilence).get(&HOLDS_S);
+    let candidates = candidates(alarm.kind, around, mass_s);
     candidates.iter().find_map(|candidate| {
         let found = match &candidate.subject {
             Some(subject) => book.find(candidate.kind, subject),
@@ -89,12 +87,13 @@ fn follows(book: &Book, alarm: &Alarm, ancestor: AlarmId) -> bool {
     std::iter::successors(Some(alarm), by).any(|alarm| alarm.id == ancestor)
 }
 
-/// What explains an alarm of a kind, the nearest first.
+/// What explains an alarm of a kind, the nearest first; that many fell silent at once explains
+/// for `mass_s` seconds that one of them is offline.
 #[expect(
     clippy::too_many_lines,
     reason = "one arm for each kind of alarm, so that none is forgotten"
 )]
-fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
+fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
     use AlarmKind as K;
     let ends = &around.ends;
     let own = |kind: K| ends.iter().map(move |end| about(kind, &end.agent));
@@ -124,9 +123,7 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
             let near = own(K::AgentOffline).chain(own(K::RelayDead));
             near.chain(behind()).chain(mass(None)).collect()
         }
-        K::AgentOffline => {
-            own(K::RelayDead).chain(behind()).chain(mass(Some(MASS_HOLDS_S))).collect()
-        }
+        K::AgentOffline => own(K::RelayDead).chain(behind()).chain(mass(Some(mass_s))).collect(),
         K::RelayDead => behind().chain(mass(None)).collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {

@@ -4,12 +4,17 @@
 //! delays are the alarm's own `pending_since`, `good_since` and `count`.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId};
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 
 use super::catalogue::{ClearBy, Rule, rule};
+use super::tuning::Terms;
+
+/// Why an alarm ended whose kind the operator switched off.
+pub const SWITCHED_OFF: &str = "rule switched off";
 
 /// Happenings of a `Quiet` kind within this many seconds of the last recorded one are not
 /// recorded anew, so that a flood of them is not a flood of writes.
@@ -24,14 +29,20 @@ pub struct Alarm {
     pub kind: AlarmKind,
     /// Which thing: one alarm per kind and subject is open at a time.
     pub subject: String,
-    /// How bad.
+    /// How bad, as people are told.
     pub severity: Severity,
+    /// How bad its rule calls it, whatever the operator makes of that.
+    pub own: Severity,
+    /// What of the catalogue, and of what the operator changed, holds for it. Not stored.
+    pub terms: Terms,
     /// Where it stands.
     pub state: AlarmState,
     /// Its fleet, if it is about one.
     pub fleet: Option<FleetId>,
     /// Its agent, if it is about one.
     pub agent: Option<AgentNo>,
+    /// The agent at the other end of the link it is about. Not stored.
+    pub also: Option<AgentNo>,
     /// One sentence for a person, as of the raise or the last change of severity.
     pub message: String,
     /// When the condition began to hold.
@@ -74,6 +85,9 @@ pub struct Observation<'a> {
     pub fleet: Option<&'a FleetId>,
     /// The thing's agent.
     pub agent: Option<AgentNo>,
+    /// The agent at the other end, if the thing is a link: what operators say of hosts with some
+    /// label counts for either end.
+    pub also: Option<AgentNo>,
     /// Whether the condition holds.
     pub holds: bool,
     /// Whether what was seen is long past (a report sent late): it counts for nothing.
@@ -120,15 +134,23 @@ impl Step {
 
 impl Alarm {
     /// A new alarm from the first observation of its condition.
-    pub fn begin(id: AlarmId, seen: &Observation<'_>, now: UnixSeconds) -> (Self, Step) {
+    pub fn begin(
+        id: AlarmId,
+        seen: &Observation<'_>,
+        terms: Terms,
+        now: UnixSeconds,
+    ) -> (Self, Step) {
         let mut alarm = Self {
             id,
             kind: seen.kind,
             subject: seen.subject.to_string(),
-            severity: seen.severity,
+            severity: terms.severity(seen.severity),
+            own: seen.severity,
+            terms,
             state: AlarmState::Pending,
             fleet: seen.fleet.cloned(),
             agent: seen.agent,
+            also: seen.also,
             message: String::new(),
             pending_since: now,
             raised_at: None,
@@ -182,11 +204,11 @@ impl Alarm {
 
     /// When time alone will change it.
     pub fn due(&self) -> Option<UnixSeconds> {
-        let rule = rule(self.kind);
-        match (self.state, rule.clear) {
+        let terms = &self.terms;
+        match (self.state, terms.clear) {
             (AlarmState::Pending, _) => {
-                let counted = self.count >= rule.raise_count;
-                counted.then(|| self.pending_since.plus(rule.raise_after_s))
+                let counted = self.count >= terms.raise_count;
+                counted.then(|| self.pending_since.plus(terms.raise_after_s))
             }
             (
                 AlarmState::Active | AlarmState::Acknowledged,
@@ -252,6 +274,23 @@ impl Alarm {
         }
     }
 
+    /// Lives by other terms from now on: a change of severity follows at once, everything else
+    /// when it is next looked at.
+    pub fn adopt(&mut self, terms: Terms, now: UnixSeconds) -> Option<Step> {
+        self.terms = terms;
+        if !terms.enabled {
+            return Some(self.close(SWITCHED_OFF, now));
+        }
+        let severity = terms.severity(self.own);
+        let before = std::mem::replace(&mut self.severity, severity);
+        match (self.state, severity.cmp(&before)) {
+            (_, Ordering::Equal) => None,
+            (AlarmState::Pending, _) => Some(Step::Noted),
+            (_, Ordering::Greater) => Some(Step::Escalated),
+            (_, Ordering::Less) => Some(Step::Eased),
+        }
+    }
+
     /// Whether its condition is known to hold, so that others may follow from it.
     pub fn stands(&self) -> bool {
         matches!(self.state, AlarmState::Active | AlarmState::Acknowledged)
@@ -280,14 +319,14 @@ impl Alarm {
 
     /// One more observation while pending.
     fn confirm(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
-        let rule = rule(self.kind);
-        let counts = self.count < rule.raise_count;
+        let Terms { raise_count, raise_after_s, .. } = self.terms;
+        let counts = self.count < raise_count;
         if counts {
             self.count += 1;
             self.describe(seen);
         }
         let held_s = now.since(self.pending_since);
-        if self.count >= rule.raise_count && held_s >= rule.raise_after_s {
+        if self.count >= raise_count && held_s >= raise_after_s {
             return Some(self.raise(now));
         }
         counts.then_some(Step::Noted)
@@ -296,7 +335,7 @@ impl Alarm {
     /// The condition holds, or happened again, while raised.
     fn again(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
         let rule = rule(self.kind);
-        let noted = match rule.clear {
+        let noted = match self.terms.clear {
             ClearBy::Quiet { .. } => self.happened(rule, now),
             ClearBy::Reports { .. } | ClearBy::Steady { .. } | ClearBy::Person => {
                 let interrupted = self.good_since.is_some();
@@ -305,11 +344,12 @@ impl Alarm {
                 interrupted
             }
         };
-        let severity = match rule.repeats {
+        self.own = match rule.repeats {
             Some((times, severity)) if self.count >= times => severity.max(seen.severity),
-            Some(_) => self.severity.max(seen.severity),
+            Some(_) => self.own.max(seen.severity),
             None => seen.severity,
         };
+        let severity = self.terms.severity(self.own);
         let before = std::mem::replace(&mut self.severity, severity);
         if before != severity {
             self.message.clone_from(&seen.message);
@@ -344,7 +384,7 @@ impl Alarm {
             AlarmState::Active | AlarmState::Acknowledged => {}
         }
         let first = self.good_since.is_none();
-        match rule(self.kind).clear {
+        match self.terms.clear {
             ClearBy::Person => None,
             ClearBy::Quiet { after_s, .. } => {
                 let quiet = self.good_since.is_some_and(|last| now.since(last) >= after_s);
@@ -369,7 +409,7 @@ impl Alarm {
         let rule = rule(self.kind);
         self.state = AlarmState::Active;
         self.raised_at.get_or_insert(now);
-        let happening = matches!(rule.clear, ClearBy::Quiet { .. });
+        let happening = matches!(self.terms.clear, ClearBy::Quiet { .. });
         self.good_since = happening.then_some(now);
         self.count = u32::from(rule.repeats.is_some());
         Step::Raised
@@ -387,7 +427,8 @@ impl Alarm {
     }
 
     fn describe(&mut self, seen: &Observation<'_>) {
-        self.severity = seen.severity;
+        self.own = seen.severity;
+        self.severity = self.terms.severity(self.own);
         self.message.clone_from(&seen.message);
         self.report = seen.report.or(self.report);
     }

@@ -1,5 +1,5 @@
-//! When to call a person, and when to stop: the catalogue, one alarm's life, the open alarms,
-//! and the rules that turn facts into observations.
+//! When to call a person, and when to stop: the catalogue and what operators change of it, one
+//! alarm's life, the open alarms, and the rules that turn facts into observations.
 //!
 //! Pure: facts and `now` go in, alarms and transitions come out. Nothing here stores, sends or
 //! reads a clock, and every timer is a value of the alarm itself, so that a restart between any
@@ -8,6 +8,8 @@
 pub mod book;
 pub mod catalogue;
 pub mod cause;
+pub mod file;
 pub mod lifecycle;
 pub mod rate;
 pub mod rules;
+pub mod tuning;

@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, ask, look, tell, then};
+use super::pages::{act, ask, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -100,6 +100,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
         route("GET", "/api/v1/notifications", VIEWER, get(notices::list)),
         route("GET", "/api/v1/channels", VIEWER, get(notices::channels)),
+        route("GET", "/api/v1/rules", VIEWER, get(operators::rules::rules)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
@@ -134,6 +135,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/paths", VIEWER, get(ask::paths)),
         route("GET", "/what-if", VIEWER, get(ask::what_if)),
         route("GET", "/alarms", VIEWER, get(look::alarms)),
+        route("GET", "/rules", VIEWER, get(rules::page)),
         route("GET", "/notifications", VIEWER, get(tell::page)),
         route("POST", "/channels/{id}/test", OPERATOR, post(tell::test)),
         route("POST", "/notifications/{id}/retry", OPERATOR, post(tell::retry)),

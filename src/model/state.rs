@@ -338,6 +338,8 @@ words!(
         KeysChanged = "keys.changed",
         /// How people are told of alarms changed, or could not be changed.
         NotifyChanged = "notify.changed",
+        /// The rules of alarms changed, or could not be changed.
+        RulesChanged = "rules.changed",
         /// The manager started.
         ManagerStarted = "manager.started",
         /// The manager stopped in order.

@@ -9,7 +9,7 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{identity, keys, raise, relays, report, sweep, tell, tick};
+use super::{identity, keys, raise, relays, report, sweep, tell, tick, tune};
 use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
@@ -56,6 +56,7 @@ pub(super) fn carry_out(
             Ok(note(&mut draft, EventKind::AdminAction, what))
         }
         Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
+        Command::Rules(rules) => Ok(tune::adopt(engine, &mut draft, rules)),
         Command::Tell(wish) => tell::carry_out(engine, &mut draft, wish),
         Command::Tick => {
             tick::run(engine, &mut draft);

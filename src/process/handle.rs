@@ -16,6 +16,7 @@ use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
 use super::summary::AgentSummary;
+use super::tune::{Rulebook, Rules};
 use super::wish::Wish;
 use crate::clock::Clock;
 use crate::keys::ring::StoredKey;
@@ -148,6 +149,8 @@ pub enum Command {
     },
     /// Something about messages to people.
     Tell(Wish),
+    /// Put what an operator changed of the catalogue of alarms into force.
+    Rules(Rules),
     /// Time has passed.
     Tick,
     /// Take out what has had its time.
@@ -313,6 +316,7 @@ pub struct Processor {
     pub(super) refusals: Arc<Refusals>,
     pub(super) totals: Arc<Totals>,
     pub(super) chores: Arc<Chores>,
+    pub(super) rules: Arc<Rulebook>,
     pub(super) clock: Clock,
 }
 
@@ -407,6 +411,11 @@ impl Processor {
     /// The live picture.
     pub fn board(&self) -> &Arc<Board> {
         &self.board
+    }
+
+    /// What operators changed of the catalogue of alarms.
+    pub fn rules(&self) -> &Rulebook {
+        &self.rules
     }
 
     /// All agents.

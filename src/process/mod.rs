@@ -39,5 +39,6 @@ mod suspect;
 mod sweep;
 mod tell;
 mod tick;
+pub mod tune;
 pub mod wish;
 mod witness;

@@ -1,7 +1,7 @@
 //! From facts to alarms: asks the rules, keeps the book, and puts every change of an alarm into
 //! the same transaction as the fact behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use crate::alarms::lifecycle::{Alarm, Observation, Step};
 use crate::alarms::rules::edge::{EdgeFacts, PeerFacts};
 use crate::alarms::rules::manager::DnsFacts;
 use crate::alarms::rules::{self, AgentFacts};
+use crate::alarms::tuning::Terms;
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::{Interface, ReportData, lists_every_interface};
@@ -45,11 +46,27 @@ fn facts_of(record: &AgentRecord) -> AgentFacts<'_> {
 
 /// The book as it was left.
 pub(super) fn book_of(snapshot: &FleetSnapshot) -> Book {
-    Book::load(snapshot.alarms.iter().cloned().map(alarm_of), snapshot.last_alarm)
+    // A link's alarm names one of its agents; the other one counts as well.
+    let subjects: BTreeSet<&str> = snapshot.alarms.iter().map(|a| a.subject.as_str()).collect();
+    let tied = snapshot.edges.iter().filter(|edge| subjects.contains(edge.id.as_str()));
+    let others: BTreeMap<&str, AgentNo> = tied
+        .filter_map(|edge| {
+            let [first, second] = &edge.ends;
+            Some((edge.id.as_str(), first.agent.and(second.agent)?))
+        })
+        .collect();
+    let alarms = snapshot.alarms.iter().cloned().map(|row| {
+        let also = others.get(row.subject.as_str()).copied();
+        Alarm { also, ..alarm_of(row) }
+    });
+    Book::load(alarms, snapshot.last_alarm)
 }
 
 fn alarm_of(row: AlarmRecord) -> Alarm {
     Alarm {
+        own: row.severity,
+        terms: Terms::of(row.kind),
+        also: None,
         id: row.id,
         kind: row.kind,
         subject: row.subject,
@@ -176,7 +193,7 @@ pub(super) fn accepted(
     let facts = facts(agent, draft);
     let id = agent.record.id.as_str();
     if book.find(AlarmKind::AgentClockSkew, id).is_some()
-        && let Some(seen) = rules::agent::clock_skew(&facts, skew.offset, skew.max)
+        && let Some(seen) = clock_skew(book, &facts, skew)
     {
         observe(book, draft, &seen);
     }
@@ -199,11 +216,16 @@ pub(super) struct Skew {
     pub(super) max: i64,
 }
 
+fn clock_skew<'a>(book: &Book, facts: &AgentFacts<'a>, skew: Skew) -> Option<Observation<'a>> {
+    let limits = book.limits(AlarmKind::AgentClockSkew, facts.fleet, [Some(facts.no), None]);
+    rules::agent::clock_skew(facts, skew.offset, skew.max, &limits)
+}
+
 /// An agent's clock is so far off that its reports are refused.
 pub(super) fn skewed(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, skew: Skew) {
     let Fleet { agents, book, .. } = fleet;
     let Some(agent) = agents.get(&no) else { return };
-    if let Some(seen) = rules::agent::clock_skew(&facts(agent, draft), skew.offset, skew.max) {
+    if let Some(seen) = clock_skew(book, &facts(agent, draft), skew) {
         observe(book, draft, &seen);
     }
 }
@@ -258,6 +280,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         id: id.as_str(),
         fleet: &record.fleet,
         agent: first.agent.or(second.agent),
+        also: first.agent.and(second.agent),
         names: [name(first.agent), name(second.agent)],
         verdict,
         is_bridge: weak.is_bridge(first.agent, second.agent),
@@ -388,7 +411,8 @@ pub(super) fn keys(fleet: &mut Fleet, draft: &mut Draft, keys: &KeyState) {
         missing: keys.missing,
         period_s: keys.interval,
     };
-    if let Some(seen) = rules::manager::keys_stale(&facts, draft.now) {
+    let limits = fleet.book.anywhere(AlarmKind::DnsPskStale);
+    if let Some(seen) = rules::manager::keys_stale(&facts, &limits, draft.now) {
         observe(&mut fleet.book, draft, &seen);
     }
     let problem = keys.unexpected.as_ref().map(|(severity, text)| (*severity, text.as_str()));

@@ -84,7 +84,13 @@ pub(super) fn look(fleet: &mut Fleet, patience: &Patience, draft: &mut Draft) {
         let seen = agents.get(&no).and_then(|agent| agent.record.last_seen_at);
         seen.is_some_and(|seen| patience.status(seen, draft.now) == AgentStatus::Online)
     };
-    let dead = rules::dead(&followers, reports, patience, draft.now);
+    let together = |no: AgentNo| {
+        let fleet = agents.get(&no).map(|relay| &relay.record.fleet);
+        let limits = |fleet| book.limits(AlarmKind::RelayDead, fleet, [Some(no), None]);
+        let limits = fleet.map_or_else(|| book.anywhere(AlarmKind::RelayDead), limits);
+        limits.count(&rules::TOGETHER)
+    };
+    let dead = rules::dead(&followers, reports, together, (patience, draft.now));
     let open = book.alarms().filter(|alarm| alarm.kind == AlarmKind::RelayDead);
     let looked_at: BTreeSet<AgentNo> =
         open.filter_map(|alarm| alarm.agent).chain(dead.keys().copied()).collect();

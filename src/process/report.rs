@@ -58,6 +58,7 @@ pub(super) fn apply(
     let before = (!is_known(record, arrival, data)).then(|| record.clone());
     if before.is_some() {
         describe(record, arrival, data);
+        fleet.book.place(no, &record.labels);
     }
     record.clock_offset = arrival.verified.timestamp().since(draft.now);
     record.uptime_seconds = data.uptime_seconds;

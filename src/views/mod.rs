@@ -24,6 +24,7 @@ mod path;
 pub mod paths;
 pub mod report;
 pub mod reports;
+pub mod rules;
 pub mod settings;
 pub mod table;
 pub mod text;

@@ -500,6 +500,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
             ),
         ),
         ("notifications", notifications()),
+        ("rules", super::rules::page(&context("Alarm rules", Nav::Alarms), &notices::rules())),
     ]
     .into_iter()
     .chain(pages_of_the_past())

@@ -5,6 +5,7 @@ mod identity;
 mod people;
 mod relays;
 mod restart;
+mod tuned;
 
 use serde_json::json;
 

@@ -19,6 +19,7 @@ fn seen(kind: AlarmKind, subject: usize, holds: bool) -> Observation<'static> {
         subject: Cow::Borrowed(name),
         fleet: None,
         agent,
+        also: None,
         holds,
         late: false,
         severity: rule(kind).severity,

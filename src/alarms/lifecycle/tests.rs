@@ -8,6 +8,7 @@ fn seen(kind: AlarmKind, holds: bool) -> Observation<'static> {
         subject: Cow::Borrowed("thing"),
         fleet: None,
         agent: Some(AgentNo(1)),
+        also: None,
         holds,
         late: false,
         severity: rule(kind).severity,
@@ -17,7 +18,7 @@ fn seen(kind: AlarmKind, holds: bool) -> Observation<'static> {
 }
 
 fn begin(kind: AlarmKind) -> (Alarm, Step) {
-    Alarm::begin(AlarmId(1), &seen(kind, true), T)
+    Alarm::begin(AlarmId(1), &seen(kind, true), Terms::of(kind), T)
 }
 
 #[test]

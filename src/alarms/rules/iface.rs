@@ -129,7 +129,7 @@ fn gone<'a>(
         } else if !before.iter().any(|b| b.name == name) && alarm.state == AlarmState::Pending {
             let mut bad =
                 agent.bad(AlarmKind::IfaceGone, alarm.subject.clone(), alarm.message.clone());
-            bad.severity = alarm.severity;
+            bad.severity = alarm.own;
             seen.push(bad);
         }
     }

@@ -11,6 +11,7 @@ pub mod notifications;
 pub mod past;
 pub mod paths;
 pub mod reports;
+pub mod rules;
 pub mod search;
 pub mod topology;
 pub mod what_if;

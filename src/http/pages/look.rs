@@ -347,10 +347,16 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
     let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
     let usage = usage_item(&KeyUsage::of(&state));
     let settings = explain::lines(&state.config).into_iter().map(|(name, meaning)| {
-        // The plan may have been read again since the start.
-        let live = name == explain::NOTIFIED && state.config.notify.is_some();
-        let meaning =
-            if live { explain::notified(&state.deliverer.standing().plan) } else { meaning };
+        // The plan and the rules may have been read again since the start.
+        let meaning = match name {
+            explain::NOTIFIED if state.config.notify.is_some() => {
+                explain::notified(&state.deliverer.standing().plan)
+            }
+            explain::RULES if state.config.rules.is_some() => {
+                explain::tuned(&state.processor.rules().standing().tuning)
+            }
+            _ => meaning,
+        };
         SettingItem { name: name.to_owned(), meaning }
     });
     let settings = settings.collect();

@@ -6,6 +6,7 @@
 pub mod act;
 pub mod ask;
 pub mod look;
+pub mod rules;
 pub mod tell;
 pub mod then;
 

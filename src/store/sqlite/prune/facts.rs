@@ -79,6 +79,7 @@ fn said(kind: EventKind, value: &str) -> Says {
     let (part, instead_of) = match kind {
         K::KeysChanged
         | K::NotifyChanged
+        | K::RulesChanged
         | K::ManagerStarted
         | K::ManagerStopped
         | K::AdminAction => {
