@@ -218,7 +218,9 @@ CREATE TABLE alarms (
     count           INTEGER NOT NULL,                -- consecutive observations for or against the condition
     report_id       INTEGER,                         -- the report that proves it; it may have been pruned since
     inhibited_by    INTEGER,                         -- the alarm it follows from; it may have been pruned since
-    inhibited_until INTEGER                          -- when it counts for itself again; NULL: its cause stands
+    inhibited_until INTEGER,                         -- when it counts for itself again; NULL: its cause stands
+    own_severity    TEXT CHECK (own_severity IN ('info', 'warning', 'minor', 'major', 'critical')), -- how bad its rule calls it; NULL: as severity says, no rules file changed it
+    flapping_until  INTEGER                          -- it flaps, and is held open until then if its condition changes no more; NULL: it does not
 ) STRICT;
 
 -- One alarm per kind and subject is open at a time; also lists the open ones.
@@ -229,6 +231,15 @@ CREATE INDEX alarms_by_agent ON alarms (agent_no);
 
 -- What follows from an alarm.
 CREATE INDEX alarms_by_cause ON alarms (inhibited_by) WHERE inhibited_by IS NOT NULL;
+
+-- How often the alarm about a thing came and went lately.
+CREATE TABLE flaps (
+    kind    TEXT    NOT NULL CHECK (kind GLOB '[a-z]*.[a-z]*'), -- dotted name of the catalogue
+    subject TEXT    NOT NULL,                        -- which thing
+    penalty INTEGER NOT NULL CHECK (penalty > 0),    -- thousandths of one change; halves every ten minutes
+    at      INTEGER NOT NULL,                        -- when it was as much: at the last change
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
 
 -- What changed, when, and which report proves it. Append-only: see the triggers.
 CREATE TABLE events (
@@ -303,7 +314,7 @@ CREATE TABLE tellings (
     channel  TEXT    NOT NULL,                       -- the channel's name
     told     TEXT    CHECK (told IN ('info', 'warning', 'minor', 'major', 'critical')), -- how bad it was when last told; NULL: not told yet
     told_at  INTEGER,                                -- when that was put into a message
-    next     TEXT    CHECK (next IN ('raised', 'worse', 'repeated', 'escalated', 'acknowledged',
+    next     TEXT    CHECK (next IN ('raised', 'flapping', 'worse', 'repeated', 'escalated', 'acknowledged',
              'returned', 'cleared')),                -- what is told next; NULL: nothing until the alarm changes
     due_at   INTEGER,                                -- when
     repeat_s INTEGER NOT NULL,                       -- seconds between two tellings while nobody acknowledges; 0: told once
@@ -337,7 +348,7 @@ CREATE INDEX notifications_dead ON notifications (channel) WHERE state = 'dead';
 CREATE TABLE notification_items (
     notification_id INTEGER NOT NULL REFERENCES notifications (notification_id) ON DELETE CASCADE, -- the message
     alarm_id        INTEGER NOT NULL,                -- the alarm; it may have been pruned since
-    telling         TEXT    NOT NULL CHECK (telling IN ('raised', 'worse', 'repeated',
+    telling         TEXT    NOT NULL CHECK (telling IN ('raised', 'flapping', 'worse', 'repeated',
                     'escalated', 'acknowledged', 'returned', 'cleared')), -- what is told of it
     facts           TEXT    NOT NULL,                -- JSON: the alarm as it is told
     PRIMARY KEY (notification_id, alarm_id)

@@ -14,6 +14,7 @@ use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
 use super::catalogue::{ComesBack, rule};
+use super::flap::Flap;
 use super::lifecycle::{Alarm, Observation, Step};
 use super::tuning::{Fitting, Limits, Place, Terms, Tuning};
 
@@ -45,16 +46,27 @@ pub struct Book {
     tuning: Arc<Tuning>,
     /// Which of its entries an agent's labels fit, for agents of which any does.
     fitting: BTreeMap<AgentNo, Fitting>,
+    /// How restless things are.
+    flaps: BTreeMap<AlarmKind, BTreeMap<String, Flap>>,
 }
 
 impl Book {
-    /// A book of stored alarms; `last_id` is the highest number ever given.
-    pub fn load(alarms: impl IntoIterator<Item = Alarm>, last_id: AlarmId) -> Self {
+    /// A book of stored alarms, and of how restless things were; `last_id` is the highest number
+    /// ever given.
+    pub fn load(
+        alarms: impl IntoIterator<Item = Alarm>,
+        flaps: impl IntoIterator<Item = (AlarmKind, String, Flap)>,
+        last_id: AlarmId,
+    ) -> Self {
         let mut book = Self { last_id, ..Self::default() };
+        for (kind, subject, flap) in flaps {
+            book.flaps.entry(kind).or_default().insert(subject, flap);
+        }
         for alarm in alarms {
             if alarm.state != AlarmState::Cleared {
                 book.last_id = book.last_id.max(alarm.id);
-                book.put(alarm);
+                let flap = book.flap(alarm.kind, &alarm.subject);
+                book.put(Alarm { flap, ..alarm });
             }
         }
         book
@@ -73,7 +85,9 @@ impl Book {
             return None;
         }
         self.last_id = AlarmId(self.last_id.0 + 1);
-        let (alarm, step) = Alarm::begin(self.last_id, seen, terms, now);
+        let flap = self.flap(seen.kind, &seen.subject);
+        let (alarm, step) = Alarm::begin(self.last_id, seen, (terms, flap), now);
+        self.note(&alarm);
         self.put(alarm.clone());
         Some(Transition { step, alarm })
     }
@@ -142,16 +156,43 @@ impl Book {
         Limits::of(&self.tuning, kind, Place::default())
     }
 
-    /// Whether an alarm of a kind is open or pending, or never will be: the operator switched it
-    /// off.
+    /// Whether an alarm of a kind knows already that its condition holds, or never will: the
+    /// operator switched it off.
     pub fn is_settled(
         &self,
         kind: AlarmKind,
         fleet: &FleetId,
         (subject, agent): (&str, AgentNo),
     ) -> bool {
-        self.id_of(kind, subject).is_some()
-            || !self.terms(kind, Some(fleet), [Some(agent), None]).enabled
+        self.find(kind, subject).map_or_else(
+            || !self.terms(kind, Some(fleet), [Some(agent), None]).enabled,
+            |alarm| !alarm.is_held(),
+        )
+    }
+
+    /// Takes out what has been calm for so long that it says nothing any more, so much at most.
+    pub fn forget_flaps(&mut self, most: usize, now: UnixSeconds) -> Vec<(AlarmKind, String)> {
+        let all = self.flaps.iter().flat_map(|(kind, all)| all.iter().map(move |one| (*kind, one)));
+        let spent = all.filter(|(_, (_, flap))| flap.is_spent(now));
+        let spent: Vec<(AlarmKind, String)> =
+            spent.take(most).map(|(kind, (subject, _))| (kind, subject.clone())).collect();
+        for (kind, subject) in &spent {
+            if let Some(all) = self.flaps.get_mut(kind) {
+                all.remove(subject);
+            }
+        }
+        spent
+    }
+
+    /// How restless a thing was when its alarm last came or went.
+    fn flap(&self, kind: AlarmKind, subject: &str) -> Flap {
+        self.flaps.get(&kind).and_then(|all| all.get(subject)).copied().unwrap_or_default()
+    }
+
+    fn note(&mut self, alarm: &Alarm) {
+        if alarm.flap != self.flap(alarm.kind, &alarm.subject) {
+            self.flaps.entry(alarm.kind).or_default().insert(alarm.subject.clone(), alarm.flap);
+        }
     }
 
     fn labels(&self, agents: [Option<AgentNo>; 2]) -> Fitting {
@@ -313,6 +354,7 @@ impl Book {
             due_after.iter().for_each(|at| _ = self.due.insert((*at, id)));
         }
         let (step, alarm) = (step?, alarm.clone());
+        self.note(&alarm);
         if alarm.state == AlarmState::Cleared {
             self.forget(&alarm);
         }

@@ -30,6 +30,9 @@ pub struct Rule {
     pub repeats: Option<(u32, Severity)>,
     /// Whether its message goes on to say what is known while it is raised; nobody is told again.
     pub follows: bool,
+    /// Whether one that comes and goes often is held open, and people are told once that it
+    /// flaps.
+    pub damped: bool,
     /// The values its rule compares with, which the rules file may change.
     pub limits: &'static [Limit],
     /// What the condition is, in one sentence.
@@ -89,6 +92,7 @@ const PLAIN: Rule = Rule {
     comes_back: ComesBack::Seen,
     repeats: None,
     follows: false,
+    damped: false,
     limits: &[],
     meaning: "",
 };
@@ -103,11 +107,21 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::AgentOffline,
+        damped: true,
         severity: Severity::Major,
         clear: ClearBy::Reports { count: 2 },
         follows: true,
         limits: &[agent::OFFLINE_INTERVALS, agent::OFFLINE_LEAST_S],
         meaning: "An agent has not reported for six intervals, at least 180 s.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::AgentFlapping,
+        severity: Severity::Minor,
+        clear: ClearBy::Quiet { after_s: 1_800, needs_report: true },
+        comes_back: ComesBack::NextTime,
+        limits: &[agent::RETURNS, agent::RETURNS_WINDOW_S],
+        meaning: "An agent stopped and came back three times within half an hour.",
         ..PLAIN
     },
     Rule {
@@ -121,6 +135,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::AgentRelayOnly,
+        damped: true,
         raise_count: 3,
         follows: true,
         meaning: "An agent's reports arrive only through other agents.",
@@ -128,6 +143,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::RelayDead,
+        damped: true,
         severity: Severity::Major,
         follows: true,
         limits: &[relay::TOGETHER],
@@ -144,6 +160,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::IfaceDown,
+        damped: true,
         severity: Severity::Minor,
         raise_count: 2,
         clear: ClearBy::Reports { count: 2 },
@@ -153,6 +170,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::IfaceGone,
+        damped: true,
         raise_count: 2,
         ack_clears: true,
         comes_back: ComesBack::Remembered,
@@ -161,6 +179,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::EdgeDown,
+        damped: true,
         raise_count: 2,
         limits: &[edge::T1_EXTRA_S, edge::T2_EXTRA_S],
         meaning: "A link that should be alive has had no handshake for longer than any healthy \
@@ -183,6 +202,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::AgentClockSkew,
+        damped: true,
         severity: Severity::Major,
         raise_count: 2,
         clear: ClearBy::Reports { count: 3 },
@@ -238,6 +258,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::NetPartition,
+        damped: true,
         severity: Severity::Critical,
         raise_after_s: 60,
         clear: ClearBy::Steady { after_s: 60 },
@@ -349,6 +370,10 @@ mod tests {
             let [rule] = rules[..] else { panic!("{kind} has {} rules", rules.len()) };
             assert_eq!(rule.latching, kind.is_latching(), "{kind}");
             assert!(rule.raise_count >= 1 && !rule.meaning.is_empty(), "{kind}");
+            // One that is held open says so in the state that latching ones wait in.
+            assert!(!rule.damped || !rule.latching, "{kind}");
+            let ends = !matches!(rule.clear, ClearBy::Quiet { .. } | ClearBy::Person);
+            assert!(!rule.damped || ends, "{kind}");
             // What only a person ends must offer the person a way.
             assert!(rule.clear != ClearBy::Person || rule.ack_clears, "{kind}");
         }
@@ -376,6 +401,7 @@ mod tests {
             let head = format!("### `{kind}`");
             let (_, section) = handbook.split_once(&head).expect(&head);
             let section = section.split("\n#").next().unwrap_or_default();
+            assert_eq!(section.contains("**Damped.**"), rule(*kind).damped, "{head}");
             // Where clearing by hand is final, the section says so; elsewhere the promise holds.
             let limits = rule(*kind).limits.iter();
             for Limit { name, default, least, most, .. } in limits {

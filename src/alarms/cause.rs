@@ -9,7 +9,7 @@ use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
 use super::book::Book;
-use super::catalogue::{ClearBy, rule};
+use super::catalogue::ClearBy;
 use super::lifecycle::Alarm;
 use super::rules::silence::HOLDS_S;
 
@@ -125,6 +125,7 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         }
         K::AgentOffline => own(K::RelayDead).chain(behind()).chain(mass(Some(mass_s))).collect(),
         K::RelayDead => behind().chain(mass(None)).collect(),
+        K::AgentFlapping => mass(None).into_iter().collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {
             let near = interfaces().chain(own(K::AgentOffline));
@@ -161,7 +162,7 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
 /// For how long an alarm may go on after its cause before it counts for itself: two intervals of
 /// good reports may end it as well, and whatever else its kind takes to be sure.
 fn hold_s(alarm: &Alarm, around: &Around) -> i64 {
-    let also = match rule(alarm.kind).clear {
+    let also = match alarm.terms.clear {
         ClearBy::Steady { after_s } => after_s,
         ClearBy::Reports { .. } | ClearBy::Quiet { .. } | ClearBy::Person => 0,
     };
@@ -170,9 +171,8 @@ fn hold_s(alarm: &Alarm, around: &Around) -> i64 {
 
 /// Whether the opposite of its condition was seen last, so that only its delay keeps it open.
 fn is_ending(alarm: &Alarm) -> bool {
-    let by_seeing =
-        matches!(rule(alarm.kind).clear, ClearBy::Reports { .. } | ClearBy::Steady { .. });
-    by_seeing && alarm.good_since.is_some()
+    let by_seeing = matches!(alarm.terms.clear, ClearBy::Reports { .. } | ClearBy::Steady { .. });
+    by_seeing && (alarm.good_since.is_some() || alarm.is_held())
 }
 
 /// What an alarm follows from now, and until when if its cause has ended ([`hold_s`]). `None` if

@@ -3,18 +3,17 @@
 //! A state machine over one value. It never looks beyond its alarm, and keeps nothing beside it:
 //! delays are the alarm's own `pending_since`, `good_since` and `count`.
 
+mod aside;
+
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId};
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 
 use super::catalogue::{ClearBy, Rule, rule};
+use super::flap::Flap;
 use super::tuning::Terms;
-
-/// Why an alarm ended whose kind the operator switched off.
-pub const SWITCHED_OFF: &str = "rule switched off";
 
 /// Happenings of a `Quiet` kind within this many seconds of the last recorded one are not
 /// recorded anew, so that a flood of them is not a flood of writes.
@@ -55,7 +54,7 @@ pub struct Alarm {
     pub acknowledged_by: Option<String>,
     /// With what note.
     pub note: Option<String>,
-    /// When the condition was over (latching kinds).
+    /// When the condition was over (latching kinds, and those that flap).
     pub returned_at: Option<UnixSeconds>,
     /// When it ended.
     pub cleared_at: Option<UnixSeconds>,
@@ -72,6 +71,11 @@ pub struct Alarm {
     pub inhibited_by: Option<AlarmId>,
     /// When it counts for itself again, once that alarm has ended.
     pub inhibited_until: Option<UnixSeconds>,
+    /// It came and went too often: until then it is held open, whatever its condition does, and
+    /// longer if that changes again. `returned_at` is set while the condition does not hold.
+    pub flapping_until: Option<UnixSeconds>,
+    /// How restless its kind and subject are. Stored beside the alarms.
+    pub flap: Flap,
 }
 
 /// What a rule saw. Of one subject, one observation per report.
@@ -121,6 +125,12 @@ pub enum Step {
     Acknowledged,
     /// Its condition is over; it waits for somebody to acknowledge it.
     Returned,
+    /// It came and went too often, and is held open from now on: told once.
+    Flapping,
+    /// While it flaps, its condition was over, or began to hold again: recorded, not told.
+    Flipped,
+    /// It flaps no more, and its condition holds: recorded, not told.
+    Steadied,
     /// Over; `clear_cause` says why.
     Cleared,
 }
@@ -137,7 +147,7 @@ impl Alarm {
     pub fn begin(
         id: AlarmId,
         seen: &Observation<'_>,
-        terms: Terms,
+        (terms, flap): (Terms, Flap),
         now: UnixSeconds,
     ) -> (Self, Step) {
         let mut alarm = Self {
@@ -165,6 +175,8 @@ impl Alarm {
             report: None,
             inhibited_by: None,
             inhibited_until: None,
+            flapping_until: None,
+            flap,
         };
         let step = alarm.confirm(seen, now).unwrap_or(Step::Noted);
         (alarm, step)
@@ -189,6 +201,7 @@ impl Alarm {
             count: 0,
             inhibited_by: None,
             inhibited_until: None,
+            flapping_until: None,
             ..self.clone()
         }
     }
@@ -213,8 +226,11 @@ impl Alarm {
             (
                 AlarmState::Active | AlarmState::Acknowledged,
                 ClearBy::Steady { after_s } | ClearBy::Quiet { after_s, needs_report: false },
-            ) => Some(self.good_since?.plus(after_s)),
-            _ => None,
+            ) => {
+                let over_at = self.good_since.map(|since| since.plus(after_s));
+                over_at.into_iter().chain(self.flapping_until).min()
+            }
+            _ => self.flapping_until,
         }
     }
 
@@ -222,6 +238,9 @@ impl Alarm {
     pub fn tick(&mut self, now: UnixSeconds) -> Option<Step> {
         if self.due().is_none_or(|due| now < due) {
             return None;
+        }
+        if self.flapping_until.is_some_and(|until| until <= now) {
+            return Some(self.steady(now));
         }
         Some(match self.state {
             AlarmState::Pending => self.raise(now),
@@ -262,43 +281,10 @@ impl Alarm {
         }
     }
 
-    /// Says which alarm it follows from, if any, and when it will count for itself again. Its
-    /// state stays as it is.
-    pub fn inhibit(&mut self, by: Option<AlarmId>, until: Option<UnixSeconds>) -> Option<Step> {
-        let before = std::mem::replace(&mut self.inhibited_by, by);
-        let moved = std::mem::replace(&mut self.inhibited_until, until) != until;
-        match by {
-            _ if before == by => moved.then_some(Step::Noted),
-            Some(_) => Some(Step::Inhibited),
-            None => Some(Step::Released),
-        }
-    }
-
-    /// Lives by other terms from now on: a change of severity follows at once, everything else
-    /// when it is next looked at.
-    pub fn adopt(&mut self, terms: Terms, now: UnixSeconds) -> Option<Step> {
-        self.terms = terms;
-        if !terms.enabled {
-            return Some(self.close(SWITCHED_OFF, now));
-        }
-        let severity = terms.severity(self.own);
-        let before = std::mem::replace(&mut self.severity, severity);
-        match (self.state, severity.cmp(&before)) {
-            (_, Ordering::Equal) => None,
-            (AlarmState::Pending, _) => Some(Step::Noted),
-            (_, Ordering::Greater) => Some(Step::Escalated),
-            (_, Ordering::Less) => Some(Step::Eased),
-        }
-    }
-
-    /// Whether its condition is known to hold, so that others may follow from it.
-    pub fn stands(&self) -> bool {
-        matches!(self.state, AlarmState::Active | AlarmState::Acknowledged)
-    }
-
     /// Ends it, whatever its condition.
     pub fn close(&mut self, cause: &str, now: UnixSeconds) -> Step {
         self.state = AlarmState::Cleared;
+        self.flapping_until = None;
         self.cleared_at = Some(now);
         self.clear_cause = Some(cause.to_owned());
         if self.raised_at.is_some() { Step::Cleared } else { Step::Dropped }
@@ -307,6 +293,14 @@ impl Alarm {
     fn holds(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
         match self.state {
             AlarmState::Pending => self.confirm(seen, now),
+            AlarmState::Active | AlarmState::Acknowledged if self.is_held() => {
+                self.returned_at = None;
+                let _known = self.flip(now);
+                match self.again(seen, now) {
+                    None | Some(Step::Noted) => Some(Step::Flipped),
+                    told => told,
+                }
+            }
             AlarmState::Active | AlarmState::Acknowledged => self.again(seen, now),
             AlarmState::Returned => {
                 self.returned_at = None;
@@ -381,6 +375,7 @@ impl Alarm {
         match self.state {
             AlarmState::Pending => return Some(self.close("did not last", now)),
             AlarmState::Returned | AlarmState::Cleared => return None,
+            AlarmState::Active | AlarmState::Acknowledged if self.is_held() => return None,
             AlarmState::Active | AlarmState::Acknowledged => {}
         }
         let first = self.good_since.is_none();
@@ -409,6 +404,7 @@ impl Alarm {
         let rule = rule(self.kind);
         self.state = AlarmState::Active;
         self.raised_at.get_or_insert(now);
+        let _told_as_raised = self.flip(now);
         let happening = matches!(self.terms.clear, ClearBy::Quiet { .. });
         self.good_since = happening.then_some(now);
         self.count = u32::from(rule.repeats.is_some());
@@ -423,7 +419,12 @@ impl Alarm {
             self.count = 0;
             return Step::Returned;
         }
-        self.close("condition over", now)
+        let begins = self.flip(now);
+        if self.flapping_until.is_none() {
+            return self.close("condition over", now);
+        }
+        (self.returned_at, self.good_since, self.count) = (Some(now), None, 0);
+        if begins { Step::Flapping } else { Step::Flipped }
     }
 
     fn describe(&mut self, seen: &Observation<'_>) {

@@ -9,6 +9,7 @@ pub mod book;
 pub mod catalogue;
 pub mod cause;
 pub mod file;
+pub mod flap;
 pub mod lifecycle;
 pub mod rate;
 pub mod rules;

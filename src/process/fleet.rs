@@ -13,6 +13,7 @@ use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
 use crate::alarms::book::Book;
+use crate::alarms::rate::Recent;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
@@ -66,6 +67,8 @@ pub(super) struct AgentMem {
     pub(super) edges: BTreeSet<EdgeId>,
     /// Those of them that are judged with every report: all that are not [`EdgeMem::quiet`].
     pub(super) awake: BTreeSet<EdgeId>,
+    /// When it came back lately after having been offline; `None` if it did not in this run.
+    pub(super) returns: Option<Box<Recent>>,
     /// What its peers said of its host when it was last looked at for its silence.
     pub(super) peers_say: Peers<'static>,
 }

@@ -10,7 +10,7 @@ use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
 use super::identity::Keys;
-use super::raise;
+use super::ledger;
 use super::witness;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
@@ -45,7 +45,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         externals: HashMap::new(),
         report_interval,
         owners: Owners::default(),
-        book: raise::book_of(&snapshot),
+        book: ledger::book_of(&snapshot),
         desk,
         weak: Neighbourhood::default(),
         last_report: snapshot.last_report,
@@ -148,6 +148,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         peers: BTreeMap::new(),
         edges: BTreeSet::new(),
         awake: BTreeSet::new(),
+        returns: None,
         peers_say: Peers::CannotTell,
         record,
     }

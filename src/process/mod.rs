@@ -23,6 +23,7 @@ mod history;
 pub mod identity;
 mod keys;
 mod late;
+mod ledger;
 mod load;
 mod mass;
 mod order;

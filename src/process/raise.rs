@@ -1,7 +1,7 @@
 //! From facts to alarms: asks the rules, keeps the book, and puts every change of an alarm into
 //! the same transaction as the fact behind it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -9,18 +9,19 @@ use super::draft::{About, Draft};
 use super::edges::external_alarm;
 use super::fleet::{AgentMem, Fleet, Neighbourhood};
 use super::handle::KeyState;
+use super::ledger::row_of;
 use crate::alarms::book::{Book, Transition};
+use crate::alarms::flap::Flap;
 use crate::alarms::lifecycle::{Alarm, Observation, Step};
 use crate::alarms::rules::edge::{EdgeFacts, PeerFacts};
 use crate::alarms::rules::manager::DnsFacts;
 use crate::alarms::rules::{self, AgentFacts};
-use crate::alarms::tuning::Terms;
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::{Interface, ReportData, lists_every_interface};
 use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EventKind};
-use crate::store::change::{AgentRecord, AlarmRecord, EdgeRecord};
-use crate::store::row::FleetSnapshot;
+use crate::store::change::{AgentRecord, EdgeRecord};
+use crate::store::flap::FlapRecord;
 use crate::topology::edge_match::EndpointName;
 use crate::topology::verdict::Verdict;
 
@@ -41,79 +42,6 @@ fn facts_of(record: &AgentRecord) -> AgentFacts<'_> {
         name: name_of(record),
         report: None,
         late: false,
-    }
-}
-
-/// The book as it was left.
-pub(super) fn book_of(snapshot: &FleetSnapshot) -> Book {
-    // A link's alarm names one of its agents; the other one counts as well.
-    let subjects: BTreeSet<&str> = snapshot.alarms.iter().map(|a| a.subject.as_str()).collect();
-    let tied = snapshot.edges.iter().filter(|edge| subjects.contains(edge.id.as_str()));
-    let others: BTreeMap<&str, AgentNo> = tied
-        .filter_map(|edge| {
-            let [first, second] = &edge.ends;
-            Some((edge.id.as_str(), first.agent.and(second.agent)?))
-        })
-        .collect();
-    let alarms = snapshot.alarms.iter().cloned().map(|row| {
-        let also = others.get(row.subject.as_str()).copied();
-        Alarm { also, ..alarm_of(row) }
-    });
-    Book::load(alarms, snapshot.last_alarm)
-}
-
-fn alarm_of(row: AlarmRecord) -> Alarm {
-    Alarm {
-        own: row.severity,
-        terms: Terms::of(row.kind),
-        also: None,
-        id: row.id,
-        kind: row.kind,
-        subject: row.subject,
-        severity: row.severity,
-        state: row.state,
-        fleet: row.fleet,
-        agent: row.agent,
-        message: row.message,
-        pending_since: row.pending_since,
-        raised_at: row.raised_at,
-        acknowledged_at: row.acknowledged_at,
-        acknowledged_by: row.acknowledged_by,
-        note: row.note,
-        returned_at: row.returned_at,
-        cleared_at: row.cleared_at,
-        clear_cause: row.clear_cause,
-        good_since: row.good_since,
-        count: row.count,
-        report: row.report,
-        inhibited_by: row.inhibited_by,
-        inhibited_until: row.inhibited_until,
-    }
-}
-
-pub(super) fn row_of(alarm: Alarm) -> AlarmRecord {
-    AlarmRecord {
-        id: alarm.id,
-        kind: alarm.kind,
-        subject: alarm.subject,
-        severity: alarm.severity,
-        state: alarm.state,
-        fleet: alarm.fleet,
-        agent: alarm.agent,
-        message: alarm.message,
-        pending_since: alarm.pending_since,
-        raised_at: alarm.raised_at,
-        acknowledged_at: alarm.acknowledged_at,
-        acknowledged_by: alarm.acknowledged_by,
-        note: alarm.note,
-        returned_at: alarm.returned_at,
-        cleared_at: alarm.cleared_at,
-        clear_cause: alarm.clear_cause,
-        good_since: alarm.good_since,
-        count: alarm.count,
-        report: alarm.report,
-        inhibited_by: alarm.inhibited_by,
-        inhibited_until: alarm.inhibited_until,
     }
 }
 
@@ -141,8 +69,16 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
             "message": alarm.message,
             "cause": alarm.clear_cause,
             "inhibited_by": alarm.inhibited_by,
+            "flapping": alarm.flapping_until.is_some(),
+            "over": alarm.returned_at.is_some(),
         });
         draft.event(kind, about, None, Some(told));
+    }
+    let Flap { penalty, at } = alarm.flap;
+    if at == draft.now && penalty > 0 {
+        let (kind, subject) = (alarm.kind, alarm.subject.clone());
+        let flap = FlapRecord { kind, subject: subject.clone(), penalty, at };
+        draft.flaps.insert((kind, subject), flap);
     }
     draft.alarms.insert(alarm.id, row_of(alarm));
 }
@@ -155,6 +91,7 @@ fn kind_of(step: Step) -> Option<EventKind> {
         Step::Returned => Some(EventKind::AlarmReturned),
         Step::Cleared => Some(EventKind::AlarmCleared),
         Step::Inhibited | Step::Released => Some(EventKind::AlarmInhibited),
+        Step::Flapping | Step::Flipped | Step::Steadied => Some(EventKind::AlarmFlapping),
     }
 }
 
@@ -201,6 +138,9 @@ pub(super) fn accepted(
         let seen = rules::ingest::secret(&facts, secrets);
         observe(book, draft, &seen);
     }
+    if book.find(AlarmKind::AgentFlapping, id).is_some() {
+        observe(book, draft, &rules::agent::steady(&facts));
+    }
     let silent = [AlarmKind::AgentStale, AlarmKind::AgentOffline];
     if silent.into_iter().any(|kind| book.find(kind, id).is_some()) {
         for seen in rules::agent::heard(&facts) {
@@ -219,6 +159,18 @@ pub(super) struct Skew {
 fn clock_skew<'a>(book: &Book, facts: &AgentFacts<'a>, skew: Skew) -> Option<Observation<'a>> {
     let limits = book.limits(AlarmKind::AgentClockSkew, facts.fleet, [Some(facts.no), None]);
     rules::agent::clock_skew(facts, skew.offset, skew.max, &limits)
+}
+
+/// An agent that was offline reports again.
+pub(super) fn came_back(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get_mut(&no) else { return };
+    let limits = book.limits(AlarmKind::AgentFlapping, &agent.record.fleet, [Some(no), None]);
+    let often = rules::agent::note_return(&mut agent.returns, &limits, draft.now);
+    let open = book.find(AlarmKind::AgentFlapping, agent.record.id.as_str()).is_some();
+    if often || open {
+        observe(book, draft, &rules::agent::flapping(&facts(agent, draft)));
+    }
 }
 
 /// An agent's clock is so far off that its reports are refused.

@@ -10,6 +10,7 @@ use super::fleet::{AgentMem, Fleet};
 use super::handle::Done;
 use super::raise::{facts, name_of, observe};
 use crate::alarms::book::Book;
+use crate::alarms::lifecycle::Alarm;
 use crate::alarms::rules::AgentFacts;
 use crate::alarms::rules::agent::Patience;
 use crate::alarms::rules::relay::{self as rules, Follower};
@@ -127,7 +128,8 @@ pub(super) fn is_watched(agent: &AgentMem) -> bool {
 /// Whether an agent reports through a relay that is known to be dead.
 pub(super) fn is_behind_dead(book: &Book, agent: &AgentMem) -> bool {
     let mut relays = agent.record.relay_path.relays().iter();
-    relays.any(|relay| book.find(AlarmKind::RelayDead, relay.as_str()).is_some())
+    let is_dead = |alarm: &Alarm| !alarm.is_held();
+    relays.any(|relay| book.find(AlarmKind::RelayDead, relay.as_str()).is_some_and(is_dead))
 }
 
 /// What relays passed on against the rules of the path, since the last look.

@@ -1,5 +1,5 @@
 //! What has had its time and is taken out of the tables: sessions and tokens that ended without
-//! anybody presenting them again.
+//! anybody presenting them again, and how restless things were that are calm by now.
 
 use super::draft::{About, Draft};
 use super::engine::Engine;
@@ -14,6 +14,9 @@ const ROWS_PER_SWEEP: usize = 200;
 /// a minute, and while storage does not answer not even that.
 const GRACE_S: i64 = 600;
 
+/// The same of things that are calm.
+const FLAPS_PER_SWEEP: usize = 2_000;
+
 /// Removes what is over; tells how many rows that is. A token was made by a person and leaves a
 /// line in the history; sessions come and go.
 pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<u64, StoreError> {
@@ -26,5 +29,8 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<u64, StoreEr
         }
         draft.change.sessions_removed.push(over.token_hash);
     }
-    Ok(u64::try_from(draft.change.sessions_removed.len()).unwrap_or(u64::MAX))
+    let calm = engine.fleet.book.forget_flaps(FLAPS_PER_SWEEP, draft.now);
+    let rows = draft.change.sessions_removed.len() + calm.len();
+    draft.change.flaps.removed.extend(calm);
+    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }

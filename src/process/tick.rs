@@ -264,7 +264,11 @@ fn silent(
 
 /// A report arrived, so the agent is online.
 pub(super) fn came_back(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    let status = fleet.agents.get(&no).map(|agent| agent.record.status);
     set_status(fleet, draft, no, AgentStatus::Online);
+    if status == Some(AgentStatus::Offline) {
+        raise::came_back(fleet, draft, no);
+    }
 }
 
 /// The agent is something else now.

@@ -128,10 +128,6 @@ pub(super) fn adopt(engine: &mut Engine, draft: &mut Draft, rules: Rules) -> Don
         raise::take(draft, Some(step));
     }
     engine.sentry.recount(&engine.fleet.book);
-    // A link may be given more time, or less.
-    let awake = engine.fleet.edges.values().filter(|edge| !edge.quiet);
-    draft.to_judge.extend(awake.map(|edge| edge.record.id.clone()));
-    super::edges::judge_all(&mut engine.fleet, draft);
     Done::Nothing
 }
 

@@ -15,6 +15,7 @@ use crate::model::state::{
 use crate::model::time::UnixSeconds;
 
 use super::dictionary::DictionaryRecord;
+use super::flap::Flaps;
 use super::flush::Flushed;
 use super::identity::IdentityRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
@@ -50,6 +51,8 @@ pub struct Change {
     pub edges_removed: Vec<EdgeId>,
     /// Alarms to insert or update.
     pub alarms: Vec<AlarmRecord>,
+    /// How restless things are.
+    pub flaps: Flaps,
     /// What channels were told of alarms, to insert or update.
     pub tells: Vec<TellRecord>,
     /// The same, to delete: alarm and channel.
@@ -107,6 +110,7 @@ impl Change {
             edges_set,
             edges_removed,
             alarms,
+            flaps,
             tells,
             tells_removed,
             messages,
@@ -133,6 +137,7 @@ impl Change {
             && edges_set.is_empty()
             && edges_removed.is_empty()
             && alarms.is_empty()
+            && flaps.is_empty()
             && tells.is_empty()
             && tells_removed.is_empty()
             && messages.is_empty()
@@ -339,6 +344,10 @@ pub struct AlarmRecord {
     pub inhibited_by: Option<AlarmId>,
     /// When it counts for itself again, once that alarm has ended.
     pub inhibited_until: Option<UnixSeconds>,
+    /// How bad its rule calls it, whatever a rules file makes of that.
+    pub own: Severity,
+    /// It flaps, and is held open until then if its condition changes no more.
+    pub flapping_until: Option<UnixSeconds>,
 }
 
 /// One line of the append-only history.

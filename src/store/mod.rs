@@ -9,6 +9,7 @@ pub mod carrier;
 pub mod change;
 pub mod dictionary;
 pub mod earlier;
+pub mod flap;
 pub mod flush;
 pub mod identity;
 pub mod notice;

@@ -13,6 +13,7 @@ use super::change::{
     AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, LayoutRecord, PeerRecord,
     SessionRecord,
 };
+use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 
@@ -33,6 +34,8 @@ pub struct FleetSnapshot {
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
+    /// How restless things are.
+    pub flaps: Vec<FlapRecord>,
     /// What channels were told of alarms, and will be told.
     pub tells: Vec<TellRecord>,
     /// Messages that wait, without their alarms.

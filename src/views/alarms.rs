@@ -65,6 +65,8 @@ pub(super) struct AlarmItem {
     pub(super) cleared: Option<(Moment, String)>,
     /// Who acknowledged it, and with what note.
     pub(super) acknowledged: Option<String>,
+    /// Whether it comes and goes so often that it is held open.
+    pub(super) flapping: bool,
     /// The alarm it follows from, where that is not shown above it.
     pub(super) follows: Option<i64>,
     /// What follows from it, in a few words and one by one.
@@ -99,6 +101,7 @@ impl AlarmItem {
             raised: alarm.raised_at.map(|at| Moment::ago(at, ctx.now)),
             cleared: alarm.cleared_at.map(|at| (Moment::ago(at, ctx.now), cause)),
             acknowledged,
+            flapping: alarm.flapping_until.is_some(),
             follows: alarm.inhibited_by.map(|by| by.0),
             followers: None,
             can_ack: matches!(alarm.state, AlarmState::Active | AlarmState::Returned),

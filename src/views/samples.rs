@@ -183,6 +183,8 @@ fn alarm(id: i64, kind: AlarmKind, severity: Severity, state: AlarmState, text: 
             report: None,
             inhibited_by: None,
             inhibited_until: None,
+            own: severity,
+            flapping_until: None,
         },
         agent_id: "oul-gw2".parse().ok(),
         children: 0,

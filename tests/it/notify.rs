@@ -2,6 +2,7 @@
 
 mod channels;
 mod failing;
+mod flapping;
 mod mail;
 mod plan;
 mod scene;

@@ -16,6 +16,7 @@ use kattila::store::change::{
     AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, LayoutRecord, NewEvent,
     NewReport, PeerRecord, SessionRecord,
 };
+use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 
@@ -238,7 +239,13 @@ pub(crate) fn alarm(id: i64, subject: &str, state: AlarmState) -> AlarmRecord {
         report: Some(ReportId(1)),
         inhibited_by: Some(AlarmId(1)),
         inhibited_until: Some(T.plus(9)),
+        own: Severity::Minor,
+        flapping_until: Some(T.plus(99)),
     }
+}
+
+pub(crate) fn flap(subject: &str) -> FlapRecord {
+    FlapRecord { kind: AlarmKind::EdgeDown, subject: subject.to_owned(), penalty: 4_200, at: T }
 }
 
 pub(crate) fn event(agent: Option<i64>, subject: &str) -> NewEvent {
@@ -334,6 +341,7 @@ pub(crate) fn facts() -> Facts {
         returned_at: Some(T.plus(2)),
         cleared_at: Some(T.plus(3)),
         clear_cause: Some(String::from("reset")),
+        flapping: true,
     }
 }
 

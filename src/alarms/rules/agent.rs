@@ -5,6 +5,7 @@ use crate::model::time::{UnixSeconds, duration_text as duration};
 
 use super::AgentFacts;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::rate::Recent;
 use crate::alarms::tuning::{Limit, Limits};
 use crate::topology::verdict::limits;
 
@@ -27,6 +28,13 @@ pub const OFFLINE_INTERVALS: Limit =
 /// A WireGuard session's life, so that a host is not called dead before its links are.
 pub const OFFLINE_LEAST_S: Limit =
     Limit::seconds("least_s", 180, (1, 2_592_000), "seconds of silence that it takes at least");
+
+/// Less is what one outage and its end may do.
+pub const RETURNS: Limit =
+    Limit::count("returns", 3, (2, 1_000), "times it comes back from being offline in window_s");
+/// Half an hour.
+pub const RETURNS_WINDOW_S: Limit =
+    Limit::seconds("window_s", 1_800, (60, 604_800), "seconds for returns");
 
 /// When silence means what, from the interval agents are told to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +238,35 @@ fn offline(name: &str, peers: Peers<'_>, silent: &str) -> String {
 pub fn heard<'a>(agent: &AgentFacts<'a>) -> [Observation<'a>; 2] {
     [AlarmKind::AgentStale, AlarmKind::AgentOffline]
         .map(|kind| Observation { late: false, ..agent.good(kind, agent.id.as_str()) })
+}
+
+/// An agent that was offline reports again. Whether it did so too often; `recent` is what is
+/// remembered of it.
+pub fn note_return(
+    recent: &mut Option<Box<Recent>>,
+    limits: &Limits<'_>,
+    now: UnixSeconds,
+) -> bool {
+    let (times, window_s) = (limits.count(&RETURNS), limits.get(&RETURNS_WINDOW_S));
+    let kept = recent.take().filter(|r| (r.threshold(), r.window_s()) == (times, window_s));
+    recent.insert(kept.unwrap_or_else(|| Box::new(Recent::new(times, window_s)))).note(now)
+}
+
+/// It stops and comes back, again and again.
+pub fn flapping<'a>(agent: &AgentFacts<'a>) -> Observation<'a> {
+    let message = format!(
+        "{} stops and comes back, again and again; look at the host's power, its uplink and the \
+         agent's log",
+        agent.name
+    );
+    let seen = agent.bad(AlarmKind::AgentFlapping, agent.id.as_str(), message);
+    // Also a late report shows that it is back.
+    Observation { late: false, ..seen }
+}
+
+/// It reports.
+pub fn steady<'a>(agent: &AgentFacts<'a>) -> Observation<'a> {
+    agent.good(AlarmKind::AgentFlapping, agent.id.as_str())
 }
 
 /// Compares boot ids; `None` if the agent does not send them.

@@ -56,7 +56,8 @@ pub struct AlarmView {
     pub acknowledged_by: Option<String>,
     /// With what note.
     pub note: Option<String>,
-    /// When its condition was over, for kinds that wait for an acknowledgement.
+    /// When its condition was over, for kinds that wait for an acknowledgement, and while one
+    /// that flaps is held open.
     pub returned_at: Option<UnixSeconds>,
     /// When it was cleared.
     pub cleared_at: Option<UnixSeconds>,
@@ -64,6 +65,8 @@ pub struct AlarmView {
     pub clear_cause: Option<String>,
     /// The report that proves it, where one does.
     pub report_id: Option<ReportId>,
+    /// Whether it comes and goes so often that it is held open.
+    pub flapping: bool,
     /// The alarm it follows from: while it does, nobody is told of it.
     pub inhibited_by: Option<AlarmId>,
     /// How many open alarms follow directly from it.
@@ -89,6 +92,7 @@ impl From<AlarmRow> for AlarmView {
             cleared_at: alarm.cleared_at,
             clear_cause: alarm.clear_cause,
             report_id: alarm.report,
+            flapping: alarm.flapping_until.is_some(),
             inhibited_by: alarm.inhibited_by,
             children,
         }

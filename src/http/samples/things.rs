@@ -244,6 +244,7 @@ pub(super) fn alarm() -> AlarmView {
         cleared_at: None,
         clear_cause: None,
         report_id: Some(ReportId(4711)),
+        flapping: false,
         inhibited_by: Some(AlarmId(6)),
         children: 0,
     }

@@ -3,8 +3,8 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, channels, dictionaries, edges, events, identities, interfaces, keys, layout,
-    meta, notifications, peers, reports, routes, sessions, tellings,
+    agents, alarms, channels, dictionaries, edges, events, flaps, identities, interfaces, keys,
+    layout, meta, notifications, peers, reports, routes, sessions, tellings,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -26,6 +26,8 @@ pub(super) fn apply(
     remove(desk, change)?;
     set(desk, change)?;
     put_alarms(desk, &change.alarms)?;
+    change.flaps.removed.iter().try_for_each(|flap| flaps::remove(desk, flap))?;
+    change.flaps.set.iter().try_for_each(|flap| flaps::put(desk, flap))?;
     tell(desk, change)?;
     change.events.iter().try_for_each(|event| events::append(desk, event))?;
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;

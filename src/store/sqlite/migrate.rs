@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0010_dictionaries",
         sql: include_str!("../../../migrations/0010_dictionaries.sql"),
     },
+    Migration { name: "0011_flaps", sql: include_str!("../../../migrations/0011_flaps.sql") },
 ];
 
 /// What a file is, before anything is written to it.

@@ -16,8 +16,8 @@ use super::place::Place;
 use super::prune;
 use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, channels, dictionaries, earlier, edges, identities, interfaces, keys, layout,
-    meta, notifications, peers, reports, routes, sessions, tellings,
+    agents, alarms, channels, dictionaries, earlier, edges, flaps, identities, interfaces, keys,
+    layout, meta, notifications, peers, reports, routes, sessions, tellings,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -207,6 +207,7 @@ impl Writer for SqliteWriter {
             wg_keys: interfaces::wg_keys(conn)?,
             addresses: interfaces::addresses(conn)?,
             alarms: alarms::open(conn)?,
+            flaps: flaps::list(conn)?,
             tells: tellings::list(conn)?,
             waiting: notifications::waiting(conn)?,
             channels: channels::list(conn)?,

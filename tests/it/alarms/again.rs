@@ -79,6 +79,12 @@ impl Scene {
             AlarmKind::AgentStale => net.kattila.advance(100).await,
             AlarmKind::AgentOffline => net.kattila.advance(179).await,
             AlarmKind::AgentRebooted => net.hosts[0].boot_id = "boot-alpha-2",
+            AlarmKind::AgentFlapping => {
+                for _ in 0..3 {
+                    net.kattila.advance(180).await;
+                    net.round().await;
+                }
+            }
             AlarmKind::IfaceDown => net.hosts[0].eth0_up = false,
             AlarmKind::IfaceGone => _ = net.without.insert((0, "wg0")),
             AlarmKind::EdgeDown | AlarmKind::NetPartition => net.links[0].alive = false,
@@ -254,6 +260,7 @@ impl Scene {
                 copy.report(&host.data()).await;
             }
             AlarmKind::AgentRebooted
+            | AlarmKind::AgentFlapping
             | AlarmKind::IdentityPinned
             | AlarmKind::IdentityConflict
             | AlarmKind::IdentityDowngrade

@@ -91,7 +91,7 @@ async fn a_link_is_given_the_time_that_either_end_asks_for() {
         [[rule]]
         kinds = \"edge.down\"
         labels = { role = \"gateway\" }
-        limits = { t1_extra_s = 120, t2_extra_s = 30 }
+        limits = { t1_extra_s = 120, t2_extra_s = 60 }
         severity_at_most = \"minor\"";
     let mut scene = Scene::start(3, &[(0, 1), (0, 2)], rules).await;
     scene.net.roles.insert(1, "gateway");
@@ -99,8 +99,8 @@ async fn a_link_is_given_the_time_that_either_end_asks_for() {
     scene.net.links.iter_mut().for_each(|link| link.alive = false);
     scene.net.rounds(9).await;
     assert_eq!(scene.net.alarms().await, ["edge.down alpha-gamma warning active"]);
-    scene.net.rounds(2).await;
-    // T1 is 330 s there, T2 360 s.
+    scene.net.rounds(3).await;
+    // T1 is 330 s there, T2 390 s.
     let down = scene.net.alarms().await;
     assert_eq!(down[0], "edge.down alpha-beta warning active", "{down:?}");
     scene.net.round().await;

@@ -69,6 +69,7 @@ const fn is_named_alone(kind: EventKind) -> bool {
             | K::AlarmReturned
             | K::AlarmCleared
             | K::AlarmInhibited
+            | K::AlarmFlapping
     )
 }
 
@@ -93,7 +94,8 @@ fn said(kind: EventKind, value: &str) -> Says {
         K::EdgeRemoved => ("edge.state".to_owned(), vec![only("edge.added")]),
         K::AlarmRaised => ("alarm.raised".to_owned(), Vec::new()),
         K::AlarmCleared => {
-            let told = ["alarm.acknowledged", "alarm.returned", "alarm.inhibited"];
+            let told =
+                ["alarm.acknowledged", "alarm.returned", "alarm.inhibited", "alarm.flapping"];
             ("alarm.raised".to_owned(), told.map(only).into())
         }
         // Such an event tells of what changed and of nothing else.
@@ -108,7 +110,8 @@ fn said(kind: EventKind, value: &str) -> Says {
         | K::EdgeAdded
         | K::AlarmAcknowledged
         | K::AlarmReturned
-        | K::AlarmInhibited => (kind.to_string(), Vec::new()),
+        | K::AlarmInhibited
+        | K::AlarmFlapping => (kind.to_string(), Vec::new()),
     };
     // An address that was removed is not: its interface's own event may tell of it.
     let gone = matches!(

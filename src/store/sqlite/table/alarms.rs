@@ -19,7 +19,7 @@ macro_rules! columns {
         "l.alarm_id, l.kind, l.subject, l.severity, l.state, l.fleet_id, l.agent_no, l.message, \
          l.pending_since, l.raised_at, l.acknowledged_at, l.acknowledged_by, l.note, \
          l.returned_at, l.cleared_at, l.clear_cause, l.good_since, l.count, l.report_id, \
-         l.inhibited_by, l.inhibited_until"
+         l.inhibited_by, l.inhibited_until, coalesce(l.own_severity, l.severity), l.flapping_until"
     };
 }
 
@@ -46,6 +46,8 @@ fn record(cells: &mut Cells<'_, '_>) -> Result<AlarmRecord, StoreError> {
         report: cells.take::<Option<i64>>()?.map(ReportId),
         inhibited_by: cells.take::<Option<i64>>()?.map(AlarmId),
         inhibited_until: cells.maybe_time()?,
+        own: cells.text(Severity::from_word)?,
+        flapping_until: cells.maybe_time()?,
     })
 }
 
@@ -124,9 +126,9 @@ pub(in crate::store::sqlite) fn last(conn: &Connection) -> Result<AlarmId, Store
 const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, state, fleet_id,
         agent_no, message, pending_since, raised_at, acknowledged_at, acknowledged_by, note,
         returned_at, cleared_at, clear_cause, good_since, count, report_id,
-        inhibited_by, inhibited_until)
+        inhibited_by, inhibited_until, own_severity, flapping_until)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20, ?21)
+        ?20, ?21, nullif(?22, ?4), ?23)
     ON CONFLICT (alarm_id) DO UPDATE SET
         severity = excluded.severity,
         state = excluded.state,
@@ -145,7 +147,9 @@ const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, sta
         count = excluded.count,
         report_id = excluded.report_id,
         inhibited_by = excluded.inhibited_by,
-        inhibited_until = excluded.inhibited_until
+        inhibited_until = excluded.inhibited_until,
+        own_severity = excluded.own_severity,
+        flapping_until = excluded.flapping_until
     -- An alarm is about one thing for ever: links and notes point at its number.
     WHERE alarms.kind = excluded.kind AND alarms.subject = excluded.subject";
 
@@ -179,6 +183,8 @@ pub(in crate::store::sqlite) fn put(
             alarm.report.map(|report| report.0),
             alarm.inhibited_by.map(|by| by.0),
             alarm.inhibited_until.map(|at| at.0),
+            alarm.own.as_str(),
+            alarm.flapping_until.map(|at| at.0),
         ],
     )?;
     if rows == 0 {

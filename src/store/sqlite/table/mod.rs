@@ -9,6 +9,7 @@ pub(super) mod dictionaries;
 pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;
+pub(super) mod flaps;
 pub(super) mod identities;
 pub(super) mod interfaces;
 pub(super) mod keys;
