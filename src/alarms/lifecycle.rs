@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId};
+use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId, WindowId};
+use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 
@@ -61,6 +62,10 @@ pub struct Alarm {
     pub inhibited_by: Option<AlarmId>,
     /// When it counts for itself again, once that alarm has ended.
     pub inhibited_until: Option<UnixSeconds>,
+    /// Somebody shelved it: until then nobody is told of it.
+    pub shelved: Option<Shelved>,
+    /// The maintenance window that covers it: while one does, nobody is told of it.
+    pub maintenance: Option<WindowId>,
 }
 
 /// What a rule saw. Of one subject, one observation per report.
@@ -105,6 +110,14 @@ pub enum Step {
     Released,
     /// Somebody acknowledged it.
     Acknowledged,
+    /// Somebody shelved it, or changed until when.
+    Shelved,
+    /// It is not shelved any more.
+    Unshelved,
+    /// A maintenance window covers it.
+    Covered,
+    /// No maintenance window covers it any more.
+    Uncovered,
     /// Its condition is over; it waits for somebody to acknowledge it.
     Returned,
     /// Over; `clear_cause` says why.
@@ -143,6 +156,8 @@ impl Alarm {
             report: None,
             inhibited_by: None,
             inhibited_until: None,
+            shelved: None,
+            maintenance: None,
         };
         let step = alarm.confirm(seen, now).unwrap_or(Step::Noted);
         (alarm, step)
@@ -167,6 +182,8 @@ impl Alarm {
             count: 0,
             inhibited_by: None,
             inhibited_until: None,
+            shelved: None,
+            maintenance: None,
             ..self.clone()
         }
     }
@@ -182,6 +199,12 @@ impl Alarm {
 
     /// When time alone will change it.
     pub fn due(&self) -> Option<UnixSeconds> {
+        let shelf = self.shelved.as_ref().map(|shelved| shelved.until);
+        [self.state_due(), shelf].into_iter().flatten().min()
+    }
+
+    /// When time alone will change its state.
+    fn state_due(&self) -> Option<UnixSeconds> {
         let rule = rule(self.kind);
         match (self.state, rule.clear) {
             (AlarmState::Pending, _) => {
@@ -198,8 +221,8 @@ impl Alarm {
 
     /// Lets time pass.
     pub fn tick(&mut self, now: UnixSeconds) -> Option<Step> {
-        if self.due().is_none_or(|due| now < due) {
-            return None;
+        if self.state_due().is_none_or(|due| now < due) {
+            return self.leave_shelf(now);
         }
         Some(match self.state {
             AlarmState::Pending => self.raise(now),
@@ -262,6 +285,7 @@ impl Alarm {
         self.state = AlarmState::Cleared;
         self.cleared_at = Some(now);
         self.clear_cause = Some(cause.to_owned());
+        self.shelved = None;
         if self.raised_at.is_some() { Step::Cleared } else { Step::Dropped }
     }
 

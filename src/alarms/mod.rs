@@ -5,9 +5,11 @@
 //! reads a clock, and every timer is a value of the alarm itself, so that a restart between any
 //! two observations changes nothing.
 
+pub mod aside;
 pub mod book;
 pub mod catalogue;
 pub mod cause;
+pub mod cover;
 pub mod lifecycle;
 pub mod rate;
 pub mod rules;

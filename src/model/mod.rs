@@ -10,5 +10,7 @@ pub mod key;
 pub mod path;
 pub mod rate;
 pub mod report;
+pub mod shelf;
 pub mod state;
 pub mod time;
+pub mod window;

@@ -334,6 +334,12 @@ words!(
         AlarmCleared = "alarm.cleared",
         /// An alarm was found to follow from another one, or not to follow from it any more.
         AlarmInhibited = "alarm.inhibited",
+        /// An alarm was shelved, or for another time.
+        AlarmShelved = "alarm.shelved",
+        /// An alarm is not shelved any more: somebody took it back, or its time was over.
+        AlarmUnshelved = "alarm.unshelved",
+        /// A maintenance window covers an alarm, or covers it no more.
+        AlarmMaintenance = "alarm.maintenance",
         /// The key ring changed.
         KeysChanged = "keys.changed",
         /// How people are told of alarms changed, or could not be changed.

@@ -1,8 +1,9 @@
 //! What has had its time and is taken out of the tables: sessions and tokens that ended without
-//! anybody presenting them again.
+//! anybody presenting them again, and maintenance windows that are long over.
 
 use super::draft::{About, Draft};
 use super::engine::Engine;
+use super::upkeep;
 use crate::model::access::SESSION_IDLE_SECONDS;
 use crate::model::state::EventKind;
 use crate::store::StoreError;
@@ -26,5 +27,8 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<u64, StoreEr
         }
         draft.change.sessions_removed.push(over.token_hash);
     }
-    Ok(u64::try_from(draft.change.sessions_removed.len()).unwrap_or(u64::MAX))
+    let age = engine.settings.keep.alarms.age;
+    upkeep::sweep(&mut engine.fleet, draft, age);
+    let rows = draft.change.sessions_removed.len() + draft.change.windows_removed.len();
+    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }

@@ -16,6 +16,7 @@ use super::mass;
 use super::raise::{self, Skew};
 use super::relays;
 use super::tell;
+use super::upkeep;
 use super::witness;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules;
@@ -131,6 +132,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
         raise::take(draft, Some(step));
     }
     causes::look(&mut engine.fleet, &mut engine.sentry, draft);
+    upkeep::follow(&mut engine.fleet, draft);
     tell::tick(engine, draft);
 }
 

@@ -11,6 +11,7 @@ pub mod dictionary;
 pub mod earlier;
 pub mod flush;
 pub mod identity;
+pub mod layout;
 pub mod notice;
 pub mod past;
 pub mod prune;

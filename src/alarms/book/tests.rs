@@ -260,6 +260,10 @@ proptest! {
                     | Step::Inhibited
                     | Step::Released
                     | Step::Acknowledged
+                    | Step::Shelved
+                    | Step::Unshelved
+                    | Step::Covered
+                    | Step::Uncovered
                     | Step::Returned
                     | Step::Cleared => {}
                 }

@@ -126,6 +126,8 @@ impl Office {
             report: None,
             inhibited_by: None,
             inhibited_until: None,
+            shelved: None,
+            maintenance: None,
         };
         self.open.insert(id, alarm);
         self.set(id, |_| {});
