@@ -7,7 +7,8 @@
 //! - `hosts A B`, `links A-B`, `label A role=gateway`: what there is. A link has keepalives.
 //! - `silent A`, `back A`, `via A R`, `straight A`: how reports come, if at all.
 //! - `cut A-B`, `mend A-B`, `forget A-B`, `list A-B`, `rest A-B`: links without handshakes, of
-//!   which the second end forgot the first, that nobody uses.
+//!   which the second end forgot the first, that nobody uses. `use A-B`: one that rested is used.
+//! - `lose A N`: the next N reports of a host are lost.
 //! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
 //!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
@@ -16,6 +17,7 @@
 //! - `never KIND`: no alarm of the kind is open at any report. `roots N`: at no report are more
 //!   than N alarms open that follow from none.
 
+mod injected;
 mod world;
 
 use std::path::Path;
