@@ -11,5 +11,7 @@ pub mod path;
 pub mod pattern;
 pub mod rate;
 pub mod report;
+pub mod shelf;
 pub mod state;
 pub mod time;
+pub mod window;

@@ -340,6 +340,12 @@ words!(
         AlarmInhibited = "alarm.inhibited",
         /// An alarm began to flap, came or went while it did, or does so no more.
         AlarmFlapping = "alarm.flapping",
+        /// An alarm was shelved, or for another time.
+        AlarmShelved = "alarm.shelved",
+        /// An alarm is not shelved any more: somebody took it back, or its time was over.
+        AlarmUnshelved = "alarm.unshelved",
+        /// A maintenance window covers an alarm, or covers it no more.
+        AlarmMaintenance = "alarm.maintenance",
         /// The key ring changed.
         KeysChanged = "keys.changed",
         /// How people are told of alarms changed, or could not be changed.

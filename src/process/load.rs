@@ -11,10 +11,12 @@ use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
 use super::identity::Keys;
 use super::ledger;
+use super::upkeep;
 use super::witness;
+use crate::alarms::cover::Cover;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::{AgentNo, EdgeId};
+use crate::model::id::{AgentNo, EdgeId, WindowId};
 use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -32,12 +34,8 @@ pub(super) fn fleet(writer: &mut dyn Writer, report_interval: i64) -> Result<Fle
 
 /// The fleet that a snapshot describes.
 pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
-    let desk = Desk::load(
-        std::mem::take(&mut snapshot.tells),
-        std::mem::take(&mut snapshot.waiting),
-        std::mem::take(&mut snapshot.channels),
-        snapshot.last_notification,
-    );
+    let desk = desk_of(&mut snapshot);
+    let (cover, last_window) = cover_of(&mut snapshot);
     let mut fleet = Fleet {
         agents: BTreeMap::new(),
         by_id: HashMap::new(),
@@ -47,6 +45,8 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         owners: Owners::default(),
         book: ledger::book_of(&snapshot),
         desk,
+        cover,
+        last_window,
         weak: Neighbourhood::default(),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
@@ -90,6 +90,23 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     claims::recall(&mut fleet);
     mark_gone(&mut fleet);
     fleet
+}
+
+/// What people were told, and will be.
+fn desk_of(snapshot: &mut FleetSnapshot) -> Desk {
+    Desk::load(
+        std::mem::take(&mut snapshot.tells),
+        std::mem::take(&mut snapshot.waiting),
+        std::mem::take(&mut snapshot.channels),
+        snapshot.last_notification,
+    )
+}
+
+/// The maintenance windows, and the highest number ever given to one.
+fn cover_of(snapshot: &mut FleetSnapshot) -> (Cover, WindowId) {
+    let windows = std::mem::take(&mut snapshot.windows);
+    let last = upkeep::last(&windows, meta(snapshot, upkeep::LAST_WINDOW));
+    (Cover::load(windows), last)
 }
 
 /// Notes the links that an end has lost its interface of.
@@ -150,6 +167,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         awake: BTreeSet::new(),
         returns: None,
         peers_say: Peers::CannotTell,
+        maintenance: None,
         record,
     }
 }

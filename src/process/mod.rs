@@ -4,6 +4,7 @@
 //! [`board::Board`] is what watchers see after each commit. Nothing here reads a clock or
 //! touches SQL: the time comes with each batch, storage is `store`'s verbs.
 
+pub mod acts;
 mod admit;
 pub mod board;
 mod causes;
@@ -41,5 +42,6 @@ mod sweep;
 mod tell;
 mod tick;
 pub mod tune;
+pub mod upkeep;
 pub mod wish;
 mod witness;

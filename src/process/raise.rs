@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
@@ -61,17 +61,7 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
             agent: alarm.agent,
             subject: format!("{} {}", alarm.kind, alarm.subject),
         };
-        let told = json!({
-            "id": alarm.id,
-            "kind": alarm.kind,
-            "severity": alarm.severity,
-            "state": alarm.state,
-            "message": alarm.message,
-            "cause": alarm.clear_cause,
-            "inhibited_by": alarm.inhibited_by,
-            "flapping": alarm.flapping_until.is_some(),
-            "over": alarm.returned_at.is_some(),
-        });
+        let told = told(step, &alarm);
         draft.event(kind, about, None, Some(told));
     }
     let Flap { penalty, at } = alarm.flap;
@@ -83,6 +73,33 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
     draft.alarms.insert(alarm.id, row_of(alarm));
 }
 
+/// What the history says of an alarm.
+fn told(step: Step, alarm: &Alarm) -> Value {
+    let mut told = json!({
+        "id": alarm.id,
+        "kind": alarm.kind,
+        "severity": alarm.severity,
+        "state": alarm.state,
+        "message": alarm.message,
+        "cause": alarm.clear_cause,
+        "inhibited_by": alarm.inhibited_by,
+        "flapping": alarm.flapping_until.is_some(),
+        "over": alarm.returned_at.is_some(),
+    });
+    let note = alarm.note.as_ref().filter(|_| step == Step::Acknowledged);
+    let also = [
+        ("note", note.map(|note| json!(note))),
+        ("shelved_until", alarm.shelved.as_ref().map(|shelved| json!(shelved.until))),
+        ("shelve_reason", alarm.shelved.as_ref().map(|shelved| json!(shelved.reason))),
+        ("maintenance", alarm.maintenance.map(|window| json!(window))),
+    ];
+    let also = also.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    if let Some(members) = told.as_object_mut() {
+        members.extend(also);
+    }
+    told
+}
+
 fn kind_of(step: Step) -> Option<EventKind> {
     match step {
         Step::Noted | Step::Dropped => None,
@@ -92,6 +109,9 @@ fn kind_of(step: Step) -> Option<EventKind> {
         Step::Cleared => Some(EventKind::AlarmCleared),
         Step::Inhibited | Step::Released => Some(EventKind::AlarmInhibited),
         Step::Flapping | Step::Flipped | Step::Steadied => Some(EventKind::AlarmFlapping),
+        Step::Shelved => Some(EventKind::AlarmShelved),
+        Step::Unshelved => Some(EventKind::AlarmUnshelved),
+        Step::Covered | Step::Uncovered => Some(EventKind::AlarmMaintenance),
     }
 }
 

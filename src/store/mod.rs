@@ -12,6 +12,7 @@ pub mod earlier;
 pub mod flap;
 pub mod flush;
 pub mod identity;
+pub mod layout;
 pub mod notice;
 pub mod past;
 pub mod prune;

@@ -16,6 +16,7 @@ pub mod link;
 pub mod links;
 pub mod list;
 pub mod login;
+pub mod maintenance;
 pub mod map;
 pub mod names;
 pub mod notifications;

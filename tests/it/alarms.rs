@@ -1,7 +1,9 @@
 //! Alarms through the whole manager: raised after their delay, told once, ended by proof.
 
 mod again;
+mod aside;
 mod identity;
+mod maintenance;
 mod people;
 mod relays;
 mod restart;

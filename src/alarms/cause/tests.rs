@@ -58,7 +58,6 @@ fn a_network_that_falls_apart_explains_its_links_before_it_is_certain() {
         severity: rule(AlarmKind::NetPartition).severity,
         message: "so".into(),
         report: None,
-        also: None,
     };
     let pending = book.observe(&seen, T).expect("begins").alarm;
     assert_eq!(pending.state, AlarmState::Pending);
@@ -98,7 +97,6 @@ fn what_is_about_to_end_is_not_told_of() {
         severity: rule(AlarmKind::NetPartition).severity,
         message: String::new(),
         report: None,
-        also: None,
     };
     let alarm = |book: &Book| book.get(split).expect("is open").clone();
     // The hub's alarm is still open, and explains nothing any more.

@@ -36,7 +36,7 @@ use crate::views::text::{encode, plural};
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
 
-use super::{Reader, html, then};
+use super::{Reader, html, names, then};
 
 /// Rows of the pages that page by the store's numbers.
 const ROWS: usize = 100;
@@ -84,11 +84,6 @@ impl Asked {
             ApiError::bad_request("An agent id has letters, digits, dots, dashes and colons.")
         })
     }
-}
-
-/// The host names of agents that a page tells of.
-fn names<'a>(state: &AppState, ids: impl IntoIterator<Item = &'a AgentId>) -> Names {
-    Names::of(ids, |id| state.processor.agent(id)?.hostname)
 }
 
 /// `GET /` and `/map`.
@@ -195,6 +190,7 @@ pub async fn agent(
         relays_for: &relays_for,
         alarms: &alarms,
         reports: &reports,
+        windows: &state.processor.board().windows(),
     };
     html(views::agent::page(&context, &detail, &around))
 }
