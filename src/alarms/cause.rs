@@ -20,6 +20,10 @@ pub const MASS_HOLDS_S: i64 = 300;
 pub struct End {
     /// The agent's id.
     pub agent: String,
+    /// Subject of alarms about the interface that it is about, if it is about one.
+    pub own: Option<String>,
+    /// Subject of alarms about its entry for the other end of the link.
+    pub entry: Option<String>,
     /// Subjects of alarms about interfaces without which it cannot be what the alarm asks for:
     /// the link's own, and those towards the rest of the world.
     pub interfaces: Vec<String>,
@@ -35,6 +39,10 @@ pub struct End {
 pub struct Around {
     /// Whom it is about; of a partition, what alone would join its sides again.
     pub ends: Vec<End>,
+    /// The link it is about, by its name.
+    pub link: Option<String>,
+    /// A WireGuard key of the host that may be another's too.
+    pub key: Option<String>,
     /// The fleet that fell apart, if it did so between the ends.
     pub split: Option<String>,
     /// Seconds between two reports.
@@ -99,10 +107,19 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         let subjects = ends.iter().flat_map(|end| &end.interfaces);
         subjects.flat_map(|subject| [about(K::IfaceGone, subject), about(K::IfaceDown, subject)])
     };
+    let through = |kind: K| {
+        let own = ends.iter().filter_map(|end| end.own.as_ref());
+        own.map(move |own| about(kind, own))
+    };
+    let entries = |kind: K| {
+        let entries = ends.iter().filter_map(|end| end.entry.as_ref());
+        entries.map(move |entry| about(kind, entry))
+    };
     let boot = || {
         let for_s = Some(2 * around.interval_s);
         own(K::AgentRebooted).map(move |booted| Candidate { for_s, ..booted })
     };
+    let link = |kind: K| around.link.iter().map(move |id| about(kind, id));
     let split = || around.split.iter().map(|fleet| about(K::NetPartition, fleet));
     match kind {
         K::AgentStale => {
@@ -115,9 +132,29 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         K::RelayDead => behind().chain(mass(None)).collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {
-            let near = interfaces().chain(own(K::AgentOffline));
+            let near = interfaces().chain(link(K::EdgeOneWay)).chain(entries(K::WgPskRemoved));
+            let near = near.chain(through(K::ListenPortChanged)).chain(own(K::AgentOffline));
             near.chain(behind()).chain(split()).chain(mass(None)).collect()
         }
+        K::EdgeOneWay => interfaces().chain(own(K::AgentOffline)).collect(),
+        K::EdgeDisagree => {
+            let clocks = own(K::AgentClockSkew).chain(own(K::AgentOffline));
+            own(K::IdentityConflict).chain(clocks).collect()
+        }
+        K::AllowedIpsMismatch => {
+            link(K::EdgeHalfConfigured).chain(entries(K::AllowedIpsMoved)).collect()
+        }
+        K::MtuMismatch => through(K::MtuMismatch).collect(),
+        K::RouteMissing => through(K::IfaceGone).chain(through(K::IfaceDown)).collect(),
+        K::OverlayIpDuplicate => {
+            let copies = around.key.iter().map(|key| about(K::WgKeyDuplicate, key));
+            own(K::IdentityConflict).chain(copies).collect()
+        }
+        K::PeerNeverUp => {
+            let near = link(K::EdgeHalfConfigured).chain(interfaces());
+            near.chain(own(K::AgentOffline)).collect()
+        }
+        K::ListenPortChanged => boot().collect(),
         K::EdgeHalfConfigured => own(K::AgentOffline).collect(),
         K::NetPartition => {
             let near = interfaces().chain(own(K::AgentOffline));
@@ -129,6 +166,9 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         K::AgentRebooted
         | K::AgentRelayOnly
         | K::RelayChainBad
+        | K::AllowedIpsMoved
+        | K::EndpointFlapping
+        | K::WgPskRemoved
         | K::PeerUnknown
         | K::IngestReplay
         | K::IngestReplaySuspect

@@ -101,7 +101,8 @@ pub(super) fn wg_keys(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     }
 }
 
-fn is_heard(other: &AgentMem, no: AgentNo, since: UnixSeconds) -> bool {
+/// Whether another agent counts beside this one, which was heard last then.
+pub(super) fn is_heard(other: &AgentMem, no: AgentNo, since: UnixSeconds) -> bool {
     let record = &other.record;
     record.no == no
         || (!record.forgotten

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
-use super::fleet::{AgentMem, Fleet, Neighbourhood};
+use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood};
 use super::handle::KeyState;
 use crate::alarms::book::{Book, Transition};
 use crate::alarms::lifecycle::{Alarm, Observation, Step};
@@ -245,24 +245,39 @@ pub(super) fn interfaces(
     }
 }
 
+fn end_name(agents: &BTreeMap<AgentNo, AgentMem>, no: Option<AgentNo>) -> &str {
+    no.and_then(|no| agents.get(&no)).map_or("a peer without an agent", |a| name_of(&a.record))
+}
+
+/// What rules about links look at.
+pub(super) fn edge_facts<'a>(
+    agents: &'a BTreeMap<AgentNo, AgentMem>,
+    edge: &'a EdgeMem,
+    verdict: &'a Verdict,
+    draft: &Draft,
+) -> EdgeFacts<'a> {
+    let [first, second] = &edge.record.ends;
+    EdgeFacts {
+        id: edge.record.id.as_str(),
+        fleet: &edge.record.fleet,
+        agent: first.agent.or(second.agent),
+        names: [end_name(agents, first.agent), end_name(agents, second.agent)],
+        verdict,
+        is_bridge: false,
+        report: draft.report,
+        late: false,
+    }
+}
+
 /// What the verdict on an edge means for its alarms.
 pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &Verdict) {
     let Fleet { agents, edges, book, weak, .. } = fleet;
     let Some(edge) = edges.get(id) else { return };
     let record = &edge.record;
     let [first, second] = &record.ends;
-    let name = |no: Option<AgentNo>| {
-        no.and_then(|no| agents.get(&no)).map_or("a peer without an agent", |a| name_of(&a.record))
-    };
     let facts = EdgeFacts {
-        id: id.as_str(),
-        fleet: &record.fleet,
-        agent: first.agent.or(second.agent),
-        names: [name(first.agent), name(second.agent)],
-        verdict,
         is_bridge: weak.is_bridge(first.agent, second.agent),
-        report: draft.report,
-        late: false,
+        ..edge_facts(agents, edge, verdict, draft)
     };
     let down = rules::edge::down(&facts);
     let down = down.filter(|_| !verdict.gone || !awaits_cause(book, agents, record));
@@ -281,7 +296,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         let peer = PeerFacts {
             fleet: &record.fleet,
             agent: no,
-            listed_by: name(Some(no)),
+            listed_by: end_name(agents, Some(no)),
             key,
             is_labelled: false,
             report: draft.report,
@@ -324,8 +339,8 @@ fn awaits_another(
 
 /// An edge is gone: its alarms have no subject any more.
 pub(super) fn edge_gone(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
-    for kind in [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured] {
-        let step = fleet.book.close_subject(kind, id.as_str(), "the link is gone", draft.now);
+    for kind in AlarmKind::OF_LINKS {
+        let step = fleet.book.close_subject(*kind, id.as_str(), "the link is gone", draft.now);
         take(draft, step);
     }
 }
