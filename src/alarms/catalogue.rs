@@ -74,6 +74,8 @@ pub enum ComesBack {
     NextTime,
 }
 
+mod hosts;
+
 const PLAIN: Rule = Rule {
     kind: AlarmKind::AgentStale,
     severity: Severity::Warning,
@@ -166,93 +168,17 @@ pub const RULES: &[Rule] = &[
                   does not list it under the key it uses.",
         ..PLAIN
     },
-    Rule {
-        kind: AlarmKind::EdgeOneWay,
-        severity: Severity::Major,
-        raise_count: 4,
-        meaning: "Packets pass in one direction of a link only.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::EdgeDisagree,
-        raise_count: 3,
-        meaning: "The ends of a link tell different last handshakes.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::AllowedIpsMismatch,
-        severity: Severity::Major,
-        raise_count: 2,
-        meaning: "An end of a link drops what the other sends: its address is not in the allowed \
-                  ips.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::MtuMismatch,
-        raise_count: 2,
-        comes_back: ComesBack::Remembered,
-        meaning: "A tunnel's packets are too large for the link under it, or its ends have \
-                  different sizes.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::RouteMissing,
-        severity: Severity::Major,
-        raise_count: 2,
-        comes_back: ComesBack::Remembered,
-        meaning: "A peer may use addresses that no route leads to.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::AllowedIpsMoved,
-        severity: Severity::Major,
-        latching: true,
-        clear: ClearBy::Person,
-        ack_clears: true,
-        comes_back: ComesBack::NextTime,
-        meaning: "A prefix left one peer of an interface for another, or a peer may use nothing \
-                  any more.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::OverlayIpDuplicate,
-        severity: Severity::Critical,
-        raise_count: 2,
-        clear: ClearBy::Reports { count: 2 },
-        meaning: "Several hosts of one overlay have the same address in it.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::PeerNeverUp,
-        severity: Severity::Minor,
-        raise_count: 2,
-        meaning: "A link that somebody tries to use has never had a handshake.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::EndpointFlapping,
-        raise_count: 4,
-        clear: ClearBy::Quiet { after_s: 900, needs_report: true },
-        comes_back: ComesBack::NextTime,
-        meaning: "A peer keeps changing the address that its packets come from.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::ListenPortChanged,
-        severity: Severity::Major,
-        raise_count: 3,
-        comes_back: ComesBack::Remembered,
-        meaning: "An interface listens on another port, and others still send to the old one.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::WgPskRemoved,
-        severity: Severity::Major,
-        latching: true,
-        comes_back: ComesBack::Remembered,
-        meaning: "A peer had a preshared key, and has none any more.",
-        ..PLAIN
-    },
+    hosts::EDGE_ONE_WAY,
+    hosts::EDGE_DISAGREE,
+    hosts::ALLOWED_IPS_MISMATCH,
+    hosts::MTU_MISMATCH,
+    hosts::ROUTE_MISSING,
+    hosts::ALLOWED_IPS_MOVED,
+    hosts::OVERLAY_IP_DUPLICATE,
+    hosts::PEER_NEVER_UP,
+    hosts::ENDPOINT_FLAPPING,
+    hosts::LISTEN_PORT_CHANGED,
+    hosts::WG_PSK_REMOVED,
     Rule {
         kind: AlarmKind::PeerUnknown,
         raise_count: 2,
@@ -267,6 +193,9 @@ pub const RULES: &[Rule] = &[
         meaning: "An agent's correctly signed reports are refused because its clock is wrong.",
         ..PLAIN
     },
+    hosts::AGENT_CLOCK_DRIFT,
+    hosts::AGENT_CLOCK_WENT_BACK,
+    hosts::DEFAULT_ROUTE_CHANGED,
     Rule {
         kind: AlarmKind::IngestBadHmac,
         severity: Severity::Major,

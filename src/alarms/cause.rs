@@ -134,6 +134,7 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         K::EdgeDown => {
             let near = interfaces().chain(link(K::EdgeOneWay)).chain(entries(K::WgPskRemoved));
             let near = near.chain(through(K::ListenPortChanged)).chain(own(K::AgentOffline));
+            let near = near.chain(own(K::AgentClockWentBack));
             near.chain(behind()).chain(split()).chain(mass(None)).collect()
         }
         K::EdgeOneWay => interfaces().chain(own(K::AgentOffline)).collect(),
@@ -163,9 +164,15 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         K::WgKeyDuplicate => own(K::IdentityConflict).collect(),
         K::IngestBadHmac => vec![any(K::DnsPskStale)],
         K::AgentClockSkew => vec![any(K::ManagerClock)],
+        K::AgentClockDrift => {
+            let near = own(K::AgentClockSkew);
+            near.chain([any(K::ManagerClock)]).collect()
+        }
+        K::DefaultRouteChanged => interfaces().chain(boot()).collect(),
         K::AgentRebooted
         | K::AgentRelayOnly
         | K::RelayChainBad
+        | K::AgentClockWentBack
         | K::AllowedIpsMoved
         | K::EndpointFlapping
         | K::WgPskRemoved

@@ -268,6 +268,12 @@ words!(
         PeerUnknown = "peer.unknown",
         /// The agent's clock is off.
         AgentClockSkew = "agent.clock_skew",
+        /// The agent's clock is not kept right.
+        AgentClockDrift = "agent.clock_drift",
+        /// The agent's clock was set back.
+        AgentClockWentBack = "agent.clock_went_back",
+        /// A host lost its last default route.
+        DefaultRouteChanged = "default_route.changed",
         /// Signatures that do not verify.
         IngestBadHmac = "ingest.bad_hmac",
         /// A nonce was used again with other content.

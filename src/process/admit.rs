@@ -184,6 +184,7 @@ fn admitted(
     engine.replay.admit(no, &spent(verified));
     doubt::wg_keys(&mut engine.fleet, draft, no);
     overlay::addresses(&mut engine.fleet, draft, no);
+    doubt::clock(&mut engine.fleet, draft, no, verified);
     seen(engine, draft, no, verified);
     suspect::note(engine, draft, no, verified, data);
     raise::replay_suspect(&mut engine.fleet, draft, no, suspect);

@@ -67,6 +67,12 @@ fn around(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm) -> Around {
         around.ends = alarm.agent.and_then(|no| end(fleet, sentry, no)).into_iter().collect();
         let of_interface = alarm.subject.contains('/').then(|| alarm.subject.clone());
         around.ends.iter_mut().for_each(|end| end.own.clone_from(&of_interface));
+        if let Some(no) = alarm.agent.filter(|_| alarm.kind == AlarmKind::DefaultRouteChanged) {
+            let kinds = [AlarmKind::IfaceDown, AlarmKind::IfaceGone];
+            let lost = fleet.book.of_agent(no).filter(|alarm| kinds.contains(&alarm.kind));
+            let uplinks: Vec<String> = lost.map(|alarm| alarm.subject.clone()).collect();
+            around.ends.iter_mut().for_each(|end| end.interfaces.clone_from(&uplinks));
+        }
         let is_address = alarm.kind == AlarmKind::OverlayIpDuplicate;
         around.key = alarm.agent.filter(|_| is_address).and_then(|no| copied_key(fleet, no));
     }

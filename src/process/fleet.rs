@@ -63,6 +63,8 @@ pub(super) struct AgentMem {
     /// Since when its clock has not been set, as far as this run knows; told with its first
     /// report of the run.
     pub(super) steady_since: Option<UnixSeconds>,
+    /// When its last report of this run was signed, by its own clock.
+    pub(super) signed_at: Option<UnixSeconds>,
     /// Whether its tables were looked at in this run.
     pub(super) looked_at: bool,
     /// Whether it has ever listed its peers.

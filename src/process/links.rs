@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use super::draft::Draft;
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem, Wire};
 use super::raise;
-use super::witness::{hosts, lets_in};
+use super::witness::{NOBODY, hosts, lets_in};
+use crate::alarms::rules::edge::EdgeFacts;
 use crate::alarms::rules::link::{self, Fit, Misfit, Shake};
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::key::WgKey;
@@ -112,12 +113,37 @@ fn others_let_in(
     nets.any(|net| net.contains(&address) && such(net))
 }
 
+/// What people call the host at an end of a link.
+pub(super) fn end_name(agents: &BTreeMap<AgentNo, AgentMem>, no: Option<AgentNo>) -> &str {
+    no.and_then(|no| agents.get(&no)).map_or(NOBODY, |a| raise::name_of(&a.record))
+}
+
+/// What rules about links look at.
+pub(super) fn facts<'a>(
+    agents: &'a BTreeMap<AgentNo, AgentMem>,
+    edge: &'a EdgeMem,
+    verdict: &'a Verdict,
+    draft: &Draft,
+) -> EdgeFacts<'a> {
+    let [first, second] = &edge.record.ends;
+    EdgeFacts {
+        id: edge.record.id.as_str(),
+        fleet: &edge.record.fleet,
+        agent: first.agent.or(second.agent),
+        names: [end_name(agents, first.agent), end_name(agents, second.agent)],
+        verdict,
+        is_bridge: false,
+        report: draft.report,
+        late: false,
+    }
+}
+
 /// Looks at a link that has just been judged.
 pub(super) fn look(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &Verdict) {
     let Fleet { agents, edges, book, .. } = fleet;
     let Some(edge) = edges.get(id) else { return };
     let (Some(a), Some(b)) = (Side::of(agents, edge, 0), Side::of(agents, edge, 1)) else { return };
-    let facts = raise::edge_facts(agents, edge, verdict, draft);
+    let facts = facts(agents, edge, verdict, draft);
     let is_open = |kind: AlarmKind| book.find(kind, id.as_str()).is_some();
     let since = if edge.record.state == EdgeState::OneWay { edge.record.since } else { draft.now };
     let mtu = |side: &Side<'_>| side.wire().and_then(|wire| wire.mtu);

@@ -150,6 +150,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         works: BTreeMap::new(),
         wires: BTreeMap::new(),
         steady_since: None,
+        signed_at: None,
         looked_at: false,
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
-use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood};
+use super::fleet::{AgentMem, Fleet, Neighbourhood};
 use super::handle::KeyState;
+use super::links;
 use crate::alarms::book::{Book, Transition};
 use crate::alarms::lifecycle::{Alarm, Observation, Step};
 use crate::alarms::rules::edge::{EdgeFacts, PeerFacts};
@@ -16,7 +17,7 @@ use crate::alarms::rules::manager::DnsFacts;
 use crate::alarms::rules::{self, AgentFacts};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
-use crate::model::report::{Interface, ReportData, lists_every_interface};
+use crate::model::report::{Interface, ReportData, Route, lists_every_interface};
 use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EventKind};
 use crate::store::change::{AgentRecord, AlarmRecord, EdgeRecord};
 use crate::store::row::FleetSnapshot;
@@ -180,6 +181,11 @@ pub(super) fn accepted(
     {
         observe(book, draft, &seen);
     }
+    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset)
+        && (seen.holds || book.find(seen.kind, id).is_some())
+    {
+        observe(book, draft, &seen);
+    }
     if secrets || book.find(AlarmKind::SecretInReport, id).is_some() {
         let seen = rules::ingest::secret(&facts, secrets);
         observe(book, draft, &seen);
@@ -208,12 +214,13 @@ pub(super) fn skewed(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, skew: Sk
     }
 }
 
-/// Compares an agent's interfaces with those of its report before.
+/// Compares an agent's interfaces with those of its report before, and takes those for uplinks
+/// that a default route of either report leads to.
 pub(super) fn interfaces(
     fleet: &mut Fleet,
     draft: &mut Draft,
     no: AgentNo,
-    before: Option<&[Interface]>,
+    (before, routes_before): (Option<&[Interface]>, &[Route]),
     data: &ReportData,
 ) {
     let Fleet { agents, book, .. } = fleet;
@@ -233,7 +240,8 @@ pub(super) fn interfaces(
         return;
     }
     let open: Vec<&Alarm> = open.iter().collect();
-    let routes = data.routes.iter().flatten().filter(|route| route.dst.prefix_len() == 0);
+    let routes = data.routes.iter().flatten().chain(routes_before);
+    let routes = routes.filter(|route| route.dst.prefix_len() == 0);
     let uplinks: Vec<&str> = routes.filter_map(|route| route.dev.as_deref()).collect();
     let facts = facts(agent, draft);
     let mut seen = rules::iface::compare(&facts, before.unwrap_or(now), now, &uplinks, &open);
@@ -245,30 +253,6 @@ pub(super) fn interfaces(
     }
 }
 
-fn end_name(agents: &BTreeMap<AgentNo, AgentMem>, no: Option<AgentNo>) -> &str {
-    no.and_then(|no| agents.get(&no)).map_or("a peer without an agent", |a| name_of(&a.record))
-}
-
-/// What rules about links look at.
-pub(super) fn edge_facts<'a>(
-    agents: &'a BTreeMap<AgentNo, AgentMem>,
-    edge: &'a EdgeMem,
-    verdict: &'a Verdict,
-    draft: &Draft,
-) -> EdgeFacts<'a> {
-    let [first, second] = &edge.record.ends;
-    EdgeFacts {
-        id: edge.record.id.as_str(),
-        fleet: &edge.record.fleet,
-        agent: first.agent.or(second.agent),
-        names: [end_name(agents, first.agent), end_name(agents, second.agent)],
-        verdict,
-        is_bridge: false,
-        report: draft.report,
-        late: false,
-    }
-}
-
 /// What the verdict on an edge means for its alarms.
 pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &Verdict) {
     let Fleet { agents, edges, book, weak, .. } = fleet;
@@ -277,7 +261,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     let [first, second] = &record.ends;
     let facts = EdgeFacts {
         is_bridge: weak.is_bridge(first.agent, second.agent),
-        ..edge_facts(agents, edge, verdict, draft)
+        ..links::facts(agents, edge, verdict, draft)
     };
     let down = rules::edge::down(&facts);
     let down = down.filter(|_| !verdict.gone || !awaits_cause(book, agents, record));
@@ -296,7 +280,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         let peer = PeerFacts {
             fleet: &record.fleet,
             agent: no,
-            listed_by: end_name(agents, Some(no)),
+            listed_by: links::end_name(agents, Some(no)),
             key,
             is_labelled: false,
             report: draft.report,

@@ -93,12 +93,14 @@ pub(super) fn apply(
             }
         }
         let before = interfaces_new.then_some(stored.0.as_slice());
-        raise::interfaces(fleet, draft, no, before, data);
+        raise::interfaces(fleet, draft, no, (before, &stored.1), data);
         peers::ports(fleet, draft, no, before, interfaces);
     }
     if let Some(routes) = data.routes.as_ref().filter(|_| routes_new) {
         change_routes(fleet, draft, no, &stored.1, routes);
     }
+    let routes_before = routes_new.then_some(stored.1.as_slice());
+    tables::defaults(fleet, draft, no, routes_before, data);
     if let Some(peers) = &data.peers {
         let same = arrival.hashes.peers == Some(peers_was);
         let changed = change_peers(fleet, draft, no, peers, same);

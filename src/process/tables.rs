@@ -1,7 +1,7 @@
 //! Alarms about what a host's own tables say against each other: asks the rules when a table has
 //! changed, and while something is wrong. Keeps of the tables only what links are judged by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::fleet::{Fleet, Wire};
@@ -9,7 +9,7 @@ use super::raise::{self, facts};
 use crate::alarms::lifecycle::Alarm;
 use crate::alarms::rules::tables::{self as rules, Tables};
 use crate::model::id::AgentNo;
-use crate::model::report::{Interface, ReportData, lists_every_interface};
+use crate::model::report::{Interface, ReportData, Route, lists_every_interface};
 use crate::model::state::AlarmKind;
 
 /// The kinds that are about a host's tables.
@@ -17,9 +17,10 @@ const KINDS: [AlarmKind; 2] = [AlarmKind::RouteMissing, AlarmKind::MtuMismatch];
 
 /// Takes over what a report tells of the WireGuard interfaces.
 pub(super) fn note_wires(wires: &mut BTreeMap<String, Wire>, interfaces: &[Interface]) {
-    let told = |interface: &&Interface| interface.public_key.is_some();
-    wires.retain(|name, _| interfaces.iter().filter(told).any(|i| i.name == *name));
-    for interface in interfaces.iter().filter(told) {
+    let told = || interfaces.iter().filter(|interface| interface.public_key.is_some());
+    let mut count = 0;
+    for interface in told() {
+        count += 1;
         let rx_errors = interface.counters.rx_errors;
         let wire = match wires.get_mut(&interface.name) {
             Some(wire) => wire,
@@ -28,6 +29,32 @@ pub(super) fn note_wires(wires: &mut BTreeMap<String, Wire>, interfaces: &[Inter
         // A counter that is known for the first time, or began again, tells of no growth.
         let drops = wire.rx_errors.zip(rx_errors).is_some_and(|(was, is)| is > was);
         *wire = Wire { mtu: interface.mtu, rx_errors, drops };
+    }
+    if wires.len() > count {
+        let names: BTreeSet<&str> = told().map(|interface| interface.name.as_str()).collect();
+        wires.retain(|name, _| names.contains(name.as_str()));
+    }
+}
+
+/// Looks whether a host lost its way to everything. `before`: what the last report told, if this
+/// one tells something else.
+pub(super) fn defaults(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    before: Option<&[Route]>,
+    data: &ReportData,
+) {
+    let Fleet { agents, book, .. } = fleet;
+    let (Some(agent), Some(now)) = (agents.get(&no), &data.routes) else { return };
+    let open = book.of_agent(no).filter(|alarm| alarm.kind == AlarmKind::DefaultRouteChanged);
+    let open: Vec<Alarm> = open.cloned().collect();
+    if data.routes_truncated || (before.is_none() && open.is_empty()) {
+        return;
+    }
+    let open: Vec<&Alarm> = open.iter().collect();
+    for seen in rules::defaults_gone(&facts(agent, draft), before, now, &open) {
+        raise::observe(book, draft, &seen);
     }
 }
 

@@ -10,7 +10,7 @@ use super::iface::subject;
 use super::{AgentFacts, some_of};
 use crate::alarms::lifecycle::{Alarm, Observation};
 use crate::model::report::{Interface, Peer, Route};
-use crate::model::state::AlarmKind;
+use crate::model::state::{AlarmKind, Severity};
 use crate::topology::edge_match::names_a_host;
 use crate::topology::prefixes::Prefixes;
 
@@ -155,6 +155,43 @@ pub fn routes_missing<'a>(
         seen.extend(one(agent, about, trouble, open));
     }
     seen.extend(gone(agent, AlarmKind::RouteMissing, tables, open));
+    seen
+}
+
+/// The families of addresses, as alarms about the way to everything name them.
+const FAMILIES: [(&str, bool); 2] = [("ipv4", true), ("ipv6", false)];
+
+/// Has a host lost its last default route of a family? `before` is what the last report told, if
+/// this one tells something else.
+pub fn defaults_gone<'a>(
+    agent: &AgentFacts<'a>,
+    before: Option<&[Route]>,
+    now: &[Route],
+    open: &[&Alarm],
+) -> Vec<Observation<'a>> {
+    let has = |routes: &[Route], is_v4: bool| {
+        let mut defaults =
+            routes.iter().filter(|route| route.dst.prefix_len() == 0 && !is_own(route));
+        defaults.any(|route| route.dst.addr().is_ipv4() == is_v4 && route.kind == "unicast")
+    };
+    let is_cut_off = FAMILIES.iter().all(|(_, is_v4)| !has(now, *is_v4));
+    let mut seen = Vec::new();
+    for (family, is_v4) in FAMILIES {
+        let about = (AlarmKind::DefaultRouteChanged, subject(agent, family));
+        let is_open = open.iter().any(|alarm| alarm.kind == about.0 && alarm.subject == about.1);
+        let lost = !has(now, is_v4) && (is_open || before.is_some_and(|before| has(before, is_v4)));
+        let trouble = lost.then(|| {
+            let rest = if is_cut_off {
+                "and has none of the other kind"
+            } else {
+                "and still has the other"
+            };
+            format!("{} has no default route of {family} any more, {rest}", agent.name)
+        });
+        let severity = if is_cut_off { Severity::Critical } else { Severity::Warning };
+        let found = one(agent, about, trouble, open);
+        seen.extend(found.map(|found| Observation { severity, ..found }));
+    }
     seen
 }
 

@@ -173,6 +173,13 @@ impl Scene {
                 net.extra.insert(0, ("private_key", json!(STRANGER_KEY)));
             }
             AlarmKind::AgentClockSkew => self.stranger(ALPHA, 700),
+            AlarmKind::AgentClockDrift => net.agents[0].ahead_s = 90,
+            AlarmKind::AgentClockWentBack => net.agents[0].ahead_s = -40,
+            AlarmKind::DefaultRouteChanged => {
+                _ = net.patches.insert(0, |data, _| {
+                    data["routes"].as_array_mut().unwrap().remove(0);
+                });
+            }
             AlarmKind::IngestBadHmac => {
                 self.stranger(ALPHA, 0);
                 self.others[0].0.psk = "another-psk-of-at-least-16-bytes".to_owned();
@@ -336,6 +343,9 @@ impl Scene {
                 copy.report(&host.data()).await;
             }
             AlarmKind::AgentRebooted
+            | AlarmKind::AgentClockDrift
+            | AlarmKind::AgentClockWentBack
+            | AlarmKind::DefaultRouteChanged
             | AlarmKind::IdentityPinned
             | AlarmKind::IdentityConflict
             | AlarmKind::IdentityDowngrade

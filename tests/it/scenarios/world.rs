@@ -24,6 +24,8 @@ struct Host {
     mtu: Option<u32>,
     /// Routes by prefix and interface. With the first one, all tables are told.
     routes: Option<BTreeSet<(String, String)>>,
+    /// There is no default route.
+    cut_off: bool,
     /// Address of wg0 and the port it listens on, if not the usual ones.
     address: Option<String>,
     port: Option<u16>,
@@ -199,7 +201,7 @@ impl World {
     }
 
     fn data(&self, place: usize) -> Value {
-        let (name, host, _) = &self.hosts[place];
+        let (name, host, agent) = &self.hosts[place];
         let n = place + 1;
         let state = |interface: &str| {
             if host.failed.contains(interface) {
@@ -221,7 +223,10 @@ impl World {
         let mut peers: Vec<Value> =
             self.links.iter().filter_map(|link| self.peer(name, link)).collect();
         peers.retain(|_| !host.without.contains("wg0"));
-        let mut routes = vec![json!({ "dst": "default", "gateway": "192.0.2.254", "dev": "eth0" })];
+        let mut routes = vec![json!({ "dst": "192.0.2.0/24", "dev": "eth0" })];
+        if !host.cut_off {
+            routes.push(json!({ "dst": "default", "gateway": "192.0.2.254", "dev": "eth0" }));
+        }
         if let Some(told) = &host.routes {
             routes.push(json!({ "dst": "127.0.0.0/8", "dev": "lo", "table": "local" }));
             routes.extend(told.iter().map(|(dst, dev)| json!({ "dst": dst, "dev": dev })));
@@ -230,7 +235,7 @@ impl World {
             "hostname": name,
             "boot_id": format!("boot-{}", host.boots),
             "uptime_seconds": self.now(),
-            "collected_at": self.kattila().clock.now(),
+            "collected_at": self.kattila().clock.now().plus(agent.ahead_s),
             "labels": host.labels,
             "interfaces": interfaces,
             "routes": routes,
@@ -251,7 +256,7 @@ impl World {
         let (sent, received) =
             if is_first { (link.bytes, 0) } else { (link.sent_back, link.received) };
         let elsewhere = link.elsewhere.filter(|_| !is_first);
-        let host = &self.hosts[self.place(name)].1;
+        let (_, host, own) = &self.hosts[self.place(name)];
         let allowed = host.allowed.get(whom).cloned();
         let seen_at = host.seen_at.get(whom).cloned();
         let allowed = allowed.unwrap_or_else(|| vec![format!("10.77.0.{n}/32")]);
@@ -259,7 +264,7 @@ impl World {
             "interface": "wg0", "public_key": key_of(other),
             "endpoint": seen_at.unwrap_or_else(|| format!("192.0.2.{n}:51820")),
             "allowed_ips": allowed, "has_psk": host.psk.contains(whom),
-            "latest_handshake": elsewhere.unwrap_or(link.handshake), "rx_bytes": received, "tx_bytes": sent,
+            "latest_handshake": shaken(elsewhere.unwrap_or(link.handshake), own.ahead_s), "rx_bytes": received, "tx_bytes": sent,
             "persistent_keepalive": if link.used { 25 } else { 0 },
         }))
     }
@@ -297,6 +302,12 @@ impl World {
             }
             ["psk", host, peer] => _ = self.host(host).psk.insert(peer.to_owned()),
             ["nopsk", host, peer] => _ = self.host(host).psk.remove(peer),
+            ["clock", host, ahead] => {
+                let place = self.place(host);
+                self.hosts[place].2.ahead_s = ahead.parse().unwrap();
+            }
+            ["nodefault", host] => self.host(host).cut_off = true,
+            ["default", host] => self.host(host).cut_off = false,
             ["mtu", host, bytes] => self.host(host).mtu = Some(bytes.parse().unwrap()),
             ["allow", host, peer, ref nets @ ..] => {
                 let nets = nets.iter().map(|net| (*net).to_owned()).collect();
@@ -424,6 +435,11 @@ impl World {
     pub(super) async fn stop(self) {
         self.kattila.unwrap().stop().await;
     }
+}
+
+/// A handshake as a host notes it whose clock is ahead; 0 means never.
+fn shaken(at: i64, ahead_s: i64) -> i64 {
+    if at == 0 { 0 } else { at + ahead_s }
 }
 
 fn told(alarm: &Value, names: &[(String, String)]) -> String {

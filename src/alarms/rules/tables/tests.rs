@@ -195,3 +195,25 @@ fn what_was_wrong_ends_with_the_interface_or_when_it_is_right() {
     // Routes that tell nothing end nothing.
     assert_eq!(holds(&Tables { routes: &routes[1..], ..wrong }), [true; 0]);
 }
+
+#[test]
+fn the_last_default_route_is_missed() {
+    let sample = Sample::new();
+    let agent = sample.agent();
+    let (v4, v6, lan) = (route(DEFAULT), route("::/0 eth0"), route("10.0.0.0/8 eth0"));
+    let other = route("0.0.0.0/0 eth1 metric=700");
+    let told = |before: Option<&[Route]>, now: &[Route]| {
+        let seen = defaults_gone(&agent, before, now, &[]);
+        assert!(seen.iter().all(|seen| seen.holds));
+        seen.into_iter().map(|seen| (seen.subject.to_string(), seen.severity)).collect::<Vec<_>>()
+    };
+    let both = [v4.clone(), v6.clone(), lan.clone()];
+    let four = ("gw1-id/ipv4".to_owned(), Severity::Warning);
+    assert_eq!(told(Some(&both), &[v6.clone(), lan.clone()]), [four]);
+    let cut_off = ("gw1-id/ipv4".to_owned(), Severity::Critical);
+    assert_eq!(told(Some(&[v4.clone(), lan.clone()]), &[lan.clone()]), [cut_off]);
+    // Another one, none before, nothing to compare with.
+    assert_eq!(told(Some(&[v4.clone()]), &[other]), []);
+    assert_eq!(told(Some(&[lan.clone()]), &[lan.clone()]), []);
+    assert_eq!(told(None, &[lan]), []);
+}
