@@ -5,10 +5,11 @@
 //! mutes and groups; it changes no state. No alarm is ever its own ancestor.
 
 use crate::model::id::AlarmId;
-use crate::model::state::AlarmKind;
+use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
 use super::book::Book;
+use super::catalogue::{ClearBy, rule};
 use super::lifecycle::Alarm;
 
 /// Seconds for which silence is held to be the manager's own fault while many fell silent at
@@ -43,8 +44,10 @@ pub struct Around {
     pub link: Option<String>,
     /// A WireGuard key of the host that may be another's too.
     pub key: Option<String>,
-    /// The fleet that fell apart, if it did so between the ends.
+    /// The fleet that fell apart, if it did so between the ends and not for this link alone.
     pub split: Option<String>,
+    /// Of a partition, the one dead link between its sides, if there is only one.
+    pub only_link: Option<String>,
     /// Seconds between two reports.
     pub interval_s: i64,
     /// Until when the manager is too young to know what is over.
@@ -59,14 +62,16 @@ struct Candidate {
     subject: Option<String>,
     /// For how long it explains anything.
     for_s: Option<i64>,
+    /// Whether it explains others already while its own delay runs: it will be told, or was nothing.
+    from_begin: bool,
 }
 
 fn about(kind: AlarmKind, subject: &str) -> Candidate {
-    Candidate { kind, subject: Some(subject.to_owned()), for_s: None }
+    Candidate { kind, subject: Some(subject.to_owned()), for_s: None, from_begin: false }
 }
 
 fn any(kind: AlarmKind) -> Candidate {
-    Candidate { kind, subject: None, for_s: None }
+    Candidate { kind, subject: None, for_s: None, from_begin: false }
 }
 
 /// The alarm that this one follows from, if an open one explains it.
@@ -77,9 +82,10 @@ pub fn of(book: &Book, alarm: &Alarm, around: &Around, now: UnixSeconds) -> Opti
             Some(subject) => book.find(candidate.kind, subject),
             None => book.of_kind(candidate.kind).find(|cause| cause.stands()),
         };
-        let cause = found.filter(|cause| cause.stands())?;
+        let begins = |cause: &Alarm| candidate.from_begin && cause.state == AlarmState::Pending;
+        let cause = found.filter(|cause| cause.stands() || begins(cause))?;
         // Of happenings the last one counts.
-        let began = cause.good_since.or(cause.raised_at)?;
+        let began = cause.good_since.or(cause.raised_at).unwrap_or(cause.pending_since);
         let explains = candidate.for_s.is_none_or(|for_s| now.since(began) < for_s);
         (explains && !follows(book, cause, alarm.id)).then_some(cause.id)
     })
@@ -92,6 +98,10 @@ fn follows(book: &Book, alarm: &Alarm, ancestor: AlarmId) -> bool {
 }
 
 /// What explains an alarm of a kind, the nearest first.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm for each kind of alarm, so that none is forgotten"
+)]
 fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
     use AlarmKind as K;
     let ends = &around.ends;
@@ -120,7 +130,12 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         own(K::AgentRebooted).map(move |booted| Candidate { for_s, ..booted })
     };
     let link = |kind: K| around.link.iter().map(move |id| about(kind, id));
-    let split = || around.split.iter().map(|fleet| about(K::NetPartition, fleet));
+    let early = |kind: K, subject: &str| Candidate { from_begin: true, ..about(kind, subject) };
+    let split = || around.split.iter().map(move |fleet| early(K::NetPartition, fleet));
+    let only_link = || {
+        let kinds = [K::EdgeHalfConfigured, K::EdgeDown];
+        around.only_link.iter().flat_map(move |link| kinds.map(|kind| early(kind, link)))
+    };
     match kind {
         K::AgentStale => {
             let near = own(K::AgentOffline).chain(own(K::RelayDead));
@@ -159,7 +174,7 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         K::EdgeHalfConfigured => own(K::AgentOffline).collect(),
         K::NetPartition => {
             let near = interfaces().chain(own(K::AgentOffline));
-            near.chain([any(K::ManagerMassSilence)]).collect()
+            near.chain([any(K::ManagerMassSilence)]).chain(only_link()).collect()
         }
         K::WgKeyDuplicate => own(K::IdentityConflict).collect(),
         K::IngestBadHmac => vec![any(K::DnsPskStale)],
@@ -193,8 +208,25 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
     }
 }
 
-/// What an alarm follows from now, and until when if its cause has ended: two intervals of good
-/// reports may end it as well before it counts for itself. `None` if nothing changes.
+/// For how long an alarm may go on after its cause before it counts for itself: two intervals of
+/// good reports may end it as well, and whatever else its kind takes to be sure.
+fn hold_s(alarm: &Alarm, around: &Around) -> i64 {
+    let also = match rule(alarm.kind).clear {
+        ClearBy::Steady { after_s } => after_s,
+        ClearBy::Reports { .. } | ClearBy::Quiet { .. } | ClearBy::Person => 0,
+    };
+    2 * around.interval_s + also
+}
+
+/// Whether the opposite of its condition was seen last, so that only its delay keeps it open.
+fn is_ending(alarm: &Alarm) -> bool {
+    let by_seeing =
+        matches!(rule(alarm.kind).clear, ClearBy::Reports { .. } | ClearBy::Steady { .. });
+    by_seeing && alarm.good_since.is_some()
+}
+
+/// What an alarm follows from now, and until when if its cause has ended ([`hold_s`]). `None` if
+/// nothing changes.
 pub fn next(
     book: &Book,
     alarm: &Alarm,
@@ -205,10 +237,12 @@ pub fn next(
     let next = match (alarm.inhibited_by, found) {
         (None, None) => (None, None),
         (_, Some(cause)) => (Some(cause), None),
+        // What is about to end is not told of any more.
+        (Some(_), None) if is_ending(alarm) => (alarm.inhibited_by, alarm.inhibited_until),
         // Its cause goes on, but explains it no more.
         (Some(by), None) if book.get(by).is_some_and(Alarm::stands) => (None, None),
         (Some(by), None) => {
-            let until = alarm.inhibited_until.unwrap_or_else(|| now.plus(2 * around.interval_s));
+            let until = alarm.inhibited_until.unwrap_or_else(|| now.plus(hold_s(alarm, around)));
             if now >= until.max(around.young_until) {
                 (None, None)
             } else {

@@ -19,6 +19,8 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     if !sentry.causes_changed && !draft.effects.alarms && !draft.effects.graph {
         return;
     }
+    let only = sentry.splits.iter().map(|(id, split)| Some((id.clone(), only_link(fleet, split)?)));
+    sentry.only_links = only.flatten().collect();
     let all: Vec<AlarmId> = fleet.book.alarms().map(|alarm| alarm.id).collect();
     judge(fleet, sentry, draft, &all);
     // Until an alarm counts for itself again, only time has to pass.
@@ -57,12 +59,15 @@ fn around(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm) -> Around {
             around.link = Some(id.to_string());
             around.ends = ends(fleet, sentry, edge);
             let split = sentry.splits.get(&edge.record.fleet);
-            let parts = split.filter(|split| is_between(split, edge));
+            let is_only = sentry.only_links.get(&edge.record.fleet) == Some(&edge.record.id);
+            let parts = split.filter(|split| !is_only && is_between(split, edge));
             around.split = parts.map(|_| edge.record.fleet.to_string());
         }
     } else if alarm.kind == AlarmKind::NetPartition {
         let split = alarm.fleet.as_ref().and_then(|id| sentry.splits.get(id));
         around.ends = split.map(|split| joints(fleet, split)).unwrap_or_default();
+        let only = alarm.fleet.as_ref().and_then(|id| sentry.only_links.get(id));
+        around.only_link = only.map(EdgeId::to_string);
     } else {
         around.ends = alarm.agent.and_then(|no| end(fleet, sentry, no)).into_iter().collect();
         let of_interface = alarm.subject.contains('/').then(|| alarm.subject.clone());
@@ -141,14 +146,25 @@ fn is_between(split: &Split, edge: &EdgeMem) -> bool {
     sides.is_some_and(|(a, b)| a != b)
 }
 
+/// The dead links between the sides of a split that have worked.
+fn between<'a>(fleet: &'a Fleet, split: &'a Split) -> impl Iterator<Item = &'a EdgeMem> {
+    fleet.edges.values().filter(|edge| {
+        let dead = [EdgeState::Down, EdgeState::HalfConfigured].contains(&edge.record.state);
+        dead && edge.worked && is_between(split, edge)
+    })
+}
+
+/// The one dead link between the sides of a split, if there is only one.
+fn only_link(fleet: &Fleet, split: &Split) -> Option<EdgeId> {
+    let mut between = between(fleet, split);
+    let only = between.next()?;
+    between.next().is_none().then(|| only.record.id.clone())
+}
+
 /// What alone would join the sides of a split again: an interface that all dead links between
 /// them need, or a silent agent that has links into several.
 fn joints(fleet: &Fleet, split: &Split) -> Vec<End> {
-    let between = fleet.edges.values().filter(|edge| {
-        let dead = [EdgeState::Down, EdgeState::HalfConfigured].contains(&edge.record.state);
-        dead && edge.worked && is_between(split, edge)
-    });
-    let needed = between.map(|edge| {
+    let needed = between(fleet, split).map(|edge| {
         let ends = edge.record.ends.iter();
         let broken = ends.filter_map(|place| {
             Some(broken(fleet, place.agent?, place.interface.as_deref().unwrap_or_default()))

@@ -20,7 +20,7 @@ use super::witness;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules;
 use crate::alarms::rules::agent::{Patience, Silence};
-use crate::model::id::{AgentNo, FleetId};
+use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::topology::graph::{Components, Partition, Split, partition};
@@ -49,7 +49,9 @@ pub(super) struct Sentry {
     /// Kept in the store as well: without it, a side that falls silent while the manager is
     /// away would look like a merger.
     pub(super) splits: BTreeMap<FleetId, Split>,
-    /// Likewise, those that fell silent together.
+    /// The one dead link between the sides of each, where there is only one.
+    pub(super) only_links: BTreeMap<FleetId, EdgeId>,
+    /// Like the splits, those that fell silent together.
     pub(super) fell_silent: BTreeSet<AgentNo>,
     /// Through whom alone each agent's reports come, as of the last tick.
     pub(super) ways: BTreeMap<AgentNo, Vec<AgentNo>>,
@@ -81,6 +83,7 @@ impl Sentry {
             splits: kept(SPLITS)
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
+            only_links: BTreeMap::new(),
             fell_silent: fell_silent.unwrap_or_default(),
             ways: BTreeMap::new(),
             causes_changed: true,

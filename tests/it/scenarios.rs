@@ -7,7 +7,8 @@
 //! - `hosts A B`, `links A-B`, `label A role=gateway`: what there is. A link has keepalives.
 //! - `silent A`, `back A`, `via A R`, `straight A`: how reports come, if at all.
 //! - `cut A-B`, `mend A-B`, `forget A-B`, `list A-B`, `rest A-B`: links without handshakes, of
-//!   which the second end forgot the first, that nobody uses.
+//!   which the second end forgot the first, that nobody uses. `use A-B`: one that rested is used.
+//! - `lose A N`: the next N reports of a host are lost.
 //! - `oneway A-B`, `copied A-B`: what the second end sends is lost; the second end has its
 //!   handshakes with another host that holds the first one's key. `mend` ends both.
 //! - `mtu A BYTES`, `allow A B NETS`, `route A NET IF`, `unroute A NET`: A's `wg0`, what A lets in
@@ -22,6 +23,7 @@
 //! - `never KIND`: no alarm of the kind is open at any report. `roots N`: at no report are more
 //!   than N alarms open that follow from none.
 
+mod injected;
 mod world;
 
 use std::path::Path;

@@ -41,6 +41,75 @@ fn found(book: &Book, id: AlarmId, around: &Around, now: UnixSeconds) -> Option<
 }
 
 #[test]
+fn a_network_that_falls_apart_explains_its_links_before_it_is_certain() {
+    let mut book = Book::default();
+    let edge = raise(&mut book, AlarmKind::EdgeDown, "e", T);
+    let around = Around { split: Some("lab".into()), ..at(vec![end("a"), end("b")]) };
+    // The partition's own minute has not passed.
+    let seen = Observation {
+        kind: AlarmKind::NetPartition,
+        subject: Cow::Borrowed("lab"),
+        fleet: None,
+        agent: None,
+        holds: true,
+        late: false,
+        severity: rule(AlarmKind::NetPartition).severity,
+        message: "so".into(),
+        report: None,
+    };
+    let pending = book.observe(&seen, T).expect("begins").alarm;
+    assert_eq!(pending.state, AlarmState::Pending);
+    assert_eq!(found(&book, edge, &around, T), Some(pending.id));
+    // Others wait until it is.
+    let mass = raise(&mut book, AlarmKind::EdgeDown, "other", T);
+    assert_eq!(found(&book, mass, &at(vec![end("a")]), T), None);
+}
+
+#[test]
+fn one_dead_link_between_two_parts_explains_the_partition() {
+    for kind in [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured] {
+        let mut book = Book::default();
+        let split = raise(&mut book, AlarmKind::NetPartition, "lab", T);
+        let around = Around { only_link: Some("e".into()), ..at(vec![]) };
+        assert_eq!(found(&book, split, &around, T), None);
+        let edge = raise(&mut book, kind, "e", T);
+        assert_eq!(found(&book, split, &around, T), Some(edge));
+        assert_eq!(found(&book, split, &at(vec![]), T), None, "there are others");
+    }
+}
+
+#[test]
+fn what_is_about_to_end_is_not_told_of() {
+    let mut book = Book::default();
+    let offline = raise(&mut book, AlarmKind::AgentOffline, "hub", T);
+    let split = raise(&mut book, AlarmKind::NetPartition, "lab", T);
+    drop(book.inhibit(split, Some(offline), None));
+    let good = Observation {
+        kind: AlarmKind::NetPartition,
+        subject: Cow::Borrowed("lab"),
+        fleet: None,
+        agent: None,
+        holds: false,
+        late: false,
+        severity: rule(AlarmKind::NetPartition).severity,
+        message: String::new(),
+        report: None,
+    };
+    let alarm = |book: &Book| book.get(split).expect("is open").clone();
+    // The hub's alarm is still open, and explains nothing any more.
+    let nothing = at(vec![]);
+    assert_eq!(next(&book, &alarm(&book), &nothing, T), Some((None, None)));
+    drop(book.observe(&good, T.plus(70)));
+    assert_eq!(next(&book, &alarm(&book), &nothing, T.plus(70)), None);
+    // Once it is over, a partition has its own minute on top of the two reports.
+    drop(book.clear(offline, "kim", T.plus(80)));
+    let until = Some(T.plus(80 + 60 + 60));
+    let bad = Observation { holds: true, message: "so".into(), ..good };
+    drop(book.observe(&bad, T.plus(80)));
+    assert_eq!(next(&book, &alarm(&book), &nothing, T.plus(80)), Some((Some(offline), until)));
+}
+
+#[test]
 fn a_link_follows_from_the_nearest_thing_that_is_broken() {
     let mut book = Book::default();
     let edge = raise(&mut book, AlarmKind::EdgeDown, "e", T);

@@ -15,6 +15,8 @@ const STEP_S: i64 = 10;
 struct Host {
     labels: BTreeMap<String, String>,
     silent: bool,
+    /// Reports that are still to be lost.
+    lose: u32,
     boots: u32,
     /// Interfaces that are not there, or do not work.
     without: BTreeSet<String>,
@@ -146,7 +148,8 @@ impl World {
         found.unwrap_or_else(|| panic!("no link {pair}"))
     }
 
-    fn now(&self) -> i64 {
+    /// Seconds since the start.
+    pub(super) fn now(&self) -> i64 {
         self.kattila().clock.now().0 - START.0
     }
 
@@ -182,7 +185,9 @@ impl World {
             link.elsewhere = renewed.map(|_| now - 5).or(link.elsewhere);
         }
         for place in 0..self.hosts.len() {
-            if self.hosts[place].1.silent {
+            let host = &mut self.hosts[place].1;
+            if host.silent || host.lose > 0 {
+                host.lose = host.lose.saturating_sub(1);
                 continue;
             }
             let data = self.data(place);
@@ -327,6 +332,11 @@ impl World {
                 let link = self.link(pair);
                 (link.alive, link.used) = (false, false);
             }
+            ["use", pair] => {
+                let link = self.link(pair);
+                (link.alive, link.used) = (true, true);
+            }
+            ["lose", host, reports] => self.host(host).lose = reports.parse().unwrap(),
             ["reboot", host] => self.host(host).boots += 1,
             ["restart"] => self.restart(0).await,
             ["away"] => self.restart(600).await,
@@ -413,6 +423,21 @@ impl World {
         let follow = follow.filter(|line| !line.ends_with(" < what is over")).count();
         assert_eq!(counted, i64::try_from(follow).unwrap(), "{}: {lines:?}", self.name);
         lines
+    }
+
+    /// The alarms that people are told of, by number, as `KIND SUBJECT`: open, worse than `info`,
+    /// not acknowledged, following from none. Late reports are told to nobody.
+    pub(super) async fn told(&self) -> Vec<(i64, String)> {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/status/alarms").await;
+        let all = all.as_array().unwrap().iter();
+        let all = all.filter(|alarm| {
+            alarm["inhibited_by"].is_null()
+                && alarm["state"] != "acknowledged"
+                && alarm["severity"] != "info"
+                && alarm["kind"] != "agent.stale"
+        });
+        all.map(|alarm| (alarm["id"].as_i64().unwrap(), told(alarm, &names))).collect()
     }
 
     /// What must be so at every report.
