@@ -166,6 +166,8 @@ fn reset_one(
     if let Some(agent) = fleet.agents.get_mut(&no) {
         agent.interfaces.clear();
         agent.works.clear();
+        agent.wires.clear();
+        agent.looked_at = false;
         agent.tells_peers = false;
         let record = &mut agent.record;
         (record.interfaces_hash, record.routes_hash, record.peers_hash) = (0, 0, 0);

@@ -60,6 +60,15 @@ pub(super) struct AgentMem {
     pub(super) told_before: BTreeSet<PeerKey>,
     /// Whether each interface works, where the host says so.
     pub(super) works: BTreeMap<String, bool>,
+    /// Of its WireGuard interfaces, what links are judged by besides.
+    pub(super) wires: BTreeMap<String, Wire>,
+    /// Since when its clock has not been set, as far as this run knows; told with its first
+    /// report of the run.
+    pub(super) steady_since: Option<UnixSeconds>,
+    /// When its last report of this run was signed, by its own clock.
+    pub(super) signed_at: Option<UnixSeconds>,
+    /// Whether its tables were looked at in this run.
+    pub(super) looked_at: bool,
     /// Whether it has ever listed its peers.
     pub(super) tells_peers: bool,
     /// Its peers by interface and key.
@@ -86,6 +95,17 @@ impl AgentMem {
         let first: PeerKey = (interface.into(), WgKey([0; 32]));
         self.peers.range(first..).next().is_none_or(|((on, _), _)| **on != *interface)
     }
+}
+
+/// A WireGuard interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wire {
+    /// Largest packet in bytes.
+    pub(super) mtu: Option<u32>,
+    /// Received packets it has dropped since it was made; this run's.
+    pub(super) rx_errors: Option<u64>,
+    /// Whether there were more of them in the last report than in the one before.
+    pub(super) drops: bool,
 }
 
 /// Names a peer within its agent.

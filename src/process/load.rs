@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::board::AgentLive;
 use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
-use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
+use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem, Wire};
 use super::identity::Keys;
 use super::ledger;
 use super::upkeep;
@@ -66,6 +66,10 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         let Some(agent) = fleet.agents.get_mut(&no) else { continue };
         agent.works.extend(works.map(|works| (interface.clone(), works)));
         agent.interfaces.push(interface);
+    }
+    for (no, interface, mtu) in snapshot.mtus {
+        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
+        agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
     }
     for record in snapshot.edges {
         for end in &record.ends {
@@ -161,6 +165,10 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         lists_all: lists_every_interface(&record.problems),
         told_before: BTreeSet::new(),
         works: BTreeMap::new(),
+        wires: BTreeMap::new(),
+        steady_since: None,
+        signed_at: None,
+        looked_at: false,
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),
         edges: BTreeSet::new(),

@@ -31,6 +31,8 @@ pub struct FleetSnapshot {
     pub links: Vec<(AgentNo, String, Option<bool>)>,
     /// Who owns which WireGuard key: agent, interface, key.
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
+    /// The largest packets of WireGuard interfaces: agent, interface, bytes if told.
+    pub mtus: Vec<(AgentNo, String, Option<u32>)>,
     /// Every interface address: agent, interface, address.
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
     /// Alarms that are not cleared.

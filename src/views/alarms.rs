@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::model::id::AlarmId;
 use crate::model::shelf::SHELF_LONGEST_S;
-use crate::model::state::AlarmState;
+use crate::model::state::{AlarmKind, AlarmState};
 use crate::store::change::AlarmRecord;
 use crate::store::row::AlarmRow;
 
@@ -151,11 +151,7 @@ impl AlarmItem {
             kind: alarm.kind.as_str(),
             message: alarm.message.clone(),
             agent: row.agent_id.as_ref().map(|id| ctx.names.link(id)),
-            link: alarm
-                .kind
-                .as_str()
-                .starts_with("edge.")
-                .then(|| format!("/links/{}", encode(&alarm.subject))),
+            link: is_of_link(row).then(|| format!("/links/{}", encode(&alarm.subject))),
             raised: alarm.raised_at.map(|at| Moment::ago(at, ctx.now)),
             cleared: alarm.cleared_at.map(|at| (Moment::ago(at, ctx.now), cause)),
             acknowledged,
@@ -232,12 +228,18 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Whether an alarm is about a link; some kinds may also be about the interface at an end, whose
+/// name has a slash.
+fn is_of_link(row: &AlarmRow) -> bool {
+    AlarmKind::OF_LINKS.contains(&row.alarm.kind) && !row.alarm.subject.contains('/')
+}
+
 /// "16 links, 2 agents attached".
 fn words(below: &[(usize, &AlarmRow)]) -> String {
     let thing = |row: &AlarmRow| match row.alarm.kind.as_str().split('.').next() {
-        Some("edge") => "link",
+        _ if is_of_link(row) => "link",
         Some("agent") => "agent",
-        Some("iface") => "interface",
+        Some("iface" | "route" | "mtu" | "listen_port") => "interface",
         Some("relay") => "relay",
         Some("net") => "network",
         _ => "other alarm",

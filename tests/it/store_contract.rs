@@ -148,6 +148,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         edges,
         links,
         wg_keys,
+        mtus,
         addresses,
         alarms,
         flaps,
@@ -171,6 +172,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         links.iter().map(|(no, name, works)| (no.0, name.as_str(), *works)).collect();
     assert_eq!(names, [(1, "dummy0", None), (1, "wg0", Some(true))]);
     assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
+    assert_eq!(mtus, [(AgentNo(1), String::from("wg0"), interface("wg0", 1).mtu)]);
     let expected: Vec<_> = interface("wg0", 1)
         .addresses
         .into_iter()

@@ -205,6 +205,7 @@ impl Writer for SqliteWriter {
             edges: edges::list(conn)?,
             links: interfaces::links(conn)?,
             wg_keys: interfaces::wg_keys(conn)?,
+            mtus: interfaces::mtus(conn)?,
             addresses: interfaces::addresses(conn)?,
             alarms: alarms::open(conn)?,
             flaps: flaps::list(conn)?,

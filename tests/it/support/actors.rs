@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use hyper::Method;
 use kattila::clock::Clock;
 use kattila::model::id::Kid;
+use kattila::model::time::UnixSeconds;
 use kattila::sign::digest::sha256;
 use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
@@ -20,6 +21,8 @@ pub(crate) struct Agent {
     pub(crate) id: String,
     pub(crate) fleet: String,
     pub(crate) psk: String,
+    /// Seconds that the host's clock is ahead.
+    pub(crate) ahead_s: i64,
     addr: SocketAddr,
     clock: Clock,
     count: u64,
@@ -29,13 +32,17 @@ pub(crate) struct Agent {
 impl Agent {
     pub(crate) fn new(id: &str, addr: SocketAddr, clock: Clock) -> Self {
         let (id, fleet, psk) = (id.to_owned(), "fleet-a".to_owned(), PSK.to_owned());
-        Self { id, fleet, psk, addr, clock, count: 0, tick: 0 }
+        Self { id, fleet, psk, ahead_s: 0, addr, clock, count: 0, tick: 0 }
     }
 
     /// The same host after its manager moved to another address.
     pub(crate) fn moved(mut self, addr: SocketAddr) -> Self {
         self.addr = addr;
         self
+    }
+
+    fn now(&self) -> UnixSeconds {
+        self.clock.now().plus(self.ahead_s)
     }
 
     fn nonce(&mut self) -> String {
@@ -46,7 +53,7 @@ impl Agent {
     /// A version 1 envelope around these bytes, not sent yet.
     pub(crate) fn seal_v1(&mut self, data: &str) -> String {
         let mac = hmac::v1(self.psk.as_bytes(), data.as_bytes());
-        let (id, now, nonce) = (self.id.clone(), self.clock.now(), self.nonce());
+        let (id, now, nonce) = (self.id.clone(), self.now(), self.nonce());
         format!(
             r#"{{"agent_id":"{id}","timestamp":{now},"nonce":"{nonce}","hmac":"{mac}","data":{data}}}"#
         )
@@ -57,7 +64,7 @@ impl Agent {
         self.tick = (self.tick + 1).max(self.clock.now_millis());
         let kid: Kid = kid_of_psk(self.psk.as_bytes());
         let digest = kattila::model::hex::encode(&sha256(data.as_bytes()));
-        let (now, nonce) = (self.clock.now(), self.nonce());
+        let (now, nonce) = (self.now(), self.nonce());
         let (fleet, id, tick) = (&self.fleet, &self.id, self.tick);
         let text = format!(
             "KATTILA2-REPORT\nhmac-sha256\n{kid}\n{fleet}\n{id}\n{tick}\n{now}\n{nonce}\n{digest}\n"
