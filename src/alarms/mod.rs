@@ -11,5 +11,6 @@ pub mod catalogue;
 pub mod cause;
 pub mod cover;
 pub mod lifecycle;
+pub mod quality;
 pub mod rate;
 pub mod rules;
