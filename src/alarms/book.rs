@@ -319,9 +319,9 @@ impl Book {
         self.alarms.values()
     }
 
-    /// How many alarms are active and not acknowledged.
+    /// How many alarms are active, not acknowledged and not set aside.
     pub fn unacknowledged(&self) -> usize {
-        self.alarms.values().filter(|alarm| alarm.state == AlarmState::Active).count()
+        self.alarms.values().filter(|alarm| alarm.asks()).count()
     }
 
     /// When [`Book::tick`] next has something to do.
@@ -329,7 +329,7 @@ impl Book {
         self.due.first().map(|(at, _)| *at)
     }
 
-    fn shown(&self, id: AlarmId) -> Result<(), BookError> {
+    pub(super) fn shown(&self, id: AlarmId) -> Result<(), BookError> {
         match self.get(id) {
             Some(alarm) if alarm.state != AlarmState::Pending => Ok(()),
             _ => Err(BookError::NotOpen(id)),
@@ -340,7 +340,7 @@ impl Book {
         self.by_subject.get(&kind)?.get(subject).copied()
     }
 
-    fn change(
+    pub(super) fn change(
         &mut self,
         id: AlarmId,
         with: impl FnOnce(&mut Alarm) -> Option<Step>,

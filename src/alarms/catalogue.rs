@@ -81,6 +81,8 @@ pub enum ComesBack {
     NextTime,
 }
 
+mod hosts;
+
 const PLAIN: Rule = Rule {
     kind: AlarmKind::AgentStale,
     severity: Severity::Warning,
@@ -194,6 +196,17 @@ pub const RULES: &[Rule] = &[
                   does not list it under the key it uses.",
         ..PLAIN
     },
+    hosts::EDGE_ONE_WAY,
+    hosts::EDGE_DISAGREE,
+    hosts::ALLOWED_IPS_MISMATCH,
+    hosts::MTU_MISMATCH,
+    hosts::ROUTE_MISSING,
+    hosts::ALLOWED_IPS_MOVED,
+    hosts::OVERLAY_IP_DUPLICATE,
+    hosts::PEER_NEVER_UP,
+    hosts::ENDPOINT_FLAPPING,
+    hosts::LISTEN_PORT_CHANGED,
+    hosts::WG_PSK_REMOVED,
     Rule {
         kind: AlarmKind::PeerUnknown,
         raise_count: 2,
@@ -210,6 +223,9 @@ pub const RULES: &[Rule] = &[
         meaning: "An agent's correctly signed reports are refused because its clock is wrong.",
         ..PLAIN
     },
+    hosts::AGENT_CLOCK_DRIFT,
+    hosts::AGENT_CLOCK_WENT_BACK,
+    hosts::DEFAULT_ROUTE_CHANGED,
     Rule {
         kind: AlarmKind::IngestBadHmac,
         severity: Severity::Major,

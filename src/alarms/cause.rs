@@ -18,6 +18,10 @@ use super::rules::silence::HOLDS_S;
 pub struct End {
     /// The agent's id.
     pub agent: String,
+    /// Subject of alarms about the interface that it is about, if it is about one.
+    pub own: Option<String>,
+    /// Subject of alarms about its entry for the other end of the link.
+    pub entry: Option<String>,
     /// Subjects of alarms about interfaces without which it cannot be what the alarm asks for:
     /// the link's own, and those towards the rest of the world.
     pub interfaces: Vec<String>,
@@ -33,6 +37,10 @@ pub struct End {
 pub struct Around {
     /// Whom it is about; of a partition, what alone would join its sides again.
     pub ends: Vec<End>,
+    /// The link it is about, by its name.
+    pub link: Option<String>,
+    /// A WireGuard key of the host that may be another's too.
+    pub key: Option<String>,
     /// The fleet that fell apart, if it did so between the ends and not for this link alone.
     pub split: Option<String>,
     /// Of a partition, the one dead link between its sides, if there is only one.
@@ -108,10 +116,19 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         let subjects = ends.iter().flat_map(|end| &end.interfaces);
         subjects.flat_map(|subject| [about(K::IfaceGone, subject), about(K::IfaceDown, subject)])
     };
+    let through = |kind: K| {
+        let own = ends.iter().filter_map(|end| end.own.as_ref());
+        own.map(move |own| about(kind, own))
+    };
+    let entries = |kind: K| {
+        let entries = ends.iter().filter_map(|end| end.entry.as_ref());
+        entries.map(move |entry| about(kind, entry))
+    };
     let boot = || {
         let for_s = Some(2 * around.interval_s);
         own(K::AgentRebooted).map(move |booted| Candidate { for_s, ..booted })
     };
+    let link = |kind: K| around.link.iter().map(move |id| about(kind, id));
     let early = |kind: K, subject: &str| Candidate { from_begin: true, ..about(kind, subject) };
     let split = || around.split.iter().map(move |fleet| early(K::NetPartition, fleet));
     let only_link = || {
@@ -128,9 +145,30 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         K::AgentFlapping => mass(None).into_iter().collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {
-            let near = interfaces().chain(own(K::AgentOffline));
+            let near = interfaces().chain(link(K::EdgeOneWay)).chain(entries(K::WgPskRemoved));
+            let near = near.chain(through(K::ListenPortChanged)).chain(own(K::AgentOffline));
+            let near = near.chain(own(K::AgentClockWentBack));
             near.chain(behind()).chain(split()).chain(mass(None)).collect()
         }
+        K::EdgeOneWay => interfaces().chain(own(K::AgentOffline)).collect(),
+        K::EdgeDisagree => {
+            let clocks = own(K::AgentClockSkew).chain(own(K::AgentOffline));
+            own(K::IdentityConflict).chain(clocks).collect()
+        }
+        K::AllowedIpsMismatch => {
+            link(K::EdgeHalfConfigured).chain(entries(K::AllowedIpsMoved)).collect()
+        }
+        K::MtuMismatch => through(K::MtuMismatch).collect(),
+        K::RouteMissing => through(K::IfaceGone).chain(through(K::IfaceDown)).collect(),
+        K::OverlayIpDuplicate => {
+            let copies = around.key.iter().map(|key| about(K::WgKeyDuplicate, key));
+            own(K::IdentityConflict).chain(copies).collect()
+        }
+        K::PeerNeverUp => {
+            let near = link(K::EdgeHalfConfigured).chain(interfaces());
+            near.chain(own(K::AgentOffline)).collect()
+        }
+        K::ListenPortChanged => boot().collect(),
         K::EdgeHalfConfigured => own(K::AgentOffline).collect(),
         K::NetPartition => {
             let near = interfaces().chain(own(K::AgentOffline));
@@ -139,9 +177,18 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         K::WgKeyDuplicate => own(K::IdentityConflict).collect(),
         K::IngestBadHmac => vec![any(K::DnsPskStale)],
         K::AgentClockSkew => vec![any(K::ManagerClock)],
+        K::AgentClockDrift => {
+            let near = own(K::AgentClockSkew);
+            near.chain([any(K::ManagerClock)]).collect()
+        }
+        K::DefaultRouteChanged => interfaces().chain(boot()).collect(),
         K::AgentRebooted
         | K::AgentRelayOnly
         | K::RelayChainBad
+        | K::AgentClockWentBack
+        | K::AllowedIpsMoved
+        | K::EndpointFlapping
+        | K::WgPskRemoved
         | K::PeerUnknown
         | K::IngestReplay
         | K::IngestReplaySuspect

@@ -7,7 +7,8 @@ mod aside;
 
 use std::borrow::Cow;
 
-use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId};
+use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId, WindowId};
+use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 
@@ -76,6 +77,10 @@ pub struct Alarm {
     pub flapping_until: Option<UnixSeconds>,
     /// How restless its kind and subject are. Stored beside the alarms.
     pub flap: Flap,
+    /// Somebody shelved it: until then nobody is told of it.
+    pub shelved: Option<Shelved>,
+    /// The maintenance window that covers it: while one does, nobody is told of it.
+    pub maintenance: Option<WindowId>,
 }
 
 /// What a rule saw. Of one subject, one observation per report.
@@ -123,6 +128,14 @@ pub enum Step {
     Released,
     /// Somebody acknowledged it.
     Acknowledged,
+    /// Somebody shelved it, or changed until when.
+    Shelved,
+    /// It is not shelved any more.
+    Unshelved,
+    /// A maintenance window covers it.
+    Covered,
+    /// No maintenance window covers it any more.
+    Uncovered,
     /// Its condition is over; it waits for somebody to acknowledge it.
     Returned,
     /// It came and went too often, and is held open from now on: told once.
@@ -177,6 +190,8 @@ impl Alarm {
             inhibited_until: None,
             flapping_until: None,
             flap,
+            shelved: None,
+            maintenance: None,
         };
         let step = alarm.confirm(seen, now).unwrap_or(Step::Noted);
         (alarm, step)
@@ -202,6 +217,8 @@ impl Alarm {
             inhibited_by: None,
             inhibited_until: None,
             flapping_until: None,
+            shelved: None,
+            maintenance: None,
             ..self.clone()
         }
     }
@@ -217,6 +234,12 @@ impl Alarm {
 
     /// When time alone will change it.
     pub fn due(&self) -> Option<UnixSeconds> {
+        let shelf = self.shelved.as_ref().map(|shelved| shelved.until);
+        [self.state_due(), shelf].into_iter().flatten().min()
+    }
+
+    /// When time alone will change its state.
+    fn state_due(&self) -> Option<UnixSeconds> {
         let terms = &self.terms;
         match (self.state, terms.clear) {
             (AlarmState::Pending, _) => {
@@ -236,8 +259,8 @@ impl Alarm {
 
     /// Lets time pass.
     pub fn tick(&mut self, now: UnixSeconds) -> Option<Step> {
-        if self.due().is_none_or(|due| now < due) {
-            return None;
+        if self.state_due().is_none_or(|due| now < due) {
+            return self.leave_shelf(now);
         }
         if self.flapping_until.is_some_and(|until| until <= now) {
             return Some(self.steady(now));
@@ -287,6 +310,7 @@ impl Alarm {
         self.flapping_until = None;
         self.cleared_at = Some(now);
         self.clear_cause = Some(cause.to_owned());
+        self.shelved = None;
         if self.raised_at.is_some() { Step::Cleared } else { Step::Dropped }
     }
 

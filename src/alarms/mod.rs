@@ -5,12 +5,15 @@
 //! reads a clock, and every timer is a value of the alarm itself, so that a restart between any
 //! two observations changes nothing.
 
+pub mod aside;
 pub mod book;
 pub mod catalogue;
 pub mod cause;
+pub mod cover;
 pub mod file;
 pub mod flap;
 pub mod lifecycle;
+pub mod quality;
 pub mod rate;
 pub mod rules;
 pub mod tuning;

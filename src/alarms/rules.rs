@@ -9,11 +9,16 @@ pub mod edge;
 pub mod identity;
 pub mod iface;
 pub mod ingest;
+pub mod link;
 pub mod manager;
+pub mod peer;
 pub mod relay;
 pub mod silence;
+pub mod tables;
 
 use std::borrow::Cow;
+
+use ipnet::IpNet;
 
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::state::AlarmKind;
@@ -84,6 +89,18 @@ fn about<'a>(
         message: trouble.unwrap_or_default(),
         report: None,
     }
+}
+
+/// Prefixes that a sentence lists at most.
+const LISTED: usize = 3;
+
+/// The first few of these prefixes, for a sentence.
+fn some_of(nets: &[IpNet]) -> String {
+    let mut text: Vec<String> = nets.iter().take(LISTED).map(IpNet::to_string).collect();
+    if nets.len() > LISTED {
+        text.push(format!("{} more", nets.len() - LISTED));
+    }
+    text.join(", ")
 }
 
 #[cfg(test)]

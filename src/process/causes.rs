@@ -52,23 +52,34 @@ fn around(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm) -> Around {
     // In its first minutes the graph is not looked at, and then takes two more reports to settle.
     let young_until = patience.started_at.plus(patience.grace_s() + 3 * interval_s);
     let mut around = Around { interval_s, young_until, ..Around::default() };
-    let kind = alarm.kind;
-    if kind == AlarmKind::EdgeDown || kind == AlarmKind::EdgeHalfConfigured {
-        let id = alarm.subject.parse::<EdgeId>().ok();
-        if let Some(edge) = id.and_then(|id| fleet.edges.get(&id)) {
+    let id = alarm.subject.parse::<EdgeId>().ok();
+    let id = id.filter(|_| AlarmKind::OF_LINKS.contains(&alarm.kind));
+    if let Some(id) = id {
+        if let Some(edge) = fleet.edges.get(&id) {
+            around.link = Some(id.to_string());
             around.ends = ends(fleet, sentry, edge);
             let split = sentry.splits.get(&edge.record.fleet);
             let is_only = sentry.only_links.get(&edge.record.fleet) == Some(&edge.record.id);
             let parts = split.filter(|split| !is_only && is_between(split, edge));
             around.split = parts.map(|_| edge.record.fleet.to_string());
         }
-    } else if kind == AlarmKind::NetPartition {
+    } else if alarm.kind == AlarmKind::NetPartition {
         let split = alarm.fleet.as_ref().and_then(|id| sentry.splits.get(id));
         around.ends = split.map(|split| joints(fleet, split)).unwrap_or_default();
         let only = alarm.fleet.as_ref().and_then(|id| sentry.only_links.get(id));
         around.only_link = only.map(EdgeId::to_string);
     } else {
         around.ends = alarm.agent.and_then(|no| end(fleet, sentry, no)).into_iter().collect();
+        let of_interface = alarm.subject.contains('/').then(|| alarm.subject.clone());
+        around.ends.iter_mut().for_each(|end| end.own.clone_from(&of_interface));
+        if let Some(no) = alarm.agent.filter(|_| alarm.kind == AlarmKind::DefaultRouteChanged) {
+            let kinds = [AlarmKind::IfaceDown, AlarmKind::IfaceGone];
+            let lost = fleet.book.of_agent(no).filter(|alarm| kinds.contains(&alarm.kind));
+            let uplinks: Vec<String> = lost.map(|alarm| alarm.subject.clone()).collect();
+            around.ends.iter_mut().for_each(|end| end.interfaces.clone_from(&uplinks));
+        }
+        let is_address = alarm.kind == AlarmKind::OverlayIpDuplicate;
+        around.key = alarm.agent.filter(|_| is_address).and_then(|no| copied_key(fleet, no));
     }
     around
 }
@@ -79,18 +90,31 @@ fn end(fleet: &Fleet, sentry: &Sentry, no: AgentNo) -> Option<End> {
     let silent = |no: &AgentNo| sentry.fell_silent.contains(no);
     Some(End {
         agent: name(&no)?,
+        own: None,
+        entry: None,
         interfaces: Vec::new(),
         relays: relays.into_iter().flatten().filter_map(name).collect(),
         fell_silent: silent(&no) || relays.into_iter().flatten().any(silent),
     })
 }
 
+/// The WireGuard key of an agent that others tell too.
+fn copied_key(fleet: &Fleet, no: AgentNo) -> Option<String> {
+    let claims = fleet.agents.get(&no)?.claims.values();
+    let mut keys = claims.filter_map(|claimed| claimed.key);
+    let copied = keys.find(|key| fleet.owners.owners_of(key).len() > 1);
+    copied.map(|key| key.to_string())
+}
+
 /// Both ends of a link, as far as agents are there.
 fn ends(fleet: &Fleet, sentry: &Sentry, edge: &EdgeMem) -> Vec<End> {
-    let ends = edge.record.ends.iter().filter_map(|place| {
+    let ends = edge.record.ends.iter().zip(&edge.listed).filter_map(|(place, listed)| {
         let no = place.agent?;
-        let interfaces = broken(fleet, no, place.interface.as_deref().unwrap_or_default());
-        Some(End { interfaces, ..end(fleet, sentry, no)? })
+        let interface = place.interface.as_deref().unwrap_or_default();
+        let interfaces = broken(fleet, no, interface);
+        let end = end(fleet, sentry, no)?;
+        let entry = listed.as_ref().map(|(on, key)| format!("{}/{on}/{key}", end.agent));
+        Some(End { own: Some(format!("{}/{interface}", end.agent)), entry, interfaces, ..end })
     });
     ends.collect()
 }

@@ -51,6 +51,7 @@ pub(super) struct Effects {
     pub(super) edges: BTreeSet<EdgeId>,
     pub(super) externals: BTreeSet<String>,
     pub(super) alarms: bool,
+    pub(super) windows: bool,
     pub(super) graph: bool,
 }
 
@@ -60,6 +61,7 @@ impl Effects {
         self.edges.append(&mut other.edges);
         self.externals.append(&mut other.externals);
         self.alarms |= other.alarms;
+        self.windows |= other.windows;
         self.graph |= other.graph;
     }
 }

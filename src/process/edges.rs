@@ -260,6 +260,7 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         let limits = fleet.book.limits(AlarmKind::EdgeDown, &edge.record.fleet, agents);
         verdict_with([a, b], slack(&limits))
     };
+    let fits = ends.iter().all(|end| end.allowed_ips_ok != Some(false));
     let worked = ends.iter().any(|end| end.latest_handshake.0 != 0);
     let keys = keys_at(fleet, edge);
     let same_keys = edge.record.ends.iter().map(|end| end.public_key).eq(keys);
@@ -300,19 +301,21 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         draft.edges.insert(id.clone(), record);
     }
     super::raise::edge(fleet, draft, id, &now);
-    settle(fleet, id, &now);
+    super::links::look(fleet, draft, id, &now);
+    settle(fleet, id, &now, fits);
 }
 
-/// Notes whether the edge may rest until one of its ends is not calm any more.
-fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict) {
+/// Notes whether the edge may rest until one of its ends is not calm any more. One whose ends do
+/// not let each other in may show at any time that this is a mistake.
+fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict, fits: bool) {
     let Fleet { agents, edges, book, .. } = fleet;
     let Some(edge) = edges.get_mut(id) else { return };
-    let alarms = [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured];
     let quiet = now.state == EdgeState::Up
         && !edge.settling
         && now.ends == [EndState::Up, EndState::Up]
         && !now.past_t1
-        && alarms.into_iter().all(|kind| book.find(kind, id.as_str()).is_none());
+        && fits
+        && AlarmKind::OF_LINKS.iter().all(|kind| book.find(*kind, id.as_str()).is_none());
     if std::mem::replace(&mut edge.quiet, quiet) == quiet {
         return;
     }

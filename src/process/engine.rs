@@ -18,12 +18,13 @@ use super::handle::{CommandError, Processor, QUEUE_REPORTS, Totals};
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
 use super::tune::Rulebook;
-use super::{admit, commands, load, show, tell, tick, tune};
+use super::{admit, commands, load, show, tell, tick, tune, upkeep};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{Change, LayoutRecord};
+use crate::store::change::Change;
 use crate::store::flush::Flushed;
+use crate::store::layout::LayoutRecord;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
@@ -349,6 +350,7 @@ impl Engine {
     ) -> Option<T> {
         let written = decided.and_then(|(mut draft, result)| {
             causes::attribute(&mut self.fleet, &self.sentry, &mut draft);
+            upkeep::follow(&mut self.fleet, &mut draft);
             tell::follow(&mut self.fleet, &mut draft);
             let (change, shown) = draft.settle();
             if !change.is_empty() {

@@ -60,6 +60,8 @@ fn alarm_of(row: AlarmRecord) -> Alarm {
         inhibited_by: row.inhibited_by,
         inhibited_until: row.inhibited_until,
         flapping_until: row.flapping_until,
+        shelved: row.shelved,
+        maintenance: row.maintenance,
     }
 }
 
@@ -88,5 +90,7 @@ pub(super) fn row_of(alarm: Alarm) -> AlarmRecord {
         inhibited_until: alarm.inhibited_until,
         own: alarm.own,
         flapping_until: alarm.flapping_until,
+        shelved: alarm.shelved,
+        maintenance: alarm.maintenance,
     }
 }

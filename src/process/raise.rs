@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
 use super::fleet::{AgentMem, Fleet, Neighbourhood};
 use super::handle::KeyState;
 use super::ledger::row_of;
+use super::links;
 use crate::alarms::book::{Book, Transition};
 use crate::alarms::flap::Flap;
 use crate::alarms::lifecycle::{Alarm, Observation, Step};
@@ -18,7 +19,7 @@ use crate::alarms::rules::manager::DnsFacts;
 use crate::alarms::rules::{self, AgentFacts};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
-use crate::model::report::{Interface, ReportData, lists_every_interface};
+use crate::model::report::{Interface, ReportData, Route, lists_every_interface};
 use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EventKind};
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::store::flap::FlapRecord;
@@ -61,17 +62,7 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
             agent: alarm.agent,
             subject: format!("{} {}", alarm.kind, alarm.subject),
         };
-        let told = json!({
-            "id": alarm.id,
-            "kind": alarm.kind,
-            "severity": alarm.severity,
-            "state": alarm.state,
-            "message": alarm.message,
-            "cause": alarm.clear_cause,
-            "inhibited_by": alarm.inhibited_by,
-            "flapping": alarm.flapping_until.is_some(),
-            "over": alarm.returned_at.is_some(),
-        });
+        let told = told(step, &alarm);
         draft.event(kind, about, None, Some(told));
     }
     let Flap { penalty, at } = alarm.flap;
@@ -83,6 +74,33 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
     draft.alarms.insert(alarm.id, row_of(alarm));
 }
 
+/// What the history says of an alarm.
+fn told(step: Step, alarm: &Alarm) -> Value {
+    let mut told = json!({
+        "id": alarm.id,
+        "kind": alarm.kind,
+        "severity": alarm.severity,
+        "state": alarm.state,
+        "message": alarm.message,
+        "cause": alarm.clear_cause,
+        "inhibited_by": alarm.inhibited_by,
+        "flapping": alarm.flapping_until.is_some(),
+        "over": alarm.returned_at.is_some(),
+    });
+    let note = alarm.note.as_ref().filter(|_| step == Step::Acknowledged);
+    let also = [
+        ("note", note.map(|note| json!(note))),
+        ("shelved_until", alarm.shelved.as_ref().map(|shelved| json!(shelved.until))),
+        ("shelve_reason", alarm.shelved.as_ref().map(|shelved| json!(shelved.reason))),
+        ("maintenance", alarm.maintenance.map(|window| json!(window))),
+    ];
+    let also = also.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    if let Some(members) = told.as_object_mut() {
+        members.extend(also);
+    }
+    told
+}
+
 fn kind_of(step: Step) -> Option<EventKind> {
     match step {
         Step::Noted | Step::Dropped => None,
@@ -92,6 +110,9 @@ fn kind_of(step: Step) -> Option<EventKind> {
         Step::Cleared => Some(EventKind::AlarmCleared),
         Step::Inhibited | Step::Released => Some(EventKind::AlarmInhibited),
         Step::Flapping | Step::Flipped | Step::Steadied => Some(EventKind::AlarmFlapping),
+        Step::Shelved => Some(EventKind::AlarmShelved),
+        Step::Unshelved => Some(EventKind::AlarmUnshelved),
+        Step::Covered | Step::Uncovered => Some(EventKind::AlarmMaintenance),
     }
 }
 
@@ -131,6 +152,11 @@ pub(super) fn accepted(
     let id = agent.record.id.as_str();
     if book.find(AlarmKind::AgentClockSkew, id).is_some()
         && let Some(seen) = clock_skew(book, &facts, skew)
+    {
+        observe(book, draft, &seen);
+    }
+    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset)
+        && (seen.holds || book.find(seen.kind, id).is_some())
     {
         observe(book, draft, &seen);
     }
@@ -182,12 +208,13 @@ pub(super) fn skewed(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, skew: Sk
     }
 }
 
-/// Compares an agent's interfaces with those of its report before.
+/// Compares an agent's interfaces with those of its report before, and takes those for uplinks
+/// that a default route of either report leads to.
 pub(super) fn interfaces(
     fleet: &mut Fleet,
     draft: &mut Draft,
     no: AgentNo,
-    before: Option<&[Interface]>,
+    (before, routes_before): (Option<&[Interface]>, &[Route]),
     data: &ReportData,
 ) {
     let Fleet { agents, book, .. } = fleet;
@@ -207,7 +234,8 @@ pub(super) fn interfaces(
         return;
     }
     let open: Vec<&Alarm> = open.iter().collect();
-    let routes = data.routes.iter().flatten().filter(|route| route.dst.prefix_len() == 0);
+    let routes = data.routes.iter().flatten().chain(routes_before);
+    let routes = routes.filter(|route| route.dst.prefix_len() == 0);
     let uplinks: Vec<&str> = routes.filter_map(|route| route.dev.as_deref()).collect();
     let facts = facts(agent, draft);
     let mut seen = rules::iface::compare(&facts, before.unwrap_or(now), now, &uplinks, &open);
@@ -225,19 +253,9 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     let Some(edge) = edges.get(id) else { return };
     let record = &edge.record;
     let [first, second] = &record.ends;
-    let name = |no: Option<AgentNo>| {
-        no.and_then(|no| agents.get(&no)).map_or("a peer without an agent", |a| name_of(&a.record))
-    };
     let facts = EdgeFacts {
-        id: id.as_str(),
-        fleet: &record.fleet,
-        agent: first.agent.or(second.agent),
-        also: first.agent.and(second.agent),
-        names: [name(first.agent), name(second.agent)],
-        verdict,
         is_bridge: weak.is_bridge(first.agent, second.agent),
-        report: draft.report,
-        late: false,
+        ..links::facts(agents, edge, verdict, draft)
     };
     let down = rules::edge::down(&facts);
     let down = down.filter(|_| !verdict.gone || !awaits_cause(book, agents, record));
@@ -256,7 +274,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         let peer = PeerFacts {
             fleet: &record.fleet,
             agent: no,
-            listed_by: name(Some(no)),
+            listed_by: links::end_name(agents, Some(no)),
             key,
             is_labelled: false,
             report: draft.report,
@@ -299,8 +317,8 @@ fn awaits_another(
 
 /// An edge is gone: its alarms have no subject any more.
 pub(super) fn edge_gone(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
-    for kind in [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured] {
-        let step = fleet.book.close_subject(kind, id.as_str(), "the link is gone", draft.now);
+    for kind in AlarmKind::OF_LINKS {
+        let step = fleet.book.close_subject(*kind, id.as_str(), "the link is gone", draft.now);
         take(draft, step);
     }
 }

@@ -1,8 +1,10 @@
 //! What has had its time and is taken out of the tables: sessions and tokens that ended without
-//! anybody presenting them again, and how restless things were that are calm by now.
+//! anybody presenting them again, maintenance windows that are long over, and how restless things
+//! were that are calm by now.
 
 use super::draft::{About, Draft};
 use super::engine::Engine;
+use super::upkeep;
 use crate::model::access::SESSION_IDLE_SECONDS;
 use crate::model::state::EventKind;
 use crate::store::StoreError;
@@ -30,7 +32,10 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<u64, StoreEr
         draft.change.sessions_removed.push(over.token_hash);
     }
     let calm = engine.fleet.book.forget_flaps(FLAPS_PER_SWEEP, draft.now);
-    let rows = draft.change.sessions_removed.len() + calm.len();
-    draft.change.flaps.removed.extend(calm);
+    let age = engine.settings.keep.alarms.age;
+    upkeep::sweep(&mut engine.fleet, draft, age);
+    let change = &mut draft.change;
+    let rows = change.sessions_removed.len() + change.windows_removed.len() + calm.len();
+    change.flaps.removed.extend(calm);
     Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }

@@ -16,6 +16,7 @@ use super::mass;
 use super::raise::{self, Skew};
 use super::relays;
 use super::tell;
+use super::upkeep;
 use super::witness;
 use crate::alarms::book::Book;
 use crate::alarms::rate::Recent;
@@ -143,6 +144,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
         raise::take(draft, Some(step));
     }
     causes::look(&mut engine.fleet, &mut engine.sentry, draft);
+    upkeep::follow(&mut engine.fleet, draft);
     tell::tick(engine, draft);
 }
 

@@ -6,15 +6,16 @@ use crate::model::id::{
 use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Route};
-use crate::model::state::{CanonForm, EventKind, Scheme};
+use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
+use crate::model::window::Window;
 
 use super::change::{
-    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, LayoutRecord, PeerRecord,
-    SessionRecord,
+    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord, SessionRecord,
 };
 use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
+use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 
 /// Everything the processor starts from.
@@ -30,6 +31,8 @@ pub struct FleetSnapshot {
     pub links: Vec<(AgentNo, String, Option<bool>)>,
     /// Who owns which WireGuard key: agent, interface, key.
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
+    /// The largest packets of WireGuard interfaces: agent, interface, bytes if told.
+    pub mtus: Vec<(AgentNo, String, Option<u32>)>,
     /// Every interface address: agent, interface, address.
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
     /// Alarms that are not cleared.
@@ -44,6 +47,8 @@ pub struct FleetSnapshot {
     pub channels: Vec<ChannelRecord>,
     /// The highest number of a message in use.
     pub last_notification: NotificationId,
+    /// Maintenance windows, those that are over included.
+    pub windows: Vec<Window>,
     /// Pre-shared keys.
     pub keys: Vec<KeyRecord>,
     /// Agents' own keys, past ones included, in the order they were asked for.
@@ -223,6 +228,22 @@ pub struct AlarmFilter {
     pub agent: Option<AgentId>,
     /// Only before this alarm.
     pub before: Option<AlarmId>,
+    /// Both the cleared ones and those that are open.
+    pub either: bool,
+    /// Only of this kind.
+    pub kind: Option<AlarmKind>,
+    /// Only as bad as this, or worse.
+    pub severity: Option<Severity>,
+    /// Only of this fleet.
+    pub fleet: Option<FleetId>,
+    /// Only with this text in their sentence or their subject.
+    pub text: Option<String>,
+    /// Only raised at or after this time.
+    pub raised_from: Option<UnixSeconds>,
+    /// Only raised before this time.
+    pub raised_to: Option<UnixSeconds>,
+    /// Only those that follow, or followed, directly from this one.
+    pub cause: Option<AlarmId>,
     /// At most this many.
     pub limit: usize,
 }

@@ -11,6 +11,7 @@ mod packing;
 pub mod past;
 pub mod path;
 pub mod picture;
+pub mod prefixes;
 pub mod query;
 mod rings;
 pub mod sites;

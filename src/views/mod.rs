@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod agents;
+pub mod alarm;
 pub mod alarms;
 pub mod assets;
 mod change;
@@ -16,12 +17,14 @@ pub mod link;
 pub mod links;
 pub mod list;
 pub mod login;
+pub mod maintenance;
 pub mod map;
 pub mod names;
 pub mod notifications;
 pub mod page;
 mod path;
 pub mod paths;
+pub mod quality;
 pub mod report;
 pub mod reports;
 pub mod rules;

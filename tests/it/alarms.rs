@@ -1,7 +1,10 @@
 //! Alarms through the whole manager: raised after their delay, told once, ended by proof.
 
 mod again;
+mod aside;
 mod identity;
+mod maintenance;
+mod page;
 mod people;
 mod relays;
 mod restart;

@@ -12,6 +12,7 @@ mod agent_collect;
 mod alarms;
 mod back_test;
 mod browser;
+mod calm;
 mod data_shapes;
 mod dictionary;
 mod faults;

@@ -1,5 +1,6 @@
 //! Notifications through the whole manager: real receivers on loopback, time turned by hand.
 
+mod aside;
 mod channels;
 mod failing;
 mod flapping;

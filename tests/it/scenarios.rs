@@ -9,6 +9,12 @@
 //! - `cut A-B`, `mend A-B`, `forget A-B`, `list A-B`, `rest A-B`: links without handshakes, of
 //!   which the second end forgot the first, that nobody uses. `use A-B`: one that rested is used.
 //! - `lose A N`: the next N reports of a host are lost.
+//! - `oneway A-B`, `copied A-B`: what the second end sends is lost; the second end has its
+//!   handshakes with another host that holds the first one's key. `mend` ends both.
+//! - `mtu A BYTES`, `allow A B NETS`, `route A NET IF`, `unroute A NET`: A's `wg0`, what A lets in
+//!   from B, A's routes. `address A NET`, `port A PORT`, `psk A B`, `nopsk A B`, `see A B AT`: the
+//!   address and port of A's `wg0`, whether B has a preshared key there, B's endpoint for A.
+//! - `clock A SECONDS`: how far A's clock is ahead. `nodefault A`, `default A`: its default route.
 //! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
 //!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as

@@ -24,7 +24,7 @@ use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
     identity, interface, key, message, only_report, peer, place, report, route, session, telling,
-    wg_key,
+    wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -119,6 +119,7 @@ fn everything() -> Change {
         tells: vec![telling(1, "chat")],
         messages: vec![message(1, MessageState::Waiting), message(2, MessageState::Dead)],
         channels: vec![channel("chat")],
+        windows: vec![window(1), window(2)],
         events: vec![event(Some(1), "wg0"), event(None, "manager")],
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
@@ -161,6 +162,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         edges,
         links,
         wg_keys,
+        mtus,
         addresses,
         alarms,
         flaps,
@@ -168,6 +170,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         waiting,
         channels,
         last_notification,
+        windows,
         keys,
         identities,
         layout,
@@ -183,6 +186,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         links.iter().map(|(no, name, works)| (no.0, name.as_str(), *works)).collect();
     assert_eq!(names, [(1, "dummy0", None), (1, "wg0", Some(true))]);
     assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
+    assert_eq!(mtus, [(AgentNo(1), String::from("wg0"), interface("wg0", 1).mtu)]);
     let expected: Vec<_> = interface("wg0", 1)
         .addresses
         .into_iter()
@@ -195,7 +199,7 @@ fn everything_comes_back((mut writer, reader): Store) {
     let bare = MessageRecord { items: Vec::new(), ..message(1, MessageState::Waiting) };
     assert_eq!(waiting, [bare], "without their alarms, and only what waits");
     assert_eq!((channels, last_notification), (vec![channel("chat")], NotificationId(2)));
-    assert_eq!(keys.len(), 1);
+    assert_eq!((windows, keys.len()), (vec![window(1), window(2)], 1));
     let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
     assert_eq!(identities, own);
     assert_eq!(layout, [place("a:agent-1")]);

@@ -321,6 +321,10 @@ proptest! {
                     | Step::Inhibited
                     | Step::Released
                     | Step::Acknowledged
+                    | Step::Shelved
+                    | Step::Unshelved
+                    | Step::Covered
+                    | Step::Uncovered
                     | Step::Returned
                     | Step::Flapping
                     | Step::Flipped

@@ -131,6 +131,55 @@ fn a_link_follows_from_the_nearest_thing_that_is_broken() {
 }
 
 #[test]
+fn what_is_wrong_with_a_link_follows_from_what_is_wrong_with_its_ends() {
+    use AlarmKind as K;
+    let wire = End {
+        own: Some("a/wg0".into()),
+        entry: Some("a/wg0/key".into()),
+        interfaces: vec!["a/wg0".into()],
+        ..end("a")
+    };
+    let (link, key) = (Some("e".into()), Some("key".into()));
+    let around = Around { link, key, ..at(vec![wire, end("b")]) };
+    for (kind, subject, causes) in [
+        (K::EdgeDown, "e", &[(K::EdgeOneWay, "e"), (K::IfaceDown, "a/wg0")][..]),
+        (K::EdgeDown, "e", &[(K::ListenPortChanged, "a/wg0"), (K::WgPskRemoved, "a/wg0/key")]),
+        (K::EdgeOneWay, "e", &[(K::AgentOffline, "b"), (K::IfaceDown, "a/wg0")]),
+        (
+            K::EdgeDisagree,
+            "e",
+            &[(K::AgentOffline, "a"), (K::AgentClockSkew, "b"), (K::IdentityConflict, "b")],
+        ),
+        (
+            K::AllowedIpsMismatch,
+            "e",
+            &[(K::AllowedIpsMoved, "a/wg0/key"), (K::EdgeHalfConfigured, "e")],
+        ),
+        (K::OverlayIpDuplicate, "lab|a", &[(K::WgKeyDuplicate, "key"), (K::IdentityConflict, "a")]),
+        (
+            K::PeerNeverUp,
+            "e",
+            &[(K::AgentOffline, "b"), (K::IfaceDown, "a/wg0"), (K::EdgeHalfConfigured, "e")],
+        ),
+        (K::EdgeDown, "e", &[(K::AgentClockWentBack, "a"), (K::AgentOffline, "b")]),
+        (K::AgentClockDrift, "a", &[(K::AgentClockSkew, "a")]),
+        (K::DefaultRouteChanged, "a/ipv4", &[(K::AgentRebooted, "b"), (K::IfaceDown, "a/wg0")]),
+        (K::ListenPortChanged, "a/wg0", &[(K::AgentRebooted, "b")]),
+        (K::MtuMismatch, "e", &[(K::MtuMismatch, "a/wg0")]),
+        (K::RouteMissing, "a/wg0", &[(K::IfaceDown, "a/wg0"), (K::IfaceGone, "a/wg0")]),
+    ] {
+        let mut book = Book::default();
+        let id = raise(&mut book, kind, subject, T);
+        for (cause, of) in causes {
+            let other = raise(&mut book, *cause, "elsewhere", T);
+            assert_ne!(found(&book, id, &around, T), Some(other), "{kind} and {cause}");
+            let cause = raise(&mut book, *cause, of, T);
+            assert_eq!(found(&book, id, &around, T), Some(cause), "{kind}");
+        }
+    }
+}
+
+#[test]
 fn who_hangs_on_a_relay_follows_from_it() {
     let mut book = Book::default();
     let child = raise(&mut book, AlarmKind::AgentOffline, "child", T);
@@ -210,6 +259,12 @@ const KINDS: &[AlarmKind] = &[
     AlarmKind::NetPartition,
     AlarmKind::ManagerMassSilence,
     AlarmKind::IfaceGone,
+    AlarmKind::EdgeOneWay,
+    AlarmKind::MtuMismatch,
+    AlarmKind::RouteMissing,
+    AlarmKind::WgPskRemoved,
+    AlarmKind::OverlayIpDuplicate,
+    AlarmKind::WgKeyDuplicate,
 ];
 
 const AGENTS: &[&str] = &["a", "b", "c"];
@@ -227,8 +282,10 @@ fn ring(of: &str) -> Around {
     let relays: Vec<String> =
         AGENTS.iter().filter(|other| **other != of).map(|other| (*other).to_owned()).collect();
     let interfaces = AGENTS.iter().map(|agent| (*agent).to_owned()).collect();
-    let ends = vec![End { agent: of.into(), interfaces, relays, fell_silent: true }];
-    Around { ends, split: Some("a".into()), interval_s: 30, ..Around::default() }
+    let (own, entry) = (Some(of.to_owned()), Some(of.to_owned()));
+    let ends = vec![End { agent: of.into(), own, entry, interfaces, relays, fell_silent: true }];
+    let (link, key, split) = (Some("b".into()), Some("c".into()), Some("a".into()));
+    Around { ends, link, key, split, interval_s: 30, ..Around::default() }
 }
 
 proptest! {

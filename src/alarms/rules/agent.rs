@@ -309,6 +309,47 @@ pub fn clock_skew<'a>(
         .then(|| agent.good(AlarmKind::AgentClockSkew, subject))
 }
 
+/// A clock that is further off than this many seconds, without being refused, is worth a look.
+const DRIFT_BAD_S: i64 = 60;
+/// Below this it is right again.
+const DRIFT_GOOD_S: i64 = 30;
+
+/// Looks at the clock of an accepted report: its timestamp minus the manager's clock.
+pub fn clock_drift<'a>(agent: &AgentFacts<'a>, offset_s: i64) -> Option<Observation<'a>> {
+    let subject = agent.id.as_str();
+    let distance = offset_s.saturating_abs();
+    if distance > DRIFT_BAD_S {
+        let direction = if offset_s > 0 { "ahead of" } else { "behind" };
+        let message = format!(
+            "{}'s clock is {} {direction} the manager's; see why it is not kept right before its \
+             reports are refused",
+            agent.name,
+            duration(distance)
+        );
+        return Some(agent.bad(AlarmKind::AgentClockDrift, subject, message));
+    }
+    (distance < DRIFT_GOOD_S).then(|| agent.good(AlarmKind::AgentClockDrift, subject))
+}
+
+/// Two reports may be signed so many seconds against their order: the clock is read before the
+/// counter is taken, and a clock that is being corrected steps a little.
+const BACK_S: i64 = 2;
+
+/// Looks whether a report was signed before the one before it: `back_s` is by how much.
+pub fn clock_went_back<'a>(agent: &AgentFacts<'a>, back_s: i64) -> Observation<'a> {
+    let subject = agent.id.as_str();
+    if back_s <= BACK_S {
+        return agent.good(AlarmKind::AgentClockWentBack, subject);
+    }
+    let message = format!(
+        "{}'s clock went back by {}: its WireGuard peers refuse its handshakes until it is past the \
+         time of the last one",
+        agent.name,
+        duration(back_s)
+    );
+    agent.bad(AlarmKind::AgentClockWentBack, subject, message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,6 +366,25 @@ mod tests {
     }
 
     /// The agent was last heard at `T`, and it is 180 s later, or as much as is said.
+    #[test]
+    fn a_clock_that_drifts_or_goes_back() {
+        let sample = Sample::new();
+        for (offset, expected) in [
+            (61, Some(true)),
+            (-61, Some(true)),
+            (60, None),
+            (30, None),
+            (-29, Some(false)),
+            (0, Some(false)),
+        ] {
+            let seen = clock_drift(&sample.agent(), offset);
+            assert_eq!(seen.map(|seen| seen.holds), expected, "{offset}");
+        }
+        for (back, expected) in [(-30, false), (0, false), (2, false), (3, true)] {
+            assert_eq!(clock_went_back(&sample.agent(), back).holds, expected, "{back}");
+        }
+    }
+
     #[test]
     fn peers_tell_a_stopped_agent_from_a_dead_host() {
         let at = |sights: &[Sight<'static>], now| peers_see(sights, T, &PATIENCE, T.plus(now));

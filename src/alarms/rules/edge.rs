@@ -54,7 +54,8 @@ pub struct EdgeFacts<'a> {
 }
 
 impl<'a> EdgeFacts<'a> {
-    fn seen(&self, kind: AlarmKind, trouble: Option<String>) -> Observation<'a> {
+    /// An observation about this link.
+    pub(super) fn seen(&self, kind: AlarmKind, trouble: Option<String>) -> Observation<'a> {
         Observation {
             fleet: Some(self.fleet),
             agent: self.agent,

@@ -1,6 +1,8 @@
 //! Who an agent is: keys of its own, two hosts under one name, one WireGuard key on two hosts,
 //! and shared keys that will not last.
 
+use std::net::IpAddr;
+
 use crate::model::key::WgKey;
 use crate::model::state::{AlarmKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
@@ -124,6 +126,26 @@ pub fn shared_wg_key<'a>(agent: &AgentFacts<'a>, key: &WgKey, hosts: &[&str]) ->
     agent.bad(kind, subject, message)
 }
 
+/// Several hosts of one overlay have this address in it. `hosts` are those that report; one is
+/// as it should be.
+pub fn shared_address<'a>(
+    agent: &AgentFacts<'a>,
+    address: IpAddr,
+    hosts: &[&str],
+) -> Observation<'a> {
+    let kind = AlarmKind::OverlayIpDuplicate;
+    let subject = format!("{}|{address}", agent.fleet);
+    if hosts.len() < 2 {
+        return agent.good(kind, subject);
+    }
+    let message = format!(
+        "{} have the address {address} in one overlay: packets for it reach one or the other by \
+         chance; give all but one another address",
+        hosts.join(" and ")
+    );
+    agent.bad(kind, subject, message)
+}
+
 /// Which shared key an agent's last report was signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyAge {
@@ -190,6 +212,16 @@ mod tests {
             .iter()
             .zip(times)
             .fold(false, |_, (face, now)| seen.take_turns(*face, now, 30, &turns()))
+    }
+
+    #[test]
+    fn an_address_on_two_hosts() {
+        let sample = Sample::new();
+        let address = [10, 8, 0, 7].into();
+        let seen = shared_address(&sample.agent(), address, &["alpha", "gw1"]);
+        assert!(seen.holds && seen.subject == "lab|10.8.0.7");
+        assert!(seen.message.starts_with("alpha and gw1 have the address 10.8.0.7"));
+        assert!(!shared_address(&sample.agent(), address, &["gw1"]).holds);
     }
 
     #[test]

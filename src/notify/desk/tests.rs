@@ -128,6 +128,8 @@ impl Office {
             inhibited_until: None,
             own: severity,
             flapping_until: None,
+            shelved: None,
+            maintenance: None,
         };
         self.open.insert(id, alarm);
         self.set(id, |_| {});

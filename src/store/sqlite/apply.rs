@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
     agents, alarms, channels, dictionaries, edges, events, flaps, identities, interfaces, keys,
-    layout, meta, notifications, peers, reports, routes, sessions, tellings,
+    layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -29,6 +29,8 @@ pub(super) fn apply(
     change.flaps.removed.iter().try_for_each(|flap| flaps::remove(desk, flap))?;
     change.flaps.set.iter().try_for_each(|flap| flaps::put(desk, flap))?;
     tell(desk, change)?;
+    change.windows.iter().try_for_each(|window| windows::put(desk, window))?;
+    change.windows_removed.iter().try_for_each(|id| windows::remove(desk, *id))?;
     change.events.iter().try_for_each(|event| events::append(desk, event))?;
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;

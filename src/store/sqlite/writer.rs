@@ -17,7 +17,7 @@ use super::prune;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, channels, dictionaries, earlier, edges, flaps, identities, interfaces, keys,
-    layout, meta, notifications, peers, reports, routes, sessions, tellings,
+    layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -205,6 +205,7 @@ impl Writer for SqliteWriter {
             edges: edges::list(conn)?,
             links: interfaces::links(conn)?,
             wg_keys: interfaces::wg_keys(conn)?,
+            mtus: interfaces::mtus(conn)?,
             addresses: interfaces::addresses(conn)?,
             alarms: alarms::open(conn)?,
             flaps: flaps::list(conn)?,
@@ -212,6 +213,7 @@ impl Writer for SqliteWriter {
             waiting: notifications::waiting(conn)?,
             channels: channels::list(conn)?,
             last_notification: notifications::last(conn)?,
+            windows: windows::list(conn)?,
             keys: keys::list(conn)?,
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,

@@ -70,6 +70,9 @@ const fn is_named_alone(kind: EventKind) -> bool {
             | K::AlarmCleared
             | K::AlarmInhibited
             | K::AlarmFlapping
+            | K::AlarmShelved
+            | K::AlarmUnshelved
+            | K::AlarmMaintenance
     )
 }
 
@@ -94,10 +97,17 @@ fn said(kind: EventKind, value: &str) -> Says {
         K::EdgeRemoved => ("edge.state".to_owned(), vec![only("edge.added")]),
         K::AlarmRaised => ("alarm.raised".to_owned(), Vec::new()),
         K::AlarmCleared => {
-            let told =
-                ["alarm.acknowledged", "alarm.returned", "alarm.inhibited", "alarm.flapping"];
+            let told = [
+                "alarm.acknowledged",
+                "alarm.returned",
+                "alarm.inhibited",
+                "alarm.flapping",
+                "alarm.shelved",
+                "alarm.maintenance",
+            ];
             ("alarm.raised".to_owned(), told.map(only).into())
         }
+        K::AlarmShelved | K::AlarmUnshelved => ("alarm.shelved".to_owned(), Vec::new()),
         // Such an event tells of what changed and of nothing else.
         K::AgentChanged => (format!("{kind} {}", members(value)), Vec::new()),
         K::AgentRegistered
@@ -111,7 +121,8 @@ fn said(kind: EventKind, value: &str) -> Says {
         | K::AlarmAcknowledged
         | K::AlarmReturned
         | K::AlarmInhibited
-        | K::AlarmFlapping => (kind.to_string(), Vec::new()),
+        | K::AlarmFlapping
+        | K::AlarmMaintenance => (kind.to_string(), Vec::new()),
     };
     // An address that was removed is not: its interface's own event may tell of it.
     let gone = matches!(

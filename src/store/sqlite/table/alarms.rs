@@ -3,8 +3,11 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use crate::model::id::{AgentNo, AlarmId, ReportId};
+use crate::model::id::{AgentNo, AlarmId, ReportId, WindowId};
+use crate::model::life::AlarmLife;
+use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, AlarmState, Severity};
+use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::change::AlarmRecord;
 use crate::store::row::{AlarmFilter, AlarmRow};
@@ -19,7 +22,8 @@ macro_rules! columns {
         "l.alarm_id, l.kind, l.subject, l.severity, l.state, l.fleet_id, l.agent_no, l.message, \
          l.pending_since, l.raised_at, l.acknowledged_at, l.acknowledged_by, l.note, \
          l.returned_at, l.cleared_at, l.clear_cause, l.good_since, l.count, l.report_id, \
-         l.inhibited_by, l.inhibited_until, coalesce(l.own_severity, l.severity), l.flapping_until"
+         l.inhibited_by, l.inhibited_until, coalesce(l.own_severity, l.severity), l.flapping_until, \
+         l.shelved_at, l.shelved_until, l.shelved_by, l.shelve_reason, l.maintenance"
     };
 }
 
@@ -48,7 +52,18 @@ fn record(cells: &mut Cells<'_, '_>) -> Result<AlarmRecord, StoreError> {
         inhibited_until: cells.maybe_time()?,
         own: cells.text(Severity::from_word)?,
         flapping_until: cells.maybe_time()?,
+        shelved: shelved(cells)?,
+        maintenance: cells.take::<Option<i64>>()?.map(WindowId),
     })
+}
+
+/// The four cells of the shelf; they are filled together.
+fn shelved(cells: &mut Cells<'_, '_>) -> Result<Option<Shelved>, StoreError> {
+    let (at, until) = (cells.maybe_time()?, cells.maybe_time()?);
+    let (by, reason): (Option<String>, Option<String>) = (cells.take()?, cells.take()?);
+    let times = at.zip(until);
+    let words = by.zip(reason);
+    Ok(times.zip(words).map(|((at, until), (by, reason))| Shelved { at, until, by, reason }))
 }
 
 fn named(row: &Row<'_>) -> Result<AlarmRow, StoreError> {
@@ -81,39 +96,99 @@ pub(in crate::store::sqlite) fn open(conn: &Connection) -> Result<Vec<AlarmRecor
     all(conn, TABLE, SQL, [], |row| record(&mut Cells::new(TABLE, row)))
 }
 
+/// Conditions with their values.
+#[derive(Default)]
+struct Where {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Where {
+    fn and(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
+        if let Some(value) = value {
+            self.sql.push_str(condition);
+            self.values.push(Box::new(value));
+        }
+    }
+}
+
 /// Alarms, newest first. One that was over before it was raised was never told to anybody.
 pub(in crate::store::sqlite) fn list(
     conn: &Connection,
     filter: &AlarmFilter,
 ) -> Result<Vec<AlarmRow>, StoreError> {
-    let mut sql = String::from(select_named!());
+    let mut all_of = Where { sql: String::from(select_named!()), ..Where::default() };
     // `state <> 'cleared'` is the condition of the index of open alarms, word for word.
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    sql.push_str(match filter.id {
-        Some(_) => " WHERE l.alarm_id = ?",
+    all_of.sql.push_str(match filter.id {
+        Some(_) => " WHERE 1",
+        None if filter.either => " WHERE l.state <> 'pending' AND l.raised_at IS NOT NULL",
         None if filter.cleared => " WHERE l.state = 'cleared' AND l.raised_at IS NOT NULL",
         None => " WHERE l.state <> 'cleared' AND l.state <> 'pending'",
     });
-    values.extend(filter.id.map(|id| Box::new(id.0) as Box<dyn ToSql>));
-    if let Some(since) = filter.since {
-        sql.push_str(if filter.cleared {
-            " AND l.cleared_at >= ?"
-        } else {
-            " AND l.raised_at >= ?"
-        });
-        values.push(Box::new(since.0));
+    all_of.and(" AND l.alarm_id = ?", filter.id.map(|id| id.0));
+    let ended = if filter.cleared { " AND l.cleared_at >= ?" } else { " AND l.raised_at >= ?" };
+    all_of.and(ended, filter.since.map(|at| at.0));
+    let agent = filter.agent.as_ref().map(|agent| agent.as_str().to_owned());
+    all_of.and(" AND l.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)", agent);
+    narrow(&mut all_of, filter);
+    all_of.and(" AND l.alarm_id < ?", filter.before.map(|id| id.0));
+    all_of.and(" ORDER BY l.alarm_id DESC LIMIT ?", Some(row_limit(filter.limit)));
+    all(conn, TABLE, &all_of.sql, params_from_iter(all_of.values), named)
+}
+
+fn narrow(all_of: &mut Where, filter: &AlarmFilter) {
+    all_of.and(" AND l.kind = ?", filter.kind.map(AlarmKind::as_str));
+    if let Some(least) = filter.severity {
+        // Words of our own, from the least bad on.
+        let words = Severity::ALL.iter().filter(|severity| **severity >= least);
+        let words: Vec<String> = words.map(|severity| format!("'{severity}'")).collect();
+        all_of.sql.push_str(&format!(" AND l.severity IN ({})", words.join(", ")));
     }
-    if let Some(agent) = &filter.agent {
-        sql.push_str(" AND l.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
-        values.push(Box::new(agent.as_str().to_owned()));
+    all_of.and(" AND l.fleet_id = ?", filter.fleet.as_ref().map(ToString::to_string));
+    all_of.and(" AND l.raised_at >= ?", filter.raised_from.map(|at| at.0));
+    all_of.and(" AND l.raised_at < ?", filter.raised_to.map(|at| at.0));
+    all_of.and(" AND l.inhibited_by = ?", filter.cause.map(|id| id.0));
+    let text = filter.text.as_deref().map(like);
+    all_of.and(" AND (l.message || ' ' || l.subject) LIKE ? ESCAPE '!'", text);
+}
+
+/// A pattern of LIKE for a text that stands anywhere.
+fn like(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
     }
-    if let Some(before) = filter.before {
-        sql.push_str(" AND l.alarm_id < ?");
-        values.push(Box::new(before.0));
-    }
-    sql.push_str(" ORDER BY l.alarm_id DESC LIMIT ?");
-    values.push(Box::new(row_limit(filter.limit)));
-    all(conn, TABLE, &sql, params_from_iter(values), named)
+    pattern.push('%');
+    pattern
+}
+
+/// Alarms raised from a time to before another, newest first.
+pub(in crate::store::sqlite) fn lives(
+    conn: &Connection,
+    from: UnixSeconds,
+    to: UnixSeconds,
+    limit: usize,
+) -> Result<Vec<AlarmLife>, StoreError> {
+    const SQL: &str = "SELECT kind, subject, severity, raised_at, acknowledged_at, cleared_at,
+            clear_cause, inhibited_by IS NOT NULL
+        FROM alarms WHERE raised_at >= ?1 AND raised_at < ?2
+        ORDER BY raised_at DESC LIMIT ?3";
+    all(conn, TABLE, SQL, params![from.0, to.0, row_limit(limit)], |row| {
+        let mut cells = Cells::new(TABLE, row);
+        Ok(AlarmLife {
+            kind: cells.text(AlarmKind::from_word)?,
+            subject: cells.take()?,
+            severity: cells.text(Severity::from_word)?,
+            raised_at: cells.time()?,
+            acknowledged_at: cells.maybe_time()?,
+            cleared_at: cells.maybe_time()?,
+            clear_cause: cells.take()?,
+            follows: cells.take()?,
+        })
+    })
 }
 
 /// The highest number in use; 0 if there is none.
@@ -126,9 +201,10 @@ pub(in crate::store::sqlite) fn last(conn: &Connection) -> Result<AlarmId, Store
 const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, state, fleet_id,
         agent_no, message, pending_since, raised_at, acknowledged_at, acknowledged_by, note,
         returned_at, cleared_at, clear_cause, good_since, count, report_id,
-        inhibited_by, inhibited_until, own_severity, flapping_until)
+        inhibited_by, inhibited_until, own_severity, flapping_until,
+        shelved_at, shelved_until, shelved_by, shelve_reason, maintenance)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20, ?21, nullif(?22, ?4), ?23)
+        ?20, ?21, nullif(?22, ?4), ?23, ?24, ?25, ?26, ?27, ?28)
     ON CONFLICT (alarm_id) DO UPDATE SET
         severity = excluded.severity,
         state = excluded.state,
@@ -149,7 +225,12 @@ const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, sta
         inhibited_by = excluded.inhibited_by,
         inhibited_until = excluded.inhibited_until,
         own_severity = excluded.own_severity,
-        flapping_until = excluded.flapping_until
+        flapping_until = excluded.flapping_until,
+        shelved_at = excluded.shelved_at,
+        shelved_until = excluded.shelved_until,
+        shelved_by = excluded.shelved_by,
+        shelve_reason = excluded.shelve_reason,
+        maintenance = excluded.maintenance
     -- An alarm is about one thing for ever: links and notes point at its number.
     WHERE alarms.kind = excluded.kind AND alarms.subject = excluded.subject";
 
@@ -158,6 +239,7 @@ pub(in crate::store::sqlite) fn put(
     desk: &mut Desk<'_>,
     alarm: &AlarmRecord,
 ) -> Result<(), StoreError> {
+    let shelf = alarm.shelved.as_ref();
     let rows = desk.write(
         TABLE,
         UPSERT,
@@ -185,6 +267,11 @@ pub(in crate::store::sqlite) fn put(
             alarm.inhibited_until.map(|at| at.0),
             alarm.own.as_str(),
             alarm.flapping_until.map(|at| at.0),
+            shelf.map(|shelved| shelved.at.0),
+            shelf.map(|shelved| shelved.until.0),
+            shelf.map(|shelved| &shelved.by),
+            shelf.map(|shelved| &shelved.reason),
+            alarm.maintenance.map(|window| window.0),
         ],
     )?;
     if rows == 0 {

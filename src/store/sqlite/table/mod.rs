@@ -23,3 +23,4 @@ pub(super) mod reports;
 pub(super) mod routes;
 pub(super) mod sessions;
 pub(super) mod tellings;
+pub(super) mod windows;
