@@ -9,12 +9,9 @@ use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
 use super::book::Book;
-use super::catalogue::{ClearBy, rule};
+use super::catalogue::ClearBy;
 use super::lifecycle::Alarm;
-
-/// Seconds for which silence is held to be the manager's own fault while many fell silent at
-/// once; who is silent for longer counts for itself.
-pub const MASS_HOLDS_S: i64 = 300;
+use super::rules::silence::HOLDS_S;
 
 /// An agent that an alarm is about, or at an end of the link it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,7 +73,8 @@ fn any(kind: AlarmKind) -> Candidate {
 
 /// The alarm that this one follows from, if an open one explains it.
 pub fn of(book: &Book, alarm: &Alarm, around: &Around, now: UnixSeconds) -> Option<AlarmId> {
-    let candidates = candidates(alarm.kind, around);
+    let mass_s = book.anywhere(AlarmKind::ManagerMassSilence).get(&HOLDS_S);
+    let candidates = candidates(alarm.kind, around, mass_s);
     candidates.iter().find_map(|candidate| {
         let found = match &candidate.subject {
             Some(subject) => book.find(candidate.kind, subject),
@@ -97,12 +95,13 @@ fn follows(book: &Book, alarm: &Alarm, ancestor: AlarmId) -> bool {
     std::iter::successors(Some(alarm), by).any(|alarm| alarm.id == ancestor)
 }
 
-/// What explains an alarm of a kind, the nearest first.
+/// What explains an alarm of a kind, the nearest first; that many fell silent at once explains
+/// for `mass_s` seconds that one of them is offline.
 #[expect(
     clippy::too_many_lines,
     reason = "one arm for each kind of alarm, so that none is forgotten"
 )]
-fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
+fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
     use AlarmKind as K;
     let ends = &around.ends;
     let own = |kind: K| ends.iter().map(move |end| about(kind, &end.agent));
@@ -141,10 +140,9 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
             let near = own(K::AgentOffline).chain(own(K::RelayDead));
             near.chain(behind()).chain(mass(None)).collect()
         }
-        K::AgentOffline => {
-            own(K::RelayDead).chain(behind()).chain(mass(Some(MASS_HOLDS_S))).collect()
-        }
+        K::AgentOffline => own(K::RelayDead).chain(behind()).chain(mass(Some(mass_s))).collect(),
         K::RelayDead => behind().chain(mass(None)).collect(),
+        K::AgentFlapping => mass(None).into_iter().collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {
             let near = interfaces().chain(link(K::EdgeOneWay)).chain(entries(K::WgPskRemoved));
@@ -211,7 +209,7 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
 /// For how long an alarm may go on after its cause before it counts for itself: two intervals of
 /// good reports may end it as well, and whatever else its kind takes to be sure.
 fn hold_s(alarm: &Alarm, around: &Around) -> i64 {
-    let also = match rule(alarm.kind).clear {
+    let also = match alarm.terms.clear {
         ClearBy::Steady { after_s } => after_s,
         ClearBy::Reports { .. } | ClearBy::Quiet { .. } | ClearBy::Person => 0,
     };
@@ -220,9 +218,8 @@ fn hold_s(alarm: &Alarm, around: &Around) -> i64 {
 
 /// Whether the opposite of its condition was seen last, so that only its delay keeps it open.
 fn is_ending(alarm: &Alarm) -> bool {
-    let by_seeing =
-        matches!(rule(alarm.kind).clear, ClearBy::Reports { .. } | ClearBy::Steady { .. });
-    by_seeing && alarm.good_since.is_some()
+    let by_seeing = matches!(alarm.terms.clear, ClearBy::Reports { .. } | ClearBy::Steady { .. });
+    by_seeing && (alarm.good_since.is_some() || alarm.is_held())
 }
 
 /// What an alarm follows from now, and until when if its cause has ended ([`hold_s`]). `None` if

@@ -192,6 +192,8 @@ words!(
     Telling {
         /// It was raised, or raised again after its condition was over.
         Raised = "raised",
+        /// It comes and goes; nothing more is told of that until it is over.
+        Flapping = "flapping",
         /// It is worse than it was when told last.
         Worse = "worse",
         /// It is still open, and nobody has acknowledged it.
@@ -226,6 +228,8 @@ words!(
         AgentStale = "agent.stale",
         /// Reports have stopped.
         AgentOffline = "agent.offline",
+        /// It stops and comes back, again and again.
+        AgentFlapping = "agent.flapping",
         /// The host's boot id changed.
         AgentRebooted = "agent.rebooted",
         /// Reports arrive only through other agents.
@@ -362,10 +366,20 @@ words!(
         AlarmCleared = "alarm.cleared",
         /// An alarm was found to follow from another one, or not to follow from it any more.
         AlarmInhibited = "alarm.inhibited",
+        /// An alarm began to flap, came or went while it did, or does so no more.
+        AlarmFlapping = "alarm.flapping",
+        /// An alarm was shelved, or for another time.
+        AlarmShelved = "alarm.shelved",
+        /// An alarm is not shelved any more: somebody took it back, or its time was over.
+        AlarmUnshelved = "alarm.unshelved",
+        /// A maintenance window covers an alarm, or covers it no more.
+        AlarmMaintenance = "alarm.maintenance",
         /// The key ring changed.
         KeysChanged = "keys.changed",
         /// How people are told of alarms changed, or could not be changed.
         NotifyChanged = "notify.changed",
+        /// The rules of alarms changed, or could not be changed.
+        RulesChanged = "rules.changed",
         /// The manager started.
         ManagerStarted = "manager.started",
         /// The manager stopped in order.

@@ -126,7 +126,7 @@ fn broken(fleet: &Fleet, no: AgentNo, interface: &str) -> Vec<String> {
     let needs = |alarm: &&Alarm| {
         let name = alarm.subject.split_once('/').map_or("", |(_, name)| name);
         let is_wireguard = agent.claims.get(name).is_some_and(|claimed| claimed.wireguard);
-        let is_uplink = !is_wireguard && alarm.severity >= Severity::Major;
+        let is_uplink = !is_wireguard && alarm.own >= Severity::Major;
         (alarm.kind == AlarmKind::IfaceGone && name == interface)
             || (alarm.kind == AlarmKind::IfaceDown && (name == interface || is_uplink))
     };

@@ -61,7 +61,9 @@ pub(super) fn face(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, data: &Rep
     let interval = fleet.report_interval;
     let Fleet { agents, book, .. } = fleet;
     let Some(agent) = agents.get_mut(&no) else { return };
-    if agent.faces.take_turns(face, draft.now, interval) {
+    let (kind, fleet_id) = (AlarmKind::IdentityConflict, &agent.record.fleet);
+    let limits = book.limits(kind, fleet_id, [Some(no), None]);
+    if agent.faces.take_turns(face, draft.now, interval, &limits) {
         observe(book, draft, &rules::two_hosts(&facts(agent, draft)));
     }
 }
@@ -147,7 +149,8 @@ pub(super) fn old_keys(engine: &mut Engine, draft: &mut Draft) {
         let Some(newer) = newer.filter(|newer| *newer > 0 || open) else { continue };
         let since_s = draft.now.since(keys.rotated_at);
         let age = KeyAge { newer, since_s, period_s: keys.interval };
-        if let Some(seen) = rules::old_key(&facts(agent, draft), &age) {
+        let limits = book.limits(AlarmKind::KeyOldInUse, &record.fleet, [Some(record.no), None]);
+        if let Some(seen) = rules::old_key(&facts(agent, draft), &age, &limits) {
             observe(book, draft, &seen);
         }
     }

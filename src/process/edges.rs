@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
 use super::witness::{evidence, rests_on_traffic, traffic_untold};
+use crate::alarms::rules::edge::slack;
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
@@ -14,7 +15,7 @@ use crate::model::state::{AlarmKind, EdgeState, EndState, EventKind};
 use crate::sign::digest;
 use crate::store::change::{EdgeEnd, EdgeRecord};
 use crate::topology::edge_match::{EndpointName, OtherEnd};
-use crate::topology::verdict::{Verdict, verdict};
+use crate::topology::verdict::{Verdict, verdict_with};
 
 /// Where one end of an edge is.
 struct Place {
@@ -255,7 +256,9 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
     let ends = [evidence(fleet, draft, edge, 0), evidence(fleet, draft, edge, 1)];
     let now = {
         let [a, b] = &ends;
-        verdict([a, b])
+        let agents = edge.record.ends.each_ref().map(|end| end.agent);
+        let limits = fleet.book.limits(AlarmKind::EdgeDown, &edge.record.fleet, agents);
+        verdict_with([a, b], slack(&limits))
     };
     let fits = ends.iter().all(|end| end.allowed_ips_ok != Some(false));
     let worked = ends.iter().any(|end| end.latest_handshake.0 != 0);

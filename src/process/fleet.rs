@@ -13,9 +13,11 @@ use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
 use crate::alarms::book::Book;
+use crate::alarms::cover::{Cover, Covered};
+use crate::alarms::rate::Recent;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
+use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::rate::Bucket;
 use crate::model::report::Peer;
@@ -75,8 +77,12 @@ pub(super) struct AgentMem {
     pub(super) edges: BTreeSet<EdgeId>,
     /// Those of them that are judged with every report: all that are not [`EdgeMem::quiet`].
     pub(super) awake: BTreeSet<EdgeId>,
+    /// When it came back lately after having been offline; `None` if it did not in this run.
+    pub(super) returns: Option<Box<Recent>>,
     /// What its peers said of its host when it was last looked at for its silence.
     pub(super) peers_say: Peers<'static>,
+    /// The maintenance window that covers it.
+    pub(super) maintenance: Option<Covered>,
 }
 
 impl AgentMem {
@@ -254,6 +260,9 @@ pub(super) struct Fleet {
     pub(super) book: Book,
     /// What people are told of the alarms in the book.
     pub(super) desk: Desk,
+    /// Maintenance windows.
+    pub(super) cover: Cover,
+    pub(super) last_window: WindowId,
     /// What the graph cannot lose, as of the last look.
     pub(super) weak: Neighbourhood,
     pub(super) last_report: ReportId,

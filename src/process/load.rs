@@ -10,11 +10,13 @@ use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
 use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem, Wire};
 use super::identity::Keys;
-use super::raise;
+use super::ledger;
+use super::upkeep;
 use super::witness;
+use crate::alarms::cover::Cover;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::{AgentNo, EdgeId};
+use crate::model::id::{AgentNo, EdgeId, WindowId};
 use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -32,12 +34,8 @@ pub(super) fn fleet(writer: &mut dyn Writer, report_interval: i64) -> Result<Fle
 
 /// The fleet that a snapshot describes.
 pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
-    let desk = Desk::load(
-        std::mem::take(&mut snapshot.tells),
-        std::mem::take(&mut snapshot.waiting),
-        std::mem::take(&mut snapshot.channels),
-        snapshot.last_notification,
-    );
+    let desk = desk_of(&mut snapshot);
+    let (cover, last_window) = cover_of(&mut snapshot);
     let mut fleet = Fleet {
         agents: BTreeMap::new(),
         by_id: HashMap::new(),
@@ -45,8 +43,10 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         externals: HashMap::new(),
         report_interval,
         owners: Owners::default(),
-        book: raise::book_of(&snapshot),
+        book: ledger::book_of(&snapshot),
         desk,
+        cover,
+        last_window,
         weak: Neighbourhood::default(),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
@@ -99,6 +99,23 @@ fn note_mtus(fleet: &mut Fleet, mtus: Vec<(AgentNo, String, Option<u32>)>) {
             agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
         }
     }
+}
+
+/// What people were told, and will be.
+fn desk_of(snapshot: &mut FleetSnapshot) -> Desk {
+    Desk::load(
+        std::mem::take(&mut snapshot.tells),
+        std::mem::take(&mut snapshot.waiting),
+        std::mem::take(&mut snapshot.channels),
+        snapshot.last_notification,
+    )
+}
+
+/// The maintenance windows, and the highest number ever given to one.
+fn cover_of(snapshot: &mut FleetSnapshot) -> (Cover, WindowId) {
+    let windows = std::mem::take(&mut snapshot.windows);
+    let last = upkeep::last(&windows, meta(snapshot, upkeep::LAST_WINDOW));
+    (Cover::load(windows), last)
 }
 
 /// Notes the links that an end has lost its interface of.
@@ -161,7 +178,9 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         peers: BTreeMap::new(),
         edges: BTreeSet::new(),
         awake: BTreeSet::new(),
+        returns: None,
         peers_say: Peers::CannotTell,
+        maintenance: None,
         record,
     }
 }

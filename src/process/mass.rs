@@ -30,7 +30,8 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     members.retain(|no| fleet.agents.get(no).is_some_and(is_watched));
     let heard = heard(fleet, sentry, draft.now);
     if members.is_empty() {
-        members = rules::fell_silent(&heard, &patience, draft.now);
+        let limits = fleet.book.anywhere(AlarmKind::ManagerMassSilence);
+        members = rules::fell_silent(&heard, &patience, &limits, draft.now);
     } else {
         // Those whose next report was due a little later than the first ones'.
         let late =
@@ -60,7 +61,7 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
 /// the manager was not there it heard nobody: that counts from its start. A relay that may have
 /// been the first to fall silent, one report overdue, explains those behind it already.
 fn heard(fleet: &Fleet, sentry: &Sentry, now: UnixSeconds) -> Vec<(AgentNo, UnixSeconds)> {
-    let Patience { interval_s, started_at } = *sentry.patience();
+    let Patience { interval_s, started_at, .. } = *sentry.patience();
     let counts = [AgentStatus::Online, AgentStatus::Stale];
     let is_silent = |no: &AgentNo| {
         let relay = fleet.agents.get(no).map(|relay| &relay.record);

@@ -4,6 +4,7 @@
 //! [`board::Board`] is what watchers see after each commit. Nothing here reads a clock or
 //! touches SQL: the time comes with each batch, storage is `store`'s verbs.
 
+pub mod acts;
 mod admit;
 pub mod board;
 mod causes;
@@ -23,6 +24,7 @@ mod history;
 pub mod identity;
 mod keys;
 mod late;
+mod ledger;
 mod links;
 mod load;
 mod mass;
@@ -43,5 +45,7 @@ mod sweep;
 mod tables;
 mod tell;
 mod tick;
+pub mod tune;
+pub mod upkeep;
 pub mod wish;
 mod witness;

@@ -64,6 +64,7 @@ pub(super) fn apply(
     let before = (!is_known(record, arrival, data)).then(|| record.clone());
     if before.is_some() {
         describe(record, arrival, data);
+        fleet.book.place(no, &record.labels);
     }
     let offset = arrival.verified.timestamp().since(draft.now);
     let offset_was = std::mem::replace(&mut record.clock_offset, offset);

@@ -128,8 +128,7 @@ fn handshake_at(peer: &PeerMem) -> Option<UnixSeconds> {
 /// Whether the agent has reported on without its peers for as long as makes an agent stale.
 /// What was said before this start has no time of ours.
 fn is_outdated(fleet: &Fleet, draft: &Draft, peer: &PeerMem) -> bool {
-    let patience =
-        Patience { interval_s: fleet.report_interval, started_at: UnixSeconds::default() };
+    let patience = Patience::usual(fleet.report_interval, UnixSeconds::default());
     peer.reports > 0 && draft.now.since(peer.received_at) > patience.stale_after_s()
 }
 

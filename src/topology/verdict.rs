@@ -31,10 +31,29 @@ pub struct Limits {
     pub t2: i64,
 }
 
+/// What the operator adds to what the protocol allows, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slack {
+    /// On top of the least T1 that the protocol allows.
+    pub t1_extra_s: i64,
+    /// From T1 to T2.
+    pub t2_extra_s: i64,
+}
+
+impl Slack {
+    /// As the protocol has it.
+    pub const USUAL: Self = Self { t1_extra_s: 0, t2_extra_s: RETRY_CYCLE_S };
+}
+
 /// The limits for a link whose ends' larger persistent keepalive is `keepalive` seconds.
 pub fn limits(keepalive: u16) -> Limits {
+    limits_with(keepalive, Slack::USUAL)
+}
+
+fn limits_with(keepalive: u16, slack: Slack) -> Limits {
     let t1 = LATE_FLOOR_S.max(REJECT_AFTER_S + i64::from(keepalive) + REKEY_TIMEOUT_S);
-    Limits { t1, t2: t1 + RETRY_CYCLE_S }
+    let t1 = t1 + slack.t1_extra_s.max(0);
+    Limits { t1, t2: t1 + slack.t2_extra_s.max(0) }
 }
 
 /// What is known from one end of a link.
@@ -153,21 +172,26 @@ impl EndEvidence<'_> {
 
 /// Judges a link. Swapping the ends swaps the answer's ends and nothing else.
 pub fn verdict(ends: [&EndEvidence<'_>; 2]) -> Verdict {
+    verdict_with(ends, Slack::USUAL)
+}
+
+/// Judges a link that is given more, or less, time than others.
+pub fn verdict_with(ends: [&EndEvidence<'_>; 2], slack: Slack) -> Verdict {
     let [a, b] = ends;
     if a.name > b.name {
-        let mut swapped = judge(b, a);
+        let mut swapped = judge(b, a, slack);
         swapped.ends.reverse();
         if let Passage::From(place) = swapped.passage {
             swapped.passage = Passage::From(1 - place);
         }
         return swapped;
     }
-    judge(a, b)
+    judge(a, b, slack)
 }
 
-fn judge(a: &EndEvidence<'_>, b: &EndEvidence<'_>) -> Verdict {
+fn judge(a: &EndEvidence<'_>, b: &EndEvidence<'_>, slack: Slack) -> Verdict {
     let keepalive = a.persistent_keepalive.max(b.persistent_keepalive);
-    let limits = limits(keepalive);
+    let limits = limits_with(keepalive, slack);
     let expected = keepalive > 0 || a.sends() || b.sends();
     let facts = words::Facts { a, b, keepalive, limits };
     let ends = [end_state(a, limits, expected), end_state(b, limits, expected)];

@@ -12,6 +12,9 @@ const nodeChip = (node) => chip(NODE_CHIP[look(node)], NODE_WORDS[look(node)]);
 
 const edgeChip = (edge) => chip(EDGE_CHIP[edge.state], EDGE_WORDS[edge.state]);
 
+// Nobody is told of alarms about what is in maintenance.
+const upkeep = (...nodes) => nodes.some((node) => node?.maintenance_until) && [" ", h("span", { class: "chip chip-stale" }, "◇ Maintenance")];
+
 // A state in one sign, where a chip would not fit.
 const sign = (edge) => h("span", { class: `sign sign-${EDGE_CHIP[edge.state]}`, role: "img", "aria-label": EDGE_WORDS[edge.state], title: EDGE_WORDS[edge.state] }, CHIP_MARK[EDGE_CHIP[edge.state]]);
 
@@ -171,7 +174,7 @@ export class Panel {
     return [
       this.back(),
       h("h2", {}, node.label),
-      h("p", { class: "verdict" }, nodeChip(node), ` ${role}, `, site ? this.choose("site", site.id, site.label) : node.site),
+      h("p", { class: "verdict" }, nodeChip(node), upkeep(node), ` ${role}, `, site ? this.choose("site", site.id, site.label) : node.site),
       h("p", { class: "actions" },
         page && h("a", { class: "button", href: page, "data-focus": "open" }, "Open agent"),
         this.button("Show on map", () => this.verbs.zoomTo({ type: "node", id: node.id }))),
@@ -221,7 +224,7 @@ export class Panel {
     return [
       this.back(),
       h("h2", {}, `${names[0]} ⇄ ${names[1]}`),
-      h("p", { class: "verdict" }, edgeChip(edge), " ", because(edge.reason)),
+      h("p", { class: "verdict" }, edgeChip(edge), upkeep(scene.nodes.get(edge.source), scene.nodes.get(edge.target)), " ", because(edge.reason)),
       h("p", { class: "actions" },
         h("a", { class: "button", href: pageOf(scene, "links", edge.id), "data-focus": "open" }, "Open link"),
         this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id }))),

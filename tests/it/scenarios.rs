@@ -18,7 +18,7 @@
 //! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
 //!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
-//!   `KIND SUBJECT SEVERITY STATE`, and ` < KIND SUBJECT` if it follows from that one, or
+//!   `KIND SUBJECT SEVERITY STATE`, ` flapping` if it does, and ` < KIND SUBJECT` if it follows from that one, or
 //!   ` < what is over` if that one has just ended.
 //! - `never KIND`: no alarm of the kind is open at any report. `roots N`: at no report are more
 //!   than N alarms open that follow from none.

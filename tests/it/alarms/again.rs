@@ -79,12 +79,19 @@ impl Scene {
     }
 
     /// Makes the condition true.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is in a file of its own")]
     async fn begin(&mut self) {
         let net = &mut self.net;
         match self.kind {
             AlarmKind::AgentStale => net.kattila.advance(100).await,
             AlarmKind::AgentOffline => net.kattila.advance(179).await,
             AlarmKind::AgentRebooted => net.hosts[0].boot_id = "boot-alpha-2",
+            AlarmKind::AgentFlapping => {
+                for _ in 0..3 {
+                    net.kattila.advance(180).await;
+                    net.round().await;
+                }
+            }
             AlarmKind::IfaceDown => net.hosts[0].eth0_up = false,
             AlarmKind::IfaceGone => _ = net.without.insert((0, "wg0")),
             AlarmKind::EdgeDown | AlarmKind::NetPartition => net.links[0].alive = false,
@@ -224,6 +231,7 @@ impl Scene {
     }
 
     /// One more look at the condition: a round of reports, a refused report, or a second.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "of most kinds the next reports tell")]
     async fn beat(&mut self) {
         let net = &mut self.net;
         match self.kind {

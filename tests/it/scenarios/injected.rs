@@ -241,61 +241,65 @@ impl Fleet {
     }
 }
 
-/// One fleet's faults, one after the other; what came of each kind.
-async fn live(seed: u64, faults: usize) -> BTreeMap<&'static str, Score> {
-    let mut dice = Rng::new(seed);
-    let fleet = Fleet::draw(&mut dice);
+/// What happens next to a fleet: one fault, or two that keep away from each other.
+fn draw(fleet: &Fleet, dice: &mut Rng) -> Vec<Fault> {
+    let mut faults = vec![fleet.fault(dice)];
+    let second = fleet.fault(dice);
+    let apart = faults.iter().all(|fault| fault.hosts.is_disjoint(&second.hosts));
+    if dice.below(4) == 0 && apart && fleet.links.len() > 9 {
+        faults.push(second);
+    }
+    faults
+}
+
+/// A fleet whose hosts have all reported for a while.
+async fn settled(name: &str, fleet: &Fleet) -> World {
     let lines = fleet.lines();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let mut world = World::of(&format!("seed {seed}"), &lines).await;
+    let mut world = World::of(name, &lines).await;
     for host in &fleet.behind {
         world.act(&fleet.via(*host)).await;
     }
-    let mut at = 300;
-    world.live_until(at).await;
+    world.live_until(300).await;
     // Who reports through others is meant to, and somebody has said so.
     for host in &fleet.behind {
         world.act(&format!("ack agent.relay_only {}", fleet.hosts[*host])).await;
     }
+    world
+}
+
+/// One fleet's faults, one after the other; what came of each kind.
+async fn live(seed: u64, faults: usize) -> BTreeMap<&'static str, Score> {
+    let mut dice = Rng::new(seed);
+    let fleet = Fleet::draw(&mut dice);
+    let mut world = settled(&format!("seed {seed}"), &fleet).await;
     let mut scores: BTreeMap<&'static str, Score> = BTreeMap::new();
     let mut done = 0;
     while done < faults {
-        let mut now = vec![fleet.fault(&mut dice)];
-        let second = fleet.fault(&mut dice);
-        if dice.below(4) == 0 && now[0].hosts.is_disjoint(&second.hosts) && fleet.links.len() > 9 {
-            now.push(second);
-        }
+        let now = draw(&fleet, &mut dice);
         done += now.len();
-        at += i64::try_from(dice.below(4) * 10).unwrap();
-        world.live_until(at).await;
-        for fault in &now {
-            for act in &fault.acts {
-                world.act(act).await;
-            }
+        let begins = world.now() + i64::try_from(dice.below(4) * 10).unwrap();
+        world.live_until(begins).await;
+        for act in now.iter().flat_map(|fault| &fault.acts) {
+            world.act(act).await;
         }
         let restarts = dice.below(8) == 0;
         // A manager that starts looks at the whole only when it has heard everybody.
         let more = if restarts { 240 } else { 0 };
         let lasts = i64::try_from(LASTS_S + more + dice.below(12) * 10).unwrap();
         let mut told = BTreeMap::new();
-        watch(&mut world, at + lasts / 2, &mut told).await;
+        watch(&mut world, begins + lasts / 2, &mut told).await;
         if restarts {
             world.act("restart").await;
         }
-        watch(&mut world, at + lasts, &mut told).await;
+        watch(&mut world, begins + lasts, &mut told).await;
         let open = world.alarms().await;
         for act in now.iter().flat_map(|fault| &fault.mends) {
             world.act(act).await;
         }
-        at += lasts + OVER_AFTER_S;
-        watch(&mut world, at, &mut told).await;
+        watch(&mut world, begins + lasts + OVER_AFTER_S, &mut told).await;
         if !count(seed, &now, told, &mut scores) {
-            println!(
-                "seed {seed}: began {}, ended {}",
-                at - lasts - OVER_AFTER_S,
-                at - OVER_AFTER_S
-            );
-            println!("seed {seed}: open were {open:#?}");
+            println!("seed {seed}: from {begins} for {lasts} s; open were {open:#?}");
         }
         let left = world.told().await;
         if !left.is_empty() {
@@ -353,6 +357,7 @@ fn count(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_alarm_that_is_told_is_the_cause() {
+    #[expect(clippy::disallowed_methods, reason = "ten thousand take longer than a test may")]
     let wanted = std::env::var("KATTILA_FAULTS").map_or(80, |n| n.parse().unwrap());
     let fleets = usize::div_ceil(wanted, OF_A_FLEET);
     let mut all: BTreeMap<&'static str, Score> = BTreeMap::new();

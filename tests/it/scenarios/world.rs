@@ -423,7 +423,8 @@ impl World {
                 None if alarm["inhibited_by"].is_null() => String::new(),
                 None => " < what is over".to_owned(),
             };
-            format!("{} {severity} {state}{follows}", told(alarm, &names))
+            let flaps = if alarm["flapping"] == true { " flapping" } else { "" };
+            format!("{} {severity} {state}{flaps}{follows}", told(alarm, &names))
         };
         let mut lines: Vec<String> = all.iter().map(line).collect();
         lines.sort();

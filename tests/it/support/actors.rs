@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use hyper::Method;
 use kattila::clock::Clock;
 use kattila::model::id::Kid;
 use kattila::model::time::UnixSeconds;
@@ -11,7 +12,7 @@ use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
 use serde_json::{Value, json};
 
-use super::http::{Answer, NoAnswer, get, post_json, try_get};
+use super::http::{Answer, NoAnswer, get, post_json, send, try_get};
 use super::manager::PSK;
 
 /// A host that reports.
@@ -126,6 +127,20 @@ impl Operator {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         post_json(self.addr, path, &[("authorization", &self.bearer)], body.to_string()).await
+    }
+
+    /// Sends a page's form.
+    pub(crate) async fn form(&self, path: &str, fields: &str) -> Answer {
+        let headers = [
+            ("authorization", self.bearer.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        send(self.addr, Method::POST, path, &headers, fields.to_owned()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        let headers = [("authorization", self.bearer.as_str())];
+        send(self.addr, Method::DELETE, path, &headers, String::new()).await
     }
 
     pub(crate) async fn agents(&self) -> Vec<Value> {

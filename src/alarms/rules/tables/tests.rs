@@ -1,5 +1,6 @@
 use super::*;
-use crate::alarms::rules::tests_support::Sample;
+use crate::alarms::book::Book;
+use crate::alarms::rules::tests_support::{Sample, T};
 use crate::model::key::WgKey;
 use crate::model::report::{Counters, LinkState};
 use crate::model::time::UnixSeconds;
@@ -177,12 +178,8 @@ fn what_was_wrong_ends_with_the_interface_or_when_it_is_right() {
     let interfaces = [interface("wg0", 1420)];
     let wrong = Tables { interfaces: &interfaces, routes: &routes, peers: &peers };
     let seen = routes_missing(&agent, &wrong, &[]);
-    let (alarm, _) = Alarm::begin(
-        crate::model::id::AlarmId(1),
-        &seen[0],
-        crate::alarms::rules::tests_support::T,
-    );
-    let open = [&alarm];
+    let begun = Book::default().observe(&seen[0], T).unwrap();
+    let open = [&begun.alarm];
     let holds = |tables: &Tables<'_>| {
         let seen = routes_missing(&agent, tables, &open);
         seen.into_iter().map(|seen| seen.holds).collect::<Vec<_>>()
