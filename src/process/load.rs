@@ -67,10 +67,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         agent.works.extend(works.map(|works| (interface.clone(), works)));
         agent.interfaces.push(interface);
     }
-    for (no, interface, mtu) in snapshot.mtus {
-        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
-        agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
-    }
+    note_mtus(&mut fleet, snapshot.mtus);
     for record in snapshot.edges {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
@@ -94,6 +91,14 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     claims::recall(&mut fleet);
     mark_gone(&mut fleet);
     fleet
+}
+
+fn note_mtus(fleet: &mut Fleet, mtus: Vec<(AgentNo, String, Option<u32>)>) {
+    for (no, interface, mtu) in mtus {
+        if let Some(agent) = fleet.agents.get_mut(&no) {
+            agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
+        }
+    }
 }
 
 /// What people were told, and will be.

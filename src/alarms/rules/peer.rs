@@ -96,7 +96,7 @@ pub fn well<'a>(agent: &AgentFacts<'a>, kind: AlarmKind, alarm: &Alarm) -> Obser
 /// What an alarm tells is still so.
 pub fn still<'a>(agent: &AgentFacts<'a>, kind: AlarmKind, alarm: &Alarm) -> Observation<'a> {
     let seen = agent.bad(kind, alarm.subject.clone(), alarm.message.clone());
-    Observation { severity: alarm.severity, ..seen }
+    Observation { severity: alarm.own, ..seen }
 }
 
 /// Who still sends to a port that an interface has left.

@@ -274,24 +274,9 @@ impl World {
         }))
     }
 
-    pub(super) async fn act(&mut self, what: &str) {
-        let words: Vec<&str> = what.split_whitespace().collect();
-        match words[..] {
-            ["silent", ref hosts @ ..] => {
-                hosts.iter().for_each(|host| self.host(host).silent = true)
-            }
-            ["back", ref hosts @ ..] => {
-                hosts.iter().for_each(|host| self.host(host).silent = false)
-            }
-            ["via", host, ref relays @ ..] => {
-                self.host(host).via = relays.iter().map(|relay| (*relay).to_owned()).collect();
-            }
-            ["straight", host] => self.host(host).via.clear(),
-            ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
-            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| {
-                let link = self.link(pair);
-                (link.alive, link.deaf, link.elsewhere) = (true, false, None);
-            }),
+    /// What a host or one end of a link is set to; whether it is one of these verbs.
+    fn set(&mut self, words: &[&str]) -> bool {
+        match *words {
             ["oneway", pair] => {
                 let link = self.link(pair);
                 (link.alive, link.deaf) = (false, true);
@@ -326,6 +311,30 @@ impl World {
                 let routes = self.host(host).routes.get_or_insert_default();
                 routes.retain(|(dst, _)| dst != net);
             }
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) async fn act(&mut self, what: &str) {
+        let words: Vec<&str> = what.split_whitespace().collect();
+        match words[..] {
+            _ if self.set(&words) => {}
+            ["silent", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = true)
+            }
+            ["back", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = false)
+            }
+            ["via", host, ref relays @ ..] => {
+                self.host(host).via = relays.iter().map(|relay| (*relay).to_owned()).collect();
+            }
+            ["straight", host] => self.host(host).via.clear(),
+            ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
+            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| {
+                let link = self.link(pair);
+                (link.alive, link.deaf, link.elsewhere) = (true, false, None);
+            }),
             ["forget", pair] => self.link(pair).mutual = false,
             ["list", pair] => self.link(pair).mutual = true,
             ["rest", pair] => {
