@@ -35,6 +35,8 @@ pub struct End {
 pub struct Around {
     /// Whom it is about; of a partition, what alone would join its sides again.
     pub ends: Vec<End>,
+    /// Links whose loss it tells of.
+    pub links: Vec<String>,
     /// The fleet that fell apart, if it did so between the ends.
     pub split: Option<String>,
     /// Seconds between two reports.
@@ -84,6 +86,10 @@ fn follows(book: &Book, alarm: &Alarm, ancestor: AlarmId) -> bool {
 }
 
 /// What explains an alarm of a kind, the nearest first.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm for each kind of alarm, so that none is forgotten"
+)]
 fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
     use AlarmKind as K;
     let ends = &around.ends;
@@ -104,20 +110,37 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         own(K::AgentRebooted).map(move |booted| Candidate { for_s, ..booted })
     };
     let split = || around.split.iter().map(|fleet| about(K::NetPartition, fleet));
+    let links = || {
+        let links = around.links.iter();
+        links.flat_map(|link| [about(K::EdgeDown, link), about(K::EdgeHalfConfigured, link)])
+    };
+    // Its reports come, and are refused: to everybody else it is silent.
+    let refused = || own(K::PayloadRejected).chain(own(K::AgentClockSkew));
     match kind {
         K::AgentStale => {
-            let near = own(K::AgentOffline).chain(own(K::RelayDead));
+            let near = own(K::AgentOffline).chain(own(K::RelayDead)).chain(refused());
             near.chain(behind()).chain(mass(None)).collect()
         }
         K::AgentOffline => {
-            own(K::RelayDead).chain(behind()).chain(mass(Some(MASS_HOLDS_S))).collect()
+            let near = own(K::RelayDead).chain(refused());
+            near.chain(behind()).chain(mass(Some(MASS_HOLDS_S))).collect()
         }
         K::RelayDead => behind().chain(mass(None)).collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {
             let near = interfaces().chain(own(K::AgentOffline));
-            near.chain(behind()).chain(split()).chain(mass(None)).collect()
+            let far = split().chain(own(K::NodeIsolated));
+            near.chain(behind()).chain(far).chain(mass(None)).collect()
         }
+        K::NodeIsolated => {
+            let near = interfaces().chain(own(K::AgentOffline));
+            near.chain(split()).chain(mass(None)).collect()
+        }
+        K::SpofNew => {
+            let near = own(K::AgentOffline).chain(links());
+            near.chain(split()).chain(mass(None)).collect()
+        }
+        K::RedundancyLost => links().chain(split()).collect(),
         K::EdgeHalfConfigured => own(K::AgentOffline).collect(),
         K::NetPartition => {
             let near = interfaces().chain(own(K::AgentOffline));
@@ -142,6 +165,16 @@ fn candidates(kind: AlarmKind, around: &Around) -> Vec<Candidate> {
         | K::IdentityDowngrade
         | K::IdentityPinned
         | K::KeyOldInUse
+        | K::RelaySpof
+        | K::AgentNeverReturned
+        | K::AgentUnapproved
+        | K::PayloadRejected
+        | K::IngestLag
+        | K::JobFailed
+        | K::LoginBruteforce
+        | K::RouteConflict
+        | K::DbPressure
+        | K::TlsExpiring
         | K::NotifyFailing => Vec::new(),
     }
 }

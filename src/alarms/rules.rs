@@ -6,11 +6,14 @@
 
 pub mod agent;
 pub mod edge;
+pub mod graph;
 pub mod identity;
 pub mod iface;
 pub mod ingest;
 pub mod manager;
+pub mod member;
 pub mod relay;
+pub mod service;
 pub mod silence;
 
 use std::borrow::Cow;

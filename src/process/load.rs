@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use super::board::AgentLive;
 use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
-use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem};
+use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
 use super::identity::Keys;
 use super::raise;
+use super::weak::{self, Weakness};
 use super::witness;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
@@ -47,7 +48,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         owners: Owners::default(),
         book: raise::book_of(&snapshot),
         desk,
-        weak: Neighbourhood::default(),
+        weak: Weakness::default(),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
         last_identity: snapshot.identities.iter().map(|row| row.no).max().unwrap_or_default(),
@@ -83,7 +84,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     for record in snapshot.peers {
         peer(&mut fleet, &record);
     }
-    fleet.weak = fleet.weak_points();
+    fleet.weak = weak::look(&fleet);
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
     }

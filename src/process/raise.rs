@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
-use super::fleet::{AgentMem, Fleet, Neighbourhood};
+use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
+use super::weak::Weakness;
 use crate::alarms::book::{Book, Transition};
 use crate::alarms::lifecycle::{Alarm, Observation, Step};
 use crate::alarms::rules::edge::{EdgeFacts, PeerFacts};
@@ -183,6 +184,12 @@ pub(super) fn accepted(
     if secrets || book.find(AlarmKind::SecretInReport, id).is_some() {
         let seen = rules::ingest::secret(&facts, secrets);
         observe(book, draft, &seen);
+    }
+    if book.find(AlarmKind::PayloadRejected, id).is_some() {
+        observe(book, draft, &rules::ingest::unusable(&facts, None));
+    }
+    if book.find(AlarmKind::AgentNeverReturned, id).is_some() {
+        observe(book, draft, &rules::member::back(&facts));
     }
     let silent = [AlarmKind::AgentStale, AlarmKind::AgentOffline];
     if silent.into_iter().any(|kind| book.find(kind, id).is_some()) {
@@ -412,7 +419,7 @@ pub(super) fn notify_failing(fleet: &mut Fleet, draft: &mut Draft, name: &str, w
 }
 
 /// Whether an agent's silence cuts others off.
-pub(super) fn is_critical(weak: &Neighbourhood, agent: &AgentMem) -> bool {
+pub(super) fn is_critical(weak: &Weakness, agent: &AgentMem) -> bool {
     weak.is_cut_vertex(agent.record.no)
         || agent.record.labels.get("role").is_some_and(|role| role == "gateway" || role == "relay")
 }
