@@ -218,7 +218,14 @@ CREATE TABLE alarms (
     count           INTEGER NOT NULL,                -- consecutive observations for or against the condition
     report_id       INTEGER,                         -- the report that proves it; it may have been pruned since
     inhibited_by    INTEGER,                         -- the alarm it follows from; it may have been pruned since
-    inhibited_until INTEGER                          -- when it counts for itself again; NULL: its cause stands
+    inhibited_until INTEGER,                         -- when it counts for itself again; NULL: its cause stands
+    own_severity    TEXT CHECK (own_severity IN ('info', 'warning', 'minor', 'major', 'critical')), -- how bad its rule calls it; NULL: as severity says, no rules file changed it
+    flapping_until  INTEGER,                         -- it flaps, and is held open until then if its condition changes no more; NULL: it does not
+    shelved_at      INTEGER,                         -- when a person shelved it; NULL: it is not shelved
+    shelved_until   INTEGER,                         -- when it counts again
+    shelved_by      TEXT,                            -- who shelved it
+    shelve_reason   TEXT,                            -- why
+    maintenance     INTEGER                          -- the window that covers it, or did when it ended; the window may have been pruned since
 ) STRICT;
 
 -- One alarm per kind and subject is open at a time; also lists the open ones.
@@ -229,6 +236,36 @@ CREATE INDEX alarms_by_agent ON alarms (agent_no);
 
 -- What follows from an alarm.
 CREATE INDEX alarms_by_cause ON alarms (inhibited_by) WHERE inhibited_by IS NOT NULL;
+
+-- How often the alarm about a thing came and went lately.
+CREATE TABLE flaps (
+    kind    TEXT    NOT NULL CHECK (kind GLOB '[a-z]*.[a-z]*'), -- dotted name of the catalogue
+    subject TEXT    NOT NULL,                        -- which thing
+    penalty INTEGER NOT NULL CHECK (penalty > 0),    -- thousandths of one change; halves every ten minutes
+    at      INTEGER NOT NULL,                        -- when it was as much: at the last change
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+-- What was raised between two times.
+CREATE INDEX alarms_by_raised ON alarms (raised_at) WHERE raised_at IS NOT NULL;
+
+-- Maintenance windows: while one is open, nobody is told of alarms about the agents it means.
+CREATE TABLE maintenance (
+    window_id    INTEGER PRIMARY KEY,                -- given by the manager
+    scope        TEXT    NOT NULL CHECK (scope IN ('agent', 'fleet', 'label')), -- what names its agents
+    who          TEXT    NOT NULL,                   -- an agent's id, a fleet's id, or a label as name=value
+    from_at      INTEGER,                            -- when it begins; NULL: it comes every week
+    until_at     INTEGER,                            -- when it is over; NULL: it comes every week
+    days         INTEGER,                            -- on which days it opens, 1 for Monday, 2, 4 ... 64 for Sunday; NULL: it is open once
+    start_minute INTEGER,                            -- minutes after midnight, in local time, at which it opens
+    lasts_s      INTEGER,                            -- seconds it stays open then
+    utc_offset_s INTEGER,                            -- seconds that local time is ahead of UTC
+    reason       TEXT    NOT NULL,                   -- why
+    made_by      TEXT    NOT NULL,                   -- who made it
+    made_at      INTEGER NOT NULL,                   -- when
+    ended_at     INTEGER,                            -- when a person ended it; NULL: nobody did
+    ended_by     TEXT,                               -- who
+    CHECK ((from_at IS NULL) = (until_at IS NULL) AND (from_at IS NULL) <> (days IS NULL)) -- once or weekly
+) STRICT;
 
 -- What changed, when, and which report proves it. Append-only: see the triggers.
 CREATE TABLE events (
@@ -303,7 +340,7 @@ CREATE TABLE tellings (
     channel  TEXT    NOT NULL,                       -- the channel's name
     told     TEXT    CHECK (told IN ('info', 'warning', 'minor', 'major', 'critical')), -- how bad it was when last told; NULL: not told yet
     told_at  INTEGER,                                -- when that was put into a message
-    next     TEXT    CHECK (next IN ('raised', 'worse', 'repeated', 'escalated', 'acknowledged',
+    next     TEXT    CHECK (next IN ('raised', 'flapping', 'worse', 'repeated', 'escalated', 'acknowledged',
              'returned', 'cleared')),                -- what is told next; NULL: nothing until the alarm changes
     due_at   INTEGER,                                -- when
     repeat_s INTEGER NOT NULL,                       -- seconds between two tellings while nobody acknowledges; 0: told once
@@ -337,7 +374,7 @@ CREATE INDEX notifications_dead ON notifications (channel) WHERE state = 'dead';
 CREATE TABLE notification_items (
     notification_id INTEGER NOT NULL REFERENCES notifications (notification_id) ON DELETE CASCADE, -- the message
     alarm_id        INTEGER NOT NULL,                -- the alarm; it may have been pruned since
-    telling         TEXT    NOT NULL CHECK (telling IN ('raised', 'worse', 'repeated',
+    telling         TEXT    NOT NULL CHECK (telling IN ('raised', 'flapping', 'worse', 'repeated',
                     'escalated', 'acknowledged', 'returned', 'cleared')), -- what is told of it
     facts           TEXT    NOT NULL,                -- JSON: the alarm as it is told
     PRIMARY KEY (notification_id, alarm_id)

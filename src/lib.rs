@@ -11,6 +11,8 @@ pub mod model;
 
 pub mod clock;
 
+pub mod form;
+
 pub mod config;
 
 pub mod pack;

@@ -1,5 +1,7 @@
 //! The composition root: puts the parts together, starts them in order, stops them in reverse.
 
+mod reload;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::config::notify::{self, Notify};
+use crate::config::notify::Notify;
 use crate::config::{self, Config};
 use crate::delivery::deliverer::{self, Deliverer};
 use crate::http;
@@ -75,6 +77,8 @@ pub struct Manager {
     reader: Arc<dyn Reader>,
     /// Where the plan of notifications is, if there is one.
     notify_file: Option<PathBuf>,
+    /// Where the rules of alarms are, if there are any.
+    rules_file: Option<PathBuf>,
     began: UnixSeconds,
     /// Ends the timers and the streams, then the doors.
     stop: CancellationToken,
@@ -120,7 +124,7 @@ impl Manager {
         let context =
             jobs::Context { processor, keeper, clock, arranger, deliverer, keep_keys, database };
         tell(&context, rolled_back, &config).await;
-        adopt(&context, config.notify.as_ref().map(|n| Arc::clone(&n.plan))).await?;
+        reload::first(&context, &config).await?;
         let first_token = first_token(&config, &context, started.has_admin_token).await?;
         // Restores the places of known nodes before anybody looks, and asks for keys before
         // anybody reports.
@@ -139,6 +143,7 @@ impl Manager {
             context,
             reader,
             notify_file: config.notify.as_ref().map(|Notify { file, .. }| file.clone()),
+            rules_file: config.rules.as_ref().map(|rules| rules.file.clone()),
             began,
             stop,
             tasks,
@@ -224,36 +229,6 @@ impl Manager {
     /// Asks for keys now.
     pub async fn refresh_keys(&self) {
         jobs::keys::refresh(&self.context, self.began).await;
-    }
-
-    /// Reads the plan of notifications again. One that cannot be used leaves the old one in force,
-    /// and everybody who looks is told why.
-    pub async fn reload_notify(&self) {
-        let Some(file) = self.notify_file.clone() else { return };
-        let read = tokio::task::spawn_blocking(move || notify::read(&file)).await;
-        let subject = match read.unwrap_or_else(|stopped| Err(vec![stopped.to_string()])) {
-            Ok(plan) => {
-                let subject = config::explain::notified(&plan);
-                if let Err(failure) = adopt(&self.context, Some(Arc::new(plan))).await {
-                    warn!(%failure, "The plan of notifications was not put into force");
-                    return;
-                }
-                info!(plan = subject, "The plan of notifications was read again");
-                subject
-            }
-            Err(mistakes) => {
-                for mistake in &mistakes {
-                    warn!(mistake, "The plan of notifications stays as it was");
-                }
-                let subject = format!("kept the old plan: {}", mistakes.join("; "));
-                self.context.deliverer.refuse(mistakes);
-                subject
-            }
-        };
-        let changed = Command::Record { kind: EventKind::NotifyChanged, subject };
-        if let Err(failure) = self.context.processor.command(changed).await {
-            warn!(%failure, "The change of the plan was not recorded");
-        }
     }
 
     /// Resolves when a part that should run for ever has ended.

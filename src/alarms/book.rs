@@ -5,15 +5,18 @@
 //! stored alarms goes on exactly as this one would.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::id::{AgentNo, AlarmId};
+use crate::model::id::{AgentNo, AlarmId, FleetId};
 use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
 use super::catalogue::{ComesBack, rule};
+use super::flap::Flap;
 use super::lifecycle::{Alarm, Observation, Step};
+use super::tuning::{Fitting, Limits, Place, Terms, Tuning};
 
 /// What became of an alarm, with the alarm as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +43,30 @@ pub struct Book {
     by_subject: BTreeMap<AlarmKind, BTreeMap<String, AlarmId>>,
     by_agent: BTreeMap<AgentNo, BTreeSet<AlarmId>>,
     due: BTreeSet<(UnixSeconds, AlarmId)>,
+    tuning: Arc<Tuning>,
+    /// Which of its entries an agent's labels fit, for agents of which any does.
+    fitting: BTreeMap<AgentNo, Fitting>,
+    /// How restless things are.
+    flaps: BTreeMap<AlarmKind, BTreeMap<String, Flap>>,
 }
 
 impl Book {
-    /// A book of stored alarms; `last_id` is the highest number ever given.
-    pub fn load(alarms: impl IntoIterator<Item = Alarm>, last_id: AlarmId) -> Self {
+    /// A book of stored alarms, and of how restless things were; `last_id` is the highest number
+    /// ever given.
+    pub fn load(
+        alarms: impl IntoIterator<Item = Alarm>,
+        flaps: impl IntoIterator<Item = (AlarmKind, String, Flap)>,
+        last_id: AlarmId,
+    ) -> Self {
         let mut book = Self { last_id, ..Self::default() };
+        for (kind, subject, flap) in flaps {
+            book.flaps.entry(kind).or_default().insert(subject, flap);
+        }
         for alarm in alarms {
             if alarm.state != AlarmState::Cleared {
                 book.last_id = book.last_id.max(alarm.id);
-                book.put(alarm);
+                let flap = book.flap(alarm.kind, &alarm.subject);
+                book.put(Alarm { flap, ..alarm });
             }
         }
         book
@@ -58,15 +75,139 @@ impl Book {
     /// Takes what a rule saw. `None` if it changes nothing.
     pub fn observe(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Transition> {
         if let Some(id) = self.id_of(seen.kind, &seen.subject) {
-            return self.change(id, |alarm| alarm.observe(seen, now));
+            return self.see(id, seen, now);
         }
         if seen.late || !seen.holds {
             return None;
         }
+        let terms = self.terms(seen.kind, seen.fleet, [seen.agent, seen.also]);
+        if !terms.enabled {
+            return None;
+        }
         self.last_id = AlarmId(self.last_id.0 + 1);
-        let (alarm, step) = Alarm::begin(self.last_id, seen, now);
+        let flap = self.flap(seen.kind, &seen.subject);
+        let (alarm, step) = Alarm::begin(self.last_id, seen, (terms, flap), now);
+        self.note(&alarm);
         self.put(alarm.clone());
         Some(Transition { step, alarm })
+    }
+
+    fn see(&mut self, id: AlarmId, seen: &Observation<'_>, now: UnixSeconds) -> Option<Transition> {
+        let alarm = self.get(id)?;
+        let also = seen.also.or(alarm.also);
+        let terms = self.terms(alarm.kind, alarm.fleet.as_ref(), [alarm.agent, also]);
+        self.change(id, |alarm| {
+            alarm.also = also;
+            let adopted = if terms == alarm.terms { None } else { alarm.adopt(terms, now) };
+            match alarm.observe(seen, now) {
+                noted @ (None | Some(Step::Noted)) => adopted.or(noted),
+                told => told,
+            }
+        })
+    }
+
+    /// Lives by what an operator changed from now on. `labels` are those of all agents.
+    pub fn adopt<'a>(
+        &mut self,
+        tuning: Arc<Tuning>,
+        labels: impl Iterator<Item = (AgentNo, &'a BTreeMap<String, String>)>,
+        now: UnixSeconds,
+    ) -> Vec<Transition> {
+        self.tuning = tuning;
+        self.fitting.clear();
+        labels.for_each(|(agent, labels)| self.place(agent, labels));
+        let terms = |alarm: &Alarm| {
+            let terms = self.terms(alarm.kind, alarm.fleet.as_ref(), [alarm.agent, alarm.also]);
+            (alarm.id, terms)
+        };
+        let all: Vec<(AlarmId, Terms)> = self.alarms.values().map(terms).collect();
+        let adopt = |(id, terms)| self.change(id, |alarm| alarm.adopt(terms, now));
+        all.into_iter().filter_map(adopt).collect()
+    }
+
+    /// Takes an agent's labels into account.
+    pub fn place(&mut self, agent: AgentNo, labels: &BTreeMap<String, String>) {
+        let fitting = self.tuning.fitting(labels);
+        if fitting.is_empty() {
+            self.fitting.remove(&agent);
+        } else {
+            self.fitting.insert(agent, fitting);
+        }
+    }
+
+    /// What the operator changed.
+    pub fn tuning(&self) -> &Arc<Tuning> {
+        &self.tuning
+    }
+
+    /// What a kind's rule compares with where these agents are.
+    pub fn limits<'a>(
+        &'a self,
+        kind: AlarmKind,
+        fleet: &'a FleetId,
+        agents: [Option<AgentNo>; 2],
+    ) -> Limits<'a> {
+        let place = Place { fleet: Some(fleet), labels: self.labels(agents) };
+        Limits::of(&self.tuning, kind, place)
+    }
+
+    /// What the rule of a kind that is about no fleet compares with.
+    pub fn anywhere(&self, kind: AlarmKind) -> Limits<'_> {
+        Limits::of(&self.tuning, kind, Place::default())
+    }
+
+    /// Whether an alarm of a kind knows already that its condition holds, or never will: the
+    /// operator switched it off.
+    pub fn is_settled(
+        &self,
+        kind: AlarmKind,
+        fleet: &FleetId,
+        (subject, agent): (&str, AgentNo),
+    ) -> bool {
+        self.find(kind, subject).map_or_else(
+            || !self.terms(kind, Some(fleet), [Some(agent), None]).enabled,
+            |alarm| !alarm.is_held(),
+        )
+    }
+
+    /// Takes out what has been calm for so long that it says nothing any more, so much at most.
+    pub fn forget_flaps(&mut self, most: usize, now: UnixSeconds) -> Vec<(AlarmKind, String)> {
+        let all = self.flaps.iter().flat_map(|(kind, all)| all.iter().map(move |one| (*kind, one)));
+        let spent = all.filter(|(_, (_, flap))| flap.is_spent(now));
+        let spent: Vec<(AlarmKind, String)> =
+            spent.take(most).map(|(kind, (subject, _))| (kind, subject.clone())).collect();
+        for (kind, subject) in &spent {
+            if let Some(all) = self.flaps.get_mut(kind) {
+                all.remove(subject);
+            }
+        }
+        spent
+    }
+
+    /// How restless a thing was when its alarm last came or went.
+    fn flap(&self, kind: AlarmKind, subject: &str) -> Flap {
+        self.flaps.get(&kind).and_then(|all| all.get(subject)).copied().unwrap_or_default()
+    }
+
+    fn note(&mut self, alarm: &Alarm) {
+        if alarm.flap != self.flap(alarm.kind, &alarm.subject) {
+            self.flaps.entry(alarm.kind).or_default().insert(alarm.subject.clone(), alarm.flap);
+        }
+    }
+
+    fn labels(&self, agents: [Option<AgentNo>; 2]) -> Fitting {
+        let of = |agent: AgentNo| self.fitting.get(&agent).copied();
+        let [one, other] = agents.map(|agent| agent.and_then(of).unwrap_or_default());
+        one.or(other)
+    }
+
+    fn terms(
+        &self,
+        kind: AlarmKind,
+        fleet: Option<&FleetId>,
+        agents: [Option<AgentNo>; 2],
+    ) -> Terms {
+        self.tuning.terms(kind, Place { fleet, labels: self.labels(agents) })
     }
 
     /// Raises and ends what time alone raises and ends, oldest due first.
@@ -178,9 +319,9 @@ impl Book {
         self.alarms.values()
     }
 
-    /// How many alarms are active and not acknowledged.
+    /// How many alarms are active, not acknowledged and not set aside.
     pub fn unacknowledged(&self) -> usize {
-        self.alarms.values().filter(|alarm| alarm.state == AlarmState::Active).count()
+        self.alarms.values().filter(|alarm| alarm.asks()).count()
     }
 
     /// When [`Book::tick`] next has something to do.
@@ -188,7 +329,7 @@ impl Book {
         self.due.first().map(|(at, _)| *at)
     }
 
-    fn shown(&self, id: AlarmId) -> Result<(), BookError> {
+    pub(super) fn shown(&self, id: AlarmId) -> Result<(), BookError> {
         match self.get(id) {
             Some(alarm) if alarm.state != AlarmState::Pending => Ok(()),
             _ => Err(BookError::NotOpen(id)),
@@ -199,22 +340,23 @@ impl Book {
         self.by_subject.get(&kind)?.get(subject).copied()
     }
 
-    fn change(
+    pub(super) fn change(
         &mut self,
         id: AlarmId,
         with: impl FnOnce(&mut Alarm) -> Option<Step>,
     ) -> Option<Transition> {
         let alarm = self.alarms.get_mut(&id)?;
         let due_before = alarm.due();
-        let step = with(alarm)?;
-        let alarm = alarm.clone();
-        if let Some(at) = due_before {
-            self.due.remove(&(at, id));
+        let step = with(alarm);
+        let due_after = alarm.due().filter(|_| alarm.state != AlarmState::Cleared);
+        if due_after != due_before {
+            due_before.iter().for_each(|at| _ = self.due.remove(&(*at, id)));
+            due_after.iter().for_each(|at| _ = self.due.insert((*at, id)));
         }
+        let (step, alarm) = (step?, alarm.clone());
+        self.note(&alarm);
         if alarm.state == AlarmState::Cleared {
             self.forget(&alarm);
-        } else if let Some(at) = alarm.due() {
-            self.due.insert((at, id));
         }
         Some(Transition { step, alarm })
     }

@@ -2,7 +2,8 @@
 //!
 //! `docs/alarms.md` tells operators the same; a test holds the two together.
 
-use super::rules::{graph, relay, service};
+use super::rules::{agent, edge, graph, identity, ingest, manager, relay, service, silence};
+use super::tuning::Limit;
 use crate::model::state::{AlarmKind, Severity};
 
 /// How one kind of alarm behaves.
@@ -29,6 +30,11 @@ pub struct Rule {
     pub repeats: Option<(u32, Severity)>,
     /// Whether its message goes on to say what is known while it is raised; nobody is told again.
     pub follows: bool,
+    /// Whether one that comes and goes often is held open, and people are told once that it
+    /// flaps.
+    pub damped: bool,
+    /// The values its rule compares with, which the rules file may change.
+    pub limits: &'static [Limit],
     /// What the condition is, in one sentence.
     pub meaning: &'static str,
 }
@@ -75,6 +81,8 @@ pub enum ComesBack {
     NextTime,
 }
 
+mod hosts;
+
 const PLAIN: Rule = Rule {
     kind: AlarmKind::AgentStale,
     severity: Severity::Warning,
@@ -86,6 +94,8 @@ const PLAIN: Rule = Rule {
     comes_back: ComesBack::Seen,
     repeats: None,
     follows: false,
+    damped: false,
+    limits: &[],
     meaning: "",
 };
 
@@ -93,15 +103,27 @@ const PLAIN: Rule = Rule {
 pub const RULES: &[Rule] = &[
     Rule {
         kind: AlarmKind::AgentStale,
+        limits: &[agent::STALE_INTERVALS, agent::STALE_EXTRA_S],
         meaning: "An agent that reported has not reported for three intervals and 10 s.",
         ..PLAIN
     },
     Rule {
         kind: AlarmKind::AgentOffline,
+        damped: true,
         severity: Severity::Major,
         clear: ClearBy::Reports { count: 2 },
         follows: true,
+        limits: &[agent::OFFLINE_INTERVALS, agent::OFFLINE_LEAST_S],
         meaning: "An agent has not reported for six intervals, at least 180 s.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::AgentFlapping,
+        severity: Severity::Minor,
+        clear: ClearBy::Quiet { after_s: 1_800, needs_report: true },
+        comes_back: ComesBack::NextTime,
+        limits: &[agent::RETURNS, agent::RETURNS_WINDOW_S],
+        meaning: "An agent stopped and came back three times within half an hour.",
         ..PLAIN
     },
     Rule {
@@ -115,6 +137,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::AgentRelayOnly,
+        damped: true,
         raise_count: 3,
         follows: true,
         meaning: "An agent's reports arrive only through other agents.",
@@ -122,8 +145,10 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::RelayDead,
+        damped: true,
         severity: Severity::Major,
         follows: true,
+        limits: &[relay::TOGETHER],
         meaning: "Everybody who reports through an agent fell silent together.",
         ..PLAIN
     },
@@ -137,6 +162,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::IfaceDown,
+        damped: true,
         severity: Severity::Minor,
         raise_count: 2,
         clear: ClearBy::Reports { count: 2 },
@@ -146,6 +172,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::IfaceGone,
+        damped: true,
         raise_count: 2,
         ack_clears: true,
         comes_back: ComesBack::Remembered,
@@ -154,7 +181,9 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::EdgeDown,
+        damped: true,
         raise_count: 2,
+        limits: &[edge::T1_EXTRA_S, edge::T2_EXTRA_S],
         meaning: "A link that should be alive has had no handshake for longer than any healthy \
                   link can go without, or lost the interface at one end.",
         ..PLAIN
@@ -167,6 +196,17 @@ pub const RULES: &[Rule] = &[
                   does not list it under the key it uses.",
         ..PLAIN
     },
+    hosts::EDGE_ONE_WAY,
+    hosts::EDGE_DISAGREE,
+    hosts::ALLOWED_IPS_MISMATCH,
+    hosts::MTU_MISMATCH,
+    hosts::ROUTE_MISSING,
+    hosts::ALLOWED_IPS_MOVED,
+    hosts::OVERLAY_IP_DUPLICATE,
+    hosts::PEER_NEVER_UP,
+    hosts::ENDPOINT_FLAPPING,
+    hosts::LISTEN_PORT_CHANGED,
+    hosts::WG_PSK_REMOVED,
     Rule {
         kind: AlarmKind::PeerUnknown,
         raise_count: 2,
@@ -175,17 +215,28 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::AgentClockSkew,
+        damped: true,
         severity: Severity::Major,
         raise_count: 2,
         clear: ClearBy::Reports { count: 3 },
+        limits: &[agent::CLOCK_GOOD_S],
         meaning: "An agent's correctly signed reports are refused because its clock is wrong.",
         ..PLAIN
     },
+    hosts::AGENT_CLOCK_DRIFT,
+    hosts::AGENT_CLOCK_WENT_BACK,
+    hosts::DEFAULT_ROUTE_CHANGED,
     Rule {
         kind: AlarmKind::IngestBadHmac,
         severity: Severity::Major,
         latching: true,
         clear: ClearBy::Quiet { after_s: 1_800, needs_report: false },
+        limits: &[
+            ingest::AGENT_BAD,
+            ingest::AGENT_WINDOW_S,
+            ingest::FLEET_BAD,
+            ingest::FLEET_WINDOW_S,
+        ],
         meaning: "Reports arrive whose signature no key verifies.",
         ..PLAIN
     },
@@ -210,6 +261,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::DnsPskStale,
+        limits: &[manager::KEYS_FAILING_S, manager::KEYS_PERIODS, manager::KEYS_MAJOR_S],
         meaning: "The TXT record with the keys cannot be read; the last good keys stay in use.",
         ..PLAIN
     },
@@ -222,6 +274,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::NetPartition,
+        damped: true,
         severity: Severity::Critical,
         raise_after_s: 60,
         clear: ClearBy::Steady { after_s: 60 },
@@ -233,6 +286,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Critical,
         raise_count: 3,
         clear: ClearBy::Reports { count: 3 },
+        limits: &[manager::CLOCK_WITNESSES, manager::CLOCK_OFF_S, manager::CLOCK_GOOD_S],
         meaning: "Nearly all agents' clocks differ from the manager's in the same direction.",
         ..PLAIN
     },
@@ -240,6 +294,7 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::ManagerMassSilence,
         severity: Severity::Critical,
         follows: true,
+        limits: &[silence::MASS, silence::TOGETHER_S, silence::HOLDS_S],
         meaning: "At least half of the agents, and five of them, fell silent within a minute: the \
                   manager is more likely cut off than all of them dead.",
         ..PLAIN
@@ -268,6 +323,7 @@ pub const RULES: &[Rule] = &[
         latching: true,
         clear: ClearBy::Quiet { after_s: 600, needs_report: true },
         comes_back: ComesBack::NextTime,
+        limits: &[identity::RETURNS],
         meaning: "Two hosts report as one agent, or a second key was offered for it.",
         ..PLAIN
     },
@@ -291,6 +347,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::KeyOldInUse,
+        limits: &[identity::KEY_PATIENCE_S],
         meaning: "An agent signs with a shared key that is no longer the current one.",
         ..PLAIN
     },
@@ -320,6 +377,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::RedundancyLost,
+        damped: true,
         severity: Severity::Major,
         raise_after_s: graph::REDUNDANCY_AFTER_S,
         follows: true,
@@ -328,6 +386,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::NodeIsolated,
+        damped: true,
         severity: Severity::Major,
         raise_after_s: graph::ISOLATED_AFTER_S,
         meaning: "An agent reports, but none of its links is alive.",
@@ -364,6 +423,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::IngestLag,
+        damped: true,
         severity: Severity::Major,
         raise_after_s: service::LAG_AFTER_S,
         clear: ClearBy::Steady { after_s: service::LAG_OVER_S },
@@ -424,10 +484,28 @@ mod tests {
             let [rule] = rules[..] else { panic!("{kind} has {} rules", rules.len()) };
             assert_eq!(rule.latching, kind.is_latching(), "{kind}");
             assert!(rule.raise_count >= 1 && !rule.meaning.is_empty(), "{kind}");
+            // One that is held open says so in the state that latching ones wait in.
+            assert!(!rule.damped || !rule.latching, "{kind}");
+            let ends = !matches!(rule.clear, ClearBy::Quiet { .. } | ClearBy::Person);
+            assert!(!rule.damped || ends, "{kind}");
             // What only a person ends must offer the person a way.
             assert!(rule.clear != ClearBy::Person || rule.ack_clears, "{kind}");
         }
         assert_eq!(RULES.len(), AlarmKind::ALL.len());
+    }
+
+    #[test]
+    fn limits_have_names_of_their_own_and_defaults_that_may_be_written() {
+        for rule in RULES {
+            for (nth, limit) in rule.limits.iter().enumerate() {
+                let what = format!("{} {}", rule.kind, limit.name);
+                let twice = rule.limits.iter().take(nth).any(|other| other.name == limit.name);
+                assert!(!twice && !limit.doc.is_empty(), "{what}");
+                assert!((limit.least..=limit.most).contains(&limit.default), "{what}");
+                let of_time = limit.unit == crate::alarms::tuning::Unit::Seconds;
+                assert_eq!(of_time, limit.name.ends_with("_s"), "{what}");
+            }
+        }
     }
 
     #[test]
@@ -437,7 +515,13 @@ mod tests {
             let head = format!("### `{kind}`");
             let (_, section) = handbook.split_once(&head).expect(&head);
             let section = section.split("\n#").next().unwrap_or_default();
+            assert_eq!(section.contains("**Damped.**"), rule(*kind).damped, "{head}");
             // Where clearing by hand is final, the section says so; elsewhere the promise holds.
+            let limits = rule(*kind).limits.iter();
+            for Limit { name, default, least, most, .. } in limits {
+                let row = format!("| `{kind}` | `{name}` | {default} | {least} to {most} | ");
+                assert!(handbook.contains(&row), "{row}");
+            }
             let is_final = rule(*kind).comes_back == ComesBack::NextTime;
             assert_eq!(section.contains("**Cleared by hand:**"), is_final, "{head}");
         }

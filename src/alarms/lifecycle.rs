@@ -3,13 +3,18 @@
 //! A state machine over one value. It never looks beyond its alarm, and keeps nothing beside it:
 //! delays are the alarm's own `pending_since`, `good_since` and `count`.
 
+mod aside;
+
 use std::borrow::Cow;
 
-use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId};
+use crate::model::id::{AgentNo, AlarmId, FleetId, ReportId, WindowId};
+use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 
 use super::catalogue::{ClearBy, Rule, rule};
+use super::flap::Flap;
+use super::tuning::Terms;
 
 /// Happenings of a `Quiet` kind within this many seconds of the last recorded one are not
 /// recorded anew, so that a flood of them is not a flood of writes.
@@ -24,14 +29,20 @@ pub struct Alarm {
     pub kind: AlarmKind,
     /// Which thing: one alarm per kind and subject is open at a time.
     pub subject: String,
-    /// How bad.
+    /// How bad, as people are told.
     pub severity: Severity,
+    /// How bad its rule calls it, whatever the operator makes of that.
+    pub own: Severity,
+    /// What of the catalogue, and of what the operator changed, holds for it. Not stored.
+    pub terms: Terms,
     /// Where it stands.
     pub state: AlarmState,
     /// Its fleet, if it is about one.
     pub fleet: Option<FleetId>,
     /// Its agent, if it is about one.
     pub agent: Option<AgentNo>,
+    /// The agent at the other end of the link it is about. Not stored.
+    pub also: Option<AgentNo>,
     /// One sentence for a person, as of the raise or the last change of severity.
     pub message: String,
     /// When the condition began to hold.
@@ -44,7 +55,7 @@ pub struct Alarm {
     pub acknowledged_by: Option<String>,
     /// With what note.
     pub note: Option<String>,
-    /// When the condition was over (latching kinds).
+    /// When the condition was over (latching kinds, and those that flap).
     pub returned_at: Option<UnixSeconds>,
     /// When it ended.
     pub cleared_at: Option<UnixSeconds>,
@@ -61,6 +72,15 @@ pub struct Alarm {
     pub inhibited_by: Option<AlarmId>,
     /// When it counts for itself again, once that alarm has ended.
     pub inhibited_until: Option<UnixSeconds>,
+    /// It came and went too often: until then it is held open, whatever its condition does, and
+    /// longer if that changes again. `returned_at` is set while the condition does not hold.
+    pub flapping_until: Option<UnixSeconds>,
+    /// How restless its kind and subject are. Stored beside the alarms.
+    pub flap: Flap,
+    /// Somebody shelved it: until then nobody is told of it.
+    pub shelved: Option<Shelved>,
+    /// The maintenance window that covers it: while one does, nobody is told of it.
+    pub maintenance: Option<WindowId>,
 }
 
 /// What a rule saw. Of one subject, one observation per report.
@@ -74,6 +94,9 @@ pub struct Observation<'a> {
     pub fleet: Option<&'a FleetId>,
     /// The thing's agent.
     pub agent: Option<AgentNo>,
+    /// The agent at the other end, if the thing is a link: what operators say of hosts with some
+    /// label counts for either end.
+    pub also: Option<AgentNo>,
     /// Whether the condition holds.
     pub holds: bool,
     /// Whether what was seen is long past (a report sent late): it counts for nothing.
@@ -105,8 +128,22 @@ pub enum Step {
     Released,
     /// Somebody acknowledged it.
     Acknowledged,
+    /// Somebody shelved it, or changed until when.
+    Shelved,
+    /// It is not shelved any more.
+    Unshelved,
+    /// A maintenance window covers it.
+    Covered,
+    /// No maintenance window covers it any more.
+    Uncovered,
     /// Its condition is over; it waits for somebody to acknowledge it.
     Returned,
+    /// It came and went too often, and is held open from now on: told once.
+    Flapping,
+    /// While it flaps, its condition was over, or began to hold again: recorded, not told.
+    Flipped,
+    /// It flaps no more, and its condition holds: recorded, not told.
+    Steadied,
     /// Over; `clear_cause` says why.
     Cleared,
 }
@@ -120,15 +157,23 @@ impl Step {
 
 impl Alarm {
     /// A new alarm from the first observation of its condition.
-    pub fn begin(id: AlarmId, seen: &Observation<'_>, now: UnixSeconds) -> (Self, Step) {
+    pub fn begin(
+        id: AlarmId,
+        seen: &Observation<'_>,
+        (terms, flap): (Terms, Flap),
+        now: UnixSeconds,
+    ) -> (Self, Step) {
         let mut alarm = Self {
             id,
             kind: seen.kind,
             subject: seen.subject.to_string(),
-            severity: seen.severity,
+            severity: terms.severity(seen.severity),
+            own: seen.severity,
+            terms,
             state: AlarmState::Pending,
             fleet: seen.fleet.cloned(),
             agent: seen.agent,
+            also: seen.also,
             message: String::new(),
             pending_since: now,
             raised_at: None,
@@ -143,6 +188,10 @@ impl Alarm {
             report: None,
             inhibited_by: None,
             inhibited_until: None,
+            flapping_until: None,
+            flap,
+            shelved: None,
+            maintenance: None,
         };
         let step = alarm.confirm(seen, now).unwrap_or(Step::Noted);
         (alarm, step)
@@ -167,6 +216,9 @@ impl Alarm {
             count: 0,
             inhibited_by: None,
             inhibited_until: None,
+            flapping_until: None,
+            shelved: None,
+            maintenance: None,
             ..self.clone()
         }
     }
@@ -182,24 +234,36 @@ impl Alarm {
 
     /// When time alone will change it.
     pub fn due(&self) -> Option<UnixSeconds> {
-        let rule = rule(self.kind);
-        match (self.state, rule.clear) {
+        let shelf = self.shelved.as_ref().map(|shelved| shelved.until);
+        [self.state_due(), shelf].into_iter().flatten().min()
+    }
+
+    /// When time alone will change its state.
+    fn state_due(&self) -> Option<UnixSeconds> {
+        let terms = &self.terms;
+        match (self.state, terms.clear) {
             (AlarmState::Pending, _) => {
-                let counted = self.count >= rule.raise_count;
-                counted.then(|| self.pending_since.plus(rule.raise_after_s))
+                let counted = self.count >= terms.raise_count;
+                counted.then(|| self.pending_since.plus(terms.raise_after_s))
             }
             (
                 AlarmState::Active | AlarmState::Acknowledged,
                 ClearBy::Steady { after_s } | ClearBy::Quiet { after_s, needs_report: false },
-            ) => Some(self.good_since?.plus(after_s)),
-            _ => None,
+            ) => {
+                let over_at = self.good_since.map(|since| since.plus(after_s));
+                over_at.into_iter().chain(self.flapping_until).min()
+            }
+            _ => self.flapping_until,
         }
     }
 
     /// Lets time pass.
     pub fn tick(&mut self, now: UnixSeconds) -> Option<Step> {
-        if self.due().is_none_or(|due| now < due) {
-            return None;
+        if self.state_due().is_none_or(|due| now < due) {
+            return self.leave_shelf(now);
+        }
+        if self.flapping_until.is_some_and(|until| until <= now) {
+            return Some(self.steady(now));
         }
         Some(match self.state {
             AlarmState::Pending => self.raise(now),
@@ -240,34 +304,27 @@ impl Alarm {
         }
     }
 
-    /// Says which alarm it follows from, if any, and when it will count for itself again. Its
-    /// state stays as it is.
-    pub fn inhibit(&mut self, by: Option<AlarmId>, until: Option<UnixSeconds>) -> Option<Step> {
-        let before = std::mem::replace(&mut self.inhibited_by, by);
-        let moved = std::mem::replace(&mut self.inhibited_until, until) != until;
-        match by {
-            _ if before == by => moved.then_some(Step::Noted),
-            Some(_) => Some(Step::Inhibited),
-            None => Some(Step::Released),
-        }
-    }
-
-    /// Whether its condition is known to hold, so that others may follow from it.
-    pub fn stands(&self) -> bool {
-        matches!(self.state, AlarmState::Active | AlarmState::Acknowledged)
-    }
-
     /// Ends it, whatever its condition.
     pub fn close(&mut self, cause: &str, now: UnixSeconds) -> Step {
         self.state = AlarmState::Cleared;
+        self.flapping_until = None;
         self.cleared_at = Some(now);
         self.clear_cause = Some(cause.to_owned());
+        self.shelved = None;
         if self.raised_at.is_some() { Step::Cleared } else { Step::Dropped }
     }
 
     fn holds(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
         match self.state {
             AlarmState::Pending => self.confirm(seen, now),
+            AlarmState::Active | AlarmState::Acknowledged if self.is_held() => {
+                self.returned_at = None;
+                let _known = self.flip(now);
+                match self.again(seen, now) {
+                    None | Some(Step::Noted) => Some(Step::Flipped),
+                    told => told,
+                }
+            }
             AlarmState::Active | AlarmState::Acknowledged => self.again(seen, now),
             AlarmState::Returned => {
                 self.returned_at = None;
@@ -280,14 +337,14 @@ impl Alarm {
 
     /// One more observation while pending.
     fn confirm(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
-        let rule = rule(self.kind);
-        let counts = self.count < rule.raise_count;
+        let Terms { raise_count, raise_after_s, .. } = self.terms;
+        let counts = self.count < raise_count;
         if counts {
             self.count += 1;
             self.describe(seen);
         }
         let held_s = now.since(self.pending_since);
-        if self.count >= rule.raise_count && held_s >= rule.raise_after_s {
+        if self.count >= raise_count && held_s >= raise_after_s {
             return Some(self.raise(now));
         }
         counts.then_some(Step::Noted)
@@ -296,7 +353,7 @@ impl Alarm {
     /// The condition holds, or happened again, while raised.
     fn again(&mut self, seen: &Observation<'_>, now: UnixSeconds) -> Option<Step> {
         let rule = rule(self.kind);
-        let noted = match rule.clear {
+        let noted = match self.terms.clear {
             ClearBy::Quiet { .. } => self.happened(rule, now),
             ClearBy::Reports { .. } | ClearBy::Steady { .. } | ClearBy::Person => {
                 let interrupted = self.good_since.is_some();
@@ -305,11 +362,12 @@ impl Alarm {
                 interrupted
             }
         };
-        let severity = match rule.repeats {
+        self.own = match rule.repeats {
             Some((times, severity)) if self.count >= times => severity.max(seen.severity),
-            Some(_) => self.severity.max(seen.severity),
+            Some(_) => self.own.max(seen.severity),
             None => seen.severity,
         };
+        let severity = self.terms.severity(self.own);
         let before = std::mem::replace(&mut self.severity, severity);
         if before != severity {
             self.message.clone_from(&seen.message);
@@ -341,10 +399,11 @@ impl Alarm {
         match self.state {
             AlarmState::Pending => return Some(self.close("did not last", now)),
             AlarmState::Returned | AlarmState::Cleared => return None,
+            AlarmState::Active | AlarmState::Acknowledged if self.is_held() => return None,
             AlarmState::Active | AlarmState::Acknowledged => {}
         }
         let first = self.good_since.is_none();
-        match rule(self.kind).clear {
+        match self.terms.clear {
             ClearBy::Person => None,
             ClearBy::Quiet { after_s, .. } => {
                 let quiet = self.good_since.is_some_and(|last| now.since(last) >= after_s);
@@ -369,7 +428,8 @@ impl Alarm {
         let rule = rule(self.kind);
         self.state = AlarmState::Active;
         self.raised_at.get_or_insert(now);
-        let happening = matches!(rule.clear, ClearBy::Quiet { .. });
+        let _told_as_raised = self.flip(now);
+        let happening = matches!(self.terms.clear, ClearBy::Quiet { .. });
         self.good_since = happening.then_some(now);
         self.count = u32::from(rule.repeats.is_some());
         Step::Raised
@@ -383,11 +443,17 @@ impl Alarm {
             self.count = 0;
             return Step::Returned;
         }
-        self.close("condition over", now)
+        let begins = self.flip(now);
+        if self.flapping_until.is_none() {
+            return self.close("condition over", now);
+        }
+        (self.returned_at, self.good_since, self.count) = (Some(now), None, 0);
+        if begins { Step::Flapping } else { Step::Flipped }
     }
 
     fn describe(&mut self, seen: &Observation<'_>) {
-        self.severity = seen.severity;
+        self.own = seen.severity;
+        self.severity = self.terms.severity(self.own);
         self.message.clone_from(&seen.message);
         self.report = seen.report.or(self.report);
     }

@@ -36,6 +36,16 @@ impl Recent {
         self.times.is_empty()
     }
 
+    /// To how many it counts.
+    pub const fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// Within how many seconds.
+    pub const fn window_s(&self) -> i64 {
+        self.window_s
+    }
+
     fn forget(&mut self, now: UnixSeconds) {
         while self.times.front().is_some_and(|t| now.since(*t) >= self.window_s) {
             self.times.pop_front();

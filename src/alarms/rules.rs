@@ -10,13 +10,18 @@ pub mod graph;
 pub mod identity;
 pub mod iface;
 pub mod ingest;
+pub mod link;
 pub mod manager;
 pub mod member;
+pub mod peer;
 pub mod relay;
 pub mod service;
 pub mod silence;
+pub mod tables;
 
 use std::borrow::Cow;
+
+use ipnet::IpNet;
 
 use crate::model::id::{AgentId, AgentNo, FleetId, ReportId};
 use crate::model::state::AlarmKind;
@@ -49,6 +54,7 @@ impl<'a> AgentFacts<'a> {
             subject: subject.into(),
             fleet: Some(self.fleet),
             agent: Some(self.no),
+            also: None,
             holds: false,
             late: self.late,
             severity: rule(kind).severity,
@@ -79,12 +85,25 @@ fn about<'a>(
         subject: subject.into(),
         fleet: None,
         agent: None,
+        also: None,
         holds: trouble.is_some(),
         late: false,
         severity: rule(kind).severity,
         message: trouble.unwrap_or_default(),
         report: None,
     }
+}
+
+/// Prefixes that a sentence lists at most.
+const LISTED: usize = 3;
+
+/// The first few of these prefixes, for a sentence.
+fn some_of(nets: &[IpNet]) -> String {
+    let mut text: Vec<String> = nets.iter().take(LISTED).map(IpNet::to_string).collect();
+    if nets.len() > LISTED {
+        text.push(format!("{} more", nets.len() - LISTED));
+    }
+    text.join(", ")
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub fn announce(manager: &Manager) {
 
 /// Waits until it is told to stop; false if a part of the manager ended before, which none
 /// should. SIGHUP asks for the keys and
-/// reads the plan of notifications at once.
+/// reads the plan of notifications and the rules of alarms at once.
 pub async fn until_stopped(manager: &mut Manager, mut stop: Stop) -> bool {
     loop {
         let heard = tokio::select! {
@@ -80,6 +80,7 @@ pub async fn until_stopped(manager: &mut Manager, mut stop: Stop) -> bool {
         match heard {
             Some(Heard::Hangup) => {
                 manager.reload_notify().await;
+                manager.reload_rules().await;
                 manager.refresh_keys().await;
             }
             Some(Heard::Stop) => {
@@ -113,7 +114,7 @@ pub fn refused(error: &StartError) -> u8 {
 pub enum Heard {
     /// SIGTERM or SIGINT: end in order.
     Stop,
-    /// SIGHUP: look at the keys and at the plan of notifications again.
+    /// SIGHUP: look at the keys, the plan of notifications and the rules of alarms again.
     Hangup,
 }
 

@@ -1,9 +1,11 @@
 //! What the settings mean, for `kattila check-config` and for the settings page.
 
+use crate::alarms::tuning::Tuning;
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
 use crate::model::id::Kid;
 use crate::model::rate::Rate;
+use crate::model::state::AlarmKind;
 use crate::model::time::duration_text;
 use crate::notify::plan::{Channel, Plan, origin};
 use crate::verify::bodies::Suspicion;
@@ -23,6 +25,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("History kept", kept(config.kept.events)),
         ("Alarms kept", kept(config.kept.alarms)),
         (NOTIFIED, config.notify.as_ref().map_or_else(nobody, |notify| notified(&notify.plan))),
+        (RULES, config.rules.as_ref().map_or_else(catalogue, |rules| tuned(&rules.tuning))),
         ("Keys", keys(&config.keys)),
         ("Signatures", signatures(config)),
         ("New agents", enroll(config.enroll).to_owned()),
@@ -46,6 +49,23 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
 
 /// The name of the line about notifications.
 pub const NOTIFIED: &str = "Notifications";
+
+/// The name of the line about the rules of alarms.
+pub const RULES: &str = "Alarm rules";
+
+fn catalogue() -> String {
+    "those of the catalogue: set KATTILA_RULES_FILE to change some".to_owned()
+}
+
+/// Of which kinds of alarms something is changed.
+pub fn tuned(tuning: &Tuning) -> String {
+    let kinds: Vec<&str> = tuning.described().into_keys().map(AlarmKind::as_str).collect();
+    match kinds.len() {
+        0 => "those of the catalogue: the rules file changes nothing".to_owned(),
+        1..=5 => format!("the catalogue's, but for {}", kinds.join(", ")),
+        count => format!("the catalogue's, but for {count} kinds"),
+    }
+}
 
 fn nobody() -> String {
     "nobody is told of alarms: set KATTILA_NOTIFY_FILE".to_owned()

@@ -13,6 +13,7 @@ pub mod mistake;
 pub mod notify;
 mod parse;
 mod read;
+pub mod rules;
 pub mod source;
 pub mod table;
 
@@ -29,6 +30,7 @@ use crate::verify::bodies::Suspicion;
 
 use mistake::ConfigError;
 use notify::Notify;
+use rules::Rules;
 use source::Values;
 
 /// Everything the manager is told from outside.
@@ -52,6 +54,8 @@ pub struct Config {
     pub kept: Kept,
     /// How people are told of alarms; `None` if nobody is.
     pub notify: Option<Notify>,
+    /// What of the catalogue of alarms is changed; `None` if nothing is.
+    pub rules: Option<Rules>,
     /// What is logged, and how.
     pub log: Log,
     /// Who may look and touch.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::read::private_text;
+use crate::form::Mistake;
 use crate::notify::file::{self, Files};
 use crate::notify::plan::{Plan, Secret};
 
@@ -26,7 +27,7 @@ pub struct Notify {
 pub fn read(path: &Path) -> Result<Plan, Vec<String>> {
     let text = open(path).map_err(|problem| vec![problem])?;
     let beside = Beside(path.parent().unwrap_or(Path::new("")));
-    let told = |mistake: &file::Mistake| format!("{}: {mistake}", path.display());
+    let told = |mistake: &Mistake| format!("{}: {mistake}", path.display());
     file::parse(&text, &beside).map_err(|mistakes| mistakes.iter().map(told).collect())
 }
 
@@ -47,7 +48,8 @@ impl Files for Beside<'_> {
     }
 }
 
-fn open(path: &Path) -> Result<String, String> {
+/// The text of a file of a person's own.
+pub(super) fn open(path: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
     let meta = std::fs::metadata(path).map_err(cannot)?;
     if !meta.is_file() || meta.len() > MAX_FILE_BYTES {

@@ -13,6 +13,7 @@ use crate::keys::source::SourceConfig;
 use super::host::HostSettings;
 use super::mistake::Mistake;
 use super::notify::{self, Notify};
+use super::rules::{self, Rules};
 use super::source::Values;
 use super::{Access, Config, Kept, KeptBy, Keys, Log, Rates, Tls, Verify, parse, table};
 
@@ -82,6 +83,7 @@ impl<'a> Reading<'a> {
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
         let kept = self.kept();
         let notify = self.notify();
+        let rules = self.rules();
         let log = self.log();
         let access = self.access();
         let enroll = self.required("KATTILA_ENROLL", parse::enroll);
@@ -99,6 +101,7 @@ impl<'a> Reading<'a> {
             strict_storage: strict_storage?,
             kept: kept?,
             notify,
+            rules,
             log: log?,
             access: access?,
             enroll: enroll?,
@@ -123,6 +126,17 @@ impl<'a> Reading<'a> {
                 for mistake in mistakes {
                     self.wrong("KATTILA_NOTIFY_FILE", mistake);
                 }
+                None
+            }
+        }
+    }
+
+    fn rules(&mut self) -> Option<Rules> {
+        let file = self.optional("KATTILA_RULES_FILE", |text| Ok(PathBuf::from(text)))?;
+        match rules::read(&file) {
+            Ok(tuning) => Some(Rules { file, tuning: Arc::new(tuning) }),
+            Err(mistakes) => {
+                mistakes.into_iter().for_each(|one| self.wrong("KATTILA_RULES_FILE", one));
                 None
             }
         }

@@ -283,6 +283,13 @@ pub const SETTINGS: &[Setting] = &[
         "File (TOML) that says who is told of which alarms; read again at a hangup",
     ),
     setting(
+        "KATTILA_RULES_FILE",
+        Some("rules-file"),
+        "FILE",
+        None,
+        "File (TOML) that changes thresholds, delays and severities of alarms; read again at a hangup",
+    ),
+    setting(
         "KATTILA_LOG",
         Some("log"),
         "FILTER",

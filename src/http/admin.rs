@@ -84,9 +84,11 @@ pub async fn reset(
         Done::Reset { agents, interfaces, edges, alarms } => {
             Ok(Json(Cleared { status: "ok", agents, interfaces, edges, alarms }))
         }
-        Done::Swept { .. } | Done::Queued(_) | Done::Nothing => {
-            Err(ApiError::internal("a reset did not tell what it did"))
-        }
+        Done::Acted(_)
+        | Done::Window { .. }
+        | Done::Swept { .. }
+        | Done::Queued(_)
+        | Done::Nothing => Err(ApiError::internal("a reset did not tell what it did")),
     }
 }
 

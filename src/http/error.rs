@@ -204,7 +204,7 @@ impl From<CommandError> for ApiError {
             CommandError::AgentNotFound => {
                 Self::new(ErrorCode::AgentNotFound, "There is no such agent.")
             }
-            CommandError::AlarmNotFound => Self::not_found("open alarm"),
+            CommandError::WindowNotFound => Self::not_found("maintenance window that is not over"),
             CommandError::NotPossible(why) => Self::new(ErrorCode::Conflict, why),
             CommandError::Unavailable(why) => Self::new(
                 ErrorCode::StorageUnavailable,

@@ -43,7 +43,11 @@ pub fn describe() -> OpenApi {
     let mut paths = PathsBuilder::new();
     for route in described() {
         let Some(sample) = samples::of(route.method, route.path) else { continue };
-        let method = if route.method == "GET" { HttpMethod::Get } else { HttpMethod::Post };
+        let method = match route.method {
+            "GET" => HttpMethod::Get,
+            "DELETE" => HttpMethod::Delete,
+            _ => HttpMethod::Post,
+        };
         paths = paths.path(route.path, PathItem::new(method, operation(&route, sample)));
     }
     OpenApiBuilder::new()

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, ask, look, tell, then};
+use super::pages::{act, aside, ask, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -28,7 +28,7 @@ use super::{admin, agents, assets, health, keys, openapi, operators, sse};
 /// One route.
 #[derive(Debug, Clone)]
 pub struct Route<S = AppState> {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
     /// The path, variables in braces.
     pub path: &'static str,
@@ -63,8 +63,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, alarms, edges, events, export, identities, jobs, notifications as notices,
-        past, paths, reports, search, topology, what_if,
+        acts, agents as agent, alarms, edges, events, export, identities, jobs, maintenance,
+        notifications as notices, past, paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -101,9 +101,19 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
         route("GET", "/api/v1/notifications", VIEWER, get(notices::list)),
         route("GET", "/api/v1/channels", VIEWER, get(notices::channels)),
+        route("GET", "/api/v1/rules", VIEWER, get(operators::rules::rules)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
-        route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(alarms::acknowledge)),
-        route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(alarms::clear)),
+        route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)),
+        route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(acts::acknowledge)),
+        route("POST", "/api/v1/alarms/{id}/shelve", OPERATOR, post(acts::shelve)),
+        route("POST", "/api/v1/alarms/{id}/unshelve", OPERATOR, post(acts::unshelve)),
+        route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(acts::clear)),
+        route("POST", "/api/v1/alarms/acknowledge", OPERATOR, post(acts::acknowledge_many)),
+        route("POST", "/api/v1/alarms/shelve", OPERATOR, post(acts::shelve_many)),
+        route("POST", "/api/v1/alarms/unshelve", OPERATOR, post(acts::unshelve_many)),
+        route("POST", "/api/v1/alarms/clear", OPERATOR, post(acts::clear_many)),
+        route("POST", "/api/v1/maintenance", OPERATOR, post(maintenance::make)),
+        route("DELETE", "/api/v1/maintenance/{id}", OPERATOR, delete(maintenance::end)),
         route("POST", "/api/v1/channels/{id}/test", OPERATOR, post(notices::test)),
         route("POST", "/api/v1/notifications/{id}/retry", OPERATOR, post(notices::retry)),
         // Admins.
@@ -135,6 +145,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/paths", VIEWER, get(ask::paths)),
         route("GET", "/what-if", VIEWER, get(ask::what_if)),
         route("GET", "/alarms", VIEWER, get(look::alarms)),
+        route("GET", "/rules", VIEWER, get(rules::page)),
         route("GET", "/notifications", VIEWER, get(tell::page)),
         route("POST", "/channels/{id}/test", OPERATOR, post(tell::test)),
         route("POST", "/notifications/{id}/retry", OPERATOR, post(tell::retry)),
@@ -143,8 +154,14 @@ fn pages() -> Vec<Route> {
         route("GET", "/events", VIEWER, get(look::events)),
         route("GET", "/changes", VIEWER, get(then::changes)),
         route("GET", "/settings", VIEWER, get(look::settings)),
-        route("POST", "/alarms/{id}/ack", OPERATOR, post(act::acknowledge)),
-        route("POST", "/alarms/{id}/clear", OPERATOR, post(act::clear)),
+        route("GET", "/maintenance", VIEWER, get(aside::maintenance)),
+        route("POST", "/maintenance", OPERATOR, post(aside::make)),
+        route("POST", "/maintenance/{id}/end", OPERATOR, post(aside::end)),
+        route("POST", "/alarms/acts", OPERATOR, post(aside::many)),
+        route("POST", "/alarms/{id}/ack", OPERATOR, post(aside::acknowledge)),
+        route("POST", "/alarms/{id}/shelve", OPERATOR, post(aside::shelve)),
+        route("POST", "/alarms/{id}/unshelve", OPERATOR, post(aside::unshelve)),
+        route("POST", "/alarms/{id}/clear", OPERATOR, post(aside::clear)),
         route("POST", "/agents/{id}/approve", ADMIN, post(act::approve)),
         route("POST", "/agents/{id}/refuse", ADMIN, post(act::refuse)),
         route("POST", "/agents/{id}/revoke", ADMIN, post(act::revoke)),

@@ -1,9 +1,11 @@
 //! One sample of everything the API answers and takes, built from the real types, so that the
 //! description cannot tell of a member that does not exist.
 
+mod aside;
 mod map;
 mod notices;
 mod past;
+mod rules;
 mod things;
 mod ways;
 
@@ -72,6 +74,7 @@ const ALARM_QUERY: &[Parameter] = &[
     number("before", "Only before the alarm with this id"),
     LIMIT,
 ];
+const WINDOW_QUERY: &[Parameter] = &[text("state", "Only in this state: now, coming or past")];
 const REPORT_QUERY: &[Parameter] =
     &[OF_AGENT, number("before", "Only before the report with this id"), LIMIT];
 const SEEN_KEY: &[Parameter] =
@@ -122,7 +125,7 @@ const WITHOUT: &[Parameter] =
 
 /// The sample of a route.
 pub fn of(method: &str, path: &str) -> Option<Sample> {
-    if method == "POST" { taking(path) } else { giving(path) }
+    if method == "GET" { giving(path) } else { taking(method, path) }
 }
 
 fn giving(path: &str) -> Option<Sample> {
@@ -176,9 +179,15 @@ fn giving(path: &str) -> Option<Sample> {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }
         "/api/v1/keys/usage" => ("Who signs with which key", none, value(&things::key_usage())),
+        "/api/v1/maintenance" => {
+            ("Maintenance windows", WINDOW_QUERY, value(&vec![aside::window()]))
+        }
         "/api/v1/jobs" => ("Background jobs and how they stand", none, list(&things::job())),
         "/api/v1/notifications" => {
             ("Messages to people, newest first", NOTICE_QUERY, list(&notices::notification()))
+        }
+        "/api/v1/rules" => {
+            ("The catalogue of alarms and what is changed of it", none, value(&rules::rules()))
         }
         "/api/v1/channels" => ("How channels fare", none, value(&notices::channels())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
@@ -187,16 +196,15 @@ fn giving(path: &str) -> Option<Sample> {
     Some(Sample { summary, query, body: None, status: "200", kind: JSON, answer })
 }
 
-fn taking(path: &str) -> Option<Sample> {
+fn taking(method: &str, path: &str) -> Option<Sample> {
+    if let Some(sample) = aside::of(method, path) {
+        return Some(sample);
+    }
     let (summary, body, answer) = match path {
         "/status/updates" => {
             ("Take a signed report", Some(things::envelope()), value(&things::receipt()))
         }
         "/status/register" => return Some(enrolment()),
-        "/api/v1/alarms/{id}/ack" => {
-            ("Acknowledge an alarm", Some(json!({"note": "cable ordered"})), value(&OK))
-        }
-        "/api/v1/alarms/{id}/clear" => ("Clear an alarm by hand", None, value(&OK)),
         "/api/v1/agents/{id}/approve" => return Some(approval()),
         "/api/v1/agents/{id}/refuse" => {
             ("Turn down an agent or key that waits for approval", None, value(&OK))

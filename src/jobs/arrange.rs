@@ -10,7 +10,7 @@ use crate::model::id::FleetId;
 use crate::model::time::UnixSeconds;
 use crate::process::board::Unplaced;
 use crate::process::handle::Command;
-use crate::store::change::LayoutRecord;
+use crate::store::layout::LayoutRecord;
 use crate::topology::layout::{Placed, place};
 use crate::topology::picture::{Site, SiteCounts};
 use crate::topology::sites::{LayoutNode, NodeRole};

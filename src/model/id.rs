@@ -170,6 +170,11 @@ number!(
     NotificationId
 );
 
+number!(
+    /// The row number of a maintenance window.
+    WindowId
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

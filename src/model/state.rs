@@ -192,6 +192,8 @@ words!(
     Telling {
         /// It was raised, or raised again after its condition was over.
         Raised = "raised",
+        /// It comes and goes; nothing more is told of that until it is over.
+        Flapping = "flapping",
         /// It is worse than it was when told last.
         Worse = "worse",
         /// It is still open, and nobody has acknowledged it.
@@ -226,6 +228,8 @@ words!(
         AgentStale = "agent.stale",
         /// Reports have stopped.
         AgentOffline = "agent.offline",
+        /// It stops and comes back, again and again.
+        AgentFlapping = "agent.flapping",
         /// The host's boot id changed.
         AgentRebooted = "agent.rebooted",
         /// Reports arrive only through other agents.
@@ -242,10 +246,38 @@ words!(
         EdgeDown = "edge.down",
         /// One end lists the other, the other does not list it.
         EdgeHalfConfigured = "edge.half_configured",
+        /// Packets pass in one direction of an edge only.
+        EdgeOneWay = "edge.one_way",
+        /// Both ends tell different last handshakes.
+        EdgeDisagree = "edge.disagree",
+        /// One end's address is not in the other's allowed ips.
+        AllowedIpsMismatch = "allowedips.mismatch",
+        /// A tunnel's packets do not fit.
+        MtuMismatch = "mtu.mismatch",
+        /// No route leads into the interface for what a peer may use.
+        RouteMissing = "route.missing",
+        /// A peer may not use any more what it could.
+        AllowedIpsMoved = "allowedips.moved",
+        /// One overlay address on several hosts.
+        OverlayIpDuplicate = "overlay_ip.duplicate",
+        /// A link that is configured has never worked.
+        PeerNeverUp = "peer.never_up",
+        /// A peer keeps changing its address.
+        EndpointFlapping = "endpoint.flapping",
+        /// Others send to a port that an interface has left.
+        ListenPortChanged = "listen_port.changed",
+        /// A peer's preshared key was removed.
+        WgPskRemoved = "wg_psk.removed",
         /// A peer's key belongs to no agent.
         PeerUnknown = "peer.unknown",
         /// The agent's clock is off.
         AgentClockSkew = "agent.clock_skew",
+        /// The agent's clock is not kept right.
+        AgentClockDrift = "agent.clock_drift",
+        /// The agent's clock was set back.
+        AgentClockWentBack = "agent.clock_went_back",
+        /// A host lost its last default route.
+        DefaultRouteChanged = "default_route.changed",
         /// Signatures that do not verify.
         IngestBadHmac = "ingest.bad_hmac",
         /// A nonce was used again with other content.
@@ -360,10 +392,20 @@ words!(
         AlarmCleared = "alarm.cleared",
         /// An alarm was found to follow from another one, or not to follow from it any more.
         AlarmInhibited = "alarm.inhibited",
+        /// An alarm began to flap, came or went while it did, or does so no more.
+        AlarmFlapping = "alarm.flapping",
+        /// An alarm was shelved, or for another time.
+        AlarmShelved = "alarm.shelved",
+        /// An alarm is not shelved any more: somebody took it back, or its time was over.
+        AlarmUnshelved = "alarm.unshelved",
+        /// A maintenance window covers an alarm, or covers it no more.
+        AlarmMaintenance = "alarm.maintenance",
         /// The key ring changed.
         KeysChanged = "keys.changed",
         /// How people are told of alarms changed, or could not be changed.
         NotifyChanged = "notify.changed",
+        /// The rules of alarms changed, or could not be changed.
+        RulesChanged = "rules.changed",
         /// The manager started.
         ManagerStarted = "manager.started",
         /// The manager stopped in order.
@@ -381,6 +423,17 @@ impl RelayProof {
 }
 
 impl AlarmKind {
+    /// The kinds whose subject may be an edge: they end with it, and keep it looked at.
+    pub const OF_LINKS: &[Self] = &[
+        Self::EdgeDown,
+        Self::EdgeHalfConfigured,
+        Self::EdgeOneWay,
+        Self::EdgeDisagree,
+        Self::AllowedIpsMismatch,
+        Self::MtuMismatch,
+        Self::PeerNeverUp,
+    ];
+
     /// Whether the alarm stays until acknowledged even when its condition is over.
     pub const fn is_latching(self) -> bool {
         matches!(
@@ -394,6 +447,8 @@ impl AlarmKind {
                 | Self::IdentityConflict
                 | Self::IdentityDowngrade
                 | Self::WgKeyDuplicate
+                | Self::AllowedIpsMoved
+                | Self::WgPskRemoved
                 | Self::RelayChainBad
         )
     }

@@ -52,6 +52,12 @@ impl UnixSeconds {
     }
 }
 
+/// The hour and minute of an instant, for a sentence about something that began lately.
+pub fn clock_text(at: UnixSeconds) -> String {
+    let minutes = at.0.rem_euclid(86_400) / 60;
+    format!("{:02}:{:02} UTC", minutes / 60, minutes % 60)
+}
+
 /// A duration as people say it: the two largest units.
 pub fn duration_text(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
@@ -83,6 +89,13 @@ mod tests {
             (200_000, "2 d 7 h"),
         ] {
             assert_eq!(duration_text(seconds), text);
+        }
+    }
+
+    #[test]
+    fn clocks_as_people_read_them() {
+        for (at, text) in [(0, "00:00 UTC"), (50_520, "14:02 UTC"), (-1, "23:59 UTC")] {
+            assert_eq!(clock_text(UnixSeconds(at)), text);
         }
     }
 

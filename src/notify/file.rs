@@ -5,36 +5,12 @@ mod channel;
 mod fields;
 mod routes;
 
-use std::fmt;
-
-use toml::de::DeTable;
-
 use super::plan::{Heartbeat, Plan, Secret};
-use fields::{Fields, Reading};
+use crate::form::{self, Mistake};
+use fields::Fields;
 
 /// Channels, and routes, at most.
 const MOST: usize = 100;
-
-/// One thing that is wrong with the plan. Never holds a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// The line, from 1.
-    pub line: usize,
-    /// The key, such as `channel.url`.
-    pub key: String,
-    /// What is wrong and what to write instead.
-    pub problem: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, key, problem } = self;
-        if key.is_empty() {
-            return write!(f, "line {line}: {problem}");
-        }
-        write!(f, "line {line}: {key} {problem}")
-    }
-}
 
 /// What the plan points to: the text of a file, which may be asked to be private.
 pub trait Files {
@@ -47,23 +23,10 @@ pub trait Files {
 
 /// Reads a plan.
 pub fn parse(text: &str, files: &dyn Files) -> Result<Plan, Vec<Mistake>> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let from = Reading::new(text, files);
-    for error in errors {
-        let at = error.span().map_or(0, |span| span.start);
-        from.wrong(at, String::new(), error.message().to_owned());
-    }
-    let plan = plan(&from, table.get_ref());
-    let mut mistakes = from.mistakes();
-    if mistakes.is_empty() {
-        return Ok(plan);
-    }
-    mistakes.sort_by_key(|mistake| mistake.line);
-    Err(mistakes)
+    form::parse(text, files, |top| plan(top))
 }
 
-fn plan(from: &Reading<'_>, table: &DeTable<'_>) -> Plan {
-    let mut top = Fields::of(from, String::new(), 0, table);
+fn plan(mut top: Fields<'_, '_>) -> Plan {
     let console = top.text("console").map(|text| text.trim_end_matches('/').to_owned());
     if let Some(console) = &console
         && let Err(problem) = fields::address(console)

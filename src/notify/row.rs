@@ -9,11 +9,22 @@ use crate::store::notice::{Facts, TellRecord};
 /// Why a channel is not told now; `None` if it may be told.
 ///
 /// The one place that mutes: an alarm that was told of is told to be over, and to be worse,
-/// whatever mutes it meanwhile.
+/// whatever mutes it meanwhile. Only maintenance keeps that it is worse back until its end: the
+/// people at work on it know.
 pub fn muted(alarm: &AlarmRecord, telling: Telling) -> Option<&'static str> {
-    let first = matches!(telling, Telling::Raised | Telling::Repeated | Telling::Escalated);
+    let again = matches!(telling, Telling::Repeated | Telling::Escalated);
+    let first = again || matches!(telling, Telling::Raised | Telling::Flapping);
+    if alarm.maintenance.is_some() && (first || telling == Telling::Worse) {
+        return Some("a maintenance window covers it");
+    }
+    if first && alarm.shelved.is_some() {
+        return Some("somebody has shelved it");
+    }
     if first && alarm.inhibited_by.is_some() {
         return Some("it follows from another alarm");
+    }
+    if again && alarm.flapping_until.is_some() {
+        return Some("it comes and goes");
     }
     (first && alarm.state == AlarmState::Acknowledged).then_some("somebody has acknowledged it")
 }
@@ -48,6 +59,9 @@ pub fn follow(
     let next = match alarm.state {
         AlarmState::Cleared => Some(Telling::Cleared),
         _ if worse => Some(Telling::Worse),
+        AlarmState::Active if row.facts.flapping && !before.facts.flapping => {
+            Some(Telling::Flapping)
+        }
         AlarmState::Active if was == AlarmState::Returned => Some(Telling::Raised),
         AlarmState::Acknowledged if entered => {
             let wanted = also.contains(&Telling::Acknowledged);

@@ -81,5 +81,6 @@ pub(super) fn facts(alarm: &AlarmRecord, host: &Host) -> Facts {
         returned_at: alarm.returned_at,
         cleared_at: alarm.cleared_at,
         clear_cause: alarm.clear_cause.clone(),
+        flapping: alarm.flapping_until.is_some(),
     }
 }

@@ -22,6 +22,7 @@ pub fn title(message: &MessageRecord) -> String {
             let open = [Telling::Raised, Telling::Worse, Telling::Repeated, Telling::Escalated];
             let parts = [
                 (count(&open), "open"),
+                (count(&[Telling::Flapping]), "flapping"),
                 (count(&[Telling::Acknowledged]), "acknowledged"),
                 (count(&[Telling::Returned]), "over, to be acknowledged"),
                 (count(&[Telling::Cleared]), "cleared"),
@@ -68,7 +69,9 @@ fn badge(item: &MessageItem) -> String {
         Telling::Cleared => "cleared".to_owned(),
         Telling::Acknowledged => "acknowledged".to_owned(),
         Telling::Returned => "over, to be acknowledged".to_owned(),
+        Telling::Raised if item.facts.flapping => format!("{}, flapping", item.facts.severity),
         Telling::Raised => item.facts.severity.to_string(),
+        Telling::Flapping => format!("{}, now flapping", item.facts.severity),
         Telling::Worse => format!("now {}", item.facts.severity),
         Telling::Repeated => format!("still {}", item.facts.severity),
         Telling::Escalated => format!("{}, not acknowledged", item.facts.severity),
@@ -95,6 +98,12 @@ fn line(item: &MessageItem) -> String {
             let by = facts.acknowledged_by.as_deref().unwrap_or("somebody");
             let note = facts.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             format!(" [by {by}{note}]")
+        }
+        Telling::Flapping => {
+            format!(
+                "{}; comes and goes, and is told again when it is over",
+                since.unwrap_or_default()
+            )
         }
         Telling::Raised
         | Telling::Worse

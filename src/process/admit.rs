@@ -13,6 +13,7 @@ use super::handle::{Accepted, Submission};
 use super::identity::{self, Enrolled};
 use super::late;
 use super::order::{Made, Order};
+use super::overlay;
 use super::raise::{self, Skew};
 use super::relays::{self, Way};
 use super::report::Arrival;
@@ -182,6 +183,8 @@ fn admitted(
     draft.change.report = Some(audit_row(id, no, verified, data, source, draft.now));
     engine.replay.admit(no, &spent(verified));
     doubt::wg_keys(&mut engine.fleet, draft, no);
+    overlay::addresses(&mut engine.fleet, draft, no);
+    doubt::clock(&mut engine.fleet, draft, no, verified);
     seen(engine, draft, no, verified);
     suspect::note(engine, draft, no, verified, data);
     raise::replay_suspect(&mut engine.fleet, draft, no, suspect);

@@ -18,6 +18,7 @@ use super::summary::AgentSummary;
 use crate::model::id::{AgentId, EdgeId};
 use crate::model::key::IdentityKey;
 use crate::model::time::UnixSeconds;
+use crate::model::window::Window;
 use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
 use crate::verify::Known;
 
@@ -207,6 +208,16 @@ impl Board {
     /// Channels that do not take messages to people.
     pub fn channels_failing(&self) -> Vec<String> {
         self.read().channels_failing.clone()
+    }
+
+    /// The maintenance windows, by number, those that are over included.
+    pub fn windows(&self) -> Arc<Vec<Window>> {
+        Arc::clone(&self.read().windows)
+    }
+
+    /// Takes the maintenance windows.
+    pub fn set_windows(&self, windows: Vec<Window>) {
+        self.write().windows = Arc::new(windows);
     }
 
     /// Sets which channels do not take messages to people.

@@ -20,6 +20,8 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     if !sentry.causes_changed && !draft.effects.alarms && !draft.effects.graph {
         return;
     }
+    let only = sentry.splits.iter().map(|(id, split)| Some((id.clone(), only_link(fleet, split)?)));
+    sentry.only_links = only.flatten().collect();
     let all: Vec<AlarmId> = fleet.book.alarms().map(|alarm| alarm.id).collect();
     judge(fleet, sentry, draft, &all);
     // Until an alarm counts for itself again, only time has to pass.
@@ -51,24 +53,38 @@ fn around(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm) -> Around {
     // In its first minutes the graph is not looked at, and then takes two more reports to settle.
     let young_until = patience.started_at.plus(patience.grace_s() + 3 * interval_s);
     let mut around = Around { interval_s, young_until, ..Around::default() };
-    let kind = alarm.kind;
-    if kind == AlarmKind::EdgeDown || kind == AlarmKind::EdgeHalfConfigured {
-        let id = alarm.subject.parse::<EdgeId>().ok();
-        if let Some(edge) = id.and_then(|id| fleet.edges.get(&id)) {
+    let id = alarm.subject.parse::<EdgeId>().ok();
+    let id = id.filter(|_| AlarmKind::OF_LINKS.contains(&alarm.kind));
+    if let Some(id) = id {
+        if let Some(edge) = fleet.edges.get(&id) {
+            around.link = Some(id.to_string());
             around.ends = ends(fleet, sentry, edge);
             let split = sentry.splits.get(&edge.record.fleet);
-            let parts = split.filter(|split| is_between(split, edge));
+            let is_only = sentry.only_links.get(&edge.record.fleet) == Some(&edge.record.id);
+            let parts = split.filter(|split| !is_only && is_between(split, edge));
             around.split = parts.map(|_| edge.record.fleet.to_string());
         }
-    } else if kind == AlarmKind::NetPartition {
+    } else if alarm.kind == AlarmKind::NetPartition {
         let split = alarm.fleet.as_ref().and_then(|id| sentry.splits.get(id));
         around.ends = split.map(|split| joints(fleet, split)).unwrap_or_default();
-    } else if kind == AlarmKind::SpofNew || kind == AlarmKind::RedundancyLost {
+        let only = alarm.fleet.as_ref().and_then(|id| sentry.only_links.get(id));
+        around.only_link = only.map(EdgeId::to_string);
+    } else if matches!(alarm.kind, AlarmKind::SpofNew | AlarmKind::RedundancyLost) {
         lost(fleet, sentry, alarm, &mut around);
-    } else if kind == AlarmKind::NodeIsolated {
+    } else if alarm.kind == AlarmKind::NodeIsolated {
         alone(fleet, sentry, alarm, &mut around);
     } else {
         around.ends = alarm.agent.and_then(|no| end(fleet, sentry, no)).into_iter().collect();
+        let of_interface = alarm.subject.contains('/').then(|| alarm.subject.clone());
+        around.ends.iter_mut().for_each(|end| end.own.clone_from(&of_interface));
+        if let Some(no) = alarm.agent.filter(|_| alarm.kind == AlarmKind::DefaultRouteChanged) {
+            let kinds = [AlarmKind::IfaceDown, AlarmKind::IfaceGone];
+            let lost = fleet.book.of_agent(no).filter(|alarm| kinds.contains(&alarm.kind));
+            let uplinks: Vec<String> = lost.map(|alarm| alarm.subject.clone()).collect();
+            around.ends.iter_mut().for_each(|end| end.interfaces.clone_from(&uplinks));
+        }
+        let is_address = alarm.kind == AlarmKind::OverlayIpDuplicate;
+        around.key = alarm.agent.filter(|_| is_address).and_then(|no| copied_key(fleet, no));
     }
     around
 }
@@ -79,18 +95,31 @@ fn end(fleet: &Fleet, sentry: &Sentry, no: AgentNo) -> Option<End> {
     let silent = |no: &AgentNo| sentry.fell_silent.contains(no);
     Some(End {
         agent: name(&no)?,
+        own: None,
+        entry: None,
         interfaces: Vec::new(),
         relays: relays.into_iter().flatten().filter_map(name).collect(),
         fell_silent: silent(&no) || relays.into_iter().flatten().any(silent),
     })
 }
 
+/// The WireGuard key of an agent that others tell too.
+fn copied_key(fleet: &Fleet, no: AgentNo) -> Option<String> {
+    let claims = fleet.agents.get(&no)?.claims.values();
+    let mut keys = claims.filter_map(|claimed| claimed.key);
+    let copied = keys.find(|key| fleet.owners.owners_of(key).len() > 1);
+    copied.map(|key| key.to_string())
+}
+
 /// Both ends of a link, as far as agents are there.
 fn ends(fleet: &Fleet, sentry: &Sentry, edge: &EdgeMem) -> Vec<End> {
-    let ends = edge.record.ends.iter().filter_map(|place| {
+    let ends = edge.record.ends.iter().zip(&edge.listed).filter_map(|(place, listed)| {
         let no = place.agent?;
-        let interfaces = broken(fleet, no, place.interface.as_deref().unwrap_or_default());
-        Some(End { interfaces, ..end(fleet, sentry, no)? })
+        let interface = place.interface.as_deref().unwrap_or_default();
+        let interfaces = broken(fleet, no, interface);
+        let end = end(fleet, sentry, no)?;
+        let entry = listed.as_ref().map(|(on, key)| format!("{}/{on}/{key}", end.agent));
+        Some(End { own: Some(format!("{}/{interface}", end.agent)), entry, interfaces, ..end })
     });
     ends.collect()
 }
@@ -143,7 +172,7 @@ fn broken(fleet: &Fleet, no: AgentNo, interface: &str) -> Vec<String> {
     let needs = |alarm: &&Alarm| {
         let name = alarm.subject.split_once('/').map_or("", |(_, name)| name);
         let is_wireguard = agent.claims.get(name).is_some_and(|claimed| claimed.wireguard);
-        let is_uplink = !is_wireguard && alarm.severity >= Severity::Major;
+        let is_uplink = !is_wireguard && alarm.own >= Severity::Major;
         (alarm.kind == AlarmKind::IfaceGone && name == interface)
             || (alarm.kind == AlarmKind::IfaceDown && (name == interface || is_uplink))
     };
@@ -163,14 +192,25 @@ fn is_between(split: &Split, edge: &EdgeMem) -> bool {
     sides.is_some_and(|(a, b)| a != b)
 }
 
+/// The dead links between the sides of a split that have worked.
+fn between<'a>(fleet: &'a Fleet, split: &'a Split) -> impl Iterator<Item = &'a EdgeMem> {
+    fleet
+        .edges
+        .values()
+        .filter(|edge| is_dead(edge.record.state) && edge.worked && is_between(split, edge))
+}
+
+/// The one dead link between the sides of a split, if there is only one.
+fn only_link(fleet: &Fleet, split: &Split) -> Option<EdgeId> {
+    let mut between = between(fleet, split);
+    let only = between.next()?;
+    between.next().is_none().then(|| only.record.id.clone())
+}
+
 /// What alone would join the sides of a split again: an interface that all dead links between
 /// them need, or a silent agent that has links into several.
 fn joints(fleet: &Fleet, split: &Split) -> Vec<End> {
-    let between = fleet
-        .edges
-        .values()
-        .filter(|edge| is_dead(edge.record.state) && edge.worked && is_between(split, edge));
-    let needed = between.map(|edge| {
+    let needed = between(fleet, split).map(|edge| {
         let ends = edge.record.ends.iter();
         let broken = ends.filter_map(|place| {
             Some(broken(fleet, place.agent?, place.interface.as_deref().unwrap_or_default()))

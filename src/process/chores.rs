@@ -70,7 +70,7 @@ macro_rules! chores {
 chores!(
     /// Takes out sessions, tokens and the like that are over.
     Sweep = "sweep", "job.sweep", 60,
-        "Removes sessions and tokens that are over";
+        "Removes sessions and tokens that are over, and maintenance windows beyond KATTILA_ALARMS_AGE";
     /// Takes out old reports.
     PruneReports = "prune-reports", "job.prune-reports", 300,
         "Removes stored reports beyond KATTILA_REPORTS_AGE and KATTILA_REPORTS_BYTES";

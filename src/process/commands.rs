@@ -10,8 +10,8 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ResetTarget};
-use super::{identity, keys, raise, relays, report, sweep, tell, tick, watch};
-use crate::model::id::{AgentId, AgentNo, AlarmId, Kid};
+use super::{acts, identity, keys, raise, relays, report, sweep, tell, tick, tune, upkeep, watch};
+use crate::model::id::{AgentId, AgentNo, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
@@ -32,10 +32,8 @@ pub(super) fn carry_out(
             draft.cause = Some(by);
             reset(engine, &mut draft, &target, Extent { forget, identity })
         }
-        Command::Acknowledge { alarm, by, note } => {
-            acknowledge(engine, &mut draft, alarm, &by, note)
-        }
-        Command::Clear { alarm, by } => clear(engine, &mut draft, alarm, &by),
+        Command::Alarms(wish) => Ok(acts::carry_out(engine, &mut draft, wish)),
+        Command::Maintenance(wish) => upkeep::carry_out(&mut engine.fleet, &mut draft, wish),
         Command::Approve { agent, kid, by } => approve(engine, &mut draft, (&agent, kid), by),
         Command::Refuse { agent, by } => refuse(engine, &mut draft, &agent, by),
         Command::Revoke { agent, by } => revoke(engine, &mut draft, &agent, by),
@@ -57,6 +55,7 @@ pub(super) fn carry_out(
             Ok(note(&mut draft, EventKind::AdminAction, what))
         }
         Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
+        Command::Rules(rules) => Ok(tune::adopt(engine, &mut draft, rules)),
         Command::Tell(wish) => tell::carry_out(engine, &mut draft, wish),
         Command::Tick => {
             tick::run(engine, &mut draft);
@@ -177,6 +176,8 @@ fn reset_one(
     if let Some(agent) = fleet.agents.get_mut(&no) {
         agent.interfaces.clear();
         agent.works.clear();
+        agent.wires.clear();
+        agent.looked_at = false;
         agent.tells_peers = false;
         let record = &mut agent.record;
         (record.interfaces_hash, record.routes_hash, record.peers_hash) = (0, 0, 0);
@@ -215,31 +216,6 @@ fn reset_one(
     draft.effects.agents.insert(no);
     draft.effects.graph = true;
     (interfaces, edges, alarms)
-}
-
-fn acknowledge(
-    engine: &mut Engine,
-    draft: &mut Draft,
-    alarm: AlarmId,
-    by: &str,
-    note: Option<String>,
-) -> Outcome {
-    draft.cause = Some(by.to_owned());
-    let done = engine.fleet.book.acknowledge(alarm, by, note, draft.now);
-    let step = done.map_err(|_not_open| CommandError::AlarmNotFound)?;
-    raise::take(draft, step);
-    Ok(Done::Nothing)
-}
-
-fn clear(engine: &mut Engine, draft: &mut Draft, alarm: AlarmId, by: &str) -> Outcome {
-    draft.cause = Some(by.to_owned());
-    let done = engine.fleet.book.clear(alarm, by, draft.now);
-    for step in done.map_err(|_not_open| CommandError::AlarmNotFound)? {
-        raise::take(draft, Some(step));
-    }
-    // The graph is looked at when it changes; whether it is in one piece must be told again now.
-    draft.effects.graph = true;
-    Ok(Done::Nothing)
 }
 
 /// Lets in an agent, or the key that waits for it; takes one back into service.

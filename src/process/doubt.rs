@@ -7,6 +7,7 @@ use super::draft::Draft;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
 use super::raise::{facts, name_of, observe};
+use crate::alarms::rules::agent::clock_went_back;
 use crate::alarms::rules::identity::{self as rules, KeyAge};
 use crate::model::id::AgentNo;
 use crate::model::key::WgKey;
@@ -60,7 +61,9 @@ pub(super) fn face(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, data: &Rep
     let interval = fleet.report_interval;
     let Fleet { agents, book, .. } = fleet;
     let Some(agent) = agents.get_mut(&no) else { return };
-    if agent.faces.take_turns(face, draft.now, interval) {
+    let (kind, fleet_id) = (AlarmKind::IdentityConflict, &agent.record.fleet);
+    let limits = book.limits(kind, fleet_id, [Some(no), None]);
+    if agent.faces.take_turns(face, draft.now, interval, &limits) {
         observe(book, draft, &rules::two_hosts(&facts(agent, draft)));
     }
 }
@@ -101,12 +104,34 @@ pub(super) fn wg_keys(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     }
 }
 
-fn is_heard(other: &AgentMem, no: AgentNo, since: UnixSeconds) -> bool {
+/// Whether another agent counts beside this one, which was heard last then.
+pub(super) fn is_heard(other: &AgentMem, no: AgentNo, since: UnixSeconds) -> bool {
     let record = &other.record;
     record.no == no
         || (!record.forgotten
             && record.status == AgentStatus::Online
             && record.last_seen_at.is_some_and(|seen| seen >= since))
+}
+
+/// Looks whether an agent signed this report before the one before it, by its own counter: then
+/// its clock was set back. Version 1 has no counter, and reports may overtake each other.
+pub(super) fn clock(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, verified: &Verified) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get_mut(&no) else { return };
+    let record = &agent.record;
+    if verified.tick().is_none_or(|tick| Some(tick) <= record.last_tick) {
+        return;
+    }
+    let signed_at = verified.timestamp();
+    // After a start, as it was when the last report before it came.
+    let kept = record.last_seen_at.map(|seen| seen.plus(record.clock_offset));
+    let before = agent.signed_at.replace(signed_at).or(kept.filter(|_| record.last_tick.is_some()));
+    let Some(before) = before else { return };
+    let agent = &*agent;
+    let seen = clock_went_back(&facts(agent, draft), before.since(signed_at));
+    if seen.holds || book.find(seen.kind, agent.record.id.as_str()).is_some() {
+        observe(book, draft, &seen);
+    }
 }
 
 /// Looks which shared keys agents sign with.
@@ -124,7 +149,8 @@ pub(super) fn old_keys(engine: &mut Engine, draft: &mut Draft) {
         let Some(newer) = newer.filter(|newer| *newer > 0 || open) else { continue };
         let since_s = draft.now.since(keys.rotated_at);
         let age = KeyAge { newer, since_s, period_s: keys.interval };
-        if let Some(seen) = rules::old_key(&facts(agent, draft), &age) {
+        let limits = book.limits(AlarmKind::KeyOldInUse, &record.fleet, [Some(record.no), None]);
+        if let Some(seen) = rules::old_key(&facts(agent, draft), &age, &limits) {
             observe(book, draft, &seen);
         }
     }

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::model::id::{AgentNo, AlarmId, EdgeId, FleetId, ReportId};
-use crate::model::state::EventKind;
+use crate::model::state::{AlarmKind, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::notify::terms::Changes;
 use crate::store::change::{AgentRecord, AlarmRecord, Change, EdgeRecord, NewEvent};
+use crate::store::flap::FlapRecord;
 use crate::store::identity::IdentityRecord;
 
 /// What is being decided now.
@@ -33,6 +34,8 @@ pub(super) struct Draft {
     pub(super) edges: BTreeMap<EdgeId, EdgeRecord>,
     /// Rows of alarms, likewise.
     pub(super) alarms: BTreeMap<AlarmId, AlarmRecord>,
+    /// Rows of how restless things are, likewise.
+    pub(super) flaps: BTreeMap<(AlarmKind, String), FlapRecord>,
     /// What people will be told of them.
     pub(super) told: Changes,
     /// Edges to judge once the structure is settled.
@@ -48,6 +51,7 @@ pub(super) struct Effects {
     pub(super) edges: BTreeSet<EdgeId>,
     pub(super) externals: BTreeSet<String>,
     pub(super) alarms: bool,
+    pub(super) windows: bool,
     pub(super) graph: bool,
 }
 
@@ -57,6 +61,7 @@ impl Effects {
         self.edges.append(&mut other.edges);
         self.externals.append(&mut other.externals);
         self.alarms |= other.alarms;
+        self.windows |= other.windows;
         self.graph |= other.graph;
     }
 }
@@ -81,6 +86,7 @@ impl Draft {
             identities: BTreeMap::new(),
             edges: BTreeMap::new(),
             alarms: BTreeMap::new(),
+            flaps: BTreeMap::new(),
             told: Changes::default(),
             to_judge: BTreeSet::new(),
             effects: Effects::default(),
@@ -94,6 +100,7 @@ impl Draft {
         change.identities.extend(self.identities.into_values());
         change.edges_set.extend(self.edges.into_values());
         change.alarms.extend(self.alarms.into_values());
+        change.flaps.set.extend(self.flaps.into_values());
         for (key, row) in self.told.tells {
             match row {
                 Some(row) => change.tells.push(row),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::draft::{About, Draft};
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
 use super::witness::{evidence, rests_on_traffic, traffic_untold};
+use crate::alarms::rules::edge::slack;
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
@@ -14,7 +15,7 @@ use crate::model::state::{AlarmKind, EdgeState, EndState, EventKind};
 use crate::sign::digest;
 use crate::store::change::{EdgeEnd, EdgeRecord};
 use crate::topology::edge_match::{EndpointName, OtherEnd};
-use crate::topology::verdict::{Verdict, verdict};
+use crate::topology::verdict::{Verdict, verdict_with};
 
 /// Where one end of an edge is.
 struct Place {
@@ -255,8 +256,11 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
     let ends = [evidence(fleet, draft, edge, 0), evidence(fleet, draft, edge, 1)];
     let now = {
         let [a, b] = &ends;
-        verdict([a, b])
+        let agents = edge.record.ends.each_ref().map(|end| end.agent);
+        let limits = fleet.book.limits(AlarmKind::EdgeDown, &edge.record.fleet, agents);
+        verdict_with([a, b], slack(&limits))
     };
+    let fits = ends.iter().all(|end| end.allowed_ips_ok != Some(false));
     let worked = ends.iter().any(|end| end.latest_handshake.0 != 0);
     let keys = keys_at(fleet, edge);
     let same_keys = edge.record.ends.iter().map(|end| end.public_key).eq(keys);
@@ -297,19 +301,21 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         draft.edges.insert(id.clone(), record);
     }
     super::raise::edge(fleet, draft, id, &now);
-    settle(fleet, id, &now);
+    super::links::look(fleet, draft, id, &now);
+    settle(fleet, id, &now, fits);
 }
 
-/// Notes whether the edge may rest until one of its ends is not calm any more.
-fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict) {
+/// Notes whether the edge may rest until one of its ends is not calm any more. One whose ends do
+/// not let each other in may show at any time that this is a mistake.
+fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict, fits: bool) {
     let Fleet { agents, edges, book, .. } = fleet;
     let Some(edge) = edges.get_mut(id) else { return };
-    let alarms = [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured];
     let quiet = now.state == EdgeState::Up
         && !edge.settling
         && now.ends == [EndState::Up, EndState::Up]
         && !now.past_t1
-        && alarms.into_iter().all(|kind| book.find(kind, id.as_str()).is_none());
+        && fits
+        && AlarmKind::OF_LINKS.iter().all(|kind| book.find(*kind, id.as_str()).is_none());
     if std::mem::replace(&mut edge.quiet, quiet) == quiet {
         return;
     }

@@ -17,12 +17,14 @@ use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS, Totals};
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
-use super::{admit, commands, load, show, tell, tick};
+use super::tune::Rulebook;
+use super::{admit, commands, load, show, tell, tick, tune, upkeep};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{Change, LayoutRecord};
+use crate::store::change::Change;
 use crate::store::flush::Flushed;
+use crate::store::layout::LayoutRecord;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
@@ -98,6 +100,7 @@ pub(super) struct Engine {
     pub(super) chores: Arc<Chores>,
     clock: Clock,
     pub(super) seed: [u64; 2],
+    pub(super) rules: Arc<Rulebook>,
     /// Storage failed as a whole; the batch is lost and memory is ahead of it.
     suspect: bool,
     /// One change was refused under its savepoint; memory is ahead by it.
@@ -140,6 +143,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
     let chores = Arc::new(Chores::restored(|name| load::meta(&snapshot, name)));
     let kept = |name: &str| load::meta(&snapshot, name);
+    let rulebook = Arc::new(Rulebook::restored(kept(tune::KEPT)));
     let sentry = tick::Sentry::new(now, parts.settings.report_interval, kept);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
@@ -154,6 +158,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         chores: Arc::clone(&chores),
         clock: parts.clock.clone(),
         seed,
+        rules: Arc::clone(&rulebook),
         suspect: false,
         ahead: false,
     };
@@ -162,7 +167,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         .name("kattila-writer".into())
         .spawn(move || engine.run(queue))
         .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
-    let processor = Processor { jobs, board, refusals, totals, chores, clock: parts.clock };
+    let clock = parts.clock;
+    let processor = Processor { jobs, board, refusals, totals, chores, rules: rulebook, clock };
     let layout_rev = layout_rev.unwrap_or(1);
     Ok(Started { processor, thread, layout, layout_rev, has_admin_token })
 }
@@ -346,6 +352,7 @@ impl Engine {
     ) -> Option<T> {
         let written = decided.and_then(|(mut draft, result)| {
             causes::attribute(&mut self.fleet, &self.sentry, &mut draft);
+            upkeep::follow(&mut self.fleet, &mut draft);
             tell::follow(&mut self.fleet, &mut draft);
             let (change, shown) = draft.settle();
             if !change.is_empty() {
@@ -378,9 +385,10 @@ impl Engine {
     fn reload(&mut self) {
         match load::fleet(self.writer.as_mut(), self.settings.report_interval) {
             Ok(fleet) => {
-                let plan = Arc::clone(self.fleet.desk.plan());
-                self.fleet = fleet;
-                self.fleet.desk.keep_plan(plan);
+                let before = std::mem::replace(&mut self.fleet, fleet);
+                self.fleet.desk.keep_plan(Arc::clone(before.desk.plan()));
+                let tuning = Arc::clone(before.book.tuning());
+                drop(tune::keep(&mut self.fleet, tuning, self.clock.now()));
                 self.replay = ReplayMemory::new(rules(&self.settings, self.seed), REPLAY_AGENTS);
                 show::everything(&self.fleet, &self.board);
                 self.ahead = false;

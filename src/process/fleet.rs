@@ -14,9 +14,11 @@ use super::identity::Keys;
 use super::order::Order;
 use super::weak::Weakness;
 use crate::alarms::book::Book;
+use crate::alarms::cover::{Cover, Covered};
+use crate::alarms::rate::Recent;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId};
+use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::rate::Bucket;
 use crate::model::report::Peer;
@@ -58,6 +60,15 @@ pub(super) struct AgentMem {
     pub(super) told_before: BTreeSet<PeerKey>,
     /// Whether each interface works, where the host says so.
     pub(super) works: BTreeMap<String, bool>,
+    /// Of its WireGuard interfaces, what links are judged by besides.
+    pub(super) wires: BTreeMap<String, Wire>,
+    /// Since when its clock has not been set, as far as this run knows; told with its first
+    /// report of the run.
+    pub(super) steady_since: Option<UnixSeconds>,
+    /// When its last report of this run was signed, by its own clock.
+    pub(super) signed_at: Option<UnixSeconds>,
+    /// Whether its tables were looked at in this run.
+    pub(super) looked_at: bool,
     /// Whether it has ever listed its peers.
     pub(super) tells_peers: bool,
     /// Its peers by interface and key.
@@ -66,8 +77,12 @@ pub(super) struct AgentMem {
     pub(super) edges: BTreeSet<EdgeId>,
     /// Those of them that are judged with every report: all that are not [`EdgeMem::quiet`].
     pub(super) awake: BTreeSet<EdgeId>,
+    /// When it came back lately after having been offline; `None` if it did not in this run.
+    pub(super) returns: Option<Box<Recent>>,
     /// What its peers said of its host when it was last looked at for its silence.
     pub(super) peers_say: Peers<'static>,
+    /// The maintenance window that covers it.
+    pub(super) maintenance: Option<Covered>,
 }
 
 impl AgentMem {
@@ -80,6 +95,17 @@ impl AgentMem {
         let first: PeerKey = (interface.into(), WgKey([0; 32]));
         self.peers.range(first..).next().is_none_or(|((on, _), _)| **on != *interface)
     }
+}
+
+/// A WireGuard interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wire {
+    /// Largest packet in bytes.
+    pub(super) mtu: Option<u32>,
+    /// Received packets it has dropped since it was made; this run's.
+    pub(super) rx_errors: Option<u64>,
+    /// Whether there were more of them in the last report than in the one before.
+    pub(super) drops: bool,
 }
 
 /// Names a peer within its agent.
@@ -207,6 +233,9 @@ pub(super) struct Fleet {
     pub(super) book: Book,
     /// What people are told of the alarms in the book.
     pub(super) desk: Desk,
+    /// Maintenance windows.
+    pub(super) cover: Cover,
+    pub(super) last_window: WindowId,
     /// What the graph cannot lose, as of the last look.
     pub(super) weak: Weakness,
     pub(super) last_report: ReportId,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use super::acts::{Acts, Outcome};
 use super::board::Board;
 use super::chores::Chores;
 use super::condition::ManagerCondition;
@@ -17,15 +18,18 @@ use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
 use super::summary::AgentSummary;
+use super::tune::{Rulebook, Rules};
+use super::upkeep::Upkeep;
 use super::wish::Wish;
 use crate::clock::Clock;
 use crate::keys::ring::StoredKey;
-use crate::model::id::{AgentId, AlarmId, FleetId, Kid, NotificationId, ReportId};
+use crate::model::id::{AgentId, AlarmId, FleetId, Kid, NotificationId, ReportId, WindowId};
 use crate::model::report::ReportData;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
-use crate::store::change::{LayoutRecord, SessionRecord};
+use crate::store::change::SessionRecord;
 use crate::store::dictionary::DictionaryRecord;
+use crate::store::layout::LayoutRecord;
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
 use crate::verify::{Announcement, Known, Verified};
@@ -79,22 +83,10 @@ pub enum Command {
         /// Who asks.
         by: String,
     },
-    /// Acknowledge an alarm.
-    Acknowledge {
-        /// Which.
-        alarm: AlarmId,
-        /// Who.
-        by: String,
-        /// Why.
-        note: Option<String>,
-    },
-    /// Clear an alarm by hand.
-    Clear {
-        /// Which.
-        alarm: AlarmId,
-        /// Who.
-        by: String,
-    },
+    /// Something a person does about alarms.
+    Alarms(Acts),
+    /// Something about maintenance windows.
+    Maintenance(Upkeep),
     /// Let a pending agent, or the key that waits for it, in; take it back into service.
     Approve {
         /// Which.
@@ -149,6 +141,8 @@ pub enum Command {
     },
     /// Something about messages to people.
     Tell(Wish),
+    /// Put what an operator changed of the catalogue of alarms into force.
+    Rules(Rules),
     /// Time has passed.
     Tick,
     /// Take out what has had its time.
@@ -223,7 +217,7 @@ pub enum ResetTarget {
 }
 
 /// What a command did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// Reset: how much was cleared.
     Reset {
@@ -243,6 +237,15 @@ pub enum Done {
     },
     /// A message was written.
     Queued(NotificationId),
+    /// What came of an act for each alarm.
+    Acted(Vec<(AlarmId, Outcome)>),
+    /// A maintenance window was made or ended.
+    Window {
+        /// Which.
+        window: WindowId,
+        /// How many agents it means as things are.
+        agents: u64,
+    },
     /// Nothing to tell.
     Nothing,
 }
@@ -253,9 +256,9 @@ pub enum CommandError {
     /// No such agent.
     #[error("there is no such agent")]
     AgentNotFound,
-    /// No such open alarm.
-    #[error("there is no such open alarm")]
-    AlarmNotFound,
+    /// No such maintenance window that is not over.
+    #[error("there is no such maintenance window, or it is over")]
+    WindowNotFound,
     /// The thing's state forbids it.
     #[error("{0}")]
     NotPossible(String),
@@ -304,6 +307,7 @@ pub struct Processor {
     pub(super) refusals: Arc<Refusals>,
     pub(super) totals: Arc<Totals>,
     pub(super) chores: Arc<Chores>,
+    pub(super) rules: Arc<Rulebook>,
     pub(super) clock: Clock,
 }
 
@@ -412,6 +416,11 @@ impl Processor {
     /// The live picture.
     pub fn board(&self) -> &Arc<Board> {
         &self.board
+    }
+
+    /// What operators changed of the catalogue of alarms.
+    pub fn rules(&self) -> &Rulebook {
+        &self.rules
     }
 
     /// All agents.

@@ -8,14 +8,16 @@ use std::sync::atomic::Ordering;
 use super::board::AgentLive;
 use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
-use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
+use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem, Wire};
 use super::identity::Keys;
-use super::raise;
+use super::ledger;
+use super::upkeep;
 use super::weak::{self, Weakness};
 use super::witness;
+use crate::alarms::cover::Cover;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::{AgentNo, EdgeId};
+use crate::model::id::{AgentNo, EdgeId, WindowId};
 use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -33,12 +35,8 @@ pub(super) fn fleet(writer: &mut dyn Writer, report_interval: i64) -> Result<Fle
 
 /// The fleet that a snapshot describes.
 pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
-    let desk = Desk::load(
-        std::mem::take(&mut snapshot.tells),
-        std::mem::take(&mut snapshot.waiting),
-        std::mem::take(&mut snapshot.channels),
-        snapshot.last_notification,
-    );
+    let desk = desk_of(&mut snapshot);
+    let (cover, last_window) = cover_of(&mut snapshot);
     let mut fleet = Fleet {
         agents: BTreeMap::new(),
         by_id: HashMap::new(),
@@ -46,8 +44,10 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         externals: HashMap::new(),
         report_interval,
         owners: Owners::default(),
-        book: raise::book_of(&snapshot),
+        book: ledger::book_of(&snapshot),
         desk,
+        cover,
+        last_window,
         weak: Weakness::default(),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
@@ -67,6 +67,10 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         let Some(agent) = fleet.agents.get_mut(&no) else { continue };
         agent.works.extend(works.map(|works| (interface.clone(), works)));
         agent.interfaces.push(interface);
+    }
+    for (no, interface, mtu) in snapshot.mtus {
+        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
+        agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
     }
     for record in snapshot.edges {
         for end in &record.ends {
@@ -91,6 +95,23 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     claims::recall(&mut fleet);
     mark_gone(&mut fleet);
     fleet
+}
+
+/// What people were told, and will be.
+fn desk_of(snapshot: &mut FleetSnapshot) -> Desk {
+    Desk::load(
+        std::mem::take(&mut snapshot.tells),
+        std::mem::take(&mut snapshot.waiting),
+        std::mem::take(&mut snapshot.channels),
+        snapshot.last_notification,
+    )
+}
+
+/// The maintenance windows, and the highest number ever given to one.
+fn cover_of(snapshot: &mut FleetSnapshot) -> (Cover, WindowId) {
+    let windows = std::mem::take(&mut snapshot.windows);
+    let last = upkeep::last(&windows, meta(snapshot, upkeep::LAST_WINDOW));
+    (Cover::load(windows), last)
 }
 
 /// Notes the links that an end has lost its interface of.
@@ -145,11 +166,17 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         lists_all: lists_every_interface(&record.problems),
         told_before: BTreeSet::new(),
         works: BTreeMap::new(),
+        wires: BTreeMap::new(),
+        steady_since: None,
+        signed_at: None,
+        looked_at: false,
         tells_peers: record.peers_hash != 0,
         peers: BTreeMap::new(),
         edges: BTreeSet::new(),
         awake: BTreeSet::new(),
+        returns: None,
         peers_say: Peers::CannotTell,
+        maintenance: None,
         record,
     }
 }

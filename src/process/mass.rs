@@ -9,6 +9,7 @@ use super::fleet::{AgentMem, Fleet};
 use super::raise;
 use super::relays::is_watched;
 use super::tick::Sentry;
+use crate::alarms::rules::agent::Patience;
 use crate::alarms::rules::manager::MANAGER;
 use crate::alarms::rules::silence as rules;
 use crate::model::id::AgentNo;
@@ -27,9 +28,10 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     let is_open = fleet.book.find(AlarmKind::ManagerMassSilence, MANAGER).is_some();
     let mut members = sentry.fell_silent.clone();
     members.retain(|no| fleet.agents.get(no).is_some_and(is_watched));
-    let heard = heard(fleet, sentry, patience.started_at);
+    let heard = heard(fleet, sentry, draft.now);
     if members.is_empty() {
-        members = rules::fell_silent(&heard, &patience, draft.now);
+        let limits = fleet.book.anywhere(AlarmKind::ManagerMassSilence);
+        members = rules::fell_silent(&heard, &patience, &limits, draft.now);
     } else {
         // Those whose next report was due a little later than the first ones'.
         let late =
@@ -56,11 +58,17 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
 }
 
 /// Agents not given up before that no silent relay explains, and when they were heard last. While
-/// the manager was not there it heard nobody: that counts from its start.
-fn heard(fleet: &Fleet, sentry: &Sentry, started_at: UnixSeconds) -> Vec<(AgentNo, UnixSeconds)> {
+/// the manager was not there it heard nobody: that counts from its start. A relay that may have
+/// been the first to fall silent, one report overdue, explains those behind it already.
+fn heard(fleet: &Fleet, sentry: &Sentry, now: UnixSeconds) -> Vec<(AgentNo, UnixSeconds)> {
+    let Patience { interval_s, started_at, .. } = *sentry.patience();
     let counts = [AgentStatus::Online, AgentStatus::Stale];
     let is_silent = |no: &AgentNo| {
-        fleet.agents.get(no).is_some_and(|relay| relay.record.status != AgentStatus::Online)
+        let relay = fleet.agents.get(no).map(|relay| &relay.record);
+        relay.is_some_and(|relay| {
+            let overdue = relay.last_seen_at.is_none_or(|seen| now.since(seen) > interval_s);
+            overdue || relay.status != AgentStatus::Online
+        })
     };
     let explained: BTreeSet<AgentNo> = sentry
         .ways

@@ -4,6 +4,7 @@
 //! [`board::Board`] is what watchers see after each commit. Nothing here reads a clock or
 //! touches SQL: the time comes with each batch, storage is `store`'s verbs.
 
+pub mod acts;
 mod admit;
 pub mod board;
 mod causes;
@@ -25,9 +26,13 @@ mod history;
 pub mod identity;
 mod keys;
 mod late;
+mod ledger;
+mod links;
 mod load;
 mod mass;
 mod order;
+mod overlay;
+mod peers;
 mod raise;
 pub mod refusals;
 mod relays;
@@ -39,8 +44,11 @@ mod show;
 pub mod summary;
 mod suspect;
 mod sweep;
+mod tables;
 mod tell;
 mod tick;
+pub mod tune;
+pub mod upkeep;
 mod watch;
 mod weak;
 pub mod wish;

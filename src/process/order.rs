@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     const T: i64 = 1_800_000_000;
-    const PATIENCE: Patience = Patience { interval_s: 30, started_at: UnixSeconds(0) };
+    const PATIENCE: Patience = Patience::usual(30, UnixSeconds(0));
 
     fn late(order: &mut Order, measured: i64, signed: i64, tick: Option<i64>) -> bool {
         let (measured_at, signed_at) = (UnixSeconds(T + measured), UnixSeconds(T + signed));

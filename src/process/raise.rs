@@ -3,24 +3,27 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
 use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
+use super::ledger::row_of;
+use super::links;
 use super::weak::Weakness;
 use crate::alarms::book::{Book, Transition};
+use crate::alarms::flap::Flap;
 use crate::alarms::lifecycle::{Alarm, Observation, Step};
 use crate::alarms::rules::edge::{EdgeFacts, PeerFacts};
 use crate::alarms::rules::manager::DnsFacts;
 use crate::alarms::rules::{self, AgentFacts};
 use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::key::WgKey;
-use crate::model::report::{Interface, ReportData, lists_every_interface};
+use crate::model::report::{Interface, ReportData, Route, lists_every_interface};
 use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EventKind};
-use crate::store::change::{AgentRecord, AlarmRecord, EdgeRecord};
-use crate::store::row::FleetSnapshot;
+use crate::store::change::{AgentRecord, EdgeRecord};
+use crate::store::flap::FlapRecord;
 use crate::topology::edge_match::EndpointName;
 use crate::topology::verdict::Verdict;
 
@@ -44,63 +47,6 @@ fn facts_of(record: &AgentRecord) -> AgentFacts<'_> {
     }
 }
 
-/// The book as it was left.
-pub(super) fn book_of(snapshot: &FleetSnapshot) -> Book {
-    Book::load(snapshot.alarms.iter().cloned().map(alarm_of), snapshot.last_alarm)
-}
-
-fn alarm_of(row: AlarmRecord) -> Alarm {
-    Alarm {
-        id: row.id,
-        kind: row.kind,
-        subject: row.subject,
-        severity: row.severity,
-        state: row.state,
-        fleet: row.fleet,
-        agent: row.agent,
-        message: row.message,
-        pending_since: row.pending_since,
-        raised_at: row.raised_at,
-        acknowledged_at: row.acknowledged_at,
-        acknowledged_by: row.acknowledged_by,
-        note: row.note,
-        returned_at: row.returned_at,
-        cleared_at: row.cleared_at,
-        clear_cause: row.clear_cause,
-        good_since: row.good_since,
-        count: row.count,
-        report: row.report,
-        inhibited_by: row.inhibited_by,
-        inhibited_until: row.inhibited_until,
-    }
-}
-
-pub(super) fn row_of(alarm: Alarm) -> AlarmRecord {
-    AlarmRecord {
-        id: alarm.id,
-        kind: alarm.kind,
-        subject: alarm.subject,
-        severity: alarm.severity,
-        state: alarm.state,
-        fleet: alarm.fleet,
-        agent: alarm.agent,
-        message: alarm.message,
-        pending_since: alarm.pending_since,
-        raised_at: alarm.raised_at,
-        acknowledged_at: alarm.acknowledged_at,
-        acknowledged_by: alarm.acknowledged_by,
-        note: alarm.note,
-        returned_at: alarm.returned_at,
-        cleared_at: alarm.cleared_at,
-        clear_cause: alarm.clear_cause,
-        good_since: alarm.good_since,
-        count: alarm.count,
-        report: alarm.report,
-        inhibited_by: alarm.inhibited_by,
-        inhibited_until: alarm.inhibited_until,
-    }
-}
-
 /// Tells the book what a rule saw.
 pub(super) fn observe(book: &mut Book, draft: &mut Draft, seen: &Observation<'_>) {
     take(draft, book.observe(seen, draft.now));
@@ -117,18 +63,43 @@ pub(super) fn take(draft: &mut Draft, step: Option<Transition>) {
             agent: alarm.agent,
             subject: format!("{} {}", alarm.kind, alarm.subject),
         };
-        let told = json!({
-            "id": alarm.id,
-            "kind": alarm.kind,
-            "severity": alarm.severity,
-            "state": alarm.state,
-            "message": alarm.message,
-            "cause": alarm.clear_cause,
-            "inhibited_by": alarm.inhibited_by,
-        });
+        let told = told(step, &alarm);
         draft.event(kind, about, None, Some(told));
     }
+    let Flap { penalty, at } = alarm.flap;
+    if at == draft.now && penalty > 0 {
+        let (kind, subject) = (alarm.kind, alarm.subject.clone());
+        let flap = FlapRecord { kind, subject: subject.clone(), penalty, at };
+        draft.flaps.insert((kind, subject), flap);
+    }
     draft.alarms.insert(alarm.id, row_of(alarm));
+}
+
+/// What the history says of an alarm.
+fn told(step: Step, alarm: &Alarm) -> Value {
+    let mut told = json!({
+        "id": alarm.id,
+        "kind": alarm.kind,
+        "severity": alarm.severity,
+        "state": alarm.state,
+        "message": alarm.message,
+        "cause": alarm.clear_cause,
+        "inhibited_by": alarm.inhibited_by,
+        "flapping": alarm.flapping_until.is_some(),
+        "over": alarm.returned_at.is_some(),
+    });
+    let note = alarm.note.as_ref().filter(|_| step == Step::Acknowledged);
+    let also = [
+        ("note", note.map(|note| json!(note))),
+        ("shelved_until", alarm.shelved.as_ref().map(|shelved| json!(shelved.until))),
+        ("shelve_reason", alarm.shelved.as_ref().map(|shelved| json!(shelved.reason))),
+        ("maintenance", alarm.maintenance.map(|window| json!(window))),
+    ];
+    let also = also.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    if let Some(members) = told.as_object_mut() {
+        members.extend(also);
+    }
+    told
 }
 
 fn kind_of(step: Step) -> Option<EventKind> {
@@ -139,6 +110,10 @@ fn kind_of(step: Step) -> Option<EventKind> {
         Step::Returned => Some(EventKind::AlarmReturned),
         Step::Cleared => Some(EventKind::AlarmCleared),
         Step::Inhibited | Step::Released => Some(EventKind::AlarmInhibited),
+        Step::Flapping | Step::Flipped | Step::Steadied => Some(EventKind::AlarmFlapping),
+        Step::Shelved => Some(EventKind::AlarmShelved),
+        Step::Unshelved => Some(EventKind::AlarmUnshelved),
+        Step::Covered | Step::Uncovered => Some(EventKind::AlarmMaintenance),
     }
 }
 
@@ -177,7 +152,12 @@ pub(super) fn accepted(
     let facts = facts(agent, draft);
     let id = agent.record.id.as_str();
     if book.find(AlarmKind::AgentClockSkew, id).is_some()
-        && let Some(seen) = rules::agent::clock_skew(&facts, skew.offset, skew.max)
+        && let Some(seen) = clock_skew(book, &facts, skew)
+    {
+        observe(book, draft, &seen);
+    }
+    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset)
+        && (seen.holds || book.find(seen.kind, id).is_some())
     {
         observe(book, draft, &seen);
     }
@@ -190,6 +170,9 @@ pub(super) fn accepted(
     }
     if book.find(AlarmKind::AgentNeverReturned, id).is_some() {
         observe(book, draft, &rules::member::back(&facts));
+    }
+    if book.find(AlarmKind::AgentFlapping, id).is_some() {
+        observe(book, draft, &rules::agent::steady(&facts));
     }
     let silent = [AlarmKind::AgentStale, AlarmKind::AgentOffline];
     if silent.into_iter().any(|kind| book.find(kind, id).is_some()) {
@@ -206,21 +189,39 @@ pub(super) struct Skew {
     pub(super) max: i64,
 }
 
+fn clock_skew<'a>(book: &Book, facts: &AgentFacts<'a>, skew: Skew) -> Option<Observation<'a>> {
+    let limits = book.limits(AlarmKind::AgentClockSkew, facts.fleet, [Some(facts.no), None]);
+    rules::agent::clock_skew(facts, skew.offset, skew.max, &limits)
+}
+
+/// An agent that was offline reports again.
+pub(super) fn came_back(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get_mut(&no) else { return };
+    let limits = book.limits(AlarmKind::AgentFlapping, &agent.record.fleet, [Some(no), None]);
+    let often = rules::agent::note_return(&mut agent.returns, &limits, draft.now);
+    let open = book.find(AlarmKind::AgentFlapping, agent.record.id.as_str()).is_some();
+    if often || open {
+        observe(book, draft, &rules::agent::flapping(&facts(agent, draft)));
+    }
+}
+
 /// An agent's clock is so far off that its reports are refused.
 pub(super) fn skewed(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, skew: Skew) {
     let Fleet { agents, book, .. } = fleet;
     let Some(agent) = agents.get(&no) else { return };
-    if let Some(seen) = rules::agent::clock_skew(&facts(agent, draft), skew.offset, skew.max) {
+    if let Some(seen) = clock_skew(book, &facts(agent, draft), skew) {
         observe(book, draft, &seen);
     }
 }
 
-/// Compares an agent's interfaces with those of its report before.
+/// Compares an agent's interfaces with those of its report before, and takes those for uplinks
+/// that a default route of either report leads to.
 pub(super) fn interfaces(
     fleet: &mut Fleet,
     draft: &mut Draft,
     no: AgentNo,
-    before: Option<&[Interface]>,
+    (before, routes_before): (Option<&[Interface]>, &[Route]),
     data: &ReportData,
 ) {
     let Fleet { agents, book, .. } = fleet;
@@ -240,7 +241,8 @@ pub(super) fn interfaces(
         return;
     }
     let open: Vec<&Alarm> = open.iter().collect();
-    let routes = data.routes.iter().flatten().filter(|route| route.dst.prefix_len() == 0);
+    let routes = data.routes.iter().flatten().chain(routes_before);
+    let routes = routes.filter(|route| route.dst.prefix_len() == 0);
     let uplinks: Vec<&str> = routes.filter_map(|route| route.dev.as_deref()).collect();
     let facts = facts(agent, draft);
     let mut seen = rules::iface::compare(&facts, before.unwrap_or(now), now, &uplinks, &open);
@@ -258,18 +260,9 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     let Some(edge) = edges.get(id) else { return };
     let record = &edge.record;
     let [first, second] = &record.ends;
-    let name = |no: Option<AgentNo>| {
-        no.and_then(|no| agents.get(&no)).map_or("a peer without an agent", |a| name_of(&a.record))
-    };
     let facts = EdgeFacts {
-        id: id.as_str(),
-        fleet: &record.fleet,
-        agent: first.agent.or(second.agent),
-        names: [name(first.agent), name(second.agent)],
-        verdict,
         is_bridge: weak.is_bridge(first.agent, second.agent),
-        report: draft.report,
-        late: false,
+        ..links::facts(agents, edge, verdict, draft)
     };
     let down = rules::edge::down(&facts);
     let down = down.filter(|_| !verdict.gone || !awaits_cause(book, agents, record));
@@ -288,7 +281,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
         let peer = PeerFacts {
             fleet: &record.fleet,
             agent: no,
-            listed_by: name(Some(no)),
+            listed_by: links::end_name(agents, Some(no)),
             key,
             is_labelled: false,
             report: draft.report,
@@ -331,8 +324,8 @@ fn awaits_another(
 
 /// An edge is gone: its alarms have no subject any more.
 pub(super) fn edge_gone(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
-    for kind in [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured] {
-        let step = fleet.book.close_subject(kind, id.as_str(), "the link is gone", draft.now);
+    for kind in AlarmKind::OF_LINKS {
+        let step = fleet.book.close_subject(*kind, id.as_str(), "the link is gone", draft.now);
         take(draft, step);
     }
 }
@@ -395,7 +388,8 @@ pub(super) fn keys(fleet: &mut Fleet, draft: &mut Draft, keys: &KeyState) {
         missing: keys.missing,
         period_s: keys.interval,
     };
-    if let Some(seen) = rules::manager::keys_stale(&facts, draft.now) {
+    let limits = fleet.book.anywhere(AlarmKind::DnsPskStale);
+    if let Some(seen) = rules::manager::keys_stale(&facts, &limits, draft.now) {
         observe(&mut fleet.book, draft, &seen);
     }
     let problem = keys.unexpected.as_ref().map(|(severity, text)| (*severity, text.as_str()));

@@ -10,6 +10,7 @@ use super::fleet::{AgentMem, Fleet};
 use super::handle::Done;
 use super::raise::{facts, name_of, observe};
 use crate::alarms::book::Book;
+use crate::alarms::lifecycle::Alarm;
 use crate::alarms::rules::AgentFacts;
 use crate::alarms::rules::agent::Patience;
 use crate::alarms::rules::relay::{self as rules, Follower};
@@ -84,7 +85,13 @@ pub(super) fn look(fleet: &mut Fleet, patience: &Patience, draft: &mut Draft) {
         let seen = agents.get(&no).and_then(|agent| agent.record.last_seen_at);
         seen.is_some_and(|seen| patience.status(seen, draft.now) == AgentStatus::Online)
     };
-    let dead = rules::dead(&followers, reports, patience, draft.now);
+    let together = |no: AgentNo| {
+        let fleet = agents.get(&no).map(|relay| &relay.record.fleet);
+        let limits = |fleet| book.limits(AlarmKind::RelayDead, fleet, [Some(no), None]);
+        let limits = fleet.map_or_else(|| book.anywhere(AlarmKind::RelayDead), limits);
+        limits.count(&rules::TOGETHER)
+    };
+    let dead = rules::dead(&followers, reports, together, (patience, draft.now));
     let open = book.alarms().filter(|alarm| alarm.kind == AlarmKind::RelayDead);
     let looked_at: BTreeSet<AgentNo> =
         open.filter_map(|alarm| alarm.agent).chain(dead.keys().copied()).collect();
@@ -121,7 +128,8 @@ pub(super) fn is_watched(agent: &AgentMem) -> bool {
 /// Whether an agent reports through a relay that is known to be dead.
 pub(super) fn is_behind_dead(book: &Book, agent: &AgentMem) -> bool {
     let mut relays = agent.record.relay_path.relays().iter();
-    relays.any(|relay| book.find(AlarmKind::RelayDead, relay.as_str()).is_some())
+    let is_dead = |alarm: &Alarm| !alarm.is_held();
+    relays.any(|relay| book.find(AlarmKind::RelayDead, relay.as_str()).is_some_and(is_dead))
 }
 
 /// What relays passed on against the rules of the path, since the last look.

@@ -14,8 +14,10 @@ use super::draft::{About, Draft};
 use super::edges;
 use super::fleet::{Fleet, PeerKey, PeerMem};
 use super::history::{self, Whose};
+use super::peers;
 use super::raise;
 use super::sections::SectionHashes;
+use super::tables;
 use crate::model::id::{AgentNo, FleetId};
 use crate::model::report::{Interface, Peer, ReportData, Route, lists_every_interface};
 use crate::model::state::EventKind;
@@ -23,6 +25,10 @@ use crate::model::time::UnixSeconds;
 use crate::store::change::{AgentRecord, PeerRecord};
 use crate::store::{StoreError, Writer};
 use crate::verify::Verified;
+
+/// A host's clock that is so many seconds further off than at its last report was set. Reports
+/// take a second or two; what a clock drifts between two of them is less.
+const CLOCK_SET_S: u64 = 30;
 
 /// What is known of a report besides its content.
 #[derive(Debug)]
@@ -58,8 +64,14 @@ pub(super) fn apply(
     let before = (!is_known(record, arrival, data)).then(|| record.clone());
     if before.is_some() {
         describe(record, arrival, data);
+        fleet.book.place(no, &record.labels);
     }
-    record.clock_offset = arrival.verified.timestamp().since(draft.now);
+    let offset = arrival.verified.timestamp().since(draft.now);
+    let was_set = offset.abs_diff(record.clock_offset) > CLOCK_SET_S;
+    if was_set || agent.steady_since.is_none() {
+        agent.steady_since = Some(draft.now);
+    }
+    record.clock_offset = offset;
     record.uptime_seconds = data.uptime_seconds;
     record.load = data.load;
     if let Some(old) = before.as_ref().filter(|old| old.fleet != *arrival.fleet) {
@@ -82,15 +94,20 @@ pub(super) fn apply(
             }
         }
         let before = interfaces_new.then_some(stored.0.as_slice());
-        raise::interfaces(fleet, draft, no, before, data);
+        raise::interfaces(fleet, draft, no, (before, &stored.1), data);
+        peers::ports(fleet, draft, no, before, interfaces);
     }
     if let Some(routes) = data.routes.as_ref().filter(|_| routes_new) {
         change_routes(fleet, draft, no, &stored.1, routes);
     }
+    let routes_before = routes_new.then_some(stored.1.as_slice());
+    tables::defaults(fleet, draft, no, routes_before, data);
     if let Some(peers) = &data.peers {
         let same = arrival.hashes.peers == Some(peers_was);
-        change_peers(fleet, draft, no, peers, same);
+        let changed = change_peers(fleet, draft, no, peers, same);
+        peers::look(fleet, draft, no, &changed);
     }
+    tables::look(fleet, draft, no, before.is_some(), data);
     match &before {
         // Without peers even a link at rest may have lost a witness.
         None if data.peers.is_none() => edges::touch_all(fleet, draft, no),
@@ -204,6 +221,7 @@ fn note_links(fleet: &mut Fleet, no: AgentNo, interfaces: &[Interface]) {
     if !agent.works.iter().map(|(name, up)| (name.as_str(), *up)).eq(works.clone()) {
         agent.works = works.map(|(name, up)| (name.to_owned(), up)).collect();
     }
+    tables::note_wires(&mut agent.wires, interfaces);
     if agent.interfaces.iter().ne(interfaces.iter().map(|i| &i.name)) {
         agent.interfaces = interfaces.iter().map(|i| i.name.clone()).collect();
     }
@@ -246,25 +264,38 @@ fn change_routes(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &[Route]
     draft.change.routes_removed.extend(found.removed.into_iter().map(|route| (no, route.clone())));
 }
 
-fn change_peers(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, peers: &[Peer], same: bool) {
+/// Takes an agent's peers; answers which entries differ, as they were.
+fn change_peers(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    no: AgentNo,
+    peers: &[Peer],
+    same: bool,
+) -> Vec<peers::Before> {
     let now = draft.now;
     let at = draft.at;
-    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    let mut changed = Vec::new();
+    let Some(agent) = fleet.agents.get_mut(&no) else { return changed };
     agent.tells_peers = true;
     if same && agent.peers.len() == peers.len() {
         // Sorted alike on both sides; nothing but the moving values differs.
         for (mem, peer) in agent.peers.values_mut().zip(peers) {
             mem.advance(peer, at, now);
         }
-        return;
+        return changed;
     }
     let mut gone: BTreeMap<PeerKey, ()> = agent.peers.keys().map(|key| (key.clone(), ())).collect();
     let mut moved = Vec::new();
     for peer in peers {
         let key: PeerKey = (peer.interface.as_str().into(), peer.public_key);
         gone.remove(&key);
-        if change_peer(fleet, draft, no, &key, peer) {
-            moved.push(key);
+        match change_peer(fleet, draft, no, &key, peer) {
+            Taken::Same => {}
+            Taken::New => moved.push(key),
+            Taken::Changed(was) => {
+                changed.push((key.clone(), was));
+                moved.push(key);
+            }
         }
     }
     for key in gone.into_keys() {
@@ -277,24 +308,35 @@ fn change_peers(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, peers: &[Peer
         store_peer(fleet, draft, no, key);
     }
     claims::reconsider(fleet, draft, no);
+    changed
 }
 
-/// Takes one peer entry; answers whether its row must be written.
+/// What a peer entry is beside what was held of it.
+enum Taken {
+    /// The same, apart from what moves; its row need not be written.
+    Same,
+    /// It was not there.
+    New,
+    /// It was this.
+    Changed(Peer),
+}
+
+/// Takes one peer entry.
 fn change_peer(
     fleet: &mut Fleet,
     draft: &mut Draft,
     no: AgentNo,
     key: &PeerKey,
     peer: &Peer,
-) -> bool {
+) -> Taken {
     let (now, at) = (draft.now, draft.at);
     let whose = Whose::of(fleet, no);
-    let Some(agent) = fleet.agents.get_mut(&no) else { return false };
+    let Some(agent) = fleet.agents.get_mut(&no) else { return Taken::Same };
     let space = agent.record.fleet.clone();
     if let Some(mem) = agent.peers.get_mut(key) {
         mem.advance(peer, at, now);
         if !history::peer(draft, &whose, Some(&mem.peer), Some(peer)) {
-            return false;
+            return Taken::Same;
         }
         let old = std::mem::replace(&mut mem.peer, peer.clone());
         if let Some(edge) = mem.edge.clone() {
@@ -302,7 +344,7 @@ fn change_peer(
         }
         fleet.owners.remove_peer(&space, no, &old);
         fleet.owners.add_peer(&space, no, peer);
-        return true;
+        return Taken::Changed(old);
     }
     history::peer(draft, &whose, None, Some(peer));
     fleet.owners.add_peer(&space, no, peer);
@@ -310,7 +352,7 @@ fn change_peer(
     mem.advance(peer, at, now);
     agent.peers.insert(key.clone(), mem);
     draft.effects.agents.insert(no);
-    true
+    Taken::New
 }
 
 pub(super) fn drop_peer(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &PeerKey) {

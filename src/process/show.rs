@@ -6,6 +6,7 @@ use super::board::{Board, EndLive};
 use super::draft::Effects;
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
 use super::summary::{AgentSummary, Identity};
+use super::upkeep;
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EdgeState};
@@ -28,6 +29,7 @@ pub(super) fn everything(fleet: &Fleet, board: &Board) {
         edges: fleet.edges.keys().cloned().collect(),
         externals: fleet.externals.keys().cloned().collect(),
         alarms: true,
+        windows: true,
         graph: true,
     };
     board.retain(&node_ids(fleet), &effects.edges);
@@ -57,6 +59,9 @@ pub(super) fn effects(fleet: &Fleet, board: &Board, effects: Effects) {
             Some(edge) => show_edge(fleet, board, &id, edge),
             None => board.remove_edge(id.as_str()),
         }
+    }
+    if effects.windows {
+        board.set_windows(fleet.cover.windows().cloned().collect());
     }
     if effects.alarms {
         board.set_alarms_open(fleet.book.unacknowledged());
@@ -98,6 +103,7 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
         alarms: open_alarms(fleet, no),
         addresses,
         relay_path: record.relay_path.clone(),
+        maintenance_until: upkeep::until(agent.maintenance),
     };
     if record.status == AgentStatus::Retired {
         board.remove_node(&node.id);
@@ -149,6 +155,7 @@ fn summary(fleet: &Fleet, agent: &AgentMem) -> AgentSummary {
         // The board knows everybody's path.
         relays_for: Vec::new(),
         source: record.source,
+        maintenance_until: upkeep::until(agent.maintenance),
         identity: agent.keys.shown().map(|row| identity(agent, row)),
     }
 }
@@ -244,6 +251,7 @@ fn external(fleet: &Fleet, id: &str) -> Option<Node> {
         alarms: 0,
         addresses,
         relay_path: RelayPath::direct(),
+        maintenance_until: None,
     })
 }
 

@@ -64,6 +64,8 @@ pub struct AgentSummary {
     pub relays_for: Vec<AgentId>,
     /// Address its last report or registration came from.
     pub source: Option<IpAddr>,
+    /// Until when a maintenance window covers it, if one does.
+    pub maintenance_until: Option<UnixSeconds>,
     /// Its own key, in force or waiting for an admin.
     pub identity: Option<Identity>,
 }

@@ -1,8 +1,10 @@
 //! What has had its time and is taken out of the tables: sessions and tokens that ended without
-//! anybody presenting them again.
+//! anybody presenting them again, maintenance windows that are long over, and how restless things
+//! were that are calm by now.
 
 use super::draft::{About, Draft};
 use super::engine::Engine;
+use super::upkeep;
 use crate::model::access::SESSION_IDLE_SECONDS;
 use crate::model::state::EventKind;
 use crate::store::StoreError;
@@ -13,6 +15,9 @@ const ROWS_PER_SWEEP: usize = 200;
 /// Seconds an idle session's row is kept beyond its end: the time of its last use is stored once
 /// a minute, and while storage does not answer not even that.
 const GRACE_S: i64 = 600;
+
+/// The same of things that are calm.
+const FLAPS_PER_SWEEP: usize = 2_000;
 
 /// Removes what is over; tells how many rows that is. A token was made by a person and leaves a
 /// line in the history; sessions come and go.
@@ -26,5 +31,11 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<u64, StoreEr
         }
         draft.change.sessions_removed.push(over.token_hash);
     }
-    Ok(u64::try_from(draft.change.sessions_removed.len()).unwrap_or(u64::MAX))
+    let calm = engine.fleet.book.forget_flaps(FLAPS_PER_SWEEP, draft.now);
+    let age = engine.settings.keep.alarms.age;
+    upkeep::sweep(&mut engine.fleet, draft, age);
+    let change = &mut draft.change;
+    let rows = change.sessions_removed.len() + change.windows_removed.len() + calm.len();
+    change.flaps.removed.extend(calm);
+    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }

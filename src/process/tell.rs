@@ -10,6 +10,7 @@ use super::draft::{About, Draft};
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
 use super::handle::{CommandError, Done};
+use super::ledger;
 use super::raise;
 use super::wish::Wish;
 use crate::model::id::AgentNo;
@@ -51,7 +52,7 @@ pub(super) fn tick(engine: &mut Engine, draft: &mut Draft) {
     }
     let stamp = Stamp { now: draft.now, seed: engine.seed };
     let Fleet { book, desk, .. } = &mut engine.fleet;
-    desk.tick(stamp, |id| book.get(id).cloned().map(raise::row_of), &mut draft.told);
+    desk.tick(stamp, |id| book.get(id).cloned().map(ledger::row_of), &mut draft.told);
 }
 
 /// Looks again at alarms that are open.
@@ -62,7 +63,7 @@ fn untold(fleet: &mut Fleet, draft: &mut Draft) {
     }
     let open = |state| matches!(state, AlarmState::Active | AlarmState::Returned);
     for alarm in book.alarms().filter(|alarm| open(alarm.state)) {
-        let alarm = raise::row_of(alarm.clone());
+        let alarm = ledger::row_of(alarm.clone());
         take(desk, agents, &alarm, draft.now, &mut draft.told);
     }
 }

@@ -16,13 +16,16 @@ use super::mass;
 use super::raise::{self, Skew};
 use super::relays;
 use super::tell;
+use super::upkeep;
 use super::watch::{self, Watch};
 use super::weak;
 use super::witness;
+use crate::alarms::book::Book;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules;
 use crate::alarms::rules::agent::{Patience, Silence};
-use crate::model::id::{AgentNo, FleetId};
+use crate::alarms::tuning::Limits;
+use crate::model::id::{AgentNo, EdgeId, FleetId};
 use crate::model::state::{AgentStatus, AlarmKind, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::topology::graph::{Components, Partition, Split, partition};
@@ -51,7 +54,9 @@ pub(super) struct Sentry {
     /// Kept in the store as well: without it, a side that falls silent while the manager is
     /// away would look like a merger.
     pub(super) splits: BTreeMap<FleetId, Split>,
-    /// Likewise, those that fell silent together.
+    /// The one dead link between the sides of each, where there is only one.
+    pub(super) only_links: BTreeMap<FleetId, EdgeId>,
+    /// Like the splits, those that fell silent together.
     pub(super) fell_silent: BTreeSet<AgentNo>,
     /// Through whom alone each agent's reports come, as of the last tick.
     pub(super) ways: BTreeMap<AgentNo, Vec<AgentNo>>,
@@ -78,12 +83,13 @@ impl Sentry {
     ) -> Self {
         let fell_silent = kept(mass::FELL_SILENT).and_then(|text| serde_json::from_str(text).ok());
         Self {
-            patience: Patience { interval_s, started_at: now },
+            patience: Patience::usual(interval_s, now),
             bad: HashMap::new(),
-            bad_anywhere: rules::ingest::fleet_window(),
+            bad_anywhere: rules::ingest::fleet_window(&Limits::usual(AlarmKind::IngestBadHmac)),
             splits: kept(SPLITS)
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
+            only_links: BTreeMap::new(),
             fell_silent: fell_silent.unwrap_or_default(),
             ways: BTreeMap::new(),
             causes_changed: true,
@@ -95,6 +101,13 @@ impl Sentry {
             graph_changed: true,
             watch: Watch::new(now),
         }
+    }
+
+    /// Counts anew, by what the operator has changed.
+    pub(super) fn recount(&mut self, book: &Book) {
+        self.bad.clear();
+        self.bad_anywhere = rules::ingest::fleet_window(&book.anywhere(AlarmKind::IngestBadHmac));
+        (self.graph_changed, self.causes_changed) = (true, true);
     }
 
     /// When reports are late, and when they have stopped.
@@ -136,6 +149,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
         raise::take(draft, Some(step));
     }
     causes::look(&mut engine.fleet, &mut engine.sentry, draft);
+    upkeep::follow(&mut engine.fleet, draft);
     tell::tick(engine, draft);
 }
 
@@ -147,8 +161,11 @@ fn refused(engine: &mut Engine, draft: &mut Draft) {
     let keys_stale = fleet.book.alarms().any(|alarm| alarm.kind == AlarmKind::DnsPskStale);
     for (id, count) in observed.bad_hmac {
         let Some(no) = fleet.by_id.get(&id).copied() else { continue };
-        let recent = sentry.bad.entry(no).or_insert_with(rules::ingest::agent_window);
         let Some(agent) = fleet.agents.get(&no) else { continue };
+        let recent = sentry.bad.entry(no).or_insert_with(|| {
+            let (kind, fleet_id) = (AlarmKind::IngestBadHmac, &agent.record.fleet);
+            rules::ingest::agent_window(&fleet.book.limits(kind, fleet_id, [Some(no), None]))
+        });
         let facts = raise::facts(agent, draft);
         for _ in 0..count {
             let seen = rules::ingest::bad_signature(&facts, recent, keys_stale, draft.now);
@@ -179,8 +196,11 @@ fn silence(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
     if !sentry.patience.grace_is_over(draft.now) {
         return;
     }
-    let quiet: Vec<(AgentNo, UnixSeconds, AgentStatus)> =
-        fleet.agents.values().filter_map(|agent| silent(agent, sentry, draft.now)).collect();
+    let Fleet { agents, book, .. } = &*fleet;
+    let quiet: Vec<(AgentNo, UnixSeconds, AgentStatus)> = agents
+        .values()
+        .filter_map(|agent| silent(agent, &patience(book, sentry, agent), draft.now))
+        .collect();
     let mut declared = 0;
     for (no, last_seen, status) in quiet {
         let news = fleet.agents.get(&no).is_some_and(|agent| agent.record.status != status);
@@ -204,11 +224,13 @@ fn say(
     let Some(agent) = agents.get(&no) else { return };
     let stopped = status == AgentStatus::Offline;
     let sights = if stopped { witness::sights(agents, edges, agent) } else { Vec::new() };
-    let peers = rules::agent::peers_see(&sights, last_seen, &sentry.patience, draft.now);
+    let patience = patience(book, sentry, agent);
+    let peers = rules::agent::peers_see(&sights, last_seen, &patience, draft.now);
     let id = agent.record.id.as_str();
     let explained = stopped && relays::is_behind_dead(book, agent);
-    let told = book.find(AlarmKind::AgentStale, id).is_some()
-        && (!stopped || explained || book.find(AlarmKind::AgentOffline, id).is_some());
+    let is_settled = |kind| book.is_settled(kind, &agent.record.fleet, (id, no));
+    let told = is_settled(AlarmKind::AgentStale)
+        && (!stopped || explained || is_settled(AlarmKind::AgentOffline));
     let kind = peers.kind();
     if told && agent.peers_say == kind {
         return;
@@ -216,7 +238,7 @@ fn say(
     let critical = raise::is_critical(weak, agent);
     let facts = raise::facts(agent, draft);
     let about = Silence { last_seen, critical, peers, explained };
-    let seen = rules::agent::silence(&facts, &about, &sentry.patience, draft.now);
+    let seen = rules::agent::silence(&facts, &about, &patience, draft.now);
     for seen in &seen {
         raise::observe(book, draft, seen);
     }
@@ -225,22 +247,36 @@ fn say(
     }
 }
 
+/// When an agent's silence means what, as far as the operator has a say in it.
+fn patience(book: &Book, sentry: &Sentry, agent: &AgentMem) -> Patience {
+    if book.tuning().is_empty() {
+        return sentry.patience;
+    }
+    let (fleet, agents) = (&agent.record.fleet, [Some(agent.record.no), None]);
+    let limits = |kind| book.limits(kind, fleet, agents);
+    sentry.patience.with(&limits(AlarmKind::AgentStale), &limits(AlarmKind::AgentOffline))
+}
+
 fn silent(
     agent: &AgentMem,
-    sentry: &Sentry,
+    patience: &Patience,
     now: UnixSeconds,
 ) -> Option<(AgentNo, UnixSeconds, AgentStatus)> {
     let record = &agent.record;
     let watched =
         matches!(record.status, AgentStatus::Online | AgentStatus::Stale | AgentStatus::Offline);
     let last_seen = record.last_seen_at.filter(|_| watched && !record.forgotten)?;
-    let status = sentry.patience.status(last_seen, now);
+    let status = patience.status(last_seen, now);
     (status != AgentStatus::Online).then_some((record.no, last_seen, status))
 }
 
 /// A report arrived, so the agent is online.
 pub(super) fn came_back(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
+    let status = fleet.agents.get(&no).map(|agent| agent.record.status);
     set_status(fleet, draft, no, AgentStatus::Online);
+    if status == Some(AgentStatus::Offline) {
+        raise::came_back(fleet, draft, no);
+    }
 }
 
 /// The agent is something else now.
@@ -341,7 +377,8 @@ fn clocks(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
     };
     let offsets: Vec<i64> =
         fleet.agents.values().filter(heard).map(|agent| agent.record.clock_offset).collect();
-    if let Some(seen) = rules::manager::clock(&offsets) {
+    let limits = fleet.book.anywhere(AlarmKind::ManagerClock);
+    if let Some(seen) = rules::manager::clock(&offsets, &limits) {
         let open = fleet.book.find(seen.kind, &seen.subject).is_some();
         if seen.holds || open {
             raise::observe(&mut fleet.book, draft, &seen);

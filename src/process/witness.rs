@@ -2,15 +2,21 @@
 //! peers see of a host that has fallen silent. Reads the fleet; changes nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
+use ipnet::IpNet;
+
+use super::claims::Claimed;
 use super::draft::Draft;
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
 use crate::alarms::rules::agent::{Patience, Sight};
 use crate::model::id::{AgentNo, EdgeId};
+use crate::model::report::Peer;
 use crate::model::state::{AgentStatus, EdgeState};
 use crate::model::time::UnixSeconds;
 use crate::store::change::EdgeEnd;
+use crate::topology::edge_match::names_a_host;
 use crate::topology::verdict::EndEvidence;
 
 /// Reports of this run that must have listed a peer before its growth over two intervals is known.
@@ -122,8 +128,7 @@ fn handshake_at(peer: &PeerMem) -> Option<UnixSeconds> {
 /// Whether the agent has reported on without its peers for as long as makes an agent stale.
 /// What was said before this start has no time of ours.
 fn is_outdated(fleet: &Fleet, draft: &Draft, peer: &PeerMem) -> bool {
-    let patience =
-        Patience { interval_s: fleet.report_interval, started_at: UnixSeconds::default() };
+    let patience = Patience::usual(fleet.report_interval, UnixSeconds::default());
     peer.reports > 0 && draft.now.since(peer.received_at) > patience.stale_after_s()
 }
 
@@ -146,10 +151,18 @@ fn fill(fleet: &Fleet, draft: &Draft, to: &mut EndEvidence<'_>, peer: &PeerMem, 
     let addresses = other.agent.and_then(|no| fleet.agents.get(&no)).and_then(|agent| {
         other.interface.as_ref().and_then(|interface| agent.claims.get(interface))
     });
-    let addresses = addresses.map(|claimed| &claimed.addresses);
-    to.allowed_ips_ok = addresses.filter(|list| !list.is_empty()).map(|list| {
-        list.iter().any(|own| peer.peer.allowed_ips.iter().any(|net| net.contains(&own.addr())))
-    });
+    let addresses = addresses.map(hosts).filter(|list| !list.is_empty());
+    to.allowed_ips_ok = addresses.map(|list| list.iter().any(|own| lets_in(&peer.peer, own)));
+}
+
+/// The addresses of an interface by which the other ends of its links know it.
+pub(super) fn hosts(claimed: &Claimed) -> Vec<IpAddr> {
+    claimed.addresses.iter().map(IpNet::addr).filter(|own| names_a_host(*own)).collect()
+}
+
+/// Whether a peer may use an address.
+pub(super) fn lets_in(peer: &Peer, address: &IpAddr) -> bool {
+    peer.allowed_ips.iter().any(|net| net.contains(address))
 }
 
 /// What the peers of an agent say of their links with it, if they report themselves.

@@ -5,18 +5,22 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId};
+use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Problem, Route};
+use crate::model::shelf::Shelved;
 use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, Scheme, Severity,
 };
 use crate::model::time::UnixSeconds;
+use crate::model::window::Window;
 
 use super::dictionary::DictionaryRecord;
+use super::flap::Flaps;
 use super::flush::Flushed;
 use super::identity::IdentityRecord;
+use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 
 /// Everything that one report, tick or admin action changes.
@@ -50,6 +54,8 @@ pub struct Change {
     pub edges_removed: Vec<EdgeId>,
     /// Alarms to insert or update.
     pub alarms: Vec<AlarmRecord>,
+    /// How restless things are.
+    pub flaps: Flaps,
     /// What channels were told of alarms, to insert or update.
     pub tells: Vec<TellRecord>,
     /// The same, to delete: alarm and channel.
@@ -58,6 +64,10 @@ pub struct Change {
     pub messages: Vec<MessageRecord>,
     /// How channels fare, to insert or update.
     pub channels: Vec<ChannelRecord>,
+    /// Maintenance windows to insert or update.
+    pub windows: Vec<Window>,
+    /// Maintenance windows to delete.
+    pub windows_removed: Vec<WindowId>,
     /// Facts to append to the history.
     pub events: Vec<NewEvent>,
     /// Pre-shared keys to insert or update. One that is stored as revoked stays so.
@@ -107,10 +117,13 @@ impl Change {
             edges_set,
             edges_removed,
             alarms,
+            flaps,
             tells,
             tells_removed,
             messages,
             channels,
+            windows,
+            windows_removed,
             events,
             keys,
             layout,
@@ -133,10 +146,13 @@ impl Change {
             && edges_set.is_empty()
             && edges_removed.is_empty()
             && alarms.is_empty()
+            && flaps.is_empty()
             && tells.is_empty()
             && tells_removed.is_empty()
             && messages.is_empty()
             && channels.is_empty()
+            && windows.is_empty()
+            && windows_removed.is_empty()
             && events.is_empty()
             && keys.is_empty()
             && layout.is_empty()
@@ -339,6 +355,14 @@ pub struct AlarmRecord {
     pub inhibited_by: Option<AlarmId>,
     /// When it counts for itself again, once that alarm has ended.
     pub inhibited_until: Option<UnixSeconds>,
+    /// How bad its rule calls it, whatever a rules file makes of that.
+    pub own: Severity,
+    /// It flaps, and is held open until then if its condition changes no more.
+    pub flapping_until: Option<UnixSeconds>,
+    /// Since when it is shelved, until when, by whom and why.
+    pub shelved: Option<Shelved>,
+    /// The maintenance window that covers it, or covered it when it ended.
+    pub maintenance: Option<WindowId>,
 }
 
 /// One line of the append-only history.
@@ -396,29 +420,6 @@ impl std::fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeyRecord({} {})", self.kid, self.state)
     }
-}
-
-/// A position on the map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LayoutRecord {
-    /// A site's or node's name on the map.
-    pub node: String,
-    /// The site a node belongs to; `None` for a site itself.
-    pub site: Option<String>,
-    /// Abscissa.
-    pub x: f64,
-    /// Ordinate.
-    pub y: f64,
-    /// Radius of a site's circle; 0 for a node.
-    pub r: f64,
-    /// Held in place by a person.
-    pub pinned: bool,
-    /// The layout revision that placed it.
-    pub rev: i64,
-    /// When.
-    pub placed_at: UnixSeconds,
-    /// Since when nothing is there; its slot is kept for a while.
-    pub gone_at: Option<UnixSeconds>,
 }
 
 /// A signed-in browser or an API token.

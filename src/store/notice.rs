@@ -41,6 +41,9 @@ pub struct Facts {
     pub cleared_at: Option<UnixSeconds>,
     /// Why it was cleared.
     pub clear_cause: Option<String>,
+    /// Whether it comes and goes too often to be told each time.
+    #[serde(default)]
+    pub flapping: bool,
 }
 
 /// What one channel was told of one alarm, and what it will be told next.

@@ -5,7 +5,7 @@ use crate::model::id::AgentId;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 
-use super::change::LayoutRecord;
+use super::layout::LayoutRecord;
 use super::row::EventRow;
 
 /// What the history says of links and agents at a time.

@@ -8,12 +8,14 @@ use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Route};
 use crate::model::state::{CanonForm, EventKind, Scheme};
 use crate::model::time::UnixSeconds;
+use crate::model::window::Window;
 
 use super::change::{
-    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, LayoutRecord, PeerRecord,
-    SessionRecord,
+    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord, SessionRecord,
 };
+use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
+use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 
 /// Everything the processor starts from.
@@ -29,10 +31,14 @@ pub struct FleetSnapshot {
     pub links: Vec<(AgentNo, String, Option<bool>)>,
     /// Who owns which WireGuard key: agent, interface, key.
     pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
+    /// The largest packets of WireGuard interfaces: agent, interface, bytes if told.
+    pub mtus: Vec<(AgentNo, String, Option<u32>)>,
     /// Every interface address: agent, interface, address.
     pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
+    /// How restless things are.
+    pub flaps: Vec<FlapRecord>,
     /// What channels were told of alarms, and will be told.
     pub tells: Vec<TellRecord>,
     /// Messages that wait, without their alarms.
@@ -41,6 +47,8 @@ pub struct FleetSnapshot {
     pub channels: Vec<ChannelRecord>,
     /// The highest number of a message in use.
     pub last_notification: NotificationId,
+    /// Maintenance windows, those that are over included.
+    pub windows: Vec<Window>,
     /// Pre-shared keys.
     pub keys: Vec<KeyRecord>,
     /// Agents' own keys, past ones included, in the order they were asked for.

@@ -326,6 +326,18 @@ impl Owners {
         owners.iter().map(|(_, o)| o.agent).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// The agents that have an address on a WireGuard interface, each with that interface.
+    pub fn wireguard_holders(
+        &self,
+        fleet: &FleetId,
+        address: IpAddr,
+    ) -> impl Iterator<Item = (AgentNo, &str)> {
+        let fleet = self.fleets.find(fleet);
+        let holders = fleet.and_then(|fleet| self.addresses.get(&(fleet, address)));
+        let wireguard = holders.into_iter().flatten().filter(|holder| !holder.not_wireguard);
+        wireguard.filter_map(|h| Some((h.agent, &**self.interfaces.value(h.interface)?)))
+    }
+
     fn by_key(
         &self,
         told: Told,

@@ -13,6 +13,7 @@ mod packing;
 pub mod past;
 pub mod path;
 pub mod picture;
+pub mod prefixes;
 pub mod query;
 pub mod redundancy;
 mod rings;

@@ -166,6 +166,7 @@ impl<'a> Build<'a> {
             fleet_id: fleet(about),
             alarms: self.frame.alarms.get(&agent).copied().unwrap_or(0),
             relay_path: way(about),
+            maintenance_until: None,
             agent_id: Some(agent),
             ..blank(id.clone())
         };
@@ -313,6 +314,7 @@ fn blank(id: String) -> Node {
         alarms: 0,
         addresses: Vec::new(),
         relay_path: RelayPath::direct(),
+        maintenance_until: None,
     }
 }
 

@@ -124,6 +124,8 @@ pub struct Node {
     /// The way the agent's last report took.
     #[serde(flatten)]
     pub relay_path: RelayPath,
+    /// Until when a maintenance window covers it, if one does.
+    pub maintenance_until: Option<UnixSeconds>,
 }
 
 /// A link.

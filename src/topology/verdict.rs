@@ -31,10 +31,29 @@ pub struct Limits {
     pub t2: i64,
 }
 
+/// What the operator adds to what the protocol allows, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slack {
+    /// On top of the least T1 that the protocol allows.
+    pub t1_extra_s: i64,
+    /// From T1 to T2.
+    pub t2_extra_s: i64,
+}
+
+impl Slack {
+    /// As the protocol has it.
+    pub const USUAL: Self = Self { t1_extra_s: 0, t2_extra_s: RETRY_CYCLE_S };
+}
+
 /// The limits for a link whose ends' larger persistent keepalive is `keepalive` seconds.
 pub fn limits(keepalive: u16) -> Limits {
+    limits_with(keepalive, Slack::USUAL)
+}
+
+fn limits_with(keepalive: u16, slack: Slack) -> Limits {
     let t1 = LATE_FLOOR_S.max(REJECT_AFTER_S + i64::from(keepalive) + REKEY_TIMEOUT_S);
-    Limits { t1, t2: t1 + RETRY_CYCLE_S }
+    let t1 = t1 + slack.t1_extra_s.max(0);
+    Limits { t1, t2: t1 + slack.t2_extra_s.max(0) }
 }
 
 /// What is known from one end of a link.
@@ -81,6 +100,17 @@ pub struct EndEvidence<'a> {
     pub allowed_ips_ok: Option<bool>,
 }
 
+/// In which directions packets are known to pass of late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passage {
+    /// The ends do not tell.
+    Untold,
+    /// In both.
+    Both,
+    /// What this end sends arrives, by its place; what the other sends is lost.
+    From(usize),
+}
+
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -95,6 +125,9 @@ pub struct Verdict {
     pub past_t1: bool,
     /// An end's interface is gone: a link that has worked cannot work now, whatever its age.
     pub gone: bool,
+    /// In which directions packets pass, whatever the state: a link that died because one
+    /// direction is lost still shows which.
+    pub passage: Passage,
     /// Some agent at an end is silent, so that a *better* verdict than before may only mean
     /// that a witness is missing.
     pub witness_missing: bool,
@@ -121,6 +154,10 @@ impl EndEvidence<'_> {
         self.testifies() && self.d_tx.iter().all(|d| d.is_some_and(|bytes| bytes > 0))
     }
 
+    fn hears(&self) -> bool {
+        self.testifies() && self.d_rx.iter().all(|d| d.is_some_and(|bytes| bytes > 0))
+    }
+
     fn hears_nothing(&self) -> bool {
         self.testifies() && self.d_rx == [Some(0), Some(0)]
     }
@@ -135,18 +172,26 @@ impl EndEvidence<'_> {
 
 /// Judges a link. Swapping the ends swaps the answer's ends and nothing else.
 pub fn verdict(ends: [&EndEvidence<'_>; 2]) -> Verdict {
-    let [a, b] = ends;
-    if a.name > b.name {
-        let mut swapped = judge(b, a);
-        swapped.ends.reverse();
-        return swapped;
-    }
-    judge(a, b)
+    verdict_with(ends, Slack::USUAL)
 }
 
-fn judge(a: &EndEvidence<'_>, b: &EndEvidence<'_>) -> Verdict {
+/// Judges a link that is given more, or less, time than others.
+pub fn verdict_with(ends: [&EndEvidence<'_>; 2], slack: Slack) -> Verdict {
+    let [a, b] = ends;
+    if a.name > b.name {
+        let mut swapped = judge(b, a, slack);
+        swapped.ends.reverse();
+        if let Passage::From(place) = swapped.passage {
+            swapped.passage = Passage::From(1 - place);
+        }
+        return swapped;
+    }
+    judge(a, b, slack)
+}
+
+fn judge(a: &EndEvidence<'_>, b: &EndEvidence<'_>, slack: Slack) -> Verdict {
     let keepalive = a.persistent_keepalive.max(b.persistent_keepalive);
-    let limits = limits(keepalive);
+    let limits = limits_with(keepalive, slack);
     let expected = keepalive > 0 || a.sends() || b.sends();
     let facts = words::Facts { a, b, keepalive, limits };
     let ends = [end_state(a, limits, expected), end_state(b, limits, expected)];
@@ -177,7 +222,8 @@ fn judge(a: &EndEvidence<'_>, b: &EndEvidence<'_>) -> Verdict {
         }
     };
     let witness_missing = [a, b].into_iter().any(|e| e.has_agent && !e.fresh);
-    Verdict { state, ends, reason, past_t1, gone, witness_missing }
+    let passage = passage(a, b, age);
+    Verdict { state, ends, reason, past_t1, gone, passage, witness_missing }
 }
 
 fn end_state(end: &EndEvidence<'_>, limits: Limits, expected: bool) -> EndState {
@@ -227,9 +273,32 @@ fn one_way<'e, 'n>(
     a: &'e EndEvidence<'n>,
     b: &'e EndEvidence<'n>,
 ) -> Option<(&'e EndEvidence<'n>, &'e EndEvidence<'n>)> {
-    [(a, b), (b, a)]
-        .into_iter()
-        .find(|(from, to)| from.sends() && from.hears_nothing() && to.hears_nothing())
+    let in_vain = |from: &EndEvidence<'_>, to: &EndEvidence<'_>| {
+        from.sends() && to.hears_nothing() && (from.hears_nothing() || to.sends() && from.hears())
+    };
+    [(a, b), (b, a)].into_iter().find(|(from, to)| in_vain(from, to))
+}
+
+/// A completed handshake that is this young, in seconds, shows that both directions pass.
+const PASSED_LATELY_S: i64 = 60;
+
+/// In which directions packets pass. One is lost if, over two reports of both ends, what one end
+/// sends does not arrive while it hears the other. Where neither hears anything, no direction is
+/// known to pass: that link is dead, and its age will tell.
+fn passage(a: &EndEvidence<'_>, b: &EndEvidence<'_>, age: Option<i64>) -> Passage {
+    let only_from = |heard: &EndEvidence<'_>, lost: &EndEvidence<'_>| {
+        lost.sends() && heard.hears_nothing() && heard.sends() && lost.hears()
+    };
+    let hears_now = |end: &EndEvidence<'_>| end.testifies() && end.d_rx[0] > Some(0);
+    if only_from(a, b) {
+        Passage::From(0)
+    } else if only_from(b, a) {
+        Passage::From(1)
+    } else if age.is_some_and(|age| age <= PASSED_LATELY_S) || (hears_now(a) && hears_now(b)) {
+        Passage::Both
+    } else {
+        Passage::Untold
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use crate::model::id::AgentId;
 use crate::model::report::{Interface, LinkState, Peer, Problem, Route};
 use crate::model::state::{AgentStatus, IdentityState};
 use crate::model::time::UnixSeconds;
+use crate::model::window::Window;
 use crate::store::change::AgentRecord;
 use crate::store::identity::IdentityRecord;
 use crate::store::row::{AgentDetail, AlarmRow, ReportSummary};
 use crate::topology::picture::Picture;
 
 use super::alarms::AlarmItem;
+use super::maintenance;
 use super::page::PageContext;
 use super::path::Way;
 use super::reports::ReportItem;
@@ -160,6 +162,9 @@ struct AgentPage<'a> {
     passes_on_left_out: usize,
     problems: &'a [Problem],
     alarms: Vec<AlarmItem>,
+    bulk: bool,
+    maintenance: Option<(Moment, &'a Window)>,
+    times: &'static [(i64, &'static str)],
     reports: Vec<ReportItem>,
 }
 
@@ -242,6 +247,8 @@ pub struct Around<'a> {
     pub alarms: &'a [AlarmRow],
     /// Its reports, newest first.
     pub reports: &'a [ReportSummary],
+    /// All maintenance windows.
+    pub windows: &'a [Window],
 }
 
 /// The page.
@@ -254,7 +261,8 @@ pub fn page(
     around: &Around<'_>,
 ) -> Result<String, askama::Error> {
     let agent = &detail.agent;
-    let Around { picture, relays_for, alarms, reports } = *around;
+    let Around { picture, relays_for, alarms, reports, windows } = *around;
+    let covering = maintenance::covering(windows, agent, ctx.now);
     let Way { relays: hops, proof } = Way::new(&ctx.names, &agent.relay_path);
     let waiting = detail.identities.iter().find(|key| key.state == IdentityState::Pending);
     let peers = detail.peers.iter().map(|(p, e)| PeerRow::new(agent, picture, p, e.as_str()));
@@ -283,6 +291,9 @@ pub fn page(
         passes_on_left_out: relays_for.len().saturating_sub(FOLLOWERS),
         problems: &agent.problems,
         alarms: alarms.iter().map(|row| AlarmItem::new(ctx, row)).collect(),
+        bulk: false,
+        maintenance: covering.map(|(until, window)| (Moment::ago(until, ctx.now), window)),
+        times: &maintenance::TIMES,
         reports: reports.iter().map(|row| ReportItem::new(ctx, row)).collect(),
     };
     page.render()
@@ -296,7 +307,7 @@ fn map_href(id: &AgentId) -> String {
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{agent, alarms, context, picture, reports};
+    use crate::views::samples::{agent, alarms, context, picture, reports, windows};
 
     #[test]
     fn the_page_says_why_and_shows_every_section() {
@@ -308,6 +319,7 @@ mod tests {
             relays_for: &relays_for,
             alarms: &alarms,
             reports: &reports,
+            windows: &windows(),
         };
         let html = page(&ctx, &agent(), &around).expect("rendered");
         for wanted in [
@@ -323,6 +335,8 @@ mod tests {
             "/links/00000000000000b2",
             "10 min before the report",
             "action=\"/agents/oul-gw2/reset\"",
+            "In maintenance until",
+            "new disks",
         ] {
             assert!(html.contains(wanted), "{wanted}");
         }

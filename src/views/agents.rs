@@ -47,6 +47,8 @@ pub struct AgentListItem {
     pub scheme: Option<Scheme>,
     /// The way its last report took.
     pub relay_path: RelayPath,
+    /// Whether a maintenance window covers it.
+    pub maintenance: bool,
 }
 
 impl AgentListItem {
@@ -80,6 +82,7 @@ impl AgentListItem {
                 version: None,
                 scheme: None,
                 relay_path: node.relay_path.clone(),
+                maintenance: node.maintenance_until.is_some(),
             })
         };
         picture.nodes.iter().filter_map(item).collect()

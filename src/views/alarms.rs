@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 
 use crate::model::id::AlarmId;
-use crate::model::state::AlarmState;
+use crate::model::shelf::SHELF_LONGEST_S;
+use crate::model::state::{AlarmKind, AlarmState};
+use crate::store::change::AlarmRecord;
 use crate::store::row::AlarmRow;
 
 use super::page::PageContext;
@@ -19,6 +21,10 @@ pub enum Tab {
     Open,
     /// Acknowledged and not over.
     Acknowledged,
+    /// Shelved by somebody.
+    Shelved,
+    /// About something in maintenance.
+    Maintenance,
     /// Over.
     Cleared,
 }
@@ -28,20 +34,68 @@ impl Tab {
     pub fn from_word(word: &str) -> Self {
         match word {
             "acknowledged" => Self::Acknowledged,
+            "shelved" => Self::Shelved,
+            "maintenance" => Self::Maintenance,
             "cleared" => Self::Cleared,
             _ => Self::Open,
         }
     }
 
-    /// Whether an alarm in `state` belongs here.
-    pub const fn holds(self, state: AlarmState) -> bool {
+    /// The word that asks for it.
+    pub const fn word(self) -> &'static str {
         match self {
-            Self::Open => matches!(state, AlarmState::Active | AlarmState::Returned),
-            Self::Acknowledged => matches!(state, AlarmState::Acknowledged),
-            Self::Cleared => matches!(state, AlarmState::Cleared),
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Shelved => "shelved",
+            Self::Maintenance => "maintenance",
+            Self::Cleared => "cleared",
         }
     }
+
+    /// Its page.
+    pub fn href(self) -> String {
+        if self == Self::Open {
+            "/alarms".to_owned()
+        } else {
+            format!("/alarms?state={}", self.word())
+        }
+    }
+
+    /// The one tab an alarm belongs to.
+    pub fn of(alarm: &AlarmRecord) -> Self {
+        match alarm.state {
+            AlarmState::Cleared => Self::Cleared,
+            _ if alarm.maintenance.is_some() => Self::Maintenance,
+            _ if alarm.shelved.is_some() => Self::Shelved,
+            AlarmState::Acknowledged => Self::Acknowledged,
+            AlarmState::Active | AlarmState::Returned | AlarmState::Pending => Self::Open,
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::Acknowledged => "Acknowledged",
+            Self::Shelved => "Shelved",
+            Self::Maintenance => "Maintenance",
+            Self::Cleared => "Cleared",
+        }
+    }
+
+    const ALL: [Self; 5] =
+        [Self::Open, Self::Acknowledged, Self::Shelved, Self::Maintenance, Self::Cleared];
 }
+
+/// For how long alarms are shelved from a page: seconds and words.
+pub const SHELF_TIMES: [(i64, &str); 7] = [
+    (3_600, "1 hour"),
+    (14_400, "4 hours"),
+    (28_800, "8 hours"),
+    (86_400, "1 day"),
+    (259_200, "3 days"),
+    (604_800, "7 days"),
+    (SHELF_LONGEST_S, "30 days"),
+];
 
 /// One alarm as the page shows it.
 pub(super) struct AlarmItem {
@@ -65,10 +119,16 @@ pub(super) struct AlarmItem {
     pub(super) cleared: Option<(Moment, String)>,
     /// Who acknowledged it, and with what note.
     pub(super) acknowledged: Option<String>,
+    /// Whether it comes and goes so often that it is held open.
+    pub(super) flapping: bool,
     /// The alarm it follows from, where that is not shown above it.
     pub(super) follows: Option<i64>,
     /// What follows from it, in a few words and one by one.
     pub(super) followers: Option<Followers>,
+    /// Until when it is shelved, and by whom and why.
+    pub(super) shelved: Option<(Moment, String)>,
+    /// The maintenance window that covers it.
+    pub(super) maintenance: Option<i64>,
     /// Whether it can be acknowledged.
     pub(super) can_ack: bool,
     /// Whether it can be cleared by hand.
@@ -91,16 +151,18 @@ impl AlarmItem {
             kind: alarm.kind.as_str(),
             message: alarm.message.clone(),
             agent: row.agent_id.as_ref().map(|id| ctx.names.link(id)),
-            link: alarm
-                .kind
-                .as_str()
-                .starts_with("edge.")
-                .then(|| format!("/links/{}", encode(&alarm.subject))),
+            link: is_of_link(row).then(|| format!("/links/{}", encode(&alarm.subject))),
             raised: alarm.raised_at.map(|at| Moment::ago(at, ctx.now)),
             cleared: alarm.cleared_at.map(|at| (Moment::ago(at, ctx.now), cause)),
             acknowledged,
+            flapping: alarm.flapping_until.is_some(),
             follows: alarm.inhibited_by.map(|by| by.0),
             followers: None,
+            shelved: alarm.shelved.as_ref().map(|shelved| {
+                let words = format!("by {}: {}", shelved.by, shelved.reason);
+                (Moment::ago(shelved.until, ctx.now), words)
+            }),
+            maintenance: alarm.maintenance.map(|window| window.0),
             can_ack: matches!(alarm.state, AlarmState::Active | AlarmState::Returned),
             can_clear: alarm.state != AlarmState::Cleared,
         }
@@ -166,12 +228,18 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Whether an alarm is about a link; some kinds may also be about the interface at an end, whose
+/// name has a slash.
+fn is_of_link(row: &AlarmRow) -> bool {
+    AlarmKind::OF_LINKS.contains(&row.alarm.kind) && !row.alarm.subject.contains('/')
+}
+
 /// "16 links, 2 agents attached".
 fn words(below: &[(usize, &AlarmRow)]) -> String {
     let thing = |row: &AlarmRow| match row.alarm.kind.as_str().split('.').next() {
-        Some("edge") => "link",
+        _ if is_of_link(row) => "link",
         Some("agent") => "agent",
-        Some("iface") => "interface",
+        Some("iface" | "route" | "mtu" | "listen_port") => "interface",
         Some("relay") => "relay",
         Some("net") => "network",
         _ => "other alarm",
@@ -191,7 +259,10 @@ fn words(below: &[(usize, &AlarmRow)]) -> String {
 struct AlarmsPage<'a> {
     ctx: &'a PageContext,
     tab: Tab,
-    tabs: [(&'static str, &'static str, bool); 3],
+    tabs: Vec<(String, &'static str, bool)>,
+    times: &'static [(i64, &'static str)],
+    bulk: bool,
+    is_shelf: bool,
     alarms: Vec<AlarmItem>,
     older: Option<String>,
 }
@@ -219,22 +290,17 @@ pub fn page(
     rows: &[AlarmRow],
     span: Span,
 ) -> Result<String, askama::Error> {
-    let state = match tab {
-        Tab::Open => "open",
-        Tab::Acknowledged => "acknowledged",
-        Tab::Cleared => "cleared",
-    };
     let tree = match tab {
         Tab::Cleared => Tree { by_cause: BTreeMap::new(), roots: rows.iter().collect() },
-        Tab::Open | Tab::Acknowledged => Tree::of(rows),
+        Tab::Open | Tab::Acknowledged | Tab::Shelved | Tab::Maintenance => Tree::of(rows),
     };
     let mut shown: Vec<&AlarmRow> = tree.roots.clone();
-    shown.retain(|row| tab.holds(row.alarm.state));
+    shown.retain(|row| Tab::of(&row.alarm) == tab);
     shown.retain(|row| span.before.is_none_or(|before| row.alarm.id < before));
     let is_full = shown.len() > span.limit || (tab == Tab::Cleared && shown.len() >= span.limit);
     shown.truncate(span.limit);
     let last = shown.last().filter(|_| is_full);
-    let older = last.map(|row| format!("/alarms?state={state}&before={}", row.alarm.id));
+    let older = last.map(|row| format!("/alarms?state={}&before={}", tab.word(), row.alarm.id));
     if tab != Tab::Cleared {
         // Stable: within a severity the store's order, newest first, stays.
         shown.sort_by_key(|row| std::cmp::Reverse(row.alarm.severity));
@@ -242,11 +308,10 @@ pub fn page(
     let page = AlarmsPage {
         ctx,
         tab,
-        tabs: [
-            ("/alarms", "Open", tab == Tab::Open),
-            ("/alarms?state=acknowledged", "Acknowledged", tab == Tab::Acknowledged),
-            ("/alarms?state=cleared", "Cleared", tab == Tab::Cleared),
-        ],
+        tabs: Tab::ALL.map(|one| (one.href(), one.label(), one == tab)).into(),
+        times: &SHELF_TIMES,
+        bulk: ctx.can_act() && tab != Tab::Cleared,
+        is_shelf: tab == Tab::Shelved,
         alarms: shown.into_iter().map(|row| tree.item(ctx, row)).collect(),
         older,
     };
@@ -300,12 +365,39 @@ mod tests {
         assert!(html.contains("<summary>1 link, 1 other alarm attached</summary>"), "{html}");
         let root = html.find("agent.offline").expect("the cause");
         assert!(root < html.find("hel-gw1 to oul-gw2").expect("what follows"));
+        for wanted in [
+            "form=\"bulk\" name=\"incident\" value=\"7\"",
+            "form=\"bulk\" name=\"id\" value=\"8\"",
+            "form=\"bulk\" name=\"acknowledge\" value=\"9\"",
+        ] {
+            assert!(html.contains(wanted), "{wanted}");
+        }
         // The incident is on its cause's tab, whoever has seen what of it.
         let html = page(&ctx, Tab::Acknowledged, &rows, ALL).expect("rendered");
         assert!(!html.contains("hel-gw1 to oul-gw2"));
         // Whose cause is gone stands for itself, and says so.
         let html = page(&ctx, Tab::Acknowledged, &rows[..2], ALL).expect("rendered");
         assert!(html.contains("follows from alarm 7") && html.contains("1 other alarm attached"));
+    }
+
+    #[test]
+    fn what_is_set_aside_stands_on_its_own_tab() {
+        let ctx = context("Alarms", Nav::Alarms);
+        let mut rows = alarms();
+        rows[2].alarm.shelved = Some(crate::model::shelf::Shelved {
+            at: ctx.now,
+            until: ctx.now.plus(7_200),
+            by: "olga".to_owned(),
+            reason: "parts ordered".to_owned(),
+        });
+        rows[0].alarm.maintenance = Some(crate::model::id::WindowId(3));
+        let on = |tab| page(&ctx, tab, &rows, ALL).expect("rendered");
+        assert!(on(Tab::Open).contains("No alarm is open."));
+        let shelf = on(Tab::Shelved);
+        assert!(shelf.contains("by olga: parts ordered") && shelf.contains("in 2 h"), "{shelf}");
+        assert!(shelf.contains("/alarms/7/unshelve") && !shelf.contains("peer.unknown"));
+        let upkeep = on(Tab::Maintenance);
+        assert!(upkeep.contains("peer.unknown") && upkeep.contains("/maintenance#window-3"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `/links`: every link in one table, worst first.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
@@ -24,10 +24,17 @@ struct Row {
     since_at: i64,
     judged: Moment,
     reason: String,
+    maintenance: bool,
 }
 
 impl Row {
-    fn new(ctx: &PageContext, labels: &BTreeMap<&str, &str>, edge: &Edge) -> Self {
+    /// `out` are the nodes in maintenance.
+    fn new(
+        ctx: &PageContext,
+        labels: &BTreeMap<&str, &str>,
+        edge: &Edge,
+        out: &BTreeSet<&str>,
+    ) -> Self {
         let name = |id: &str| (*labels.get(id).unwrap_or(&id)).to_owned();
         let [a, b] = &edge.ends;
         let interface = |name: &Option<String>| name.clone().unwrap_or_else(|| "—".to_owned());
@@ -43,6 +50,7 @@ impl Row {
             since_at: edge.since.0,
             judged: Moment::ago(edge.judged_at, ctx.now),
             reason: because(&edge.reason),
+            maintenance: [&edge.source, &edge.target].into_iter().any(|id| out.contains(&**id)),
         }
     }
 
@@ -95,6 +103,8 @@ pub fn page(
 ) -> Result<String, askama::Error> {
     let labels: BTreeMap<&str, &str> =
         picture.nodes.iter().map(|node| (node.id.as_str(), node.label.as_str())).collect();
+    let out = picture.nodes.iter().filter(|node| node.maintenance_until.is_some());
+    let out: BTreeSet<&str> = out.map(|node| node.id.as_str()).collect();
     let columns = [
         ("state", "State", ""),
         ("from", "From", ""),
@@ -107,7 +117,7 @@ pub fn page(
         .edges
         .iter()
         .filter(|edge| hits.has(&edge.id))
-        .map(|edge| Row::new(ctx, &labels, edge))
+        .map(|edge| Row::new(ctx, &labels, edge, &out))
         .collect();
     let count = |wanted: EdgeState| picture.edges.iter().filter(|e| e.state == wanted).count();
     let page = LinksPage {

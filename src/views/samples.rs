@@ -6,7 +6,7 @@ pub(in crate::views) mod ways;
 use std::collections::BTreeMap;
 
 use crate::model::access::Role;
-use crate::model::id::{AgentNo, AlarmId, EventId, ReportId};
+use crate::model::id::{AgentNo, AlarmId, EventId, ReportId, WindowId};
 use crate::model::path::RelayPath;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use crate::model::state::{
@@ -14,6 +14,7 @@ use crate::model::state::{
     Scheme, Severity,
 };
 use crate::model::time::UnixSeconds;
+use crate::model::window::{Scope, Span, Times, Window};
 use crate::store::change::{AgentRecord, AlarmRecord};
 use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
@@ -67,6 +68,7 @@ fn node(id: &str, label: &str, status: Option<AgentStatus>, role: &str, site: &s
         alarms: 0,
         addresses: vec!["10.200.0.1".to_owned()],
         relay_path: RelayPath::direct(),
+        maintenance_until: None,
     }
 }
 
@@ -183,6 +185,10 @@ fn alarm(id: i64, kind: AlarmKind, severity: Severity, state: AlarmState, text: 
             report: None,
             inhibited_by: None,
             inhibited_until: None,
+            own: severity,
+            flapping_until: None,
+            shelved: None,
+            maintenance: None,
         },
         agent_id: "oul-gw2".parse().ok(),
         children: 0,
@@ -201,6 +207,33 @@ pub(super) fn alarms() -> Vec<AlarmRow> {
             Active,
             "oul-gw2 has not reported for 2 h.",
         ),
+    ]
+}
+
+/// One that is open, one that comes every week, one that is over.
+pub(super) fn windows() -> Vec<Window> {
+    let window = |id, scope, times, reason: &str| Window {
+        id: WindowId(id),
+        scope,
+        times,
+        reason: reason.to_owned(),
+        by: "admin".to_owned(),
+        made_at: NOW.minus(90_000),
+        ended: None,
+    };
+    let agent = || Scope::Agent("oul-gw2".parse().expect("an agent"));
+    let once = |from, until| Times::Once(Span { from: NOW.minus(from), until: NOW.plus(until) });
+    let site = Scope::Label { name: "site".to_owned(), value: "Helsinki".to_owned() };
+    let weekly = Times::Weekly {
+        days: [false, false, false, false, false, true, true],
+        start: 22 * 60,
+        lasts_s: 7_200,
+        utc_offset_s: 7_200,
+    };
+    vec![
+        window(1, agent(), once(86_400, -80_000), "moved to another rack"),
+        window(2, agent(), once(600, 3_000), "new disks"),
+        window(3, site, weekly, "updates"),
     ]
 }
 
@@ -480,6 +513,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         relays_for: &relays_for,
         alarms: &told,
         reports: &sent,
+        windows: &windows(),
     };
     vec![
         ("paths", super::paths::page(&paths, &asked, &[ways::journey()], Some(&ways::carriers()))),
@@ -501,6 +535,8 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
             ),
         ),
         ("notifications", notifications()),
+        ("rules", super::rules::page(&context("Alarm rules", Nav::Alarms), &notices::rules())),
+        ("maintenance", super::maintenance::page(&alarms_ctx, &windows())),
     ]
     .into_iter()
     .chain(pages_of_the_past())

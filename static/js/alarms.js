@@ -30,7 +30,7 @@ export class AlarmList {
 
   async refresh() {
     try {
-      this.alarms = inOrder(await getJson("/status/alarms"));
+      this.alarms = inOrder((await getJson("/status/alarms")).filter((alarm) => !alarm.shelved_until && !alarm.maintenance));
       this.failure = null;
     } catch (error) {
       this.failure = error.message;

@@ -5,6 +5,7 @@ const KEYS = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down",
   "+": "in", "=": "in", "-": "out", _: "out", 0: "fit", Enter: "enter", Escape: "escape",
   "?": "help", "/": "search", n: "next", N: "previous", r: "relays", t: "table",
+  "[": "earlier", "]": "later",
 };
 
 const CLICK_SLACK = 4;

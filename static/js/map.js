@@ -12,10 +12,11 @@ import { plan } from "./lod.js";
 import { Painter } from "./paint.js";
 import { Panel } from "./panel.js";
 import { steps } from "./relays.js";
-import { bright, lists, neighbours } from "./scene.js";
+import { bright, fromSnapshot, lists, neighbours, pageOf } from "./scene.js";
 import { Search } from "./search.js";
 import { Feed } from "./sse.js";
 import { Start } from "./start.js";
+import { TimeStrip } from "./time.js";
 import { read, write } from "./url.js";
 
 const LIMITS = { min: 0.005, max: 60 };
@@ -68,11 +69,13 @@ class MapPage {
       },
       leave: () => this.stage.focus(),
     });
+    this.time = new TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) });
     this.start = new Start(byId("last-refused"));
     if (window.innerWidth <= NARROW) byId("legend").open = false;
     this.listen();
     this.feed = this.makeFeed();
-    this.feed.start();
+    if (this.state.at) this.travel(String(this.state.at));
+    else this.feed.start();
     this.alarms.refresh();
   }
 
@@ -91,7 +94,12 @@ class MapPage {
     });
   }
 
+  // The time that is shown.
   now() {
+    return this.scene?.past?.at ?? this.present();
+  }
+
+  present() {
     return Date.now() / 1000 + (this.feed?.clockOffset ?? 0);
   }
 
@@ -113,6 +121,11 @@ class MapPage {
     on("relays", () => this.toggle("relays"));
     on("keys", () => byId("help").showModal());
     on("help-close", () => byId("help").close());
+    byId("bar").lastElementChild.addEventListener("click", (event) => {
+      if (!this.state.at) return;
+      event.preventDefault();
+      this.travel(null);
+    });
     new ResizeObserver(() => this.resized()).observe(this.stage.parentElement);
     document.addEventListener("kattila:theme", () => {
       this.painter.readPalette();
@@ -128,14 +141,53 @@ class MapPage {
     setInterval(() => document.hidden || this.panel.refresh(), REFRESH_MS * 10);
   }
 
+  // ---- other times
+
+  // Shows the network as it was then; null goes back to the present. Only the last wish counts.
+  async travel(at) {
+    this.wish = at;
+    if (at === null) {
+      this.state.at = null;
+      this.note(null);
+      this.feed.start();
+      return;
+    }
+    let scene = null;
+    try {
+      scene = fromSnapshot(await getJson(`${this.stage.dataset.topology}?at=${encodeURIComponent(at)}`));
+    } catch (error) {
+      if (this.wish === at) this.note(error.detail ?? error.message, "/map", "Back to live");
+      this.state.at = this.scene?.past?.at ?? null;
+      if (!this.scene) this.feed.start();
+      return;
+    }
+    if (this.wish !== at) return;
+    this.feed.stop();
+    this.state.at = scene.past.at;
+    this.arrived(scene);
+    const text = `The network as it was at ${iso(scene.past.at)}`;
+    this.liveState({ state: "past" });
+    this.note(`${text}.`, "/map", "Back to live");
+    this.announcer.chosen(`${text}: ${describe(scene, this.state.selected)}`);
+  }
+
   // ---- what the feed brings
 
   arrived(scene) {
     const first = this.scene === null;
+    const { past } = scene;
+    const travelled = first || this.scene.past !== past;
     this.scene = scene;
+    byId("time").classList.toggle("past", past !== null);
+    byId("alarms").hidden = past !== null;
+    this.search.input.disabled = past !== null;
+    if (travelled) {
+      this.panel.key = null;
+      this.time.show(past);
+    }
     this.pressed();
     if (first) {
-      this.note(null);
+      if (!this.wish) this.note(null);
       this.search.set(this.state.query);
     }
     this.patched();
@@ -145,17 +197,19 @@ class MapPage {
 
   patched() {
     const { scene } = this;
-    byId("empty").hidden = scene.nodes.size > 0;
-    this.stage.hidden = scene.nodes.size === 0;
-    this.start.watch(() => this.scene.nodes.size === 0);
+    const newcomer = () => this.scene.nodes.size === 0 && !this.scene.past;
+    byId("empty").hidden = !newcomer();
+    this.stage.hidden = newcomer();
+    this.start.watch(newcomer);
     // Whoever looks at the whole map goes on doing so while it grows.
     const restructured = scene.lists === null;
     if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
     this.legend.update(scene);
-    this.announcer.changed(scene);
+    if (!scene.past) this.announcer.changed(scene);
     this.panel.show(scene, this.state.selected);
     this.refreshing ??= setTimeout(() => {
       this.refreshing = null;
+      if (this.scene.past) return;
       this.panel.refresh();
       this.alarms.refresh();
       if (this.state.query) this.search.ask(false);
@@ -167,9 +221,9 @@ class MapPage {
     const line = byId("live-state");
     const at = since ? iso(since).slice(11, 19) : "";
     line.className = `live live-${state}`;
-    line.textContent = { live: "Live", lost: `Reconnecting, data from ${at}`, hidden: "Paused", "signed-out": "Signed out" }[state];
+    line.textContent = { live: "Live", lost: `Reconnecting, data from ${at}`, hidden: "Paused", past: "Past", "signed-out": "Signed out" }[state];
     clearTimeout(this.lost);
-    if (state === "live" || state === "hidden") this.note(null);
+    if ((state === "live" || state === "hidden") && !this.wish) this.note(null);
     if (state === "signed-out") this.note("Your session has ended; the map no longer changes.", "/login", "Sign in again");
     if (state === "lost") this.lost = setTimeout(() => this.note(`No connection to the manager. This is the network as it was at ${at}.`), LOST_MS);
   }
@@ -220,8 +274,8 @@ class MapPage {
 
   open(target, x, y) {
     if (target?.type === "site") this.zoomTo(target);
-    else if (target?.type === "node" && this.scene.nodes.get(target.id)?.agent_id) location.assign(`/agents/${encodeURIComponent(this.scene.nodes.get(target.id).agent_id)}`);
-    else if (target?.type === "edge") location.assign(`/links/${encodeURIComponent(target.id)}`);
+    else if (target?.type === "node" && this.scene.nodes.get(target.id)?.agent_id) location.assign(pageOf(this.scene, "agents", this.scene.nodes.get(target.id).agent_id));
+    else if (target?.type === "edge") location.assign(pageOf(this.scene, "links", target.id));
     else if (this.view) this.move(zoomAt(this.view, this.painter.size, x, y, 1.6, LIMITS), true);
   }
 
@@ -240,6 +294,7 @@ class MapPage {
     else if (verb === "help") byId("help").showModal();
     else if (verb === "search") this.search.input.focus();
     else if (verb === "relays") this.toggle(verb);
+    else if (verb === "earlier" || verb === "later") this.time.step(verb === "earlier" ? "previous" : "next");
     else if (verb === "table") location.assign("/agents");
   }
 
@@ -302,6 +357,7 @@ class MapPage {
     else if (this.state.query) this.search.set("");
     else if (this.state.problems) this.toggle("problems");
     else if (this.legend.clear()) this.refilter();
+    else if (this.scene.past) this.travel(null);
   }
 
   // ---- the view
@@ -415,7 +471,7 @@ class MapPage {
     const all = this.scene.nodes.size;
     const words = { sites: `${plural(bubbles.length, "site")}, ${plural(all, "node")}`, agents: `Agents, ${shown} of ${all} shown`, interfaces: `Interfaces, ${shown} of ${all} shown` };
     byId("level").textContent = words[level];
-    Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, drawnRelays: relays.length, level, seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
+    Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, drawnRelays: relays.length, level, at: this.state.at ?? "", seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
   }
 
   // ---- the address
@@ -433,8 +489,9 @@ class MapPage {
 
   restored() {
     if (!this.scene) return;
-    const { view, ...state } = read(location.search);
+    const { view, at, ...state } = read(location.search);
     const { selected, query } = Object.assign(this.state, state);
+    if (at !== this.state.at) this.travel(at === null ? null : String(at));
     this.pressed();
     this.search.set(query);
     this.panel.show(this.scene, selected);

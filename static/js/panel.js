@@ -2,7 +2,7 @@
 
 import { fill, getJson, h } from "./dom.js";
 import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, because, bytes, iso, plural, signed, span } from "./format.js";
-import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, worstFirst } from "./scene.js";
+import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, pageOf, worstFirst } from "./scene.js";
 import { nameOf } from "./a11y.js";
 import { way } from "./relays.js";
 
@@ -12,15 +12,18 @@ const nodeChip = (node) => chip(NODE_CHIP[look(node)], NODE_WORDS[look(node)]);
 
 const edgeChip = (edge) => chip(EDGE_CHIP[edge.state], EDGE_WORDS[edge.state]);
 
+// Nobody is told of alarms about what is in maintenance.
+const upkeep = (...nodes) => nodes.some((node) => node?.maintenance_until) && [" ", h("span", { class: "chip chip-stale" }, "◇ Maintenance")];
+
 // A state in one sign, where a chip would not fit.
 const sign = (edge) => h("span", { class: `sign sign-${EDGE_CHIP[edge.state]}`, role: "img", "aria-label": EDGE_WORDS[edge.state], title: EDGE_WORDS[edge.state] }, CHIP_MARK[EDGE_CHIP[edge.state]]);
 
 // page.js keeps counting.
-const time = (then, now) => (then ? h("time", { datetime: iso(then), title: iso(then), "data-age": then }, ago(then, now)) : "never");
+const time = (then, now, past) => (then ? h("time", { datetime: iso(then), title: iso(then), "data-age": past ? null : then }, ago(then, now)) : "never");
 
 // How long an agent has been silent. One that reports is not: its patches tell of changes only,
 // so its last report is younger than the map knows.
-const silence = (node, now) => (["late", "down"].includes(look(node)) ? time(node.seen_at, now) : "");
+const silence = (node, now) => (["late", "down"].includes(look(node)) && node.seen_at ? time(node.seen_at, now) : "");
 
 const rows = (pairs) => h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 
@@ -74,7 +77,9 @@ export class Panel {
     if (focus) this.root.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
   }
 
+  // The details are those of now: the past has none.
   async fetch(scene, { type, id }, key) {
+    if (scene.past) return;
     const agent = type === "node" ? scene.nodes.get(id)?.agent_id : null;
     const url = type === "edge" ? `/api/v1/edges/${encodeURIComponent(id)}` : agent ? `/api/v1/agents/${encodeURIComponent(agent)}` : null;
     if (!url) return;
@@ -123,7 +128,7 @@ export class Panel {
   }
 
   gone() {
-    return [this.back(), h("h2", {}, "Not on the map"), h("p", {}, "What was selected is no longer reported by anyone. Events tell when it went.")];
+    return [this.back(), h("h2", {}, "Not on the map"), h("p", {}, "What was selected is not on this map. Events tell when it came and went.")];
   }
 
   // What is wrong with a node besides its state.
@@ -146,6 +151,7 @@ export class Panel {
       h("p", { class: "chips" }, looks.filter(([name]) => nodes[name] > 0).map(([name, word]) =>
         h("button", { type: "button", class: `chip chip-${NODE_CHIP[name]}`, "data-focus": `chip ${name}`, onclick: () => this.verbs.filter(name) }, `${nodes[name]} ${word}`))),
       h("p", {}, bad > 0 ? `${plural(bad, "link")} in trouble` : "No link is in trouble", quiet.length > 0 ? `; ${quiet.join(", ")}.` : "."),
+      scene.past && h("p", {}, h("a", { href: `/changes?from=${scene.past.at}` }, "What changed since")),
       h("h3", {}, "Needs attention"),
       worst.length === 0 ? h("p", { class: "muted" }, agents === 0 ? "No agent yet." : "Nothing. Every agent reports and no alarm is open on one.")
         : h("ul", { class: "list" }, worst.map((node) => h("li", {},
@@ -163,19 +169,20 @@ export class Panel {
     const links = edgesOf(scene, node.id).slice().sort((a, b) => edgeRank(a) - edgeRank(b) || (nameOf(scene, otherEnd(a, node.id)) < nameOf(scene, otherEnd(b, node.id)) ? -1 : 1));
     const peers = new Map((d?.peers ?? []).map((peer) => [peer.edge_id, peer]));
     const role = node.kind === "external" ? "peer without an agent" : node.role;
-    const page = node.agent_id && `/agents/${encodeURIComponent(node.agent_id)}`;
+    const page = node.agent_id && pageOf(scene, "agents", node.agent_id);
+    const since = d?.status_since ?? scene.past?.since[node.id];
     return [
       this.back(),
       h("h2", {}, node.label),
-      h("p", { class: "verdict" }, nodeChip(node), ` ${role}, `, site ? this.choose("site", site.id, site.label) : node.site),
+      h("p", { class: "verdict" }, nodeChip(node), upkeep(node), ` ${role}, `, site ? this.choose("site", site.id, site.label) : node.site),
       h("p", { class: "actions" },
         page && h("a", { class: "button", href: page, "data-focus": "open" }, "Open agent"),
         this.button("Show on map", () => this.verbs.zoomTo({ type: "node", id: node.id }))),
       this.trouble(),
       rows([
         ["Address", node.addresses.length > 0 ? node.addresses.slice(0, 3).map((address, i) => [i > 0 && h("br"), code(address)]).flat().filter(Boolean) : null],
-        ["Last report", node.kind === "agent" ? time(d?.last_seen_at ?? node.seen_at, now) : null],
-        ["State since", d ? time(d.status_since, now) : null],
+        ["Last report", node.kind === "agent" && !scene.past ? time(d?.last_seen_at ?? node.seen_at, now) : null],
+        ["State since", since ? time(since, now, scene.past) : null],
         ["Report path", d && way(scene, d)],
         ["Agent version", d?.agent_version ?? null],
         ["Clock offset", d ? signed(d.clock_offset) : null],
@@ -217,13 +224,13 @@ export class Panel {
     return [
       this.back(),
       h("h2", {}, `${names[0]} ⇄ ${names[1]}`),
-      h("p", { class: "verdict" }, edgeChip(edge), " ", because(edge.reason)),
+      h("p", { class: "verdict" }, edgeChip(edge), upkeep(scene.nodes.get(edge.source), scene.nodes.get(edge.target)), " ", because(edge.reason)),
       h("p", { class: "actions" },
-        h("a", { class: "button", href: `/links/${encodeURIComponent(edge.id)}`, "data-focus": "open" }, "Open link"),
+        h("a", { class: "button", href: pageOf(scene, "links", edge.id), "data-focus": "open" }, "Open link"),
         this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id }))),
       this.trouble(),
-      h("p", { class: "muted" }, "So since ", time(edge.since, now), ", judged ", time(edge.judged_at, now), "; below is what the ends say now."),
-      table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {
+      h("p", { class: "muted" }, "So since ", time(edge.since, now, scene.past), ", judged ", time(edge.judged_at, now, scene.past), scene.past ? "." : "; below is what the ends say now."),
+      !scene.past && table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {
         const [a, b] = full.ends.map(of);
         const differs = compared && a !== b && a !== "—" && b !== "—";
         return h("tr", { class: differs ? "differs" : null }, h("th", { scope: "row" }, differs ? `≠ ${name}` : name), h("td", {}, a), h("td", {}, b));

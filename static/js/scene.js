@@ -29,6 +29,8 @@ export function fromSnapshot(picture) {
     nodes: byId(picture.nodes),
     edges: byId(picture.edges),
     lists: null,
+    // Of the past: the time, since when agents had their states, the changes around it.
+    past: picture.at ? { at: picture.at, since: picture.status_since, previous: picture.previous, next: picture.next } : null,
   };
 }
 
@@ -91,6 +93,9 @@ export function lists(scene) {
   scene.lists = { inSite, atNode, lane };
   return scene.lists;
 }
+
+// The page of an agent or a link, as of the time that is shown.
+export const pageOf = (scene, kind, id) => `/${kind}/${encodeURIComponent(id)}${scene.past ? `?at=${scene.past.at}` : ""}`;
 
 export const edgesOf = (scene, nodeId) => lists(scene).atNode.get(nodeId) ?? [];
 

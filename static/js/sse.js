@@ -25,6 +25,7 @@ export class Feed {
   }
 
   start() {
+    this.stopped = false;
     this.open();
     return this.resync();
   }
@@ -57,6 +58,14 @@ export class Feed {
     hear("bye", () => this.signedOut());
     stream.addEventListener("open", () => this.alive());
     stream.addEventListener("error", () => this.stream === stream && this.broken(stream.readyState === 2));
+  }
+
+  // Until it is started again, it keeps nothing equal: the map shows something else.
+  stop() {
+    this.stopped = true;
+    this.close();
+    for (const name of Object.keys(this.timers)) this.cancel(name);
+    this.status = null;
   }
 
   close() {
@@ -138,6 +147,7 @@ export class Feed {
     try {
       this.scene = fromSnapshot(await this.env.fetchPicture());
       this.fetching = false;
+      if (this.stopped) return;
       const held = this.held.sort((a, b) => a.seq - b.seq);
       this.held = [];
       for (const patch of held) if (applyPatch(this.scene, patch) === "gap") this.again = true;
@@ -148,6 +158,7 @@ export class Feed {
       this.on.scene(this.scene);
     } catch (error) {
       this.fetching = false;
+      if (this.stopped) return;
       if (error.status === 401 || error.status === 403) this.signedOut();
       else this.after("snapshot", 3000, () => this.resync());
       if (!this.scene) this.on.failed?.(error);
@@ -161,6 +172,7 @@ export class Feed {
 
   // A hidden tab gives its connection back after a minute and catches up when it is shown.
   visibility(hidden) {
+    if (this.stopped) return;
     if (hidden) {
       this.after("hidden", HIDDEN_MS, () => {
         this.close();

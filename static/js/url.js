@@ -1,4 +1,5 @@
-// What of the map is in the address: sel, q, p (problems only), r (relay paths), x, y, k. Pure.
+// What of the map is in the address: sel, q, p (problems only), r (relay paths), at (a time of the
+// past), x, y, k. Pure.
 
 const number = (text) => {
   const value = Number.parseFloat(text);
@@ -15,16 +16,18 @@ export function read(search) {
     query: params.get("q") ?? "",
     problems: params.get("p") === "1",
     relays: params.get("r") === "1",
+    at: number(params.get("at") ?? ""),
     view: x !== null && y !== null && k !== null && k > 0 ? { x, y, k } : null,
   };
 }
 
-export function write({ selected, query, problems, relays, view }) {
+export function write({ selected, query, problems, relays, at, view }) {
   const params = new URLSearchParams();
   if (selected) params.set("sel", `${selected.type}~${selected.id}`);
   if (query) params.set("q", query);
   if (problems) params.set("p", "1");
   if (relays) params.set("r", "1");
+  if (at) params.set("at", String(at));
   if (view) {
     params.set("x", view.x.toFixed(1));
     params.set("y", view.y.toFixed(1));

@@ -131,6 +131,40 @@ test("the map moves by wheel and drag and is shown whole again", async () => {
   healthy(page, "pointer");
 });
 
+test("the map goes to another time and back, by key, by the address and by hand", async () => {
+  const page = await visit("/map", { reducedMotion: true });
+  await page.until(LIVE, "the stream to be live");
+  please("change the map");
+  await page.until(`!document.getElementById("time").hidden`, "the strip, once there is a history");
+  await page.until(`document.querySelectorAll("#time rect").length > 0`, "its bars");
+  await page.read(`document.getElementById("stage").focus()`);
+  await page.press("[");
+  await page.until(`${stage("at")} > 0`, "a time of the past");
+  await page.until(`/as it was at/.test(document.getElementById("bar").textContent)`, "the bar that says so");
+  const at = await page.read(stage("at"));
+  await page.until(`location.search.includes("at=${at}")`, "the time in the address");
+  assert.equal(await page.read(`document.getElementById("q").disabled`), true);
+  await page.screenshot(artifact("map-past-1440x900"));
+  // The address alone leads there, and nothing that changes now changes the picture.
+  const other = await visit(`/map?at=${at}`);
+  await other.until(`${stage("at")} === ${at}`, "the same time in another window");
+  please("change the map");
+  assert.equal(await other.read(stage("at")), at);
+  assert.equal(await other.read(`document.getElementById("live-state").textContent`), "Past");
+  // A time before all history is refused in words, and the map stays where it was.
+  await page.read(`(() => { const field = document.getElementById("time-at"); field.value = "2001-01-01 00:00"; field.form.requestSubmit(); })()`);
+  await page.until(`/history begins/.test(document.getElementById("bar").textContent)`, "the refusal");
+  assert.equal(await page.read(stage("at")), at);
+  await page.read(`document.querySelector("#bar a").click()`);
+  await page.until(`${stage("at")} === 0`, "the present");
+  await page.until(LIVE, "the stream to be live again");
+  assert.equal(await page.read(`document.getElementById("bar").hidden`), true);
+  await page.until(`!location.search.includes("at=")`, "the address of the present");
+  const refused = (text) => /400/.test(text);
+  assert.deepEqual(page.complaints.filter((text) => !refused(text)), []);
+  healthy(other, "past");
+});
+
 test("dark, phone and wide screens", async () => {
   for (const [name, options] of [["map-dark-1920x1080", { dark: true, width: 1920, height: 1080 }], ["map-phone-390x844", { width: 390, height: 844, scale: 2 }]]) {
     const page = await picture(name, options);

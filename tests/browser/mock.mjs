@@ -100,6 +100,32 @@ export function topology(shape, now) {
   return picture;
 }
 
+// The past of it: a change every ten minutes since three hours ago.
+const STEP_S = 600;
+
+export function past(picture, at, now) {
+  const since = now - 18 * STEP_S;
+  const text = String(at);
+  const time = /^\d+$/.test(text) ? Number(text) : Date.parse(text) / 1000;
+  if (Number.isNaN(time)) return { status: 400, detail: `"${text}" is no time; write Unix seconds or a time such as 2026-11-20T14:02:11Z.` };
+  if (time < since) return { status: 400, detail: `The history begins at ${since}; ask for a time from then on.` };
+  const turn = Math.floor((time - since) / STEP_S);
+  const nodes = picture.nodes.map((node, i) => ({ ...node, seen_at: null, addresses: [], alarms: 0, status: node.status && (i + turn) % 11 === 0 ? "offline" : node.status && "online" }));
+  return {
+    ...picture, nodes, at: time, since, status_since: Object.fromEntries(nodes.map((node) => [node.id, since])), learnt_later: {},
+    previous: turn > 0 ? since + (turn - 1) * STEP_S : null, next: time + STEP_S < now ? since + (turn + 1) * STEP_S : null,
+  };
+}
+
+export function history({ from, to, at }, now) {
+  const since = now - 18 * STEP_S;
+  const times = Array.from({ length: 18 }, (_, i) => since + i * STEP_S);
+  return {
+    since, from, to, step: 360, previous: times.filter((time) => time < at).at(-1) ?? null, next: times.find((time) => time > at) ?? null,
+    buckets: times.filter((time) => time >= from && time < to).map((time, i) => ({ at: time, count: 1 + ((i * 5) % 9), worst: ["info", "warning", "major"][i % 3], kinds: {} })),
+  };
+}
+
 export function agentDetail(picture, id, now) {
   const node = picture.nodes.find((candidate) => candidate.agent_id === id);
   if (!node) return null;

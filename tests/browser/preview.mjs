@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { agentDetail, alarms, topology } from "./mock.mjs";
+import { agentDetail, alarms, history, past, topology } from "./mock.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml", html: "text/html; charset=utf-8" };
@@ -57,10 +57,15 @@ export function preview(shape, port, changeEvery = 2000) {
   };
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url.split("?")[0]);
+    const query = new URLSearchParams(request.url.split("?")[1]);
     const [, first, second, , fourth] = path.split("/");
     try {
       if (first === "static") file(response, join(ROOT, "static", normalize(path.split("/").slice(3).join("/"))));
-      else if (path === "/api/v1/topology") json(response, picture);
+      else if (path === "/api/v1/topology" && query.has("at")) {
+        const then = past(picture, query.get("at"), seconds());
+        json(response, then, then.status ?? 200);
+      } else if (path === "/api/v1/topology") json(response, picture);
+      else if (path === "/api/v1/history") json(response, history(Object.fromEntries([...query].map(([name, value]) => [name, Number(value)])), seconds()));
       else if (path === "/api/v1/stream") {
         response.writeHead(200, { "Content-Type": "text/event-stream" });
         say(response, "hello", { epoch: picture.epoch, seq: picture.seq, layout_rev: 1, now: seconds() });

@@ -1,10 +1,13 @@
 //! Alarms through the whole manager: raised after their delay, told once, ended by proof.
 
 mod again;
+mod aside;
 mod identity;
+mod maintenance;
 mod people;
 mod relays;
 mod restart;
+mod tuned;
 
 use serde_json::json;
 

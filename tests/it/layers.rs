@@ -15,17 +15,18 @@ const LINES: usize = 450;
 const TABLE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
+    ("form", &["model"]),
     ("wire", &["model"]),
     ("sign", &["model", "wire"]),
     ("keys", &["model", "sign"]),
     ("topology", &["model"]),
-    ("alarms", &["model", "topology"]),
+    ("alarms", &["model", "form", "topology"]),
     ("verify", &["model", "wire", "sign", "keys"]),
     ("pack", &["model", "sign"]),
     ("store", &["model"]),
     ("store::sqlite", &["model", "store", "pack"]),
-    ("notify", &["model", "sign", "store"]),
-    ("config", &["model", "keys", "verify", "notify"]),
+    ("notify", &["model", "form", "sign", "store"]),
+    ("config", &["model", "form", "keys", "alarms", "verify", "notify"]),
     (
         "process",
         &[
@@ -113,7 +114,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["rustls_native_certs"], &["keys", "agent", "delivery"]),
     (&["reqwest", "httpdate"], &["agent", "delivery"]),
     (&["lettre"], &["delivery"]),
-    (&["toml"], &["notify"]),
+    (&["toml"], &["form"]),
     (
         &[
             "netlink_packet_core",

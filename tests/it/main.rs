@@ -11,6 +11,7 @@ mod agent;
 mod agent_collect;
 mod alarms;
 mod browser;
+mod calm;
 mod data_shapes;
 mod dictionary;
 mod faults;

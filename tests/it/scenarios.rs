@@ -7,7 +7,14 @@
 //! - `hosts A B`, `links A-B`, `label A role=gateway`: what there is. A link has keepalives.
 //! - `silent A`, `back A`, `via A R`, `straight A`: how reports come, if at all.
 //! - `cut A-B`, `mend A-B`, `forget A-B`, `list A-B`, `rest A-B`: links without handshakes, of
-//!   which the second end forgot the first, that nobody uses.
+//!   which the second end forgot the first, that nobody uses. `use A-B`: one that rested is used.
+//! - `lose A N`: the next N reports of a host are lost.
+//! - `oneway A-B`, `copied A-B`: what the second end sends is lost; the second end has its
+//!   handshakes with another host that holds the first one's key. `mend` ends both.
+//! - `mtu A BYTES`, `allow A B NETS`, `route A NET IF`, `unroute A NET`: A's `wg0`, what A lets in
+//!   from B, A's routes. `address A NET`, `port A PORT`, `psk A B`, `nopsk A B`, `see A B AT`: the
+//!   address and port of A's `wg0`, whether B has a preshared key there, B's endpoint for A.
+//! - `clock A SECONDS`: how far A's clock is ahead. `nodefault A`, `default A`: its default route.
 //! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
 //!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`.
 //! - `label A NAME=VALUE` and `give A-B NET`, `take A-B NET` (allowed ips that A gives to B) at any
@@ -17,11 +24,12 @@
 //!   come than can be taken. `guess`: somebody tries a token. `spoil TABLE`, `repair TABLE`: of the
 //!   database. `days N` pass, without a report.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
-//!   `KIND SUBJECT SEVERITY STATE`, and ` < KIND SUBJECT` if it follows from that one, or
+//!   `KIND SUBJECT SEVERITY STATE`, ` flapping` if it does, and ` < KIND SUBJECT` if it follows from that one, or
 //!   ` < what is over` if that one has just ended.
 //! - `never KIND`: no alarm of the kind is open at any report. `roots N`: at no report are more
 //!   than N alarms open that follow from none.
 
+mod injected;
 mod world;
 
 use std::path::Path;

@@ -10,6 +10,7 @@ use kattila::model::time::UnixSeconds;
 use kattila::store::carrier::{CarrierFilter, Carries};
 use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::{Earlier, EdgePast};
+use kattila::store::flap::Flaps;
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
 use kattila::store::notice::MessageRecord;
@@ -21,8 +22,9 @@ use kattila::store::{Reader, StoreError, Writer};
 use crate::store_notices;
 use crate::store_prune;
 use crate::store_samples::{
-    T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, identity,
-    interface, key, message, only_report, peer, place, report, route, session, telling, wg_key,
+    T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
+    identity, interface, key, message, only_report, peer, place, report, route, session, telling,
+    wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -112,9 +114,11 @@ fn everything() -> Change {
         peers_set: vec![peer(1, 9), peer(1, 8)],
         edges_set: vec![edge(9), edge(8)],
         alarms: vec![alarm(1, "e9", AlarmState::Active), alarm(2, "e8", AlarmState::Cleared)],
+        flaps: Flaps { set: vec![flap("e9")], removed: Vec::new() },
         tells: vec![telling(1, "chat")],
         messages: vec![message(1, MessageState::Waiting), message(2, MessageState::Dead)],
         channels: vec![channel("chat")],
+        windows: vec![window(1), window(2)],
         events: vec![event(Some(1), "wg0"), event(None, "manager")],
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
@@ -144,12 +148,15 @@ fn everything_comes_back((mut writer, reader): Store) {
         edges,
         links,
         wg_keys,
+        mtus,
         addresses,
         alarms,
+        flaps,
         tells,
         waiting,
         channels,
         last_notification,
+        windows,
         keys,
         identities,
         layout,
@@ -165,6 +172,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         links.iter().map(|(no, name, works)| (no.0, name.as_str(), *works)).collect();
     assert_eq!(names, [(1, "dummy0", None), (1, "wg0", Some(true))]);
     assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
+    assert_eq!(mtus, [(AgentNo(1), String::from("wg0"), interface("wg0", 1).mtu)]);
     let expected: Vec<_> = interface("wg0", 1)
         .addresses
         .into_iter()
@@ -172,16 +180,22 @@ fn everything_comes_back((mut writer, reader): Store) {
         .collect();
     assert_eq!(addresses, expected);
     assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
+    assert_eq!(flaps, [flap("e9")]);
     assert_eq!(tells, [telling(1, "chat")]);
     let bare = MessageRecord { items: Vec::new(), ..message(1, MessageState::Waiting) };
     assert_eq!(waiting, [bare], "without their alarms, and only what waits");
     assert_eq!((channels, last_notification), (vec![channel("chat")], NotificationId(2)));
-    assert_eq!(keys.len(), 1);
+    assert_eq!((windows, keys.len()), (vec![window(1), window(2)], 1));
     let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
     assert_eq!(identities, own);
     assert_eq!(layout, [place("a:agent-1")]);
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
+
+    let removed = vec![(flap("e9").kind, "e9".to_owned())];
+    let calm = Change { flaps: Flaps { set: Vec::new(), removed }, ..Change::default() };
+    write(&mut *writer, &[calm]);
+    assert_eq!(writer.load_fleet().unwrap().flaps, []);
 
     let detail = reader.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
     assert_eq!(detail.agent, agent(1));

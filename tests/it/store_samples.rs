@@ -3,20 +3,24 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId};
+use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId, WindowId};
 use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::path::RelayPath;
 use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
+use kattila::model::shelf::Shelved;
 use kattila::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
     MessageState, PinnedHow, RelayProof, Scheme, Severity, Telling,
 };
 use kattila::model::time::UnixSeconds;
+use kattila::model::window::{Scope, Span, Times, Window};
 use kattila::store::change::{
-    AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, LayoutRecord, NewEvent,
-    NewReport, PeerRecord, SessionRecord,
+    AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, NewEvent, NewReport,
+    PeerRecord, SessionRecord,
 };
+use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
+use kattila::store::layout::LayoutRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 
 /// When the samples happen.
@@ -238,7 +242,20 @@ pub(crate) fn alarm(id: i64, subject: &str, state: AlarmState) -> AlarmRecord {
         report: Some(ReportId(1)),
         inhibited_by: Some(AlarmId(1)),
         inhibited_until: Some(T.plus(9)),
+        own: Severity::Minor,
+        flapping_until: Some(T.plus(99)),
+        shelved: Some(Shelved {
+            at: T,
+            until: T.plus(60),
+            by: String::from("admin"),
+            reason: String::from("cable on order"),
+        }),
+        maintenance: Some(WindowId(1)),
     }
+}
+
+pub(crate) fn flap(subject: &str) -> FlapRecord {
+    FlapRecord { kind: AlarmKind::EdgeDown, subject: subject.to_owned(), penalty: 4_200, at: T }
 }
 
 pub(crate) fn event(agent: Option<i64>, subject: &str) -> NewEvent {
@@ -334,6 +351,7 @@ pub(crate) fn facts() -> Facts {
         returned_at: Some(T.plus(2)),
         cleared_at: Some(T.plus(3)),
         clear_cause: Some(String::from("reset")),
+        flapping: true,
     }
 }
 
@@ -379,5 +397,25 @@ pub(crate) fn channel(name: &str) -> ChannelRecord {
         sent: 7,
         failed: 5,
         dead: 1,
+    }
+}
+
+/// A window that is open once, and for a second one that comes every week.
+pub(crate) fn window(id: i64) -> Window {
+    let once = Times::Once(Span { from: T, until: T.plus(3_600) });
+    let days = [true, false, false, false, true, false, true];
+    let weekly = Times::Weekly { days, start: 1_350, lasts_s: 7_200, utc_offset_s: -12_600 };
+    Window {
+        id: WindowId(id),
+        scope: if id == 1 {
+            Scope::Agent("agent-1".parse().unwrap())
+        } else {
+            Scope::Label { name: String::from("site"), value: String::from("hel=1") }
+        },
+        times: if id == 1 { once } else { weekly },
+        reason: String::from("new disks"),
+        by: String::from("admin"),
+        made_at: T,
+        ended: (id != 1).then(|| (T.plus(9), String::from("kim"))),
     }
 }

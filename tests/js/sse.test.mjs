@@ -164,6 +164,23 @@ test("a tab hidden for a moment keeps its stream", async () => {
   assert.deepEqual([w.streams.length, w.streams[0].closed], [1, false]);
 });
 
+test("a feed that is stopped hears and asks nothing, and starts anew", async () => {
+  const w = await started();
+  w.feed.resync();
+  w.feed.stop();
+  assert.equal(w.streams[0].closed, true);
+  await w.answer(50);
+  assert.equal(w.scenes, 1, "an answer that comes too late is not shown");
+  w.feed.visibility(true);
+  w.feed.visibility(false);
+  w.pass(200000);
+  assert.deepEqual([w.streams.length, w.fetches.length], [1, 0]);
+  w.feed.start();
+  assert.deepEqual([w.streams.length, w.fetches.length], [2, 1]);
+  w.streams[1].say("open");
+  assert.equal(w.statuses.at(-1), "live");
+});
+
 test("an ended session is told, not retried", async () => {
   const w = await started();
   w.streams[0].say("bye", {});

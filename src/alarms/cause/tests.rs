@@ -15,6 +15,7 @@ fn raise(book: &mut Book, kind: AlarmKind, subject: &str, at: UnixSeconds) -> Al
         subject: Cow::Borrowed(subject),
         fleet: None,
         agent: None,
+        also: None,
         holds: true,
         late: false,
         severity: rule.severity,
@@ -41,6 +42,77 @@ fn found(book: &Book, id: AlarmId, around: &Around, now: UnixSeconds) -> Option<
 }
 
 #[test]
+fn a_network_that_falls_apart_explains_its_links_before_it_is_certain() {
+    let mut book = Book::default();
+    let edge = raise(&mut book, AlarmKind::EdgeDown, "e", T);
+    let around = Around { split: Some("lab".into()), ..at(vec![end("a"), end("b")]) };
+    // The partition's own minute has not passed.
+    let seen = Observation {
+        kind: AlarmKind::NetPartition,
+        subject: Cow::Borrowed("lab"),
+        fleet: None,
+        agent: None,
+        also: None,
+        holds: true,
+        late: false,
+        severity: rule(AlarmKind::NetPartition).severity,
+        message: "so".into(),
+        report: None,
+    };
+    let pending = book.observe(&seen, T).expect("begins").alarm;
+    assert_eq!(pending.state, AlarmState::Pending);
+    assert_eq!(found(&book, edge, &around, T), Some(pending.id));
+    // Others wait until it is.
+    let mass = raise(&mut book, AlarmKind::EdgeDown, "other", T);
+    assert_eq!(found(&book, mass, &at(vec![end("a")]), T), None);
+}
+
+#[test]
+fn one_dead_link_between_two_parts_explains_the_partition() {
+    for kind in [AlarmKind::EdgeDown, AlarmKind::EdgeHalfConfigured] {
+        let mut book = Book::default();
+        let split = raise(&mut book, AlarmKind::NetPartition, "lab", T);
+        let around = Around { only_link: Some("e".into()), ..at(vec![]) };
+        assert_eq!(found(&book, split, &around, T), None);
+        let edge = raise(&mut book, kind, "e", T);
+        assert_eq!(found(&book, split, &around, T), Some(edge));
+        assert_eq!(found(&book, split, &at(vec![]), T), None, "there are others");
+    }
+}
+
+#[test]
+fn what_is_about_to_end_is_not_told_of() {
+    let mut book = Book::default();
+    let offline = raise(&mut book, AlarmKind::AgentOffline, "hub", T);
+    let split = raise(&mut book, AlarmKind::NetPartition, "lab", T);
+    drop(book.inhibit(split, Some(offline), None));
+    let good = Observation {
+        kind: AlarmKind::NetPartition,
+        subject: Cow::Borrowed("lab"),
+        fleet: None,
+        agent: None,
+        also: None,
+        holds: false,
+        late: false,
+        severity: rule(AlarmKind::NetPartition).severity,
+        message: String::new(),
+        report: None,
+    };
+    let alarm = |book: &Book| book.get(split).expect("is open").clone();
+    // The hub's alarm is still open, and explains nothing any more.
+    let nothing = at(vec![]);
+    assert_eq!(next(&book, &alarm(&book), &nothing, T), Some((None, None)));
+    drop(book.observe(&good, T.plus(70)));
+    assert_eq!(next(&book, &alarm(&book), &nothing, T.plus(70)), None);
+    // Once it is over, a partition has its own minute on top of the two reports.
+    drop(book.clear(offline, "kim", T.plus(80)));
+    let until = Some(T.plus(80 + 60 + 60));
+    let bad = Observation { holds: true, message: "so".into(), ..good };
+    drop(book.observe(&bad, T.plus(80)));
+    assert_eq!(next(&book, &alarm(&book), &nothing, T.plus(80)), Some((Some(offline), until)));
+}
+
+#[test]
 fn a_link_follows_from_the_nearest_thing_that_is_broken() {
     let mut book = Book::default();
     let edge = raise(&mut book, AlarmKind::EdgeDown, "e", T);
@@ -56,6 +128,55 @@ fn a_link_follows_from_the_nearest_thing_that_is_broken() {
     // Of others it does not follow.
     raise(&mut book, AlarmKind::AgentOffline, "c", T);
     assert_eq!(found(&book, edge, &at(vec![end("a"), end("d")]), T), None);
+}
+
+#[test]
+fn what_is_wrong_with_a_link_follows_from_what_is_wrong_with_its_ends() {
+    use AlarmKind as K;
+    let wire = End {
+        own: Some("a/wg0".into()),
+        entry: Some("a/wg0/key".into()),
+        interfaces: vec!["a/wg0".into()],
+        ..end("a")
+    };
+    let (link, key) = (Some("e".into()), Some("key".into()));
+    let around = Around { link, key, ..at(vec![wire, end("b")]) };
+    for (kind, subject, causes) in [
+        (K::EdgeDown, "e", &[(K::EdgeOneWay, "e"), (K::IfaceDown, "a/wg0")][..]),
+        (K::EdgeDown, "e", &[(K::ListenPortChanged, "a/wg0"), (K::WgPskRemoved, "a/wg0/key")]),
+        (K::EdgeOneWay, "e", &[(K::AgentOffline, "b"), (K::IfaceDown, "a/wg0")]),
+        (
+            K::EdgeDisagree,
+            "e",
+            &[(K::AgentOffline, "a"), (K::AgentClockSkew, "b"), (K::IdentityConflict, "b")],
+        ),
+        (
+            K::AllowedIpsMismatch,
+            "e",
+            &[(K::AllowedIpsMoved, "a/wg0/key"), (K::EdgeHalfConfigured, "e")],
+        ),
+        (K::OverlayIpDuplicate, "lab|a", &[(K::WgKeyDuplicate, "key"), (K::IdentityConflict, "a")]),
+        (
+            K::PeerNeverUp,
+            "e",
+            &[(K::AgentOffline, "b"), (K::IfaceDown, "a/wg0"), (K::EdgeHalfConfigured, "e")],
+        ),
+        (K::EdgeDown, "e", &[(K::AgentClockWentBack, "a"), (K::AgentOffline, "b")]),
+        (K::AgentClockDrift, "a", &[(K::AgentClockSkew, "a")]),
+        (K::DefaultRouteChanged, "a/ipv4", &[(K::AgentRebooted, "b"), (K::IfaceDown, "a/wg0")]),
+        (K::ListenPortChanged, "a/wg0", &[(K::AgentRebooted, "b")]),
+        (K::MtuMismatch, "e", &[(K::MtuMismatch, "a/wg0")]),
+        (K::RouteMissing, "a/wg0", &[(K::IfaceDown, "a/wg0"), (K::IfaceGone, "a/wg0")]),
+    ] {
+        let mut book = Book::default();
+        let id = raise(&mut book, kind, subject, T);
+        for (cause, of) in causes {
+            let other = raise(&mut book, *cause, "elsewhere", T);
+            assert_ne!(found(&book, id, &around, T), Some(other), "{kind} and {cause}");
+            let cause = raise(&mut book, *cause, of, T);
+            assert_eq!(found(&book, id, &around, T), Some(cause), "{kind}");
+        }
+    }
 }
 
 #[test]
@@ -138,6 +259,12 @@ const KINDS: &[AlarmKind] = &[
     AlarmKind::NetPartition,
     AlarmKind::ManagerMassSilence,
     AlarmKind::IfaceGone,
+    AlarmKind::EdgeOneWay,
+    AlarmKind::MtuMismatch,
+    AlarmKind::RouteMissing,
+    AlarmKind::WgPskRemoved,
+    AlarmKind::OverlayIpDuplicate,
+    AlarmKind::WgKeyDuplicate,
 ];
 
 const AGENTS: &[&str] = &["a", "b", "c"];
@@ -155,8 +282,10 @@ fn ring(of: &str) -> Around {
     let relays: Vec<String> =
         AGENTS.iter().filter(|other| **other != of).map(|other| (*other).to_owned()).collect();
     let interfaces = AGENTS.iter().map(|agent| (*agent).to_owned()).collect();
-    let ends = vec![End { agent: of.into(), interfaces, relays, fell_silent: true }];
-    Around { ends, split: Some("a".into()), interval_s: 30, ..Around::default() }
+    let (own, entry) = (Some(of.to_owned()), Some(of.to_owned()));
+    let ends = vec![End { agent: of.into(), own, entry, interfaces, relays, fell_silent: true }];
+    let (link, key, split) = (Some("b".into()), Some("c".into()), Some("a".into()));
+    Around { ends, link, key, split, interval_s: 30, ..Around::default() }
 }
 
 proptest! {

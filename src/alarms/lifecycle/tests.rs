@@ -8,6 +8,7 @@ fn seen(kind: AlarmKind, holds: bool) -> Observation<'static> {
         subject: Cow::Borrowed("thing"),
         fleet: None,
         agent: Some(AgentNo(1)),
+        also: None,
         holds,
         late: false,
         severity: rule(kind).severity,
@@ -17,7 +18,7 @@ fn seen(kind: AlarmKind, holds: bool) -> Observation<'static> {
 }
 
 fn begin(kind: AlarmKind) -> (Alarm, Step) {
-    Alarm::begin(AlarmId(1), &seen(kind, true), T)
+    Alarm::begin(AlarmId(1), &seen(kind, true), (Terms::of(kind), Flap::default()), T)
 }
 
 #[test]
@@ -146,4 +147,37 @@ fn a_message_that_follows_is_stored_and_not_told_again() {
     let (mut stale, _) = begin(AlarmKind::AgentStale);
     assert_eq!(stale.observe(&news(stale.kind), T.plus(30)), None);
     assert_eq!(stale.message, "agent.stale is so");
+}
+
+#[test]
+fn what_comes_and_goes_is_held_open_and_told_once() {
+    let restless = [0, 0, 0].iter().fold(Flap::default(), |flap, _| flap.hit(T));
+    let kind = AlarmKind::EdgeDown;
+    let terms = Terms { raise_count: 1, ..Terms::of(kind) };
+    let (alarm, step) = Alarm::begin(AlarmId(1), &seen(kind, true), (terms, restless), T);
+    // The fourth change: it is told as one that flaps, and is held when it is over.
+    assert_eq!((step, alarm.flapping_until), (Step::Raised, Some(T.plus(1_201))));
+    let (mut alarm, _) = begin(AlarmKind::AgentOffline);
+    alarm.flap = restless;
+    let (good, bad) = (seen(alarm.kind, false), seen(alarm.kind, true));
+    assert_eq!(alarm.observe(&good, T.plus(5)), Some(Step::Noted));
+    assert_eq!(alarm.observe(&good, T.plus(10)), Some(Step::Cleared), "3.9 are not 4");
+    let (mut alarm, _) = begin(AlarmKind::AgentOffline);
+    alarm.flap = restless.hit(T);
+    alarm.observe(&good, T.plus(5));
+    assert_eq!(alarm.observe(&good, T.plus(10)), Some(Step::Flapping));
+    assert!(alarm.is_held() && alarm.stands() && alarm.returned_at == Some(T.plus(10)));
+    assert_eq!(alarm.observe(&good, T.plus(20)), None, "it is over already");
+    assert_eq!(alarm.observe(&bad, T.plus(30)), Some(Step::Flipped));
+    assert_eq!((alarm.returned_at, alarm.is_held()), (None, false));
+    let worse = Observation { severity: Severity::Critical, ..bad };
+    assert_eq!(alarm.observe(&worse, T.plus(40)), Some(Step::Escalated), "worse is told");
+    let until = alarm.due().unwrap();
+    assert_eq!(alarm.tick(until.minus(1)), None);
+    assert_eq!(alarm.tick(until), Some(Step::Steadied));
+    assert_eq!((alarm.state, alarm.due()), (AlarmState::Active, None));
+    // What ended by other means is over.
+    alarm.flapping_until = Some(until);
+    assert_eq!(alarm.close("reset", until), Step::Cleared);
+    assert_eq!((alarm.due(), alarm.flapping_until), (None, None));
 }

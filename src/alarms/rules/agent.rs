@@ -5,11 +5,36 @@ use crate::model::time::{UnixSeconds, duration_text as duration};
 
 use super::AgentFacts;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::rate::Recent;
+use crate::alarms::tuning::{Limit, Limits};
 use crate::topology::verdict::limits;
 
-/// An offset below this many seconds counts as a clock that is right again. Half of the default
-/// that refuses reports, so that a clock on the border does not flap.
-const CLOCK_GOOD_S: i64 = 300;
+/// Half of the default that refuses reports, so that a clock on the border does not flap.
+pub const CLOCK_GOOD_S: Limit = Limit::seconds(
+    "good_s",
+    300,
+    (1, 86_400),
+    "an offset below this counts as a clock that is right again",
+);
+/// Two reports may be lost and the third be slow.
+pub const STALE_INTERVALS: Limit =
+    Limit::count("intervals", 3, (1, 1_000), "report intervals of silence before it is late");
+/// For the way of a report.
+pub const STALE_EXTRA_S: Limit =
+    Limit::seconds("extra_s", 10, (0, 3_600), "seconds on top of the intervals");
+/// Twice as long as late.
+pub const OFFLINE_INTERVALS: Limit =
+    Limit::count("intervals", 6, (1, 100_000), "report intervals of silence before it is offline");
+/// A WireGuard session's life, so that a host is not called dead before its links are.
+pub const OFFLINE_LEAST_S: Limit =
+    Limit::seconds("least_s", 180, (1, 2_592_000), "seconds of silence that it takes at least");
+
+/// Less is what one outage and its end may do.
+pub const RETURNS: Limit =
+    Limit::count("returns", 3, (2, 1_000), "times it comes back from being offline in window_s");
+/// Half an hour.
+pub const RETURNS_WINDOW_S: Limit =
+    Limit::seconds("window_s", 1_800, (60, 604_800), "seconds for returns");
 
 /// When silence means what, from the interval agents are told to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,18 +43,44 @@ pub struct Patience {
     pub interval_s: i64,
     /// When the manager started.
     pub started_at: UnixSeconds,
+    /// Intervals, and seconds on top of them, that an agent may be silent before it is late.
+    pub stale: (i64, i64),
+    /// Intervals, and seconds at least, that it may be silent before it is offline.
+    pub offline: (i64, i64),
 }
 
 impl Patience {
+    /// As the catalogue has it.
+    pub const fn usual(interval_s: i64, started_at: UnixSeconds) -> Self {
+        Self {
+            interval_s,
+            started_at,
+            stale: (STALE_INTERVALS.default, STALE_EXTRA_S.default),
+            offline: (OFFLINE_INTERVALS.default, OFFLINE_LEAST_S.default),
+        }
+    }
+
+    /// The same with what operators say of an agent.
+    #[must_use]
+    pub fn with(self, stale: &Limits<'_>, offline: &Limits<'_>) -> Self {
+        Self {
+            stale: (stale.get(&STALE_INTERVALS), stale.get(&STALE_EXTRA_S)),
+            offline: (offline.get(&OFFLINE_INTERVALS), offline.get(&OFFLINE_LEAST_S)),
+            ..self
+        }
+    }
+
     /// Silent for longer than this is stale: three intervals, and 10 s for the way.
     pub fn stale_after_s(&self) -> i64 {
-        3 * self.interval_s + 10
+        let (intervals, extra_s) = self.stale;
+        intervals * self.interval_s + extra_s
     }
 
     /// Silent for this long is offline: six intervals, and 180 s at least, a WireGuard
     /// session's life, so that a host is not called dead before its links are.
     pub fn offline_after_s(&self) -> i64 {
-        (6 * self.interval_s).max(180)
+        let (intervals, least_s) = self.offline;
+        (intervals * self.interval_s).max(least_s)
     }
 
     /// While the manager is younger than this it was itself the reason for the silence.
@@ -189,6 +240,35 @@ pub fn heard<'a>(agent: &AgentFacts<'a>) -> [Observation<'a>; 2] {
         .map(|kind| Observation { late: false, ..agent.good(kind, agent.id.as_str()) })
 }
 
+/// An agent that was offline reports again. Whether it did so too often; `recent` is what is
+/// remembered of it.
+pub fn note_return(
+    recent: &mut Option<Box<Recent>>,
+    limits: &Limits<'_>,
+    now: UnixSeconds,
+) -> bool {
+    let (times, window_s) = (limits.count(&RETURNS), limits.get(&RETURNS_WINDOW_S));
+    let kept = recent.take().filter(|r| (r.threshold(), r.window_s()) == (times, window_s));
+    recent.insert(kept.unwrap_or_else(|| Box::new(Recent::new(times, window_s)))).note(now)
+}
+
+/// It stops and comes back, again and again.
+pub fn flapping<'a>(agent: &AgentFacts<'a>) -> Observation<'a> {
+    let message = format!(
+        "{} stops and comes back, again and again; look at the host's power, its uplink and the \
+         agent's log",
+        agent.name
+    );
+    let seen = agent.bad(AlarmKind::AgentFlapping, agent.id.as_str(), message);
+    // Also a late report shows that it is back.
+    Observation { late: false, ..seen }
+}
+
+/// It reports.
+pub fn steady<'a>(agent: &AgentFacts<'a>) -> Observation<'a> {
+    agent.good(AlarmKind::AgentFlapping, agent.id.as_str())
+}
+
 /// Compares boot ids; `None` if the agent does not send them.
 pub fn rebooted<'a>(
     agent: &AgentFacts<'a>,
@@ -211,6 +291,7 @@ pub fn clock_skew<'a>(
     agent: &AgentFacts<'a>,
     offset_s: i64,
     max_skew_s: i64,
+    limits: &Limits<'_>,
 ) -> Option<Observation<'a>> {
     let subject = agent.id.as_str();
     let distance = offset_s.saturating_abs();
@@ -224,8 +305,49 @@ pub fn clock_skew<'a>(
         );
         return Some(agent.bad(AlarmKind::AgentClockSkew, subject, message));
     }
-    (distance < CLOCK_GOOD_S.min(max_skew_s))
+    (distance < limits.get(&CLOCK_GOOD_S).min(max_skew_s))
         .then(|| agent.good(AlarmKind::AgentClockSkew, subject))
+}
+
+/// A clock that is further off than this many seconds, without being refused, is worth a look.
+const DRIFT_BAD_S: i64 = 60;
+/// Below this it is right again.
+const DRIFT_GOOD_S: i64 = 30;
+
+/// Looks at the clock of an accepted report: its timestamp minus the manager's clock.
+pub fn clock_drift<'a>(agent: &AgentFacts<'a>, offset_s: i64) -> Option<Observation<'a>> {
+    let subject = agent.id.as_str();
+    let distance = offset_s.saturating_abs();
+    if distance > DRIFT_BAD_S {
+        let direction = if offset_s > 0 { "ahead of" } else { "behind" };
+        let message = format!(
+            "{}'s clock is {} {direction} the manager's; see why it is not kept right before its \
+             reports are refused",
+            agent.name,
+            duration(distance)
+        );
+        return Some(agent.bad(AlarmKind::AgentClockDrift, subject, message));
+    }
+    (distance < DRIFT_GOOD_S).then(|| agent.good(AlarmKind::AgentClockDrift, subject))
+}
+
+/// Two reports may be signed so many seconds against their order: the clock is read before the
+/// counter is taken, and a clock that is being corrected steps a little.
+const BACK_S: i64 = 2;
+
+/// Looks whether a report was signed before the one before it: `back_s` is by how much.
+pub fn clock_went_back<'a>(agent: &AgentFacts<'a>, back_s: i64) -> Observation<'a> {
+    let subject = agent.id.as_str();
+    if back_s <= BACK_S {
+        return agent.good(AlarmKind::AgentClockWentBack, subject);
+    }
+    let message = format!(
+        "{}'s clock went back by {}: its WireGuard peers refuse its handshakes until it is past the \
+         time of the last one",
+        agent.name,
+        duration(back_s)
+    );
+    agent.bad(AlarmKind::AgentClockWentBack, subject, message)
 }
 
 #[cfg(test)]
@@ -233,7 +355,7 @@ mod tests {
     use super::*;
     use crate::alarms::rules::tests_support::{Sample, T};
 
-    const PATIENCE: Patience = Patience { interval_s: 30, started_at: UnixSeconds(0) };
+    const PATIENCE: Patience = Patience::usual(30, UnixSeconds(0));
 
     fn since(last_seen: UnixSeconds) -> Silence<'static> {
         Silence { last_seen, critical: false, peers: Peers::CannotTell, explained: false }
@@ -244,6 +366,25 @@ mod tests {
     }
 
     /// The agent was last heard at `T`, and it is 180 s later, or as much as is said.
+    #[test]
+    fn a_clock_that_drifts_or_goes_back() {
+        let sample = Sample::new();
+        for (offset, expected) in [
+            (61, Some(true)),
+            (-61, Some(true)),
+            (60, None),
+            (30, None),
+            (-29, Some(false)),
+            (0, Some(false)),
+        ] {
+            let seen = clock_drift(&sample.agent(), offset);
+            assert_eq!(seen.map(|seen| seen.holds), expected, "{offset}");
+        }
+        for (back, expected) in [(-30, false), (0, false), (2, false), (3, true)] {
+            assert_eq!(clock_went_back(&sample.agent(), back).holds, expected, "{back}");
+        }
+    }
+
     #[test]
     fn peers_tell_a_stopped_agent_from_a_dead_host() {
         let at = |sights: &[Sight<'static>], now| peers_see(sights, T, &PATIENCE, T.plus(now));
@@ -343,14 +484,15 @@ mod tests {
     #[test]
     fn clocks() {
         let sample = Sample::new();
-        let holds = |s| clock_skew(&sample.agent(), s, 600).map(|o| o.holds);
+        let usual = Limits::usual(AlarmKind::AgentClockSkew);
+        let holds = |s| clock_skew(&sample.agent(), s, 600, &usual).map(|o| o.holds);
         assert_eq!([holds(601), holds(-601)], [Some(true), Some(true)]);
         assert_eq!([holds(600), holds(300), holds(-300)], [None, None, None]);
         assert_eq!([holds(299), holds(-299), holds(0)], [Some(false); 3]);
-        let seen = clock_skew(&sample.agent(), -4_000, 600).unwrap();
+        let seen = clock_skew(&sample.agent(), -4_000, 600, &usual).unwrap();
         assert!(seen.message.contains("1 h 6 min behind the manager's"), "{}", seen.message);
         // A manager told to be strict does not wait for a clock better than it asks for.
-        assert_eq!(clock_skew(&sample.agent(), 100, 60).map(|o| o.holds), Some(true));
-        assert_eq!(clock_skew(&sample.agent(), 59, 60).map(|o| o.holds), Some(false));
+        assert_eq!(clock_skew(&sample.agent(), 100, 60, &usual).map(|o| o.holds), Some(true));
+        assert_eq!(clock_skew(&sample.agent(), 59, 60, &usual).map(|o| o.holds), Some(false));
     }
 }

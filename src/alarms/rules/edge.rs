@@ -6,8 +6,29 @@ use crate::model::state::{AlarmKind, EdgeState, Severity};
 
 use super::about;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::{Limit, Limits};
 use crate::topology::edge_match::EndpointName;
-use crate::topology::verdict::Verdict;
+use crate::topology::verdict::{RETRY_CYCLE_S, Slack, Verdict};
+
+/// Added to what the protocol allows a healthy link.
+pub const T1_EXTRA_S: Limit = Limit::seconds(
+    "t1_extra_s",
+    0,
+    (0, 86_400),
+    "seconds that a link in use may go without a handshake beyond T1 before it is a warning",
+);
+/// A whole cycle of attempts.
+pub const T2_EXTRA_S: Limit = Limit::seconds(
+    "t2_extra_s",
+    RETRY_CYCLE_S,
+    (0, 86_400),
+    "seconds from the warning until the link counts as down",
+);
+
+/// The time that a link is given.
+pub fn slack(limits: &Limits<'_>) -> Slack {
+    Slack { t1_extra_s: limits.get(&T1_EXTRA_S), t2_extra_s: limits.get(&T2_EXTRA_S) }
+}
 
 /// The link a rule looks at.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +39,8 @@ pub struct EdgeFacts<'a> {
     pub fleet: &'a FleetId,
     /// The agent at its first end.
     pub agent: Option<AgentNo>,
+    /// The agent at its other end, if both have one.
+    pub also: Option<AgentNo>,
     /// Both ends' names for people.
     pub names: [&'a str; 2],
     /// The verdict, new.
@@ -31,10 +54,12 @@ pub struct EdgeFacts<'a> {
 }
 
 impl<'a> EdgeFacts<'a> {
-    fn seen(&self, kind: AlarmKind, trouble: Option<String>) -> Observation<'a> {
+    /// An observation about this link.
+    pub(super) fn seen(&self, kind: AlarmKind, trouble: Option<String>) -> Observation<'a> {
         Observation {
             fleet: Some(self.fleet),
             agent: self.agent,
+            also: self.also,
             late: self.late,
             report: self.report,
             ..about(kind, self.id, trouble)
@@ -149,6 +174,7 @@ mod tests {
             id: "0123456789abcdef",
             fleet,
             agent: Some(AgentNo(1)),
+            also: None,
             names: ["alpha", "beta"],
             verdict,
             is_bridge: false,

@@ -1,18 +1,31 @@
 //! Who an agent is: keys of its own, two hosts under one name, one WireGuard key on two hosts,
 //! and shared keys that will not last.
 
+use std::net::IpAddr;
+
 use crate::model::key::WgKey;
 use crate::model::state::{AlarmKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
 
 use super::AgentFacts;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::{Limit, Limits};
 
 /// How often a host that was gone must come back before two hosts are the only explanation.
-const RETURNS: u8 = 2;
+pub const RETURNS: Limit = Limit::count(
+    "returns",
+    2,
+    (1, 100),
+    "times that a host must take turns with another one under its name",
+);
 
-/// Seconds that an agent may go on with the key before the current one, at least.
-const KEY_PATIENCE_S: i64 = 3_600;
+/// An agent that reads the key source again needs no longer.
+pub const KEY_PATIENCE_S: Limit = Limit::seconds(
+    "patience_s",
+    3_600,
+    (60, 2_592_000),
+    "seconds that an agent may go on with the key before the current one, at least",
+);
 
 /// What tells one host from another in the reports of one agent.
 ///
@@ -28,8 +41,14 @@ pub struct Faces {
 
 impl Faces {
     /// Takes the face of one more report. Whether two hosts take turns: an old face came back
-    /// [`RETURNS`] times, each within two intervals of the last change.
-    pub fn take_turns(&mut self, face: u64, now: UnixSeconds, interval_s: i64) -> bool {
+    /// as often as [`RETURNS`] says, each time within two intervals of the last change.
+    pub fn take_turns(
+        &mut self,
+        face: u64,
+        now: UnixSeconds,
+        interval_s: i64,
+        limits: &Limits<'_>,
+    ) -> bool {
         if self.now == Some(face) {
             return false;
         }
@@ -42,7 +61,7 @@ impl Faces {
         };
         self.before = self.now.replace(face);
         self.turned_at = now;
-        self.returns >= RETURNS
+        usize::from(self.returns) >= limits.count(&RETURNS)
     }
 }
 
@@ -107,6 +126,26 @@ pub fn shared_wg_key<'a>(agent: &AgentFacts<'a>, key: &WgKey, hosts: &[&str]) ->
     agent.bad(kind, subject, message)
 }
 
+/// Several hosts of one overlay have this address in it. `hosts` are those that report; one is
+/// as it should be.
+pub fn shared_address<'a>(
+    agent: &AgentFacts<'a>,
+    address: IpAddr,
+    hosts: &[&str],
+) -> Observation<'a> {
+    let kind = AlarmKind::OverlayIpDuplicate;
+    let subject = format!("{}|{address}", agent.fleet);
+    if hosts.len() < 2 {
+        return agent.good(kind, subject);
+    }
+    let message = format!(
+        "{} have the address {address} in one overlay: packets for it reach one or the other by \
+         chance; give all but one another address",
+        hosts.join(" and ")
+    );
+    agent.bad(kind, subject, message)
+}
+
 /// Which shared key an agent's last report was signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyAge {
@@ -119,12 +158,16 @@ pub struct KeyAge {
 }
 
 /// Does an agent still sign with a shared key that a rotation or two will drop?
-pub fn old_key<'a>(agent: &AgentFacts<'a>, age: &KeyAge) -> Option<Observation<'a>> {
+pub fn old_key<'a>(
+    agent: &AgentFacts<'a>,
+    age: &KeyAge,
+    limits: &Limits<'_>,
+) -> Option<Observation<'a>> {
     let (kind, subject) = (AlarmKind::KeyOldInUse, agent.id.as_str());
     match age.newer {
         0 => Some(agent.good(kind, subject)),
         // It may simply not have asked for the key again yet.
-        1 if age.since_s <= (2 * age.period_s).max(KEY_PATIENCE_S) => None,
+        1 if age.since_s <= (2 * age.period_s).max(limits.get(&KEY_PATIENCE_S)) => None,
         1 => {
             let message = format!(
                 "{} still signs with the key before the current one; see that it reads the key \
@@ -148,6 +191,15 @@ pub fn old_key<'a>(agent: &AgentFacts<'a>, age: &KeyAge) -> Option<Observation<'
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn turns() -> Limits<'static> {
+        Limits::usual(AlarmKind::IdentityConflict)
+    }
+
+    fn old() -> Limits<'static> {
+        Limits::usual(AlarmKind::KeyOldInUse)
+    }
+
     use crate::alarms::book::Book;
     use crate::alarms::lifecycle::Step;
     use crate::alarms::rules::tests_support::{Sample, T};
@@ -156,7 +208,20 @@ mod tests {
     fn two(faces: &[u64]) -> bool {
         let mut seen = Faces::default();
         let times = (0..).map(|n| T.plus(n * 15));
-        faces.iter().zip(times).fold(false, |_, (face, now)| seen.take_turns(*face, now, 30))
+        faces
+            .iter()
+            .zip(times)
+            .fold(false, |_, (face, now)| seen.take_turns(*face, now, 30, &turns()))
+    }
+
+    #[test]
+    fn an_address_on_two_hosts() {
+        let sample = Sample::new();
+        let address = [10, 8, 0, 7].into();
+        let seen = shared_address(&sample.agent(), address, &["alpha", "gw1"]);
+        assert!(seen.holds && seen.subject == "lab|10.8.0.7");
+        assert!(seen.message.starts_with("alpha and gw1 have the address 10.8.0.7"));
+        assert!(!shared_address(&sample.agent(), address, &["gw1"]).holds);
     }
 
     #[test]
@@ -170,7 +235,10 @@ mod tests {
         let mut seen = Faces::default();
         let slow = [1, 2, 1, 2, 1, 2].into_iter().zip(0..);
         for (face, n) in slow {
-            assert!(!seen.take_turns(face, T.plus(n * 61), 30), "a face changed after {n} min");
+            assert!(
+                !seen.take_turns(face, T.plus(n * 61), 30, &turns()),
+                "a face changed after {n} min"
+            );
         }
     }
 
@@ -195,7 +263,7 @@ mod tests {
         let age = |newer, since_s| KeyAge { newer, since_s, period_s: 300 };
         let mut book = Book::default();
         let mut see = |age: KeyAge| {
-            let seen = old_key(&sample.agent(), &age)?;
+            let seen = old_key(&sample.agent(), &age, &old())?;
             book.observe(&seen, T).map(|seen| (seen.step, seen.alarm.severity))
         };
         assert_eq!(see(age(0, 0)), None);
@@ -205,7 +273,7 @@ mod tests {
         assert_eq!(see(age(0, 99)), Some((Step::Cleared, Severity::Major)));
         // A source that is seldom asked gives more time.
         let slow = KeyAge { period_s: 3_600, ..age(1, 7_200) };
-        assert_eq!(old_key(&sample.agent(), &slow), None);
+        assert_eq!(old_key(&sample.agent(), &slow, &old()), None);
     }
 
     #[test]

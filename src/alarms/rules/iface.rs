@@ -60,7 +60,10 @@ pub fn compare<'a>(
         let worked = before.iter().any(|b| b.name == now.name && b.is_up() == Some(true));
         match (broken(now), alarm) {
             (Some(true), _) if worked || alarm.is_some() => {
-                seen.push(down(agent, now, name, uplinks));
+                let mut bad = down(agent, now, name, uplinks);
+                // The route that made it an uplink goes with it.
+                bad.severity = alarm.map_or(bad.severity, |alarm| bad.severity.max(alarm.severity));
+                seen.push(bad);
             }
             (Some(false), Some(_)) => seen.push(agent.good(AlarmKind::IfaceDown, name)),
             _ => {}
@@ -129,7 +132,7 @@ fn gone<'a>(
         } else if !before.iter().any(|b| b.name == name) && alarm.state == AlarmState::Pending {
             let mut bad =
                 agent.bad(AlarmKind::IfaceGone, alarm.subject.clone(), alarm.message.clone());
-            bad.severity = alarm.severity;
+            bad.severity = alarm.own;
             seen.push(bad);
         }
     }

@@ -7,25 +7,33 @@ use crate::model::time::UnixSeconds;
 use super::{AgentFacts, about};
 use crate::alarms::lifecycle::Observation;
 use crate::alarms::rate::Recent;
+use crate::alarms::tuning::{Limit, Limits};
 
-/// Bad signatures of one known agent id within [`AGENT_WINDOW_S`] that are an alarm. One may be
-/// a key rotation caught in flight, two its retry.
-pub const AGENT_BAD: usize = 3;
-/// Seconds for [`AGENT_BAD`].
-pub const AGENT_WINDOW_S: i64 = 300;
-/// Bad signatures of any ids within [`FLEET_WINDOW_S`] that are an alarm.
-pub const FLEET_BAD: usize = 20;
-/// Seconds for [`FLEET_BAD`].
-pub const FLEET_WINDOW_S: i64 = 60;
+/// One may be a key rotation caught in flight, two its retry.
+pub const AGENT_BAD: Limit = Limit::count(
+    "agent_bad",
+    3,
+    (1, 10_000),
+    "bad signatures in the name of one known agent within agent_window_s",
+);
+/// See [`AGENT_BAD`].
+pub const AGENT_WINDOW_S: Limit =
+    Limit::seconds("agent_window_s", 300, (1, 86_400), "seconds for agent_bad");
+/// Strangers, and agents with a wrong key, together.
+pub const FLEET_BAD: Limit =
+    Limit::count("fleet_bad", 20, (1, 100_000), "bad signatures in any name within fleet_window_s");
+/// See [`FLEET_BAD`].
+pub const FLEET_WINDOW_S: Limit =
+    Limit::seconds("fleet_window_s", 60, (1, 86_400), "seconds for fleet_bad");
 
 /// The counter to keep per known agent id.
-pub fn agent_window() -> Recent {
-    Recent::new(AGENT_BAD, AGENT_WINDOW_S)
+pub fn agent_window(limits: &Limits<'_>) -> Recent {
+    Recent::new(limits.count(&AGENT_BAD), limits.get(&AGENT_WINDOW_S))
 }
 
 /// The counter to keep for everything that arrives, or per fleet.
-pub fn fleet_window() -> Recent {
-    Recent::new(FLEET_BAD, FLEET_WINDOW_S)
+pub fn fleet_window(limits: &Limits<'_>) -> Recent {
+    Recent::new(limits.count(&FLEET_BAD), limits.get(&FLEET_WINDOW_S))
 }
 
 /// A report in the name of a known agent did not verify. While the TXT record cannot be read
@@ -39,9 +47,11 @@ pub fn bad_signature<'a>(
     let enough = recent.note(now);
     (enough && !keys_are_stale).then(|| {
         let message = format!(
-            "{AGENT_BAD} or more reports in the name of {} within {AGENT_WINDOW_S} s had a \
-             signature that no key verifies; check the agent's key, else someone is guessing",
-            agent.name
+            "{} or more reports in the name of {} within {} s had a signature that no key \
+             verifies; check the agent's key, else someone is guessing",
+            recent.threshold(),
+            agent.name,
+            recent.window_s()
         );
         agent.bad(AlarmKind::IngestBadHmac, agent.id.as_str(), message)
     })
@@ -58,8 +68,10 @@ pub fn bad_signatures<'a>(
     (enough && !keys_are_stale).then(|| {
         let name = fleet.map_or("any fleet", FleetId::as_str);
         let message = format!(
-            "{FLEET_BAD} or more reports for {name} within {FLEET_WINDOW_S} s had a signature \
-             that no key verifies; compare the keys, and the sources of the refused reports"
+            "{} or more reports for {name} within {} s had a signature that no key verifies; \
+             compare the keys, and the sources of the refused reports",
+            recent.threshold(),
+            recent.window_s()
         );
         let subject = fleet.map_or("manager".into(), |f| format!("fleet:{f}"));
         Observation { fleet, ..about(AlarmKind::IngestBadHmac, subject, Some(message)) }
@@ -115,6 +127,11 @@ pub fn secret<'a>(agent: &AgentFacts<'a>, had_secrets: bool) -> Observation<'a> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn usual() -> Limits<'static> {
+        Limits::usual(AlarmKind::IngestBadHmac)
+    }
+
     use crate::alarms::book::Book;
     use crate::alarms::lifecycle::Step;
     use crate::alarms::rules::tests_support::{Sample, T};
@@ -123,16 +140,16 @@ mod tests {
     #[test]
     fn the_third_bad_signature_within_five_minutes() {
         let sample = Sample::new();
-        let mut recent = agent_window();
+        let mut recent = agent_window(&usual());
         let mut at = |t| bad_signature(&sample.agent(), &mut recent, false, T.plus(t)).is_some();
         assert!(!at(0) && !at(299) && !at(300));
         assert!(at(301));
-        let mut fleet = fleet_window();
+        let mut fleet = fleet_window(&usual());
         let raised: Vec<_> =
             (0..21).filter(|_| bad_signatures(None, &mut fleet, false, T).is_some()).collect();
         assert_eq!(raised, [19, 20]);
         // With keys that could not be refreshed, they count but do not speak.
-        let mut recent = agent_window();
+        let mut recent = agent_window(&usual());
         for _ in 0..5 {
             assert_eq!(bad_signature(&sample.agent(), &mut recent, true, T), None);
         }
@@ -142,7 +159,7 @@ mod tests {
     #[test]
     fn bad_signatures_return_after_half_an_hour_and_wait_for_someone() {
         let sample = Sample::new();
-        let mut recent = agent_window();
+        let mut recent = agent_window(&usual());
         let mut book = Book::default();
         for _ in 0..4 {
             if let Some(seen) = bad_signature(&sample.agent(), &mut recent, false, T) {

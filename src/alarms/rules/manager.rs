@@ -6,6 +6,7 @@ use crate::model::time::{UnixSeconds, duration_text as duration};
 
 use super::about;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::{Limit, Limits};
 use crate::topology::graph::{Partition, Split};
 
 /// The subject of alarms about the manager itself.
@@ -15,12 +16,23 @@ pub const MANAGER: &str = "manager";
 const NAMES_TOLD: usize = 5;
 const SIDES_TOLD: usize = 4;
 
-/// Agents that must report before their clocks can accuse the manager's.
-const CLOCK_WITNESSES: usize = 5;
-/// Seconds of offset that count as off.
-const CLOCK_OFF_S: i64 = 60;
-/// Seconds of median offset below which the manager's clock is right.
-const CLOCK_GOOD_S: i64 = 30;
+/// Fewer may share a wrong clock of their own.
+pub const CLOCK_WITNESSES: Limit = Limit::count(
+    "witnesses",
+    5,
+    (2, 100_000),
+    "agents that must report before their clocks can accuse the manager's",
+);
+/// What no host with time synchronisation is off by.
+pub const CLOCK_OFF_S: Limit =
+    Limit::seconds("off_s", 60, (1, 86_400), "seconds of offset that count as off");
+/// Half of that.
+pub const CLOCK_GOOD_S: Limit = Limit::seconds(
+    "good_s",
+    30,
+    (1, 86_400),
+    "seconds of the middle offset below which the manager's clock is right",
+);
 
 /// Did a fleet's network fall apart?
 pub fn partition<'a>(
@@ -83,18 +95,38 @@ pub struct DnsFacts<'a> {
     pub period_s: i64,
 }
 
-/// Seconds of failing after which it is told, however rarely the source is asked.
-const KEYS_FAILING_S: i64 = 900;
+/// However rarely the source is asked.
+pub const KEYS_FAILING_S: Limit =
+    Limit::seconds("failing_s", 900, (1, 604_800), "seconds of failing after which it is told");
+/// However often the source is asked.
+pub const KEYS_PERIODS: Limit = Limit::count(
+    "periods",
+    3,
+    (1, 1_000),
+    "refresh periods without a usable answer after which it is told",
+);
+/// A day.
+pub const KEYS_MAJOR_S: Limit = Limit::seconds(
+    "major_s",
+    86_400,
+    (60, 2_592_000),
+    "seconds without a usable answer after which it is major",
+);
 
 /// Can the keys not be refreshed? A warning after three periods without, 15 minutes of failing,
 /// or three answers in a row that there is no key; major after a day.
-pub fn keys_stale<'a>(dns: &DnsFacts<'a>, now: UnixSeconds) -> Option<Observation<'a>> {
+pub fn keys_stale<'a>(
+    dns: &DnsFacts<'a>,
+    limits: &Limits<'_>,
+    now: UnixSeconds,
+) -> Option<Observation<'a>> {
     let Some(failure) = dns.failure else {
         return Some(about(AlarmKind::DnsPskStale, dns.name, None));
     };
     let age = now.since(dns.last_good);
     let failing = dns.failing_since.map_or(0, |since| now.since(since));
-    let told = dns.missing || failing >= KEYS_FAILING_S || age > 3 * dns.period_s;
+    let long = failing >= limits.get(&KEYS_FAILING_S);
+    let told = dns.missing || long || age > limits.get(&KEYS_PERIODS) * dns.period_s;
     told.then(|| {
         let what = if dns.missing { "has listed no key" } else { "could not be read" };
         let message = format!(
@@ -103,7 +135,7 @@ pub fn keys_stale<'a>(dns: &DnsFacts<'a>, now: UnixSeconds) -> Option<Observatio
             duration(age)
         );
         let mut seen = about(AlarmKind::DnsPskStale, dns.name, Some(message));
-        if age > 86_400 {
+        if age > limits.get(&KEYS_MAJOR_S) {
             seen.severity = Severity::Major;
         }
         seen
@@ -126,15 +158,16 @@ pub fn keys_unexpected<'a>(name: &'a str, problem: Option<(Severity, &str)>) -> 
 /// manager's clock, in seconds, of reports accepted or refused for their time.
 ///
 /// It is when four of five agents are off by more than a minute to the same side.
-pub fn clock(offsets: &[i64]) -> Option<Observation<'static>> {
-    if offsets.len() < CLOCK_WITNESSES {
+pub fn clock(offsets: &[i64], limits: &Limits<'_>) -> Option<Observation<'static>> {
+    if offsets.len() < limits.count(&CLOCK_WITNESSES) {
         return None;
     }
     let mut sorted = offsets.to_vec();
     sorted.sort_unstable();
     let median = sorted.get(sorted.len() / 2).copied()?;
-    let ahead = offsets.iter().filter(|o| **o > CLOCK_OFF_S).count();
-    let behind = offsets.iter().filter(|o| **o < -CLOCK_OFF_S).count();
+    let off_s = limits.get(&CLOCK_OFF_S);
+    let ahead = offsets.iter().filter(|o| **o > off_s).count();
+    let behind = offsets.iter().filter(|o| **o < -off_s).count();
     let most = ahead.max(behind);
     if most * 5 >= offsets.len() * 4 {
         // Agents ahead of us: we are behind.
@@ -147,7 +180,8 @@ pub fn clock(offsets: &[i64]) -> Option<Observation<'static>> {
         );
         return Some(about(AlarmKind::ManagerClock, MANAGER, Some(message)));
     }
-    (median.saturating_abs() < CLOCK_GOOD_S).then(|| about(AlarmKind::ManagerClock, MANAGER, None))
+    (median.saturating_abs() < limits.get(&CLOCK_GOOD_S))
+        .then(|| about(AlarmKind::ManagerClock, MANAGER, None))
 }
 
 /// The database turned out to be older than what the manager had promised to keep.
@@ -168,6 +202,15 @@ pub fn notify_failing<'a>(channel: &'a str, why: Option<&str>) -> Observation<'a
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn stale() -> Limits<'static> {
+        Limits::usual(AlarmKind::DnsPskStale)
+    }
+
+    fn clocks() -> Limits<'static> {
+        Limits::usual(AlarmKind::ManagerClock)
+    }
+
     use crate::alarms::book::Book;
     use crate::alarms::lifecycle::Step;
     use crate::alarms::rules::tests_support::T;
@@ -233,19 +276,22 @@ mod tests {
             missing: false,
             period_s: 300,
         };
-        assert!(!keys_stale(&dns, T.plus(999_999)).unwrap().holds);
+        assert!(!keys_stale(&dns, &stale(), T.plus(999_999)).unwrap().holds);
         let failing = DnsFacts { failure: Some("timed out"), ..dns };
-        assert_eq!(keys_stale(&failing, T.plus(900)), None);
-        let seen = keys_stale(&failing, T.plus(901)).unwrap();
+        assert_eq!(keys_stale(&failing, &stale(), T.plus(900)), None);
+        let seen = keys_stale(&failing, &stale(), T.plus(901)).unwrap();
         assert!(seen.holds && seen.severity == Severity::Warning);
         assert!(seen.message.starts_with("the TXT record of _k.example could not be read for 15"));
-        assert_eq!(keys_stale(&failing, T.plus(86_401)).unwrap().severity, Severity::Major);
+        assert_eq!(
+            keys_stale(&failing, &stale(), T.plus(86_401)).unwrap().severity,
+            Severity::Major
+        );
         // A record that is asked for once in an hour, and one that is gone.
         let rare = DnsFacts { failing_since: Some(T.plus(3_600)), period_s: 3_600, ..failing };
-        assert_eq!(keys_stale(&rare, T.plus(4_499)), None);
-        assert!(keys_stale(&rare, T.plus(4_500)).unwrap().holds);
+        assert_eq!(keys_stale(&rare, &stale(), T.plus(4_499)), None);
+        assert!(keys_stale(&rare, &stale(), T.plus(4_500)).unwrap().holds);
         let gone = DnsFacts { missing: true, ..failing };
-        let seen = keys_stale(&gone, T.plus(90)).unwrap();
+        let seen = keys_stale(&gone, &stale(), T.plus(90)).unwrap();
         assert!(seen.message.contains("has listed no key for 1 min 30 s"), "{}", seen.message);
         let seen = keys_unexpected("_k.example", Some((Severity::Critical, "two new keys")));
         assert!(seen.holds && seen.severity == Severity::Critical);
@@ -256,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_manager_is_wrong_if_nearly_all_say_so() {
-        let holds = |offsets: &[i64]| clock(offsets).map(|o| o.holds);
+        let holds = |offsets: &[i64]| clock(offsets, &clocks()).map(|o| o.holds);
         assert_eq!(holds(&[900, 900, 900, 900]), None);
         assert_eq!(holds(&[900, 900, 900, 900, 0]), Some(true));
         assert_eq!(holds(&[900, 900, 900, 0, 0]), None);
@@ -264,7 +310,9 @@ mod tests {
         assert_eq!(holds(&[900, 900, 0, -900, -900]), Some(false));
         assert_eq!(holds(&[-61, -61, -61, -61, -61]), Some(true));
         assert_eq!(holds(&[29, 29, 29, -5, 400]), Some(false));
-        assert!(clock(&[70; 9]).unwrap().message.contains("is behind theirs, by 1 min 10 s"));
+        assert!(
+            clock(&[70; 9], &clocks()).unwrap().message.contains("is behind theirs, by 1 min 10 s")
+        );
         assert!(rolled_back("report 17").message.contains("report 17"));
     }
 }

@@ -10,10 +10,15 @@ use crate::model::time::UnixSeconds;
 use super::AgentFacts;
 use super::agent::Patience;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::Limit;
 
-/// Agents that fall silent through a relay which itself goes on reporting must be this many
-/// before the relay is blamed: one alone is more likely to have stopped by itself.
-const TOGETHER: usize = 2;
+/// One alone is more likely to have stopped by itself.
+pub const TOGETHER: Limit = Limit::count(
+    "together",
+    2,
+    (1, 100_000),
+    "agents that must fall silent through a relay which itself goes on reporting",
+);
 
 /// Looks at the way a report took; `relays` are the names of those on it, next to the agent
 /// first. A report that came straight proves that there is a way, however old what it tells is.
@@ -51,7 +56,7 @@ pub struct Fallen {
     pub reports: bool,
 }
 
-/// Finds the relays that are dead.
+/// Finds the relays that are dead; `together` is [`TOGETHER`] for each.
 ///
 /// Everybody behind one is late, and those that fell silent last, within two intervals of each
 /// other, are two or more, or the relay is silent itself. Where several on a path would explain
@@ -60,8 +65,8 @@ pub struct Fallen {
 pub fn dead(
     followers: &[Follower],
     reports: impl Fn(AgentNo) -> bool,
-    patience: &Patience,
-    now: UnixSeconds,
+    together: impl Fn(AgentNo) -> usize,
+    (patience, now): (&Patience, UnixSeconds),
 ) -> BTreeMap<AgentNo, Fallen> {
     let mut behind: BTreeMap<AgentNo, Vec<&Follower>> = BTreeMap::new();
     for follower in followers {
@@ -78,7 +83,7 @@ pub fn dead(
         last.retain(|f| newest.since(f.last_seen) <= 2 * patience.interval_s);
         let fallen = Fallen { agents: last.len(), reports: !silent.contains(&relay) };
         let is_blamed = !last.iter().all(|f| is_explained(f, relay, &silent));
-        if is_blamed && (fallen.agents >= TOGETHER || !fallen.reports) {
+        if is_blamed && (fallen.agents >= together(relay) || !fallen.reports) {
             dead.insert(relay, fallen);
         }
     }
@@ -152,7 +157,7 @@ mod tests {
     use crate::alarms::rules::tests_support::{Sample, T};
     use crate::model::state::AlarmState;
 
-    const PATIENCE: Patience = Patience { interval_s: 30, started_at: UnixSeconds(0) };
+    const PATIENCE: Patience = Patience::usual(30, UnixSeconds(0));
 
     /// Agents 10, 20, ... are relays, the others not.
     fn follower(no: i64, seen: i64, relays: &[i64]) -> Follower {
@@ -163,7 +168,7 @@ mod tests {
     /// The relays found dead when 200 s have passed; those in `reports` report themselves.
     fn found(followers: &[Follower], reports: &[i64]) -> Vec<(i64, usize)> {
         let reports = |no: AgentNo| reports.contains(&no.0);
-        let dead = dead(followers, reports, &PATIENCE, T.plus(200));
+        let dead = dead(followers, reports, |_| 2, (&PATIENCE, T.plus(200)));
         dead.into_iter().map(|(no, fallen)| (no.0, fallen.agents)).collect()
     }
 

@@ -10,12 +10,24 @@ use super::about;
 use super::agent::Patience;
 use super::manager::MANAGER;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::{Limit, Limits};
 
-/// Fewer than this many agents say nothing about the manager.
-const MASS: usize = 5;
+/// Fewer say nothing about the manager.
+pub const MASS: Limit =
+    Limit::count("agents", 5, (2, 100_000), "agents that must fall silent at least");
 
-/// Seconds within which they must have been heard last.
-const TOGETHER_S: i64 = 60;
+/// Two intervals of the usual length.
+pub const TOGETHER_S: Limit =
+    Limit::seconds("together_s", 60, (1, 3_600), "seconds within which they must be heard last");
+
+/// Seconds for which silence is held to be the manager's own fault while many fell silent at
+/// once; who is silent for longer counts for itself.
+pub const HOLDS_S: Limit = Limit::seconds(
+    "holds_s",
+    300,
+    (0, 86_400),
+    "seconds for which it explains that an agent is offline",
+);
 
 /// Finds those that fell silent together, if they are so many that the manager is to blame.
 ///
@@ -25,15 +37,17 @@ const TOGETHER_S: i64 = 60;
 pub fn fell_silent(
     heard: &[(AgentNo, UnixSeconds)],
     patience: &Patience,
+    limits: &Limits<'_>,
     now: UnixSeconds,
 ) -> BTreeSet<AgentNo> {
     let is_silent = |seen: UnixSeconds| now.since(seen) > patience.stale_after_s();
     let newest = heard.iter().map(|(_, seen)| *seen).filter(|seen| is_silent(*seen)).max();
     let Some(newest) = newest else { return BTreeSet::new() };
-    let until_then = heard.iter().filter(|(_, seen)| newest.since(*seen) <= TOGETHER_S);
+    let together_s = limits.get(&TOGETHER_S);
+    let until_then = heard.iter().filter(|(_, seen)| newest.since(*seen) <= together_s);
     let silent = until_then.clone().filter(|(_, seen)| is_silent(*seen));
     let silent: BTreeSet<AgentNo> = silent.map(|(no, _)| *no).collect();
-    let most = silent.len() >= MASS && silent.len() * 2 >= until_then.count();
+    let most = silent.len() >= limits.count(&MASS) && silent.len() * 2 >= until_then.count();
     if most { silent } else { BTreeSet::new() }
 }
 
@@ -58,13 +72,14 @@ mod tests {
     use super::*;
     use crate::alarms::rules::tests_support::T;
 
-    const PATIENCE: Patience = Patience { interval_s: 30, started_at: UnixSeconds(0) };
+    const PATIENCE: Patience = Patience::usual(30, UnixSeconds(0));
 
     /// How many of the agents heard last at these times fell silent together by 130 s.
     fn found(seen: &[i64]) -> usize {
         let heard: Vec<_> =
             seen.iter().zip(1..).map(|(at, no)| (AgentNo(no), T.plus(*at))).collect();
-        fell_silent(&heard, &PATIENCE, T.plus(130)).len()
+        fell_silent(&heard, &PATIENCE, &Limits::usual(AlarmKind::ManagerMassSilence), T.plus(130))
+            .len()
     }
 
     #[test]

@@ -1,23 +1,19 @@
-//! Alarms: those that are open, those of the past, and what people do about them.
+//! Alarms: those that are open and those of the past.
 
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use crate::http::access::Caller;
-use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
 use crate::http::state::AppState;
-use crate::model::id::{AgentId, AlarmId, FleetId, ReportId};
+use crate::model::id::{AgentId, AlarmId, FleetId, ReportId, WindowId};
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
-use crate::process::handle::Command;
 use crate::store::notice::MessageFilter;
 use crate::store::row::{AlarmFilter, AlarmRow};
 
 use super::notifications::Notified;
-use super::{Acknowledged, OK};
 
 /// Open alarms in one answer. More than this many at once are an outage of everything, which
 /// the first ten thousand tell as well.
@@ -25,9 +21,6 @@ pub const OPEN_ALARMS: usize = 10_000;
 
 /// Messages about one alarm that are told of at most.
 const TOLD: usize = 200;
-
-/// Longest note, in characters.
-const NOTE_CHARS: usize = 500;
 
 /// An alarm.
 #[derive(Debug, Serialize)]
@@ -56,7 +49,8 @@ pub struct AlarmView {
     pub acknowledged_by: Option<String>,
     /// With what note.
     pub note: Option<String>,
-    /// When its condition was over, for kinds that wait for an acknowledgement.
+    /// When its condition was over, for kinds that wait for an acknowledgement, and while one
+    /// that flaps is held open.
     pub returned_at: Option<UnixSeconds>,
     /// When it was cleared.
     pub cleared_at: Option<UnixSeconds>,
@@ -64,10 +58,22 @@ pub struct AlarmView {
     pub clear_cause: Option<String>,
     /// The report that proves it, where one does.
     pub report_id: Option<ReportId>,
+    /// Whether it comes and goes so often that it is held open.
+    pub flapping: bool,
     /// The alarm it follows from: while it does, nobody is told of it.
     pub inhibited_by: Option<AlarmId>,
     /// How many open alarms follow directly from it.
     pub children: u32,
+    /// When somebody shelved it; `null` if it is not shelved.
+    pub shelved_at: Option<UnixSeconds>,
+    /// Until when nobody is told of it for that.
+    pub shelved_until: Option<UnixSeconds>,
+    /// Who shelved it.
+    pub shelved_by: Option<String>,
+    /// Why.
+    pub shelve_reason: Option<String>,
+    /// The maintenance window that covers it, or did when it ended.
+    pub maintenance: Option<WindowId>,
 }
 
 impl From<AlarmRow> for AlarmView {
@@ -89,8 +95,14 @@ impl From<AlarmRow> for AlarmView {
             cleared_at: alarm.cleared_at,
             clear_cause: alarm.clear_cause,
             report_id: alarm.report,
+            flapping: alarm.flapping_until.is_some(),
             inhibited_by: alarm.inhibited_by,
             children,
+            shelved_at: alarm.shelved.as_ref().map(|shelved| shelved.at),
+            shelved_until: alarm.shelved.as_ref().map(|shelved| shelved.until),
+            shelved_by: alarm.shelved.as_ref().map(|shelved| shelved.by.clone()),
+            shelve_reason: alarm.shelved.map(|shelved| shelved.reason),
+            maintenance: alarm.maintenance,
         }
     }
 }
@@ -178,57 +190,6 @@ pub async fn one(
     Ok(Json(AlarmDetail { alarm: row.into(), notified: Notified::of(id, told) }))
 }
 
-/// The body of an acknowledgement.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Note {
-    /// Why, for others to read.
-    #[serde(default)]
-    pub note: Option<String>,
-}
-
-impl Note {
-    /// The note, if there is one and it is not too long.
-    pub fn checked(self) -> Result<Option<String>, ApiError> {
-        let note = self.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
-        if note.as_ref().is_some_and(|note| note.chars().count() > NOTE_CHARS) {
-            return Err(ApiError::bad_request(format!(
-                "A note may have at most {NOTE_CHARS} characters."
-            )));
-        }
-        Ok(note)
-    }
-}
-
-/// `POST /api/v1/alarms/{id}/ack`.
-pub async fn acknowledge(
-    State(state): State<AppState>,
-    caller: Caller,
-    Id(id): Id<i64>,
-    JsonBody(note): JsonBody<Note>,
-) -> Result<Json<Acknowledged>, ApiError> {
-    let note = note.checked()?;
-    let command = Command::Acknowledge { alarm: AlarmId(id), by: caller.name, note };
-    state.processor.command(command).await?;
-    Ok(Json(OK))
-}
-
-/// An empty body.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-/// `POST /api/v1/alarms/{id}/clear`.
-pub async fn clear(
-    State(state): State<AppState>,
-    caller: Caller,
-    Id(id): Id<i64>,
-    JsonBody(Nothing {}): JsonBody<Nothing>,
-) -> Result<Json<Acknowledged>, ApiError> {
-    state.processor.command(Command::Clear { alarm: AlarmId(id), by: caller.name }).await?;
-    Ok(Json(OK))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,14 +206,5 @@ mod tests {
     fn the_past_is_paged_and_the_present_is_whole() {
         assert_eq!(Wanted::default().filter(false).limit, OPEN_ALARMS);
         assert_eq!(Wanted::default().filter(true).limit, 100);
-    }
-
-    #[test]
-    fn notes_are_short_or_absent() {
-        let note = |text: &str| Note { note: Some(text.into()) }.checked();
-        assert_eq!(note("  ").unwrap(), None);
-        assert_eq!(note(" seen ").unwrap().as_deref(), Some("seen"));
-        assert!(note(&"ä".repeat(500)).is_ok());
-        assert!(note(&"ä".repeat(501)).is_err());
     }
 }

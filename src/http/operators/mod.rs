@@ -1,5 +1,6 @@
 //! What operators and their programs ask: JSON, one file per kind of thing.
 
+pub mod acts;
 pub mod agents;
 pub mod alarms;
 pub mod edges;
@@ -7,10 +8,12 @@ pub mod events;
 pub mod export;
 pub mod identities;
 pub mod jobs;
+pub mod maintenance;
 pub mod notifications;
 pub mod past;
 pub mod paths;
 pub mod reports;
+pub mod rules;
 pub mod search;
 pub mod topology;
 pub mod what_if;

@@ -284,9 +284,11 @@ pub async fn queue_again(
 async fn queued(state: &AppState, wish: Wish) -> Result<Queued, ApiError> {
     match state.processor.command(Command::Tell(wish)).await? {
         Done::Queued(notification) => Ok(Queued { notification }),
-        Done::Reset { .. } | Done::Swept { .. } | Done::Nothing => {
-            Err(ApiError::internal("a message was not queued"))
-        }
+        Done::Reset { .. }
+        | Done::Swept { .. }
+        | Done::Acted(_)
+        | Done::Window { .. }
+        | Done::Nothing => Err(ApiError::internal("a message was not queued")),
     }
 }
 

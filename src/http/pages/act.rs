@@ -10,19 +10,12 @@ use crate::http::access::login::see_other;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
 use crate::http::keys;
-use crate::http::operators::alarms::Note;
 use crate::http::operators::jobs;
 use crate::http::params::Id;
 use crate::http::state::AppState;
-use crate::model::id::{AgentId, AlarmId, Kid};
+use crate::model::id::{AgentId, Kid};
 use crate::process::handle::{Command, ResetTarget};
 use crate::views::text::encode;
-
-/// The form of an acknowledgement.
-#[derive(Debug, Deserialize)]
-pub struct NoteForm {
-    note: Option<String>,
-}
 
 /// The form of an approval: the key whose fingerprint the page showed.
 #[derive(Debug, Deserialize)]
@@ -34,29 +27,6 @@ pub struct SeenForm {
 #[derive(Debug, Deserialize)]
 pub struct RelayForm {
     allowed: bool,
-}
-
-/// `POST /alarms/{id}/ack`.
-pub async fn acknowledge(
-    State(state): State<AppState>,
-    caller: Caller,
-    Id(id): Id<i64>,
-    FormBody(form): FormBody<NoteForm>,
-) -> Result<Response, ApiError> {
-    let note = Note { note: form.note }.checked()?;
-    let command = Command::Acknowledge { alarm: AlarmId(id), by: caller.name, note };
-    state.processor.command(command).await?;
-    Ok(see_other("/alarms"))
-}
-
-/// `POST /alarms/{id}/clear`.
-pub async fn clear(
-    State(state): State<AppState>,
-    caller: Caller,
-    Id(id): Id<i64>,
-) -> Result<Response, ApiError> {
-    state.processor.command(Command::Clear { alarm: AlarmId(id), by: caller.name }).await?;
-    Ok(see_other("/alarms"))
 }
 
 /// `POST /agents/{id}/approve`.

@@ -36,7 +36,7 @@ use crate::views::text::{encode, plural};
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
 
-use super::{Reader, html, then};
+use super::{Reader, html, names, then};
 
 /// Rows of the pages that page by the store's numbers.
 const ROWS: usize = 100;
@@ -84,11 +84,6 @@ impl Asked {
             ApiError::bad_request("An agent id has letters, digits, dots, dashes and colons.")
         })
     }
-}
-
-/// The host names of agents that a page tells of.
-fn names<'a>(state: &AppState, ids: impl IntoIterator<Item = &'a AgentId>) -> Names {
-    Names::of(ids, |id| state.processor.agent(id)?.hostname)
 }
 
 /// `GET /` and `/map`.
@@ -195,6 +190,7 @@ pub async fn agent(
         relays_for: &relays_for,
         alarms: &alarms,
         reports: &reports,
+        windows: &state.processor.board().windows(),
     };
     html(views::agent::page(&context, &detail, &around))
 }
@@ -347,10 +343,16 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
     let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
     let usage = usage_item(&KeyUsage::of(&state));
     let settings = explain::lines(&state.config).into_iter().map(|(name, meaning)| {
-        // The plan may have been read again since the start.
-        let live = name == explain::NOTIFIED && state.config.notify.is_some();
-        let meaning =
-            if live { explain::notified(&state.deliverer.standing().plan) } else { meaning };
+        // The plan and the rules may have been read again since the start.
+        let meaning = match name {
+            explain::NOTIFIED if state.config.notify.is_some() => {
+                explain::notified(&state.deliverer.standing().plan)
+            }
+            explain::RULES if state.config.rules.is_some() => {
+                explain::tuned(&state.processor.rules().standing().tuning)
+            }
+            _ => meaning,
+        };
         SettingItem { name: name.to_owned(), meaning }
     });
     let settings = settings.collect();

@@ -1,11 +1,13 @@
 //! Pages for people: what was asked, handed to `views`, and sent as HTML.
 //!
 //! No page is written here; [`look`] has those that only show, [`act`] the forms that change
-//! something, [`tell`] both for notifications.
+//! something, [`aside`] those about alarms and maintenance, [`tell`] both for notifications.
 
 pub mod act;
+pub mod aside;
 pub mod ask;
 pub mod look;
+pub mod rules;
 pub mod tell;
 pub mod then;
 
@@ -15,6 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::model::access::Role;
+use crate::model::id::AgentId;
 use crate::views;
 use crate::views::names::Names;
 use crate::views::page::{Nav, PageContext, Theme};
@@ -98,6 +101,11 @@ pub fn error_page(state: &AppState, refused: &Refused, request_id: &str) -> Opti
     let context = reader.context(state, title, Nav::Nowhere);
     let number = status(refused.code).as_u16();
     views::error::page(&context, number, title, &refused.detail).ok()
+}
+
+/// The host names of agents that a page tells of.
+fn names<'a>(state: &AppState, ids: impl IntoIterator<Item = &'a AgentId>) -> Names {
+    Names::of(ids, |id| state.processor.agent(id)?.hostname)
 }
 
 fn html<E: std::fmt::Display>(page: Result<String, E>) -> Result<Response, ApiError> {

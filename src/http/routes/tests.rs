@@ -51,8 +51,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/enrollments"),
             ("GET", "/api/v1/keys/usage"),
             ("GET", "/api/v1/jobs"),
+            ("GET", "/api/v1/maintenance"),
+            ("GET", "/maintenance"),
             ("GET", "/api/v1/notifications"),
             ("GET", "/api/v1/channels"),
+            ("GET", "/api/v1/rules"),
             ("GET", "/api/v1/openapi.json"),
             ("POST", "/logout"),
             ("GET", "/"),
@@ -64,6 +67,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/paths"),
             ("GET", "/what-if"),
             ("GET", "/alarms"),
+            ("GET", "/rules"),
             ("GET", "/notifications"),
             ("GET", "/reports"),
             ("GET", "/reports/{id}"),
@@ -77,6 +81,19 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             ("POST", "/api/v1/alarms/{id}/ack"),
             ("POST", "/api/v1/alarms/{id}/clear"),
+            ("POST", "/api/v1/alarms/{id}/shelve"),
+            ("POST", "/api/v1/alarms/{id}/unshelve"),
+            ("POST", "/api/v1/alarms/acknowledge"),
+            ("POST", "/api/v1/alarms/shelve"),
+            ("POST", "/api/v1/alarms/unshelve"),
+            ("POST", "/api/v1/alarms/clear"),
+            ("POST", "/api/v1/maintenance"),
+            ("DELETE", "/api/v1/maintenance/{id}"),
+            ("POST", "/maintenance"),
+            ("POST", "/maintenance/{id}/end"),
+            ("POST", "/alarms/acts"),
+            ("POST", "/alarms/{id}/shelve"),
+            ("POST", "/alarms/{id}/unshelve"),
             ("POST", "/api/v1/channels/{id}/test"),
             ("POST", "/api/v1/notifications/{id}/retry"),
             ("POST", "/channels/{id}/test"),
@@ -133,7 +150,11 @@ fn app(pairs: &[(&str, &str)], shelf: &Shelf) -> Router {
     let clock = Clock::manual(UnixSeconds(1_800_000_000));
     let reached = |route: Route| {
         let answer = || async { "reached" };
-        let handler = if route.method == "GET" { get(answer) } else { post(answer) };
+        let handler = match route.method {
+            "GET" => get(answer),
+            "DELETE" => delete(answer),
+            _ => post(answer),
+        };
         Route { method: route.method, path: route.path, need: route.need, handler }
     };
     let guards = Guards {

@@ -41,6 +41,7 @@ pub(super) fn picture() -> Picture {
             alarms: 0,
             addresses: vec!["10.0.0.1".into()],
             relay_path: path(),
+            maintenance_until: Some(NOW),
         }],
         edges: vec![edge()],
         alarms_open: 0,

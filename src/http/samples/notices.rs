@@ -40,6 +40,7 @@ pub(super) fn notification() -> Option<NotificationView> {
         returned_at: Some(NOW),
         cleared_at: Some(NOW),
         clear_cause: Some("condition over".into()),
+        flapping: true,
     };
     Some(NotificationView {
         id: NotificationId(7),

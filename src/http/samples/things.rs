@@ -13,7 +13,7 @@ use crate::http::operators::alarms::AlarmView;
 use crate::http::operators::events::EventView;
 use crate::http::operators::identities::{AgentKey, GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::reports::{ReportView, WholeReport};
-use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId};
+use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Route};
@@ -141,6 +141,7 @@ pub(super) fn agent_summary() -> Option<AgentSummary> {
         problems: 0,
         clock_offset: 0,
         relay_path: path(),
+        maintenance_until: Some(NOW),
         may_relay: true,
         relays_for: relay().into_iter().collect(),
         source: "192.0.2.7".parse().ok(),
@@ -244,8 +245,14 @@ pub(super) fn alarm() -> AlarmView {
         cleared_at: None,
         clear_cause: None,
         report_id: Some(ReportId(4711)),
+        flapping: false,
         inhibited_by: Some(AlarmId(6)),
         children: 0,
+        shelved_at: Some(NOW),
+        shelved_until: Some(NOW.plus(3600)),
+        shelved_by: Some("admin".into()),
+        shelve_reason: Some("cable ordered".into()),
+        maintenance: Some(WindowId(3)),
     }
 }
 

@@ -126,6 +126,10 @@ impl Office {
             report: None,
             inhibited_by: None,
             inhibited_until: None,
+            own: severity,
+            flapping_until: None,
+            shelved: None,
+            maintenance: None,
         };
         self.open.insert(id, alarm);
         self.set(id, |_| {});

@@ -1,9 +1,10 @@
 //! `[[route]]`: which alarms go where, and when.
 
 use super::fields::Fields;
+use crate::model::pattern::fits;
 use crate::model::state::{AlarmKind, Severity};
 use crate::notify::plan::{GROUP_WAIT_S, TOLD_FROM};
-use crate::notify::route::{Route, Step, When, fits};
+use crate::notify::route::{Route, Step, When};
 
 /// Steps of one route at most.
 const STEPS: usize = 10;

@@ -8,6 +8,7 @@ use super::{AgentLive, EndLive};
 use crate::model::id::AgentId;
 use crate::model::key::IdentityKey;
 use crate::model::time::UnixSeconds;
+use crate::model::window::Window;
 use crate::process::summary::AgentSummary;
 use crate::topology::picture::{AlarmCount, Edge, Node, Part, Patch, Picture, Site, SiteCounts};
 
@@ -25,6 +26,8 @@ pub(super) struct Inner {
     pub(super) alarms_open: usize,
     /// Channels that do not take messages to people.
     pub(super) channels_failing: Vec<String>,
+    /// Maintenance windows.
+    pub(super) windows: Arc<Vec<Window>>,
     pub(super) agents: BTreeMap<AgentId, AgentEntry>,
     /// By relay, the agents whose last report came through it.
     pub(super) relayed: HashMap<AgentId, BTreeSet<AgentId>>,

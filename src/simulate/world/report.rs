@@ -7,8 +7,8 @@ use super::json::Json;
 use super::state::{End, Host, Link};
 use super::{Mix, World};
 
-/// Routes to other sites' networks that a host carries at most; with its own six that makes
-/// the ten of the reference report.
+/// Other sites' networks that a host of a load reaches at most, so that a report stays about as
+/// large as the reference report.
 const SITE_ROUTES: usize = 4;
 
 /// What the parts of a report need to know.
@@ -146,13 +146,13 @@ impl Speaker<'_> {
         ));
         json.raw(r#"{"dst":"172.16.0.0/12","dev":"mgmt0","protocol":"kernel","scope":"link"},"#);
         json.raw(r#"{"dst":"10.0.0.0/10","dev":"wg0","protocol":"kernel","scope":"link"},"#);
-        let links = self.host.links.iter().filter_map(|link| self.world.links.get(*link));
-        let others = links.filter_map(|link| {
-            let (end, other) = link.seen_from(self.number)?;
-            other.filter(|_| end.lists).map(|other| (link.iface, other.host as u64))
-        });
-        for (iface, other) in others.take(SITE_ROUTES) {
-            let [a, b, c] = identity::lan(other);
+        json.raw(r#"{"dst":"fd77:1::/64","dev":"wg0","protocol":"kernel"},"#);
+        if self.world.mix == Mix::Load {
+            json.raw(r#"{"dst":"10.64.0.0/10","dev":"wg1","protocol":"kernel","scope":"link"},"#);
+            json.raw(r#"{"dst":"fd77:2::/64","dev":"wg1","protocol":"kernel"},"#);
+        }
+        for (link, other) in self.routed() {
+            let ([a, b, c], iface) = (identity::lan(other), link.iface);
             json.show(format_args!(
                 "{{\"dst\":\"{a}.{b}.{c}.0/24\",\"dev\":\"wg{iface}\",\"scope\":\"link\",\
                  \"metric\":50}},"
@@ -161,6 +161,16 @@ impl Speaker<'_> {
         if self.host.extra_route {
             json.raw(r#"{"dst":"198.18.77.0/24","dev":"lan0","protocol":"babel","metric":1024},"#);
         }
+    }
+
+    /// The links that lead to another site's network, each with the host there.
+    fn routed(&self) -> impl Iterator<Item = (&Link, u64)> {
+        let links = self.host.links.iter().filter_map(|link| self.world.links.get(*link));
+        let others = links.filter_map(|link| {
+            let (end, other) = link.seen_from(self.number)?;
+            other.filter(|_| end.lists).map(|other| (link, other.host as u64))
+        });
+        others.take(if self.world.mix == Mix::Load { SITE_ROUTES } else { usize::MAX })
     }
 
     fn peer(&self, json: &mut Json, link: &Link) {
@@ -214,7 +224,10 @@ impl Speaker<'_> {
         } else {
             json.raw("/32\"");
         }
-        json.show(format_args!(",\"{a}.{b}.{c}.0/24\""));
+        // Nobody may use what no route leads to.
+        if self.routed().any(|(routed, _)| std::ptr::eq(routed, link)) {
+            json.show(format_args!(",\"{a}.{b}.{c}.0/24\""));
+        }
     }
 
     /// The same for a device that has no agent, such as a phone.

@@ -3,8 +3,8 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, channels, dictionaries, edges, events, identities, interfaces, keys, layout,
-    meta, notifications, peers, reports, routes, sessions, tellings,
+    agents, alarms, channels, dictionaries, edges, events, flaps, identities, interfaces, keys,
+    layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -26,7 +26,11 @@ pub(super) fn apply(
     remove(desk, change)?;
     set(desk, change)?;
     put_alarms(desk, &change.alarms)?;
+    change.flaps.removed.iter().try_for_each(|flap| flaps::remove(desk, flap))?;
+    change.flaps.set.iter().try_for_each(|flap| flaps::put(desk, flap))?;
     tell(desk, change)?;
+    change.windows.iter().try_for_each(|window| windows::put(desk, window))?;
+    change.windows_removed.iter().try_for_each(|id| windows::remove(desk, *id))?;
     change.events.iter().try_for_each(|event| events::append(desk, event))?;
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;

@@ -46,6 +46,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0010_dictionaries",
         sql: include_str!("../../../migrations/0010_dictionaries.sql"),
     },
+    Migration { name: "0011_flaps", sql: include_str!("../../../migrations/0011_flaps.sql") },
+    Migration {
+        name: "0012_set_aside",
+        sql: include_str!("../../../migrations/0012_set_aside.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

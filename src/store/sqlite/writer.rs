@@ -16,8 +16,8 @@ use super::place::Place;
 use super::prune;
 use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, channels, dictionaries, earlier, edges, identities, interfaces, keys, layout,
-    meta, notifications, peers, reports, routes, sessions, tellings,
+    agents, alarms, channels, dictionaries, earlier, edges, flaps, identities, interfaces, keys,
+    layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -205,12 +205,15 @@ impl Writer for SqliteWriter {
             edges: edges::list(conn)?,
             links: interfaces::links(conn)?,
             wg_keys: interfaces::wg_keys(conn)?,
+            mtus: interfaces::mtus(conn)?,
             addresses: interfaces::addresses(conn)?,
             alarms: alarms::open(conn)?,
+            flaps: flaps::list(conn)?,
             tells: tellings::list(conn)?,
             waiting: notifications::waiting(conn)?,
             channels: channels::list(conn)?,
             last_notification: notifications::last(conn)?,
+            windows: windows::list(conn)?,
             keys: keys::list(conn)?,
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,

@@ -23,6 +23,7 @@ pub(crate) fn node(id: &str) -> Node {
         alarms: 0,
         addresses: Vec::new(),
         relay_path: RelayPath::direct(),
+        maintenance_until: None,
     }
 }
 

@@ -248,6 +248,63 @@ fn one_way_needs_both_ends() {
 }
 
 #[test]
+fn the_direction_that_passes_is_told_whatever_the_state() {
+    let two_way = |name, age, rx, tx| with_traffic(end(name, age, 25), rx, tx);
+    for (a, b, passage, state) in [
+        // What beta sends is lost; alpha's attempts at a handshake arrive.
+        (
+            two_way("alpha", 120, 0, 148),
+            two_way("beta", 120, 148, 92),
+            Passage::From(0),
+            EdgeState::OneWay,
+        ),
+        (
+            two_way("beta", 120, 148, 92),
+            two_way("alpha", 120, 0, 148),
+            Passage::From(1),
+            EdgeState::OneWay,
+        ),
+        (
+            two_way("alpha", 400, 0, 148),
+            two_way("beta", 400, 148, 92),
+            Passage::From(0),
+            EdgeState::Down,
+        ),
+        // Nothing passes: no direction is known to work.
+        (
+            two_way("alpha", 120, 0, 148),
+            two_way("beta", 120, 0, 148),
+            Passage::Untold,
+            EdgeState::OneWay,
+        ),
+        (
+            two_way("alpha", 400, 0, 148),
+            two_way("beta", 400, 0, 0),
+            Passage::Untold,
+            EdgeState::Down,
+        ),
+        // Keepalives go one way; a handshake goes both.
+        (two_way("alpha", 120, 0, 64), two_way("beta", 120, 64, 0), Passage::Untold, EdgeState::Up),
+        (two_way("alpha", 60, 0, 64), two_way("beta", 60, 64, 0), Passage::Both, EdgeState::Up),
+        (two_way("alpha", 120, 32, 64), two_way("beta", 120, 64, 32), Passage::Both, EdgeState::Up),
+        (
+            two_way("alpha", 120, 0, 148),
+            silent(two_way("beta", 120, 148, 92)),
+            Passage::Untold,
+            EdgeState::Up,
+        ),
+    ] {
+        let v = verdict([&a, &b]);
+        assert_eq!((v.passage, v.state), (passage, state), "{a:?} {b:?}");
+    }
+    // One report is not enough.
+    let mut heard_before = two_way("alpha", 120, 0, 148);
+    heard_before.d_rx = [Some(0), Some(92)];
+    let v = verdict([&heard_before, &two_way("beta", 120, 148, 92)]);
+    assert_eq!((v.passage, v.state), (Passage::Untold, EdgeState::Up));
+}
+
+#[test]
 fn half_configured_needs_the_other_end_to_speak() {
     let mut denies = end("beta", 0, 0);
     denies.listed = false;

@@ -1,7 +1,8 @@
-//! Made-up channels and messages.
+//! Made-up channels, messages and rules of alarms.
 
-use crate::model::state::MessageState;
+use crate::model::state::{MessageState, Severity};
 use crate::views::notifications::{BeatItem, ChannelItem, NoticeItem, Overview};
+use crate::views::rules::{ChangeItem, EntryItem, KindItem, LimitItem, RulesItem};
 
 use super::NOW;
 
@@ -76,4 +77,48 @@ pub(in crate::views) fn notices() -> Vec<NoticeItem> {
             &["Kattila can reach you: this is a test, nothing is wrong. Asked for by admin."],
         ),
     ]
+}
+
+pub(in crate::views) fn rules() -> RulesItem {
+    let t2 = LimitItem {
+        name: "t2_extra_s",
+        value: 90,
+        about: "seconds from the warning until the link counts as down",
+    };
+    let entry = EntryItem {
+        line: 12,
+        whom: "fleet lab, role=gate*".into(),
+        what: vec!["severity critical".into(), "t2_extra_s 120".into()],
+    };
+    let down = KindItem {
+        kind: "edge.down",
+        meaning: "A link that should be alive has had no handshake for longer than any healthy \
+                  link can go without, or lost the interface at one end.",
+        severity: Severity::Warning,
+        raised: "after 2 reports".into(),
+        ends: "after 1 report".into(),
+        limits: vec![t2],
+        changed: vec![entry],
+    };
+    let stale = KindItem {
+        kind: "agent.stale",
+        meaning: "An agent that reported has not reported for three intervals and 10 s.",
+        raised: "at once".into(),
+        limits: Vec::new(),
+        changed: Vec::new(),
+        ..down.clone()
+    };
+    let change = ChangeItem {
+        at: NOW.minus(400),
+        by: "hangup (rules.toml of alice)".into(),
+        kind: "edge.down",
+        before: "the catalogue's".into(),
+        after: "fleet lab, role=gate*: severity critical, t2_extra_s 120".into(),
+    };
+    RulesItem {
+        kinds: vec![down, stale],
+        changes: vec![change],
+        mistakes: vec!["rules.toml: line 3: rule.kinds \"edge.dwn\" fits no kind of alarm".into()],
+        has_file: true,
+    }
 }

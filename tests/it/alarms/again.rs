@@ -1,11 +1,11 @@
 //! What comes back after somebody cleared it by hand: every kind of the catalogue, raised,
 //! cleared while its condition holds, and looked for again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::actors::Agent;
 use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, Host, STRANGER_KEY};
-use crate::support::manager::PSK;
+use crate::support::manager::{PSK, START};
 use crate::support::network::{DELTA_KEY, Network};
 use crate::support::own::Own;
 use kattila::alarms::catalogue::{ComesBack, Rule, rule};
@@ -30,8 +30,12 @@ const LONG: u32 = 8;
 
 /// Whether both ends of a link tell of it.
 fn is_of_a_link(kind: AlarmKind) -> bool {
-    matches!(kind, AlarmKind::EdgeDown | AlarmKind::EdgeHalfConfigured)
+    AlarmKind::OF_LINKS.contains(&kind)
 }
+
+/// Further kinds that take a link between two hosts.
+const OF_TWO_HOSTS: [AlarmKind; 3] =
+    [AlarmKind::NetPartition, AlarmKind::OverlayIpDuplicate, AlarmKind::ListenPortChanged];
 
 const CHANNEL: &str =
     "[[channel]]\nname = \"chat\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n";
@@ -81,7 +85,7 @@ async fn network_for(kind: AlarmKind) -> Network {
     if kind == AlarmKind::AgentUnapproved {
         return Network::start_with(0, &[], &[("KATTILA_ENROLL", "approve")]).await;
     }
-    if is_of_a_link(kind) || kind == AlarmKind::NetPartition {
+    if is_of_a_link(kind) || OF_TWO_HOSTS.contains(&kind) {
         return Network::start(2, &[(0, 1)]).await;
     }
     Network::start(1, &[]).await
@@ -110,6 +114,12 @@ impl Scene {
             AlarmKind::AgentStale => net.kattila.advance(100).await,
             AlarmKind::AgentOffline => net.kattila.advance(179).await,
             AlarmKind::AgentRebooted => net.hosts[0].boot_id = "boot-alpha-2",
+            AlarmKind::AgentFlapping => {
+                for _ in 0..3 {
+                    net.kattila.advance(180).await;
+                    net.round().await;
+                }
+            }
             AlarmKind::IfaceDown => net.hosts[0].eth0_up = false,
             AlarmKind::IfaceGone => _ = net.without.insert((0, "wg0")),
             AlarmKind::EdgeDown
@@ -153,6 +163,84 @@ impl Scene {
                 net.links.iter_mut().take(2).for_each(|link| link.alive = false);
             }
             AlarmKind::EdgeHalfConfigured => net.links[0].mutual = false,
+            AlarmKind::EdgeOneWay => {
+                net.links[0].alive = false;
+                _ = net.patches.insert(0, |data, now| {
+                    data["wg_peers"][0]["tx_bytes"] = json!(now);
+                    data["wg_peers"][0]["rx_bytes"] = json!(7);
+                });
+                _ = net.patches.insert(1, |data, now| {
+                    data["wg_peers"][0]["tx_bytes"] = json!(now);
+                    data["wg_peers"][0]["rx_bytes"] = json!(now);
+                });
+            }
+            AlarmKind::EdgeDisagree => {
+                net.links[0].alive = false;
+                _ = net.patches.insert(1, |data, _| {
+                    let before = data["wg_peers"][0]["latest_handshake"].as_i64().unwrap();
+                    data["wg_peers"][0]["latest_handshake"] = json!(before + 61);
+                });
+                net.rounds(3).await;
+            }
+            AlarmKind::AllowedIpsMismatch => {
+                _ = net.patches.insert(1, |data, _| {
+                    data["wg_peers"][0]["allowed_ips"] = json!(["10.77.0.9/32"]);
+                });
+            }
+            AlarmKind::MtuMismatch => {
+                _ = net.patches.insert(1, |data, _| data["interfaces"][1]["mtu"] = json!(1400));
+            }
+            AlarmKind::RouteMissing => {
+                let now = net.now();
+                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
+                _ = net.patches.insert(0, |data, _| {
+                    data["wg_peers"][0]["allowed_ips"] = json!(["192.168.5.0/24"]);
+                    let own = json!({ "dst": "127.0.0.0/8", "dev": "lo", "table": "local" });
+                    data["routes"].as_array_mut().unwrap().push(own);
+                });
+            }
+            AlarmKind::AllowedIpsMoved => {
+                let now = net.now();
+                let host = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
+                net.hosts[0] = host.with_peer(STRANGER_KEY, 3, now, 10);
+                net.round().await;
+                _ = net.patches.insert(0, |data, _| {
+                    let taken = data["wg_peers"][0]["allowed_ips"][0].take();
+                    data["wg_peers"][0]["allowed_ips"] = json!([]);
+                    data["wg_peers"][1]["allowed_ips"].as_array_mut().unwrap().push(taken);
+                });
+            }
+            AlarmKind::OverlayIpDuplicate => {
+                _ = net.patches.insert(1, |data, _| {
+                    data["interfaces"][1]["addresses"] = json!(["10.77.0.1/24"]);
+                });
+            }
+            AlarmKind::PeerNeverUp => {
+                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, 0, 10);
+                net.rounds(20).await;
+            }
+            AlarmKind::EndpointFlapping => {
+                let now = net.now();
+                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
+                _ = net.patches.insert(0, |data, now| {
+                    // It moves four times, and then stays.
+                    let n = ((now - START.0) / 30).min(11);
+                    data["wg_peers"][0]["endpoint"] = json!(format!("198.51.100.{n}:51820"));
+                });
+            }
+            AlarmKind::ListenPortChanged => {
+                _ = net
+                    .patches
+                    .insert(1, |data, _| data["interfaces"][1]["listen_port"] = json!(7));
+            }
+            AlarmKind::WgPskRemoved => {
+                let now = net.now();
+                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
+                let psk = |data: &mut Value, _| data["wg_peers"][0]["has_psk"] = json!(true);
+                _ = net.patches.insert(0, psk);
+                net.round().await;
+                net.patches.clear();
+            }
             AlarmKind::PeerUnknown => {
                 let now = net.now();
                 net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
@@ -161,6 +249,13 @@ impl Scene {
                 net.extra.insert(0, ("private_key", json!(STRANGER_KEY)));
             }
             AlarmKind::AgentClockSkew => self.stranger(ALPHA, 700),
+            AlarmKind::AgentClockDrift => net.agents[0].ahead_s = 90,
+            AlarmKind::AgentClockWentBack => net.agents[0].ahead_s = -40,
+            AlarmKind::DefaultRouteChanged => {
+                _ = net.patches.insert(0, |data, _| {
+                    data["routes"].as_array_mut().unwrap().remove(0);
+                });
+            }
             AlarmKind::IngestBadHmac => {
                 self.stranger(ALPHA, 0);
                 self.others[0].0.psk = "another-psk-of-at-least-16-bytes".to_owned();
@@ -364,6 +459,10 @@ impl Scene {
                 copy.report(&host.data()).await;
             }
             AlarmKind::AgentRebooted
+            | AlarmKind::AgentFlapping
+            | AlarmKind::AgentClockDrift
+            | AlarmKind::AgentClockWentBack
+            | AlarmKind::DefaultRouteChanged
             | AlarmKind::IdentityPinned
             | AlarmKind::IdentityConflict
             | AlarmKind::IdentityDowngrade
@@ -371,6 +470,17 @@ impl Scene {
             | AlarmKind::IfaceGone
             | AlarmKind::EdgeDown
             | AlarmKind::EdgeHalfConfigured
+            | AlarmKind::EdgeOneWay
+            | AlarmKind::EdgeDisagree
+            | AlarmKind::AllowedIpsMismatch
+            | AlarmKind::MtuMismatch
+            | AlarmKind::RouteMissing
+            | AlarmKind::AllowedIpsMoved
+            | AlarmKind::OverlayIpDuplicate
+            | AlarmKind::PeerNeverUp
+            | AlarmKind::EndpointFlapping
+            | AlarmKind::ListenPortChanged
+            | AlarmKind::WgPskRemoved
             | AlarmKind::PeerUnknown
             | AlarmKind::IngestReplay
             | AlarmKind::IngestReplaySuspect
@@ -387,7 +497,9 @@ impl Scene {
     /// After how many beats the alarm of a condition that holds is raised: as the catalogue says,
     /// where one beat is one observation, or one of each end of a link.
     fn delay(&self, rule: &Rule) -> u32 {
-        let of_two = is_of_a_link(self.kind) || self.kind == AlarmKind::WgKeyDuplicate;
+        let told_by_two = [AlarmKind::WgKeyDuplicate, AlarmKind::OverlayIpDuplicate];
+        let of_two = (is_of_a_link(self.kind) && self.kind != AlarmKind::PeerNeverUp)
+            || told_by_two.contains(&self.kind);
         let per_beat = if of_two { 2 } else { 1 };
         let beat_s = if self.kind == AlarmKind::RelaySpof { RELAY_BEAT_S } else { 30 };
         rule.raise_count.div_ceil(per_beat) + u32::try_from(rule.raise_after_s / beat_s).unwrap()

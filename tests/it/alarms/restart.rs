@@ -139,6 +139,58 @@ async fn delays_counted_in_reports() {
     }
 }
 
+/// What the hosts' own tables say against each other, and a preshared key that goes.
+fn tables(round: usize, net: &mut Network) {
+    match round {
+        0 => {
+            _ = net.patches.insert(0, |data, now| {
+                let is_set = now < START.0 + 300;
+                data["wg_peers"][0]["has_psk"] = json!(is_set);
+            });
+        }
+        7 => {
+            _ = net.patches.insert(1, |data, _| {
+                data["interfaces"][1]["mtu"] = json!(1400);
+                data["wg_peers"][0]["allowed_ips"] = json!(["10.77.0.9/32"]);
+            });
+        }
+        8 => {
+            _ = net.patches.insert(2, |data, _| {
+                data["interfaces"][1]["listen_port"] = json!(7);
+                data["routes"].as_array_mut().unwrap().remove(0);
+            });
+        }
+        15 => net.patches.retain(|host, _| *host == 0),
+        17 => {
+            _ = net.patches.insert(2, |data, _| {
+                data["interfaces"][1]["addresses"] = json!(["10.77.0.1/24"]);
+            });
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tables_say_against_each_other() {
+    let fleet: (usize, &[(usize, usize)]) = (3, &[(0, 1), (1, 2), (0, 2)]);
+    let undisturbed = play(fleet, 22, None, tables).await;
+    for kind in [
+        "allowedips.mismatch",
+        "mtu.mismatch",
+        "listen_port.changed",
+        "default_route.changed",
+        "overlay_ip.duplicate",
+        "wg_psk.removed",
+    ] {
+        let told = undisturbed.told.iter().any(|line| line.contains(kind));
+        assert!(told, "{kind} is missing in {:?}", undisturbed.told);
+    }
+    for round in 6..21 {
+        let restarted = play(fleet, 22, Some(round), tables).await;
+        same(&restarted, &undisturbed, round);
+    }
+}
+
 /// A link that nobody keeps alive and somebody tries to use dies; then nobody tries any more.
 fn traffic(round: usize, net: &mut Network) {
     net.links[0].keepalive = 0;

@@ -21,6 +21,8 @@ const STEP_S: i64 = 10;
 struct Host {
     labels: BTreeMap<String, String>,
     silent: bool,
+    /// Reports that are still to be lost.
+    lose: u32,
     boots: u32,
     /// Interfaces that are not there, or do not work.
     without: BTreeSet<String>,
@@ -30,6 +32,20 @@ struct Host {
     garbled: bool,
     /// It waits for an admin.
     waits: bool,
+    /// Largest packet of wg0, if not the usual one.
+    mtu: Option<u32>,
+    /// Routes by prefix and interface. With the first one, all tables are told.
+    routes: Option<BTreeSet<(String, String)>>,
+    /// There is no default route.
+    cut_off: bool,
+    /// Address of wg0 and the port it listens on, if not the usual ones.
+    address: Option<String>,
+    port: Option<u16>,
+    /// Peers with a preshared key, and where peers are seen if not where they are.
+    psk: BTreeSet<String>,
+    seen_at: BTreeMap<String, String>,
+    /// What peers may use, by their names, if not the usual address.
+    allowed: BTreeMap<String, Vec<String>>,
 }
 
 struct Link {
@@ -42,6 +58,11 @@ struct Link {
     received: u64,
     /// Prefixes that the first end lets the second use besides its address.
     nets: Vec<String>,
+    /// What the second end sends is lost.
+    deaf: bool,
+    sent_back: u64,
+    /// The last handshake of the second end with somebody who holds the first one's key.
+    elsewhere: Option<i64>,
 }
 
 pub(super) struct World {
@@ -126,6 +147,9 @@ impl World {
             bytes: 0,
             received: 0,
             nets: Vec::new(),
+            deaf: false,
+            sent_back: 0,
+            elsewhere: None,
         };
         self.links.push(link);
     }
@@ -145,7 +169,8 @@ impl World {
         found.unwrap_or_else(|| panic!("no link {pair}"))
     }
 
-    fn now(&self) -> i64 {
+    /// Seconds since the start.
+    pub(super) fn now(&self) -> i64 {
         self.kattila().clock.now().0 - START.0
     }
 
@@ -176,11 +201,17 @@ impl World {
             }
             if link.used {
                 link.bytes += 148;
-                link.received += if link.alive { 148 } else { 0 };
+                link.received += if link.alive || link.deaf { 148 } else { 0 };
             }
+            link.sent_back += if link.deaf { 92 } else { 0 };
+            // A session is renewed after 120 s.
+            let renewed = link.elsewhere.filter(|at| now - at >= 120);
+            link.elsewhere = renewed.map(|_| now - 5).or(link.elsewhere);
         }
         for place in 0..self.hosts.len() {
-            if self.hosts[place].1.silent {
+            let host = &mut self.hosts[place].1;
+            if host.silent || host.lose > 0 {
+                host.lose = host.lose.saturating_sub(1);
                 continue;
             }
             let data = if self.hosts[place].1.garbled { json!([]) } else { self.data(place) };
@@ -204,7 +235,7 @@ impl World {
     }
 
     fn data(&self, place: usize) -> Value {
-        let (name, host, _) = &self.hosts[place];
+        let (name, host, agent) = &self.hosts[place];
         let n = place + 1;
         let state = |interface: &str| {
             if host.failed.contains(interface) {
@@ -218,21 +249,30 @@ impl World {
         let mut interfaces = vec![
             json!({ "name": "eth0", "mtu": 1500, "state": eth, "flags": eth_flags,
                     "addresses": [format!("192.0.2.{n}/24")] }),
-            json!({ "name": "wg0", "mtu": 1420, "state": wg, "flags": wg_flags,
-                    "public_key": key_of(place), "addresses": [format!("10.77.0.{n}/24")] }),
+            json!({ "name": "wg0", "mtu": host.mtu.unwrap_or(1420), "state": wg, "flags": wg_flags,
+                    "public_key": key_of(place), "listen_port": host.port.unwrap_or(51820),
+                    "addresses": [host.address.clone().unwrap_or_else(|| format!("10.77.0.{n}/24"))] }),
         ];
         interfaces.retain(|told| !host.without.contains(told["name"].as_str().unwrap()));
         let mut peers: Vec<Value> =
             self.links.iter().filter_map(|link| self.peer(name, link)).collect();
         peers.retain(|_| !host.without.contains("wg0"));
+        let mut routes = vec![json!({ "dst": "192.0.2.0/24", "dev": "eth0" })];
+        if !host.cut_off {
+            routes.push(json!({ "dst": "default", "gateway": "192.0.2.254", "dev": "eth0" }));
+        }
+        if let Some(told) = &host.routes {
+            routes.push(json!({ "dst": "127.0.0.0/8", "dev": "lo", "table": "local" }));
+            routes.extend(told.iter().map(|(dst, dev)| json!({ "dst": dst, "dev": dev })));
+        }
         json!({
             "hostname": name,
             "boot_id": format!("boot-{}", host.boots),
             "uptime_seconds": self.now(),
-            "collected_at": self.kattila().clock.now(),
+            "collected_at": self.kattila().clock.now().plus(agent.ahead_s),
             "labels": host.labels,
             "interfaces": interfaces,
-            "routes": [{ "dst": "default", "gateway": "192.0.2.254", "dev": "eth0" }],
+            "routes": routes,
             "wg_peers": peers,
         })
     }
@@ -244,15 +284,22 @@ impl World {
         if !is_first && (name != second || !link.mutual) {
             return None;
         }
-        let other = self.place(if is_first { second } else { first });
+        let whom = if is_first { second } else { first };
+        let other = self.place(whom);
         let n = other + 1;
-        let (sent, received) = if is_first { (link.bytes, 0) } else { (0, link.received) };
-        let mut nets = vec![format!("10.77.0.{n}/32")];
-        nets.extend(link.nets.iter().filter(|_| is_first).cloned());
+        let (sent, received) =
+            if is_first { (link.bytes, 0) } else { (link.sent_back, link.received) };
+        let elsewhere = link.elsewhere.filter(|_| !is_first);
+        let (_, host, own) = &self.hosts[self.place(name)];
+        let allowed = host.allowed.get(whom).cloned();
+        let seen_at = host.seen_at.get(whom).cloned();
+        let mut allowed = allowed.unwrap_or_else(|| vec![format!("10.77.0.{n}/32")]);
+        allowed.extend(link.nets.iter().filter(|_| is_first).cloned());
         Some(json!({
             "interface": "wg0", "public_key": key_of(other),
-            "endpoint": format!("192.0.2.{n}:51820"), "allowed_ips": nets,
-            "latest_handshake": link.handshake, "rx_bytes": received, "tx_bytes": sent,
+            "endpoint": seen_at.unwrap_or_else(|| format!("192.0.2.{n}:51820")),
+            "allowed_ips": allowed, "has_psk": host.psk.contains(whom),
+            "latest_handshake": shaken(elsewhere.unwrap_or(link.handshake), own.ahead_s), "rx_bytes": received, "tx_bytes": sent,
             "persistent_keepalive": if link.used { 25 } else { 0 },
         }))
     }
@@ -271,7 +318,44 @@ impl World {
             }
             ["straight", host] => self.host(host).via.clear(),
             ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
-            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = true),
+            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| {
+                let link = self.link(pair);
+                (link.alive, link.deaf, link.elsewhere) = (true, false, None);
+            }),
+            ["oneway", pair] => {
+                let link = self.link(pair);
+                (link.alive, link.deaf) = (false, true);
+            }
+            ["copied", pair] => {
+                let link = self.link(pair);
+                (link.alive, link.elsewhere) = (false, Some(link.handshake));
+            }
+            ["address", host, net] => self.host(host).address = Some(net.to_owned()),
+            ["port", host, port] => self.host(host).port = Some(port.parse().unwrap()),
+            ["see", host, peer, at] => {
+                drop(self.host(host).seen_at.insert(peer.to_owned(), at.to_owned()));
+            }
+            ["psk", host, peer] => _ = self.host(host).psk.insert(peer.to_owned()),
+            ["nopsk", host, peer] => _ = self.host(host).psk.remove(peer),
+            ["clock", host, ahead] => {
+                let place = self.place(host);
+                self.hosts[place].2.ahead_s = ahead.parse().unwrap();
+            }
+            ["nodefault", host] => self.host(host).cut_off = true,
+            ["default", host] => self.host(host).cut_off = false,
+            ["mtu", host, bytes] => self.host(host).mtu = Some(bytes.parse().unwrap()),
+            ["allow", host, peer, ref nets @ ..] => {
+                let nets = nets.iter().map(|net| (*net).to_owned()).collect();
+                drop(self.host(host).allowed.insert(peer.to_owned(), nets));
+            }
+            ["route", host, net, dev] => {
+                let routes = self.host(host).routes.get_or_insert_default();
+                _ = routes.insert((net.to_owned(), dev.to_owned()));
+            }
+            ["unroute", host, net] => {
+                let routes = self.host(host).routes.get_or_insert_default();
+                routes.retain(|(dst, _)| dst != net);
+            }
             ["forget", pair] => self.link(pair).mutual = false,
             ["list", pair] => self.link(pair).mutual = true,
             ["rest", pair] => {
@@ -304,6 +388,11 @@ impl World {
                 self.kattila().advance(days.parse::<i64>().unwrap() * 86_400).await;
                 self.last_round = self.now();
             }
+            ["use", pair] => {
+                let link = self.link(pair);
+                (link.alive, link.used) = (true, true);
+            }
+            ["lose", host, reports] => self.host(host).lose = reports.parse().unwrap(),
             ["reboot", host] => self.host(host).boots += 1,
             ["restart"] => self.restart(0).await,
             ["away"] => self.restart(600).await,
@@ -382,6 +471,8 @@ impl World {
         });
         let edges: Vec<_> = edges.collect();
         names.extend(edges);
+        let hosts = self.hosts.iter().enumerate();
+        names.extend(hosts.map(|(place, (name, ..))| (key_of(place), format!("key-of-{name}"))));
         names
     }
 
@@ -399,7 +490,8 @@ impl World {
                 None if alarm["inhibited_by"].is_null() => String::new(),
                 None => " < what is over".to_owned(),
             };
-            format!("{} {severity} {state}{follows}", told(alarm, &names))
+            let flaps = if alarm["flapping"] == true { " flapping" } else { "" };
+            format!("{} {severity} {state}{flaps}{follows}", told(alarm, &names))
         };
         let mut lines: Vec<String> = all.iter().map(line).collect();
         lines.sort();
@@ -408,6 +500,21 @@ impl World {
         let follow = follow.filter(|line| !line.ends_with(" < what is over")).count();
         assert_eq!(counted, i64::try_from(follow).unwrap(), "{}: {lines:?}", self.name);
         lines
+    }
+
+    /// The alarms that people are told of, by number, as `KIND SUBJECT`: open, worse than `info`,
+    /// not acknowledged, following from none. Late reports are told to nobody.
+    pub(super) async fn told(&self) -> Vec<(i64, String)> {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/status/alarms").await;
+        let all = all.as_array().unwrap().iter();
+        let all = all.filter(|alarm| {
+            alarm["inhibited_by"].is_null()
+                && alarm["state"] != "acknowledged"
+                && alarm["severity"] != "info"
+                && alarm["kind"] != "agent.stale"
+        });
+        all.map(|alarm| (alarm["id"].as_i64().unwrap(), told(alarm, &names))).collect()
     }
 
     /// What must be so at every report.
@@ -430,6 +537,11 @@ impl World {
     pub(super) async fn stop(self) {
         self.kattila.unwrap().stop().await;
     }
+}
+
+/// A handshake as a host notes it whose clock is ahead; 0 means never.
+fn shaken(at: i64, ahead_s: i64) -> i64 {
+    if at == 0 { 0 } else { at + ahead_s }
 }
 
 fn told(alarm: &Value, names: &[(String, String)]) -> String {

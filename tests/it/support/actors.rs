@@ -3,14 +3,16 @@
 
 use std::net::SocketAddr;
 
+use hyper::Method;
 use kattila::clock::Clock;
 use kattila::model::id::Kid;
+use kattila::model::time::UnixSeconds;
 use kattila::sign::digest::sha256;
 use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
 use serde_json::{Value, json};
 
-use super::http::{Answer, NoAnswer, get, post_json, try_get};
+use super::http::{Answer, NoAnswer, get, post_json, send, try_get};
 use super::manager::PSK;
 
 /// A host that reports.
@@ -19,6 +21,8 @@ pub(crate) struct Agent {
     pub(crate) id: String,
     pub(crate) fleet: String,
     pub(crate) psk: String,
+    /// Seconds that the host's clock is ahead.
+    pub(crate) ahead_s: i64,
     addr: SocketAddr,
     clock: Clock,
     count: u64,
@@ -28,13 +32,17 @@ pub(crate) struct Agent {
 impl Agent {
     pub(crate) fn new(id: &str, addr: SocketAddr, clock: Clock) -> Self {
         let (id, fleet, psk) = (id.to_owned(), "fleet-a".to_owned(), PSK.to_owned());
-        Self { id, fleet, psk, addr, clock, count: 0, tick: 0 }
+        Self { id, fleet, psk, ahead_s: 0, addr, clock, count: 0, tick: 0 }
     }
 
     /// The same host after its manager moved to another address.
     pub(crate) fn moved(mut self, addr: SocketAddr) -> Self {
         self.addr = addr;
         self
+    }
+
+    fn now(&self) -> UnixSeconds {
+        self.clock.now().plus(self.ahead_s)
     }
 
     fn nonce(&mut self) -> String {
@@ -45,7 +53,7 @@ impl Agent {
     /// A version 1 envelope around these bytes, not sent yet.
     pub(crate) fn seal_v1(&mut self, data: &str) -> String {
         let mac = hmac::v1(self.psk.as_bytes(), data.as_bytes());
-        let (id, now, nonce) = (self.id.clone(), self.clock.now(), self.nonce());
+        let (id, now, nonce) = (self.id.clone(), self.now(), self.nonce());
         format!(
             r#"{{"agent_id":"{id}","timestamp":{now},"nonce":"{nonce}","hmac":"{mac}","data":{data}}}"#
         )
@@ -56,7 +64,7 @@ impl Agent {
         self.tick = (self.tick + 1).max(self.clock.now_millis());
         let kid: Kid = kid_of_psk(self.psk.as_bytes());
         let digest = kattila::model::hex::encode(&sha256(data.as_bytes()));
-        let (now, nonce) = (self.clock.now(), self.nonce());
+        let (now, nonce) = (self.now(), self.nonce());
         let (fleet, id, tick) = (&self.fleet, &self.id, self.tick);
         let text = format!(
             "KATTILA2-REPORT\nhmac-sha256\n{kid}\n{fleet}\n{id}\n{tick}\n{now}\n{nonce}\n{digest}\n"
@@ -119,6 +127,20 @@ impl Operator {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         post_json(self.addr, path, &[("authorization", &self.bearer)], body.to_string()).await
+    }
+
+    /// Sends a page's form.
+    pub(crate) async fn form(&self, path: &str, fields: &str) -> Answer {
+        let headers = [
+            ("authorization", self.bearer.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        send(self.addr, Method::POST, path, &headers, fields.to_owned()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        let headers = [("authorization", self.bearer.as_str())];
+        send(self.addr, Method::DELETE, path, &headers, String::new()).await
     }
 
     pub(crate) async fn agents(&self) -> Vec<Value> {

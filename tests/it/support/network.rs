@@ -66,6 +66,8 @@ pub(crate) struct Network {
     pub(crate) roles: BTreeMap<usize, &'static str>,
     /// What a host's reports say besides.
     pub(crate) extra: BTreeMap<usize, (&'static str, Value)>,
+    /// What is otherwise about a host's reports, given the time.
+    pub(crate) patches: BTreeMap<usize, fn(&mut Value, i64)>,
     edges: BTreeMap<String, String>,
 }
 
@@ -104,6 +106,7 @@ impl Network {
             without: BTreeSet::new(),
             roles: BTreeMap::new(),
             extra: BTreeMap::new(),
+            patches: BTreeMap::new(),
             edges: BTreeMap::new(),
         }
     }
@@ -153,6 +156,9 @@ impl Network {
         }
         if let Some((name, value)) = self.extra.get(&host) {
             data[*name] = value.clone();
+        }
+        if let Some(patch) = self.patches.get(&host) {
+            patch(&mut data, self.now());
         }
         data
     }

@@ -69,6 +69,10 @@ const fn is_named_alone(kind: EventKind) -> bool {
             | K::AlarmReturned
             | K::AlarmCleared
             | K::AlarmInhibited
+            | K::AlarmFlapping
+            | K::AlarmShelved
+            | K::AlarmUnshelved
+            | K::AlarmMaintenance
     )
 }
 
@@ -79,6 +83,7 @@ fn said(kind: EventKind, value: &str) -> Says {
     let (part, instead_of) = match kind {
         K::KeysChanged
         | K::NotifyChanged
+        | K::RulesChanged
         | K::ManagerStarted
         | K::ManagerStopped
         | K::AdminAction => {
@@ -92,9 +97,17 @@ fn said(kind: EventKind, value: &str) -> Says {
         K::EdgeRemoved => ("edge.state".to_owned(), vec![only("edge.added")]),
         K::AlarmRaised => ("alarm.raised".to_owned(), Vec::new()),
         K::AlarmCleared => {
-            let told = ["alarm.acknowledged", "alarm.returned", "alarm.inhibited"];
+            let told = [
+                "alarm.acknowledged",
+                "alarm.returned",
+                "alarm.inhibited",
+                "alarm.flapping",
+                "alarm.shelved",
+                "alarm.maintenance",
+            ];
             ("alarm.raised".to_owned(), told.map(only).into())
         }
+        K::AlarmShelved | K::AlarmUnshelved => ("alarm.shelved".to_owned(), Vec::new()),
         // Such an event tells of what changed and of nothing else.
         K::AgentChanged => (format!("{kind} {}", members(value)), Vec::new()),
         K::AgentRegistered
@@ -107,7 +120,9 @@ fn said(kind: EventKind, value: &str) -> Says {
         | K::EdgeAdded
         | K::AlarmAcknowledged
         | K::AlarmReturned
-        | K::AlarmInhibited => (kind.to_string(), Vec::new()),
+        | K::AlarmInhibited
+        | K::AlarmFlapping
+        | K::AlarmMaintenance => (kind.to_string(), Vec::new()),
     };
     // An address that was removed is not: its interface's own event may tell of it.
     let gone = matches!(

@@ -3,7 +3,8 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use crate::model::id::{AgentNo, AlarmId, ReportId};
+use crate::model::id::{AgentNo, AlarmId, ReportId, WindowId};
+use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::store::StoreError;
 use crate::store::change::AlarmRecord;
@@ -19,7 +20,8 @@ macro_rules! columns {
         "l.alarm_id, l.kind, l.subject, l.severity, l.state, l.fleet_id, l.agent_no, l.message, \
          l.pending_since, l.raised_at, l.acknowledged_at, l.acknowledged_by, l.note, \
          l.returned_at, l.cleared_at, l.clear_cause, l.good_since, l.count, l.report_id, \
-         l.inhibited_by, l.inhibited_until"
+         l.inhibited_by, l.inhibited_until, coalesce(l.own_severity, l.severity), l.flapping_until, \
+         l.shelved_at, l.shelved_until, l.shelved_by, l.shelve_reason, l.maintenance"
     };
 }
 
@@ -46,7 +48,20 @@ fn record(cells: &mut Cells<'_, '_>) -> Result<AlarmRecord, StoreError> {
         report: cells.take::<Option<i64>>()?.map(ReportId),
         inhibited_by: cells.take::<Option<i64>>()?.map(AlarmId),
         inhibited_until: cells.maybe_time()?,
+        own: cells.text(Severity::from_word)?,
+        flapping_until: cells.maybe_time()?,
+        shelved: shelved(cells)?,
+        maintenance: cells.take::<Option<i64>>()?.map(WindowId),
     })
+}
+
+/// The four cells of the shelf; they are filled together.
+fn shelved(cells: &mut Cells<'_, '_>) -> Result<Option<Shelved>, StoreError> {
+    let (at, until) = (cells.maybe_time()?, cells.maybe_time()?);
+    let (by, reason): (Option<String>, Option<String>) = (cells.take()?, cells.take()?);
+    let times = at.zip(until);
+    let words = by.zip(reason);
+    Ok(times.zip(words).map(|((at, until), (by, reason))| Shelved { at, until, by, reason }))
 }
 
 fn named(row: &Row<'_>) -> Result<AlarmRow, StoreError> {
@@ -124,9 +139,10 @@ pub(in crate::store::sqlite) fn last(conn: &Connection) -> Result<AlarmId, Store
 const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, state, fleet_id,
         agent_no, message, pending_since, raised_at, acknowledged_at, acknowledged_by, note,
         returned_at, cleared_at, clear_cause, good_since, count, report_id,
-        inhibited_by, inhibited_until)
+        inhibited_by, inhibited_until, own_severity, flapping_until,
+        shelved_at, shelved_until, shelved_by, shelve_reason, maintenance)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20, ?21)
+        ?20, ?21, nullif(?22, ?4), ?23, ?24, ?25, ?26, ?27, ?28)
     ON CONFLICT (alarm_id) DO UPDATE SET
         severity = excluded.severity,
         state = excluded.state,
@@ -145,7 +161,14 @@ const UPSERT: &str = "INSERT INTO alarms (alarm_id, kind, subject, severity, sta
         count = excluded.count,
         report_id = excluded.report_id,
         inhibited_by = excluded.inhibited_by,
-        inhibited_until = excluded.inhibited_until
+        inhibited_until = excluded.inhibited_until,
+        own_severity = excluded.own_severity,
+        flapping_until = excluded.flapping_until,
+        shelved_at = excluded.shelved_at,
+        shelved_until = excluded.shelved_until,
+        shelved_by = excluded.shelved_by,
+        shelve_reason = excluded.shelve_reason,
+        maintenance = excluded.maintenance
     -- An alarm is about one thing for ever: links and notes point at its number.
     WHERE alarms.kind = excluded.kind AND alarms.subject = excluded.subject";
 
@@ -154,6 +177,7 @@ pub(in crate::store::sqlite) fn put(
     desk: &mut Desk<'_>,
     alarm: &AlarmRecord,
 ) -> Result<(), StoreError> {
+    let shelf = alarm.shelved.as_ref();
     let rows = desk.write(
         TABLE,
         UPSERT,
@@ -179,6 +203,13 @@ pub(in crate::store::sqlite) fn put(
             alarm.report.map(|report| report.0),
             alarm.inhibited_by.map(|by| by.0),
             alarm.inhibited_until.map(|at| at.0),
+            alarm.own.as_str(),
+            alarm.flapping_until.map(|at| at.0),
+            shelf.map(|shelved| shelved.at.0),
+            shelf.map(|shelved| shelved.until.0),
+            shelf.map(|shelved| &shelved.by),
+            shelf.map(|shelved| &shelved.reason),
+            alarm.maintenance.map(|window| window.0),
         ],
     )?;
     if rows == 0 {

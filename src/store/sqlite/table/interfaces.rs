@@ -96,6 +96,18 @@ pub(in crate::store::sqlite) fn wg_keys(
     })
 }
 
+/// The largest packets of WireGuard interfaces.
+pub(in crate::store::sqlite) fn mtus(
+    conn: &Connection,
+) -> Result<Vec<(AgentNo, String, Option<u32>)>, StoreError> {
+    const SQL: &str = "SELECT agent_no, name, mtu FROM agent_interfaces
+        WHERE public_key IS NOT NULL ORDER BY agent_no, name";
+    all(conn, TABLE, SQL, [], |row| {
+        let mut cells = Cells::new(TABLE, row);
+        Ok((AgentNo(cells.take()?), cells.take()?, cells.take()?))
+    })
+}
+
 /// Every interface address.
 pub(in crate::store::sqlite) fn addresses(
     conn: &Connection,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::store::StoreError;
-use crate::store::change::LayoutRecord;
+use crate::store::layout::LayoutRecord;
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{Desk, all};
 
