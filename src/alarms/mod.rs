@@ -13,6 +13,7 @@ pub mod cover;
 pub mod file;
 pub mod flap;
 pub mod lifecycle;
+pub mod quality;
 pub mod rate;
 pub mod rules;
 pub mod tuning;

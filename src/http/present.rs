@@ -2,6 +2,7 @@
 //! rows: it is in the stored report itself, and for links on the board.
 
 use crate::model::id::{AgentId, ReportId};
+use crate::model::time::UnixSeconds;
 use crate::process::board::Board;
 use crate::store::row::{AgentDetail, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
@@ -35,6 +36,42 @@ pub fn whole(store: &dyn Reader, id: ReportId) -> Result<Option<StoredReport>, S
         }
         found => Ok(found),
     }
+}
+
+/// Reports before a time that are shown of one agent; after it, one.
+const BEFORE: usize = 2;
+
+/// The agent's last reports received by a time and the first one after it, newest first.
+pub fn around(
+    store: &dyn Reader,
+    id: &AgentId,
+    at: UnixSeconds,
+) -> Result<Vec<ReportSummary>, StoreError> {
+    let first_later = first_after(store, at)?;
+    let of_agent = || ReportFilter { agent: Some(id.clone()), ..ReportFilter::default() };
+    let later = ReportFilter { after: Some(ReportId(first_later.0 - 1)), limit: 1, ..of_agent() };
+    let earlier = ReportFilter { before: Some(first_later), limit: BEFORE, ..of_agent() };
+    let mut found = summaries(store, &later)?;
+    found.extend(summaries(store, &earlier)?);
+    Ok(found)
+}
+
+/// The number of the first report received after a time, or one more than the last; found by
+/// halving, since numbers grow with time.
+fn first_after(store: &dyn Reader, at: UnixSeconds) -> Result<ReportId, StoreError> {
+    let newest = ReportFilter { limit: 1, ..ReportFilter::default() };
+    let last = summaries(store, &newest)?.pop().map_or(0, |report| report.id.0);
+    let (mut low, mut high) = (1, last + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let from =
+            ReportFilter { after: Some(ReportId(middle - 1)), limit: 1, ..ReportFilter::default() };
+        match summaries(store, &from)?.pop() {
+            Some(report) if report.received_at <= at => low = report.id.0 + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(ReportId(low))
 }
 
 /// Which of two reports tells of the later moment; `last` arrived after `earlier`. It was

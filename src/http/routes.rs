@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login};
 use super::error::ApiError;
-use super::pages::{act, aside, ask, look, rules, tell, then};
+use super::pages::{act, alarm, aside, ask, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -47,6 +47,7 @@ const ADMIN: Need = Need::Role(Role::Admin);
 /// All routes, by who comes.
 pub fn all() -> Vec<Route> {
     let mut routes = programs();
+    routes.extend(about_alarms());
     routes.extend(pages());
     routes
 }
@@ -63,8 +64,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        acts, agents as agent, alarms, edges, events, export, identities, jobs, maintenance,
-        notifications as notices, past, paths, reports, search, topology, what_if,
+        agents as agent, edges, events, export, identities, jobs, notifications as notices, past,
+        paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -76,7 +77,6 @@ fn programs() -> Vec<Route> {
         route("GET", "/readyz", PUBLIC, get(health::ready)),
         // Operators.
         route("GET", "/status/agents", VIEWER, get(search::agents)),
-        route("GET", "/status/alarms", VIEWER, get(alarms::list)),
         route("GET", "/api/v1/topology", VIEWER, get(topology::topology)),
         route("GET", "/api/v1/history", VIEWER, get(past::history)),
         route("GET", "/api/v1/diff", VIEWER, get(past::diff)),
@@ -86,7 +86,6 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/export/{id}", VIEWER, get(export::export)),
         route("GET", "/api/v1/edges", VIEWER, get(search::edges)),
         route("GET", "/api/v1/edges/{id}", VIEWER, get(edges::one)),
-        route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)),
         route("GET", "/api/v1/reports", VIEWER, get(reports::list)),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
@@ -103,17 +102,6 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/channels", VIEWER, get(notices::channels)),
         route("GET", "/api/v1/rules", VIEWER, get(operators::rules::rules)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
-        route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)),
-        route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(acts::acknowledge)),
-        route("POST", "/api/v1/alarms/{id}/shelve", OPERATOR, post(acts::shelve)),
-        route("POST", "/api/v1/alarms/{id}/unshelve", OPERATOR, post(acts::unshelve)),
-        route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(acts::clear)),
-        route("POST", "/api/v1/alarms/acknowledge", OPERATOR, post(acts::acknowledge_many)),
-        route("POST", "/api/v1/alarms/shelve", OPERATOR, post(acts::shelve_many)),
-        route("POST", "/api/v1/alarms/unshelve", OPERATOR, post(acts::unshelve_many)),
-        route("POST", "/api/v1/alarms/clear", OPERATOR, post(acts::clear_many)),
-        route("POST", "/api/v1/maintenance", OPERATOR, post(maintenance::make)),
-        route("DELETE", "/api/v1/maintenance/{id}", OPERATOR, delete(maintenance::end)),
         route("POST", "/api/v1/channels/{id}/test", OPERATOR, post(notices::test)),
         route("POST", "/api/v1/notifications/{id}/retry", OPERATOR, post(notices::retry)),
         // Admins.
@@ -125,6 +113,29 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
         route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
+    ]
+}
+
+/// The same for alarms and maintenance.
+fn about_alarms() -> Vec<Route> {
+    use operators::{acts, alarms, maintenance, quality};
+    vec![
+        route("GET", "/status/alarms", VIEWER, get(alarms::list)),
+        route("GET", "/api/v1/export/alarms.csv", VIEWER, get(alarms::export)),
+        route("GET", "/api/v1/alarms", VIEWER, get(alarms::list)),
+        route("GET", "/api/v1/alarms/quality", VIEWER, get(quality::view)),
+        route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)),
+        route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)),
+        route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(acts::acknowledge)),
+        route("POST", "/api/v1/alarms/{id}/shelve", OPERATOR, post(acts::shelve)),
+        route("POST", "/api/v1/alarms/{id}/unshelve", OPERATOR, post(acts::unshelve)),
+        route("POST", "/api/v1/alarms/{id}/clear", OPERATOR, post(acts::clear)),
+        route("POST", "/api/v1/alarms/acknowledge", OPERATOR, post(acts::acknowledge_many)),
+        route("POST", "/api/v1/alarms/shelve", OPERATOR, post(acts::shelve_many)),
+        route("POST", "/api/v1/alarms/unshelve", OPERATOR, post(acts::unshelve_many)),
+        route("POST", "/api/v1/alarms/clear", OPERATOR, post(acts::clear_many)),
+        route("POST", "/api/v1/maintenance", OPERATOR, post(maintenance::make)),
+        route("DELETE", "/api/v1/maintenance/{id}", OPERATOR, delete(maintenance::end)),
     ]
 }
 
@@ -144,7 +155,9 @@ fn pages() -> Vec<Route> {
         route("GET", "/links/{id}", VIEWER, get(look::link)),
         route("GET", "/paths", VIEWER, get(ask::paths)),
         route("GET", "/what-if", VIEWER, get(ask::what_if)),
-        route("GET", "/alarms", VIEWER, get(look::alarms)),
+        route("GET", "/alarms", VIEWER, get(alarm::list)),
+        route("GET", "/alarms/quality", VIEWER, get(alarm::quality)),
+        route("GET", "/alarms/{id}", VIEWER, get(alarm::one)),
         route("GET", "/rules", VIEWER, get(rules::page)),
         route("GET", "/notifications", VIEWER, get(tell::page)),
         route("POST", "/channels/{id}/test", OPERATOR, post(tell::test)),

@@ -68,7 +68,17 @@ const ASKED: Parameter =
 const QUERY: &[Parameter] = &[ASKED];
 const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];
 const ALARM_QUERY: &[Parameter] = &[
-    text("state", "Only in this state: active, acknowledged, returned or cleared"),
+    text(
+        "state",
+        "active, acknowledged, returned, cleared, shelved, maintenance or all; without it, all \
+         that are not cleared",
+    ),
+    text("kind", "Only of this kind, such as edge.down"),
+    text("severity", "Only as bad as this, or worse"),
+    text("fleet_id", "Only of this fleet"),
+    text("q", "Only with this text in their sentence or their subject"),
+    text("from", "Only raised at or after this time (Unix seconds or RFC 3339)"),
+    text("to", "Only raised before this time"),
     number("since", "Only raised, or cleared, at or after this time"),
     OF_AGENT,
     number("before", "Only before the alarm with this id"),
@@ -128,28 +138,48 @@ pub fn of(method: &str, path: &str) -> Option<Sample> {
     if method == "GET" { giving(path) } else { taking(method, path) }
 }
 
+/// The answers about alarms and maintenance.
+fn about_alarms(path: &str) -> Option<Sample> {
+    let (summary, query, answer) = match path {
+        "/status/alarms" | "/api/v1/alarms" => {
+            ("Alarms, newest first", ALARM_QUERY, list(&things::alarm()))
+        }
+        "/api/v1/alarms/quality" => {
+            ("How often alarms come and whether anybody acts", DIFF_QUERY, value(&aside::quality()))
+        }
+        "/api/v1/alarms/{id}" => {
+            ("One alarm, and who was told of it", &[][..], value(&notices::alarm()))
+        }
+        "/api/v1/export/alarms.csv" => return Some(export(ALARM_QUERY)),
+        "/api/v1/maintenance" => {
+            ("Maintenance windows", WINDOW_QUERY, value(&vec![aside::window()]))
+        }
+        _ => return None,
+    };
+    Some(Sample { summary, query, body: None, status: "200", kind: JSON, answer })
+}
+
 fn giving(path: &str) -> Option<Sample> {
+    if let Some(sample) = about_alarms(path) {
+        return Some(sample);
+    }
     let none: &[Parameter] = &[];
     let (summary, query, answer) = match path {
         "/status/healthcheck" => ("Whether reports can be taken", none, value(&things::health())),
         "/livez" => ("Whether the manager lives", none, value(&Alive { status: "ok" })),
         "/readyz" => ("Whether it is ready, with reasons", none, value(&things::readiness())),
         "/status/agents" => ("Agents", QUERY, list(&things::agent_summary())),
-        "/status/alarms" => ("Alarms", ALARM_QUERY, list(&things::alarm())),
         "/api/v1/topology" => ("The whole map", MAP_QUERY, value(&map::picture())),
         "/api/v1/history" => {
             ("How often something changed, step by step", HISTORY_QUERY, value(&past::history()))
         }
         "/api/v1/diff" => ("What differs between two times", DIFF_QUERY, value(&past::diff())),
         "/api/v1/stream" => return Some(stream()),
-        "/api/v1/export/{id}" => return Some(export()),
+        "/api/v1/export/{id}" => return Some(export(QUERY)),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
         "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
         "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
         "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&map::edge_view())),
-        "/api/v1/alarms/{id}" => {
-            ("One alarm, and who was told of it", none, value(&notices::alarm()))
-        }
         "/api/v1/reports" => {
             ("Stored reports, newest first", REPORT_QUERY, list(&things::report()))
         }
@@ -179,9 +209,6 @@ fn giving(path: &str) -> Option<Sample> {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }
         "/api/v1/keys/usage" => ("Who signs with which key", none, value(&things::key_usage())),
-        "/api/v1/maintenance" => {
-            ("Maintenance windows", WINDOW_QUERY, value(&vec![aside::window()]))
-        }
         "/api/v1/jobs" => ("Background jobs and how they stand", none, list(&things::job())),
         "/api/v1/notifications" => {
             ("Messages to people, newest first", NOTICE_QUERY, list(&notices::notification()))
@@ -272,10 +299,10 @@ fn queued(summary: &'static str) -> Sample {
     Sample { summary, query: &[], body: None, status: "202", kind: JSON, answer }
 }
 
-fn export() -> Sample {
+fn export(query: &'static [Parameter]) -> Sample {
     Sample {
-        summary: "The table agents.csv or links.csv",
-        query: QUERY,
+        summary: "A table as CSV: agents.csv, links.csv or alarms.csv",
+        query,
         body: None,
         status: "200",
         kind: "text/csv",

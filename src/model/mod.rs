@@ -7,6 +7,7 @@ pub mod access;
 pub mod hex;
 pub mod id;
 pub mod key;
+pub mod life;
 pub mod path;
 pub mod pattern;
 pub mod rate;

@@ -130,6 +130,7 @@ pub(super) fn facts<'a>(
         id: edge.record.id.as_str(),
         fleet: &edge.record.fleet,
         agent: first.agent.or(second.agent),
+        also: first.agent.and(second.agent),
         names: [end_name(agents, first.agent), end_name(agents, second.agent)],
         verdict,
         is_bridge: false,

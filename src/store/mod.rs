@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: twenty-five whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: twenty-six whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -24,6 +24,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use crate::model::id::{AgentId, AgentNo, ReportId};
+use crate::model::life::AlarmLife;
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 
@@ -144,6 +145,15 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Alarms, newest first.
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;
+
+    /// Alarms raised from a time to before another, in a few values each: the last `limit`, newest
+    /// first.
+    fn alarm_lives(
+        &self,
+        from: UnixSeconds,
+        to: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<AlarmLife>, StoreError>;
 
     /// Messages to people, with the alarms they tell of.
     fn notifications(&self, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError>;

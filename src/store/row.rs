@@ -6,7 +6,7 @@ use crate::model::id::{
 use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Route};
-use crate::model::state::{CanonForm, EventKind, Scheme};
+use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 
@@ -228,6 +228,22 @@ pub struct AlarmFilter {
     pub agent: Option<AgentId>,
     /// Only before this alarm.
     pub before: Option<AlarmId>,
+    /// Both the cleared ones and those that are open.
+    pub either: bool,
+    /// Only of this kind.
+    pub kind: Option<AlarmKind>,
+    /// Only as bad as this, or worse.
+    pub severity: Option<Severity>,
+    /// Only of this fleet.
+    pub fleet: Option<FleetId>,
+    /// Only with this text in their sentence or their subject.
+    pub text: Option<String>,
+    /// Only raised at or after this time.
+    pub raised_from: Option<UnixSeconds>,
+    /// Only raised before this time.
+    pub raised_to: Option<UnixSeconds>,
+    /// Only those that follow, or followed, directly from this one.
+    pub cause: Option<AlarmId>,
     /// At most this many.
     pub limit: usize,
 }

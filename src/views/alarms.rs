@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::model::id::AlarmId;
 use crate::model::shelf::SHELF_LONGEST_S;
-use crate::model::state::{AlarmKind, AlarmState};
+use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::store::change::AlarmRecord;
 use crate::store::row::AlarmRow;
 
@@ -263,6 +263,11 @@ struct AlarmsPage<'a> {
     times: &'static [(i64, &'static str)],
     bulk: bool,
     is_shelf: bool,
+    word: &'static str,
+    kept: &'a Kept,
+    kinds: Vec<&'static str>,
+    severities: Vec<&'static str>,
+    csv: String,
     alarms: Vec<AlarmItem>,
     older: Option<String>,
 }
@@ -274,6 +279,56 @@ pub struct Span {
     pub before: Option<AlarmId>,
     /// At most this many.
     pub limit: usize,
+}
+
+/// What the list is narrowed to, as it was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// A kind.
+    pub kind: String,
+    /// The least severity.
+    pub severity: String,
+    /// A fleet.
+    pub fleet: String,
+    /// An agent's id.
+    pub agent: String,
+    /// A text.
+    pub q: String,
+    /// Raised from when on.
+    pub from: String,
+    /// Raised before when.
+    pub to: String,
+}
+
+impl Kept {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The same as parts of a query, each after `&`.
+    fn query(&self) -> String {
+        let parts = [
+            ("kind", &self.kind),
+            ("severity", &self.severity),
+            ("fleet_id", &self.fleet),
+            ("agent_id", &self.agent),
+            ("q", &self.q),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let parts = parts.into_iter().filter(|(_, value)| !value.trim().is_empty());
+        parts.map(|(name, value)| format!("&{name}={}", encode(value.trim()))).collect()
+    }
+}
+
+/// Where the same alarms are given away as CSV.
+fn export(tab: Tab, kept: &Kept) -> String {
+    let state = match tab {
+        // Two states of the API: whatever is not cleared.
+        Tab::Open => "",
+        Tab::Acknowledged | Tab::Shelved | Tab::Maintenance | Tab::Cleared => tab.word(),
+    };
+    format!("/api/v1/export/alarms.csv?state={state}{}", kept.query())
 }
 
 /// The page of one tab.
@@ -288,7 +343,7 @@ pub fn page(
     ctx: &PageContext,
     tab: Tab,
     rows: &[AlarmRow],
-    span: Span,
+    (kept, span): (&Kept, Span),
 ) -> Result<String, askama::Error> {
     let tree = match tab {
         Tab::Cleared => Tree { by_cause: BTreeMap::new(), roots: rows.iter().collect() },
@@ -300,7 +355,8 @@ pub fn page(
     let is_full = shown.len() > span.limit || (tab == Tab::Cleared && shown.len() >= span.limit);
     shown.truncate(span.limit);
     let last = shown.last().filter(|_| is_full);
-    let older = last.map(|row| format!("/alarms?state={}&before={}", tab.word(), row.alarm.id));
+    let older = last
+        .map(|row| format!("/alarms?state={}&before={}{}", tab.word(), row.alarm.id, kept.query()));
     if tab != Tab::Cleared {
         // Stable: within a severity the store's order, newest first, stays.
         shown.sort_by_key(|row| std::cmp::Reverse(row.alarm.severity));
@@ -309,6 +365,11 @@ pub fn page(
         ctx,
         tab,
         tabs: Tab::ALL.map(|one| (one.href(), one.label(), one == tab)).into(),
+        word: tab.word(),
+        kept,
+        kinds: AlarmKind::ALL.iter().map(|kind| kind.as_str()).collect(),
+        severities: Severity::ALL.iter().map(|severity| severity.as_str()).collect(),
+        csv: export(tab, kept),
         times: &SHELF_TIMES,
         bulk: ctx.can_act() && tab != Tab::Cleared,
         is_shelf: tab == Tab::Shelved,
@@ -326,6 +387,26 @@ mod tests {
     use crate::views::samples::{alarms, context};
 
     const ALL: Span = Span { before: None, limit: 100 };
+
+    fn page(
+        ctx: &PageContext,
+        tab: Tab,
+        rows: &[AlarmRow],
+        span: Span,
+    ) -> Result<String, askama::Error> {
+        super::page(ctx, tab, rows, (&Kept::default(), span))
+    }
+
+    #[test]
+    fn what_the_list_is_narrowed_to_is_kept_from_page_to_page() {
+        let ctx = context("Alarms", Nav::Alarms);
+        let kept = Kept { q: "a b".into(), kind: "edge.down".into(), ..Kept::default() };
+        let one = Span { limit: 1, ..ALL };
+        let html = super::page(&ctx, Tab::Open, &alarms(), (&kept, one)).expect("rendered");
+        assert!(html.contains("before=9&#38;kind=edge.down&#38;q=a%20b"), "{html}");
+        assert!(html.contains("<option value=\"edge.down\" selected>"));
+        assert!(html.contains("/api/v1/export/alarms.csv?state=&#38;kind=edge.down"));
+    }
 
     #[test]
     fn open_alarms_carry_forms_for_operators_only() {

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod agents;
+pub mod alarm;
 pub mod alarms;
 pub mod assets;
 mod change;
@@ -23,6 +24,7 @@ pub mod notifications;
 pub mod page;
 mod path;
 pub mod paths;
+pub mod quality;
 pub mod report;
 pub mod reports;
 pub mod rules;

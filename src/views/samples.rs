@@ -531,11 +531,13 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
                 &alarms_ctx,
                 open,
                 &incidents(),
-                super::alarms::Span { before: None, limit: 100 },
+                (&Default::default(), super::alarms::Span { before: None, limit: 100 }),
             ),
         ),
         ("notifications", notifications()),
         ("rules", super::rules::page(&context("Alarm rules", Nav::Alarms), &notices::rules())),
+        ("alarm", alarm_page()),
+        ("quality", quality_page()),
         ("maintenance", super::maintenance::page(&alarms_ctx, &windows())),
     ]
     .into_iter()
@@ -583,6 +585,85 @@ fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
             super::changes::page(&changes, times, Err("The history begins later.")),
         ),
     ]
+}
+
+/// An open alarm with everything that can be told of one.
+pub(super) fn alarm_page() -> Result<String, askama::Error> {
+    let ctx = context("Alarm 7", Nav::Alarms);
+    let mut rows = alarms();
+    let (row, follower) = (rows.remove(2), rows.remove(0));
+    let cause = rows.remove(0);
+    let event = |ago: i64, kind, cause: Option<&str>, more: serde_json::Value| {
+        let mut after = serde_json::json!({
+            "id": 7, "severity": "major", "message": row.alarm.message,
+        });
+        after.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("one"));
+        EventRow {
+            id: EventId(900 - ago),
+            at: NOW.minus(ago),
+            recorded_at: NOW.minus(ago),
+            kind,
+            after: Some(after),
+            cause: cause.map(str::to_owned),
+            report: None,
+            ..events().remove(0)
+        }
+    };
+    use EventKind as K;
+    let none = || serde_json::json!({});
+    let until = NOW.plus(3_600);
+    let events = [
+        event(840, K::AlarmRaised, None, none()),
+        event(700, K::AlarmRaised, None, serde_json::json!({"severity": "critical"})),
+        event(600, K::AlarmAcknowledged, Some("olga"), serde_json::json!({"note": "on it"})),
+        event(
+            500,
+            K::AlarmShelved,
+            Some("olga"),
+            serde_json::json!({"shelved_until": until, "shelve_reason": "parts ordered"}),
+        ),
+        event(400, K::AlarmMaintenance, None, serde_json::json!({"maintenance": 2})),
+    ];
+    let messages = [notices::about(AlarmId(7), NOW.minus(810))];
+    super::alarm::page(
+        &ctx,
+        &super::alarm::Told {
+            row: &row,
+            events: &events,
+            messages: &messages,
+            cause: Some(&cause),
+            followers: &[follower],
+            evidence: &[("oul-gw2".to_owned(), reports())],
+        },
+    )
+}
+
+/// Two kinds over some days.
+pub(super) fn quality_page() -> Result<String, askama::Error> {
+    use super::quality::{Shown, TallyItem};
+    let tally = |raised, followers| TallyItem {
+        raised,
+        open: 1,
+        open_median_s: Some(150),
+        open_p90_s: Some(7_300),
+        standing: 1,
+        acknowledged: 2,
+        ack_median_s: Some(40),
+        flapped: 1,
+        unattended: 3,
+        without_action: 1,
+        followers,
+    };
+    let shown = Shown {
+        from: NOW.minus(3 * 86_400),
+        to: NOW,
+        all: tally(12, 3),
+        kinds: vec![("agent.offline", tally(9, 1)), ("edge.down", tally(3, 2))],
+        subjects: vec![("agent.offline", "oul-gw2".to_owned(), 7)],
+        per_day_hundredths: 307,
+        cut: false,
+    };
+    super::quality::page(&context("Quality of alarms", Nav::Alarms), &shown)
 }
 
 fn notifications() -> Result<String, askama::Error> {

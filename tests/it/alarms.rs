@@ -4,6 +4,7 @@ mod again;
 mod aside;
 mod identity;
 mod maintenance;
+mod page;
 mod people;
 mod relays;
 mod restart;

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use crate::http::error::ApiError;
@@ -12,8 +13,11 @@ use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::notice::MessageFilter;
 use crate::store::row::{AlarmFilter, AlarmRow};
+use crate::views::table;
 
+use super::export;
 use super::notifications::Notified;
+use super::past::maybe_time;
 
 /// Open alarms in one answer. More than this many at once are an outage of everything, which
 /// the first ten thousand tell as well.
@@ -107,60 +111,143 @@ impl From<AlarmRow> for AlarmView {
     }
 }
 
-/// What of the alarms is asked for.
+/// What of the alarms is asked for. Empty members ask for nothing.
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
-    /// `active`, `acknowledged`, `returned` or `cleared`; without it, all but the cleared.
+    /// `active`, `acknowledged`, `returned` or `cleared`; `shelved` or `maintenance` for those
+    /// that are set aside; `all`. Without it, all but the cleared.
     pub state: Option<String>,
     /// Only raised (or cleared) at or after this time.
     pub since: Option<i64>,
     /// Only of this agent.
-    pub agent_id: Option<AgentId>,
+    pub agent_id: Option<String>,
+    /// Only of this fleet.
+    pub fleet_id: Option<String>,
+    /// Only of this kind.
+    pub kind: Option<String>,
+    /// Only as bad as this, or worse.
+    pub severity: Option<String>,
+    /// Only with this text in their sentence or their subject.
+    pub q: Option<String>,
+    /// Only raised at or after this time.
+    pub from: Option<String>,
+    /// Only raised before this time.
+    pub to: Option<String>,
     /// Only before this alarm.
     pub before: Option<i64>,
     /// At most this many.
     pub limit: Option<usize>,
 }
 
+/// Which of the alarms that were read are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Only {
+    /// Whatever was read.
+    All,
+    /// Those in a state.
+    State(AlarmState),
+    /// Those on the shelf.
+    Shelved,
+    /// Those in maintenance.
+    Maintenance,
+}
+
+impl Only {
+    fn holds(self, row: &AlarmRow) -> bool {
+        match self {
+            Self::All => true,
+            Self::State(state) => row.alarm.state == state,
+            Self::Shelved => row.alarm.shelved.is_some(),
+            Self::Maintenance => row.alarm.maintenance.is_some(),
+        }
+    }
+}
+
+/// A part of the query as a value; `None` if it is empty.
+fn part<T>(
+    text: Option<&String>,
+    read: impl Fn(&str) -> Option<T>,
+    wrong: &str,
+) -> Result<Option<T>, ApiError> {
+    let text = text.map(|text| text.trim()).filter(|text| !text.is_empty());
+    text.map(|text| read(text).ok_or_else(|| ApiError::bad_request(wrong))).transpose()
+}
+
 impl Wanted {
-    /// The one state asked for, if any.
-    fn state(&self) -> Result<Option<AlarmState>, ApiError> {
-        let Some(word) = &self.state else { return Ok(None) };
-        match AlarmState::from_word(word) {
-            Some(AlarmState::Pending) | None => Err(ApiError::bad_request(
-                "state must be one of: active, acknowledged, returned, cleared.",
-            )),
-            found => Ok(found),
+    fn only(&self) -> Result<Only, ApiError> {
+        let word = self.state.as_deref().filter(|word| !word.is_empty());
+        match word {
+            None | Some("all") => Ok(Only::All),
+            Some("shelved") => Ok(Only::Shelved),
+            Some("maintenance") => Ok(Only::Maintenance),
+            Some(word) => match AlarmState::from_word(word) {
+                Some(AlarmState::Pending) | None => Err(ApiError::bad_request(
+                    "state must be one of: active, acknowledged, returned, cleared, shelved, \
+                     maintenance, all.",
+                )),
+                Some(state) => Ok(Only::State(state)),
+            },
         }
     }
 
-    fn filter(&self, cleared: bool) -> AlarmFilter {
+    /// Which rows are read: the cleared ones, or those that are open.
+    pub fn filter(&self, cleared: bool) -> Result<AlarmFilter, ApiError> {
+        const AGENT: &str = "An agent id has letters, digits, dots, dashes and colons.";
         // The past is paged; what is open is told whole unless the caller wants less.
         let limit = match self.limit {
             None if !cleared => OPEN_ALARMS,
             asked => params::rows(asked),
         };
-        AlarmFilter {
-            id: None,
+        let severities = "severity must be one of: info, warning, minor, major, critical.";
+        let kinds = "kind must be a kind of docs/alarms.md, such as edge.down.";
+        Ok(AlarmFilter {
             cleared,
             since: self.since.map(UnixSeconds),
-            agent: self.agent_id.clone(),
+            agent: part(self.agent_id.as_ref(), |text| text.parse().ok(), AGENT)?,
             before: self.before.map(AlarmId),
+            kind: part(self.kind.as_ref(), AlarmKind::from_word, kinds)?,
+            severity: part(self.severity.as_ref(), Severity::from_word, severities)?,
+            fleet: part(self.fleet_id.as_ref(), |text| text.parse().ok(), "fleet_id is no fleet.")?,
+            text: part(self.q.as_ref(), |text| Some(text.to_owned()), "")?,
+            raised_from: maybe_time(self.from.as_deref())?,
+            raised_to: maybe_time(self.to.as_deref())?,
             limit,
-        }
+            ..AlarmFilter::default()
+        })
     }
 }
 
-/// `GET /status/alarms`.
+/// The alarms asked for; `whole` reads as many as an export holds.
+async fn found(state: &AppState, wanted: &Wanted, whole: bool) -> Result<Vec<AlarmRow>, ApiError> {
+    let only = wanted.only()?;
+    let all = wanted.state.as_deref() == Some("all");
+    let cleared = all || only == Only::State(AlarmState::Cleared);
+    let mut filter = AlarmFilter { either: all, ..wanted.filter(cleared)? };
+    if whole {
+        filter.limit = wanted.limit.unwrap_or(OPEN_ALARMS).clamp(1, OPEN_ALARMS);
+    }
+    let mut rows = state.read(move |reader| reader.alarms(&filter)).await?;
+    rows.retain(|row| only.holds(row));
+    Ok(rows)
+}
+
+/// `GET /status/alarms` and `GET /api/v1/alarms`.
 pub async fn list(
     State(state): State<AppState>,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<AlarmView>>, ApiError> {
-    let only = wanted.state()?;
-    let filter = wanted.filter(only == Some(AlarmState::Cleared));
-    let rows = state.read(move |reader| reader.alarms(&filter)).await?;
-    let rows = rows.into_iter().filter(|row| only.is_none_or(|only| row.alarm.state == only));
-    Ok(Json(rows.map(AlarmView::from).collect()))
+    let rows = found(&state, &wanted, false).await?;
+    Ok(Json(rows.into_iter().map(AlarmView::from).collect()))
+}
+
+/// `GET /api/v1/export/alarms.csv`.
+pub async fn export(
+    State(state): State<AppState>,
+    Params(wanted): Params<Wanted>,
+) -> Result<Response, ApiError> {
+    let rows = found(&state, &wanted, true).await?;
+    let table = table::alarms(&rows).map_err(ApiError::internal)?;
+    Ok(export::file("attachment; filename=\"alarms.csv\"", table))
 }
 
 /// One alarm, with who was told of it.
@@ -196,15 +283,34 @@ mod tests {
 
     #[test]
     fn states_are_words_of_the_contract() {
-        let state = |word: &str| Wanted { state: Some(word.into()), ..Wanted::default() }.state();
-        assert_eq!(state("cleared").unwrap(), Some(AlarmState::Cleared));
-        assert!(state("pending").is_err() && state("open").is_err());
-        assert_eq!(Wanted::default().state().unwrap(), None);
+        let only = |word: &str| Wanted { state: Some(word.into()), ..Wanted::default() }.only();
+        assert_eq!(only("cleared").unwrap(), Only::State(AlarmState::Cleared));
+        assert_eq!(only("shelved").unwrap(), Only::Shelved);
+        assert!(only("pending").is_err() && only("open").is_err());
+        assert_eq!(Wanted::default().only().unwrap(), Only::All);
     }
 
     #[test]
     fn the_past_is_paged_and_the_present_is_whole() {
-        assert_eq!(Wanted::default().filter(false).limit, OPEN_ALARMS);
-        assert_eq!(Wanted::default().filter(true).limit, 100);
+        let limit = |cleared| Wanted::default().filter(cleared).unwrap().limit;
+        assert_eq!((limit(false), limit(true)), (OPEN_ALARMS, 100));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for_is_told() {
+        let text = |text: &str| Some(text.to_owned());
+        for wanted in [
+            Wanted { kind: text("edge.gone"), ..Wanted::default() },
+            Wanted { severity: text("bad"), ..Wanted::default() },
+            Wanted { fleet_id: text("A B"), ..Wanted::default() },
+            Wanted { agent_id: text("a b"), ..Wanted::default() },
+            Wanted { from: text("yesterday"), ..Wanted::default() },
+        ] {
+            assert!(wanted.filter(true).is_err(), "{wanted:?}");
+        }
+        let empty =
+            Wanted { kind: text(""), severity: text(" "), q: text(""), ..Wanted::default() };
+        let filter = empty.filter(true).unwrap();
+        assert!(filter.kind.is_none() && filter.severity.is_none() && filter.text.is_none());
     }
 }

@@ -20,17 +20,22 @@ pub async fn export(
     Id(name): Id<String>,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let file = match name.as_str() {
+    let attached = match name.as_str() {
         "agents.csv" => "attachment; filename=\"agents.csv\"",
         "links.csv" => "attachment; filename=\"links.csv\"",
-        _ => return Err(ApiError::not_found("list; there are agents.csv and links.csv")),
+        _ => return Err(ApiError::not_found("list; there are agents, links and alarms .csv")),
     };
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let work = move || rows(&Desk::of(&state), &name, &asked.q);
     let rows = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)??;
-    let file = HeaderValue::from_static(file);
-    let head = [(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, file)];
-    Ok((head, rows).into_response())
+    Ok(file(attached, rows))
+}
+
+/// A table as a file to take away.
+pub fn file(attached: &'static str, rows: Vec<u8>) -> Response {
+    let attached = HeaderValue::from_static(attached);
+    let head = [(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, attached)];
+    (head, rows).into_response()
 }
 
 fn rows(desk: &Desk, name: &str, asked: &str) -> Result<Vec<u8>, ApiError> {

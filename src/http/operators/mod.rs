@@ -12,6 +12,7 @@ pub mod maintenance;
 pub mod notifications;
 pub mod past;
 pub mod paths;
+pub mod quality;
 pub mod reports;
 pub mod rules;
 pub mod search;

@@ -31,6 +31,12 @@ pub struct OneForm {
     note: Option<String>,
     reason: Option<String>,
     for_s: Option<i64>,
+    back: Option<String>,
+}
+
+/// The page a form was on: the alarm's own, or a list.
+fn page_of(id: i64, back: Option<&str>, list: &str) -> Response {
+    if back == Some("alarm") { see_other(&format!("/alarms/{id}")) } else { see_other(list) }
 }
 
 /// `POST /alarms/{id}/ack`.
@@ -42,7 +48,7 @@ pub async fn acknowledge(
 ) -> Result<Response, ApiError> {
     let act = Note { note: form.note }.act()?;
     acts::on_one(&state, id, act, caller.name).await?;
-    Ok(see_other("/alarms"))
+    Ok(page_of(id, form.back.as_deref(), "/alarms"))
 }
 
 /// `POST /alarms/{id}/shelve`.
@@ -54,7 +60,7 @@ pub async fn shelve(
 ) -> Result<Response, ApiError> {
     let shelf = Shelf { until: None, for_s: form.for_s, reason: form.reason };
     acts::on_one(&state, id, shelf.act(state.clock.now())?, caller.name).await?;
-    Ok(see_other(&Tab::Shelved.href()))
+    Ok(page_of(id, form.back.as_deref(), &Tab::Shelved.href()))
 }
 
 /// `POST /alarms/{id}/unshelve`.
@@ -62,9 +68,10 @@ pub async fn unshelve(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<i64>,
+    FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
     acts::on_one(&state, id, Act::Unshelve, caller.name).await?;
-    Ok(see_other("/alarms"))
+    Ok(page_of(id, form.back.as_deref(), "/alarms"))
 }
 
 /// `POST /alarms/{id}/clear`.
@@ -72,9 +79,10 @@ pub async fn clear(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<i64>,
+    FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
     acts::on_one(&state, id, Act::Clear, caller.name).await?;
-    Ok(see_other("/alarms"))
+    Ok(page_of(id, form.back.as_deref(), "/alarms"))
 }
 
 /// A form whose fields may come several times.

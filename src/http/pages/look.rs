@@ -7,7 +7,6 @@ use serde::Deserialize;
 use crate::config::explain;
 use crate::http::error::ApiError;
 use crate::http::keys::{self, KeyView};
-use crate::http::operators::alarms::OPEN_ALARMS;
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::past::maybe_time;
@@ -17,13 +16,12 @@ use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
 use crate::keys::source::SourceConfig;
-use crate::model::id::{AgentId, AlarmId, EdgeId, EventId, ReportId};
+use crate::model::id::{AgentId, EdgeId, EventId, ReportId};
 use crate::model::time::UnixSeconds;
 use crate::process::chores::ChoreState;
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::views;
-use crate::views::alarms::{Span, Tab};
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
 use crate::views::names::Names;
@@ -56,8 +54,6 @@ pub struct Asked {
     sort: String,
     after: Option<String>,
     before: Option<i64>,
-    #[serde(default)]
-    state: String,
     agent: Option<String>,
     at: Option<String>,
 }
@@ -237,27 +233,6 @@ pub async fn link(
     context.names =
         names(&state, events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
     html(views::link::page(&context, &edge, [from, to], &events))
-}
-
-/// `GET /alarms`.
-pub async fn alarms(
-    State(state): State<AppState>,
-    reader: Reader,
-    Params(asked): Params<Asked>,
-) -> Result<Response, ApiError> {
-    let mut context = reader.context(&state, "Alarms", Nav::Alarms);
-    let tab = Tab::from_word(&asked.state);
-    let (cleared, before) = (matches!(tab, Tab::Cleared), asked.before.map(AlarmId));
-    // What is open is read whole, since a cause is older than what follows from it.
-    let filter = AlarmFilter {
-        cleared,
-        before: before.filter(|_| cleared),
-        limit: if cleared { ROWS } else { OPEN_ALARMS },
-        ..AlarmFilter::default()
-    };
-    let rows = state.read(move |store| store.alarms(&filter)).await?;
-    context.names = names(&state, rows.iter().filter_map(|row| row.agent_id.as_ref()));
-    html(views::alarms::page(&context, tab, &rows, Span { before, limit: ROWS }))
 }
 
 /// `GET /reports`.

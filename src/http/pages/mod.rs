@@ -1,9 +1,10 @@
 //! Pages for people: what was asked, handed to `views`, and sent as HTML.
 //!
 //! No page is written here; [`look`] has those that only show, [`act`] the forms that change
-//! something, [`aside`] those about alarms and maintenance, [`tell`] both for notifications.
+//! something, [`alarm`] and [`aside`] those about alarms and maintenance, [`tell`] both for notifications.
 
 pub mod act;
+pub mod alarm;
 pub mod aside;
 pub mod ask;
 pub mod look;

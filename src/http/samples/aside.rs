@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::http::operators::OK;
 use crate::http::operators::acts::{Acted, ActedOn};
 use crate::http::operators::maintenance::{Made, Weekly, WindowView};
+use crate::http::operators::quality::QualityView;
 use crate::model::id::{AlarmId, WindowId};
+use crate::model::life::AlarmLife;
+use crate::model::state::{AlarmKind, Severity};
 use crate::process::acts::Outcome;
 
 use super::{JSON, NOW, Sample, value};
@@ -104,4 +107,18 @@ pub(super) fn window() -> WindowView {
         ended_at: Some(NOW),
         ended_by: Some("admin".into()),
     }
+}
+
+pub(super) fn quality() -> QualityView {
+    let life = |raised: i64, acknowledged: bool| AlarmLife {
+        kind: AlarmKind::EdgeDown,
+        subject: "0f1e2d3c4b5a6978".into(),
+        severity: Severity::Major,
+        raised_at: NOW.minus(raised),
+        acknowledged_at: acknowledged.then(|| NOW.minus(raised - 60)),
+        cleared_at: Some(NOW.minus(raised - 300)),
+        clear_cause: Some("condition over".into()),
+        follows: false,
+    };
+    QualityView::new(&[life(7_000, true), life(6_000, false)], (NOW.minus(86_400), NOW), NOW)
 }

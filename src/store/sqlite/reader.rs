@@ -16,6 +16,7 @@ use super::table::{
     peers, reports, routes, sessions,
 };
 use crate::model::id::{AgentId, EventId};
+use crate::model::life::AlarmLife;
 use crate::model::time::UnixSeconds;
 use crate::store::carrier::{Carrier, CarrierFilter};
 use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
@@ -79,6 +80,15 @@ impl Reader for SqliteReader {
 
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {
         self.pool.read(|conn| alarms::list(conn, filter))
+    }
+
+    fn alarm_lives(
+        &self,
+        from: UnixSeconds,
+        to: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<AlarmLife>, StoreError> {
+        self.pool.read(|conn| alarms::lives(conn, from, to, limit))
     }
 
     fn notifications(&self, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {

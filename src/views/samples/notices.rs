@@ -1,6 +1,9 @@
 //! Made-up channels, messages and rules of alarms.
 
-use crate::model::state::{MessageState, Severity};
+use crate::model::id::{AlarmId, NotificationId};
+use crate::model::state::{AlarmKind, AlarmState, MessageState, Severity, Telling};
+use crate::model::time::UnixSeconds;
+use crate::store::notice::{Facts, MessageItem, MessageRecord};
 use crate::views::notifications::{BeatItem, ChannelItem, NoticeItem, Overview};
 use crate::views::rules::{ChangeItem, EntryItem, KindItem, LimitItem, RulesItem};
 
@@ -39,6 +42,42 @@ pub(in crate::views) fn overview() -> Overview {
         channels: vec![chat, mail, old],
         heartbeat: Some(heartbeat),
         mistakes: vec!["notify.toml: line 12: channel.url is missing".to_owned()],
+    }
+}
+
+/// A message that told of an alarm.
+pub(in crate::views) fn about(alarm: AlarmId, at: UnixSeconds) -> MessageRecord {
+    let facts = Facts {
+        kind: AlarmKind::AgentOffline,
+        severity: Severity::Major,
+        state: AlarmState::Active,
+        fleet_id: None,
+        agent_id: None,
+        hostname: None,
+        subject: "oul-gw2".to_owned(),
+        message: "oul-gw2 has not reported for 2 h.".to_owned(),
+        flapping: false,
+        raised_at: Some(at),
+        acknowledged_at: None,
+        acknowledged_by: None,
+        note: None,
+        returned_at: None,
+        cleared_at: None,
+        clear_cause: None,
+    };
+    MessageRecord {
+        id: NotificationId(4),
+        uid: "msg_0".to_owned(),
+        channel: "chat".to_owned(),
+        state: MessageState::Sent,
+        created_at: at,
+        due_at: at,
+        attempts: 1,
+        tried_at: Some(at),
+        ended_at: Some(at),
+        error: None,
+        test_by: None,
+        items: vec![MessageItem { alarm, telling: Telling::Raised, facts }],
     }
 }
 

@@ -23,6 +23,7 @@ fn edge<'a>(fleet: &'a FleetId, verdict: &'a Verdict) -> EdgeFacts<'a> {
         id: "0123456789abcdef",
         fleet,
         agent: Some(AgentNo(1)),
+        also: None,
         names: ["alpha", "beta"],
         verdict,
         is_bridge: false,

@@ -1,5 +1,7 @@
 use super::*;
+use crate::alarms::flap::Flap;
 use crate::alarms::rules::tests_support::Sample;
+use crate::alarms::tuning::Terms;
 use crate::model::key::WgKey;
 use crate::model::report::{Counters, LinkState};
 use crate::model::time::UnixSeconds;
@@ -180,6 +182,7 @@ fn what_was_wrong_ends_with_the_interface_or_when_it_is_right() {
     let (alarm, _) = Alarm::begin(
         crate::model::id::AlarmId(1),
         &seen[0],
+        (Terms::of(AlarmKind::RouteMissing), Flap::default()),
         crate::alarms::rules::tests_support::T,
     );
     let open = [&alarm];

@@ -4,8 +4,10 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::model::id::{AgentNo, AlarmId, ReportId, WindowId};
+use crate::model::life::AlarmLife;
 use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, AlarmState, Severity};
+use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::change::AlarmRecord;
 use crate::store::row::{AlarmFilter, AlarmRow};
@@ -94,39 +96,99 @@ pub(in crate::store::sqlite) fn open(conn: &Connection) -> Result<Vec<AlarmRecor
     all(conn, TABLE, SQL, [], |row| record(&mut Cells::new(TABLE, row)))
 }
 
+/// Conditions with their values.
+#[derive(Default)]
+struct Where {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Where {
+    fn and(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
+        if let Some(value) = value {
+            self.sql.push_str(condition);
+            self.values.push(Box::new(value));
+        }
+    }
+}
+
 /// Alarms, newest first. One that was over before it was raised was never told to anybody.
 pub(in crate::store::sqlite) fn list(
     conn: &Connection,
     filter: &AlarmFilter,
 ) -> Result<Vec<AlarmRow>, StoreError> {
-    let mut sql = String::from(select_named!());
+    let mut all_of = Where { sql: String::from(select_named!()), ..Where::default() };
     // `state <> 'cleared'` is the condition of the index of open alarms, word for word.
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    sql.push_str(match filter.id {
-        Some(_) => " WHERE l.alarm_id = ?",
+    all_of.sql.push_str(match filter.id {
+        Some(_) => " WHERE 1",
+        None if filter.either => " WHERE l.state <> 'pending' AND l.raised_at IS NOT NULL",
         None if filter.cleared => " WHERE l.state = 'cleared' AND l.raised_at IS NOT NULL",
         None => " WHERE l.state <> 'cleared' AND l.state <> 'pending'",
     });
-    values.extend(filter.id.map(|id| Box::new(id.0) as Box<dyn ToSql>));
-    if let Some(since) = filter.since {
-        sql.push_str(if filter.cleared {
-            " AND l.cleared_at >= ?"
-        } else {
-            " AND l.raised_at >= ?"
-        });
-        values.push(Box::new(since.0));
+    all_of.and(" AND l.alarm_id = ?", filter.id.map(|id| id.0));
+    let ended = if filter.cleared { " AND l.cleared_at >= ?" } else { " AND l.raised_at >= ?" };
+    all_of.and(ended, filter.since.map(|at| at.0));
+    let agent = filter.agent.as_ref().map(|agent| agent.as_str().to_owned());
+    all_of.and(" AND l.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)", agent);
+    narrow(&mut all_of, filter);
+    all_of.and(" AND l.alarm_id < ?", filter.before.map(|id| id.0));
+    all_of.and(" ORDER BY l.alarm_id DESC LIMIT ?", Some(row_limit(filter.limit)));
+    all(conn, TABLE, &all_of.sql, params_from_iter(all_of.values), named)
+}
+
+fn narrow(all_of: &mut Where, filter: &AlarmFilter) {
+    all_of.and(" AND l.kind = ?", filter.kind.map(AlarmKind::as_str));
+    if let Some(least) = filter.severity {
+        // Words of our own, from the least bad on.
+        let words = Severity::ALL.iter().filter(|severity| **severity >= least);
+        let words: Vec<String> = words.map(|severity| format!("'{severity}'")).collect();
+        all_of.sql.push_str(&format!(" AND l.severity IN ({})", words.join(", ")));
     }
-    if let Some(agent) = &filter.agent {
-        sql.push_str(" AND l.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
-        values.push(Box::new(agent.as_str().to_owned()));
+    all_of.and(" AND l.fleet_id = ?", filter.fleet.as_ref().map(ToString::to_string));
+    all_of.and(" AND l.raised_at >= ?", filter.raised_from.map(|at| at.0));
+    all_of.and(" AND l.raised_at < ?", filter.raised_to.map(|at| at.0));
+    all_of.and(" AND l.inhibited_by = ?", filter.cause.map(|id| id.0));
+    let text = filter.text.as_deref().map(like);
+    all_of.and(" AND (l.message || ' ' || l.subject) LIKE ? ESCAPE '!'", text);
+}
+
+/// A pattern of LIKE for a text that stands anywhere.
+fn like(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
     }
-    if let Some(before) = filter.before {
-        sql.push_str(" AND l.alarm_id < ?");
-        values.push(Box::new(before.0));
-    }
-    sql.push_str(" ORDER BY l.alarm_id DESC LIMIT ?");
-    values.push(Box::new(row_limit(filter.limit)));
-    all(conn, TABLE, &sql, params_from_iter(values), named)
+    pattern.push('%');
+    pattern
+}
+
+/// Alarms raised from a time to before another, newest first.
+pub(in crate::store::sqlite) fn lives(
+    conn: &Connection,
+    from: UnixSeconds,
+    to: UnixSeconds,
+    limit: usize,
+) -> Result<Vec<AlarmLife>, StoreError> {
+    const SQL: &str = "SELECT kind, subject, severity, raised_at, acknowledged_at, cleared_at,
+            clear_cause, inhibited_by IS NOT NULL
+        FROM alarms WHERE raised_at >= ?1 AND raised_at < ?2
+        ORDER BY raised_at DESC LIMIT ?3";
+    all(conn, TABLE, SQL, params![from.0, to.0, row_limit(limit)], |row| {
+        let mut cells = Cells::new(TABLE, row);
+        Ok(AlarmLife {
+            kind: cells.text(AlarmKind::from_word)?,
+            subject: cells.take()?,
+            severity: cells.text(Severity::from_word)?,
+            raised_at: cells.time()?,
+            acknowledged_at: cells.maybe_time()?,
+            cleared_at: cells.maybe_time()?,
+            clear_cause: cells.take()?,
+            follows: cells.take()?,
+        })
+    })
 }
 
 /// The highest number in use; 0 if there is none.
