@@ -196,6 +196,10 @@ fn everything_comes_back((mut writer, reader): Store) {
     write(&mut *writer, &[calm]);
     assert_eq!(writer.load_fleet().unwrap().flaps, []);
 
+    one_agent_comes_back(&mut *writer, &*reader, &own);
+}
+
+fn one_agent_comes_back(writer: &mut dyn Writer, reader: &dyn Reader, own: &[IdentityRecord]) {
     let detail = reader.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
     assert_eq!(detail.agent, agent(1));
     assert_eq!(detail.interfaces, [bare_interface("dummy0"), interface("wg0", 1)]);
