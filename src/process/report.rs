@@ -184,6 +184,8 @@ fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &AgentRecor
     let record = &agent.record;
     draft.agents.insert(no, record.clone());
     draft.effects.agents.insert(no);
+    // Labels say of which site it is.
+    draft.effects.graph |= before.labels != record.labels;
     let (mut was, mut is) = (facts(before), facts(record));
     is.retain(|name, value| match was.get(name) {
         Some(old) if old == value => {
