@@ -156,7 +156,8 @@ pub(super) fn accepted(
     {
         observe(book, draft, &seen);
     }
-    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset)
+    let limits = book.limits(AlarmKind::AgentClockDrift, facts.fleet, [Some(no), None]);
+    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset, &limits)
         && (seen.holds || book.find(seen.kind, id).is_some())
     {
         observe(book, draft, &seen);

@@ -205,6 +205,10 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
 
+    one_agent_comes_back(&mut *writer, &*reader, &own);
+}
+
+fn one_agent_comes_back(writer: &mut dyn Writer, reader: &dyn Reader, own: &[IdentityRecord]) {
     let detail = reader.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
     assert_eq!(detail.agent, agent(1));
     assert_eq!(detail.interfaces, [bare_interface("dummy0"), interface("wg0", 1)]);
