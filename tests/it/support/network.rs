@@ -16,9 +16,25 @@ pub(crate) const GAMMA: &str = "9a33a00000000000000000000009a33a";
 pub(crate) const DELTA: &str = "de17a0000000000000000000000de17a";
 pub(crate) const DELTA_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
-const IDS: [&str; 4] = [ALPHA, BETA, GAMMA, DELTA];
-const NAMES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
-const KEYS: [&str; 4] = [ALPHA_KEY, BETA_KEY, STRANGER_KEY, DELTA_KEY];
+const IDS: [&str; 7] = [
+    ALPHA,
+    BETA,
+    GAMMA,
+    DELTA,
+    "e95110000000000000000000000e9511",
+    "2e7a00000000000000000000000002e7",
+    "e7a0000000000000000000000000e7a0",
+];
+const NAMES: [&str; 7] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"];
+const KEYS: [&str; 7] = [
+    ALPHA_KEY,
+    BETA_KEY,
+    STRANGER_KEY,
+    DELTA_KEY,
+    "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=",
+    "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=",
+    "CgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgo=",
+];
 
 /// A link between two hosts, by their places in the list.
 #[derive(Debug, Clone)]
@@ -36,7 +52,7 @@ pub(crate) struct Link {
     received: u64,
 }
 
-/// The hosts alpha, beta, gamma and delta, or the first few of them.
+/// The hosts alpha, beta, gamma, delta, epsilon, zeta and eta, or the first few of them.
 pub(crate) struct Network {
     pub(crate) kattila: TestManager,
     pub(crate) agents: Vec<Agent>,
