@@ -307,8 +307,14 @@ fn told(reader: &dyn Reader, span: &Span) -> Result<Vec<Told>, StoreError> {
 fn unknown(span: &Span, left_out: &BTreeMap<&'static str, u64>) -> Vec<String> {
     let kinds: Vec<&str> = NOT_REPLAYED.iter().map(|kind| kind.as_str()).collect();
     let mut said = vec![
-        format!("Refused requests, keys and channels are not stored as reports: {} are left out on both sides.", kinds.join(", ")),
-        "What people did (acknowledge, clear, reset, take out of service) and restarts of the manager are not repeated.".to_owned(),
+        format!(
+            "Refused requests, secrets, keys, channels and the manager itself are not in stored \
+             reports: {} are left out on both sides.",
+            kinds.join(", ")
+        ),
+        "What people did (acknowledge, clear, reset, take out of service) and restarts of the \
+         manager are not repeated."
+            .to_owned(),
         format!("Agents that fell silent before {} are not known.", span.first.1.to_rfc3339()),
     ];
     if span.is_cut {

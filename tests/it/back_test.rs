@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::fleet::STRANGER_KEY;
 use crate::support::network::Network;
+use crate::support::own::Own;
 use crate::support::process::{Ended, run};
 
 /// A fleet that lives second by second, and what goes wrong in it.
@@ -79,6 +81,31 @@ async fn the_same_rules_give_the_same_alarms_and_others_what_they_would() {
     assert!(told.contains("would not be     1\n  agent.offline "), "{told}");
     assert!(told.contains("cannot be known:\n  Refused requests"), "{told}");
     assert_eq!(files(), before, "the database stays as it is");
+    net.kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_with_keys_of_their_own_are_judged_and_what_cannot_be_is_counted() {
+    let mut net = Network::start(1, &[]).await;
+    let mut own = Own::new(&net.kattila, 1);
+    assert_eq!(own.register().await.status, 201);
+    for _ in 0..8 {
+        net.live(30).await;
+        let body = own.seal("{}");
+        assert_eq!(own.send(&body).await.status, 200);
+    }
+    let secret = own.seal(&serde_json::json!({ "private_key": STRANGER_KEY }).to_string());
+    assert_eq!(own.send(&secret).await.status, 200);
+    net.live(240).await;
+    let found = read(&replay(&net, &["--json"]).await);
+    assert!(kinds(&found, "same").contains(&"agent.offline"), "{found}");
+    for part in ["changed", "only_was", "only_would"] {
+        assert_eq!(found[part], serde_json::json!([]), "{found}");
+    }
+    let left_out = found["left_out"].as_object().unwrap();
+    let counts: Vec<(&str, i64)> =
+        left_out.iter().map(|(why, n)| (&why[..12], n.as_i64().unwrap())).collect();
+    assert_eq!(counts, [("with secrets", 1)], "{found}");
     net.kattila.stop().await;
 }
 

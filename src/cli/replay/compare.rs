@@ -8,9 +8,9 @@ use crate::model::state::{AlarmKind, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::row::AlarmRow;
 
-/// Kinds that do not follow from stored reports: from refused requests, keys, channels, the
-/// database, or registrations.
-pub const NOT_REPLAYED: [AlarmKind; 11] = [
+/// Kinds that do not follow from stored reports, but from refused requests, secrets that were
+/// taken out, keys, channels, registrations, or the manager itself.
+pub const NOT_REPLAYED: &[AlarmKind] = &[
     AlarmKind::RelayChainBad,
     AlarmKind::AgentClockSkew,
     AlarmKind::IngestBadHmac,
@@ -22,6 +22,14 @@ pub const NOT_REPLAYED: [AlarmKind; 11] = [
     AlarmKind::IdentityPinned,
     AlarmKind::KeyOldInUse,
     AlarmKind::NotifyFailing,
+    AlarmKind::SecretInReport,
+    AlarmKind::AgentUnapproved,
+    AlarmKind::PayloadRejected,
+    AlarmKind::IngestLag,
+    AlarmKind::JobFailed,
+    AlarmKind::LoginBruteforce,
+    AlarmKind::DbPressure,
+    AlarmKind::TlsExpiring,
 ];
 
 /// An alarm as far as it can be compared.
