@@ -16,9 +16,11 @@
 //!   address and port of A's `wg0`, whether B has a preshared key there, B's endpoint for A.
 //! - `clock A SECONDS`: how far A's clock is ahead. `nodefault A`, `default A`: its default route.
 //! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
-//!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`.
+//!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`,
+//!   `shelve KIND SUBJECT SECONDS`, `maintain HOST SECONDS` (from now on).
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
-//!   `KIND SUBJECT SEVERITY STATE`, ` flapping` if it does, and ` < KIND SUBJECT` if it follows from that one, or
+//!   `KIND SUBJECT SEVERITY STATE`, ` flapping`, ` shelved` or ` maintenance` if it is so, and
+//!   ` < KIND SUBJECT` if it follows from that one, or
 //!   ` < what is over` if that one has just ended.
 //! - `never KIND`: no alarm of the kind is open at any report. `roots N`: at no report are more
 //!   than N alarms open that follow from none.
