@@ -35,8 +35,9 @@ use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::notify::plan::Plan;
 use crate::process::chores::Keep;
+use crate::process::condition::ManagerCondition;
 use crate::process::engine::{self, Enroll, Parts, Settings};
-use crate::process::handle::{Command, ManagerCondition, Processor};
+use crate::process::handle::{Command, Processor};
 use crate::process::wish::Wish;
 use crate::store::prune;
 use crate::store::sqlite::reader::SqliteReader;
@@ -113,15 +114,16 @@ impl Manager {
         let started = engine::start(parts)?;
         let processor = started.processor;
         let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
-        let keep_keys = config.keys.cache;
+        let (keep_keys, database) = (config.keys.cache, config.db.clone());
         let deliverer = Deliverer::new(deliverer::Parts {
             processor: processor.clone(),
             reader: Arc::clone(&reader),
             keeper: Arc::clone(&keeper),
             clock: clock.clone(),
         });
-        let context = jobs::Context { processor, keeper, clock, arranger, deliverer, keep_keys };
-        tell(&context, rolled_back).await;
+        let context =
+            jobs::Context { processor, keeper, clock, arranger, deliverer, keep_keys, database };
+        tell(&context, rolled_back, &config).await;
         reload::first(&context, &config).await?;
         let first_token = first_token(&config, &context, started.has_admin_token).await?;
         // Restores the places of known nodes before anybody looks, and asks for keys before
@@ -297,7 +299,7 @@ async fn adopt(context: &jobs::Context, plan: Option<Arc<Plan>>) -> Result<(), S
 }
 
 /// Records the start, and what it found.
-async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>) {
+async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>, config: &Config) {
     let subject = env!("CARGO_PKG_VERSION").to_owned();
     let mut commands = vec![Command::Record { kind: EventKind::ManagerStarted, subject }];
     if let Some((database, acknowledged)) = rolled_back {
@@ -305,6 +307,8 @@ async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>) {
         let condition = ManagerCondition::RolledBack { database, acknowledged };
         commands.push(Command::Condition(condition));
     }
+    let ends = config.tls.as_ref().and_then(tls::expires_at);
+    commands.push(Command::Condition(ManagerCondition::Certificate(ends)));
     for command in commands {
         if let Err(failure) = context.processor.command(command).await {
             warn!(%failure, "The start was not recorded");

@@ -2,7 +2,7 @@
 //!
 //! `docs/alarms.md` tells operators the same; a test holds the two together.
 
-use super::rules::{agent, edge, identity, ingest, manager, relay, silence};
+use super::rules::{agent, edge, graph, identity, ingest, manager, relay, service, silence};
 use super::tuning::Limit;
 use crate::model::state::{AlarmKind, Severity};
 
@@ -366,6 +366,104 @@ pub const RULES: &[Rule] = &[
         clear: ClearBy::Reports { count: 3 },
         comes_back: ComesBack::NextTime,
         meaning: "A channel does not take the messages about alarms.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::SpofNew,
+        raise_after_s: graph::SPOF_AFTER_S,
+        follows: true,
+        meaning: "With links dead that led round it, several hosts hang on one agent alone.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::RedundancyLost,
+        damped: true,
+        severity: Severity::Major,
+        raise_after_s: graph::REDUNDANCY_AFTER_S,
+        follows: true,
+        meaning: "Of several links between two sites at most one is left.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::NodeIsolated,
+        damped: true,
+        severity: Severity::Major,
+        raise_after_s: graph::ISOLATED_AFTER_S,
+        meaning: "An agent reports, but none of its links is alive.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::RelaySpof,
+        severity: Severity::Info,
+        raise_after_s: relay::SPOF_AFTER_S,
+        follows: true,
+        meaning: "Many agents report through one relay alone.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::AgentNeverReturned,
+        severity: Severity::Info,
+        meaning: "An agent has been offline for 30 days.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::AgentUnapproved,
+        severity: Severity::Info,
+        follows: true,
+        meaning: "Agents, or keys of theirs, wait for an admin.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::PayloadRejected,
+        severity: Severity::Minor,
+        raise_count: 3,
+        clear: ClearBy::Reports { count: 10 },
+        meaning: "An agent's correctly signed reports are refused for what they hold.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::IngestLag,
+        damped: true,
+        severity: Severity::Major,
+        raise_after_s: service::LAG_AFTER_S,
+        clear: ClearBy::Steady { after_s: service::LAG_OVER_S },
+        meaning: "Reports wait for too long before they are stored, or are turned away.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::JobFailed,
+        severity: Severity::Major,
+        raise_count: 2,
+        meaning: "A background job fails again and again, or does not run.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::LoginBruteforce,
+        severity: Severity::Major,
+        clear: ClearBy::Quiet { after_s: service::SIGN_IN_QUIET_S, needs_report: false },
+        meaning: "So many sign-ins failed that somebody may be guessing tokens.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::RouteConflict,
+        severity: Severity::Major,
+        raise_count: 3,
+        follows: true,
+        meaning: "Allowed ips of several hosts send one prefix to different ends.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::DbPressure,
+        severity: Severity::Major,
+        raise_after_s: service::PRESSURE_AFTER_S,
+        follows: true,
+        meaning: "The disk of the database is nearly full, or its log is not emptied any more.",
+        ..PLAIN
+    },
+    Rule {
+        kind: AlarmKind::TlsExpiring,
+        follows: true,
+        meaning: "The certificate of the manager's door ends soon.",
         ..PLAIN
     },
 ];

@@ -39,6 +39,8 @@ pub struct Around {
     pub ends: Vec<End>,
     /// The link it is about, by its name.
     pub link: Option<String>,
+    /// Links whose loss it tells of.
+    pub links: Vec<String>,
     /// A WireGuard key of the host that may be another's too.
     pub key: Option<String>,
     /// The fleet that fell apart, if it did so between the ends and not for this link alone.
@@ -128,6 +130,12 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         let for_s = Some(2 * around.interval_s);
         own(K::AgentRebooted).map(move |booted| Candidate { for_s, ..booted })
     };
+    let links = || {
+        let links = around.links.iter();
+        links.flat_map(|link| [about(K::EdgeDown, link), about(K::EdgeHalfConfigured, link)])
+    };
+    // Its reports come, and are refused: to everybody else it is silent.
+    let refused = || own(K::PayloadRejected).chain(own(K::AgentClockSkew));
     let link = |kind: K| around.link.iter().map(move |id| about(kind, id));
     let early = |kind: K, subject: &str| Candidate { from_begin: true, ..about(kind, subject) };
     let split = || around.split.iter().map(move |fleet| early(K::NetPartition, fleet));
@@ -137,10 +145,13 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
     };
     match kind {
         K::AgentStale => {
-            let near = own(K::AgentOffline).chain(own(K::RelayDead));
+            let near = own(K::AgentOffline).chain(own(K::RelayDead)).chain(refused());
             near.chain(behind()).chain(mass(None)).collect()
         }
-        K::AgentOffline => own(K::RelayDead).chain(behind()).chain(mass(Some(mass_s))).collect(),
+        K::AgentOffline => {
+            let near = own(K::RelayDead).chain(refused());
+            near.chain(behind()).chain(mass(Some(mass_s))).collect()
+        }
         K::RelayDead => behind().chain(mass(None)).collect(),
         K::AgentFlapping => mass(None).into_iter().collect(),
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
@@ -148,8 +159,18 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
             let near = interfaces().chain(link(K::EdgeOneWay)).chain(entries(K::WgPskRemoved));
             let near = near.chain(through(K::ListenPortChanged)).chain(own(K::AgentOffline));
             let near = near.chain(own(K::AgentClockWentBack));
-            near.chain(behind()).chain(split()).chain(mass(None)).collect()
+            let far = split().chain(own(K::NodeIsolated));
+            near.chain(behind()).chain(far).chain(mass(None)).collect()
         }
+        K::NodeIsolated => {
+            let near = interfaces().chain(own(K::AgentOffline));
+            near.chain(split()).chain(mass(None)).collect()
+        }
+        K::SpofNew => {
+            let near = own(K::AgentOffline).chain(links());
+            near.chain(split()).chain(mass(None)).collect()
+        }
+        K::RedundancyLost => links().chain(split()).collect(),
         K::EdgeOneWay => interfaces().chain(own(K::AgentOffline)).collect(),
         K::EdgeDisagree => {
             let clocks = own(K::AgentClockSkew).chain(own(K::AgentOffline));
@@ -202,6 +223,16 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         | K::IdentityDowngrade
         | K::IdentityPinned
         | K::KeyOldInUse
+        | K::RelaySpof
+        | K::AgentNeverReturned
+        | K::AgentUnapproved
+        | K::PayloadRejected
+        | K::IngestLag
+        | K::JobFailed
+        | K::LoginBruteforce
+        | K::RouteConflict
+        | K::DbPressure
+        | K::TlsExpiring
         | K::NotifyFailing => Vec::new(),
     }
 }

@@ -6,13 +6,16 @@
 
 pub mod agent;
 pub mod edge;
+pub mod graph;
 pub mod identity;
 pub mod iface;
 pub mod ingest;
 pub mod link;
 pub mod manager;
+pub mod member;
 pub mod peer;
 pub mod relay;
+pub mod service;
 pub mod silence;
 pub mod tables;
 

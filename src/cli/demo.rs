@@ -2,7 +2,7 @@
 //! through the same door as everybody else.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +16,7 @@ use crate::http::access::token;
 use crate::manager::Manager;
 use crate::simulate::demo::{AGENTS, Fleet, FleetOptions, INTERVAL_SECONDS};
 
+use super::scratch::Scratch;
 use super::speak::{complain, say};
 use super::{FAILED, logging, serve};
 
@@ -49,7 +50,7 @@ pub async fn run(args: DemoArgs, clock: Clock) -> u8 {
 }
 
 async fn demo(args: DemoArgs, clock: Clock) -> Result<u8, String> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("kattila-demo-")?;
     let psk = token::make("").map_err(|error| format!("No random numbers: {error}"))?;
     let config = settings(&args, &scratch.database(), &psk)?;
     logging::begin(&config.log).map_err(|error| format!("The log cannot begin: {error}"))?;
@@ -104,32 +105,6 @@ fn settings(args: &DemoArgs, database: &Path, psk: &str) -> Result<Config, Strin
     Config::load(&values).map_err(|error| error.to_string())
 }
 
-/// A directory that goes when the demo ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self, String> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let name = token::make("kattila-demo-").map_err(|error| error.to_string())?;
-        let dir = std::env::temp_dir().join(name.as_str());
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
-        made.map_err(|error| format!("{} cannot be made: {error}", dir.display()))?;
-        Ok(Self(dir))
-    }
-
-    fn database(&self) -> PathBuf {
-        self.0.join("demo.db")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            complain(&format!("{} could not be removed: {error}", self.0.display()));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,14 +120,5 @@ mod tests {
         assert!(config.access.anonymous.is_some());
         assert_eq!(config.interval, INTERVAL_SECONDS);
         assert!(settings(&args("0.0.0.0:5086"), Path::new("/tmp/x.db"), &psk).is_err());
-    }
-
-    #[test]
-    fn the_scratch_directory_goes() {
-        let scratch = Scratch::new().unwrap();
-        let dir = scratch.0.clone();
-        std::fs::write(scratch.database(), "x").unwrap();
-        drop(scratch);
-        assert!(!dir.exists());
     }
 }

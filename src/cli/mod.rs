@@ -14,6 +14,8 @@ pub mod findings;
 pub mod identity;
 pub mod logging;
 pub mod psk;
+pub mod replay;
+pub mod scratch;
 pub mod serve;
 pub mod sign;
 pub mod simulate;
@@ -67,6 +69,8 @@ enum Command {
     Sign(sign::SignArgs),
     /// Check the signature and digest of every stored report again
     Verify(Database),
+    /// Run stored reports through the engine with other rules, and compare the alarms
+    Replay(replay::ReplayArgs),
     /// Check settings, keys, clock, database, permissions and disk
     Doctor(Flags),
     /// Copy the database of a running or stopped manager into a new file
@@ -140,6 +144,7 @@ pub fn run() -> u8 {
             with_runtime(sign::run(given, io::stdin().lock(), io::stdout(), io::stderr()))
         }
         Command::Verify(database) => verify::run(&database.file(&values)),
+        Command::Replay(args) => with_runtime(replay::run(args, values)),
         Command::Doctor(flags) => {
             values.add(flags.into_pairs());
             with_runtime(doctor::run(values, clock))
@@ -226,6 +231,7 @@ mod tests {
             "simulate",
             "sign",
             "verify",
+            "replay",
             "doctor",
             "backup",
             "restore",

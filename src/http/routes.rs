@@ -94,6 +94,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/path", VIEWER, get(paths::path)),
         route("GET", "/api/v1/carriers", VIEWER, get(paths::carriers)),
         route("GET", "/api/v1/what-if", VIEWER, get(what_if::what_if)),
+        route("GET", "/api/v1/weak-points", VIEWER, get(what_if::weak_points)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
         route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
         route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),

@@ -128,6 +128,8 @@ const PATH_QUERY: &[Parameter] = &[
 const NET_QUERY: &[Parameter] =
     &[text("net", "An address or a prefix"), text("fleet_id", "Only in this fleet"), LIMIT];
 
+const LIMITED: &[Parameter] = &[LIMIT];
+
 const WITHOUT: &[Parameter] =
     &[text("without", "Agent ids, ids of nodes on the map and of links, separated by commas")];
 
@@ -199,6 +201,9 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/what-if" => {
             ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
+        }
+        "/api/v1/weak-points" => {
+            ("What the network can least afford to lose", LIMITED, value(&ways::weakest()))
         }
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))

@@ -11,6 +11,9 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Tls;
+use crate::model::time::UnixSeconds;
+
+mod expiry;
 
 /// Why TLS cannot be spoken with these files.
 #[derive(Debug, Error)]
@@ -55,6 +58,11 @@ pub fn acceptor(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
     let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// When the certificate of the door ends; `None` if it does not say so.
+pub fn expires_at(tls: &Tls) -> Option<UnixSeconds> {
+    expiry::not_after(certificates(&tls.cert).ok()?.first()?)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -4,9 +4,11 @@
 //! of them: its test takes the same steps itself, when it turned the clock.
 
 pub mod arrange;
+pub mod disk;
 pub mod keys;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use crate::clock::Clock;
 use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
 use crate::process::chores::Chore;
-use crate::process::handle::{Command, Processor};
+use crate::process::handle::Processor;
 
 /// How often silence, delays and refusals are looked at. A second is the unit of every limit.
 const TICK: Duration = Duration::from_secs(1);
@@ -32,6 +34,9 @@ const PUBLISH: Duration = Duration::from_millis(500);
 
 /// How often nodes without a place are given one. The first look of a new fleet waits this long.
 const ARRANGE: Duration = Duration::from_millis(700);
+
+/// How often the disk of the database is looked at.
+const DISK: Duration = Duration::from_secs(30);
 
 /// What the timers work with.
 #[derive(Debug, Clone)]
@@ -48,6 +53,8 @@ pub struct Context {
     pub deliverer: Deliverer,
     /// Whether keys may be stored.
     pub keep_keys: bool,
+    /// The database's file.
+    pub database: PathBuf,
 }
 
 /// Starts every timer.
@@ -63,6 +70,8 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
         publish(&c);
         std::future::ready(())
     });
+    let c = context.clone();
+    every(DISK, stop, tasks, move || disk::look(c.clone()));
     tasks.spawn(context.deliverer.clone().run(stop.clone()));
     let (c, until) = (context.clone(), stop.clone());
     tasks.spawn(async move {
@@ -116,7 +125,7 @@ async fn arrange_for_ever(context: Context) {
 }
 
 async fn tick(context: Context) {
-    if let Err(failure) = context.processor.command(Command::Tick).await {
+    if let Err(failure) = context.processor.tick().await {
         warn!(%failure, "The timers could not be looked at");
     }
 }

@@ -310,6 +310,32 @@ words!(
         WgKeyDuplicate = "wg_key.duplicate",
         /// A channel does not take the messages about alarms.
         NotifyFailing = "notify.failing",
+        /// An agent carries what other ways carried before.
+        SpofNew = "spof.new",
+        /// Of several links between two sites one is left, or none.
+        RedundancyLost = "redundancy.lost",
+        /// An agent reports, and all its links are dead.
+        NodeIsolated = "node.isolated",
+        /// Many agents report through one relay alone.
+        RelaySpof = "relay.spof",
+        /// An agent has been offline for a month.
+        AgentNeverReturned = "agent.never_returned",
+        /// Agents, or keys of theirs, wait for an admin.
+        AgentUnapproved = "agent.unapproved",
+        /// Reports are correctly signed, and their content cannot be used.
+        PayloadRejected = "payload.rejected",
+        /// Reports wait for too long, or are turned away.
+        IngestLag = "ingest.lag",
+        /// A background job fails, or does not run.
+        JobFailed = "job.failed",
+        /// Somebody guesses tokens.
+        LoginBruteforce = "login.bruteforce",
+        /// One prefix ends at several hosts.
+        RouteConflict = "route.conflict",
+        /// The disk of the database is nearly full, or its log grows.
+        DbPressure = "db.pressure",
+        /// The certificate of the door ends soon.
+        TlsExpiring = "tls.expiring",
     }
 );
 

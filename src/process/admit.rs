@@ -9,6 +9,7 @@ use super::doubt;
 use super::draft::Draft;
 use super::engine::{Engine, Enroll};
 use super::enroll::{Standing, register, standing};
+use super::fleet::Fleet;
 use super::handle::{Accepted, Submission};
 use super::identity::{self, Enrolled};
 use super::late;
@@ -182,9 +183,7 @@ fn admitted(
     draft.report = Some(id);
     draft.change.report = Some(audit_row(id, no, verified, data, source, draft.now));
     engine.replay.admit(no, &spent(verified));
-    doubt::wg_keys(&mut engine.fleet, draft, no);
-    overlay::addresses(&mut engine.fleet, draft, no);
-    doubt::clock(&mut engine.fleet, draft, no, verified);
+    before_it_counts(&mut engine.fleet, draft, no, verified);
     seen(engine, draft, no, verified);
     suspect::note(engine, draft, no, verified, data);
     raise::replay_suspect(&mut engine.fleet, draft, no, suspect);
@@ -202,6 +201,13 @@ fn admitted(
         late::then(engine, draft, &arrival, data)?;
     }
     Ok(Accepted { report_id: id, duplicate: false })
+}
+
+/// What is compared with the agent's report before, as long as that is its last.
+fn before_it_counts(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, verified: &Verified) {
+    doubt::wg_keys(fleet, draft, no);
+    overlay::addresses(fleet, draft, no);
+    doubt::clock(fleet, draft, no, verified);
 }
 
 /// Relays may have lost their keys, or the right to relay, since their signatures were checked.

@@ -7,11 +7,12 @@ use super::draft::Draft;
 use super::fleet::{EdgeMem, Fleet};
 use super::raise;
 use super::tick::Sentry;
+use super::weak::is_dead;
 use crate::alarms::book::Book;
 use crate::alarms::cause::{self, Around, End};
 use crate::alarms::lifecycle::Alarm;
 use crate::model::id::{AgentNo, AlarmId, EdgeId};
-use crate::model::state::{AlarmKind, AlarmState, EdgeState, Severity};
+use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::topology::graph::Split;
 
 /// Looks at every open alarm, if anything may have changed what it follows from.
@@ -68,6 +69,10 @@ fn around(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm) -> Around {
         around.ends = split.map(|split| joints(fleet, split)).unwrap_or_default();
         let only = alarm.fleet.as_ref().and_then(|id| sentry.only_links.get(id));
         around.only_link = only.map(EdgeId::to_string);
+    } else if matches!(alarm.kind, AlarmKind::SpofNew | AlarmKind::RedundancyLost) {
+        lost(fleet, sentry, alarm, &mut around);
+    } else if alarm.kind == AlarmKind::NodeIsolated {
+        alone(fleet, sentry, alarm, &mut around);
     } else {
         around.ends = alarm.agent.and_then(|no| end(fleet, sentry, no)).into_iter().collect();
         let of_interface = alarm.subject.contains('/').then(|| alarm.subject.clone());
@@ -119,6 +124,47 @@ fn ends(fleet: &Fleet, sentry: &Sentry, edge: &EdgeMem) -> Vec<End> {
     ends.collect()
 }
 
+/// What an alarm about second ways that are lost tells of.
+fn lost(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm, around: &mut Around) {
+    let weak = &fleet.weak;
+    let carrier = alarm.agent.and_then(|no| weak.carriers.get(&no));
+    let pair = weak.pairs.get(&alarm.subject);
+    let links = carrier.map(|found| &found.links).or(pair.map(|found| &found.links));
+    around.links = links.into_iter().flatten().map(ToString::to_string).collect();
+    let agents = carrier.into_iter().flat_map(|carrier| &carrier.agents);
+    around.ends = agents.filter_map(|no| end(fleet, sentry, *no)).collect();
+    around.split = split_of(sentry, alarm);
+}
+
+/// What could leave an agent alone: an interface that all its links need, or the silence of all
+/// its neighbours.
+fn alone(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm, around: &mut Around) {
+    let Some(agent) = alarm.agent.and_then(|no| fleet.agents.get(&no)) else { return };
+    let no = agent.record.no;
+    let edges = || agent.edges.iter().filter_map(|id| fleet.edges.get(id)).filter(|e| e.worked);
+    let own = |edge: &EdgeMem| {
+        let place = edge.record.ends.iter().find(|place| place.agent == Some(no));
+        let interface = place.and_then(|place| place.interface.as_deref());
+        BTreeSet::from_iter(broken(fleet, no, interface.unwrap_or_default()))
+    };
+    let shared = edges().map(own).reduce(|a, b| a.intersection(&b).cloned().collect());
+    let interfaces = shared.into_iter().flatten().collect();
+    around.ends.extend(end(fleet, sentry, no).map(|end| End { interfaces, ..end }));
+    let others = edges().flat_map(|edge| edge.record.ends.iter().map(|place| place.agent));
+    let others: BTreeSet<Option<AgentNo>> = others.filter(|other| *other != Some(no)).collect();
+    let silent: BTreeSet<AgentNo> = silent(&fleet.book).collect();
+    if others.iter().all(|other| other.is_some_and(|no| silent.contains(&no))) {
+        around.ends.extend(others.into_iter().flatten().filter_map(|no| end(fleet, sentry, no)));
+    }
+    around.split = split_of(sentry, alarm);
+}
+
+/// The alarm's fleet, if it fell apart.
+fn split_of(sentry: &Sentry, alarm: &Alarm) -> Option<String> {
+    let fleet = alarm.fleet.as_ref()?;
+    sentry.splits.contains_key(fleet).then(|| fleet.to_string())
+}
+
 /// The interfaces with alarms that a link of this interface needs: it, and those towards the rest
 /// of the world, which are the other ones whose loss is major.
 fn broken(fleet: &Fleet, no: AgentNo, interface: &str) -> Vec<String> {
@@ -148,10 +194,10 @@ fn is_between(split: &Split, edge: &EdgeMem) -> bool {
 
 /// The dead links between the sides of a split that have worked.
 fn between<'a>(fleet: &'a Fleet, split: &'a Split) -> impl Iterator<Item = &'a EdgeMem> {
-    fleet.edges.values().filter(|edge| {
-        let dead = [EdgeState::Down, EdgeState::HalfConfigured].contains(&edge.record.state);
-        dead && edge.worked && is_between(split, edge)
-    })
+    fleet
+        .edges
+        .values()
+        .filter(|edge| is_dead(edge.record.state) && edge.worked && is_between(split, edge))
 }
 
 /// The one dead link between the sides of a split, if there is only one.

@@ -119,6 +119,9 @@ struct Past {
     rows: u64,
     /// The last run that failed: when, and why.
     failed: Option<(UnixSeconds, String)>,
+    /// How many of the last runs failed in a row.
+    #[serde(default)]
+    failures: u32,
 }
 
 #[derive(Debug, Default)]
@@ -153,6 +156,18 @@ pub struct ChoreState {
     pub last_error: Option<String>,
     /// When that run began; the same as `last_run` if it was the last.
     pub last_error_at: Option<UnixSeconds>,
+}
+
+/// Whether a chore does what it is there for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Health {
+    pub(super) name: &'static str,
+    /// How many of its last runs failed in a row.
+    pub(super) failures: u32,
+    /// Why the last one that failed did.
+    pub(super) why: Option<String>,
+    /// Seconds by which its run is late, if that is two periods and nothing else runs.
+    pub(super) overdue_s: Option<i64>,
 }
 
 /// All chores of one manager.
@@ -199,6 +214,23 @@ impl Chores {
         })
     }
 
+    /// How every chore fares. They run one after the other, so none is late while one runs.
+    pub(super) fn health(&self, now: UnixSeconds) -> Vec<Health> {
+        let all = self.lock();
+        let busy = all.iter().any(|(_, entry)| entry.running);
+        let health = |(chore, entry): &(Chore, Entry)| {
+            let past = entry.past.as_ref();
+            let late = past.map(|past| now.since(past.at) - chore.every_s());
+            Health {
+                name: chore.name(),
+                failures: past.map_or(0, |past| past.failures),
+                why: past.and_then(|past| past.failed.as_ref()).map(|(_, why)| why.clone()),
+                overdue_s: late.filter(|late| !busy && *late >= 2 * chore.every_s()),
+            }
+        };
+        all.iter().map(health).collect()
+    }
+
     /// What should begin now.
     pub fn due(&self, now: UnixSeconds) -> Vec<Chore> {
         let all = self.lock();
@@ -238,8 +270,10 @@ impl Entry {
     /// Takes down a run; answers what is worth to be kept.
     fn end(&mut self, mut ended: Past) -> Option<String> {
         let before = self.past.as_ref().and_then(|past| past.failed.clone());
+        let failures = self.past.as_ref().map_or(0, |past| past.failures);
+        ended.failures = if ended.failed.is_some() { failures.saturating_add(1) } else { 0 };
         let worth = ended.rows > 0
-            || ended.failed.is_some()
+            || ended.failures != failures
             || ended.at.since(self.noted_at).abs() >= NOTED_EVERY_S;
         ended.failed = ended.failed.or(before);
         (self.asked, self.running) = (false, false);
@@ -287,7 +321,7 @@ impl Processor {
         if failed.is_none() && rows > 0 {
             info!(job = name, rows, duration_ms, "A background job is done");
         }
-        let past = Past { at, duration_ms, rows, failed };
+        let past = Past { at, duration_ms, rows, failed, failures: 0 };
         let kept = self.chores.with(chore, |entry| entry.end(past));
         if let Some(text) = kept
             && let Err(failure) = self.command(Command::Ran(chore.kept_as(), text)).await
@@ -366,7 +400,7 @@ mod tests {
         failed: Option<&str>,
     ) -> Option<String> {
         let failed = failed.map(|why| (when, why.to_owned()));
-        let past = Past { at: when, duration_ms: 5, rows: 0, failed };
+        let past = Past { at: when, duration_ms: 5, rows: 0, failed, failures: 0 };
         chores.with(chore, |entry| entry.end(past))
     }
 
@@ -391,14 +425,36 @@ mod tests {
     fn a_failure_is_remembered_over_successes_and_restarts() {
         let chores = Chores::restored(|_| None);
         let text = ran(&chores, Chore::Sweep, at(0), Some("the disk is full")).unwrap();
-        assert!(ran(&chores, Chore::Sweep, at(60), None).is_none());
-        let state = chores.one(Chore::Sweep, at(60)).unwrap();
-        assert_eq!((state.last_run, state.last_error_at), (Some(at(60)), Some(at(0))));
+        assert!(ran(&chores, Chore::Sweep, at(60), None).is_some(), "that it works again");
+        assert!(ran(&chores, Chore::Sweep, at(120), None).is_none());
+        let state = chores.one(Chore::Sweep, at(120)).unwrap();
+        assert_eq!((state.last_run, state.last_error_at), (Some(at(120)), Some(at(0))));
         let again = Chores::restored(|name| (name == "job.sweep").then_some(text.as_str()));
         let state = again.one(Chore::Sweep, at(61)).unwrap();
         assert_eq!(state.last_error.as_deref(), Some("the disk is full"));
         assert_eq!((state.last_run, state.next_run), (Some(at(0)), at(60)));
         assert_eq!(again.one(Chore::Vacuum, at(61)).unwrap().last_run, None);
+    }
+
+    #[test]
+    fn health_counts_failures_in_a_row_also_over_a_restart_and_sees_what_does_not_run() {
+        let of = |chores: &Chores, now: UnixSeconds| {
+            let all = chores.health(now);
+            let found = all.into_iter().find(|health| health.name == "sweep").unwrap();
+            (found.failures, found.overdue_s)
+        };
+        let chores = Chores::restored(|_| None);
+        assert_eq!(of(&chores, at(9_999)), (0, None), "never run yet");
+        ran(&chores, Chore::Sweep, at(0), Some("full")).unwrap();
+        let text = ran(&chores, Chore::Sweep, at(60), Some("full")).unwrap();
+        assert_eq!(of(&chores, at(61)), (2, None));
+        let again = Chores::restored(|name| (name == "job.sweep").then_some(text.as_str()));
+        assert_eq!(of(&again, at(61)), (2, None));
+        ran(&again, Chore::Sweep, at(120), None).unwrap();
+        assert_eq!(of(&again, at(299)), (0, None));
+        assert_eq!(of(&again, at(300)), (0, Some(120)), "two periods beyond its time");
+        again.with(Chore::Vacuum, |entry| entry.running = true);
+        assert_eq!(of(&again, at(300)), (0, None), "it waits for another");
     }
 
     #[test]

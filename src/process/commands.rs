@@ -4,12 +4,13 @@ use serde_json::json;
 use tracing::info;
 
 use super::claims;
+use super::condition::ManagerCondition;
 use super::draft::{About, Draft};
 use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
-use super::handle::{Command, CommandError, Done, KeyState, ManagerCondition, ResetTarget};
-use super::{acts, identity, keys, raise, relays, report, sweep, tell, tick, tune, upkeep};
+use super::handle::{Command, CommandError, Done, KeyState, ResetTarget};
+use super::{acts, identity, keys, raise, relays, report, sweep, tell, tick, tune, upkeep, watch};
 use crate::model::id::{AgentId, AgentNo, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
@@ -77,12 +78,21 @@ pub(super) fn carry_out(
             draft.change.layout_removed = forgotten;
             Ok(Done::Nothing)
         }
-        Command::Condition(ManagerCondition::RolledBack { database, acknowledged }) => {
-            raise::rolled_back(&mut engine.fleet, &mut draft, database, acknowledged);
-            Ok(Done::Nothing)
-        }
+        Command::Condition(condition) => Ok(note_condition(engine, &mut draft, &condition)),
     };
     Ok((draft, outcome))
+}
+
+/// Something the manager found about itself.
+fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerCondition) -> Done {
+    match found {
+        ManagerCondition::RolledBack { database, acknowledged } => {
+            raise::rolled_back(&mut engine.fleet, draft, *database, *acknowledged);
+        }
+        ManagerCondition::Certificate(ends) => engine.sentry.watch.certificate = *ends,
+        ManagerCondition::Disk(disk) => watch::disk(&mut engine.fleet, draft, disk),
+    }
+    Done::Nothing
 }
 
 fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {

@@ -128,7 +128,9 @@ pub(super) fn clock(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, verified:
     let before = agent.signed_at.replace(signed_at).or(kept.filter(|_| record.last_tick.is_some()));
     let Some(before) = before else { return };
     let agent = &*agent;
-    let seen = clock_went_back(&facts(agent, draft), before.since(signed_at));
+    let kind = AlarmKind::AgentClockWentBack;
+    let limits = book.limits(kind, &agent.record.fleet, [Some(no), None]);
+    let seen = clock_went_back(&facts(agent, draft), before.since(signed_at), &limits);
     if seen.holds || book.find(seen.kind, agent.record.id.as_str()).is_some() {
         observe(book, draft, &seen);
     }

@@ -96,7 +96,8 @@ pub(super) struct Engine {
     pub(super) refusals: Arc<Refusals>,
     pub(super) sentry: tick::Sentry,
     board: Arc<Board>,
-    totals: Arc<Totals>,
+    pub(super) totals: Arc<Totals>,
+    pub(super) chores: Arc<Chores>,
     clock: Clock,
     pub(super) seed: [u64; 2],
     pub(super) rules: Arc<Rulebook>,
@@ -154,6 +155,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         refusals: Arc::clone(&refusals),
         board: Arc::clone(&board),
         totals: Arc::clone(&totals),
+        chores: Arc::clone(&chores),
         clock: parts.clock.clone(),
         seed,
         rules: Arc::clone(&rulebook),
@@ -356,11 +358,13 @@ impl Engine {
             if !change.is_empty() {
                 self.writer.record(&change)?;
             }
-            Ok((shown, result))
+            let routes = !change.peers_set.is_empty() || !change.interfaces_set.is_empty();
+            Ok((shown, routes, result))
         });
         match written {
-            Ok((shown, result)) => {
+            Ok((shown, routes, result)) => {
                 self.sentry.graph_changed |= shown.graph;
+                self.sentry.watch.routes_changed |= shown.graph || routes;
                 self.sentry.causes_changed |= shown.graph || shown.alarms;
                 effects.merge(shown);
                 Some(result)

@@ -12,6 +12,7 @@ use super::board::{AgentLive, EndLive};
 use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
+use super::weak::Weakness;
 use crate::alarms::book::Book;
 use crate::alarms::cover::{Cover, Covered};
 use crate::alarms::rate::Recent;
@@ -26,7 +27,6 @@ use crate::model::time::UnixSeconds;
 use crate::notify::desk::Desk;
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::topology::edge_match::Owners;
-use crate::topology::graph::{self, WeakPoints};
 use crate::topology::verdict::LATE_FLOOR_S;
 use crate::verify::bodies::Bodies;
 
@@ -219,33 +219,6 @@ impl EdgeMem {
     }
 }
 
-/// Agents and links whose loss would split the network.
-#[derive(Debug, Default)]
-pub(super) struct Neighbourhood {
-    cut_vertices: BTreeSet<AgentNo>,
-    bridges: BTreeSet<(AgentNo, AgentNo)>,
-}
-
-impl Neighbourhood {
-    fn of(weak: WeakPoints) -> Self {
-        Self {
-            cut_vertices: weak.agents.into_iter().collect(),
-            bridges: weak.links.into_iter().collect(),
-        }
-    }
-
-    pub(super) fn is_cut_vertex(&self, no: AgentNo) -> bool {
-        self.cut_vertices.contains(&no)
-    }
-
-    pub(super) fn is_bridge(&self, a: Option<AgentNo>, b: Option<AgentNo>) -> bool {
-        match (a, b) {
-            (Some(a), Some(b)) => self.bridges.contains(&(a.min(b), a.max(b))),
-            _ => false,
-        }
-    }
-}
-
 /// The whole fleet.
 #[derive(Debug)]
 pub(super) struct Fleet {
@@ -264,7 +237,7 @@ pub(super) struct Fleet {
     pub(super) cover: Cover,
     pub(super) last_window: WindowId,
     /// What the graph cannot lose, as of the last look.
-    pub(super) weak: Neighbourhood,
+    pub(super) weak: Weakness,
     pub(super) last_report: ReportId,
     pub(super) last_agent: AgentNo,
     pub(super) last_identity: i64,
@@ -282,11 +255,6 @@ impl Fleet {
             let [first, second] = &edge.record.ends;
             Some((first.agent?, second.agent?, edge.record.state))
         })
-    }
-
-    /// What the graph cannot lose, as it is now.
-    pub(super) fn weak_points(&self) -> Neighbourhood {
-        Neighbourhood::of(graph::weak_points(self.worked().map(|(a, b, _)| (a, b))))
     }
 
     /// The agents a reset is about.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::acts::{Acts, Outcome};
 use super::board::Board;
 use super::chores::Chores;
+use super::condition::ManagerCondition;
 use super::identity::Enrolled;
 use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
@@ -175,7 +176,7 @@ pub enum Command {
         /// Nodes and sites whose slots are free again.
         forgotten: Vec<String>,
     },
-    /// Something the manager found about itself at start.
+    /// Something the manager found about itself.
     Condition(ManagerCondition),
 }
 
@@ -202,18 +203,6 @@ pub struct KeyState {
     pub generations: Vec<Kid>,
     /// When the newest of them was first seen.
     pub rotated_at: UnixSeconds,
-}
-
-/// A condition of the manager itself.
-#[derive(Debug, Clone)]
-pub enum ManagerCondition {
-    /// The database is older than what was acknowledged.
-    RolledBack {
-        /// Commits the database knows.
-        database: i64,
-        /// Commits that were acknowledged.
-        acknowledged: i64,
-    },
 }
 
 /// Whose state to clear.
@@ -306,6 +295,8 @@ pub(super) struct Totals {
     pub(super) commits: AtomicU64,
     pub(super) last_commit: AtomicI64,
     pub(super) storage_failed: AtomicBool,
+    /// How long the last look at the timers waited for its turn and its commit, in milliseconds.
+    pub(super) waited_ms: AtomicI64,
 }
 
 /// A handle to the processor.
@@ -378,6 +369,15 @@ impl Processor {
         result.await.map_err(|_dropped| gone())?
     }
 
+    /// Lets the timers be looked at, and notes how long that waited behind what was queued.
+    pub async fn tick(&self) -> Result<(), CommandError> {
+        let from = self.clock.now_millis();
+        let done = self.command(Command::Tick).await;
+        let waited_ms = self.clock.now_millis().saturating_sub(from);
+        self.totals.waited_ms.store(waited_ms, Ordering::Relaxed);
+        done.map(drop)
+    }
+
     /// Queues a job when there is room, counted before the thread can take it.
     pub(super) async fn send(&self, job: Job) -> Result<(), mpsc::error::SendError<Job>> {
         self.totals.queued.fetch_add(1, Ordering::Relaxed);
@@ -401,6 +401,11 @@ impl Processor {
     /// Counts and remembers a refusal.
     pub fn refused(&self, rejection: &Rejection, source: Option<IpAddr>) {
         self.refusals.add(rejection, source, self.clock.now());
+    }
+
+    /// Counts a sign-in that failed.
+    pub fn sign_in_failed(&self, source: Option<IpAddr>) {
+        self.refusals.sign_in_failed(source);
     }
 
     /// The last refusals, newest first.

@@ -147,13 +147,16 @@ pub(super) fn look(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     let facts = facts(agents, edge, verdict, draft);
     let is_open = |kind: AlarmKind| book.find(kind, id.as_str()).is_some();
     let since = if edge.record.state == EdgeState::OneWay { edge.record.since } else { draft.now };
+    let known_s = draft.now.since(edge.record.first_seen);
+    let agents = edge.record.ends.each_ref().map(|end| end.agent);
+    let limits = |kind: AlarmKind| book.limits(kind, &edge.record.fleet, agents);
     let mtu = |side: &Side<'_>| side.wire().and_then(|wire| wire.mtu);
     let seen = [
         link::one_way(&facts, since),
-        link::disagree(&facts, [a.shake(), b.shake()]),
+        link::disagree(&facts, [a.shake(), b.shake()], &limits(AlarmKind::EdgeDisagree)),
         link::lets_in(&facts, [a.fit(&b), b.fit(&a)], is_open(AlarmKind::AllowedIpsMismatch)),
         link::mtus_differ(&facts, [mtu(&a), mtu(&b)]),
-        link::never_up(&facts, a.tries() || b.tries(), edge.record.first_seen, draft.now),
+        link::never_up(&facts, a.tries() || b.tries(), known_s, &limits(AlarmKind::PeerNeverUp)),
     ];
     for seen in seen.into_iter().flatten() {
         if seen.holds || book.find(seen.kind, id.as_str()).is_some() {

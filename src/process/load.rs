@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 use super::board::AgentLive;
 use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
-use super::fleet::{AgentMem, EdgeMem, Fleet, Neighbourhood, PeerKey, PeerMem, Wire};
+use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem, Wire};
 use super::identity::Keys;
 use super::ledger;
 use super::upkeep;
+use super::weak::{self, Weakness};
 use super::witness;
 use crate::alarms::cover::Cover;
 use crate::alarms::rules::agent::Peers;
@@ -47,7 +48,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         desk,
         cover,
         last_window,
-        weak: Neighbourhood::default(),
+        weak: Weakness::default(),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
         last_identity: snapshot.identities.iter().map(|row| row.no).max().unwrap_or_default(),
@@ -67,10 +68,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         agent.works.extend(works.map(|works| (interface.clone(), works)));
         agent.interfaces.push(interface);
     }
-    for (no, interface, mtu) in snapshot.mtus {
-        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
-        agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
-    }
+    note_mtus(&mut fleet, snapshot.mtus);
     for record in snapshot.edges {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
@@ -87,13 +85,21 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     for record in snapshot.peers {
         peer(&mut fleet, &record);
     }
-    fleet.weak = fleet.weak_points();
+    fleet.weak = weak::look(&fleet);
     for (no, claims) in claims {
         claims::restore(&mut fleet, no, claims);
     }
     claims::recall(&mut fleet);
     mark_gone(&mut fleet);
     fleet
+}
+
+fn note_mtus(fleet: &mut Fleet, mtus: Vec<(AgentNo, String, Option<u32>)>) {
+    for (no, interface, mtu) in mtus {
+        if let Some(agent) = fleet.agents.get_mut(&no) {
+            agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
+        }
+    }
 }
 
 /// What people were told, and will be.

@@ -84,7 +84,8 @@ pub(super) fn look(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, changed: &
             (None, kind) => Some(rules::well(&facts, kind, alarm)),
             (Some(mem), AlarmKind::EndpointFlapping) => {
                 let roams = was.is_some_and(|(_, was)| way(was, &mem.peer).is_some());
-                if roams { None } else { rules::stayed(&facts, alarm, draft.now) }
+                let limits = book.limits(alarm.kind, &agent.record.fleet, [Some(no), None]);
+                if roams { None } else { rules::stayed(&facts, alarm, &limits, draft.now) }
             }
             (Some(mem), kind) if mem.peer.has_psk => Some(rules::well(&facts, kind, alarm)),
             (Some(_), _) if was.is_some_and(|(_, was)| was.has_psk) => None,

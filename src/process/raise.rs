@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
-use super::fleet::{AgentMem, Fleet, Neighbourhood};
+use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
 use super::ledger::row_of;
 use super::links;
+use super::weak::Weakness;
 use crate::alarms::book::{Book, Transition};
 use crate::alarms::flap::Flap;
 use crate::alarms::lifecycle::{Alarm, Observation, Step};
@@ -155,7 +156,8 @@ pub(super) fn accepted(
     {
         observe(book, draft, &seen);
     }
-    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset)
+    let limits = book.limits(AlarmKind::AgentClockDrift, facts.fleet, [Some(no), None]);
+    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset, &limits)
         && (seen.holds || book.find(seen.kind, id).is_some())
     {
         observe(book, draft, &seen);
@@ -163,6 +165,12 @@ pub(super) fn accepted(
     if secrets || book.find(AlarmKind::SecretInReport, id).is_some() {
         let seen = rules::ingest::secret(&facts, secrets);
         observe(book, draft, &seen);
+    }
+    if book.find(AlarmKind::PayloadRejected, id).is_some() {
+        observe(book, draft, &rules::ingest::unusable(&facts, None));
+    }
+    if book.find(AlarmKind::AgentNeverReturned, id).is_some() {
+        observe(book, draft, &rules::member::back(&facts));
     }
     if book.find(AlarmKind::AgentFlapping, id).is_some() {
         observe(book, draft, &rules::agent::steady(&facts));
@@ -406,7 +414,7 @@ pub(super) fn notify_failing(fleet: &mut Fleet, draft: &mut Draft, name: &str, w
 }
 
 /// Whether an agent's silence cuts others off.
-pub(super) fn is_critical(weak: &Neighbourhood, agent: &AgentMem) -> bool {
+pub(super) fn is_critical(weak: &Weakness, agent: &AgentMem) -> bool {
     weak.is_cut_vertex(agent.record.no)
         || agent.record.labels.get("role").is_some_and(|role| role == "gateway" || role == "relay")
 }

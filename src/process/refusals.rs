@@ -20,6 +20,9 @@ const KEPT: usize = 1000;
 /// fleet's total of signatures counts.
 const COUNTED_AGENTS: usize = 10_000;
 
+/// Unusable reports of one agent that are counted between two looks.
+const UNUSABLE_COUNTED: u32 = 10;
+
 /// One refused request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
@@ -58,6 +61,24 @@ pub struct Observed {
     pub bad_paths: HashMap<AgentId, String>,
     /// Valid signatures with a clock too far off: offset in seconds by agent.
     pub skewed: HashMap<AgentId, i64>,
+    /// Valid signatures over content that cannot be used, by agent: how many, and what was wrong
+    /// with the last.
+    pub unusable: HashMap<AgentId, (u32, String)>,
+    /// Reports turned away for want of room.
+    pub shed: u32,
+    /// Sign-ins that failed, and where the last one came from.
+    pub sign_ins: (u32, Option<IpAddr>),
+}
+
+impl Observed {
+    fn note_unusable(&mut self, agent: &AgentId, detail: &str) {
+        if self.unusable.len() < COUNTED_AGENTS || self.unusable.contains_key(agent) {
+            let (count, last) = self.unusable.entry(agent.clone()).or_default();
+            // More than raise the alarm say no more.
+            *count = count.saturating_add(1).min(UNUSABLE_COUNTED);
+            detail.clone_into(last);
+        }
+    }
 }
 
 impl Refusals {
@@ -96,7 +117,19 @@ impl Refusals {
             }
         } else if let Rejection::TimestampSkew { agent, timestamp, now, .. } = rejection.reason() {
             pending.skewed.insert(agent.clone(), timestamp.since(*now));
+        } else if let Rejection::DataInvalid { agent, detail } = rejection.reason() {
+            pending.note_unusable(agent, detail);
+        } else if rejection.code() == ErrorCode::Overloaded {
+            pending.shed = pending.shed.saturating_add(1);
         }
+    }
+
+    /// Counts a sign-in that failed.
+    pub fn sign_in_failed(&self, source: Option<IpAddr>) {
+        let mut kept = self.lock();
+        let (count, last) = &mut kept.pending.sign_ins;
+        *count = count.saturating_add(1);
+        *last = source;
     }
 
     /// The last refusals, newest first.

@@ -67,13 +67,12 @@ pub(super) fn apply(
         fleet.book.place(no, &record.labels);
     }
     let offset = arrival.verified.timestamp().since(draft.now);
-    let was_set = offset.abs_diff(record.clock_offset) > CLOCK_SET_S;
-    if was_set || agent.steady_since.is_none() {
-        agent.steady_since = Some(draft.now);
-    }
-    record.clock_offset = offset;
+    let offset_was = std::mem::replace(&mut record.clock_offset, offset);
     record.uptime_seconds = data.uptime_seconds;
     record.load = data.load;
+    if agent.steady_since.is_none() || offset.abs_diff(offset_was) > CLOCK_SET_S {
+        agent.steady_since = Some(draft.now);
+    }
     if let Some(old) = before.as_ref().filter(|old| old.fleet != *arrival.fleet) {
         claims::change_fleet(fleet, draft, no, &old.fleet, arrival.fleet);
     }
@@ -100,8 +99,7 @@ pub(super) fn apply(
     if let Some(routes) = data.routes.as_ref().filter(|_| routes_new) {
         change_routes(fleet, draft, no, &stored.1, routes);
     }
-    let routes_before = routes_new.then_some(stored.1.as_slice());
-    tables::defaults(fleet, draft, no, routes_before, data);
+    tables::defaults(fleet, draft, no, routes_new.then_some(&*stored.1), data);
     if let Some(peers) = &data.peers {
         let same = arrival.hashes.peers == Some(peers_was);
         let changed = change_peers(fleet, draft, no, peers, same);
@@ -186,6 +184,8 @@ fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &AgentRecor
     let record = &agent.record;
     draft.agents.insert(no, record.clone());
     draft.effects.agents.insert(no);
+    // Labels say of which site it is.
+    draft.effects.graph |= before.labels != record.labels;
     let (mut was, mut is) = (facts(before), facts(record));
     is.retain(|name, value| match was.get(name) {
         Some(old) if old == value => {

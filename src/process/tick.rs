@@ -17,6 +17,8 @@ use super::raise::{self, Skew};
 use super::relays;
 use super::tell;
 use super::upkeep;
+use super::watch::{self, Watch};
+use super::weak;
 use super::witness;
 use crate::alarms::book::Book;
 use crate::alarms::rate::Recent;
@@ -24,7 +26,7 @@ use crate::alarms::rules;
 use crate::alarms::rules::agent::{Patience, Silence};
 use crate::alarms::tuning::Limits;
 use crate::model::id::{AgentNo, EdgeId, FleetId};
-use crate::model::state::{AgentStatus, AlarmKind, EdgeState, EventKind};
+use crate::model::state::{AgentStatus, AlarmKind, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::topology::graph::{Components, Partition, Split, partition};
 
@@ -68,6 +70,7 @@ pub(super) struct Sentry {
     pub(super) keys: Option<KeyState>,
     /// Whether the graph changed since it was last looked at.
     pub(super) graph_changed: bool,
+    pub(super) watch: Watch,
 }
 
 impl Sentry {
@@ -96,6 +99,7 @@ impl Sentry {
             untold_seen: UnixSeconds::default(),
             keys: None,
             graph_changed: true,
+            watch: Watch::new(now),
         }
     }
 
@@ -133,6 +137,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
         engine.sentry.clocks_seen = draft.now;
         clocks(&mut engine.fleet, &engine.sentry, draft);
     }
+    watch::look(engine, draft);
     if let Some(keys) = &engine.sentry.keys {
         raise::keys(&mut engine.fleet, draft, keys);
     }
@@ -151,6 +156,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
 /// Counts what the door refused.
 fn refused(engine: &mut Engine, draft: &mut Draft) {
     let observed = engine.refusals.take();
+    watch::counted(engine, draft, &observed);
     let Engine { fleet, sentry, settings, .. } = engine;
     let keys_stale = fleet.book.alarms().any(|alarm| alarm.kind == AlarmKind::DnsPskStale);
     for (id, count) in observed.bad_hmac {
@@ -323,7 +329,7 @@ fn spaces(fleet: &Fleet) -> BTreeMap<FleetId, Space> {
         let home = fleet.agents.get(&a).map(|agent| &agent.record.fleet);
         let Some(space) = home.and_then(|home| spaces.get_mut(home)) else { continue };
         space.links.push((a, b));
-        if !matches!(state, EdgeState::Down | EdgeState::HalfConfigured) {
+        if !weak::is_dead(state) {
             space.live.push((a, b));
         }
     }
@@ -332,7 +338,7 @@ fn spaces(fleet: &Fleet) -> BTreeMap<FleetId, Space> {
 
 /// Looks at the whole graph: who belongs together, who can reach whom, what cannot be lost.
 fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
-    fleet.weak = fleet.weak_points();
+    fleet.weak = weak::look(fleet);
     let splits_before = sentry.splits.clone();
     for (id, space) in spaces(fleet) {
         let together = Components::of(space.present, space.links);
@@ -360,6 +366,7 @@ fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     if sentry.splits != splits_before {
         draft.change.meta.push((SPLITS, json!(sentry.splits).to_string()));
     }
+    weak::tell(fleet, draft);
 }
 
 /// Whether most agents' clocks say that the manager's is wrong.

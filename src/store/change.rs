@@ -24,7 +24,6 @@ use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 
 /// Everything that one report, tick or admin action changes.
-///
 /// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
@@ -259,8 +258,7 @@ pub struct NewReport {
     pub late: bool,
 }
 
-/// The cause of events that a late report proves: they happened at one time and were learnt at
-/// another.
+/// The cause of events that a late report proves: learnt later than they happened.
 pub const LEARNT_LATER: &str = "learnt later";
 
 /// A WireGuard peer of an agent, tied to the edge it is an end of.

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::dominators::simple_fast;
-use petgraph::algo::{articulation_points::articulation_points, bridges::bridges};
-use petgraph::graphmap::{DiGraphMap, NodeTrait, UnGraphMap};
+use petgraph::graphmap::{DiGraphMap, NodeTrait};
 use petgraph::unionfind::UnionFind;
 
 use serde::{Deserialize, Serialize};
 
+use super::weak::Weak;
 use crate::model::id::AgentNo;
 
 /// Which nodes can reach each other. A component is named by its lowest node.
@@ -127,27 +127,14 @@ pub struct WeakPoints<N = AgentNo> {
     pub links: Vec<(N, N)>,
 }
 
-/// Finds the weak points of a graph in linear time.
-///
-/// Parallel links are folded into one first, and a pair with more than one is no weak link:
-/// petgraph's `bridges` would call each of two parallel tunnels a bridge.
-pub fn weak_points<N: NodeTrait>(links: impl IntoIterator<Item = (N, N)>) -> WeakPoints<N> {
-    let mut graph: UnGraphMap<N, ()> = UnGraphMap::new();
-    let mut multiplicity: BTreeMap<(N, N), u32> = BTreeMap::new();
-    for (a, b) in links.into_iter().filter(|(a, b)| a != b) {
-        *multiplicity.entry((a.min(b), a.max(b))).or_default() += 1;
+/// Finds the weak points of a graph in linear time. A pair with more than one link is no weak
+/// link.
+pub fn weak_points<N: Copy + Ord>(links: impl IntoIterator<Item = (N, N)>) -> WeakPoints<N> {
+    let weak = Weak::of(links, |_| 1);
+    WeakPoints {
+        agents: weak.nodes().map(|(node, _)| node).collect(),
+        links: weak.links().map(|(link, _)| link).collect(),
     }
-    for (a, b) in multiplicity.keys() {
-        graph.add_edge(*a, *b, ());
-    }
-    let mut agents: Vec<N> = articulation_points(&graph).into_iter().collect();
-    agents.sort_unstable();
-    let mut links: Vec<_> = bridges(&graph)
-        .map(|(a, b, ())| (a.min(b), a.max(b)))
-        .filter(|pair| multiplicity.get(pair) == Some(&1))
-        .collect();
-    links.sort_unstable();
-    WeakPoints { agents, links }
 }
 
 /// Whom every way from the one who looks to a node passes: its dominators, nearest to the one

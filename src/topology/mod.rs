@@ -3,17 +3,22 @@
 //! Pure: no I/O, no clock. petgraph stays in here.
 
 pub mod changes;
+pub mod conflict;
 pub mod edge_match;
 pub mod graph;
 mod intern;
 pub mod layout;
+pub mod offset;
 mod packing;
 pub mod past;
 pub mod path;
 pub mod picture;
 pub mod prefixes;
 pub mod query;
+pub mod redundancy;
 mod rings;
 pub mod sites;
 pub mod verdict;
+pub mod weak;
+pub mod weakest;
 pub mod without;

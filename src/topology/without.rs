@@ -18,6 +18,13 @@ pub struct Taken {
     pub edges: BTreeSet<String>,
 }
 
+impl Taken {
+    /// Whether nothing is taken away.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.edges.is_empty()
+    }
+}
+
 /// A host, or a peer without an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Named {
@@ -65,7 +72,7 @@ pub struct Loss {
 }
 
 /// Whether packets pass a link in this state as far as anybody knows.
-fn carries(state: EdgeState) -> bool {
+pub(super) fn carries(state: EdgeState) -> bool {
     match state {
         EdgeState::Up | EdgeState::Idle | EdgeState::OneWay | EdgeState::Unknown => true,
         EdgeState::Down | EdgeState::HalfConfigured | EdgeState::Never => false,
@@ -219,4 +226,4 @@ fn cut_off(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

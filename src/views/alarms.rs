@@ -460,7 +460,7 @@ mod tests {
         // Whose cause is gone stands for itself, and says so.
         let html = page(&ctx, Tab::Acknowledged, &rows[..2], ALL).expect("rendered");
         assert!(
-            html.contains("<a href=\"/alarms/7\">alarm 7</a>")
+            html.contains("follows from <a href=\"/alarms/7\">alarm 7</a>")
                 && html.contains("1 other alarm attached")
         );
     }

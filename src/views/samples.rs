@@ -518,6 +518,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     vec![
         ("paths", super::paths::page(&paths, &asked, &[ways::journey()], Some(&ways::carriers()))),
         ("what-if", super::what_if::page(&paths, "hel-gw1", Ok((&taken, &loss)))),
+        ("weak-points", super::what_if::start(&paths, &ways::weakest())),
         ("map", super::map::page(&map, &picture, &start())),
         ("empty", super::map::page(&map, &Picture::default(), &start())),
         ("agents", super::agents::page(&agents, &listed, &waiting(), (&query, &all))),

@@ -1,7 +1,8 @@
-//! `/what-if`: what would be lost without some hosts or links.
+//! `/what-if`: what would be lost without some hosts or links, and without which the most would be.
 
 use askama::Template;
 
+use crate::topology::weakest::{WeakHost, WeakLink, Weakest};
 use crate::topology::without::{CutOff, Loss, Named, NamedLink, Taken};
 
 use super::page::PageContext;
@@ -31,6 +32,21 @@ struct Part {
     members: Few,
 }
 
+/// Something on which agents hang.
+struct Weak {
+    label: String,
+    href: Option<String>,
+    without: String,
+    cut_off: u64,
+    added: u64,
+}
+
+/// The worst of a kind, and how many more there are.
+struct Worst {
+    listed: Vec<Weak>,
+    more: usize,
+}
+
 #[derive(Template)]
 #[template(path = "what_if.html")]
 struct WhatIfPage<'a> {
@@ -43,6 +59,36 @@ struct WhatIfPage<'a> {
     weak_links: Few,
     reports_lost: Few,
     cut_off: usize,
+    hosts: Worst,
+    links: Worst,
+}
+
+impl Worst {
+    fn of(listed: Vec<Weak>, total: usize) -> Self {
+        let more = total.saturating_sub(listed.len());
+        Self { listed, more }
+    }
+}
+
+fn weak_host(host: &WeakHost) -> Weak {
+    let agent = host.id.strip_prefix("a:");
+    Weak {
+        label: host.label.clone(),
+        href: agent.map(|id| format!("/agents/{}", encode(id))),
+        without: encode(&host.id),
+        cut_off: host.cut_off,
+        added: host.added,
+    }
+}
+
+fn weak_link(link: &WeakLink) -> Weak {
+    Weak {
+        label: link.labels.join(" ⇄ "),
+        href: Some(format!("/links/{}", link.id)),
+        without: encode(&link.id),
+        cut_off: link.cut_off,
+        added: link.added,
+    }
 }
 
 fn node(named: &Named) -> Linked {
@@ -84,7 +130,15 @@ fn taken_away(taken: &Taken, loss: &Loss) -> Vec<Linked> {
     all.map(|(id, linked)| Linked { put_back: Some(put_back(taken, id)), ..linked }).collect()
 }
 
-/// The page. `asked` is the text of the question, `problem` why it has no answer.
+/// The page before anything is asked: what the network can least afford to lose.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn start(ctx: &PageContext, weakest: &Weakest) -> Result<String, askama::Error> {
+    render(ctx, "", Ok((&Taken::default(), &Loss::default())), weakest)
+}
+
+/// The answer. `asked` is the text of the question; the error says why it has none.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -92,6 +146,15 @@ pub fn page(
     ctx: &PageContext,
     asked: &str,
     answer: Result<(&Taken, &Loss), &str>,
+) -> Result<String, askama::Error> {
+    render(ctx, asked, answer, &Weakest::default())
+}
+
+fn render(
+    ctx: &PageContext,
+    asked: &str,
+    answer: Result<(&Taken, &Loss), &str>,
+    weakest: &Weakest,
 ) -> Result<String, askama::Error> {
     let (nothing, nobody) = (Taken::default(), Loss::default());
     let (taken, loss) = answer.unwrap_or((&nothing, &nobody));
@@ -105,6 +168,8 @@ pub fn page(
         weak_links: some(&loss.weak_links, link),
         reports_lost: some(&loss.reports_lost, node),
         cut_off: loss.cut_off.iter().map(|part| part.nodes.len()).sum(),
+        hosts: Worst::of(weakest.hosts.iter().map(weak_host).collect(), weakest.hosts_total),
+        links: Worst::of(weakest.links.iter().map(weak_link).collect(), weakest.links_total),
     };
     page.render()
 }
@@ -114,7 +179,7 @@ mod tests {
     use super::*;
     use crate::views::page::Nav;
     use crate::views::samples::context;
-    use crate::views::samples::ways::loss;
+    use crate::views::samples::ways::{loss, weakest};
 
     #[test]
     fn losses_are_told_with_names_and_counts() {
@@ -124,8 +189,13 @@ mod tests {
         for text in ["15 hosts", "and 3 more", "hel-gw1", "oul-gw2 ⇄ tmp-1", "Put it back"] {
             assert!(html.contains(text), "{text} in {html}");
         }
-        let html = page(&ctx, "", Ok((&Taken::default(), &Loss::default()))).expect("rendered");
-        assert!(!html.contains("cut off"), "nothing was asked: {html}");
+        let html = start(&ctx, &Weakest::default()).expect("rendered");
+        assert!(html.contains("Nothing hangs on a single host or link"), "{html}");
+        assert!(!html.contains("Who is cut off"), "nothing was asked: {html}");
+        let html = start(&ctx, &weakest()).expect("rendered");
+        for text in ["14", "9 of them", "without=a%3Ahel-gw1", "and 21 more", "/links/0123"] {
+            assert!(html.contains(text), "{text} in {html}");
+        }
         let html = page(&ctx, "a:x", Err("There is no such agent.")).expect("rendered");
         assert!(html.contains("There is no such agent."));
     }

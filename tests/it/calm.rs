@@ -14,7 +14,8 @@ use crate::support::actors::Agent;
 use crate::support::manager::TestManager;
 
 /// Seconds between two reports of a host.
-const ROUND_S: i64 = 30;
+const ROUND: u8 = 30;
+const ROUND_S: i64 = ROUND as i64;
 
 /// Kinds that no fault of the made-up world is a case of.
 const NEVER: [AlarmKind; 11] = [
@@ -50,7 +51,7 @@ async fn kinds(agents: usize, mix: Mix, faults: bool, rounds: i64) -> BTreeSet<S
         kattila.clock.set(now);
         world.step(now);
         let turn = usize::try_from(second % ROUND_S).unwrap();
-        let due = hosts.iter_mut().enumerate().skip(turn).step_by(ROUND_S as usize);
+        let due = hosts.iter_mut().enumerate().skip(turn).step_by(usize::from(ROUND));
         for (host, agent) in due {
             let Some(data) = world.report(host, now) else { continue };
             let envelope = agent.seal_v2(&String::from_utf8(data).unwrap());

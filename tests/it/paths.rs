@@ -159,6 +159,12 @@ async fn what_would_be_lost_is_told() {
     let loss = ask(&kattila, &format!("what-if?without={link}")).await.json();
     assert_eq!(labels(&loss["cut_off"]), [["beta"]]);
     assert_eq!(loss["cut_off"][0]["loses"], 2);
+    // Of two peers of alpha one has an agent: that one hangs on a link, and on no host.
+    let weak = ask(&kattila, "weak-points?limit=5").await.json();
+    assert_eq!((&weak["hosts"], &weak["links_total"]), (&json!([]), &json!(1)), "{weak:#}");
+    assert_eq!((&weak["links"][0]["id"], &weak["links"][0]["cut_off"]), (&json!(link), &json!(1)));
+    let page = kattila.operator().get("/what-if").await.text();
+    assert!(page.contains("Agents cut off without it"), "{page}");
     for (query, status) in [("what-if", 400), ("what-if?without=nobody", 404)] {
         assert_eq!(ask(&kattila, query).await.status, status, "{query}");
     }

@@ -10,7 +10,7 @@ use kattila::model::time::UnixSeconds;
 use kattila::store::carrier::{CarrierFilter, Carries};
 use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::{Earlier, EdgePast};
-use kattila::store::flap::Flaps;
+use kattila::store::flap::{FlapRecord, Flaps};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
 use kattila::store::notice::MessageRecord;
@@ -47,6 +47,7 @@ fn sqlite_file() {
 fn suite(make: impl Fn() -> Store) {
     an_empty_store_is_empty(make());
     everything_comes_back(make());
+    what_is_calm_is_forgotten(make());
     store_notices::messages_wait_in_order_and_are_found(make());
     store_notices::messages_leave_when_they_are_old(make());
     one_key_is_in_force_and_past_ones_prove(make());
@@ -140,6 +141,19 @@ fn an_empty_store_is_empty((mut writer, reader): Store) {
     assert_eq!((stats.reports, stats.events, stats.last_event), (0, 0, EventId(0)));
 }
 
+fn what_is_calm_is_forgotten((mut writer, _reader): Store) {
+    let louder = FlapRecord { penalty: 9_000, ..flap("e9") };
+    for (set, removed, left) in [
+        (vec![flap("e9"), flap("e8")], Vec::new(), vec![flap("e8"), flap("e9")]),
+        (vec![louder.clone()], vec![(louder.kind, "e8".to_owned())], vec![louder.clone()]),
+        (Vec::new(), vec![(louder.kind, "e9".to_owned())], Vec::new()),
+    ] {
+        let flaps = Flaps { set, removed };
+        write(&mut *writer, &[Change { flaps, ..Change::default() }]);
+        assert_eq!(writer.load_fleet().unwrap().flaps, left);
+    }
+}
+
 fn everything_comes_back((mut writer, reader): Store) {
     write(&mut *writer, &[everything()]);
     let FleetSnapshot {
@@ -168,9 +182,8 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(agents, [agent(1), bare_agent(2)]);
     assert_eq!(peers, [peer(1, 8), peer(1, 9)]);
     assert_eq!(edges, [edge(8), edge(9)]);
-    let names: Vec<_> =
-        links.iter().map(|(no, name, works)| (no.0, name.as_str(), *works)).collect();
-    assert_eq!(names, [(1, "dummy0", None), (1, "wg0", Some(true))]);
+    let link = |name: &str, works| (AgentNo(1), name.to_owned(), works);
+    assert_eq!(links, [link("dummy0", None), link("wg0", Some(true))]);
     assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
     assert_eq!(mtus, [(AgentNo(1), String::from("wg0"), interface("wg0", 1).mtu)]);
     let expected: Vec<_> = interface("wg0", 1)
@@ -192,11 +205,10 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
 
-    let removed = vec![(flap("e9").kind, "e9".to_owned())];
-    let calm = Change { flaps: Flaps { set: Vec::new(), removed }, ..Change::default() };
-    write(&mut *writer, &[calm]);
-    assert_eq!(writer.load_fleet().unwrap().flaps, []);
+    one_agent_comes_back(&mut *writer, &*reader, &own);
+}
 
+fn one_agent_comes_back(writer: &mut dyn Writer, reader: &dyn Reader, own: &[IdentityRecord]) {
     let detail = reader.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
     assert_eq!(detail.agent, agent(1));
     assert_eq!(detail.interfaces, [bare_interface("dummy0"), interface("wg0", 1)]);

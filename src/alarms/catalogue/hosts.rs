@@ -1,11 +1,13 @@
 //! The kinds about a host's own tables and clock, and about links that work, but not as they should.
 
 use super::{ClearBy, ComesBack, PLAIN, Rule};
+use crate::alarms::rules::{agent, link, peer};
 use crate::model::state::{AlarmKind, Severity};
 
 /// `edge.one_way`.
 pub(super) const EDGE_ONE_WAY: Rule = Rule {
     kind: AlarmKind::EdgeOneWay,
+    damped: true,
     severity: Severity::Major,
     raise_count: 4,
     meaning: "Packets pass in one direction of a link only.",
@@ -15,6 +17,8 @@ pub(super) const EDGE_ONE_WAY: Rule = Rule {
 /// `edge.disagree`.
 pub(super) const EDGE_DISAGREE: Rule = Rule {
     kind: AlarmKind::EdgeDisagree,
+    limits: &[link::APART_S],
+    damped: true,
     raise_count: 3,
     meaning: "The ends of a link tell different last handshakes.",
     ..PLAIN
@@ -43,6 +47,7 @@ pub(super) const MTU_MISMATCH: Rule = Rule {
 /// `route.missing`.
 pub(super) const ROUTE_MISSING: Rule = Rule {
     kind: AlarmKind::RouteMissing,
+    damped: true,
     severity: Severity::Major,
     raise_count: 2,
     comes_back: ComesBack::Remembered,
@@ -76,6 +81,7 @@ pub(super) const OVERLAY_IP_DUPLICATE: Rule = Rule {
 /// `peer.never_up`.
 pub(super) const PEER_NEVER_UP: Rule = Rule {
     kind: AlarmKind::PeerNeverUp,
+    limits: &[link::NEVER_UP_S],
     severity: Severity::Minor,
     raise_count: 2,
     meaning: "A link that somebody tries to use has never had a handshake.",
@@ -85,6 +91,7 @@ pub(super) const PEER_NEVER_UP: Rule = Rule {
 /// `endpoint.flapping`.
 pub(super) const ENDPOINT_FLAPPING: Rule = Rule {
     kind: AlarmKind::EndpointFlapping,
+    limits: &[peer::ROAMS_WITHIN_S],
     raise_count: 4,
     clear: ClearBy::Quiet { after_s: 900, needs_report: true },
     comes_back: ComesBack::NextTime,
@@ -115,6 +122,8 @@ pub(super) const WG_PSK_REMOVED: Rule = Rule {
 /// `agent.clock_drift`.
 pub(super) const AGENT_CLOCK_DRIFT: Rule = Rule {
     kind: AlarmKind::AgentClockDrift,
+    limits: &[agent::DRIFT_BAD_S, agent::DRIFT_GOOD_S],
+    damped: true,
     raise_count: 10,
     clear: ClearBy::Reports { count: 3 },
     meaning: "An agent's clock is off, not far enough for its reports to be refused.",
@@ -124,6 +133,7 @@ pub(super) const AGENT_CLOCK_DRIFT: Rule = Rule {
 /// `agent.clock_went_back`.
 pub(super) const AGENT_CLOCK_WENT_BACK: Rule = Rule {
     kind: AlarmKind::AgentClockWentBack,
+    limits: &[agent::BACK_S],
     clear: ClearBy::Quiet { after_s: 600, needs_report: true },
     comes_back: ComesBack::NextTime,
     meaning: "An agent's clock was set back.",
@@ -133,6 +143,7 @@ pub(super) const AGENT_CLOCK_WENT_BACK: Rule = Rule {
 /// `default_route.changed`.
 pub(super) const DEFAULT_ROUTE_CHANGED: Rule = Rule {
     kind: AlarmKind::DefaultRouteChanged,
+    damped: true,
     severity: Severity::Critical,
     raise_count: 2,
     comes_back: ComesBack::Remembered,

@@ -309,16 +309,30 @@ pub fn clock_skew<'a>(
         .then(|| agent.good(AlarmKind::AgentClockSkew, subject))
 }
 
-/// A clock that is further off than this many seconds, without being refused, is worth a look.
-const DRIFT_BAD_S: i64 = 60;
-/// Below this it is right again.
-const DRIFT_GOOD_S: i64 = 30;
+/// Far from being refused, but no clock that is kept right is so far off.
+pub const DRIFT_BAD_S: Limit = Limit::seconds(
+    "bad_s",
+    60,
+    (1, 86_400),
+    "an offset above this, within KATTILA_MAX_SKEW, counts as a clock that drifts",
+);
+/// Half of that, so that a clock on the border does not flap.
+pub const DRIFT_GOOD_S: Limit = Limit::seconds(
+    "good_s",
+    30,
+    (1, 86_400),
+    "an offset below this counts as a clock that is right again",
+);
 
 /// Looks at the clock of an accepted report: its timestamp minus the manager's clock.
-pub fn clock_drift<'a>(agent: &AgentFacts<'a>, offset_s: i64) -> Option<Observation<'a>> {
+pub fn clock_drift<'a>(
+    agent: &AgentFacts<'a>,
+    offset_s: i64,
+    limits: &Limits<'_>,
+) -> Option<Observation<'a>> {
     let subject = agent.id.as_str();
     let distance = offset_s.saturating_abs();
-    if distance > DRIFT_BAD_S {
+    if distance > limits.get(&DRIFT_BAD_S) {
         let direction = if offset_s > 0 { "ahead of" } else { "behind" };
         let message = format!(
             "{}'s clock is {} {direction} the manager's; see why it is not kept right before its \
@@ -328,17 +342,25 @@ pub fn clock_drift<'a>(agent: &AgentFacts<'a>, offset_s: i64) -> Option<Observat
         );
         return Some(agent.bad(AlarmKind::AgentClockDrift, subject, message));
     }
-    (distance < DRIFT_GOOD_S).then(|| agent.good(AlarmKind::AgentClockDrift, subject))
+    (distance < limits.get(&DRIFT_GOOD_S)).then(|| agent.good(AlarmKind::AgentClockDrift, subject))
 }
 
-/// Two reports may be signed so many seconds against their order: the clock is read before the
-/// counter is taken, and a clock that is being corrected steps a little.
-const BACK_S: i64 = 2;
+/// The clock is read before the counter is taken, and one that is being corrected steps a little.
+pub const BACK_S: Limit = Limit::seconds(
+    "back_s",
+    2,
+    (0, 3_600),
+    "seconds that a report may be signed before the one before it",
+);
 
 /// Looks whether a report was signed before the one before it: `back_s` is by how much.
-pub fn clock_went_back<'a>(agent: &AgentFacts<'a>, back_s: i64) -> Observation<'a> {
+pub fn clock_went_back<'a>(
+    agent: &AgentFacts<'a>,
+    back_s: i64,
+    limits: &Limits<'_>,
+) -> Observation<'a> {
     let subject = agent.id.as_str();
-    if back_s <= BACK_S {
+    if back_s <= limits.get(&BACK_S) {
         return agent.good(AlarmKind::AgentClockWentBack, subject);
     }
     let message = format!(
@@ -377,11 +399,13 @@ mod tests {
             (-29, Some(false)),
             (0, Some(false)),
         ] {
-            let seen = clock_drift(&sample.agent(), offset);
+            let limits = Limits::usual(AlarmKind::AgentClockDrift);
+            let seen = clock_drift(&sample.agent(), offset, &limits);
             assert_eq!(seen.map(|seen| seen.holds), expected, "{offset}");
         }
         for (back, expected) in [(-30, false), (0, false), (2, false), (3, true)] {
-            assert_eq!(clock_went_back(&sample.agent(), back).holds, expected, "{back}");
+            let limits = Limits::usual(AlarmKind::AgentClockWentBack);
+            assert_eq!(clock_went_back(&sample.agent(), back, &limits).holds, expected, "{back}");
         }
     }
 

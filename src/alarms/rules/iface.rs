@@ -62,7 +62,7 @@ pub fn compare<'a>(
             (Some(true), _) if worked || alarm.is_some() => {
                 let mut bad = down(agent, now, name, uplinks);
                 // The route that made it an uplink goes with it.
-                bad.severity = alarm.map_or(bad.severity, |alarm| bad.severity.max(alarm.severity));
+                bad.severity = alarm.map_or(bad.severity, |alarm| bad.severity.max(alarm.own));
                 seen.push(bad);
             }
             (Some(false), Some(_)) => seen.push(agent.good(AlarmKind::IfaceDown, name)),

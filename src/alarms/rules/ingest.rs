@@ -98,6 +98,19 @@ pub fn replay_suspect<'a>(agent: &AgentFacts<'a>, why: Option<String>) -> Observ
     }
 }
 
+/// Whether an agent's correctly signed report was refused for what it holds; `why` says what.
+pub fn unusable<'a>(agent: &AgentFacts<'a>, why: Option<&str>) -> Observation<'a> {
+    let (kind, subject) = (AlarmKind::PayloadRejected, agent.id.as_str());
+    let Some(why) = why else {
+        return Observation { late: false, ..agent.good(kind, subject) };
+    };
+    let message = format!(
+        "reports of {} are refused for what they hold: {why}; update its agent, or look at what          makes its reports",
+        agent.name
+    );
+    agent.bad(kind, subject, message)
+}
+
 /// Whether a report carried a private or preshared key.
 pub fn secret<'a>(agent: &AgentFacts<'a>, had_secrets: bool) -> Observation<'a> {
     if !had_secrets {
@@ -188,6 +201,21 @@ mod tests {
         // Silence alone ends nothing.
         assert_eq!(at(3_000, why()), Some(Step::Raised));
         assert!(book.tick(T.plus(1_000_000)).is_empty());
+    }
+
+    #[test]
+    fn three_unusable_reports_in_a_row_and_ten_good_ones() {
+        let sample = Sample::new();
+        let mut book = Book::default();
+        let mut step = |why| book.observe(&unusable(&sample.agent(), why), T).map(|t| t.step);
+        assert_eq!([step(Some("x")), step(Some("x"))], [Some(Step::Noted); 2]);
+        assert_eq!(step(None), Some(Step::Dropped));
+        assert_eq!([step(Some("x")), step(Some("x"))], [Some(Step::Noted); 2]);
+        assert_eq!(step(Some("x")), Some(Step::Raised));
+        for _ in 0..9 {
+            assert_eq!(step(None), Some(Step::Noted));
+        }
+        assert_eq!(step(None), Some(Step::Cleared));
     }
 
     #[test]

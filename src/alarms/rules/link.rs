@@ -8,13 +8,18 @@ use ipnet::IpNet;
 use super::edge::EdgeFacts;
 use super::some_of;
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::{Limit, Limits};
 use crate::model::state::{AlarmKind, EdgeState, Severity};
 use crate::model::time::{UnixSeconds, clock_text, duration_text};
 use crate::topology::verdict::Passage;
 
-/// Two ends' last handshakes that are further apart than this many seconds are not the same one.
 /// Both ends note a handshake within its round trip; clocks are known to a few seconds.
-const DISAGREE_S: i64 = 60;
+pub const APART_S: Limit = Limit::seconds(
+    "apart_s",
+    60,
+    (10, 86_400),
+    "seconds that the last handshakes of two ends may be apart and still be the same one",
+);
 
 /// Is one direction lost? `since` is when that began, as well as it is known.
 ///
@@ -54,16 +59,21 @@ pub struct Shake {
 
 /// Do the ends tell different last handshakes? Only where the end with the older one has been
 /// heard of long after the younger one: it would know of it.
-pub fn disagree<'a>(edge: &EdgeFacts<'a>, ends: [Option<Shake>; 2]) -> Option<Observation<'a>> {
+pub fn disagree<'a>(
+    edge: &EdgeFacts<'a>,
+    ends: [Option<Shake>; 2],
+    limits: &Limits<'_>,
+) -> Option<Observation<'a>> {
+    let allowed = limits.get(&APART_S);
     let [first, second] = ends;
     let (first, second) = (first?, second?);
     let places = if first.at > second.at { [0, 1] } else { [1, 0] };
     let (newer, older) = if first.at > second.at { (first, second) } else { (second, first) };
     let apart = newer.at.since(older.at);
-    if apart <= DISAGREE_S {
+    if apart <= allowed {
         return Some(edge.seen(AlarmKind::EdgeDisagree, None));
     }
-    let is_known = older.read_at.since(newer.at) > DISAGREE_S;
+    let is_known = older.read_at.since(newer.at) > allowed;
     let is_comparable = newer.at > first.steady_since.max(second.steady_since);
     if !is_known || !is_comparable {
         return None;
@@ -77,17 +87,21 @@ pub fn disagree<'a>(edge: &EdgeFacts<'a>, ends: [Option<Shake>; 2]) -> Option<Ob
     Some(edge.seen(AlarmKind::EdgeDisagree, Some(trouble)))
 }
 
-/// Seconds for which a new link may be without a handshake: both ends are set up one after the
-/// other.
-const NEVER_UP_S: i64 = 600;
+/// Both ends of a new link are set up one after the other.
+pub const NEVER_UP_S: Limit = Limit::seconds(
+    "after_s",
+    600,
+    (60, 2_592_000),
+    "seconds for which a new link may be without a handshake",
+);
 
-/// Has the link never worked, although an end tries (`tries`)? `known_since` is when the manager
-/// heard of the link first.
+/// Has the link never worked, although an end tries (`tries`)? The manager heard of it first
+/// `known_s` seconds ago.
 pub fn never_up<'a>(
     edge: &EdgeFacts<'a>,
     tries: bool,
-    known_since: UnixSeconds,
-    now: UnixSeconds,
+    known_s: i64,
+    limits: &Limits<'_>,
 ) -> Option<Observation<'a>> {
     match edge.verdict.state {
         EdgeState::Never if tries => {}
@@ -100,9 +114,8 @@ pub fn never_up<'a>(
         | EdgeState::Down
         | EdgeState::OneWay => return Some(edge.seen(AlarmKind::PeerNeverUp, None)),
     }
-    let known_s = now.since(known_since);
     let [a, b] = edge.names;
-    (known_s >= NEVER_UP_S).then(|| {
+    (known_s >= limits.get(&NEVER_UP_S)).then(|| {
         let trouble =
             format!("{a} - {b}, known for {}: {}", duration_text(known_s), edge.verdict.reason);
         edge.seen(AlarmKind::PeerNeverUp, Some(trouble))

@@ -7,12 +7,18 @@ use ipnet::IpNet;
 
 use super::{AgentFacts, some_of};
 use crate::alarms::lifecycle::{Alarm, Observation};
+use crate::alarms::tuning::{Limit, Limits};
 use crate::model::key::WgKey;
 use crate::model::state::{AlarmKind, AlarmState};
 use crate::model::time::UnixSeconds;
 
-/// Seconds within which an endpoint must change its address as often as the catalogue says.
-const ROAMS_WITHIN_S: i64 = 600;
+/// How often is for the catalogue to say: that many observations.
+pub const ROAMS_WITHIN_S: Limit = Limit::seconds(
+    "within_s",
+    600,
+    (60, 86_400),
+    "seconds within which the changes of a peer's address count together",
+);
 
 /// A peer entry of an agent.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +87,10 @@ pub fn roamed<'a>(entry: &Entry<'a>, from: IpAddr, to: IpAddr) -> Observation<'a
 pub fn stayed<'a>(
     agent: &AgentFacts<'a>,
     alarm: &Alarm,
+    limits: &Limits<'_>,
     now: UnixSeconds,
 ) -> Option<Observation<'a>> {
-    let waits = now.since(alarm.pending_since) <= ROAMS_WITHIN_S;
+    let waits = now.since(alarm.pending_since) <= limits.get(&ROAMS_WITHIN_S);
     let counts = alarm.state != AlarmState::Pending || !waits;
     counts.then(|| agent.good(AlarmKind::EndpointFlapping, alarm.subject.clone()))
 }
@@ -96,7 +103,7 @@ pub fn well<'a>(agent: &AgentFacts<'a>, kind: AlarmKind, alarm: &Alarm) -> Obser
 /// What an alarm tells is still so.
 pub fn still<'a>(agent: &AgentFacts<'a>, kind: AlarmKind, alarm: &Alarm) -> Observation<'a> {
     let seen = agent.bad(kind, alarm.subject.clone(), alarm.message.clone());
-    Observation { severity: alarm.severity, ..seen }
+    Observation { severity: alarm.own, ..seen }
 }
 
 /// Who still sends to a port that an interface has left.
@@ -199,6 +206,7 @@ mod tests {
         let sample = Sample::new();
         let key = WgKey([7; 32]);
         let entry = Entry { agent: sample.agent(), interface: "wg0", key: &key, name: "alpha" };
+        let limits = Limits::usual(AlarmKind::EndpointFlapping);
         let (mut book, mut told) = (Book::default(), Vec::new());
         for report in 0..reports {
             let now = T.plus(30 * report);
@@ -206,7 +214,7 @@ mod tests {
                 Some(roamed(&entry, [192, 0, 2, 1].into(), [192, 0, 2, 2].into()))
             } else {
                 let alarm = book.find(AlarmKind::EndpointFlapping, &entry.subject()).cloned();
-                alarm.and_then(|alarm| stayed(&entry.agent, &alarm, now))
+                alarm.and_then(|alarm| stayed(&entry.agent, &alarm, &limits, now))
             };
             let step = seen.and_then(|seen| book.observe(&seen, now)).map(|t| t.step);
             told.extend(step.filter(|step| step.is_told()).map(|step| (report, step)));

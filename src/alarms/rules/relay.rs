@@ -121,6 +121,24 @@ pub fn is_dead<'a>(relay: &AgentFacts<'a>, fallen: Option<&Fallen>) -> Observati
     relay.bad(kind, subject, message)
 }
 
+/// Agents that reach the manager through one relay alone, from which its loss is worth a thought.
+pub const SPOF_AGENTS: usize = 5;
+/// Seconds for which they must.
+pub const SPOF_AFTER_S: i64 = 3_600;
+
+/// Do many agents depend on one relay? `behind` is how many reach the manager through it alone.
+pub fn spof<'a>(relay: &AgentFacts<'a>, behind: usize) -> Observation<'a> {
+    let (kind, subject) = (AlarmKind::RelaySpof, relay.id.as_str());
+    if behind < SPOF_AGENTS {
+        return relay.good(kind, subject);
+    }
+    let message = format!(
+        "{behind} agents reach the manager through {} alone; give some of them a straight way, or          another neighbour that relays",
+        relay.name
+    );
+    relay.bad(kind, subject, message)
+}
+
 /// A relay that proved itself passed on what breaks the rules of the path; `fault` says which.
 pub fn bad_chain<'a>(relay: &AgentFacts<'a>, fault: &str) -> Observation<'a> {
     let message = format!(
@@ -217,6 +235,18 @@ mod tests {
         assert!(book.tick(T.plus(2_399)).is_empty());
         let ended = book.tick(T.plus(2_400));
         assert_eq!((ended[0].step, ended[0].alarm.state), (Step::Returned, AlarmState::Returned));
+    }
+
+    #[test]
+    fn five_behind_one_relay_for_an_hour() {
+        let sample = Sample::new();
+        assert!(!spof(&sample.agent(), 4).holds);
+        let mut book = Book::default();
+        let seen = spof(&sample.agent(), 5);
+        assert!(seen.message.starts_with("5 agents reach the manager through gw1 alone"));
+        assert_eq!(book.observe(&seen, T).unwrap().step, Step::Noted);
+        assert!(book.tick(T.plus(3_599)).is_empty());
+        assert_eq!(book.tick(T.plus(3_600))[0].step, Step::Raised);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl<'d> Ways<'d> {
         }
     }
 
-    fn dev_of<'r>(route: &'r Route) -> &'r str {
+    fn dev_of(route: &Route) -> &str {
         route.dev.as_deref().unwrap_or_default()
     }
 

@@ -88,6 +88,7 @@ pub async fn sign_in(
     }
     let Some(session) = state.gate.sign_in(form.token.0.trim()).await? else {
         state.guesses.failed(source, now);
+        state.processor.sign_in_failed(source);
         state.sources.refused(source, now);
         tracing::info!(source = source.map(tracing::field::display), "sign-in refused");
         return failed(REFUSED, StatusCode::UNAUTHORIZED);

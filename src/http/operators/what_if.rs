@@ -1,12 +1,13 @@
-//! What would be lost without some hosts or links.
+//! What would be lost without some hosts or links, and without which the most would be.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 
 use crate::http::error::ApiError;
-use crate::http::params::Params;
+use crate::http::params::{Params, rows};
 use crate::http::state::AppState;
+use crate::topology::weakest::{Weakest, weakest};
 use crate::topology::without::{Loss, Taken, without};
 
 /// Things that one question may take away.
@@ -26,7 +27,7 @@ pub async fn what_if(
     Params(query): Params<WhatIf>,
 ) -> Result<Json<Loss>, ApiError> {
     let taken = taken(&state, &query)?;
-    if taken == Taken::default() {
+    if taken.is_empty() {
         return Err(ApiError::bad_request("Give `without`: ids of agents and links, by commas."));
     }
     lose(&state, taken).await.map(Json)
@@ -64,5 +65,28 @@ pub async fn lose(state: &AppState, taken: Taken) -> Result<Loss, ApiError> {
         let picture = desk.processor.board().picture(desk.clock.now());
         without(&picture, &taken)
     };
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+/// `GET /api/v1/weak-points`.
+#[derive(Debug, Default, Deserialize)]
+pub struct WeakPoints {
+    /// Hosts, and links, to list at most.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// `GET /api/v1/weak-points`.
+pub async fn weak_points(
+    State(state): State<AppState>,
+    Params(query): Params<WeakPoints>,
+) -> Result<Json<Weakest>, ApiError> {
+    weak(&state, rows(query.limit)).await.map(Json)
+}
+
+/// What the network can least afford to lose: worked out likewise.
+pub async fn weak(state: &AppState, most: usize) -> Result<Weakest, ApiError> {
+    let desk = state.clone();
+    let work = move || weakest(&desk.processor.board().picture(desk.clock.now()), most);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }

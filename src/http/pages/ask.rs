@@ -19,6 +19,9 @@ use super::{Reader, html};
 /// Hosts that the page of ways lists for a prefix.
 const CARRIERS_SHOWN: usize = 200;
 
+/// Weak points, of hosts and of links, that the page of losses lists while nothing is asked.
+const WEAK_SHOWN: usize = 20;
+
 /// What `/paths` is asked for: a way, or who carries a prefix.
 #[derive(Debug, Default, Deserialize)]
 pub struct Way {
@@ -75,6 +78,10 @@ pub async fn what_if(
             return html(views::what_if::page(&context, &query.without, Err(&problem)));
         }
     };
+    if taken.is_empty() {
+        let weakest = loss_of::weak(&state, WEAK_SHOWN).await?;
+        return html(views::what_if::start(&context, &weakest));
+    }
     let loss = loss_of::lose(&state, taken.clone()).await?;
     html(views::what_if::page(&context, &query.without, Ok((&taken, &loss))))
 }

@@ -52,6 +52,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/path"),
             ("GET", "/api/v1/carriers"),
             ("GET", "/api/v1/what-if"),
+            ("GET", "/api/v1/weak-points"),
             ("GET", "/api/v1/enrollments"),
             ("GET", "/api/v1/keys/usage"),
             ("GET", "/api/v1/jobs"),

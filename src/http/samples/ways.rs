@@ -8,6 +8,7 @@ use crate::model::id::FleetId;
 use crate::model::key::WgKey;
 use crate::model::state::EdgeState;
 use crate::topology::path::{Hop, Journey, Outcome};
+use crate::topology::weakest::{WeakHost, WeakLink, Weakest};
 use crate::topology::without::{CutOff, Loss, Named, NamedLink};
 
 fn address(text: &str) -> Option<IpAddr> {
@@ -66,4 +67,16 @@ pub(super) fn loss() -> Loss {
         weak_links: vec![link()],
         reports_lost: vec![named("tmp-1")],
     }
+}
+
+pub(super) fn weakest() -> Weakest {
+    let link = WeakLink {
+        id: "0123456789abcdef".into(),
+        labels: ["hel-gw1".into(), "oul-gw2".into()],
+        cut_off: 9,
+        added: 0,
+    };
+    let (id, label) = ("a:hel-gw1".into(), "hel-gw1".into());
+    let host = WeakHost { id, label, cut_off: 12, added: 3 };
+    Weakest { hosts_total: 1, hosts: vec![host], links_total: 1, links: vec![link] }
 }

@@ -9,7 +9,7 @@ fn node(name: &str, kind: NodeKind) -> Node {
 }
 
 /// Links as `a-b`, and `a!b` for dead ones; `x` begins the names of peers without an agent.
-fn picture(links: &str) -> Picture {
+pub(in crate::topology) fn picture(links: &str) -> Picture {
     let mut picture = Picture::default();
     let mut names = BTreeSet::new();
     for (number, link) in links.split(' ').enumerate() {

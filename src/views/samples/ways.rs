@@ -6,6 +6,7 @@ use crate::model::report::Route;
 use crate::model::state::EdgeState;
 use crate::store::carrier::{Carrier, Carries};
 use crate::topology::path::{Hop, Journey, Outcome};
+use crate::topology::weakest::{WeakHost, WeakLink, Weakest};
 use crate::topology::without::{CutOff, Loss, Named, NamedLink, Taken};
 
 fn route(dst: &str, dev: &str) -> Route {
@@ -98,4 +99,26 @@ pub(in crate::views) fn loss() -> (Taken, Loss) {
         ..Loss::default()
     };
     (taken, loss)
+}
+
+/// Two hubs, one of which carries what the other did, and the links to them.
+pub(in crate::views) fn weakest() -> Weakest {
+    let host = |label: &str, cut_off, added| WeakHost {
+        id: format!("a:{label}"),
+        label: label.into(),
+        cut_off,
+        added,
+    };
+    let link = |a: &str, b: &str, cut_off| WeakLink {
+        id: "0123456789abcdef".into(),
+        labels: [a.to_owned(), b.to_owned()],
+        cut_off,
+        added: 0,
+    };
+    Weakest {
+        hosts_total: 23,
+        hosts: vec![host("hel-gw1", 14, 9), host("oul-gw2", 1, 0)],
+        links_total: 2,
+        links: vec![link("hel-gw1", "oul-gw2", 9), link("oul-gw2", "tmp-1", 1)],
+    }
 }

@@ -1,23 +1,31 @@
 //! What comes back after somebody cleared it by hand: every kind of the catalogue, raised,
 //! cleared while its condition holds, and looked for again.
 
-use serde_json::{Value, json};
+mod hosts;
+
+use serde_json::json;
 
 use crate::support::actors::Agent;
 use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, Host, STRANGER_KEY};
-use crate::support::manager::{PSK, START};
+use crate::support::manager::PSK;
 use crate::support::network::{DELTA_KEY, Network};
 use crate::support::own::Own;
 use kattila::alarms::catalogue::{ComesBack, Rule, rule};
+use kattila::alarms::rules::service::DiskFacts;
 use kattila::clock::Clock;
 use kattila::model::state::AlarmKind;
 use kattila::model::time::UnixSeconds;
 use kattila::notify::attempt::Outcome;
 use kattila::notify::file::{self, Files};
 use kattila::notify::plan::Secret;
-use kattila::process::handle::{Command, Done, KeyState, ManagerCondition};
+use kattila::process::condition::ManagerCondition;
+use kattila::process::handle::{Command, Done, KeyState};
 use kattila::process::wish::Wish;
 use kattila::sign::psk::kid_of_psk;
+use kattila::verify::rejection::Rejection;
+
+/// Seconds of a beat where an hour must pass.
+const RELAY_BEAT_S: i64 = 600;
 
 /// Beats for which what must not come back is watched.
 const LONG: u32 = 8;
@@ -57,13 +65,37 @@ struct Scene {
     relayed: Vec<Own>,
 }
 
+/// The network in which an alarm of that kind can be raised.
+async fn network_for(kind: AlarmKind) -> Network {
+    if kind == AlarmKind::SpofNew {
+        return Network::start(7, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 0)]).await;
+    }
+    if kind == AlarmKind::RedundancyLost {
+        let mut net = Network::start(4, &[(0, 2), (1, 3), (0, 1), (2, 3)]).await;
+        for host in 0..4 {
+            let site = if host < 2 { "north" } else { "south" };
+            net.extra.insert(host, ("labels", json!({ "site": site })));
+        }
+        return net;
+    }
+    if kind == AlarmKind::RouteConflict {
+        return Network::start(4, &[]).await;
+    }
+    if kind == AlarmKind::NodeIsolated {
+        return Network::start(3, &[(0, 1), (0, 2), (1, 2)]).await;
+    }
+    if kind == AlarmKind::AgentUnapproved {
+        return Network::start_with(0, &[], &[("KATTILA_ENROLL", "approve")]).await;
+    }
+    if is_of_a_link(kind) || OF_TWO_HOSTS.contains(&kind) {
+        return Network::start(2, &[(0, 1)]).await;
+    }
+    Network::start(1, &[]).await
+}
+
 impl Scene {
     async fn raised(kind: AlarmKind) -> Self {
-        let net = if is_of_a_link(kind) || OF_TWO_HOSTS.contains(&kind) {
-            Network::start(2, &[(0, 1)]).await
-        } else {
-            Network::start(1, &[]).await
-        };
+        let net = network_for(kind).await;
         let mut scene = Self { net, kind, others: Vec::new(), relayed: Vec::new() };
         scene.net.rounds(6).await;
         scene.begin().await;
@@ -77,6 +109,7 @@ impl Scene {
     }
 
     /// Makes the condition true.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is in a file of its own")]
     async fn begin(&mut self) {
         let net = &mut self.net;
         match self.kind {
@@ -91,86 +124,47 @@ impl Scene {
             }
             AlarmKind::IfaceDown => net.hosts[0].eth0_up = false,
             AlarmKind::IfaceGone => _ = net.without.insert((0, "wg0")),
-            AlarmKind::EdgeDown | AlarmKind::NetPartition => net.links[0].alive = false,
+            AlarmKind::EdgeDown
+            | AlarmKind::NetPartition
+            | AlarmKind::SpofNew
+            | AlarmKind::RedundancyLost => net.links[0].alive = false,
+            AlarmKind::AgentNeverReturned => {
+                net.kattila.advance(180).await;
+                net.kattila.advance(30 * 86_400).await;
+            }
+            AlarmKind::AgentUnapproved => {
+                self.stranger(ALPHA, 0);
+                let (agent, _) = &mut self.others[0];
+                let envelope = agent.seal_v2("{}");
+                assert_eq!(agent.send(&envelope).await.status, 403);
+            }
+            AlarmKind::JobFailed => net.kattila.spoil("notifications"),
+            AlarmKind::LoginBruteforce => {
+                let processor = net.kattila.manager().processor();
+                (0..9).for_each(|_| processor.sign_in_failed(None));
+            }
+            AlarmKind::PayloadRejected | AlarmKind::IngestLag | AlarmKind::DbPressure => {}
+            AlarmKind::TlsExpiring => {
+                let ends = UnixSeconds(net.now() + 10 * 86_400);
+                let found = ManagerCondition::Certificate(Some(ends));
+                let processor = net.kattila.manager().processor();
+                processor.command(Command::Condition(found)).await.unwrap();
+            }
+            AlarmKind::RouteConflict => {
+                let claim = |peer| {
+                    json!({ "interface": "wg0", "public_key": peer,
+                    "allowed_ips": ["192.168.7.0/24"] })
+                };
+                net.extra.insert(0, ("wg_peers", json!([claim(DELTA_KEY)])));
+                net.extra.insert(1, ("wg_peers", json!([claim(STRANGER_KEY)])));
+                net.extra.insert(2, ("labels", json!({ "site": "north" })));
+                net.extra.insert(3, ("labels", json!({ "site": "south" })));
+            }
+            AlarmKind::RelaySpof => self.many_behind_a_relay().await,
+            AlarmKind::NodeIsolated => {
+                net.links.iter_mut().take(2).for_each(|link| link.alive = false);
+            }
             AlarmKind::EdgeHalfConfigured => net.links[0].mutual = false,
-            AlarmKind::EdgeOneWay => {
-                net.links[0].alive = false;
-                _ = net.patches.insert(0, |data, now| {
-                    data["wg_peers"][0]["tx_bytes"] = json!(now);
-                    data["wg_peers"][0]["rx_bytes"] = json!(7);
-                });
-                _ = net.patches.insert(1, |data, now| {
-                    data["wg_peers"][0]["tx_bytes"] = json!(now);
-                    data["wg_peers"][0]["rx_bytes"] = json!(now);
-                });
-            }
-            AlarmKind::EdgeDisagree => {
-                net.links[0].alive = false;
-                _ = net.patches.insert(1, |data, _| {
-                    let before = data["wg_peers"][0]["latest_handshake"].as_i64().unwrap();
-                    data["wg_peers"][0]["latest_handshake"] = json!(before + 61);
-                });
-                net.rounds(3).await;
-            }
-            AlarmKind::AllowedIpsMismatch => {
-                _ = net.patches.insert(1, |data, _| {
-                    data["wg_peers"][0]["allowed_ips"] = json!(["10.77.0.9/32"]);
-                });
-            }
-            AlarmKind::MtuMismatch => {
-                _ = net.patches.insert(1, |data, _| data["interfaces"][1]["mtu"] = json!(1400));
-            }
-            AlarmKind::RouteMissing => {
-                let now = net.now();
-                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
-                _ = net.patches.insert(0, |data, _| {
-                    data["wg_peers"][0]["allowed_ips"] = json!(["192.168.5.0/24"]);
-                    let own = json!({ "dst": "127.0.0.0/8", "dev": "lo", "table": "local" });
-                    data["routes"].as_array_mut().unwrap().push(own);
-                });
-            }
-            AlarmKind::AllowedIpsMoved => {
-                let now = net.now();
-                let host = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
-                net.hosts[0] = host.with_peer(STRANGER_KEY, 3, now, 10);
-                net.round().await;
-                _ = net.patches.insert(0, |data, _| {
-                    let taken = data["wg_peers"][0]["allowed_ips"][0].take();
-                    data["wg_peers"][0]["allowed_ips"] = json!([]);
-                    data["wg_peers"][1]["allowed_ips"].as_array_mut().unwrap().push(taken);
-                });
-            }
-            AlarmKind::OverlayIpDuplicate => {
-                _ = net.patches.insert(1, |data, _| {
-                    data["interfaces"][1]["addresses"] = json!(["10.77.0.1/24"]);
-                });
-            }
-            AlarmKind::PeerNeverUp => {
-                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, 0, 10);
-                net.rounds(20).await;
-            }
-            AlarmKind::EndpointFlapping => {
-                let now = net.now();
-                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
-                _ = net.patches.insert(0, |data, now| {
-                    // It moves four times, and then stays.
-                    let n = ((now - START.0) / 30).min(11);
-                    data["wg_peers"][0]["endpoint"] = json!(format!("198.51.100.{n}:51820"));
-                });
-            }
-            AlarmKind::ListenPortChanged => {
-                _ = net
-                    .patches
-                    .insert(1, |data, _| data["interfaces"][1]["listen_port"] = json!(7));
-            }
-            AlarmKind::WgPskRemoved => {
-                let now = net.now();
-                net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
-                let psk = |data: &mut Value, _| data["wg_peers"][0]["has_psk"] = json!(true);
-                _ = net.patches.insert(0, psk);
-                net.round().await;
-                net.patches.clear();
-            }
             AlarmKind::PeerUnknown => {
                 let now = net.now();
                 net.hosts[0] = net.hosts[0].clone().with_peer(DELTA_KEY, 4, now, 10);
@@ -179,13 +173,6 @@ impl Scene {
                 net.extra.insert(0, ("private_key", json!(STRANGER_KEY)));
             }
             AlarmKind::AgentClockSkew => self.stranger(ALPHA, 700),
-            AlarmKind::AgentClockDrift => net.agents[0].ahead_s = 90,
-            AlarmKind::AgentClockWentBack => net.agents[0].ahead_s = -40,
-            AlarmKind::DefaultRouteChanged => {
-                _ = net.patches.insert(0, |data, _| {
-                    data["routes"].as_array_mut().unwrap().remove(0);
-                });
-            }
             AlarmKind::IngestBadHmac => {
                 self.stranger(ALPHA, 0);
                 self.others[0].0.psk = "another-psk-of-at-least-16-bytes".to_owned();
@@ -214,6 +201,7 @@ impl Scene {
             AlarmKind::AgentRelayOnly | AlarmKind::RelayDead | AlarmKind::RelayChainBad => {
                 self.behind_a_relay().await;
             }
+            kind => hosts::begin(kind, net).await,
         }
     }
 
@@ -239,6 +227,20 @@ impl Scene {
         if self.kind == AlarmKind::RelayDead {
             assert_eq!(self.relay(1).await, 200);
             self.net.kattila.advance(100).await;
+        }
+    }
+
+    /// Five hosts that report through another.
+    async fn many_behind_a_relay(&mut self) {
+        for seed in 1..=6 {
+            let mut host = Own::new(&self.net.kattila, seed);
+            assert_eq!(host.register().await.status, 201);
+            self.relayed.push(host);
+        }
+        let (near, far) = self.relayed.split_last_mut().unwrap();
+        for host in far {
+            let body = near.relay(&host.seal("{}"));
+            assert_eq!(near.send(&body).await.status, 200);
         }
     }
 
@@ -312,6 +314,7 @@ impl Scene {
     }
 
     /// One more look at the condition: a round of reports, a refused report, or a second.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "of most kinds the next reports tell")]
     async fn beat(&mut self) {
         let net = &mut self.net;
         match self.kind {
@@ -321,6 +324,31 @@ impl Scene {
             | AlarmKind::ManagerMassSilence
             | AlarmKind::DnsPskStale
             | AlarmKind::DnsPskUnexpected => net.kattila.advance(1).await,
+            AlarmKind::AgentNeverReturned | AlarmKind::AgentUnapproved | AlarmKind::JobFailed => {
+                net.kattila.advance(60).await;
+            }
+            AlarmKind::TlsExpiring => net.kattila.advance(60).await,
+            AlarmKind::RouteConflict => net.rounds(2).await,
+            AlarmKind::DbPressure => {
+                net.kattila.advance(30).await;
+                let disk = DiskFacts { free: 1 << 30, total: 100 << 30, wal: 0 };
+                let found = Command::Condition(ManagerCondition::Disk(disk));
+                net.kattila.manager().processor().command(found).await.unwrap();
+            }
+            AlarmKind::RelaySpof => net.kattila.advance(RELAY_BEAT_S).await,
+            AlarmKind::LoginBruteforce => {
+                net.kattila.manager().processor().sign_in_failed(None);
+                net.kattila.advance(1).await;
+            }
+            AlarmKind::IngestLag => {
+                net.kattila.manager().processor().refused(&Rejection::Overloaded, None);
+                net.kattila.advance(30).await;
+            }
+            AlarmKind::PayloadRejected => {
+                let envelope = net.agents[0].seal_v2("[]");
+                assert_eq!(net.agents[0].send(&envelope).await.status, 422);
+                net.kattila.advance(1).await;
+            }
             AlarmKind::AgentClockSkew | AlarmKind::IngestBadHmac => {
                 let (agent, _) = &mut self.others[0];
                 let envelope = agent.seal_v2("{}");
@@ -348,36 +376,7 @@ impl Scene {
                 host.key = Some(ALPHA_KEY);
                 copy.report(&host.data()).await;
             }
-            AlarmKind::AgentRebooted
-            | AlarmKind::AgentFlapping
-            | AlarmKind::AgentClockDrift
-            | AlarmKind::AgentClockWentBack
-            | AlarmKind::DefaultRouteChanged
-            | AlarmKind::IdentityPinned
-            | AlarmKind::IdentityConflict
-            | AlarmKind::IdentityDowngrade
-            | AlarmKind::IfaceDown
-            | AlarmKind::IfaceGone
-            | AlarmKind::EdgeDown
-            | AlarmKind::EdgeHalfConfigured
-            | AlarmKind::EdgeOneWay
-            | AlarmKind::EdgeDisagree
-            | AlarmKind::AllowedIpsMismatch
-            | AlarmKind::MtuMismatch
-            | AlarmKind::RouteMissing
-            | AlarmKind::AllowedIpsMoved
-            | AlarmKind::OverlayIpDuplicate
-            | AlarmKind::PeerNeverUp
-            | AlarmKind::EndpointFlapping
-            | AlarmKind::ListenPortChanged
-            | AlarmKind::WgPskRemoved
-            | AlarmKind::PeerUnknown
-            | AlarmKind::IngestReplay
-            | AlarmKind::IngestReplaySuspect
-            | AlarmKind::NetPartition
-            | AlarmKind::StorageRolledBack
-            | AlarmKind::NotifyFailing
-            | AlarmKind::SecretInReport => net.round().await,
+            _ => net.round().await,
         }
     }
 
@@ -388,7 +387,8 @@ impl Scene {
         let of_two = (is_of_a_link(self.kind) && self.kind != AlarmKind::PeerNeverUp)
             || told_by_two.contains(&self.kind);
         let per_beat = if of_two { 2 } else { 1 };
-        rule.raise_count.div_ceil(per_beat) + u32::try_from(rule.raise_after_s / 30).unwrap()
+        let beat_s = if self.kind == AlarmKind::RelaySpof { RELAY_BEAT_S } else { 30 };
+        rule.raise_count.div_ceil(per_beat) + u32::try_from(rule.raise_after_s / beat_s).unwrap()
     }
 
     /// The number of the open alarm, if it is raised.

@@ -98,9 +98,11 @@ async fn an_interface_that_is_gone() {
     };
     // A manager that was just started looks at the graph later: no matter here.
     let without_the_graph = |mut course: Course| {
-        course.told.retain(|line| !line.contains("net.partition"));
-        let lines = course.rounds.iter_mut();
-        lines.for_each(|lines| lines.retain(|line| !line.starts_with("net.partition")));
+        let of_the_graph =
+            |line: &str| ["net.partition", "node.isolated"].map(|kind| line.contains(kind));
+        let is_kept = |line: &String| of_the_graph(line) == [false; 2];
+        course.told.retain(is_kept);
+        course.rounds.iter_mut().for_each(|lines| lines.retain(is_kept));
         course
     };
     let undisturbed = without_the_graph(play(fleet, 17, None, change).await);

@@ -38,7 +38,7 @@ async fn what_flaps_is_told_once_and_its_end_once() {
     let alarms = scene.net.kattila.operator().events().await;
     let changes = alarms.iter().filter(|event| event.starts_with("alarm.flapping")).count();
     assert_eq!(changes, 3, "each change is recorded all the same: {alarms:?}");
-    scene.net.rounds(60).await;
+    scene.net.rounds(55).await;
     assert_eq!(scene.told().await, ["cleared agent.offline major"]);
     scene.net.rounds(10).await;
     assert_eq!(scene.told().await, ["cleared agent.flapping minor"]);

@@ -2,10 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::support::actors::Agent;
+use crate::support::http::send;
 use crate::support::manager::{START, TestManager};
+use kattila::alarms::rules::service::DiskFacts;
+use kattila::process::condition::ManagerCondition;
+use kattila::process::handle::Command;
+use kattila::verify::rejection::Rejection;
 
 /// Seconds between two reports of a host, and between two looks at the clock.
 const ROUND_S: i64 = 30;
@@ -22,6 +28,10 @@ struct Host {
     without: BTreeSet<String>,
     failed: BTreeSet<String>,
     via: Vec<String>,
+    /// Its reports hold what is no report.
+    garbled: bool,
+    /// It waits for an admin.
+    waits: bool,
     /// Largest packet of wg0, if not the usual one.
     mtu: Option<u32>,
     /// Routes by prefix and interface. With the first one, all tables are told.
@@ -46,6 +56,8 @@ struct Link {
     handshake: i64,
     bytes: u64,
     received: u64,
+    /// Prefixes that the first end lets the second use besides its address.
+    nets: Vec<String>,
     /// What the second end sends is lost.
     deaf: bool,
     sent_back: u64,
@@ -63,6 +75,8 @@ pub(super) struct World {
     never: Vec<String>,
     roots: Option<usize>,
     last_round: i64,
+    /// More reports come than the manager can take.
+    crowded: bool,
 }
 
 fn id_of(place: usize) -> String {
@@ -76,7 +90,10 @@ fn key_of(place: usize) -> String {
 
 impl World {
     pub(super) async fn of(name: &str, lines: &[&str]) -> Self {
-        let kattila = TestManager::start().await;
+        let settings = lines.iter().filter_map(|line| line.strip_prefix("setting "));
+        let settings: Vec<(&str, &str)> = settings.filter_map(|set| set.split_once('=')).collect();
+        let kattila = TestManager::start_with(&settings).await;
+        let waits = settings.contains(&("KATTILA_ENROLL", "approve"));
         let mut world = Self {
             name: name.to_owned(),
             kattila: Some(kattila),
@@ -86,6 +103,7 @@ impl World {
             never: Vec::new(),
             roots: None,
             last_round: 0,
+            crowded: false,
         };
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -97,12 +115,14 @@ impl World {
                     world.host(host).labels.insert(key.to_owned(), value.to_owned());
                 }
                 ["never", kind] => world.never.push(kind.to_owned()),
+                ["setting", _] => {}
                 ["roots", most] => world.roots = Some(most.parse().unwrap()),
                 [_, "via", host, ..] => _ = world.relayed.insert(host.to_owned()),
                 [at, ..] if at.contains(':') || line.starts_with(' ') => {}
                 _ => panic!("{name}: {line}"),
             }
         }
+        world.hosts.iter_mut().for_each(|(_, host, _)| host.waits = waits);
         world
     }
 
@@ -126,6 +146,7 @@ impl World {
             handshake: 0,
             bytes: 0,
             received: 0,
+            nets: Vec::new(),
             deaf: false,
             sent_back: 0,
             elsewhere: None,
@@ -158,6 +179,9 @@ impl World {
         while self.now() < at {
             let step = STEP_S.min(at - self.now());
             self.kattila().clock.set(self.kattila().clock.now().plus(step));
+            if self.crowded {
+                self.kattila().manager().processor().refused(&Rejection::Overloaded, None);
+            }
             if self.now() - self.last_round >= ROUND_S {
                 self.last_round = self.now();
                 self.round().await;
@@ -190,10 +214,15 @@ impl World {
                 host.lose = host.lose.saturating_sub(1);
                 continue;
             }
-            let data = self.data(place);
+            let data = if self.hosts[place].1.garbled { json!([]) } else { self.data(place) };
             let via: Vec<String> =
                 self.hosts[place].1.via.iter().map(|relay| id_of(self.place(relay))).collect();
-            let (name, _, agent) = &mut self.hosts[place];
+            let (name, host, agent) = &mut self.hosts[place];
+            let wanted = match (host.waits, host.garbled) {
+                (true, _) => 403,
+                (false, true) => 422,
+                (false, false) => 200,
+            };
             let body = if self.relayed.contains(name) {
                 let sealed = agent.seal_v1(&data.to_string());
                 sealed.replacen('{', &format!(r#"{{"relay_path":{},"#, json!(via)), 1)
@@ -201,7 +230,7 @@ impl World {
                 agent.seal_v2(&data.to_string())
             };
             let answer = agent.send(&body).await;
-            assert_eq!(answer.status, 200, "{} {name}: {}", self.name, answer.text());
+            assert_eq!(answer.status, wanted, "{} {name}: {}", self.name, answer.text());
         }
     }
 
@@ -264,7 +293,8 @@ impl World {
         let (_, host, own) = &self.hosts[self.place(name)];
         let allowed = host.allowed.get(whom).cloned();
         let seen_at = host.seen_at.get(whom).cloned();
-        let allowed = allowed.unwrap_or_else(|| vec![format!("10.77.0.{n}/32")]);
+        let mut allowed = allowed.unwrap_or_else(|| vec![format!("10.77.0.{n}/32")]);
+        allowed.extend(link.nets.iter().filter(|_| is_first).cloned());
         Some(json!({
             "interface": "wg0", "public_key": key_of(other),
             "endpoint": seen_at.unwrap_or_else(|| format!("192.0.2.{n}:51820")),
@@ -274,24 +304,9 @@ impl World {
         }))
     }
 
-    pub(super) async fn act(&mut self, what: &str) {
-        let words: Vec<&str> = what.split_whitespace().collect();
-        match words[..] {
-            ["silent", ref hosts @ ..] => {
-                hosts.iter().for_each(|host| self.host(host).silent = true)
-            }
-            ["back", ref hosts @ ..] => {
-                hosts.iter().for_each(|host| self.host(host).silent = false)
-            }
-            ["via", host, ref relays @ ..] => {
-                self.host(host).via = relays.iter().map(|relay| (*relay).to_owned()).collect();
-            }
-            ["straight", host] => self.host(host).via.clear(),
-            ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
-            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| {
-                let link = self.link(pair);
-                (link.alive, link.deaf, link.elsewhere) = (true, false, None);
-            }),
+    /// What a host or one end of a link is set to; whether it is one of these verbs.
+    fn set(&mut self, words: &[&str]) -> bool {
+        match *words {
             ["oneway", pair] => {
                 let link = self.link(pair);
                 (link.alive, link.deaf) = (false, true);
@@ -326,11 +341,61 @@ impl World {
                 let routes = self.host(host).routes.get_or_insert_default();
                 routes.retain(|(dst, _)| dst != net);
             }
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) async fn act(&mut self, what: &str) {
+        let words: Vec<&str> = what.split_whitespace().collect();
+        match words[..] {
+            _ if self.set(&words) => {}
+            ["silent", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = true)
+            }
+            ["back", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = false)
+            }
+            ["via", host, ref relays @ ..] => {
+                self.host(host).via = relays.iter().map(|relay| (*relay).to_owned()).collect();
+            }
+            ["straight", host] => self.host(host).via.clear(),
+            ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
+            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| {
+                let link = self.link(pair);
+                (link.alive, link.deaf, link.elsewhere) = (true, false, None);
+            }),
             ["forget", pair] => self.link(pair).mutual = false,
             ["list", pair] => self.link(pair).mutual = true,
             ["rest", pair] => {
                 let link = self.link(pair);
                 (link.alive, link.used) = (false, false);
+            }
+            ["give", pair, net] => self.link(pair).nets.push(net.to_owned()),
+            ["take", pair, net] => self.link(pair).nets.retain(|given| given != net),
+            ["label", host, label] => {
+                let (key, value) = label.split_once('=').unwrap();
+                self.host(host).labels.insert(key.to_owned(), value.to_owned());
+            }
+            ["disk", free, total] => {
+                let [free, total] = [free, total].map(|gib| gib.parse::<u64>().unwrap() << 30);
+                self.found(ManagerCondition::Disk(DiskFacts { free, total, wal: 0 })).await;
+            }
+            ["certificate", days] => {
+                let ends = self.kattila().clock.now().plus(days.parse::<i64>().unwrap() * 86_400);
+                self.found(ManagerCondition::Certificate(Some(ends))).await;
+            }
+            ["garble", host] => self.host(host).garbled = true,
+            ["ungarble", host] => self.host(host).garbled = false,
+            ["crowded"] => self.crowded = true,
+            ["room"] => self.crowded = false,
+            ["guess"] => self.guess().await,
+            ["spoil", table] => self.kattila().spoil(table),
+            ["repair", table] => self.kattila().repair(table),
+            ["approve", host] => self.approve(host).await,
+            ["days", days] => {
+                self.kattila().advance(days.parse::<i64>().unwrap() * 86_400).await;
+                self.last_round = self.now();
             }
             ["use", pair] => {
                 let link = self.link(pair);
@@ -371,6 +436,26 @@ impl World {
             *agent = agent.clone().moved(kattila.addr());
         }
         self.kattila = Some(kattila);
+    }
+
+    /// The manager finds something about itself.
+    async fn found(&self, found: ManagerCondition) {
+        let processor = self.kattila().manager().processor();
+        processor.command(Command::Condition(found)).await.unwrap();
+    }
+
+    /// Somebody tries a token.
+    async fn guess(&self) {
+        let body = "token=a-token-that-nobody-made-0000000".to_owned();
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = send(self.kattila().addr(), Method::POST, "/login", &form, body).await;
+        assert_eq!(answer.status, 401, "{}", self.name);
+    }
+
+    async fn approve(&mut self, host: &str) {
+        let path = format!("/api/v1/agents/{}/approve", id_of(self.place(host)));
+        assert_eq!(self.kattila().operator().post(&path, &json!({})).await.status, 200);
+        self.host(host).waits = false;
     }
 
     /// Somebody does something about the open alarm of a kind about a thing.

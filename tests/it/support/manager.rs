@@ -82,6 +82,18 @@ impl TestManager {
         self.dir.path().join("k.db")
     }
 
+    /// Takes a table away from the manager, behind its back: what needs it fails.
+    pub(crate) fn spoil(&self, table: &str) {
+        let rename = format!("ALTER TABLE {table} RENAME TO {table}_away");
+        rusqlite::Connection::open(self.db()).unwrap().execute_batch(&rename).unwrap();
+    }
+
+    /// Gives it back.
+    pub(crate) fn repair(&self, table: &str) {
+        let rename = format!("ALTER TABLE {table}_away RENAME TO {table}");
+        rusqlite::Connection::open(self.db()).unwrap().execute_batch(&rename).unwrap();
+    }
+
     /// An agent that signs version 2 under the usual key.
     pub(crate) fn agent(&self, id: &str) -> Agent {
         Agent::new(id, self.addr(), self.clock.clone())

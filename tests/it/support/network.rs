@@ -16,9 +16,25 @@ pub(crate) const GAMMA: &str = "9a33a00000000000000000000009a33a";
 pub(crate) const DELTA: &str = "de17a0000000000000000000000de17a";
 pub(crate) const DELTA_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
-const IDS: [&str; 4] = [ALPHA, BETA, GAMMA, DELTA];
-const NAMES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
-const KEYS: [&str; 4] = [ALPHA_KEY, BETA_KEY, STRANGER_KEY, DELTA_KEY];
+const IDS: [&str; 7] = [
+    ALPHA,
+    BETA,
+    GAMMA,
+    DELTA,
+    "e95110000000000000000000000e9511",
+    "2e7a00000000000000000000000002e7",
+    "e7a0000000000000000000000000e7a0",
+];
+const NAMES: [&str; 7] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"];
+const KEYS: [&str; 7] = [
+    ALPHA_KEY,
+    BETA_KEY,
+    STRANGER_KEY,
+    DELTA_KEY,
+    "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=",
+    "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=",
+    "CgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgo=",
+];
 
 /// A link between two hosts, by their places in the list.
 #[derive(Debug, Clone)]
@@ -36,7 +52,7 @@ pub(crate) struct Link {
     received: u64,
 }
 
-/// The hosts alpha, beta, gamma and delta, or the first few of them.
+/// The hosts alpha, beta, gamma, delta, epsilon, zeta and eta, or the first few of them.
 pub(crate) struct Network {
     pub(crate) kattila: TestManager,
     pub(crate) agents: Vec<Agent>,
@@ -150,6 +166,22 @@ impl Network {
     /// Half a minute passes; links that live renew their session, and every host reports.
     pub(crate) async fn round(&mut self) {
         self.kattila.clock.set(self.kattila.clock.now().plus(ROUND_S));
+        self.report().await;
+        self.kattila.advance(0).await;
+    }
+
+    /// Time passes second by second, with a round of reports every half minute.
+    pub(crate) async fn live(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.kattila.clock.set(self.kattila.clock.now().plus(1));
+            if self.now() % ROUND_S == 0 {
+                self.report().await;
+            }
+            self.kattila.advance(0).await;
+        }
+    }
+
+    async fn report(&mut self) {
         let now = self.now();
         for link in &mut self.links {
             if link.alive {
@@ -166,7 +198,6 @@ impl Network {
                 self.agents[host].report(&data).await;
             }
         }
-        self.kattila.advance(0).await;
     }
 
     pub(crate) async fn rounds(&mut self, count: usize) {

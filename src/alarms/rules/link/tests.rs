@@ -102,10 +102,11 @@ fn ends_disagree_only_about_what_both_must_know() {
         (None, shake(300, 9, 900), None),
         (shake(300, 9, 900), None, None),
     ] {
-        let seen = disagree(&edge, [a, b]);
+        let seen = disagree(&edge, [a, b], &Limits::usual(AlarmKind::EdgeDisagree));
         assert_eq!(seen.map(|seen| seen.holds), expected, "{a:?} {b:?}");
     }
-    let seen = disagree(&edge, [shake(400, 0, 900), shake(70, 9, 900)]).expect("holds");
+    let limits = Limits::usual(AlarmKind::EdgeDisagree);
+    let seen = disagree(&edge, [shake(400, 0, 900), shake(70, 9, 900)], &limits).expect("holds");
     assert!(
         seen.message.starts_with("beta tells of a handshake with alpha that is 5 min 30 s"),
         "{}",
@@ -183,7 +184,7 @@ fn sizes_that_differ_are_worth_knowing() {
 #[test]
 fn a_link_that_never_worked_is_told_after_ten_minutes_if_somebody_tries() {
     use EdgeState::{Down, HalfConfigured, Idle, Never, OneWay, Unknown, Up};
-    let fleet = fleet();
+    let (fleet, limits) = (fleet(), Limits::usual(AlarmKind::PeerNeverUp));
     for (state, tries, age, expected) in [
         (Never, true, 599, None),
         (Never, true, 600, Some(true)),
@@ -197,9 +198,9 @@ fn a_link_that_never_worked_is_told_after_ten_minutes_if_somebody_tries() {
         (Unknown, true, 9_000, None),
     ] {
         let verdict = judged(Passage::Untold, state, false);
-        let seen = never_up(&edge(&fleet, &verdict), tries, T.minus(age), T);
+        let seen = never_up(&edge(&fleet, &verdict), tries, age, &limits);
         assert_eq!(seen.map(|seen| seen.holds), expected, "{state} {tries} {age}");
     }
     let silent = judged(Passage::Untold, Never, true);
-    assert_eq!(never_up(&edge(&fleet, &silent), false, T, T), None);
+    assert_eq!(never_up(&edge(&fleet, &silent), false, 0, &limits), None);
 }

@@ -1,7 +1,6 @@
 use super::*;
-use crate::alarms::flap::Flap;
-use crate::alarms::rules::tests_support::Sample;
-use crate::alarms::tuning::Terms;
+use crate::alarms::book::Book;
+use crate::alarms::rules::tests_support::{Sample, T};
 use crate::model::key::WgKey;
 use crate::model::report::{Counters, LinkState};
 use crate::model::time::UnixSeconds;
@@ -179,13 +178,8 @@ fn what_was_wrong_ends_with_the_interface_or_when_it_is_right() {
     let interfaces = [interface("wg0", 1420)];
     let wrong = Tables { interfaces: &interfaces, routes: &routes, peers: &peers };
     let seen = routes_missing(&agent, &wrong, &[]);
-    let (alarm, _) = Alarm::begin(
-        crate::model::id::AlarmId(1),
-        &seen[0],
-        (Terms::of(AlarmKind::RouteMissing), Flap::default()),
-        crate::alarms::rules::tests_support::T,
-    );
-    let open = [&alarm];
+    let begun = Book::default().observe(&seen[0], T).unwrap();
+    let open = [&begun.alarm];
     let holds = |tables: &Tables<'_>| {
         let seen = routes_missing(&agent, tables, &open);
         seen.into_iter().map(|seen| seen.holds).collect::<Vec<_>>()
@@ -210,13 +204,14 @@ fn the_last_default_route_is_missed() {
         assert!(seen.iter().all(|seen| seen.holds));
         seen.into_iter().map(|seen| (seen.subject.to_string(), seen.severity)).collect::<Vec<_>>()
     };
-    let both = [v4.clone(), v6.clone(), lan.clone()];
+    let (both, lans) = ([v4.clone(), v6.clone(), lan.clone()], [lan.clone()]);
     let four = ("gw1-id/ipv4".to_owned(), Severity::Warning);
-    assert_eq!(told(Some(&both), &[v6.clone(), lan.clone()]), [four]);
+    assert_eq!(told(Some(&both), &[v6, lan.clone()]), [four]);
     let cut_off = ("gw1-id/ipv4".to_owned(), Severity::Critical);
-    assert_eq!(told(Some(&[v4.clone(), lan.clone()]), &[lan.clone()]), [cut_off]);
+    let before = [v4, lan];
+    assert_eq!(told(Some(&before), &lans), [cut_off]);
     // Another one, none before, nothing to compare with.
-    assert_eq!(told(Some(&[v4.clone()]), &[other]), []);
-    assert_eq!(told(Some(&[lan.clone()]), &[lan.clone()]), []);
-    assert_eq!(told(None, &[lan]), []);
+    assert_eq!(told(Some(&before), &[other]), []);
+    assert_eq!(told(Some(&lans), &lans), []);
+    assert_eq!(told(None, &lans), []);
 }

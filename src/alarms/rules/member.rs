@@ -1,0 +1,83 @@
+//! Who belongs to the fleet: who waits to be let in, who has been away for too long.
+
+use crate::model::state::AlarmKind;
+use crate::model::time::{UnixSeconds, duration_text as duration};
+
+use super::manager::MANAGER;
+use super::{AgentFacts, about};
+use crate::alarms::lifecycle::Observation;
+
+/// Seconds of being offline after which an agent is not expected back: 30 days.
+pub const AWAY_S: i64 = 30 * 86_400;
+
+/// Names that a message lists.
+const NAMES_TOLD: usize = 5;
+
+/// Is an agent that went offline at `since` not coming back? `None` if it is too early to say.
+pub fn away<'a>(
+    agent: &AgentFacts<'a>,
+    since: UnixSeconds,
+    now: UnixSeconds,
+) -> Option<Observation<'a>> {
+    let away = now.since(since);
+    (away >= AWAY_S).then(|| {
+        let message = format!(
+            "{} has been offline for {}; if it is not coming back, take it out of service",
+            agent.name,
+            duration(away)
+        );
+        agent.bad(AlarmKind::AgentNeverReturned, agent.id.as_str(), message)
+    })
+}
+
+/// An agent that was given up reports again, whatever it tells.
+pub fn back<'a>(agent: &AgentFacts<'a>) -> Observation<'a> {
+    let seen = agent.good(AlarmKind::AgentNeverReturned, agent.id.as_str());
+    Observation { late: false, ..seen }
+}
+
+/// Who waits for an admin, by name, sorted.
+pub fn waiting(names: &[&str]) -> Observation<'static> {
+    let trouble = (!names.is_empty()).then(|| {
+        let told = names.get(..NAMES_TOLD).unwrap_or(names).join(", ");
+        let who = match names.len() {
+            1 => format!("an agent waits for an admin: {told}"),
+            all if all > NAMES_TOLD => {
+                format!("{all} agents wait for an admin: {told} and {} more", all - NAMES_TOLD)
+            }
+            all => format!("{all} agents wait for an admin: {told}"),
+        };
+        format!("{who}; compare the fingerprint with the host, then approve or refuse")
+    });
+    about(AlarmKind::AgentUnapproved, MANAGER, trouble)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarms::rules::tests_support::{Sample, T};
+
+    #[test]
+    fn thirty_days() {
+        let sample = Sample::new();
+        let at = |t| away(&sample.agent(), T, T.plus(t));
+        assert_eq!(at(30 * 86_400 - 1), None);
+        let seen = at(30 * 86_400).unwrap();
+        assert!(seen.holds && seen.message.contains("offline for 30 d 0 h"), "{}", seen.message);
+        let late = AgentFacts { late: true, ..sample.agent() };
+        let back = back(&late);
+        assert!(!back.holds && !back.late, "also a late report proves that it is back");
+    }
+
+    #[test]
+    fn those_who_wait_are_named_up_to_five() {
+        assert!(!waiting(&[]).holds);
+        assert!(waiting(&["a"]).message.starts_with("an agent waits for an admin: a;"));
+        assert!(waiting(&["a", "b"]).message.starts_with("2 agents wait for an admin: a, b;"));
+        let many = waiting(&["a", "b", "c", "d", "e", "f", "g"]).message;
+        assert!(
+            many.starts_with("7 agents wait for an admin: a, b, c, d, e and 2 more;"),
+            "{many}"
+        );
+    }
+}

@@ -1,0 +1,277 @@
+//! The manager at work: its queue, its disk, its certificate, its background jobs, who tries to
+//! sign in.
+
+use std::net::IpAddr;
+
+use crate::model::state::{AlarmKind, Severity};
+use crate::model::time::{UnixSeconds, duration_text as duration};
+
+use super::about;
+use super::manager::MANAGER;
+use crate::alarms::lifecycle::Observation;
+use crate::alarms::rate::Recent;
+
+/// Milliseconds in the queue from which reports are taken too slowly.
+pub const LAG_MS: i64 = 10_000;
+/// Milliseconds in the queue below which they are taken in time again.
+pub const LAG_GOOD_MS: i64 = 2_000;
+/// Seconds for which a report that was turned away for want of room counts.
+pub const SHED_FOR_S: i64 = 10;
+/// Seconds for which it must last.
+pub const LAG_AFTER_S: i64 = 30;
+/// Seconds after which it is over.
+pub const LAG_OVER_S: i64 = 60;
+
+/// Failures in a row from which a job is not just unlucky.
+pub const JOB_FAILURES: u32 = 2;
+
+/// Failed sign-ins within [`SIGN_IN_WINDOW_S`] that are more than a person who mistypes.
+pub const SIGN_INS: usize = 10;
+/// Seconds for [`SIGN_INS`].
+pub const SIGN_IN_WINDOW_S: i64 = 600;
+/// Seconds without another one after which it is over.
+pub const SIGN_IN_QUIET_S: i64 = 1_800;
+
+/// Are reports taken in time? `waited_ms` is how long the last thing in the queue waited, `shed`
+/// whether any was turned away in the last [`SHED_FOR_S`] seconds. In between it cannot tell.
+pub fn lag(waited_ms: i64, shed: bool) -> Option<Observation<'static>> {
+    let trouble = match (waited_ms >= LAG_MS, shed) {
+        (_, true) => Some(
+            "the manager turns reports away: more come than it can store; look at the disk, the \
+             processor, and how many agents report how often"
+                .to_owned(),
+        ),
+        (true, false) => Some(format!(
+            "reports wait {} before they are stored; look at the disk, the processor, and how \
+             many agents report how often",
+            duration(waited_ms / 1_000)
+        )),
+        (false, false) if waited_ms < LAG_GOOD_MS => None,
+        (false, false) => return None,
+    };
+    Some(about(AlarmKind::IngestLag, MANAGER, trouble))
+}
+
+/// Of a hundred, how many parts of the disk must be free, and below which it is critical; half as
+/// much again ends it.
+pub const FREE_PARTS: u64 = 10;
+/// See [`FREE_PARTS`].
+pub const FREE_CRITICAL_PARTS: u64 = 3;
+/// Bytes of which so many free are enough, however large the disk is.
+pub const FREE_ENOUGH: u64 = 20 << 30;
+/// Bytes from which the write-ahead log says that it is not emptied any more.
+pub const WAL_BYTES: u64 = 512 << 20;
+/// Seconds for which it must last.
+pub const PRESSURE_AFTER_S: i64 = 60;
+
+/// What is left of the disk that the database is on, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskFacts {
+    /// What the manager may still write.
+    pub free: u64,
+    /// How large the disk is.
+    pub total: u64,
+    /// How large the write-ahead log is.
+    pub wal: u64,
+}
+
+/// Is there room for the database? `open` says how bad it was found before. In between it cannot
+/// tell.
+pub fn pressure(disk: &DiskFacts, open: Option<Severity>) -> Option<Observation<'static>> {
+    let below = |parts: u64| {
+        disk.free < FREE_ENOUGH && disk.free.saturating_mul(100) < disk.total.saturating_mul(parts)
+    };
+    let more = |parts: u64| parts + parts / 2;
+    let was_critical = open == Some(Severity::Critical);
+    let critical = below(FREE_CRITICAL_PARTS) || was_critical && below(more(FREE_CRITICAL_PARTS));
+    let trouble = if below(FREE_PARTS) || critical {
+        Some(format!(
+            "the disk of the database is nearly full: {} of {} MiB are free; make room, or keep less \
+             (KATTILA_REPORTS_AGE, KATTILA_REPORTS_BYTES)",
+            disk.free >> 20,
+            disk.total >> 20
+        ))
+    } else if disk.wal >= WAL_BYTES {
+        Some(format!(
+            "the write-ahead log of the database has grown to {} MiB: something reads it for so \
+             long that it cannot be emptied; look for another program on the file",
+            disk.wal >> 20
+        ))
+    } else if open.is_some() && (below(more(FREE_PARTS)) || disk.wal >= WAL_BYTES / 2) {
+        return None;
+    } else {
+        None
+    };
+    let mut seen = about(AlarmKind::DbPressure, MANAGER, trouble);
+    if critical {
+        seen.severity = Severity::Critical;
+    }
+    Some(seen)
+}
+
+/// Days before the end of a certificate at which somebody should renew it.
+pub const TLS_DAYS: i64 = 14;
+/// Days before it at which it is urgent.
+pub const TLS_CRITICAL_DAYS: i64 = 3;
+
+/// Does the certificate of the door end soon? `None` if it has none, or it cannot be read.
+pub fn certificate(expires_at: Option<UnixSeconds>, now: UnixSeconds) -> Observation<'static> {
+    let left = expires_at.map(|at| at.since(now));
+    let trouble = left.filter(|left| *left < TLS_DAYS * 86_400).map(|left| {
+        let when = match left {
+            ended if ended <= 0 => format!("ended {} ago", duration(-ended)),
+            left => format!("ends in {}", duration(left)),
+        };
+        format!(
+            "the certificate of KATTILA_TLS_CERT {when}: agents and browsers will not come in; \
+             renew it and start the manager again"
+        )
+    });
+    let mut seen = about(AlarmKind::TlsExpiring, MANAGER, trouble);
+    if left.is_some_and(|left| left < TLS_CRITICAL_DAYS * 86_400) {
+        seen.severity = Severity::Critical;
+    }
+    seen
+}
+
+/// How a background job fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFacts<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How many of its last runs failed in a row.
+    pub failures: u32,
+    /// Why the last one did.
+    pub why: Option<&'a str>,
+    /// Seconds by which it should have begun before now, if it is later than two periods.
+    pub overdue_s: Option<i64>,
+}
+
+/// Does a background job fail, or not run at all?
+pub fn job<'a>(job: &JobFacts<'a>) -> Observation<'a> {
+    let name = job.name;
+    let trouble = match (job.failures, job.overdue_s) {
+        (failures, _) if failures >= JOB_FAILURES => Some(format!(
+            "the background job {name} failed {failures} times in a row: {}",
+            job.why.unwrap_or("for no known reason")
+        )),
+        (_, Some(late)) => Some(format!(
+            "the background job {name} should have run {} ago and has not; restart the manager \
+             and look at its log",
+            duration(late)
+        )),
+        (_, None) => None,
+    };
+    about(AlarmKind::JobFailed, name, trouble)
+}
+
+/// The counter to keep for failed sign-ins.
+pub fn sign_ins() -> Recent {
+    Recent::new(SIGN_INS, SIGN_IN_WINDOW_S)
+}
+
+/// A sign-in failed so often that somebody is guessing; `last` is where the last one came from.
+pub fn bruteforce(last: Option<IpAddr>) -> Observation<'static> {
+    let from = last.map(|last| format!(", the last from {last}")).unwrap_or_default();
+    let message = format!(
+        "{SIGN_INS} or more sign-ins failed within {} min{from}; somebody may be guessing tokens, \
+         each further try from one address has to wait",
+        SIGN_IN_WINDOW_S / 60
+    );
+    about(AlarmKind::LoginBruteforce, MANAGER, Some(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarms::book::Book;
+    use crate::alarms::lifecycle::Step;
+    use crate::alarms::rules::tests_support::T;
+
+    #[test]
+    fn a_queue_that_is_slow_or_full() {
+        let holds = |waited, shed| lag(waited, shed).map(|seen| seen.holds);
+        assert_eq!([holds(0, false), holds(1_999, false)], [Some(false); 2]);
+        assert_eq!([holds(2_000, false), holds(9_999, false)], [None; 2]);
+        assert_eq!([holds(10_000, false), holds(0, true)], [Some(true); 2]);
+        assert!(lag(12_000, false).unwrap().message.starts_with("reports wait 12 s"));
+        let mut book = Book::default();
+        let mut at = |t, shed| book.observe(&lag(0, shed).unwrap(), T.plus(t)).map(|t| t.step);
+        assert_eq!(at(0, true), Some(Step::Noted));
+        assert_eq!(at(20, false), Some(Step::Dropped), "a burst is no lag");
+        assert_eq!(at(21, true), Some(Step::Noted));
+        assert_eq!(at(51, true), Some(Step::Raised));
+        assert_eq!(at(60, false), Some(Step::Noted));
+        assert_eq!(at(120, false), Some(Step::Cleared));
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_and_is_emptied() {
+        const GIB: u64 = 1 << 30;
+        let at = |free: u64, total: u64, open| {
+            let disk = DiskFacts { free: free * GIB, total: total * GIB, wal: 0 };
+            pressure(&disk, open).map(|seen| (seen.holds, seen.severity))
+        };
+        let (major, critical) = (Severity::Major, Severity::Critical);
+        assert_eq!(at(10, 100, None), Some((false, major)));
+        assert_eq!(at(9, 100, None), Some((true, major)));
+        assert_eq!(at(2, 100, None), Some((true, critical)));
+        assert_eq!(at(3, 100, Some(critical)), Some((true, critical)));
+        assert_eq!(at(4, 100, Some(critical)), Some((true, major)));
+        assert_eq!(at(14, 100, Some(major)), None, "not yet");
+        assert_eq!(at(15, 100, Some(major)), Some((false, major)));
+        // A hundredth of a large disk is room enough.
+        assert_eq!(at(20, 2_000, None), Some((false, major)));
+        assert_eq!(at(19, 2_000, None), Some((true, critical)));
+        let log = DiskFacts { free: 90 * GIB, total: 100 * GIB, wal: WAL_BYTES };
+        assert!(pressure(&log, None).unwrap().message.contains("log of the database has grown"));
+        let less = DiskFacts { wal: WAL_BYTES - 1, ..log };
+        assert_eq!(pressure(&less, Some(major)), None);
+        assert!(!pressure(&less, None).unwrap().holds);
+    }
+
+    #[test]
+    fn a_certificate_that_ends() {
+        let day = 86_400;
+        let left = |left: i64| {
+            let seen = certificate(Some(T.plus(left)), T);
+            (seen.holds, seen.severity)
+        };
+        assert_eq!(left(14 * day), (false, Severity::Warning));
+        assert_eq!(left(14 * day - 1), (true, Severity::Warning));
+        assert_eq!(left(3 * day), (true, Severity::Warning));
+        assert_eq!(left(3 * day - 1), (true, Severity::Critical));
+        let over = certificate(Some(T.minus(3_600)), T);
+        assert!(over.message.contains("ended 1 h 0 min ago"), "{}", over.message);
+        assert!(!certificate(None, T).holds);
+    }
+
+    #[test]
+    fn a_job_that_fails_twice_or_does_not_run() {
+        let facts = JobFacts { name: "vacuum", failures: 0, why: None, overdue_s: None };
+        assert!(!job(&facts).holds);
+        let once = JobFacts { failures: 1, why: Some("the disk is full"), ..facts.clone() };
+        assert!(!job(&once).holds);
+        let seen = job(&JobFacts { failures: 2, ..once });
+        assert_eq!(seen.subject, "vacuum");
+        assert!(seen.message.ends_with("failed 2 times in a row: the disk is full"));
+        let seen = job(&JobFacts { overdue_s: Some(900), ..facts });
+        assert!(seen.message.contains("15 min 0 s ago"), "{}", seen.message);
+    }
+
+    #[test]
+    fn guesses_are_told_with_where_they_come_from_and_end_by_themselves() {
+        let enough = |every: i64| -> Vec<i64> {
+            let mut recent = sign_ins();
+            (0..10).filter(|t| recent.note(T.plus(t * every))).collect()
+        };
+        assert_eq!(enough(66), [9], "the tenth within ten minutes");
+        assert_eq!(enough(67), [0; 0]);
+        let seen = bruteforce("192.0.2.7".parse().ok());
+        assert!(seen.message.contains("the last from 192.0.2.7"), "{}", seen.message);
+        let mut book = Book::default();
+        assert_eq!(book.observe(&seen, T).unwrap().step, Step::Raised);
+        assert!(book.tick(T.plus(1_799)).is_empty());
+        assert_eq!(book.tick(T.plus(1_800))[0].step, Step::Cleared);
+    }
+}
