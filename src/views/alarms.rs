@@ -458,7 +458,10 @@ mod tests {
         assert!(!html.contains("hel-gw1 to oul-gw2"));
         // Whose cause is gone stands for itself, and says so.
         let html = page(&ctx, Tab::Acknowledged, &rows[..2], ALL).expect("rendered");
-        assert!(html.contains("follows from alarm 7") && html.contains("1 other alarm attached"));
+        assert!(
+            html.contains("follows from <a href=\"/alarms/7\">alarm 7</a>")
+                && html.contains("1 other alarm attached")
+        );
     }
 
     #[test]
@@ -476,7 +479,7 @@ mod tests {
         assert!(on(Tab::Open).contains("No alarm is open."));
         let shelf = on(Tab::Shelved);
         assert!(shelf.contains("by olga: parts ordered") && shelf.contains("in 2 h"), "{shelf}");
-        assert!(shelf.contains("/alarms/7/unshelve") && !shelf.contains("peer.unknown"));
+        assert!(shelf.contains("/alarms/7/unshelve") && !shelf.contains("/maintenance#window-3"));
         let upkeep = on(Tab::Maintenance);
         assert!(upkeep.contains("peer.unknown") && upkeep.contains("/maintenance#window-3"));
     }
