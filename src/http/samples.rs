@@ -151,9 +151,6 @@ fn about_alarms(path: &str) -> Option<Sample> {
             ("One alarm, and who was told of it", &[][..], value(&notices::alarm()))
         }
         "/api/v1/export/alarms.csv" => return Some(export(ALARM_QUERY)),
-        "/api/v1/rules" => {
-            ("The catalogue of alarms and what is changed of it", &[][..], value(&rules::rules()))
-        }
         "/api/v1/maintenance" => {
             ("Maintenance windows", WINDOW_QUERY, value(&vec![aside::window()]))
         }
@@ -216,6 +213,7 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/notifications" => {
             ("Messages to people, newest first", NOTICE_QUERY, list(&notices::notification()))
         }
+        "/api/v1/rules" => ("Alarms' catalogue, and what is changed", none, value(&rules::rules())),
         "/api/v1/channels" => ("How channels fare", none, value(&notices::channels())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,

@@ -193,6 +193,8 @@ enum Act {
     Return(usize),
     Again(usize),
     Clear(usize),
+    /// It flaps, or does so no more.
+    Flap(usize),
     Shelve(usize, bool),
     Maintain(usize, bool),
     Follow(usize, bool),
@@ -211,6 +213,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => which.clone().prop_map(Act::Acknowledge),
         1 => which.clone().prop_map(Act::Return),
         1 => which.clone().prop_map(Act::Again),
+        1 => which.clone().prop_map(Act::Flap),
         3 => which.clone().prop_map(Act::Clear),
         2 => (which.clone(), any::<bool>()).prop_map(|(n, on)| Act::Shelve(n, on)),
         2 => (which.clone(), any::<bool>()).prop_map(|(n, on)| Act::Maintain(n, on)),
@@ -255,6 +258,13 @@ fn carry_out(office: &mut Office, act: &Act) {
             let now = office.now;
             office.set(id, |alarm| {
                 (alarm.state, alarm.cleared_at) = (AlarmState::Cleared, Some(now));
+            });
+        }
+        Act::Flap(n) => {
+            let (id, until) = (nth(office, *n), office.now.plus(1_200));
+            office.set(id, |alarm| {
+                let is_over = alarm.flapping_until.take().is_some();
+                alarm.flapping_until = (!is_over).then_some(until);
             });
         }
         Act::Shelve(n, on) => {
@@ -405,6 +415,13 @@ proptest! {
                 }
             }
         }
+        // What flaps is told once each time it begins to, and neither again nor to more people.
+        let items = || office.messages.values().flat_map(|message| &message.items);
+        let again = [Telling::Repeated, Telling::Escalated];
+        prop_assert!(!items().any(|item| item.facts.flapping && again.contains(&item.telling)));
+        let begins = acts.iter().filter(|act| matches!(act, Act::Flap(_))).count();
+        let flapping = items().filter(|item| item.telling == Telling::Flapping).count();
+        prop_assert!(flapping <= 3 * begins, "three channels");
         // Nothing is lost: every message was taken, or was given up with a reason.
         for message in office.messages.values() {
             prop_assert!(message.state != MessageState::Waiting);
