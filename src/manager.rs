@@ -41,7 +41,7 @@ use crate::process::handle::{Command, Processor};
 use crate::process::wish::Wish;
 use crate::store::prune;
 use crate::store::sqlite::reader::SqliteReader;
-use crate::store::sqlite::{self, Durability};
+use crate::store::sqlite::{self, Durability, Opened};
 use crate::store::{Reader, StoreError};
 
 /// Why the manager did not start.
@@ -97,12 +97,7 @@ impl Manager {
         for warning in &opened.warnings {
             warn!("{warning}");
         }
-        if opened.unclean {
-            info!("The last run did not end in order; what was committed is all there");
-        }
-        if opened.check_unfinished {
-            check_in_background(Arc::clone(&opened.reader));
-        }
+        look_back(&opened);
         let (rolled_back, reader) = (opened.rolled_back, opened.reader);
         refuse_loss(&config, rolled_back)?;
         let reader: Arc<dyn Reader> = reader;
@@ -275,6 +270,16 @@ fn refuse_loss(config: &Config, rolled_back: Option<(i64, i64)>) -> Result<(), S
                 "put the right file back, or set KATTILA_STRICT_STORAGE=0 to go on without them"
                     .to_owned(),
         }),
+    }
+}
+
+/// Tells of a stop that was not in order, and of what it asks for.
+fn look_back(opened: &Opened) {
+    if opened.unclean {
+        info!("The last run did not end in order; what was committed is all there");
+    }
+    if opened.check_unfinished {
+        check_in_background(Arc::clone(&opened.reader));
     }
 }
 

@@ -274,36 +274,6 @@ impl Alarm {
         })
     }
 
-    /// Somebody has seen it. `None` if nothing changes; pending alarms are not shown and cannot
-    /// be acknowledged.
-    pub fn acknowledge(
-        &mut self,
-        by: &str,
-        note: Option<String>,
-        now: UnixSeconds,
-    ) -> Option<Step> {
-        match self.state {
-            AlarmState::Pending | AlarmState::Cleared => None,
-            AlarmState::Acknowledged => {
-                let changed = note.is_some() && note != self.note;
-                changed.then(|| {
-                    self.note = note;
-                    Step::Noted
-                })
-            }
-            AlarmState::Active | AlarmState::Returned => {
-                self.acknowledged_at = Some(now);
-                self.acknowledged_by = Some(by.to_owned());
-                self.note = note;
-                if self.state == AlarmState::Returned || rule(self.kind).ack_clears {
-                    return Some(self.close("acknowledged", now));
-                }
-                self.state = AlarmState::Acknowledged;
-                Some(Step::Acknowledged)
-            }
-        }
-    }
-
     /// Ends it, whatever its condition.
     pub fn close(&mut self, cause: &str, now: UnixSeconds) -> Step {
         self.state = AlarmState::Cleared;

@@ -211,9 +211,7 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/notifications" => {
             ("Messages to people, newest first", NOTICE_QUERY, list(&notices::notification()))
         }
-        "/api/v1/rules" => {
-            ("The catalogue of alarms and what is changed of it", none, value(&rules::rules()))
-        }
+        "/api/v1/rules" => ("Alarms' catalogue, and what is changed", none, value(&rules::rules())),
         "/api/v1/channels" => ("How channels fare", none, value(&notices::channels())),
         "/api/v1/openapi.json" => ("This description", none, json!({"openapi": "3.1.0"})),
         _ => return None,

@@ -14,6 +14,36 @@ use crate::model::time::UnixSeconds;
 const SWITCHED_OFF: &str = "rule switched off";
 
 impl Alarm {
+    /// Somebody has seen it. `None` if nothing changes; pending alarms are not shown and cannot
+    /// be acknowledged.
+    pub fn acknowledge(
+        &mut self,
+        by: &str,
+        note: Option<String>,
+        now: UnixSeconds,
+    ) -> Option<Step> {
+        match self.state {
+            AlarmState::Pending | AlarmState::Cleared => None,
+            AlarmState::Acknowledged => {
+                let changed = note.is_some() && note != self.note;
+                changed.then(|| {
+                    self.note = note;
+                    Step::Noted
+                })
+            }
+            AlarmState::Active | AlarmState::Returned => {
+                self.acknowledged_at = Some(now);
+                self.acknowledged_by = Some(by.to_owned());
+                self.note = note;
+                if self.state == AlarmState::Returned || rule(self.kind).ack_clears {
+                    return Some(self.close("acknowledged", now));
+                }
+                self.state = AlarmState::Acknowledged;
+                Some(Step::Acknowledged)
+            }
+        }
+    }
+
     /// Lives by other terms from now on: a change of severity follows at once, everything else
     /// when it is next looked at.
     pub fn adopt(&mut self, terms: Terms, now: UnixSeconds) -> Option<Step> {

@@ -416,7 +416,13 @@ impl World {
             ["reboot", host] => self.host(host).boots += 1,
             ["restart"] => self.restart(0).await,
             ["away"] => self.restart(600).await,
-            ["ack", kind, subject] => self.acknowledge(kind, subject).await,
+            ["ack", kind, subject] => self.on_alarm("ack", (kind, subject), &json!({})).await,
+            ["shelve", kind, subject, seconds] => {
+                let for_s: i64 = seconds.parse().unwrap();
+                let body = json!({ "for_s": for_s, "reason": "parts are on order" });
+                self.on_alarm("shelve", (kind, subject), &body).await;
+            }
+            ["maintain", host, seconds] => self.maintain(host, seconds.parse().unwrap()).await,
             [verb, of] => {
                 let (host, interface) = of.split_once('/').unwrap_or_else(|| panic!("{what}"));
                 let (host, interface) = (self.host(host), interface.to_owned());
@@ -463,13 +469,22 @@ impl World {
         self.host(host).waits = false;
     }
 
-    async fn acknowledge(&self, kind: &str, subject: &str) {
+    /// Somebody does something about the open alarm of a kind about a thing.
+    async fn on_alarm(&self, verb: &str, (kind, subject): (&str, &str), body: &Value) {
         let names = self.names().await;
         let all = self.kattila().operator().json("/status/alarms").await;
         let wanted = format!("{kind} {subject}");
         let found = all.as_array().unwrap().iter().find(|alarm| told(alarm, &names) == wanted);
-        let path = format!("/api/v1/alarms/{}/ack", found.unwrap()["id"]);
-        assert_eq!(self.kattila().operator().post(&path, &json!({})).await.status, 200);
+        let path = format!("/api/v1/alarms/{}/{verb}", found.unwrap()["id"]);
+        assert_eq!(self.kattila().operator().post(&path, body).await.status, 200);
+    }
+
+    /// A host is in maintenance from now on.
+    async fn maintain(&self, host: &str, for_s: i64) {
+        let agent = id_of(self.place(host));
+        let body = json!({ "agent_id": agent, "for_s": for_s, "reason": "new disks" });
+        let answer = self.kattila().operator().post("/api/v1/maintenance", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
     }
 
     /// What the manager calls things, and how a scenario does.
@@ -511,7 +526,12 @@ impl World {
                 None => " < what is over".to_owned(),
             };
             let flaps = if alarm["flapping"] == true { " flapping" } else { "" };
-            format!("{} {severity} {state}{flaps}{follows}", told(alarm, &names))
+            let aside = match (alarm["maintenance"].is_null(), alarm["shelved_until"].is_null()) {
+                (false, _) => " maintenance",
+                (true, false) => " shelved",
+                (true, true) => "",
+            };
+            format!("{} {severity} {state}{flaps}{aside}{follows}", told(alarm, &names))
         };
         let mut lines: Vec<String> = all.iter().map(line).collect();
         lines.sort();
