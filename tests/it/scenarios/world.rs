@@ -346,31 +346,9 @@ impl World {
         true
     }
 
-    pub(super) async fn act(&mut self, what: &str) {
-        let words: Vec<&str> = what.split_whitespace().collect();
-        match words[..] {
-            _ if self.set(&words) => {}
-            ["silent", ref hosts @ ..] => {
-                hosts.iter().for_each(|host| self.host(host).silent = true)
-            }
-            ["back", ref hosts @ ..] => {
-                hosts.iter().for_each(|host| self.host(host).silent = false)
-            }
-            ["via", host, ref relays @ ..] => {
-                self.host(host).via = relays.iter().map(|relay| (*relay).to_owned()).collect();
-            }
-            ["straight", host] => self.host(host).via.clear(),
-            ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
-            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| {
-                let link = self.link(pair);
-                (link.alive, link.deaf, link.elsewhere) = (true, false, None);
-            }),
-            ["forget", pair] => self.link(pair).mutual = false,
-            ["list", pair] => self.link(pair).mutual = true,
-            ["rest", pair] => {
-                let link = self.link(pair);
-                (link.alive, link.used) = (false, false);
-            }
+    /// What happens to the manager, and to who may talk to it; false if it is none of that.
+    async fn manage(&mut self, words: &[&str]) -> bool {
+        match *words {
             ["give", pair, net] => self.link(pair).nets.push(net.to_owned()),
             ["take", pair, net] => self.link(pair).nets.retain(|given| given != net),
             ["label", host, label] => {
@@ -396,6 +374,39 @@ impl World {
             ["days", days] => {
                 self.kattila().advance(days.parse::<i64>().unwrap() * 86_400).await;
                 self.last_round = self.now();
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) async fn act(&mut self, what: &str) {
+        let words: Vec<&str> = what.split_whitespace().collect();
+        if self.manage(&words).await {
+            return;
+        }
+        match words[..] {
+            _ if self.set(&words) => {}
+            ["silent", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = true)
+            }
+            ["back", ref hosts @ ..] => {
+                hosts.iter().for_each(|host| self.host(host).silent = false)
+            }
+            ["via", host, ref relays @ ..] => {
+                self.host(host).via = relays.iter().map(|relay| (*relay).to_owned()).collect();
+            }
+            ["straight", host] => self.host(host).via.clear(),
+            ["cut", ref pairs @ ..] => pairs.iter().for_each(|pair| self.link(pair).alive = false),
+            ["mend", ref pairs @ ..] => pairs.iter().for_each(|pair| {
+                let link = self.link(pair);
+                (link.alive, link.deaf, link.elsewhere) = (true, false, None);
+            }),
+            ["forget", pair] => self.link(pair).mutual = false,
+            ["list", pair] => self.link(pair).mutual = true,
+            ["rest", pair] => {
+                let link = self.link(pair);
+                (link.alive, link.used) = (false, false);
             }
             ["use", pair] => {
                 let link = self.link(pair);
