@@ -245,6 +245,7 @@ CREATE TABLE flaps (
     at      INTEGER NOT NULL,                        -- when it was as much: at the last change
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
+
 -- What was raised between two times.
 CREATE INDEX alarms_by_raised ON alarms (raised_at) WHERE raised_at IS NOT NULL;
 

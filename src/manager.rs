@@ -103,8 +103,7 @@ impl Manager {
         let reader: Arc<dyn Reader> = reader;
         let keeper = Arc::new(keeper(&config, reader.as_ref())?);
         let began = clock.now();
-        let (epoch, seed) = (random_hex()?, [random()?, random()?]);
-        let settings = settings(&config);
+        let (epoch, seed, settings) = (random_hex()?, [random()?, random()?], settings(&config));
         let parts = Parts { writer: opened.writer, epoch, seed, settings, clock: clock.clone() };
         let started = engine::start(parts)?;
         let processor = started.processor;

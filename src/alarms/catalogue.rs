@@ -2,7 +2,9 @@
 //!
 //! `docs/alarms.md` tells operators the same; a test holds the two together.
 
-use super::rules::{agent, edge, graph, identity, ingest, manager, relay, service, silence};
+use super::rules::{
+    agent, edge, graph, identity, ingest, manager, member, relay, service, silence,
+};
 use super::tuning::Limit;
 use crate::model::state::{AlarmKind, Severity};
 
@@ -371,6 +373,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         kind: AlarmKind::SpofNew,
         raise_after_s: graph::SPOF_AFTER_S,
+        limits: &[graph::SPOF_BEHIND],
         follows: true,
         meaning: "With links dead that led round it, several hosts hang on one agent alone.",
         ..PLAIN
@@ -389,6 +392,7 @@ pub const RULES: &[Rule] = &[
         damped: true,
         severity: Severity::Major,
         raise_after_s: graph::ISOLATED_AFTER_S,
+        limits: &[graph::ISOLATED_LINKS],
         meaning: "An agent reports, but none of its links is alive.",
         ..PLAIN
     },
@@ -396,12 +400,14 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::RelaySpof,
         severity: Severity::Info,
         raise_after_s: relay::SPOF_AFTER_S,
+        limits: &[relay::SPOF_AGENTS],
         follows: true,
         meaning: "Many agents report through one relay alone.",
         ..PLAIN
     },
     Rule {
         kind: AlarmKind::AgentNeverReturned,
+        limits: &[member::AWAY_S],
         severity: Severity::Info,
         meaning: "An agent has been offline for 30 days.",
         ..PLAIN
@@ -426,12 +432,14 @@ pub const RULES: &[Rule] = &[
         damped: true,
         severity: Severity::Major,
         raise_after_s: service::LAG_AFTER_S,
+        limits: &[service::LAG_WAIT_S, service::LAG_GOOD_S],
         clear: ClearBy::Steady { after_s: service::LAG_OVER_S },
         meaning: "Reports wait for too long before they are stored, or are turned away.",
         ..PLAIN
     },
     Rule {
         kind: AlarmKind::JobFailed,
+        limits: &[service::JOB_FAILURES],
         severity: Severity::Major,
         raise_count: 2,
         meaning: "A background job fails again and again, or does not run.",
@@ -439,6 +447,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         kind: AlarmKind::LoginBruteforce,
+        limits: &[service::SIGN_INS, service::SIGN_IN_WINDOW_S],
         severity: Severity::Major,
         clear: ClearBy::Quiet { after_s: service::SIGN_IN_QUIET_S, needs_report: false },
         meaning: "So many sign-ins failed that somebody may be guessing tokens.",
@@ -456,12 +465,19 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::DbPressure,
         severity: Severity::Major,
         raise_after_s: service::PRESSURE_AFTER_S,
+        limits: &[
+            service::FREE_PERCENT,
+            service::FREE_CRITICAL_PERCENT,
+            service::FREE_ENOUGH_GIB,
+            service::WAL_MIB,
+        ],
         follows: true,
         meaning: "The disk of the database is nearly full, or its log is not emptied any more.",
         ..PLAIN
     },
     Rule {
         kind: AlarmKind::TlsExpiring,
+        limits: &[service::TLS_LEFT_S, service::TLS_CRITICAL_S],
         follows: true,
         meaning: "The certificate of the manager's door ends soon.",
         ..PLAIN

@@ -179,7 +179,6 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         K::AllowedIpsMismatch => {
             link(K::EdgeHalfConfigured).chain(entries(K::AllowedIpsMoved)).collect()
         }
-        K::MtuMismatch => through(K::MtuMismatch).collect(),
         K::RouteMissing => through(K::IfaceGone).chain(through(K::IfaceDown)).collect(),
         K::OverlayIpDuplicate => {
             let copies = around.key.iter().map(|key| about(K::WgKeyDuplicate, key));
@@ -207,6 +206,7 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         | K::AgentRelayOnly
         | K::RelayChainBad
         | K::AgentClockWentBack
+        | K::MtuMismatch
         | K::AllowedIpsMoved
         | K::EndpointFlapping
         | K::WgPskRemoved

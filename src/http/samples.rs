@@ -202,9 +202,7 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/what-if" => {
             ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
         }
-        "/api/v1/weak-points" => {
-            ("What the network can least afford to lose", LIMITED, value(&ways::weakest()))
-        }
+        "/api/v1/weak-points" => ("The weakest hosts and links", LIMITED, value(&ways::weakest())),
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }

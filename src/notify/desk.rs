@@ -29,9 +29,6 @@ pub const WAITING: usize = 16;
 /// Alarms in one message at most; the others follow in the next.
 pub const ITEMS: usize = 50;
 
-/// Seconds after which a telling that was muted is looked at again.
-const AGAIN_S: i64 = 10;
-
 /// Successes in a row after which a channel no longer counts as failing.
 pub const GOOD_AGAIN: u32 = 3;
 
@@ -45,7 +42,10 @@ pub struct Desk {
     waiting: BTreeMap<NotificationId, MessageRecord>,
     channels: BTreeMap<String, ChannelRecord>,
     last: NotificationId,
-    /// When something is due at the earliest.
+    /// Rows that are muted: looked at again when their alarm changes. Not written: what mutes is
+    /// in the alarm, so a restart finds them again.
+    held: BTreeSet<(AlarmId, String)>,
+    /// When something that is not muted is due at the earliest.
     earliest: Option<UnixSeconds>,
 }
 
@@ -64,6 +64,7 @@ impl Desk {
             waiting: waiting.into_iter().map(|message| (message.id, message)).collect(),
             channels: channels.into_iter().map(|c| (c.name.clone(), c)).collect(),
             last,
+            held: BTreeSet::new(),
             earliest: None,
         };
         desk.look_ahead();
@@ -133,6 +134,7 @@ impl Desk {
         let facts = facts(alarm, host);
         let told: BTreeSet<String> = known.iter().map(|row| row.channel.clone()).collect();
         for before in known {
+            self.release(&before);
             let also = self.plan.channel(&before.channel).map_or(&[][..], |channel| &channel.also);
             let news_at = now.plus(self.plan.news_wait(&before.channel));
             let after = row::follow(&before, alarm, facts.clone(), also, news_at);
@@ -170,7 +172,8 @@ impl Desk {
         if self.earliest.is_none_or(|at| stamp.now < at) {
             return;
         }
-        let is_due = |row: &&TellRecord| row.due_at.is_some_and(|at| at <= stamp.now);
+        let held = |row: &TellRecord| self.held.contains(&(row.alarm, row.channel.clone()));
+        let is_due = |row: &&TellRecord| row.due_at.is_some_and(|at| at <= stamp.now) && !held(row);
         let due = self.tells.values().filter(is_due);
         let names: BTreeSet<String> = due.map(|row| row.channel.clone()).collect();
         for name in names {
@@ -201,9 +204,7 @@ impl Desk {
                 continue;
             }
             if find(row.alarm).is_some_and(|alarm| muted(&alarm, next).is_some()) {
-                // Not written: it may be so for weeks, and a restart looks again anyway.
-                let later = TellRecord { due_at: Some(now.plus(AGAIN_S)), ..row };
-                self.tells.insert((later.alarm, later.channel.clone()), later);
+                self.held.insert((row.alarm, row.channel));
                 continue;
             }
             any_due |= due <= now;
@@ -359,7 +360,16 @@ impl Desk {
         self.waiting.insert(message.id, MessageRecord { items: Vec::new(), ..message.clone() });
     }
 
+    /// Looks at a row again that was muted.
+    fn release(&mut self, row: &TellRecord) {
+        if self.held.remove(&(row.alarm, row.channel.clone())) {
+            let due = row.due_at.filter(|at| self.earliest.is_none_or(|first| *at < first));
+            self.earliest = due.or(self.earliest);
+        }
+    }
+
     fn put(&mut self, key: (AlarmId, String), row: Option<TellRecord>, changes: &mut Changes) {
+        self.held.remove(&key);
         match &row {
             Some(row) => {
                 let due = row.due_at.filter(|at| self.earliest.is_none_or(|first| *at < first));
@@ -374,7 +384,8 @@ impl Desk {
     }
 
     fn look_ahead(&mut self) {
-        self.earliest = self.tells.values().filter_map(|row| row.due_at).min();
+        let told = self.tells.iter().filter(|(key, _)| !self.held.contains(*key));
+        self.earliest = told.filter_map(|(_, row)| row.due_at).min();
     }
 }
 

@@ -98,7 +98,7 @@ pub(super) struct Engine {
     board: Arc<Board>,
     pub(super) totals: Arc<Totals>,
     pub(super) chores: Arc<Chores>,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) seed: [u64; 2],
     pub(super) rules: Arc<Rulebook>,
     /// Storage failed as a whole; the batch is lost and memory is ahead of it.

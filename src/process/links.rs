@@ -11,6 +11,7 @@ use super::draft::Draft;
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem, Wire};
 use super::raise;
 use super::witness::{NOBODY, hosts, lets_in};
+use crate::alarms::book::Book;
 use crate::alarms::rules::edge::EdgeFacts;
 use crate::alarms::rules::link::{self, Fit, Misfit, Shake};
 use crate::model::id::{AgentNo, EdgeId};
@@ -48,6 +49,12 @@ impl<'f> Side<'f> {
 
     fn wire(&self) -> Option<&'f Wire> {
         self.agent?.wires.get(self.interface)
+    }
+
+    /// Whether its interface has an alarm about its size, or is about to.
+    fn is_too_large(&self, book: &Book) -> bool {
+        let subject = self.agent.map(|agent| format!("{}/{}", agent.record.id, self.interface));
+        subject.is_some_and(|subject| book.find(AlarmKind::MtuMismatch, &subject).is_some())
     }
 
     /// What it tells of the last handshake; nothing of an earlier run of the manager, which has
@@ -150,12 +157,14 @@ pub(super) fn look(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
     let known_s = draft.now.since(edge.record.first_seen);
     let agents = edge.record.ends.each_ref().map(|end| end.agent);
     let limits = |kind: AlarmKind| book.limits(kind, &edge.record.fleet, agents);
-    let mtu = |side: &Side<'_>| side.wire().and_then(|wire| wire.mtu);
+    let mtus = [&a, &b].map(|side| side.wire().and_then(|wire| wire.mtu));
+    // What is too large for its own link differs, too: that is one thing, and told there.
+    let is_told = mtus[0] != mtus[1] && [&a, &b].iter().any(|side| side.is_too_large(book));
     let seen = [
         link::one_way(&facts, since),
         link::disagree(&facts, [a.shake(), b.shake()], &limits(AlarmKind::EdgeDisagree)),
         link::lets_in(&facts, [a.fit(&b), b.fit(&a)], is_open(AlarmKind::AllowedIpsMismatch)),
-        link::mtus_differ(&facts, [mtu(&a), mtu(&b)]),
+        link::mtus_differ(&facts, if is_told { [None; 2] } else { mtus }),
         link::never_up(&facts, a.tries() || b.tries(), known_s, &limits(AlarmKind::PeerNeverUp)),
     ];
     for seen in seen.into_iter().flatten() {

@@ -10,7 +10,7 @@ use super::raise;
 use crate::alarms::cover::Covered;
 use crate::alarms::lifecycle::Alarm;
 use crate::model::id::{AgentNo, AlarmId, EdgeId, WindowId};
-use crate::model::state::{AlarmState, EventKind};
+use crate::model::state::{AlarmKind, AlarmState, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::model::window::{Scope, Span, Times, Window};
 
@@ -200,10 +200,11 @@ fn look_at(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) -> bool {
 /// What covers an alarm: its agent, an agent at either end of its link, or its fleet where it is
 /// about no agent.
 fn covering(fleet: &Fleet, alarm: &Alarm) -> Option<Covered> {
-    let is_link = alarm.kind.as_str().starts_with("edge.");
+    let is_link = AlarmKind::OF_LINKS.contains(&alarm.kind);
     let id = alarm.subject.parse::<EdgeId>().ok().filter(|_| is_link);
     let ends = id.and_then(|id| fleet.edges.get(&id)).map(|edge| &edge.record.ends);
-    let ends = ends.into_iter().flatten().filter_map(|end| end.agent).chain(alarm.agent);
+    let ends = ends.into_iter().flatten().filter_map(|end| end.agent);
+    let ends = ends.chain(alarm.agent).chain(alarm.also);
     let agents = ends.filter_map(|no| fleet.agents.get(&no)?.maintenance);
     let latest = agents.max_by_key(|covered| (covered.until, covered.window));
     let whole = alarm.fleet.as_ref().filter(|_| alarm.agent.is_none());

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::conflicts;
 use super::draft::Draft;
 use super::engine::Engine;
-use super::fleet::Fleet;
+use super::fleet::{AgentMem, Fleet};
 use super::raise::{facts, name_of, observe};
 use super::refusals::Observed;
 use crate::alarms::book::Book;
@@ -16,6 +16,7 @@ use crate::alarms::rate::Recent;
 use crate::alarms::rules::manager::MANAGER;
 use crate::alarms::rules::service::DiskFacts;
 use crate::alarms::rules::{ingest, member, relay, service};
+use crate::alarms::tuning::Limits;
 use crate::model::id::AgentNo;
 use crate::model::state::{AgentStatus, AlarmKind};
 use crate::model::time::UnixSeconds;
@@ -41,9 +42,20 @@ impl Watch {
         Self {
             looked_at: now,
             shed_at: None,
-            sign_ins: service::sign_ins(),
+            sign_ins: service::sign_ins(&Limits::usual(AlarmKind::LoginBruteforce)),
             certificate: None,
             routes_changed: true,
+        }
+    }
+}
+
+impl Watch {
+    /// Counts sign-ins as operators want it; what was counted otherwise counts no more.
+    fn count_by(&mut self, fresh: Recent) {
+        let same =
+            |a: &Recent, b: &Recent| (a.threshold(), a.window_s()) == (b.threshold(), b.window_s());
+        if !same(&self.sign_ins, &fresh) {
+            self.sign_ins = fresh;
         }
     }
 }
@@ -65,13 +77,18 @@ pub(super) fn counted(engine: &mut Engine, draft: &mut Draft, observed: &Observe
         watch.shed_at = Some(draft.now);
     }
     let shed = watch.shed_at.is_some_and(|at| draft.now.since(at) < service::SHED_FOR_S);
-    if let Some(seen) = service::lag(waited_ms, shed) {
+    let limits = book.anywhere(AlarmKind::IngestLag);
+    if let Some(seen) = service::lag(waited_ms, shed, &limits) {
         tell(book, draft, &seen);
     }
     let (sign_ins, last) = observed.sign_ins;
+    if sign_ins > 0 {
+        let limits = book.anywhere(AlarmKind::LoginBruteforce);
+        watch.count_by(service::sign_ins(&limits));
+    }
     for _ in 0..sign_ins {
         if watch.sign_ins.note(draft.now) {
-            observe(book, draft, &service::bruteforce(last));
+            observe(book, draft, &service::bruteforce(&watch.sign_ins, last));
         }
     }
     for (id, (count, why)) in &observed.unusable {
@@ -94,16 +111,21 @@ pub(super) fn look(engine: &mut Engine, draft: &mut Draft) {
         relays(&mut engine.fleet, &engine.sentry.ways, draft);
         routes(engine, draft);
     }
-    let seen = service::certificate(engine.sentry.watch.certificate, draft.now);
-    tell(&mut engine.fleet.book, draft, &seen);
+    let book = &mut engine.fleet.book;
+    let limits = book.anywhere(AlarmKind::TlsExpiring);
+    let seen = service::certificate(engine.sentry.watch.certificate, &limits, draft.now);
+    tell(book, draft, &seen);
+    // On a clock that is turned by hand nobody has promised to run them.
+    let runs = engine.clock.is_system();
     for job in engine.chores.health(draft.now) {
         let job = service::JobFacts {
             name: job.name,
             failures: job.failures,
             why: job.why.as_deref(),
-            overdue_s: job.overdue_s,
+            overdue_s: job.overdue_s.filter(|_| runs),
         };
-        tell(&mut engine.fleet.book, draft, &service::job(&job));
+        let seen = service::job(&job, &book.anywhere(AlarmKind::JobFailed));
+        tell(book, draft, &seen);
     }
 }
 
@@ -119,7 +141,8 @@ fn routes(engine: &mut Engine, draft: &mut Draft) {
 /// How the disk of the database is.
 pub(super) fn disk(fleet: &mut Fleet, draft: &mut Draft, disk: &DiskFacts) {
     let open = fleet.book.find(AlarmKind::DbPressure, MANAGER).map(|alarm| alarm.severity);
-    if let Some(seen) = service::pressure(disk, open) {
+    let limits = fleet.book.anywhere(AlarmKind::DbPressure);
+    if let Some(seen) = service::pressure(disk, open, &limits) {
         tell(&mut fleet.book, draft, &seen);
     }
 }
@@ -135,13 +158,21 @@ fn members(fleet: &mut Fleet, draft: &mut Draft) {
             waiting.push(name_of(record));
         }
         if record.status == AgentStatus::Offline
-            && let Some(seen) = member::away(&facts(agent, draft), record.status_since, draft.now)
+            && let Some(seen) = away(book, agent, draft)
         {
             observe(book, draft, &seen);
         }
     }
     waiting.sort_unstable();
     tell(book, draft, &member::waiting(&waiting));
+}
+
+/// Whether an agent that is offline has been so for too long.
+fn away<'a>(book: &Book, agent: &'a AgentMem, draft: &Draft) -> Option<Observation<'a>> {
+    let record = &agent.record;
+    let kind = AlarmKind::AgentNeverReturned;
+    let limits = book.limits(kind, &record.fleet, [Some(record.no), None]);
+    member::away(&facts(agent, draft), record.status_since, &limits, draft.now)
 }
 
 /// On which relays many depend.
@@ -157,7 +188,10 @@ fn relays(fleet: &mut Fleet, ways: &BTreeMap<AgentNo, Vec<AgentNo>>, draft: &mut
     }
     for (no, count) in behind {
         if let Some(agent) = agents.get(&no) {
-            tell(book, draft, &relay::spof(&facts(agent, draft), count));
+            let home = &agent.record.fleet;
+            let limits = book.limits(AlarmKind::RelaySpof, home, [Some(no), None]);
+            let seen = relay::spof(&facts(agent, draft), count, &limits);
+            tell(book, draft, &seen);
         }
     }
 }

@@ -88,7 +88,11 @@ pub(super) fn look(fleet: &Fleet) -> Weakness {
         Some((a, b, !is_dead(edge.record.state)))
     };
     let network = Network::of(fleet.edges.values().filter_map(joined), |_| 1);
-    let grown = network.grown(rules::SPOF_BEHIND);
+    let grown = network.grown(|no| {
+        let home = fleet.agents.get(&no).map(|agent| &agent.record.fleet);
+        let limits = home.map(|home| fleet.book.limits(AlarmKind::SpofNew, home, [Some(no), None]));
+        limits.map_or(u64::MAX, |limits| limits.get(&rules::SPOF_BEHIND).unsigned_abs())
+    });
     let mut weakness = Weakness {
         cut_vertices: network.built().nodes().map(|(no, _)| no).collect(),
         bridges: network.built().links().map(|(link, _)| link).collect(),
@@ -248,7 +252,9 @@ pub(super) fn tell(fleet: &mut Fleet, draft: &mut Draft) {
         // Who is silent cannot tell.
         let Some(agent) = agents.get(no).filter(reports) else { continue };
         let dead = weak.isolated.get(no).copied();
-        let enough = dead.is_none_or(|links| links >= rules::ISOLATED_LINKS);
+        let home = &agent.record.fleet;
+        let limits = book.limits(AlarmKind::NodeIsolated, home, [Some(*no), None]);
+        let enough = dead.is_none_or(|links| links >= limits.count(&rules::ISOLATED_LINKS));
         if enough || alone.contains(no) {
             observe(book, draft, &rules::isolated(&facts(agent, draft), dead));
         }

@@ -69,15 +69,15 @@ impl<N: Copy + Ord> Network<N> {
         &self.live
     }
 
-    /// Nodes on which at least so many others hang more than they should, sorted, with how many
-    /// hang on each now.
-    pub fn grown(&self, least: u64) -> BTreeMap<N, u64> {
+    /// Nodes on which at least as many others hang more than they should as `least` says of each,
+    /// sorted, with how many hang on each now.
+    pub fn grown(&self, least: impl Fn(N) -> u64) -> BTreeMap<N, u64> {
         if self.dead.is_empty() {
             return BTreeMap::new();
         }
         let grown = self.live.nodes().filter(|(node, behind)| {
             let before = self.built.behind(*node).unwrap_or_default();
-            behind.saturating_sub(before) >= least
+            behind.saturating_sub(before) >= least(*node).max(1)
         });
         grown.collect()
     }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn grown(links: &str) -> Vec<(u32, u64)> {
-        network(links).grown(2).into_iter().collect()
+        network(links).grown(|_| 2).into_iter().collect()
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
     fn a_ring_that_is_cut_hangs_on_its_middle() {
         assert_eq!(grown("1-2 2-3 3-4 4-5 5-6 6-1"), []);
         let cut = network("1-2 2-3 3-4 4-5 5-6 6!1");
-        let found = cut.grown(2);
+        let found = cut.grown(|_| 2);
         assert_eq!(found.iter().collect::<Vec<_>>(), [(&3, &2), (&4, &2)]);
         assert_eq!(cut.together(&found), [vec![3, 4]], "one loss");
         assert_eq!(cut.ways_round(3), WaysRound { links: vec![(1, 6)], nodes: vec![] });
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(ways.links, [(2, 3), (2, 4), (2, 5), (2, 6)]);
         // Two dead hosts in a row led round it.
         let far = network("1-3 1-4 1-5 1-6 3!7 7!8 8!4");
-        assert_eq!(far.grown(1), BTreeMap::from([(1, 3)]));
+        assert_eq!(far.grown(|_| 1), BTreeMap::from([(1, 3)]));
         assert_eq!(far.ways_round(1).nodes, [7, 8]);
     }
 

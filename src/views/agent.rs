@@ -335,7 +335,7 @@ mod tests {
             "/links/00000000000000b2",
             "10 min before the report",
             "action=\"/agents/oul-gw2/reset\"",
-            "In maintenance until",
+            "Nobody is told of its alarms; that ends",
             "new disks",
         ] {
             assert!(html.contains(wanted), "{wanted}");

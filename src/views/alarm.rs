@@ -9,7 +9,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::notice::MessageRecord;
 use crate::store::row::{AlarmRow, EventRow, ReportSummary};
 
-use super::alarms::{AlarmItem, SHELF_TIMES};
+use super::alarms::{AlarmItem, SHELF_TIMES, is_of_link};
 use super::page::PageContext;
 use super::reports::ReportItem;
 use super::text::{Moment, encode, span};
@@ -112,7 +112,7 @@ fn moment(row: &AlarmRow, at: UnixSeconds) -> Vec<(String, &'static str)> {
     if let Some(id) = &row.agent_id {
         links.push((format!("/agents/{}?at={at}", encode(id.as_str())), "Its agent"));
     }
-    if row.alarm.kind.as_str().starts_with("edge.") {
+    if is_of_link(row) {
         links.push((format!("/links/{}?at={at}", encode(&row.alarm.subject)), "Its link"));
     }
     links
@@ -200,12 +200,23 @@ fn words(kind: EventKind, after: &Value, before: Option<&Value>) -> String {
         "alarm.shelved" => {
             format!("Shelved until {}: {}", until.unwrap_or_default(), text(after, "shelve_reason"))
         }
+        "alarm.flapping" => flapping(after).to_owned(),
         "alarm.unshelved" => "Taken from the shelf".to_owned(),
         "alarm.maintenance" => match number(after, "maintenance") {
             Some(window) => format!("Covered by maintenance window {window}"),
             None => "Not in maintenance any more".to_owned(),
         },
         other => other.to_owned(),
+    }
+}
+
+/// What an event about an alarm that comes and goes says.
+fn flapping(after: &Value) -> &'static str {
+    let is = |name: &str| after.get(name).and_then(Value::as_bool).unwrap_or(false);
+    match (is("flapping"), is("over")) {
+        (true, true) => "It comes and goes and is held open: the condition is over",
+        (true, false) => "It comes and goes and is held open: the condition holds",
+        (false, _) => "It comes and goes no more",
     }
 }
 

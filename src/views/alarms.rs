@@ -230,7 +230,7 @@ impl<'a> Tree<'a> {
 
 /// Whether an alarm is about a link; some kinds may also be about the interface at an end, whose
 /// name has a slash.
-fn is_of_link(row: &AlarmRow) -> bool {
+pub(super) fn is_of_link(row: &AlarmRow) -> bool {
     AlarmKind::OF_LINKS.contains(&row.alarm.kind) && !row.alarm.subject.contains('/')
 }
 
@@ -426,7 +426,8 @@ mod tests {
     fn the_worst_is_first_and_notes_are_shown() {
         let ctx = context("Alarms", Nav::Alarms);
         let html = page(&ctx, Tab::Open, &alarms(), ALL).expect("rendered");
-        assert!(html.find("agent.offline") < html.find("peer.unknown"));
+        let at = |text: &str| html.find(text).expect("there");
+        assert!(at("oul-gw2 has not reported") < at("A key belongs to no agent"));
         let html = page(&ctx, Tab::Acknowledged, &alarms(), ALL).expect("rendered");
         assert!(html.contains("admin: cable is on order"));
     }
@@ -479,9 +480,9 @@ mod tests {
         assert!(on(Tab::Open).contains("No alarm is open."));
         let shelf = on(Tab::Shelved);
         assert!(shelf.contains("by olga: parts ordered") && shelf.contains("in 2 h"), "{shelf}");
-        assert!(shelf.contains("/alarms/7/unshelve") && !shelf.contains("/maintenance#window-3"));
+        assert!(shelf.contains("/alarms/7/unshelve") && !shelf.contains("belongs to no agent"));
         let upkeep = on(Tab::Maintenance);
-        assert!(upkeep.contains("peer.unknown") && upkeep.contains("/maintenance#window-3"));
+        assert!(upkeep.contains("belongs to no agent") && upkeep.contains("/maintenance#window-3"));
     }
 
     #[test]

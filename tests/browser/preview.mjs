@@ -76,7 +76,7 @@ export function preview(shape, port, changeEvery = 2000) {
       else if (path === "/status/alarms") json(response, alarms(picture, seconds()));
       else if (request.method === "POST") json(response, { code: "forbidden", title: "Not here", detail: "The preview changes nothing.", request_id: "preview" }, 403);
       else {
-        const page = ["map", ""].includes(first) ? (shape === "empty" ? "empty" : "map") : second ? { agents: "agent", links: "link", reports: "report" }[first] : first;
+        const page = ["map", ""].includes(first) ? (shape === "empty" ? "empty" : "map") : second ? { agents: "agent", links: "link", reports: "report", alarms: second === "quality" ? "quality" : "alarm" }[first] : first;
         file(response, join(ROOT, "target/pages", `${page}.html`));
       }
     } catch (error) {

@@ -16,20 +16,29 @@
 //!   address and port of A's `wg0`, whether B has a preshared key there, B's endpoint for A.
 //! - `clock A SECONDS`: how far A's clock is ahead. `nodefault A`, `default A`: its default route.
 //! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
-//!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`.
+//!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`,
+//!   `shelve KIND SUBJECT SECONDS`, `maintain HOST SECONDS` (from now on).
 //! - `label A NAME=VALUE` and `give A-B NET`, `take A-B NET` (allowed ips that A gives to B) at any
 //!   time. `disk FREE TOTAL` (GiB), `certificate DAYS` (until it ends): what the manager finds.
 //! - `setting NAME=VALUE` of the manager. `approve A`, where agents wait for an admin.
 //! - `garble A`, `ungarble A`: reports that hold no report. `crowded`, `room`: whether more reports
 //!   come than can be taken. `guess`: somebody tries a token. `spoil TABLE`, `repair TABLE`: of the
 //!   database. `days N` pass, without a report.
+//! - `hold A`, `pour A`: reports are kept, and sent late. `copy A`, `uncopy A`: another host reports as
+//!   A. `leak A`, `seal A`: A tells its private key. `borrow A B`, `own A`: A uses B's WireGuard key.
+//!   `unknown A`, `known A`: A has a peer that nobody knows. `forge A N`: reports in A's name without
+//!   its key. `reuse A`: a nonce for the second time. `keys unread`, `keys garbage`, `keys well`: what
+//!   the manager finds where the keys are. `rollback`: its database is older than it should be.
+//! - `agree`: all pages and addresses tell the same now.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
-//!   `KIND SUBJECT SEVERITY STATE`, ` flapping` if it does, and ` < KIND SUBJECT` if it follows from that one, or
+//!   `KIND SUBJECT SEVERITY STATE`, ` flapping`, ` shelved` or ` maintenance` if it is so, and
+//!   ` < KIND SUBJECT` if it follows from that one, or
 //!   ` < what is over` if that one has just ended.
 //! - `never KIND`: no alarm of the kind is open at any report. `roots N`: at no report are more
 //!   than N alarms open that follow from none.
 
 mod injected;
+mod senders;
 mod world;
 
 use std::path::Path;

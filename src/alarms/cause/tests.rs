@@ -165,7 +165,6 @@ fn what_is_wrong_with_a_link_follows_from_what_is_wrong_with_its_ends() {
         (K::AgentClockDrift, "a", &[(K::AgentClockSkew, "a")]),
         (K::DefaultRouteChanged, "a/ipv4", &[(K::AgentRebooted, "b"), (K::IfaceDown, "a/wg0")]),
         (K::ListenPortChanged, "a/wg0", &[(K::AgentRebooted, "b")]),
-        (K::MtuMismatch, "e", &[(K::MtuMismatch, "a/wg0")]),
         (K::RouteMissing, "a/wg0", &[(K::IfaceDown, "a/wg0"), (K::IfaceGone, "a/wg0")]),
     ] {
         let mut book = Book::default();

@@ -5,17 +5,22 @@ use crate::model::state::AlarmKind;
 
 use super::{AgentFacts, about};
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::Limit;
 
-/// Hosts that must hang on an agent more than before. Of fewer, their own alarms tell when they are
-/// cut off.
-pub const SPOF_BEHIND: u64 = 3;
+/// Of fewer, their own alarms tell when they are cut off.
+pub const SPOF_BEHIND: Limit = Limit::count(
+    "hosts",
+    3,
+    (1, 1_000_000),
+    "hosts that hang on the agent more than they would with all links alive",
+);
 /// Seconds for which they must.
 pub const SPOF_AFTER_S: i64 = 300;
 /// Seconds for which a pair of sites must have at most one link left.
 pub const REDUNDANCY_AFTER_S: i64 = 120;
-/// Links that an agent must have had for it to count as isolated: of a single one, its own alarm
-/// says as much.
-pub const ISOLATED_LINKS: usize = 2;
+/// Of a single one, its own alarm says as much.
+pub const ISOLATED_LINKS: Limit =
+    Limit::count("links", 2, (1, 1_000), "links that it has, all of them dead");
 /// Seconds after the death of its last link: time enough for the interface behind all of them to
 /// be told of first.
 pub const ISOLATED_AFTER_S: i64 = 60;

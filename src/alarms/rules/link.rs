@@ -9,7 +9,7 @@ use super::edge::EdgeFacts;
 use super::some_of;
 use crate::alarms::lifecycle::Observation;
 use crate::alarms::tuning::{Limit, Limits};
-use crate::model::state::{AlarmKind, EdgeState, Severity};
+use crate::model::state::{AlarmKind, EdgeState};
 use crate::model::time::{UnixSeconds, clock_text, duration_text};
 use crate::topology::verdict::Passage;
 
@@ -189,20 +189,23 @@ fn instead(other: &str, allowed: &[IpNet]) -> String {
     format!("from {other} only {}", some_of(allowed))
 }
 
-/// Have the ends' interfaces different largest packets? The larger one's packets may be too large
-/// for the way of the smaller; whether they are, only the way knows.
+/// What fits through a plain Ethernet of 1500 bytes over IPv4. Sizes below differ from host to
+/// host because the links under them do, and are meant to.
+const PLAIN_MTU: u32 = 1440;
+
+/// Does one end send larger packets than a plain way carries, and the other not? The way between
+/// must then carry large ones from end to end, which the other end does not count on.
 pub fn mtus_differ<'a>(edge: &EdgeFacts<'a>, mtus: [Option<u32>; 2]) -> Option<Observation<'a>> {
     let [a, b] = edge.names;
     let (first, second) = (mtus[0]?, mtus[1]?);
-    let trouble = (first != second).then(|| {
+    let is_odd = first != second && first.max(second) > PLAIN_MTU;
+    let trouble = is_odd.then(|| {
         format!(
             "the mtu of {a} is {first}, that of {b} {second}: the larger one's packets may be too \
-             large for the other's way"
+             large for the way"
         )
     });
-    let mut seen = edge.seen(AlarmKind::MtuMismatch, trouble);
-    seen.severity = Severity::Info;
-    Some(seen)
+    Some(edge.seen(AlarmKind::MtuMismatch, trouble))
 }
 
 #[cfg(test)]

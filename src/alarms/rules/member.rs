@@ -6,9 +6,15 @@ use crate::model::time::{UnixSeconds, duration_text as duration};
 use super::manager::MANAGER;
 use super::{AgentFacts, about};
 use crate::alarms::lifecycle::Observation;
+use crate::alarms::tuning::{Limit, Limits};
 
-/// Seconds of being offline after which an agent is not expected back: 30 days.
-pub const AWAY_S: i64 = 30 * 86_400;
+/// 30 days.
+pub const AWAY_S: Limit = Limit::seconds(
+    "away_s",
+    30 * 86_400,
+    (3_600, 10 * 365 * 86_400),
+    "seconds of being offline after which it is not expected back",
+);
 
 /// Names that a message lists.
 const NAMES_TOLD: usize = 5;
@@ -17,10 +23,11 @@ const NAMES_TOLD: usize = 5;
 pub fn away<'a>(
     agent: &AgentFacts<'a>,
     since: UnixSeconds,
+    limits: &Limits<'_>,
     now: UnixSeconds,
 ) -> Option<Observation<'a>> {
     let away = now.since(since);
-    (away >= AWAY_S).then(|| {
+    (away >= limits.get(&AWAY_S)).then(|| {
         let message = format!(
             "{} has been offline for {}; if it is not coming back, take it out of service",
             agent.name,
@@ -60,7 +67,8 @@ mod tests {
     #[test]
     fn thirty_days() {
         let sample = Sample::new();
-        let at = |t| away(&sample.agent(), T, T.plus(t));
+        let usual = Limits::usual(AlarmKind::AgentNeverReturned);
+        let at = |t| away(&sample.agent(), T, &usual, T.plus(t));
         assert_eq!(at(30 * 86_400 - 1), None);
         let seen = at(30 * 86_400).unwrap();
         assert!(seen.holds && seen.message.contains("offline for 30 d 0 h"), "{}", seen.message);

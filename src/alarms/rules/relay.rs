@@ -10,7 +10,7 @@ use crate::model::time::UnixSeconds;
 use super::AgentFacts;
 use super::agent::Patience;
 use crate::alarms::lifecycle::Observation;
-use crate::alarms::tuning::Limit;
+use crate::alarms::tuning::{Limit, Limits};
 
 /// One alone is more likely to have stopped by itself.
 pub const TOGETHER: Limit = Limit::count(
@@ -121,15 +121,20 @@ pub fn is_dead<'a>(relay: &AgentFacts<'a>, fallen: Option<&Fallen>) -> Observati
     relay.bad(kind, subject, message)
 }
 
-/// Agents that reach the manager through one relay alone, from which its loss is worth a thought.
-pub const SPOF_AGENTS: usize = 5;
+/// From so many on its loss is worth a thought.
+pub const SPOF_AGENTS: Limit = Limit::count(
+    "agents",
+    5,
+    (1, 1_000_000),
+    "agents that reach the manager through the relay alone",
+);
 /// Seconds for which they must.
 pub const SPOF_AFTER_S: i64 = 3_600;
 
 /// Do many agents depend on one relay? `behind` is how many reach the manager through it alone.
-pub fn spof<'a>(relay: &AgentFacts<'a>, behind: usize) -> Observation<'a> {
+pub fn spof<'a>(relay: &AgentFacts<'a>, behind: usize, limits: &Limits<'_>) -> Observation<'a> {
     let (kind, subject) = (AlarmKind::RelaySpof, relay.id.as_str());
-    if behind < SPOF_AGENTS {
+    if behind < limits.count(&SPOF_AGENTS).max(1) {
         return relay.good(kind, subject);
     }
     let message = format!(
@@ -240,9 +245,10 @@ mod tests {
     #[test]
     fn five_behind_one_relay_for_an_hour() {
         let sample = Sample::new();
-        assert!(!spof(&sample.agent(), 4).holds);
+        let usual = Limits::usual(AlarmKind::RelaySpof);
+        assert!(!spof(&sample.agent(), 4, &usual).holds);
         let mut book = Book::default();
-        let seen = spof(&sample.agent(), 5);
+        let seen = spof(&sample.agent(), 5, &usual);
         assert!(seen.message.starts_with("5 agents reach the manager through gw1 alone"));
         assert_eq!(book.observe(&seen, T).unwrap().step, Step::Noted);
         assert!(book.tick(T.plus(3_599)).is_empty());

@@ -10,6 +10,7 @@ use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId};
+use crate::model::state::AlarmKind;
 use crate::store::notice::MessageFilter;
 use crate::store::row::{AlarmFilter, AlarmRow, EventFilter, EventRow};
 use crate::store::{Reader as Store, StoreError};
@@ -108,7 +109,7 @@ impl Found {
 
 /// Whose reports tell of an alarm: its agent, and both ends of its link.
 fn ends(state: &AppState, row: &AlarmRow) -> Vec<AgentId> {
-    let is_link = row.alarm.kind.as_str().starts_with("edge.");
+    let is_link = AlarmKind::OF_LINKS.contains(&row.alarm.kind);
     let edge = row.alarm.subject.parse::<EdgeId>().ok().filter(|_| is_link);
     let edge = edge.and_then(|id| state.processor.board().edge(id.as_str()));
     let ends = edge.into_iter().flat_map(|edge| edge.ends).filter_map(|end| end.agent_id);

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::id::WindowId;
+use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, Severity, Telling};
 use crate::notify::plan::{Channel, Secret, Template, Way, Webhook};
 use crate::notify::route::{Route, Step};
@@ -193,6 +195,9 @@ enum Act {
     Clear(usize),
     /// It flaps, or does so no more.
     Flap(usize),
+    Shelve(usize, bool),
+    Maintain(usize, bool),
+    Follow(usize, bool),
     Pass(i64),
     Deliver(bool),
     Reload,
@@ -209,7 +214,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => which.clone().prop_map(Act::Return),
         1 => which.clone().prop_map(Act::Again),
         1 => which.clone().prop_map(Act::Flap),
-        3 => which.prop_map(Act::Clear),
+        3 => which.clone().prop_map(Act::Clear),
+        2 => (which.clone(), any::<bool>()).prop_map(|(n, on)| Act::Shelve(n, on)),
+        2 => (which.clone(), any::<bool>()).prop_map(|(n, on)| Act::Maintain(n, on)),
+        1 => (which, any::<bool>()).prop_map(|(n, on)| Act::Follow(n, on)),
         4 => prop::sample::select(vec![1_i64, 15, 30, 900, 3_600]).prop_map(Act::Pass),
         2 => any::<bool>().prop_map(Act::Deliver),
         2 => Just(Act::Reload),
@@ -259,6 +267,20 @@ fn carry_out(office: &mut Office, act: &Act) {
                 alarm.flapping_until = (!is_over).then_some(until);
             });
         }
+        Act::Shelve(n, on) => {
+            let id = nth(office, *n);
+            let (at, until) = (office.now, office.now.plus(3_600));
+            let shelf = Shelved { at, until, by: "kim".into(), reason: "parts".into() };
+            office.set(id, |alarm| alarm.shelved = on.then_some(shelf));
+        }
+        Act::Maintain(n, on) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| alarm.maintenance = on.then_some(WindowId(1)));
+        }
+        Act::Follow(n, on) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| alarm.inhibited_by = on.then_some(AlarmId(9_999)));
+        }
         Act::Pass(seconds) => office.pass(*seconds),
         Act::Deliver(true) => office.deliver(&Outcome::Taken),
         Act::Deliver(false) => {
@@ -305,6 +327,56 @@ fn what_follows_from_another_alarm_is_told_once_it_counts_for_itself() {
     office.set(3, |alarm| alarm.state = AlarmState::Cleared);
     office.pass(60);
     assert_eq!(chat(&office, 3), [Telling::Raised, Telling::Cleared]);
+}
+
+#[test]
+fn nobody_is_told_of_what_is_set_aside_and_all_of_it_when_that_ends() {
+    let told = |office: &Office| -> Vec<Telling> {
+        let told = office.told().remove(&(AlarmId(1), "chat".to_owned())).unwrap_or_default();
+        told.into_iter().map(|(telling, _)| telling).collect()
+    };
+    let shelf = |office: &Office| Shelved {
+        at: office.now,
+        until: office.now.plus(9_000),
+        by: "kim".into(),
+        reason: "parts".into(),
+    };
+    for in_maintenance in [false, true] {
+        let mut office = Office::new();
+        let aside = |office: &mut Office, on: bool| {
+            let shelf = shelf(office);
+            office.set(1, |alarm| {
+                alarm.shelved = (on && !in_maintenance).then_some(shelf);
+                alarm.maintenance = (on && in_maintenance).then_some(WindowId(1));
+            });
+        };
+        office.raise(Severity::Warning);
+        aside(&mut office, true);
+        for _ in 0..100 {
+            office.pass(60);
+        }
+        assert_eq!((told(&office), office.messages.len()), (vec![], 0));
+        aside(&mut office, false);
+        office.pass(0);
+        assert_eq!(told(&office), [Telling::Raised], "at once: its group's wait is long over");
+        // Set aside again it is not repeated; only maintenance keeps back that it is worse.
+        aside(&mut office, true);
+        for _ in 0..100 {
+            office.pass(60);
+        }
+        assert_eq!(told(&office), [Telling::Raised]);
+        office.set(1, |alarm| alarm.severity = Severity::Critical);
+        office.pass(30);
+        let worse = told(&office).contains(&Telling::Worse);
+        assert_eq!(worse, !in_maintenance);
+        aside(&mut office, false);
+        office.pass(30);
+        assert!(told(&office).contains(&Telling::Worse), "{:?}", told(&office));
+        aside(&mut office, true);
+        office.set(1, |alarm| alarm.state = AlarmState::Cleared);
+        office.pass(30);
+        assert_eq!(told(&office).last(), Some(&Telling::Cleared));
+    }
 }
 
 proptest! {

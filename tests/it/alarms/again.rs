@@ -2,6 +2,7 @@
 //! cleared while its condition holds, and looked for again.
 
 mod hosts;
+mod whole;
 
 use serde_json::json;
 
@@ -11,7 +12,6 @@ use crate::support::manager::PSK;
 use crate::support::network::{DELTA_KEY, Network};
 use crate::support::own::Own;
 use kattila::alarms::catalogue::{ComesBack, Rule, rule};
-use kattila::alarms::rules::service::DiskFacts;
 use kattila::clock::Clock;
 use kattila::model::state::AlarmKind;
 use kattila::model::time::UnixSeconds;
@@ -22,7 +22,6 @@ use kattila::process::condition::ManagerCondition;
 use kattila::process::handle::{Command, Done, KeyState};
 use kattila::process::wish::Wish;
 use kattila::sign::psk::kid_of_psk;
-use kattila::verify::rejection::Rejection;
 
 /// Seconds of a beat where an hour must pass.
 const RELAY_BEAT_S: i64 = 600;
@@ -67,25 +66,8 @@ struct Scene {
 
 /// The network in which an alarm of that kind can be raised.
 async fn network_for(kind: AlarmKind) -> Network {
-    if kind == AlarmKind::SpofNew {
-        return Network::start(7, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 0)]).await;
-    }
-    if kind == AlarmKind::RedundancyLost {
-        let mut net = Network::start(4, &[(0, 2), (1, 3), (0, 1), (2, 3)]).await;
-        for host in 0..4 {
-            let site = if host < 2 { "north" } else { "south" };
-            net.extra.insert(host, ("labels", json!({ "site": site })));
-        }
+    if let Some(net) = whole::network(kind).await {
         return net;
-    }
-    if kind == AlarmKind::RouteConflict {
-        return Network::start(4, &[]).await;
-    }
-    if kind == AlarmKind::NodeIsolated {
-        return Network::start(3, &[(0, 1), (0, 2), (1, 2)]).await;
-    }
-    if kind == AlarmKind::AgentUnapproved {
-        return Network::start_with(0, &[], &[("KATTILA_ENROLL", "approve")]).await;
     }
     if is_of_a_link(kind) || OF_TWO_HOSTS.contains(&kind) {
         return Network::start(2, &[(0, 1)]).await;
@@ -111,6 +93,9 @@ impl Scene {
     /// Makes the condition true.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is in a file of its own")]
     async fn begin(&mut self) {
+        if whole::begin(self.kind, &mut self.net).await {
+            return;
+        }
         let net = &mut self.net;
         match self.kind {
             AlarmKind::AgentStale => net.kattila.advance(100).await,
@@ -124,46 +109,8 @@ impl Scene {
             }
             AlarmKind::IfaceDown => net.hosts[0].eth0_up = false,
             AlarmKind::IfaceGone => _ = net.without.insert((0, "wg0")),
-            AlarmKind::EdgeDown
-            | AlarmKind::NetPartition
-            | AlarmKind::SpofNew
-            | AlarmKind::RedundancyLost => net.links[0].alive = false,
-            AlarmKind::AgentNeverReturned => {
-                net.kattila.advance(180).await;
-                net.kattila.advance(30 * 86_400).await;
-            }
-            AlarmKind::AgentUnapproved => {
-                self.stranger(ALPHA, 0);
-                let (agent, _) = &mut self.others[0];
-                let envelope = agent.seal_v2("{}");
-                assert_eq!(agent.send(&envelope).await.status, 403);
-            }
-            AlarmKind::JobFailed => net.kattila.spoil("notifications"),
-            AlarmKind::LoginBruteforce => {
-                let processor = net.kattila.manager().processor();
-                (0..9).for_each(|_| processor.sign_in_failed(None));
-            }
-            AlarmKind::PayloadRejected | AlarmKind::IngestLag | AlarmKind::DbPressure => {}
-            AlarmKind::TlsExpiring => {
-                let ends = UnixSeconds(net.now() + 10 * 86_400);
-                let found = ManagerCondition::Certificate(Some(ends));
-                let processor = net.kattila.manager().processor();
-                processor.command(Command::Condition(found)).await.unwrap();
-            }
-            AlarmKind::RouteConflict => {
-                let claim = |peer| {
-                    json!({ "interface": "wg0", "public_key": peer,
-                    "allowed_ips": ["192.168.7.0/24"] })
-                };
-                net.extra.insert(0, ("wg_peers", json!([claim(DELTA_KEY)])));
-                net.extra.insert(1, ("wg_peers", json!([claim(STRANGER_KEY)])));
-                net.extra.insert(2, ("labels", json!({ "site": "north" })));
-                net.extra.insert(3, ("labels", json!({ "site": "south" })));
-            }
+            AlarmKind::EdgeDown | AlarmKind::NetPartition => net.links[0].alive = false,
             AlarmKind::RelaySpof => self.many_behind_a_relay().await,
-            AlarmKind::NodeIsolated => {
-                net.links.iter_mut().take(2).for_each(|link| link.alive = false);
-            }
             AlarmKind::EdgeHalfConfigured => net.links[0].mutual = false,
             AlarmKind::PeerUnknown => {
                 let now = net.now();
@@ -316,6 +263,9 @@ impl Scene {
     /// One more look at the condition: a round of reports, a refused report, or a second.
     #[expect(clippy::wildcard_enum_match_arm, reason = "of most kinds the next reports tell")]
     async fn beat(&mut self) {
+        if whole::beat(self.kind, &mut self.net).await {
+            return;
+        }
         let net = &mut self.net;
         match self.kind {
             AlarmKind::AgentStale
@@ -324,31 +274,7 @@ impl Scene {
             | AlarmKind::ManagerMassSilence
             | AlarmKind::DnsPskStale
             | AlarmKind::DnsPskUnexpected => net.kattila.advance(1).await,
-            AlarmKind::AgentNeverReturned | AlarmKind::AgentUnapproved | AlarmKind::JobFailed => {
-                net.kattila.advance(60).await;
-            }
-            AlarmKind::TlsExpiring => net.kattila.advance(60).await,
-            AlarmKind::RouteConflict => net.rounds(2).await,
-            AlarmKind::DbPressure => {
-                net.kattila.advance(30).await;
-                let disk = DiskFacts { free: 1 << 30, total: 100 << 30, wal: 0 };
-                let found = Command::Condition(ManagerCondition::Disk(disk));
-                net.kattila.manager().processor().command(found).await.unwrap();
-            }
             AlarmKind::RelaySpof => net.kattila.advance(RELAY_BEAT_S).await,
-            AlarmKind::LoginBruteforce => {
-                net.kattila.manager().processor().sign_in_failed(None);
-                net.kattila.advance(1).await;
-            }
-            AlarmKind::IngestLag => {
-                net.kattila.manager().processor().refused(&Rejection::Overloaded, None);
-                net.kattila.advance(30).await;
-            }
-            AlarmKind::PayloadRejected => {
-                let envelope = net.agents[0].seal_v2("[]");
-                assert_eq!(net.agents[0].send(&envelope).await.status, 422);
-                net.kattila.advance(1).await;
-            }
             AlarmKind::AgentClockSkew | AlarmKind::IngestBadHmac => {
                 let (agent, _) = &mut self.others[0];
                 let envelope = agent.seal_v2("{}");

@@ -150,7 +150,7 @@ fn tables(round: usize, net: &mut Network) {
         }
         7 => {
             _ = net.patches.insert(1, |data, _| {
-                data["interfaces"][1]["mtu"] = json!(1400);
+                data["interfaces"][1]["mtu"] = json!(1500);
                 data["wg_peers"][0]["allowed_ips"] = json!(["10.77.0.9/32"]);
             });
         }

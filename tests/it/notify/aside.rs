@@ -2,8 +2,11 @@
 
 use serde_json::json;
 
-use super::scene::{ROUTE, Scene};
+use super::scene::Scene;
 use crate::support::fleet::ALPHA;
+
+/// What is about hosts is told: in the hours that pass here no job of the manager runs.
+const ROUTE: &str = "[[route]]\nchannels = \"chat\"\nkinds = [\"agent.*\"]\n";
 
 const DOWN: &str = "raised agent.offline major";
 const OVER: &str = "cleared agent.offline major";

@@ -37,7 +37,10 @@ pub(super) async fn begin(kind: AlarmKind, net: &mut Network) {
             });
         }
         AlarmKind::MtuMismatch => {
-            _ = net.patches.insert(1, |data, _| data["interfaces"][1]["mtu"] = json!(1400));
+            _ = net.patches.insert(1, |data, _| {
+                data["interfaces"][0]["mtu"] = json!(9000);
+                data["interfaces"][1]["mtu"] = json!(8920);
+            });
         }
         AlarmKind::RouteMissing => {
             let now = net.now();
