@@ -1,8 +1,7 @@
-//! What people do about an alarm without ending it: acknowledging it, and setting it aside, on the
-//! shelf until a time or by a maintenance window.
+//! Setting alarms aside: on the shelf until a time, and by a maintenance window.
 //!
-//! Setting aside only keeps people from being told. The state, its delays and what is recorded
-//! are the same as without.
+//! Both only keep people from being told. The state, its delays and what is recorded are the
+//! same as without.
 
 use crate::model::id::{AlarmId, WindowId};
 use crate::model::shelf::Shelved;
@@ -10,40 +9,9 @@ use crate::model::state::AlarmState;
 use crate::model::time::UnixSeconds;
 
 use super::book::{Book, BookError, Transition};
-use super::catalogue::rule;
 use super::lifecycle::{Alarm, Step};
 
 impl Alarm {
-    /// Somebody has seen it. `None` if nothing changes; pending alarms are not shown and cannot
-    /// be acknowledged.
-    pub fn acknowledge(
-        &mut self,
-        by: &str,
-        note: Option<String>,
-        now: UnixSeconds,
-    ) -> Option<Step> {
-        match self.state {
-            AlarmState::Pending | AlarmState::Cleared => None,
-            AlarmState::Acknowledged => {
-                let changed = note.is_some() && note != self.note;
-                changed.then(|| {
-                    self.note = note;
-                    Step::Noted
-                })
-            }
-            AlarmState::Active | AlarmState::Returned => {
-                self.acknowledged_at = Some(now);
-                self.acknowledged_by = Some(by.to_owned());
-                self.note = note;
-                if self.state == AlarmState::Returned || rule(self.kind).ack_clears {
-                    return Some(self.close("acknowledged", now));
-                }
-                self.state = AlarmState::Acknowledged;
-                Some(Step::Acknowledged)
-            }
-        }
-    }
-
     /// Puts it on the shelf, or changes until when and why. `None` if it is not shown.
     pub fn shelve(&mut self, shelved: Shelved) -> Option<Step> {
         match self.state {

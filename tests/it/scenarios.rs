@@ -24,6 +24,12 @@
 //! - `garble A`, `ungarble A`: reports that hold no report. `crowded`, `room`: whether more reports
 //!   come than can be taken. `guess`: somebody tries a token. `spoil TABLE`, `repair TABLE`: of the
 //!   database. `days N` pass, without a report.
+//! - `hold A`, `pour A`: reports are kept, and sent late. `copy A`, `uncopy A`: another host reports as
+//!   A. `leak A`, `seal A`: A tells its private key. `borrow A B`, `own A`: A uses B's WireGuard key.
+//!   `unknown A`, `known A`: A has a peer that nobody knows. `forge A N`: reports in A's name without
+//!   its key. `reuse A`: a nonce for the second time. `keys unread`, `keys garbage`, `keys well`: what
+//!   the manager finds where the keys are. `rollback`: its database is older than it should be.
+//! - `agree`: all pages and addresses tell the same now.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
 //!   `KIND SUBJECT SEVERITY STATE`, ` flapping`, ` shelved` or ` maintenance` if it is so, and
 //!   ` < KIND SUBJECT` if it follows from that one, or
@@ -32,6 +38,7 @@
 //!   than N alarms open that follow from none.
 
 mod injected;
+mod senders;
 mod world;
 
 use std::path::Path;

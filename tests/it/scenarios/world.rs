@@ -18,7 +18,7 @@ const ROUND_S: i64 = 30;
 const STEP_S: i64 = 10;
 
 #[derive(Default)]
-struct Host {
+pub(super) struct Host {
     labels: BTreeMap<String, String>,
     silent: bool,
     /// Reports that are still to be lost.
@@ -46,6 +46,16 @@ struct Host {
     seen_at: BTreeMap<String, String>,
     /// What peers may use, by their names, if not the usual address.
     allowed: BTreeMap<String, Vec<String>>,
+    /// Reports that it keeps until it may send them.
+    pub(super) held: Option<Vec<Value>>,
+    /// Another host with the same disk reports as this one.
+    pub(super) copied: bool,
+    /// It tells its private key.
+    pub(super) leaks: bool,
+    /// The host whose WireGuard key it uses.
+    pub(super) borrowed: Option<usize>,
+    /// It has a peer that nobody knows.
+    pub(super) strangers: bool,
 }
 
 struct Link {
@@ -68,7 +78,7 @@ struct Link {
 pub(super) struct World {
     name: String,
     kattila: Option<TestManager>,
-    hosts: Vec<(String, Host, Agent)>,
+    pub(super) hosts: Vec<(String, Host, Agent)>,
     links: Vec<Link>,
     /// Hosts that report through others at some time: version 1 alone claims paths.
     relayed: BTreeSet<String>,
@@ -126,7 +136,7 @@ impl World {
         world
     }
 
-    fn kattila(&self) -> &TestManager {
+    pub(super) fn kattila(&self) -> &TestManager {
         self.kattila.as_ref().unwrap()
     }
 
@@ -154,12 +164,12 @@ impl World {
         self.links.push(link);
     }
 
-    fn place(&self, name: &str) -> usize {
+    pub(super) fn place(&self, name: &str) -> usize {
         let found = self.hosts.iter().position(|(other, ..)| other == name);
         found.unwrap_or_else(|| panic!("{}: no host {name}", self.name))
     }
 
-    fn host(&mut self, name: &str) -> &mut Host {
+    pub(super) fn host(&mut self, name: &str) -> &mut Host {
         let place = self.place(name);
         &mut self.hosts[place].1
     }
@@ -215,13 +225,18 @@ impl World {
                 continue;
             }
             let data = if self.hosts[place].1.garbled { json!([]) } else { self.data(place) };
+            if let Some(held) = &mut self.hosts[place].1.held {
+                held.push(data);
+                continue;
+            }
             let via: Vec<String> =
                 self.hosts[place].1.via.iter().map(|relay| id_of(self.place(relay))).collect();
             let (name, host, agent) = &mut self.hosts[place];
-            let wanted = match (host.waits, host.garbled) {
-                (true, _) => 403,
-                (false, true) => 422,
-                (false, false) => 200,
+            let wanted = match (host.waits, host.garbled, agent.ahead_s.abs() > 600) {
+                (true, ..) => 403,
+                (_, true, _) => 422,
+                (.., true) => 403,
+                (false, false, false) => 200,
             };
             let body = if self.relayed.contains(name) {
                 let sealed = agent.seal_v1(&data.to_string());
@@ -231,6 +246,11 @@ impl World {
             };
             let answer = agent.send(&body).await;
             assert_eq!(answer.status, wanted, "{} {name}: {}", self.name, answer.text());
+            if host.copied {
+                let mut copy = data;
+                copy["boot_id"] = json!("boot-of-the-copy");
+                agent.report(&copy).await;
+            }
         }
     }
 
@@ -250,13 +270,23 @@ impl World {
             json!({ "name": "eth0", "mtu": 1500, "state": eth, "flags": eth_flags,
                     "addresses": [format!("192.0.2.{n}/24")] }),
             json!({ "name": "wg0", "mtu": host.mtu.unwrap_or(1420), "state": wg, "flags": wg_flags,
-                    "public_key": key_of(place), "listen_port": host.port.unwrap_or(51820),
+                    "public_key": key_of(host.borrowed.unwrap_or(place)), "listen_port": host.port.unwrap_or(51820),
                     "addresses": [host.address.clone().unwrap_or_else(|| format!("10.77.0.{n}/24"))] }),
         ];
+        if host.leaks {
+            interfaces[1]["private_key"] = json!(key_of(99));
+        }
         interfaces.retain(|told| !host.without.contains(told["name"].as_str().unwrap()));
         let mut peers: Vec<Value> =
             self.links.iter().filter_map(|link| self.peer(name, link)).collect();
         peers.retain(|_| !host.without.contains("wg0"));
+        if host.strangers {
+            peers.push(json!({
+                "interface": "wg0", "public_key": key_of(77), "allowed_ips": ["10.99.0.1/32"],
+                "endpoint": "198.51.100.7:51820", "latest_handshake": 0, "rx_bytes": 0, "tx_bytes": 0,
+                "persistent_keepalive": 0,
+            }));
+        }
         let mut routes = vec![json!({ "dst": "192.0.2.0/24", "dev": "eth0" })];
         if !host.cut_off {
             routes.push(json!({ "dst": "default", "gateway": "192.0.2.254", "dev": "eth0" }));
@@ -382,7 +412,7 @@ impl World {
 
     pub(super) async fn act(&mut self, what: &str) {
         let words: Vec<&str> = what.split_whitespace().collect();
-        if self.manage(&words).await {
+        if self.manage(&words).await || self.sends(&words).await {
             return;
         }
         match words[..] {
@@ -450,7 +480,7 @@ impl World {
     }
 
     /// The manager finds something about itself.
-    async fn found(&self, found: ManagerCondition) {
+    pub(super) async fn found(&self, found: ManagerCondition) {
         let processor = self.kattila().manager().processor();
         processor.command(Command::Condition(found)).await.unwrap();
     }
