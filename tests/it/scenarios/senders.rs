@@ -26,7 +26,7 @@ impl World {
             ["unknown", host] => self.host(host).strangers = true,
             ["known", host] => self.host(host).strangers = false,
             ["forge", host, times] => self.forge(host, times.parse().unwrap()).await,
-            ["reuse", host] => self.reuse(host).await,
+            ["reuse"] => self.reuse().await,
             ["keys", how] => self.keys(how).await,
             ["rollback"] => {
                 self.found(ManagerCondition::RolledBack { database: 1, acknowledged: 2 }).await;
@@ -57,12 +57,11 @@ impl World {
         }
     }
 
-    /// A nonce is used once more, over something else.
-    async fn reuse(&mut self, host: &str) {
-        let place = self.place(host);
-        let agent = &mut self.hosts[place].2;
+    /// A nonce of a host of version 1 is used once more, over something else.
+    async fn reuse(&mut self) {
+        let mut agent = self.kattila().agent("host.one");
         let mut copy = agent.clone();
-        agent.report_v1(&json!({ "hostname": host })).await;
+        agent.report_v1(&json!({ "hostname": "one" })).await;
         let envelope = copy.seal_v1(r#"{"hostname":"somebody-else"}"#);
         assert_eq!(copy.send(&envelope).await.status, 409);
     }
@@ -71,7 +70,7 @@ impl World {
     async fn keys(&self, how: &str) {
         let now = self.now() + START.0;
         let health = KeyState {
-            source: "TXT record of a scenario".to_owned(),
+            source: "dns".to_owned(),
             since: UnixSeconds(now - if how == "unread" { 1000 } else { 0 }),
             interval: 30,
             problem: (how == "unread").then(|| "timed out".to_owned()),

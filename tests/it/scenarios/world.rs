@@ -538,6 +538,7 @@ impl World {
         names.extend(edges);
         let hosts = self.hosts.iter().enumerate();
         names.extend(hosts.map(|(place, (name, ..))| (key_of(place), format!("key-of-{name}"))));
+        names.push((key_of(77), "key-of-nobody".to_owned()));
         names
     }
 
