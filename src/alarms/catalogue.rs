@@ -2,9 +2,7 @@
 //!
 //! `docs/alarms.md` tells operators the same; a test holds the two together.
 
-use super::rules::{
-    agent, edge, graph, identity, ingest, manager, member, relay, service, silence,
-};
+use super::rules::{agent, edge, identity, ingest, manager, relay, silence};
 use super::tuning::Limit;
 use crate::model::state::{AlarmKind, Severity};
 
@@ -84,6 +82,7 @@ pub enum ComesBack {
 }
 
 mod hosts;
+mod network;
 
 const PLAIN: Rule = Rule {
     kind: AlarmKind::AgentStale,
@@ -370,118 +369,19 @@ pub const RULES: &[Rule] = &[
         meaning: "A channel does not take the messages about alarms.",
         ..PLAIN
     },
-    Rule {
-        kind: AlarmKind::SpofNew,
-        raise_after_s: graph::SPOF_AFTER_S,
-        limits: &[graph::SPOF_BEHIND],
-        follows: true,
-        meaning: "With links dead that led round it, several hosts hang on one agent alone.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::RedundancyLost,
-        damped: true,
-        severity: Severity::Major,
-        raise_after_s: graph::REDUNDANCY_AFTER_S,
-        follows: true,
-        meaning: "Of several links between two sites at most one is left.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::NodeIsolated,
-        damped: true,
-        severity: Severity::Major,
-        raise_after_s: graph::ISOLATED_AFTER_S,
-        limits: &[graph::ISOLATED_LINKS],
-        meaning: "An agent reports, but none of its links is alive.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::RelaySpof,
-        severity: Severity::Info,
-        raise_after_s: relay::SPOF_AFTER_S,
-        limits: &[relay::SPOF_AGENTS],
-        follows: true,
-        meaning: "Many agents report through one relay alone.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::AgentNeverReturned,
-        limits: &[member::AWAY_S],
-        severity: Severity::Info,
-        meaning: "An agent has been offline for 30 days.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::AgentUnapproved,
-        severity: Severity::Info,
-        follows: true,
-        meaning: "Agents, or keys of theirs, wait for an admin.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::PayloadRejected,
-        severity: Severity::Minor,
-        raise_count: 3,
-        clear: ClearBy::Reports { count: 10 },
-        meaning: "An agent's correctly signed reports are refused for what they hold.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::IngestLag,
-        damped: true,
-        severity: Severity::Major,
-        raise_after_s: service::LAG_AFTER_S,
-        limits: &[service::LAG_WAIT_S, service::LAG_GOOD_S],
-        clear: ClearBy::Steady { after_s: service::LAG_OVER_S },
-        meaning: "Reports wait for too long before they are stored, or are turned away.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::JobFailed,
-        limits: &[service::JOB_FAILURES],
-        severity: Severity::Major,
-        raise_count: 2,
-        meaning: "A background job fails again and again, or does not run.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::LoginBruteforce,
-        limits: &[service::SIGN_INS, service::SIGN_IN_WINDOW_S],
-        severity: Severity::Major,
-        clear: ClearBy::Quiet { after_s: service::SIGN_IN_QUIET_S, needs_report: false },
-        meaning: "So many sign-ins failed that somebody may be guessing tokens.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::RouteConflict,
-        severity: Severity::Major,
-        raise_count: 3,
-        follows: true,
-        meaning: "Allowed ips of several hosts send one prefix to different ends.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::DbPressure,
-        severity: Severity::Major,
-        raise_after_s: service::PRESSURE_AFTER_S,
-        limits: &[
-            service::FREE_PERCENT,
-            service::FREE_CRITICAL_PERCENT,
-            service::FREE_ENOUGH_GIB,
-            service::WAL_MIB,
-        ],
-        follows: true,
-        meaning: "The disk of the database is nearly full, or its log is not emptied any more.",
-        ..PLAIN
-    },
-    Rule {
-        kind: AlarmKind::TlsExpiring,
-        limits: &[service::TLS_LEFT_S, service::TLS_CRITICAL_S],
-        follows: true,
-        meaning: "The certificate of the manager's door ends soon.",
-        ..PLAIN
-    },
+    network::SPOF_NEW,
+    network::REDUNDANCY_LOST,
+    network::NODE_ISOLATED,
+    network::RELAY_SPOF,
+    network::AGENT_NEVER_RETURNED,
+    network::AGENT_UNAPPROVED,
+    network::PAYLOAD_REJECTED,
+    network::INGEST_LAG,
+    network::JOB_FAILED,
+    network::LOGIN_BRUTEFORCE,
+    network::ROUTE_CONFLICT,
+    network::DB_PRESSURE,
+    network::TLS_EXPIRING,
 ];
 
 /// The rule of a kind.

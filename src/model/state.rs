@@ -415,13 +415,6 @@ words!(
     }
 );
 
-impl RelayProof {
-    /// From whether the relays signed.
-    pub const fn of(proven: bool) -> Self {
-        if proven { Self::Proven } else { Self::Claimed }
-    }
-}
-
 impl AlarmKind {
     /// The kinds whose subject may be an edge: they end with it, and keep it looked at.
     pub const OF_LINKS: &[Self] = &[
