@@ -58,6 +58,13 @@ impl RelayPath {
     }
 }
 
+impl RelayProof {
+    /// From whether the relays signed.
+    pub const fn of(proven: bool) -> Self {
+        if proven { Self::Proven } else { Self::Claimed }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
