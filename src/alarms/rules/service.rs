@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(at(9, 100, None), Some((true, major)));
         assert_eq!(at(2, 100, None), Some((true, critical)));
         assert_eq!(at(3, 100, Some(critical)), Some((true, critical)));
-        assert_eq!(at(4, 100, Some(critical)), Some((true, major)));
+        assert_eq!(at(5, 100, Some(critical)), Some((true, major)));
         assert_eq!(at(14, 100, Some(major)), None, "not yet");
         assert_eq!(at(15, 100, Some(major)), Some((false, major)));
         // A hundredth of a large disk is room enough.
