@@ -5,13 +5,6 @@ use serde::Serialize;
 use super::id::AgentId;
 use super::state::RelayProof;
 
-impl RelayProof {
-    /// From whether the relays signed.
-    pub const fn of(proven: bool) -> Self {
-        if proven { Self::Proven } else { Self::Claimed }
-    }
-}
-
 /// The relays between an agent and the manager. Either all of them signed for it, or all are the
 /// origin's claim.
 ///

@@ -225,6 +225,36 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// What changes only whether people are told.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest changes more")]
+fn set_aside(office: &mut Office, act: &Act) {
+    let nth = |office: &Office, n: usize| office.open.keys().nth(n).copied().unwrap_or(0);
+    match act {
+        Act::Flap(n) => {
+            let (id, until) = (nth(office, *n), office.now.plus(1_200));
+            office.set(id, |alarm| {
+                let is_over = alarm.flapping_until.take().is_some();
+                alarm.flapping_until = (!is_over).then_some(until);
+            });
+        }
+        Act::Shelve(n, on) => {
+            let id = nth(office, *n);
+            let (at, until) = (office.now, office.now.plus(3_600));
+            let shelf = Shelved { at, until, by: "kim".into(), reason: "parts".into() };
+            office.set(id, |alarm| alarm.shelved = on.then_some(shelf));
+        }
+        Act::Maintain(n, on) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| alarm.maintenance = on.then_some(WindowId(1)));
+        }
+        Act::Follow(n, on) => {
+            let id = nth(office, *n);
+            office.set(id, |alarm| alarm.inhibited_by = on.then_some(AlarmId(9_999)));
+        }
+        _ => {}
+    }
+}
+
 fn carry_out(office: &mut Office, act: &Act) {
     let nth = |office: &Office, n: usize| office.open.keys().nth(n).copied().unwrap_or(0);
     match act {
@@ -260,26 +290,8 @@ fn carry_out(office: &mut Office, act: &Act) {
                 (alarm.state, alarm.cleared_at) = (AlarmState::Cleared, Some(now));
             });
         }
-        Act::Flap(n) => {
-            let (id, until) = (nth(office, *n), office.now.plus(1_200));
-            office.set(id, |alarm| {
-                let is_over = alarm.flapping_until.take().is_some();
-                alarm.flapping_until = (!is_over).then_some(until);
-            });
-        }
-        Act::Shelve(n, on) => {
-            let id = nth(office, *n);
-            let (at, until) = (office.now, office.now.plus(3_600));
-            let shelf = Shelved { at, until, by: "kim".into(), reason: "parts".into() };
-            office.set(id, |alarm| alarm.shelved = on.then_some(shelf));
-        }
-        Act::Maintain(n, on) => {
-            let id = nth(office, *n);
-            office.set(id, |alarm| alarm.maintenance = on.then_some(WindowId(1)));
-        }
-        Act::Follow(n, on) => {
-            let id = nth(office, *n);
-            office.set(id, |alarm| alarm.inhibited_by = on.then_some(AlarmId(9_999)));
+        Act::Flap(_) | Act::Shelve(..) | Act::Maintain(..) | Act::Follow(..) => {
+            set_aside(office, act);
         }
         Act::Pass(seconds) => office.pass(*seconds),
         Act::Deliver(true) => office.deliver(&Outcome::Taken),
