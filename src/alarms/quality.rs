@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::model::life::AlarmLife;
 use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
@@ -22,7 +24,7 @@ const SUBJECTS: usize = 10;
 const BY_ITSELF: &str = "condition over";
 
 /// What is told of one kind, or of all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// How often it was raised.
     pub raised: usize,
@@ -49,7 +51,7 @@ pub struct Tally {
 }
 
 /// A thing with many alarms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Frequent {
     /// What the alarms were about.
     pub kind: AlarmKind,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::past::maybe_time;
-use crate::alarms::quality::{Tally, measure};
+use crate::alarms::quality::{Frequent, Tally, measure};
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
@@ -28,66 +28,20 @@ pub struct Asked {
     pub to: Option<String>,
 }
 
-/// What is told of one kind, or of all together.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct TallyView {
-    /// How often it was raised.
-    pub raised: usize,
-    /// Those that are open still.
-    pub open: usize,
-    /// The median of the seconds they were open.
-    pub open_median_s: Option<i64>,
-    /// Nine in ten were open for at most so many seconds.
-    pub open_p90_s: Option<i64>,
-    /// Those open for more than a day.
-    pub standing: usize,
-    /// Those that somebody acknowledged.
-    pub acknowledged: usize,
-    /// The median of the seconds from the raise to that.
-    pub ack_median_s: Option<i64>,
-    /// Those raised again within ten minutes of the end of the one before.
-    pub flapped: usize,
-    /// Those that ended by themselves before anybody acknowledged them.
-    pub unattended: usize,
-    /// Those that were acknowledged and ended by themselves all the same.
-    pub without_action: usize,
-    /// Those that followed from another alarm.
-    pub followers: usize,
-}
-
-impl From<Tally> for TallyView {
-    fn from(tally: Tally) -> Self {
-        Self {
-            raised: tally.raised,
-            open: tally.open,
-            open_median_s: tally.open_median_s,
-            open_p90_s: tally.open_p90_s,
-            standing: tally.standing,
-            acknowledged: tally.acknowledged,
-            ack_median_s: tally.ack_median_s,
-            flapped: tally.flapped,
-            unattended: tally.unattended,
-            without_action: tally.without_action,
-            followers: tally.followers,
-        }
-    }
-}
-
-impl TallyView {
-    fn item(&self) -> TallyItem {
-        TallyItem {
-            raised: self.raised,
-            open: self.open,
-            open_median_s: self.open_median_s,
-            open_p90_s: self.open_p90_s,
-            standing: self.standing,
-            acknowledged: self.acknowledged,
-            ack_median_s: self.ack_median_s,
-            flapped: self.flapped,
-            unattended: self.unattended,
-            without_action: self.without_action,
-            followers: self.followers,
-        }
+/// What is told, for a page.
+fn item(tally: &Tally) -> TallyItem {
+    TallyItem {
+        raised: tally.raised,
+        open: tally.open,
+        open_median_s: tally.open_median_s,
+        open_p90_s: tally.open_p90_s,
+        standing: tally.standing,
+        acknowledged: tally.acknowledged,
+        ack_median_s: tally.ack_median_s,
+        flapped: tally.flapped,
+        unattended: tally.unattended,
+        without_action: tally.without_action,
+        followers: tally.followers,
     }
 }
 
@@ -98,18 +52,7 @@ pub struct KindView {
     pub kind: AlarmKind,
     /// How good its alarms were.
     #[serde(flatten)]
-    pub tally: TallyView,
-}
-
-/// A thing with many alarms.
-#[derive(Debug, Clone, Serialize)]
-pub struct SubjectView {
-    /// What they were about.
-    pub kind: AlarmKind,
-    /// Which thing.
-    pub subject: String,
-    /// How often.
-    pub raised: usize,
+    pub tally: Tally,
 }
 
 /// How good the alarms of a time were.
@@ -122,11 +65,11 @@ pub struct QualityView {
     /// Alarms per day that followed from no other one.
     pub per_day: f64,
     /// All kinds together.
-    pub all: TallyView,
+    pub all: Tally,
     /// Each kind that was raised, the most frequent first.
     pub kinds: Vec<KindView>,
     /// The things with the most alarms.
-    pub subjects: Vec<SubjectView>,
+    pub subjects: Vec<Frequent>,
     /// Whether all alarms of the time are counted, or only the last 100,000.
     pub complete: bool,
     #[serde(skip)]
@@ -139,8 +82,8 @@ impl QualityView {
         Shown {
             from: self.from,
             to: self.to,
-            all: self.all.item(),
-            kinds: self.kinds.iter().map(|k| (k.kind.as_str(), k.tally.item())).collect(),
+            all: item(&self.all),
+            kinds: self.kinds.iter().map(|k| (k.kind.as_str(), item(&k.tally))).collect(),
             subjects: self
                 .subjects
                 .iter()
@@ -159,21 +102,14 @@ impl QualityView {
     ) -> Self {
         let quality = measure(lives, (from, to), now);
         let kinds = quality.kinds.into_iter();
-        let subjects = quality.subjects.into_iter();
         let hundredths = quality.per_day_hundredths;
         Self {
             from,
             to,
             per_day: f64::from(i32::try_from(hundredths).unwrap_or(i32::MAX)) / 100.0,
-            all: quality.all.into(),
-            kinds: kinds.map(|(kind, tally)| KindView { kind, tally: tally.into() }).collect(),
-            subjects: subjects
-                .map(|thing| SubjectView {
-                    kind: thing.kind,
-                    subject: thing.subject,
-                    raised: thing.raised,
-                })
-                .collect(),
+            all: quality.all,
+            kinds: kinds.map(|(kind, tally)| KindView { kind, tally }).collect(),
+            subjects: quality.subjects,
             complete: lives.len() < MOST,
             hundredths,
         }
