@@ -82,7 +82,7 @@ async fn the_page_tells_the_life_of_an_alarm_and_shows_what_proves_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_evidence_is_proved_again_and_its_age_is_told() {
-    let mut net = Network::start(2, &[]).await;
+    let mut net = Network::start(1, &[]).await;
     net.rounds(2).await;
     net.hosts[0].eth0_up = false;
     net.rounds(2).await;
