@@ -149,7 +149,7 @@ pub const RULES: &[Rule] = &[
         damped: true,
         severity: Severity::Major,
         follows: true,
-        limits: &[relay::TOGETHER],
+        limits: &[relay::TOGETHER, relay::WITHIN_INTERVALS],
         meaning: "Everybody who reports through an agent fell silent together.",
         ..PLAIN
     },
@@ -295,7 +295,13 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::ManagerMassSilence,
         severity: Severity::Critical,
         follows: true,
-        limits: &[silence::MASS, silence::TOGETHER_S, silence::HOLDS_S],
+        limits: &[
+            silence::MASS,
+            silence::PERCENT,
+            silence::TOGETHER_S,
+            silence::BACK_PERCENT,
+            silence::HOLDS_S,
+        ],
         meaning: "At least half of the agents, and five of them, fell silent within a minute: the \
                   manager is more likely cut off than all of them dead.",
         ..PLAIN

@@ -120,7 +120,7 @@ impl Sentry {
 pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     refused(engine, draft);
     engine.sentry.ways = relays::ways(&engine.fleet);
-    relays::look(&mut engine.fleet, &engine.sentry.patience, draft);
+    relays::look(&mut engine.fleet, &engine.sentry, draft);
     mass::look(&mut engine.fleet, &mut engine.sentry, draft);
     silence(&mut engine.fleet, &engine.sentry, draft);
     edges::judge_all(&mut engine.fleet, draft);
@@ -248,7 +248,7 @@ fn say(
 }
 
 /// When an agent's silence means what, as far as the operator has a say in it.
-fn patience(book: &Book, sentry: &Sentry, agent: &AgentMem) -> Patience {
+pub(super) fn patience(book: &Book, sentry: &Sentry, agent: &AgentMem) -> Patience {
     if book.tuning().is_empty() {
         return sentry.patience;
     }

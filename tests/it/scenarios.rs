@@ -29,6 +29,8 @@
 //!   `unknown A`, `known A`: A has a peer that nobody knows. `forge A N`: reports in A's name without
 //!   its key. `reuse`: a nonce of `host.one` for the second time. `keys unread`, `keys garbage`, `keys well`: what
 //!   the manager finds where the keys are. `rollback`: its database is older than it should be.
+//! - `promise`: somebody says that background jobs are run, as the timers of a manager do, and
+//!   `still MINUTES`: nobody runs any, and nobody reports. `rule KEY = VALUE; KEY = VALUE` beside the hosts: an entry of the rules file.
 //! - `agree`: all pages and addresses tell the same now.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
 //!   `KIND SUBJECT SEVERITY STATE`, ` flapping`, ` shelved` or ` maintenance` if it is so, and

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::actors::Agent;
 use crate::support::http::send;
@@ -84,9 +85,11 @@ pub(super) struct World {
     relayed: BTreeSet<String>,
     never: Vec<String>,
     roots: Option<usize>,
-    last_round: i64,
+    pub(super) last_round: i64,
     /// More reports come than the manager can take.
     crowded: bool,
+    /// Where its rules file is.
+    _dir: TempDir,
 }
 
 fn id_of(place: usize) -> String {
@@ -101,7 +104,17 @@ fn key_of(place: usize) -> String {
 impl World {
     pub(super) async fn of(name: &str, lines: &[&str]) -> Self {
         let settings = lines.iter().filter_map(|line| line.strip_prefix("setting "));
-        let settings: Vec<(&str, &str)> = settings.filter_map(|set| set.split_once('=')).collect();
+        let mut settings: Vec<(&str, &str)> =
+            settings.filter_map(|set| set.split_once('=')).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let rules = lines.iter().filter_map(|line| line.strip_prefix("rule "));
+        let rules: Vec<_> =
+            rules.map(|rule| format!("[[rule]]\n{rule}").replace("; ", "\n")).collect();
+        let file = dir.path().join("rules.toml").display().to_string();
+        if !rules.is_empty() {
+            std::fs::write(&file, rules.join("\n")).unwrap();
+            settings.push(("KATTILA_RULES_FILE", &file));
+        }
         let kattila = TestManager::start_with(&settings).await;
         let waits = settings.contains(&("KATTILA_ENROLL", "approve"));
         let mut world = Self {
@@ -114,6 +127,7 @@ impl World {
             roots: None,
             last_round: 0,
             crowded: false,
+            _dir: dir,
         };
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -125,7 +139,7 @@ impl World {
                     world.host(host).labels.insert(key.to_owned(), value.to_owned());
                 }
                 ["never", kind] => world.never.push(kind.to_owned()),
-                ["setting", _] => {}
+                ["setting", _] | ["rule", ..] => {}
                 ["roots", most] => world.roots = Some(most.parse().unwrap()),
                 [_, "via", host, ..] => _ = world.relayed.insert(host.to_owned()),
                 [at, ..] if at.contains(':') || line.starts_with(' ') => {}
