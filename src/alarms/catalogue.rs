@@ -287,7 +287,12 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Critical,
         raise_count: 3,
         clear: ClearBy::Reports { count: 3 },
-        limits: &[manager::CLOCK_WITNESSES, manager::CLOCK_OFF_S, manager::CLOCK_GOOD_S],
+        limits: &[
+            manager::CLOCK_WITNESSES,
+            manager::CLOCK_AGREEING,
+            manager::CLOCK_OFF_S,
+            manager::CLOCK_GOOD_S,
+        ],
         meaning: "Nearly all agents' clocks differ from the manager's in the same direction.",
         ..PLAIN
     },

@@ -9,6 +9,7 @@ mod admit;
 pub mod board;
 mod causes;
 pub mod chores;
+mod clocks;
 mod claims;
 mod commands;
 pub mod condition;

@@ -14,6 +14,9 @@
 //! - `mtu A BYTES`, `allow A B NETS`, `route A NET IF`, `unroute A NET`: A's `wg0`, what A lets in
 //!   from B, A's routes. `address A NET`, `port A PORT`, `psk A B`, `nopsk A B`, `see A B AT`: the
 //!   address and port of A's `wg0`, whether B has a preshared key there, B's endpoint for A.
+//! - `renewing SEED` beside the hosts: sessions are renewed after 120 to 145 s, drawn, and not with each
+//!   report. `delay A SECONDS`: A's reports take so long. `leap SECONDS`: somebody sets the manager's
+//!   clock; times below are by it.
 //! - `clock A SECONDS`: how far A's clock is ahead. `nodefault A`, `default A`: its default route.
 //! - `unplug A/IF`, `plug A/IF`, `fail A/IF`, `heal A/IF`, `reboot A`, `restart` (the manager),
 //!   `away` (the manager is off for ten minutes), `ack KIND SUBJECT`,
@@ -31,6 +34,7 @@
 //!   the manager finds where the keys are. `rollback`: its database is older than it should be.
 //! - `promise`: somebody says that background jobs are run, as the timers of a manager do, and
 //!   `still MINUTES`: nobody runs any, and nobody reports. `rule KEY = VALUE; KEY = VALUE` beside the hosts: an entry of the rules file.
+//! - `says KIND SUBJECT : TEXT`: the message of the open alarm holds the text.
 //! - `agree`: all pages and addresses tell the same now.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
 //!   `KIND SUBJECT SEVERITY STATE`, ` flapping`, ` shelved` or ` maintenance` if it is so, and
@@ -40,6 +44,7 @@
 //!   than N alarms open that follow from none.
 
 mod injected;
+mod jitter;
 mod senders;
 mod world;
 

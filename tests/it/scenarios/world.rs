@@ -1,12 +1,13 @@
 //! Hosts by name, what they see and how they report it, and what the manager makes of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hyper::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::actors::Agent;
+use crate::support::dice::Dice;
 use crate::support::http::send;
 use crate::support::manager::{START, TestManager};
 use kattila::alarms::rules::service::DiskFacts;
@@ -31,6 +32,9 @@ pub(super) struct Host {
     via: Vec<String>,
     /// Its reports hold what is no report.
     garbled: bool,
+    /// Its reports take so many seconds; those on their way, and when they left.
+    delay_s: i64,
+    on_the_way: VecDeque<(i64, String)>,
     /// It waits for an admin.
     waits: bool,
     /// Largest packet of wg0, if not the usual one.
@@ -74,6 +78,35 @@ struct Link {
     sent_back: u64,
     /// The last handshake of the second end with somebody who holds the first one's key.
     elsewhere: Option<i64>,
+    /// How long the present session lasts, and how much later the second end noted it.
+    lasts_s: i64,
+    trip_s: i64,
+}
+
+impl Link {
+    /// A handshake, if it is time for one and packets pass.
+    fn renew(&mut self, now: i64, renewing: Option<&mut Dice>) {
+        if !self.alive {
+            return;
+        }
+        match renewing {
+            Some(dice) if self.handshake != 0 => {
+                if self.handshake + self.lasts_s <= now {
+                    self.handshake += self.lasts_s;
+                    self.handshake = self.handshake.max(now - STEP_S);
+                    self.trip_s = i64::try_from(dice.below(2)).unwrap();
+                    self.lasts_s = 120 + i64::try_from(dice.below(26)).unwrap();
+                }
+            }
+            _ => self.handshake = now - 5,
+        }
+    }
+
+    /// When an end notes it: the second one a round trip later.
+    fn noted(&self, is_first: bool) -> i64 {
+        let trip_s = if is_first || self.handshake == 0 { 0 } else { self.trip_s };
+        self.handshake + trip_s
+    }
 }
 
 pub(super) struct World {
@@ -88,6 +121,10 @@ pub(super) struct World {
     pub(super) last_round: i64,
     /// More reports come than the manager can take.
     crowded: bool,
+    /// Sessions are renewed as WireGuard does it, and when exactly, is drawn.
+    renewing: Option<Dice>,
+    /// Seconds by which the manager's clock was set.
+    leapt: i64,
     /// Where its rules file is.
     _dir: TempDir,
 }
@@ -127,6 +164,8 @@ impl World {
             roots: None,
             last_round: 0,
             crowded: false,
+            renewing: None,
+            leapt: 0,
             _dir: dir,
         };
         for line in lines {
@@ -138,6 +177,7 @@ impl World {
                     let (key, value) = label.split_once('=').unwrap();
                     world.host(host).labels.insert(key.to_owned(), value.to_owned());
                 }
+                ["renewing", seed] => world.renewing = Some(Dice::new(seed.parse().unwrap())),
                 ["never", kind] => world.never.push(kind.to_owned()),
                 ["setting", _] | ["rule", ..] => {}
                 ["roots", most] => world.roots = Some(most.parse().unwrap()),
@@ -174,6 +214,8 @@ impl World {
             deaf: false,
             sent_back: 0,
             elsewhere: None,
+            lasts_s: 120,
+            trip_s: 0,
         };
         self.links.push(link);
     }
@@ -220,9 +262,7 @@ impl World {
     async fn round(&mut self) {
         let now = self.kattila().clock.now().0;
         for link in &mut self.links {
-            if link.alive {
-                link.handshake = now - 5;
-            }
+            link.renew(now, self.renewing.as_mut());
             if link.used {
                 link.bytes += 148;
                 link.received += if link.alive || link.deaf { 148 } else { 0 };
@@ -258,8 +298,12 @@ impl World {
             } else {
                 agent.seal_v2(&data.to_string())
             };
-            let answer = agent.send(&body).await;
-            assert_eq!(answer.status, wanted, "{} {name}: {}", self.name, answer.text());
+            host.on_the_way.push_back((now, body));
+            let arrives = |(left, _): &mut (i64, String)| *left + host.delay_s <= now;
+            while let Some((_, body)) = host.on_the_way.pop_front_if(arrives) {
+                let answer = agent.send(&body).await;
+                assert_eq!(answer.status, wanted, "{} {name}: {}", self.name, answer.text());
+            }
             if host.copied {
                 let mut copy = data;
                 copy["boot_id"] = json!("boot-of-the-copy");
@@ -312,7 +356,7 @@ impl World {
         json!({
             "hostname": name,
             "boot_id": format!("boot-{}", host.boots),
-            "uptime_seconds": self.now(),
+            "uptime_seconds": self.now() - self.leapt,
             "collected_at": self.kattila().clock.now().plus(agent.ahead_s),
             "labels": host.labels,
             "interfaces": interfaces,
@@ -343,7 +387,7 @@ impl World {
             "interface": "wg0", "public_key": key_of(other),
             "endpoint": seen_at.unwrap_or_else(|| format!("192.0.2.{n}:51820")),
             "allowed_ips": allowed, "has_psk": host.psk.contains(whom),
-            "latest_handshake": shaken(elsewhere.unwrap_or(link.handshake), own.ahead_s), "rx_bytes": received, "tx_bytes": sent,
+            "latest_handshake": shaken(elsewhere.unwrap_or(link.noted(is_first)), own.ahead_s), "rx_bytes": received, "tx_bytes": sent,
             "persistent_keepalive": if link.used { 25 } else { 0 },
         }))
     }
@@ -370,6 +414,7 @@ impl World {
                 let place = self.place(host);
                 self.hosts[place].2.ahead_s = ahead.parse().unwrap();
             }
+            ["delay", host, seconds] => self.host(host).delay_s = seconds.parse().unwrap(),
             ["nodefault", host] => self.host(host).cut_off = true,
             ["default", host] => self.host(host).cut_off = false,
             ["mtu", host, bytes] => self.host(host).mtu = Some(bytes.parse().unwrap()),
@@ -460,6 +505,11 @@ impl World {
             ["reboot", host] => self.host(host).boots += 1,
             ["restart"] => self.restart(0).await,
             ["away"] => self.restart(600).await,
+            ["leap", seconds] => self.leap(seconds.parse().unwrap()),
+            ["says", kind, subject, ..] => {
+                let (_, text) = what.split_once(" : ").unwrap();
+                self.says((kind, subject), text).await;
+            }
             ["ack", kind, subject] => self.on_alarm("ack", (kind, subject), &json!({})).await,
             ["shelve", kind, subject, seconds] => {
                 let for_s: i64 = seconds.parse().unwrap();
@@ -491,6 +541,26 @@ impl World {
             *agent = agent.clone().moved(kattila.addr());
         }
         self.kattila = Some(kattila);
+    }
+
+    /// Somebody sets the manager's clock, so many seconds ahead.
+    fn leap(&mut self, ahead_s: i64) {
+        self.leapt += ahead_s;
+        self.last_round += ahead_s;
+        let clock = &self.kattila().clock;
+        clock.set(clock.now().plus(ahead_s));
+        self.hosts.iter_mut().for_each(|(_, _, agent)| agent.ahead_s -= ahead_s);
+        self.links.iter_mut().for_each(|link| link.handshake += ahead_s);
+    }
+
+    /// The message of an open alarm holds a text.
+    async fn says(&self, (kind, subject): (&str, &str), text: &str) {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/status/alarms").await;
+        let wanted = format!("{kind} {subject}");
+        let found = all.as_array().unwrap().iter().find(|alarm| told(alarm, &names) == wanted);
+        let message = found.unwrap()["message"].as_str().unwrap();
+        assert!(message.contains(text), "{}: {message}", self.name);
     }
 
     /// The manager finds something about itself.
