@@ -74,7 +74,8 @@ pub(super) fn apply(
     let booted_at = uptime_s.map(|uptime| arrival.measured_at.minus(uptime));
     let booted_was = std::mem::replace(&mut agent.booted_at, booted_at);
     // A report that took long, or a clock of ours that was set, moves the offset alone.
-    let is_steady = booted_at.zip(booted_was).is_some_and(|(is, was)| is.0.abs_diff(was.0) <= CLOCK_SET_S);
+    let is_steady =
+        booted_at.zip(booted_was).is_some_and(|(is, was)| is.0.abs_diff(was.0) <= CLOCK_SET_S);
     if agent.steady_since.is_none() || !is_steady && offset.abs_diff(offset_was) > CLOCK_SET_S {
         agent.clock_was_set(draft.now);
     }

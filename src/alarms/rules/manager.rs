@@ -335,7 +335,10 @@ mod tests {
         assert_eq!(holds(&[-61, -61, -61, -61, -61]), Some(true));
         assert_eq!(holds(&[29, 29, 29, -5, 400]), Some(false));
         assert!(
-            clock(&[70; 9], &[], &clocks()).unwrap().message.contains("is behind theirs, by 1 min 10 s")
+            clock(&[70; 9], &[], &clocks())
+                .unwrap()
+                .message
+                .contains("is behind theirs, by 1 min 10 s")
         );
         let three = clock(&[70, 71, 72], &[70, 70, 71], &clocks()).unwrap();
         let also = "by 1 min 11 s in the middle, and 3 of them agree with each other by their";

@@ -6,6 +6,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::trust::Others;
 use crate::support::actors::Agent;
 use crate::support::dice::Dice;
 use crate::support::http::send;
@@ -125,6 +126,8 @@ pub(super) struct World {
     renewing: Option<Dice>,
     /// Seconds by which the manager's clock was set.
     leapt: i64,
+    /// Who is there beside the hosts.
+    pub(super) others: Others,
     /// Where its rules file is.
     _dir: TempDir,
 }
@@ -152,6 +155,8 @@ impl World {
             std::fs::write(&file, rules.join("\n")).unwrap();
             settings.push(("KATTILA_RULES_FILE", &file));
         }
+        let (others, plan) = Others::with_routes(lines, &dir).await;
+        settings.extend(plan.as_deref().map(|plan| ("KATTILA_NOTIFY_FILE", plan)));
         let kattila = TestManager::start_with(&settings).await;
         let waits = settings.contains(&("KATTILA_ENROLL", "approve"));
         let mut world = Self {
@@ -166,6 +171,7 @@ impl World {
             crowded: false,
             renewing: None,
             leapt: 0,
+            others,
             _dir: dir,
         };
         for line in lines {
@@ -179,7 +185,7 @@ impl World {
                 }
                 ["renewing", seed] => world.renewing = Some(Dice::new(seed.parse().unwrap())),
                 ["never", kind] => world.never.push(kind.to_owned()),
-                ["setting", _] | ["rule", ..] => {}
+                ["setting", _] | ["rule" | "route", ..] => {}
                 ["roots", most] => world.roots = Some(most.parse().unwrap()),
                 [_, "via", host, ..] => _ = world.relayed.insert(host.to_owned()),
                 [at, ..] if at.contains(':') || line.starts_with(' ') => {}
@@ -251,6 +257,7 @@ impl World {
             if self.now() - self.last_round >= ROUND_S {
                 self.last_round = self.now();
                 self.round().await;
+                self.others.report().await;
                 self.kattila().advance(0).await;
                 self.check().await;
             } else {
@@ -471,7 +478,7 @@ impl World {
 
     pub(super) async fn act(&mut self, what: &str) {
         let words: Vec<&str> = what.split_whitespace().collect();
-        if self.manage(&words).await || self.sends(&words).await {
+        if self.manage(&words).await || self.trusts(&words).await || self.sends(&words).await {
             return;
         }
         match words[..] {
@@ -506,6 +513,10 @@ impl World {
             ["restart"] => self.restart(0).await,
             ["away"] => self.restart(600).await,
             ["leap", seconds] => self.leap(seconds.parse().unwrap()),
+            ["remembers", kind, subject, ..] => {
+                let (_, cause) = what.split_once(" : ").unwrap();
+                self.remembers((kind, subject), cause).await;
+            }
             ["says", kind, subject, ..] => {
                 let (_, text) = what.split_once(" : ").unwrap();
                 self.says((kind, subject), text).await;
@@ -540,6 +551,7 @@ impl World {
         for (_, _, agent) in &mut self.hosts {
             *agent = agent.clone().moved(kattila.addr());
         }
+        self.others.moved(&kattila);
         self.kattila = Some(kattila);
     }
 
@@ -551,6 +563,18 @@ impl World {
         clock.set(clock.now().plus(ahead_s));
         self.hosts.iter_mut().for_each(|(_, _, agent)| agent.ahead_s -= ahead_s);
         self.links.iter_mut().for_each(|link| link.handshake += ahead_s);
+    }
+
+    /// The history has one alarm of a kind about a thing, that ended for a reason.
+    async fn remembers(&self, (kind, subject): (&str, &str), cause: &str) {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/api/v1/alarms?state=cleared&limit=100").await;
+        let all = all.as_array().or_else(|| all["alarms"].as_array()).unwrap().iter();
+        let wanted = format!("{kind} {subject}");
+        let found: Vec<_> = all.filter(|alarm| told(alarm, &names) == wanted).collect();
+        assert_eq!(found.len(), 1, "{}: {found:?}", self.name);
+        assert!(found[0]["cleared_at"].is_i64() && !found[0]["raised_at"].is_null());
+        assert_eq!(found[0]["clear_cause"], cause, "{}", self.name);
     }
 
     /// The message of an open alarm holds a text.
@@ -622,6 +646,7 @@ impl World {
         names.extend(edges);
         let hosts = self.hosts.iter().enumerate();
         names.extend(hosts.map(|(place, (name, ..))| (key_of(place), format!("key-of-{name}"))));
+        names.extend(self.others.names());
         names.push((key_of(77), "key-of-nobody".to_owned()));
         names
     }
