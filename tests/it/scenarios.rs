@@ -54,6 +54,7 @@
 mod injected;
 mod jitter;
 mod kinds;
+mod invariants;
 mod senders;
 mod trust;
 mod world;
