@@ -33,6 +33,7 @@ mod mass;
 mod order;
 mod overlay;
 mod peers;
+pub mod people;
 mod raise;
 pub mod refusals;
 mod relays;
