@@ -158,6 +158,18 @@ async fn signing_in_and_acting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn people_come_in_and_see_what_they_may() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[]).await;
+    let mut host = kattila.agent("7c0a7000000000000000000000000000");
+    rename(&mut host, 0).await;
+    let code = kattila.manager().setup_code().unwrap().to_owned();
+    let more = [("KATTILA_TEST_CODE", code.as_str())];
+    Script::start("people.test.mjs", kattila.manager().url(), &more).end().await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_outlives_its_manager() {
     let _one = BROWSER.lock().await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
