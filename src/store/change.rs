@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
@@ -81,6 +82,8 @@ pub struct Change {
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
     pub sessions_removed: Vec<[u8; 32]>,
+    /// Entries to append to the audit.
+    pub audit: Vec<Sealed>,
     /// Small values to remember by name. Names that begin with `store.` are the store's own.
     pub meta: Vec<(&'static str, String)>,
     /// What was kept in memory until now. A large fleet's may come in several changes; the mark
@@ -100,6 +103,10 @@ impl Change {
         self.report.as_ref().is_some_and(|report| !report.late) && self.leaves_the_rest()
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "each field is named twice, and nothing else is done"
+    )]
     fn leaves_the_rest(&self) -> bool {
         // Every field is named, so that a new one cannot be forgotten here.
         let Self {
@@ -130,6 +137,7 @@ impl Change {
             dictionary,
             sessions,
             sessions_removed,
+            audit,
             meta,
             flushed,
         } = self;
@@ -159,6 +167,7 @@ impl Change {
             && dictionary.is_none()
             && sessions.is_empty()
             && sessions_removed.is_empty()
+            && audit.is_empty()
             && meta.is_empty()
             && flushed.is_none()
     }

@@ -489,6 +489,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("report", report),
         ("events", events_page),
         ("settings", settings_page),
+        ("audit", Ok(super::audit::tests::sample(&of("Audit", Nav::Events)))),
         ("login", super::login::page(&stranger, None, "/map")),
         ("error", super::error::page(&stranger, 404, "There is no such page", "Look elsewhere.")),
     ]);

@@ -28,7 +28,7 @@
 //!   A. `leak A`, `seal A`: A tells its private key. `borrow A B`, `own A`: A uses B's WireGuard key.
 //!   `unknown A`, `known A`: A has a peer that nobody knows. `forge A N`: reports in A's name without
 //!   its key. `reuse`: a nonce of `host.one` for the second time. `keys unread`, `keys garbage`, `keys well`: what
-//!   the manager finds where the keys are. `rollback`: its database is older than it should be.
+//!   the manager finds where the keys are. `rollback`: its database is older than it should be. `tampered`: its audit was changed.
 //! - `agree`: all pages and addresses tell the same now.
 //! - `only`, and on the lines below, indented: the alarms that are open then, all of them, as
 //!   `KIND SUBJECT SEVERITY STATE`, ` flapping`, ` shelved` or ` maintenance` if it is so, and

@@ -12,6 +12,7 @@ use crate::http::observe::RequestId;
 use crate::http::pages;
 use crate::http::server::Source;
 use crate::http::state::AppState;
+use crate::process::audit::{self, Asker};
 use crate::views::login::local_path;
 use crate::views::text::encode;
 
@@ -86,7 +87,10 @@ pub async fn sign_in(
         page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(page);
     }
-    let Some(session) = state.gate.sign_in(form.token.0.trim()).await? else {
+    // Who it is becomes known with the token.
+    let asker = Asker { name: None, from: source };
+    let signing_in = state.gate.sign_in(form.token.0.trim());
+    let Some(session) = audit::asked_by(asker, signing_in).await? else {
         state.guesses.failed(source, now);
         state.processor.sign_in_failed(source);
         state.sources.refused(source, now);

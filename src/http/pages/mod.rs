@@ -7,6 +7,7 @@ pub mod act;
 pub mod alarm;
 pub mod aside;
 pub mod ask;
+pub mod audit;
 pub mod look;
 pub mod rules;
 pub mod tell;

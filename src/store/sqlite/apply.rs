@@ -3,8 +3,8 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, channels, dictionaries, edges, events, flaps, identities, interfaces, keys,
-    layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
+    agents, alarms, audit, channels, dictionaries, edges, events, flaps, identities, interfaces,
+    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -42,6 +42,7 @@ pub(super) fn apply(
     }
     change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
     change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
+    change.audit.iter().try_for_each(|entry| audit::append(desk, entry))?;
     change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))?;
     change.flushed.as_ref().map_or(Ok(()), |flushed| flush(desk, flushed))
 }

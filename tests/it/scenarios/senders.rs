@@ -31,6 +31,9 @@ impl World {
             ["rollback"] => {
                 self.found(ManagerCondition::RolledBack { database: 1, acknowledged: 2 }).await;
             }
+            ["tampered"] => {
+                self.found(ManagerCondition::AuditBroken("entry 2 is missing".into())).await;
+            }
             ["agree"] => self.agree().await,
             _ => return false,
         }
