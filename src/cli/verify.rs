@@ -1,21 +1,18 @@
 //! `kattila verify`: proves every stored report again, from its bytes and the keys kept, and that
 //! the audit hangs together.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-
-use zeroize::Zeroizing;
 
 use crate::model::audit::Head;
 use crate::model::hex;
-use crate::model::id::{Kid, ReportId};
-use crate::model::state::Scheme;
+use crate::model::id::ReportId;
+use crate::model::proven::Proven;
+use crate::process::prove::{SharedKeys, prove};
 use crate::sign::chain;
 use crate::store::audit::AuditFilter;
-use crate::store::row::{ReportFilter, StoredReport};
+use crate::store::row::ReportFilter;
 use crate::store::sqlite;
 use crate::store::{Reader, StoreError};
-use crate::verify::proof::{Mismatch, Proof, ProofKey, StoredHop, claimed_relays, hops, recheck};
 
 use super::speak::{complain, say};
 use super::{DONE, FAILED, storage_code};
@@ -111,10 +108,7 @@ fn audit(reader: &dyn Reader, kept: Option<Head>) -> Result<Audit, StoreError> {
 }
 
 fn count(reader: &dyn Reader) -> Result<Count, StoreError> {
-    let keys = reader.keys()?.into_iter();
-    // A ban names a key without knowing it.
-    let keys = keys.filter(|key| !key.secret.is_empty());
-    let keys: BTreeMap<Kid, _> = keys.map(|key| (key.kid, key.secret)).collect();
+    let keys = SharedKeys::read(reader)?;
     let mut count = Count::default();
     let mut after = ReportId(0);
     loop {
@@ -122,152 +116,34 @@ fn count(reader: &dyn Reader) -> Result<Count, StoreError> {
         let Some(last) = rows.last() else { return Ok(count) };
         after = last.summary.id;
         for row in &rows {
-            count.add(row, &keys, &way(reader, row, &keys)?);
+            count.add(row.summary.id, prove(reader, row, &keys)?);
         }
     }
-}
-
-/// How the relays around a stored report prove themselves.
-#[derive(Debug, PartialEq, Eq)]
-enum Way {
-    /// All of them do; also if there are none.
-    Proved,
-    /// A key is not kept.
-    KeyNotKept,
-    /// One does not.
-    Failed(Mismatch),
-}
-
-fn way(
-    reader: &dyn Reader,
-    row: &StoredReport,
-    keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>,
-) -> Result<Way, StoreError> {
-    // What cannot be read fails as a report too.
-    let Ok(hops) = hops(&row.envelope) else { return Ok(Way::Proved) };
-    if !tells_the_path(row, &hops) {
-        return Ok(Way::Failed(Mismatch::Path));
-    }
-    for hop in hops {
-        let own = if hop.is_own() { reader.agent(&hop.relay_id)? } else { None };
-        // Past keys are never removed, so a key id that none of them has is wrong.
-        let own: Vec<_> = own.into_iter().flat_map(|agent| agent.identities).collect();
-        let mut own = own.iter().map(|row| ProofKey::Own(&row.public_key)).peekable();
-        let mut shared = keys.values().map(|secret| ProofKey::Shared(secret)).peekable();
-        let is_kept = if hop.is_own() { own.peek().is_some() } else { shared.peek().is_some() };
-        if !is_kept {
-            return Ok(Way::KeyNotKept);
-        }
-        if !own.chain(shared).any(|key| hop.holds(&key)) {
-            return Ok(Way::Failed(Mismatch::Relay(hop.relay_id)));
-        }
-    }
-    Ok(Way::Proved)
-}
-
-/// Whether the relays around a stored report are those that its row tells. A row of an older
-/// program may call a claim what is proved.
-fn tells_the_path(row: &StoredReport, hops: &[StoredHop]) -> bool {
-    let path = &row.summary.relay_path;
-    if hops.is_empty() {
-        return !path.is_proven() && path.relays() == claimed_relays(&row.envelope);
-    }
-    hops.iter().rev().map(|hop| &hop.relay_id).eq(path.relays())
 }
 
 impl Count {
-    fn add(&mut self, row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>, way: &Way) {
-        let summary = &row.summary;
-        if row.envelope.is_empty() {
-            self.failed.push((summary.id, "the stored bytes are damaged".to_owned()));
-            return;
-        }
-        if summary.redacted {
-            self.redacted += 1;
-            return;
-        }
-        let own = row.own_key.as_ref().filter(|_| summary.scheme == Scheme::V2Ed25519);
-        let shared = || keys.get(&summary.kid).map(|secret| ProofKey::Shared(secret));
-        let Some(key) = own.map(ProofKey::Own).or_else(shared) else {
-            self.key_not_kept += 1;
-            return;
-        };
-        let proof = Proof {
-            scheme: summary.scheme,
-            form: summary.form,
-            key,
-            data_sha256: summary.data_sha256,
-        };
-        match recheck(&row.envelope, &proof) {
-            Ok(()) => match way {
-                Way::Proved => self.ok += 1,
-                Way::KeyNotKept => self.key_not_kept += 1,
-                Way::Failed(mismatch) => self.failed.push((summary.id, mismatch.to_string())),
-            },
-            Err(mismatch) => self.failed.push((summary.id, mismatch.to_string())),
+    fn add(&mut self, id: ReportId, proven: Proven) {
+        match proven {
+            Proven::Holds => self.ok += 1,
+            Proven::Redacted => self.redacted += 1,
+            Proven::KeyNotKept => self.key_not_kept += 1,
+            Proven::Fails(why) => self.failed.push((id, why)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::model::path::RelayPath;
-    use crate::model::state::CanonForm;
-    use crate::model::time::UnixSeconds;
-    use crate::sign::digest::sha256;
-    use crate::sign::hmac;
-    use crate::sign::psk::kid_of_psk;
-    use crate::store::row::ReportSummary;
-
     use super::*;
 
-    const PSK: &[u8] = b"kattila-test-psk-000000000000000";
-
-    fn row(data: &str) -> StoredReport {
-        let mac = hmac::v1(PSK, data.as_bytes());
-        let envelope = format!(
-            r#"{{"agent_id":"gw-1","timestamp":1,"nonce":"n","hmac":"{mac}","data":{data}}}"#
-        );
-        let summary = ReportSummary {
-            id: ReportId(7),
-            agent_id: "gw-1".parse().unwrap(),
-            scheme: Scheme::V1,
-            form: CanonForm::Raw,
-            kid: kid_of_psk(PSK),
-            timestamp: UnixSeconds(1),
-            collected_at: None,
-            received_at: UnixSeconds(1),
-            tick: None,
-            nonce: "n".into(),
-            data_sha256: sha256(data.as_bytes()),
-            redacted: false,
-            relay_path: RelayPath::direct(),
-            source: None,
-            envelope_bytes: 0,
-        };
-        StoredReport { summary, envelope: envelope.into_bytes(), own_key: None }
-    }
-
-    fn counted(row: &StoredReport, keys: &BTreeMap<Kid, Zeroizing<Vec<u8>>>) -> Count {
-        let mut count = Count::default();
-        count.add(row, keys, &Way::Proved);
-        count
-    }
-
     #[test]
-    fn each_report_falls_into_one_class() {
-        let keys = BTreeMap::from([(kid_of_psk(PSK), Zeroizing::new(PSK.to_vec()))]);
-        let good = row(r#"{"hostname":"gw-1"}"#);
-        assert_eq!(counted(&good, &keys).ok, 1);
-        assert_eq!(counted(&good, &BTreeMap::new()).key_not_kept, 1);
-        let mut redacted = good.clone();
-        redacted.summary.redacted = true;
-        assert_eq!(counted(&redacted, &keys).redacted, 1);
-        let mut changed = good;
-        let text = String::from_utf8(changed.envelope).unwrap().replace("gw-1\"}}", "gw-2\"}}");
-        changed.envelope = text.into_bytes();
-        let count = counted(&changed, &keys);
-        assert_eq!(count.failed.len(), 1);
+    fn one_that_fails_fails_the_whole() {
+        let mut count = Count::default();
+        count.add(ReportId(1), Proven::Holds);
+        count.add(ReportId(2), Proven::KeyNotKept);
+        assert_eq!(tell(&count), DONE);
+        count.add(ReportId(3), Proven::Fails("the signature does not hold".to_owned()));
         assert_eq!(tell(&count), FAILED);
+        assert_eq!(count.failed.len(), 1);
     }
 }

@@ -1,10 +1,15 @@
 //! An agent as of its last report. What moves with every report is not written to the agent's
 //! rows: it is in the stored report itself, and for links on the board.
 
-use crate::model::id::{AgentId, ReportId};
+use std::collections::BTreeMap;
+
+use crate::model::id::{AgentId, AlarmId, ReportId};
+use crate::model::proven::Proven;
+use crate::model::state::{AgentStatus, AlarmKind};
 use crate::model::time::UnixSeconds;
 use crate::process::board::Board;
-use crate::store::row::{AgentDetail, ReportFilter, ReportSummary, StoredReport};
+use crate::process::prove::{SharedKeys, prove};
+use crate::store::row::{AgentDetail, AlarmRow, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
 use crate::wire::data;
 
@@ -36,6 +41,48 @@ pub fn whole(store: &dyn Reader, id: ReportId) -> Result<Option<StoredReport>, S
         }
         found => Ok(found),
     }
+}
+
+/// The same, and what comes of proving it again.
+pub fn proven(
+    store: &dyn Reader,
+    id: ReportId,
+) -> Result<Option<(StoredReport, Proven)>, StoreError> {
+    let Some(report) = whole(store, id)? else { return Ok(None) };
+    let proof = prove(store, &report, &SharedKeys::read(store)?)?;
+    Ok(Some((report, proof)))
+}
+
+/// Since when nobody has been heard who could tell more of an open alarm: its agent, or, of a
+/// link, both ends. `None` if somebody is heard, or if no report tells of it.
+pub fn unheard_since(board: &Board, row: &AlarmRow) -> Option<UnixSeconds> {
+    let alarm = &row.alarm;
+    if alarm.cleared_at.is_some() {
+        return None;
+    }
+    let edge = AlarmKind::OF_LINKS.contains(&alarm.kind).then(|| board.edge(&alarm.subject));
+    let witnesses: Vec<AgentId> = match edge.flatten() {
+        Some(edge) => edge.ends.into_iter().filter_map(|end| end.agent_id).collect(),
+        // Without a report the manager is the witness.
+        None => row.agent_id.iter().filter(|_| alarm.report.is_some()).cloned().collect(),
+    };
+    let silent = |id: &AgentId| {
+        let agent = board.agent(id)?;
+        let is_silent = matches!(agent.status, AgentStatus::Stale | AgentStatus::Offline);
+        agent.last_seen_at.filter(|_| is_silent)
+    };
+    // The last of them to fall silent; nothing if one of them is heard.
+    let silent: Option<Vec<UnixSeconds>> = witnesses.iter().map(silent).collect();
+    silent?.into_iter().max()
+}
+
+/// The same of several, without those of which somebody is heard.
+pub fn unheard<'a>(
+    board: &Board,
+    rows: impl IntoIterator<Item = &'a AlarmRow>,
+) -> BTreeMap<AlarmId, UnixSeconds> {
+    let since = |row: &AlarmRow| Some((row.alarm.id, unheard_since(board, row)?));
+    rows.into_iter().filter_map(since).collect()
 }
 
 /// Reports before a time that are shown of one agent; after it, one.

@@ -11,6 +11,7 @@ pub mod key;
 pub mod life;
 pub mod path;
 pub mod pattern;
+pub mod proven;
 pub mod rate;
 pub mod report;
 pub mod shelf;

@@ -174,12 +174,15 @@ fn reset_one(
     let peers: Vec<PeerKey> = agent.peers.keys().cloned().collect();
     let listed = agent.peers.values().filter(|peer| peer.edge.is_some()).count();
     let edges = u64::try_from(listed).unwrap_or(0);
+    // Before its links go: they would say why they are gone, and not that somebody reset them.
+    let alarms = raise::reset(fleet, draft, no);
     for key in &peers {
         report::drop_peer(fleet, draft, no, key);
     }
     claims::withdraw(fleet, draft, no);
     draft.change.agents_cleared.push(no);
-    let alarms = raise::reset(fleet, draft, no);
+    // What began with the last links that went.
+    let alarms = alarms + raise::reset(fleet, draft, no);
     if let Some(agent) = fleet.agents.get_mut(&no) {
         agent.interfaces.clear();
         agent.works.clear();

@@ -4,6 +4,7 @@ use askama::Template;
 use serde_json::Value;
 
 use crate::model::id::AlarmId;
+use crate::model::proven::Proven;
 use crate::model::state::{AlarmState, EventKind, MessageState, Telling};
 use crate::model::time::UnixSeconds;
 use crate::store::notice::MessageRecord;
@@ -27,8 +28,9 @@ pub struct Told<'a> {
     pub cause: Option<&'a AlarmRow>,
     /// What follows, or followed, from it.
     pub followers: &'a [AlarmRow],
-    /// Reports around the raise: whose, and the last before it and the first after it.
-    pub evidence: &'a [(String, Vec<ReportSummary>)],
+    /// Reports around the raise: whose, the last before it and the first after it, and what came
+    /// of proving each again.
+    pub evidence: &'a [(String, Vec<(ReportSummary, Proven)>)],
 }
 
 /// One step of its life.
@@ -70,7 +72,8 @@ pub fn page(ctx: &PageContext, told: &Told<'_>) -> Result<String, askama::Error>
     let at = alarm.raised_at.unwrap_or(alarm.pending_since);
     let followers = told.followers.iter().take(FOLLOWERS);
     let evidence = told.evidence.iter().map(|(who, reports)| {
-        (who.as_str(), reports.iter().map(|report| ReportItem::new(ctx, report)).collect())
+        let items = reports.iter().map(|(row, proven)| ReportItem::proven(ctx, row, proven));
+        (who.as_str(), items.collect())
     });
     let page = AlarmPage {
         ctx,
@@ -247,7 +250,7 @@ mod tests {
     use crate::model::access::Role;
     use crate::model::id::EventId;
     use crate::views::page::Nav;
-    use crate::views::samples::{alarm_page, alarms, context, reports};
+    use crate::views::samples::{alarm_page, alarms, context, proven_reports};
     use serde_json::json;
 
     #[test]
@@ -293,7 +296,7 @@ mod tests {
             messages: &[],
             cause: None,
             followers: &[],
-            evidence: &[("oul-gw2".to_owned(), reports())],
+            evidence: &[("oul-gw2".to_owned(), proven_reports())],
         };
         let html = page(&ctx, &told).expect("rendered");
         for wanted in ["It was open for", "Raised", "Acknowledged", "olga", "Over: condition over"]

@@ -121,6 +121,8 @@ pub(super) struct AlarmItem {
     pub(super) acknowledged: Option<String>,
     /// Whether it comes and goes so often that it is held open.
     pub(super) flapping: bool,
+    /// Since when those are silent who could tell more of it.
+    pub(super) stale: Option<Moment>,
     /// The alarm it follows from, where that is not shown above it.
     pub(super) follows: Option<i64>,
     /// What follows from it, in a few words and one by one.
@@ -156,6 +158,7 @@ impl AlarmItem {
             cleared: alarm.cleared_at.map(|at| (Moment::ago(at, ctx.now), cause)),
             acknowledged,
             flapping: alarm.flapping_until.is_some(),
+            stale: ctx.unheard.get(&alarm.id).map(|at| Moment::ago(*at, ctx.now)),
             follows: alarm.inhibited_by.map(|by| by.0),
             followers: None,
             shelved: alarm.shelved.as_ref().map(|shelved| {

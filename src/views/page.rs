@@ -1,6 +1,9 @@
 //! What all pages share: the bar at the top, the theme, and who is looking.
 
+use std::collections::BTreeMap;
+
 use crate::model::access::Role;
+use crate::model::id::AlarmId;
 use crate::model::time::UnixSeconds;
 
 use super::names::Names;
@@ -91,6 +94,8 @@ pub struct PageContext {
     pub request_id: String,
     /// The second that the page shows, if that is not the present.
     pub then: Option<Viewing>,
+    /// Open alarms whose witnesses are silent, and since when.
+    pub unheard: BTreeMap<AlarmId, UnixSeconds>,
     /// Names of the agents that the page tells of.
     pub names: Names,
     /// Whether to warn that passwords travel unencrypted.

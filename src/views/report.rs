@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::model::hex;
+use crate::model::proven::Proven;
 use crate::store::row::StoredReport;
 
 use super::page::PageContext;
@@ -24,17 +25,21 @@ struct ReportPage<'a> {
     sha256: String,
     envelope: String,
     redacted: bool,
+    problem: Option<&'a str>,
 }
 
 /// The page. The envelope is shown as text; what is not UTF-8 in it cannot have been accepted.
 ///
 /// # Errors
 /// If the template cannot be rendered.
-pub fn page(ctx: &PageContext, report: &StoredReport) -> Result<String, askama::Error> {
+pub fn page(
+    ctx: &PageContext,
+    (report, proven): (&StoredReport, &Proven),
+) -> Result<String, askama::Error> {
     let summary = &report.summary;
     let page = ReportPage {
         ctx,
-        item: ReportItem::new(ctx, summary),
+        item: ReportItem::proven(ctx, summary, proven),
         received: Moment::full(summary.received_at, ctx.now),
         signed: Moment::full(summary.timestamp, ctx.now),
         collected: summary.collected_at.map(|at| Moment::full(at, ctx.now)),
@@ -45,6 +50,7 @@ pub fn page(ctx: &PageContext, report: &StoredReport) -> Result<String, askama::
         sha256: hex::encode(&summary.data_sha256),
         envelope: String::from_utf8_lossy(&report.envelope).into_owned(),
         redacted: summary.redacted,
+        problem: proven.problem(),
     };
     page.render()
 }
@@ -59,7 +65,10 @@ mod tests {
     fn the_envelope_is_shown_as_text() {
         let envelope = br#"{"data":{"hostname":"<b>"}}"#.to_vec();
         let report = StoredReport { summary: reports().remove(0), envelope, own_key: None };
-        let html = page(&context("Report", Nav::Reports), &report).expect("rendered");
+        let fails = Proven::Fails("the signature <b> does not hold".to_owned());
+        let ctx = context("Report", Nav::Reports);
+        let html = page(&ctx, (&report, &fails)).expect("rendered");
+        assert!(html.contains("Does not hold"));
         assert!(html.contains("&#60;b&#62;") && !html.contains("<b>"));
         assert!(html.contains("kattila verify"));
     }

@@ -2,13 +2,14 @@
 
 use askama::Template;
 
+use crate::model::proven::Proven;
 use crate::model::time::UnixSeconds;
 use crate::store::row::ReportSummary;
 
 use super::names::agent_href;
 use super::page::PageContext;
 use super::path::Way;
-use super::text::{Moment, bytes, encode};
+use super::text::{Chip, Moment, bytes, encode};
 
 /// A refused request, from the ring of the latest ones. Nothing of it was stored.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub(super) struct ReportItem {
     pub(super) size: String,
     /// Whether secrets were removed.
     pub(super) redacted: bool,
+    /// What came of proving it again, where that was done.
+    pub(super) proof: Option<Chip>,
 }
 
 impl ReportItem {
@@ -66,7 +69,13 @@ impl ReportItem {
             source: row.source.map_or_else(|| "—".to_owned(), |ip| ip.to_string()),
             size: bytes(row.envelope_bytes),
             redacted: row.redacted,
+            proof: None,
         }
+    }
+
+    /// The same, of a report that was proved again.
+    pub(super) fn proven(ctx: &PageContext, row: &ReportSummary, proven: &Proven) -> Self {
+        Self { proof: Some(Chip::proven(proven)), ..Self::new(ctx, row) }
     }
 }
 

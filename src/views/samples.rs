@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::model::access::Role;
 use crate::model::id::{AgentNo, AlarmId, EventId, ReportId, WindowId};
 use crate::model::path::RelayPath;
+use crate::model::proven::Proven;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, RelayProof,
@@ -47,6 +48,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         version: "0.1.0".to_owned(),
         request_id: "req-1".to_owned(),
         then: None,
+        unheard: BTreeMap::new(),
         names: Names::default(),
         plain_http_warning: false,
     }
@@ -283,6 +285,13 @@ fn path() -> RelayPath {
     RelayPath::through("oul-relay1".parse().into_iter().collect(), RelayProof::Claimed)
 }
 
+/// The same, one of which does not prove itself.
+pub(super) fn proven_reports() -> Vec<(ReportSummary, Proven)> {
+    let fails = Proven::Fails("the signature does not hold".to_owned());
+    let proven = std::iter::once(Proven::Holds).chain(std::iter::repeat(fails));
+    reports().into_iter().zip(proven).collect()
+}
+
 pub(super) fn reports() -> Vec<ReportSummary> {
     vec![ReportSummary {
         id: ReportId(4),
@@ -478,7 +487,7 @@ fn every_page() -> Vec<(&'static str, String)> {
     stranger.signed_in = false;
     let of = |title, nav| context(title, nav);
     let reports_ctx = of("Reports", Nav::Reports);
-    let report = super::report::page(&of("Report 4", Nav::Reports), &stored);
+    let report = super::report::page(&of("Report 4", Nav::Reports), (&stored, &Proven::Holds));
     let events_page = super::events::page(&of("Events", Nav::Events), &events(), None, 100);
     let settings_ctx = of("Settings", Nav::Settings);
     let settings_page =
@@ -634,7 +643,7 @@ pub(super) fn alarm_page() -> Result<String, askama::Error> {
             messages: &messages,
             cause: Some(&cause),
             followers: &[follower],
-            evidence: &[("oul-gw2".to_owned(), reports())],
+            evidence: &[("oul-gw2".to_owned(), proven_reports())],
         },
     )
 }

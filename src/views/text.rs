@@ -4,6 +4,7 @@ use std::fmt;
 
 use askama::filters::HtmlSafe;
 
+use crate::model::proven::Proven;
 use crate::model::state::{AgentStatus, AlarmState, EdgeState, EndState, Severity};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::{Node, NodeKind};
@@ -159,6 +160,17 @@ impl Chip {
             (NodeKind::Agent, Some(status)) => Self::agent(status),
             (NodeKind::Agent | NodeKind::External, _) => Self { kind: "stale", word: "No agent" },
         }
+    }
+
+    /// What came of proving a stored report again.
+    pub fn proven(proven: &Proven) -> Self {
+        let (kind, word) = match proven {
+            Proven::Holds => ("up", "Holds"),
+            Proven::Redacted => ("stale", "Secrets removed"),
+            Proven::KeyNotKept => ("stale", "Key not kept"),
+            Proven::Fails(_) => ("down", "Does not hold"),
+        };
+        Self { kind, word }
     }
 
     /// The verdict on a link.

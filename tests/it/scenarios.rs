@@ -38,6 +38,7 @@
 //!   than N alarms open that follow from none.
 
 mod injected;
+mod invariants;
 mod senders;
 mod world;
 

@@ -217,7 +217,7 @@ pub async fn one(
         interfaces: detail.interfaces,
         routes: detail.routes,
         peers,
-        alarms: alarms.into_iter().map(AlarmView::from).collect(),
+        alarms: alarms.into_iter().map(|row| AlarmView::new(board, row)).collect(),
     }))
 }
 

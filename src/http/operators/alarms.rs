@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
+use crate::http::present;
 use crate::http::state::AppState;
 use crate::model::id::{AgentId, AlarmId, FleetId, ReportId, WindowId};
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
+use crate::process::board::Board;
 use crate::store::notice::MessageFilter;
 use crate::store::row::{AlarmFilter, AlarmRow};
 use crate::views::table;
@@ -78,11 +80,18 @@ pub struct AlarmView {
     pub shelve_reason: Option<String>,
     /// The maintenance window that covers it, or did when it ended.
     pub maintenance: Option<WindowId>,
+    /// When those were heard last whose reports tell of it, if all of them are silent now: the
+    /// alarm is what they said then.
+    pub stale_since: Option<UnixSeconds>,
 }
 
-impl From<AlarmRow> for AlarmView {
-    fn from(AlarmRow { alarm, agent_id, children }: AlarmRow) -> Self {
+impl AlarmView {
+    /// A row, and what the board knows of who tells of it.
+    pub fn new(board: &Board, row: AlarmRow) -> Self {
+        let stale_since = present::unheard_since(board, &row);
+        let AlarmRow { alarm, agent_id, children } = row;
         Self {
+            stale_since,
             id: alarm.id,
             kind: alarm.kind,
             severity: alarm.severity,
@@ -237,7 +246,8 @@ pub async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<AlarmView>>, ApiError> {
     let rows = found(&state, &wanted, false).await?;
-    Ok(Json(rows.into_iter().map(AlarmView::from).collect()))
+    let board = state.processor.board();
+    Ok(Json(rows.into_iter().map(|row| AlarmView::new(board, row)).collect()))
 }
 
 /// `GET /api/v1/export/alarms.csv`.
@@ -274,7 +284,8 @@ pub async fn one(
         .await?;
     let row = row.filter(|row| row.alarm.raised_at.is_some());
     let row = row.ok_or_else(|| ApiError::not_found("alarm"))?;
-    Ok(Json(AlarmDetail { alarm: row.into(), notified: Notified::of(id, told) }))
+    let alarm = AlarmView::new(state.processor.board(), row);
+    Ok(Json(AlarmDetail { alarm, notified: Notified::of(id, told) }))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::model::hex;
 use crate::model::id::{AgentId, Kid, ReportId};
 use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
+use crate::model::proven::Proven;
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::refusals::Refusal;
@@ -98,10 +99,14 @@ pub struct WholeReport {
     pub signed_base64: Option<String>,
     /// The agent's own key that signed them; `null` if a shared one did.
     pub public_key: Option<IdentityKey>,
+    /// What came of proving it again just now: `holds`, `redacted`, `key_not_kept` or `fails`.
+    pub proof: Proven,
+    /// Why it fails.
+    pub proof_problem: Option<String>,
 }
 
-impl From<StoredReport> for WholeReport {
-    fn from(report: StoredReport) -> Self {
+impl WholeReport {
+    fn new(report: StoredReport, proof: Proven) -> Self {
         let signed =
             signed_bytes(&report.envelope, report.summary.form, report.summary.data_sha256);
         Self {
@@ -110,6 +115,8 @@ impl From<StoredReport> for WholeReport {
             signed_base64: signed.map(|bytes| STANDARD.encode(bytes)),
             public_key: report.own_key,
             summary: report.summary.into(),
+            proof_problem: proof.problem().map(str::to_owned),
+            proof,
         }
     }
 }
@@ -171,8 +178,8 @@ pub async fn one(
     State(state): State<AppState>,
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
-    let row = state.read(move |reader| present::whole(reader, ReportId(id))).await?;
-    row.map(|row| Json(row.into())).ok_or_else(missing)
+    let row = state.read(move |reader| present::proven(reader, ReportId(id))).await?;
+    row.map(|(row, proof)| Json(WholeReport::new(row, proof))).ok_or_else(missing)
 }
 
 /// The refusal of a number that names no report, or none any more.

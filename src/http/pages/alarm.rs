@@ -10,9 +10,10 @@ use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId};
+use crate::model::proven::Proven;
 use crate::model::state::AlarmKind;
 use crate::store::notice::MessageFilter;
-use crate::store::row::{AlarmFilter, AlarmRow, EventFilter, EventRow};
+use crate::store::row::{AlarmFilter, AlarmRow, EventFilter, EventRow, ReportSummary};
 use crate::store::{Reader as Store, StoreError};
 use crate::views;
 use crate::views::alarm::{FOLLOWERS, Told};
@@ -44,6 +45,7 @@ pub async fn list(
     };
     let rows = state.read(move |store| store.alarms(&filter)).await?;
     context.names = names(&state, rows.iter().filter_map(|row| row.agent_id.as_ref()));
+    context.unheard = present::unheard(state.processor.board(), &rows);
     let kept = Kept {
         kind: wanted.kind.unwrap_or_default(),
         severity: wanted.severity.unwrap_or_default(),
@@ -63,7 +65,7 @@ struct Found {
     messages: Vec<crate::store::notice::MessageRecord>,
     cause: Option<AlarmRow>,
     followers: Vec<AlarmRow>,
-    evidence: Vec<(AgentId, Vec<crate::store::row::ReportSummary>)>,
+    evidence: Vec<(AgentId, Vec<(ReportSummary, Proven)>)>,
 }
 
 impl Found {
@@ -93,7 +95,11 @@ impl Found {
         let raised = alarm.raised_at.unwrap_or(alarm.pending_since);
         let around = |agent: AgentId| {
             let reports = present::around(store, &agent, raised)?;
-            Ok((agent, reports))
+            // One that was pruned in between proves nothing.
+            let proven = reports.iter().map(|report| present::proven(store, report.id));
+            let proven = proven.filter_map(Result::transpose);
+            let proven = proven.map(|one| one.map(|(whole, proven)| (whole.summary, proven)));
+            Ok((agent, proven.collect::<Result<_, StoreError>>()?))
         };
         let evidence: Result<Vec<_>, StoreError> = ends(&row).into_iter().map(around).collect();
         Ok(Some(Self {
@@ -133,9 +139,11 @@ pub async fn one(
     let rows = found.followers.iter().chain(&found.cause).chain([&found.row]);
     let agents = rows.filter_map(|row| row.agent_id.as_ref());
     let told = found.evidence.iter().flat_map(|(_, reports)| reports);
-    let relays = told.flat_map(|report| report.relay_path.relays());
+    let relays = told.flat_map(|(report, _)| report.relay_path.relays());
     let ids = found.evidence.iter().map(|(agent, _)| agent);
     context.names = names(&state, agents.chain(relays).chain(ids));
+    let open = found.followers.iter().chain(&found.cause).chain([&found.row]);
+    context.unheard = present::unheard(state.processor.board(), open);
     let evidence = found
         .evidence
         .iter()

@@ -180,6 +180,7 @@ pub async fn agent(
     let told = reports.iter().flat_map(|report| report.relay_path.relays());
     let told = told.chain(detail.agent.relay_path.relays()).chain(&relays_for);
     context.names = names(&state, told.chain([&detail.agent.id]));
+    context.unheard = present::unheard(state.processor.board(), &alarms);
     let picture = state.processor.board().picture(context.now);
     let around = views::agent::Around {
         picture: &picture,
@@ -283,11 +284,11 @@ pub async fn report(
     reader: Reader,
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
-    let found = state.read(move |store| present::whole(store, ReportId(id))).await?;
-    let Some(report) = found else { return Err(reports::missing()) };
+    let found = state.read(move |store| present::proven(store, ReportId(id))).await?;
+    let Some((report, proven)) = found else { return Err(reports::missing()) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
     context.names = names(&state, ids_of(&report.summary));
-    html(views::report::page(&context, &report))
+    html(views::report::page(&context, (&report, &proven)))
 }
 
 /// `GET /events`.

@@ -13,6 +13,8 @@ pub mod rules;
 pub mod tell;
 pub mod then;
 
+use std::collections::BTreeMap;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -77,6 +79,7 @@ impl Reader {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             request_id: self.request_id.clone(),
             then: None,
+            unheard: BTreeMap::new(),
             names: Names::default(),
             plain_http_warning: config.tls.is_none() && !config.listen.ip().is_loopback(),
         }

@@ -16,6 +16,7 @@ use crate::http::operators::reports::{ReportView, WholeReport};
 use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
+use crate::model::proven::Proven;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Route};
 use crate::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EventKind, IdentityState, PinnedHow,
@@ -253,6 +254,7 @@ pub(super) fn alarm() -> AlarmView {
         shelved_by: Some("admin".into()),
         shelve_reason: Some("cable ordered".into()),
         maintenance: Some(WindowId(3)),
+        stale_since: None,
     }
 }
 
@@ -309,6 +311,8 @@ pub(super) fn whole_report() -> Option<WholeReport> {
         envelope_base64: "eyJhZ2VudF9pZCI6...".into(),
         signed_base64: Some("eyJob3N0bmFtZSI6Imd3LTEifQ==".into()),
         public_key: None,
+        proof: Proven::Holds,
+        proof_problem: None,
     })
 }
 

@@ -81,6 +81,45 @@ async fn the_page_tells_the_life_of_an_alarm_and_shows_what_proves_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_evidence_is_proved_again_and_its_age_is_told() {
+    let mut net = Network::start(1, &[]).await;
+    net.rounds(2).await;
+    net.hosts[0].eth0_up = false;
+    net.rounds(2).await;
+    let alarm = net.alarm("iface.down").await;
+    let (id, report) = (&alarm["id"], &alarm["report_id"]);
+    assert!(alarm["stale_since"].is_null());
+    let operator = net.kattila.operator();
+    let page = operator.get(&format!("/alarms/{id}")).await.text();
+    assert!(page.contains("Holds") && !page.contains("Does not hold"), "{page}");
+    assert!(!page.contains("Old evidence"));
+    let whole = operator.json(&format!("/api/v1/reports/{report}")).await;
+    assert_eq!((&whole["proof"], &whole["proof_problem"]), (&json!("holds"), &Value::Null));
+    // Somebody changes what is stored, behind the manager's back.
+    let change =
+        format!("UPDATE reports SET data_sha256 = zeroblob(32) WHERE report_id = {report}");
+    rusqlite::Connection::open(net.kattila.db()).unwrap().execute_batch(&change).unwrap();
+    let whole = operator.json(&format!("/api/v1/reports/{report}")).await;
+    assert_eq!(whole["proof"], "fails");
+    assert!(whole["proof_problem"].as_str().unwrap().contains("digest"), "{whole}");
+    for path in [format!("/alarms/{id}"), format!("/reports/{report}")] {
+        assert!(operator.get(&path).await.text().contains("Does not hold"), "{path}");
+    }
+    // Its host falls silent: the alarm stays, and says how old it is.
+    let heard = net.now();
+    net.kattila.advance(300).await;
+    let alarm = net.alarm("iface.down").await;
+    assert_eq!(alarm["stale_since"], heard);
+    let operator = net.kattila.operator();
+    for path in [format!("/alarms/{id}"), "/alarms".to_owned()] {
+        assert!(operator.get(&path).await.text().to_lowercase().contains("old evidence"), "{path}");
+    }
+    let offline = net.alarm("agent.offline").await;
+    assert!(offline["stale_since"].is_null(), "silence is no old evidence of silence");
+    net.kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_history_is_narrowed_paged_and_taken_away() {
     let mut net = with_a_past().await;
     net.hosts[1].eth0_up = false;

@@ -25,7 +25,7 @@ const AT_ONCE: usize = 4;
 const LASTS_S: u64 = 540;
 
 /// How long after it everything must be over.
-const OVER_AFTER_S: i64 = 300;
+const OVER_AFTER_S: i64 = 390;
 
 /// A fleet as it is drawn.
 struct Fleet {
@@ -40,10 +40,35 @@ struct Fault {
     kind: &'static str,
     acts: Vec<String>,
     mends: Vec<String>,
+    /// What somebody does once it is mended: some kinds wait for it.
+    after: Vec<String>,
     /// The alarms that people must be told of, as `KIND SUBJECT`.
     causes: Vec<String>,
-    /// The hosts that it touches: another fault at the same time keeps away from them.
-    hosts: BTreeSet<usize>,
+    /// The hosts that are not heard any more, or lose all their links: nothing else can be known
+    /// of them, and another fault at the same time keeps away from them.
+    owned: BTreeSet<usize>,
+    /// The links that it breaks or bends.
+    links: BTreeSet<(usize, usize)>,
+}
+
+impl Fault {
+    fn new(kind: &'static str, cause: String) -> Self {
+        Self {
+            kind,
+            acts: Vec::new(),
+            mends: Vec::new(),
+            after: Vec::new(),
+            causes: vec![cause],
+            owned: BTreeSet::new(),
+            links: BTreeSet::new(),
+        }
+    }
+
+    fn act(mut self, act: String, mend: String) -> Self {
+        self.acts.push(act);
+        self.mends.push(mend);
+        self
+    }
 }
 
 /// What came of the faults of one kind.
@@ -121,7 +146,7 @@ impl Fleet {
     fn fault(&self, dice: &mut Rng) -> Fault {
         let host = usize::try_from(dice.below(self.hosts.len() as u64)).unwrap();
         let link = self.links[usize::try_from(dice.below(self.links.len() as u64)).unwrap()];
-        match dice.below(12) {
+        match dice.below(20) {
             0 | 1 => self.stopped(host),
             2 | 3 => self.dead(host),
             4 | 5 => self.cut(link),
@@ -130,7 +155,15 @@ impl Fleet {
             8 => self.failed(host),
             9 => self.rebooted(host),
             10 => self.idle(link),
-            _ => self.lost(host),
+            11 => self.lost(host),
+            12 => self.one_way(link),
+            13 => self.too_large(host),
+            14 => self.without_default(host),
+            15 => self.not_let_in(link),
+            16 => self.without_psk(link),
+            17 => self.refused(host),
+            18 => self.misdated(host),
+            _ => self.elsewhere(host, 20_000 + dice.below(20_000)),
         }
     }
 
@@ -142,111 +175,204 @@ impl Fleet {
 
     fn stopped(&self, host: usize) -> Fault {
         let silent = self.silent_with(host);
-        Fault {
-            kind: "agent stopped",
-            acts: vec![format!("silent {}", self.names(&silent))],
-            mends: vec![format!("back {}", self.names(&silent))],
-            causes: vec![self.silence_of(host)],
-            hosts: silent.into_iter().collect(),
-        }
+        let names = self.names(&silent);
+        let fault = Fault::new("agent stopped", self.silence_of(host));
+        Fault { owned: silent.into_iter().collect(), ..fault }
+            .act(format!("silent {names}"), format!("back {names}"))
+    }
+
+    /// A fault that takes all links of a host with it.
+    fn cut_off(&self, mut fault: Fault, host: usize) -> Fault {
+        fault.owned.insert(host);
+        fault.links.extend(self.links_of(host));
+        let pairs = self.pairs_of(host);
+        fault.act(format!("cut {pairs}"), format!("mend {pairs}"))
     }
 
     fn dead(&self, host: usize) -> Fault {
-        let mut fault = self.stopped(host);
-        fault.kind = "host dead";
-        fault.acts.push(format!("cut {}", self.pairs_of(host)));
-        fault.mends.push(format!("mend {}", self.pairs_of(host)));
-        fault.hosts.extend(self.links_of(host).into_iter().flat_map(|(a, b)| [a, b]));
-        fault
+        let fault = Fault { kind: "host dead", ..self.stopped(host) };
+        self.cut_off(fault, host)
+    }
+
+    /// A fault of one link.
+    fn of_link(&self, kind: &'static str, alarm: &str, link: (usize, usize)) -> Fault {
+        let fault = Fault::new(kind, format!("{alarm} {}", self.pair(link)));
+        Fault { links: BTreeSet::from([link]), ..fault }
     }
 
     fn cut(&self, link: (usize, usize)) -> Fault {
         let pair = self.pair(link);
-        Fault {
-            kind: "link cut",
-            acts: vec![format!("cut {pair}")],
-            mends: vec![format!("mend {pair}")],
-            causes: vec![format!("edge.down {pair}")],
-            hosts: BTreeSet::from([link.0, link.1]),
-        }
+        self.of_link("link cut", "edge.down", link)
+            .act(format!("cut {pair}"), format!("mend {pair}"))
+    }
+
+    fn one_way(&self, link: (usize, usize)) -> Fault {
+        let pair = self.pair(link);
+        self.of_link("link cut in one direction", "edge.one_way", link)
+            .act(format!("oneway {pair}"), format!("mend {pair}"))
     }
 
     fn forgotten(&self, link: (usize, usize)) -> Fault {
         let pair = self.pair(link);
-        Fault {
-            kind: "peer removed at one end",
-            acts: vec![format!("forget {pair}")],
-            mends: vec![format!("list {pair}")],
-            causes: vec![format!("edge.half_configured {pair}")],
-            hosts: BTreeSet::from([link.0, link.1]),
+        self.of_link("peer removed at one end", "edge.half_configured", link)
+            .act(format!("forget {pair}"), format!("list {pair}"))
+    }
+
+    fn not_let_in(&self, link: (usize, usize)) -> Fault {
+        let (first, second) = (&self.hosts[link.0], &self.hosts[link.1]);
+        self.of_link("wrong allowed ips at one end", "allowedips.mismatch", link).act(
+            format!("allow {second} {first} 10.77.0.200/32"),
+            format!("allow {second} {first} 10.77.0.{}/32", link.0 + 1),
+        )
+    }
+
+    fn without_psk(&self, link: (usize, usize)) -> Fault {
+        let (first, second) = (&self.hosts[link.0], &self.hosts[link.1]);
+        let cause = format!("wg_psk.removed {first}/wg0/key-of-{second}");
+        let fault = Fault::new("preshared key removed at one end", cause.clone());
+        let pair = self.pair(link);
+        Fault { links: BTreeSet::from([link]), after: vec![format!("ack {cause}")], ..fault }
+            .act(format!("nopsk {first} {second}"), format!("psk {first} {second}"))
+            .act(format!("cut {pair}"), format!("mend {pair}"))
+    }
+
+    fn too_large(&self, host: usize) -> Fault {
+        let name = &self.hosts[host];
+        Fault::new("tunnel larger than its cable", format!("mtu.mismatch {name}/wg0"))
+            .act(format!("mtu {name} 1450"), format!("mtu {name} 1420"))
+    }
+
+    fn without_default(&self, host: usize) -> Fault {
+        let name = &self.hosts[host];
+        Fault::new("default route lost", format!("default_route.changed {name}/ipv4"))
+            .act(format!("nodefault {name}"), format!("default {name}"))
+    }
+
+    /// It sends what is no report.
+    fn refused(&self, host: usize) -> Fault {
+        let name = &self.hosts[host];
+        let fault = Fault::new("reports that are refused", format!("payload.rejected {name}"));
+        Fault { owned: BTreeSet::from([host]), ..fault }
+            .act(format!("garble {name}"), format!("ungarble {name}"))
+    }
+
+    /// Its clock is so wrong that its reports are refused.
+    fn misdated(&self, host: usize) -> Fault {
+        let name = &self.hosts[host];
+        let fault = Fault::new("clock off by 700 s", format!("agent.clock_skew {name}"));
+        Fault { owned: BTreeSet::from([host]), ..fault }
+            .act(format!("clock {name} 700"), format!("clock {name} 0"))
+    }
+
+    /// It listens on another port; all its peers but one have heard of it.
+    fn elsewhere(&self, host: usize, port: u64) -> Fault {
+        let links = self.links_of(host);
+        let name = &self.hosts[host];
+        let [left, others @ ..] = &links[..] else { unreachable!("a host without links") };
+        if others.is_empty() {
+            // Then nobody can know.
+            return self.too_large(host);
         }
+        let see = |(a, b): &(usize, usize)| {
+            let peer = &self.hosts[if *a == host { *b } else { *a }];
+            format!("see {peer} {name} 192.0.2.{}:{port}", host + 1)
+        };
+        let mut fault = Fault::new(
+            "port changed, one peer not told",
+            format!("listen_port.changed {name}/wg0"),
+        );
+        fault.acts.push(format!("port {name} {port}"));
+        fault.acts.extend(others.iter().map(see));
+        fault.links.insert(*left);
+        let pair = self.pair(*left);
+        fault
+            .act(format!("cut {pair}"), see(left))
+            .act(format!("cut {pair}"), format!("mend {pair}"))
     }
 
     fn unplugged(&self, host: usize) -> Fault {
         let name = &self.hosts[host];
-        let links = self.links_of(host);
-        Fault {
-            kind: "interface vanished",
-            acts: vec![format!("unplug {name}/wg0"), format!("cut {}", self.pairs_of(host))],
-            mends: vec![format!("plug {name}/wg0"), format!("mend {}", self.pairs_of(host))],
-            causes: vec![format!("iface.gone {name}/wg0")],
-            hosts: links.into_iter().flat_map(|(a, b)| [a, b]).collect(),
-        }
+        let fault = Fault::new("interface vanished", format!("iface.gone {name}/wg0"));
+        let fault = fault.act(format!("unplug {name}/wg0"), format!("plug {name}/wg0"));
+        self.cut_off(fault, host)
     }
 
     fn failed(&self, host: usize) -> Fault {
         let name = &self.hosts[host];
-        let links = self.links_of(host);
-        Fault {
-            kind: "interface down",
-            acts: vec![format!("fail {name}/wg0"), format!("cut {}", self.pairs_of(host))],
-            mends: vec![format!("heal {name}/wg0"), format!("mend {}", self.pairs_of(host))],
-            causes: vec![format!("iface.down {name}/wg0")],
-            hosts: links.into_iter().flat_map(|(a, b)| [a, b]).collect(),
-        }
+        let fault = Fault::new("interface down", format!("iface.down {name}/wg0"));
+        let fault = fault.act(format!("fail {name}/wg0"), format!("heal {name}/wg0"));
+        self.cut_off(fault, host)
+    }
+
+    /// No fault, and nothing to tell.
+    fn nothing(kind: &'static str) -> Fault {
+        Fault { causes: Vec::new(), ..Fault::new(kind, String::new()) }
     }
 
     /// A host that boots and is back in time is no fault.
     fn rebooted(&self, host: usize) -> Fault {
-        Fault {
-            kind: "no fault: a boot",
-            acts: vec![format!("reboot {}", self.hosts[host])],
-            mends: Vec::new(),
-            causes: Vec::new(),
-            hosts: BTreeSet::from([host]),
-        }
+        let acts = vec![format!("reboot {}", self.hosts[host])];
+        Fault { acts, owned: BTreeSet::from([host]), ..Self::nothing("no fault: a boot") }
     }
 
     /// Nor is a link that nobody uses.
     fn idle(&self, link: (usize, usize)) -> Fault {
         let pair = self.pair(link);
-        Fault {
-            kind: "no fault: a link that rests",
-            acts: vec![format!("rest {pair}")],
-            mends: vec![format!("use {pair}")],
-            causes: Vec::new(),
-            hosts: BTreeSet::from([link.0, link.1]),
-        }
+        let fault = Self::nothing("no fault: a link that rests");
+        Fault { links: BTreeSet::from([link]), ..fault }
+            .act(format!("rest {pair}"), format!("use {pair}"))
     }
 
     /// Nor are two reports that are lost.
     fn lost(&self, host: usize) -> Fault {
-        Fault {
-            kind: "no fault: two lost reports",
-            acts: vec![format!("lose {} 2", self.hosts[host])],
-            mends: Vec::new(),
-            causes: Vec::new(),
-            hosts: BTreeSet::from([host]),
+        let acts = vec![format!("lose {} 2", self.hosts[host])];
+        Fault { acts, owned: BTreeSet::from([host]), ..Self::nothing("no fault: two lost reports") }
+    }
+
+    /// Whether two faults at once are still two, of which each can be known: none is about what
+    /// the other takes away, and together they do not cut the fleet apart.
+    fn are_apart(&self, one: &Fault, two: &Fault) -> bool {
+        let spared = |owner: &Fault, other: &Fault| {
+            let touched = other.links.iter().flat_map(|(a, b)| [a, b]).chain(&other.owned);
+            let named = self.hosts.iter().enumerate().filter(|(_, name)| {
+                other.acts.iter().any(|act| act.split([' ', '/', '-']).any(|word| word == *name))
+            });
+            let named: BTreeSet<usize> = named.map(|(n, _)| n).collect();
+            owner.owned.is_disjoint(&touched.copied().chain(named).collect())
+        };
+        let causes = one.causes.iter().all(|cause| !two.causes.contains(cause));
+        let links = one.links.is_disjoint(&two.links);
+        causes && links && spared(one, two) && spared(two, one) && self.holds_without(one, two)
+    }
+
+    /// Whether the hosts that two faults leave are still all connected.
+    fn holds_without(&self, one: &Fault, two: &Fault) -> bool {
+        let is_left = |host: usize| !one.owned.contains(&host) && !two.owned.contains(&host);
+        let holds = |link: &&(usize, usize)| {
+            is_left(link.0)
+                && is_left(link.1)
+                && !one.links.contains(link)
+                && !two.links.contains(link)
+        };
+        let links: Vec<_> = self.links.iter().filter(holds).collect();
+        let left: BTreeSet<usize> = (0..self.hosts.len()).filter(|host| is_left(*host)).collect();
+        let mut found = BTreeSet::new();
+        let mut waiting: Vec<usize> = left.first().copied().into_iter().collect();
+        while let Some(host) = waiting.pop() {
+            if found.insert(host) {
+                let ends = links.iter().filter(|(a, b)| *a == host || *b == host);
+                waiting.extend(ends.map(|(a, b)| if *a == host { *b } else { *a }));
+            }
         }
+        found == left
     }
 }
 
-/// What happens next to a fleet: one fault, or two that keep away from each other.
+/// What happens next to a fleet: one fault, or two at once, also of the same host.
 fn draw(fleet: &Fleet, dice: &mut Rng) -> Vec<Fault> {
     let mut faults = vec![fleet.fault(dice)];
     let second = fleet.fault(dice);
-    let apart = faults.iter().all(|fault| fault.hosts.is_disjoint(&second.hosts));
-    if dice.below(4) == 0 && apart && fleet.links.len() > 9 {
+    if dice.below(3) == 0 && fleet.are_apart(&faults[0], &second) {
         faults.push(second);
     }
     faults
@@ -259,6 +385,11 @@ async fn settled(name: &str, fleet: &Fleet) -> World {
     let mut world = World::of(name, &lines).await;
     for host in &fleet.behind {
         world.act(&fleet.via(*host)).await;
+    }
+    for (a, b) in &fleet.links {
+        let (a, b) = (&fleet.hosts[*a], &fleet.hosts[*b]);
+        world.act(&format!("psk {a} {b}")).await;
+        world.act(&format!("psk {b} {a}")).await;
     }
     world.live_until(300).await;
     // Who reports through others is meant to, and somebody has said so.
@@ -295,6 +426,10 @@ async fn live(seed: u64, faults: usize) -> BTreeMap<&'static str, Score> {
         watch(&mut world, begins + lasts, &mut told).await;
         let open = world.alarms().await;
         for act in now.iter().flat_map(|fault| &fault.mends) {
+            world.act(act).await;
+        }
+        watch(&mut world, begins + lasts + OVER_AFTER_S / 2, &mut told).await;
+        for act in now.iter().flat_map(|fault| &fault.after) {
             world.act(act).await;
         }
         watch(&mut world, begins + lasts + OVER_AFTER_S, &mut told).await;
