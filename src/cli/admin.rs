@@ -23,7 +23,8 @@ use crate::model::access::{Role, token_name};
 use crate::model::id::{AgentId, FleetId};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{Change, NewEvent, SessionRecord};
+use crate::store::change::{Change, NewEvent};
+use crate::store::people::SessionRecord;
 use crate::store::sqlite::{self, Durability};
 use crate::store::{StoreError, Writer as _};
 

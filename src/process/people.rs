@@ -11,8 +11,7 @@ use super::handle::{CommandError, Done};
 use crate::model::access::Role;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
-use crate::store::change::SessionRecord;
-use crate::store::people::{Setup, UserRecord};
+use crate::store::people::{SessionRecord, Setup, UserRecord};
 
 /// Users there may be.
 const MOST: usize = 1_000;

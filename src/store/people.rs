@@ -1,4 +1,4 @@
-//! Who signs in by name and password, as stored, and which sessions are asked for.
+//! Who signs in by name and password, and the sessions and tokens that are open, as stored.
 
 use std::fmt;
 
@@ -51,6 +51,33 @@ impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Setup(until {})", self.until)
     }
+}
+
+/// A signed-in browser or an API token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// SHA-256 of the token.
+    pub token_hash: [u8; 32],
+    /// Who: `admin` or a user's or token's name.
+    pub name: String,
+    /// `viewer`, `operator` or `admin`.
+    pub role: String,
+    /// `session` or `token`.
+    pub kind: String,
+    /// SHA-256 of the form token tied to the session.
+    pub form_token: Option<String>,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// When it was last used.
+    pub last_used_at: UnixSeconds,
+    /// When it ends at the latest; `None` for tokens without expiry.
+    pub expires_at: Option<UnixSeconds>,
+    /// The generation of the user whose session it is; `None` if it is no user's.
+    pub generation: Option<i64>,
+    /// The address it was opened from, if that is known.
+    pub source: Option<String>,
+    /// Who made the token, if that is known.
+    pub made_by: Option<String>,
 }
 
 /// Which sessions and tokens to list.

@@ -17,13 +17,13 @@ use kattila::model::time::UnixSeconds;
 use kattila::model::window::{Scope, Span, Times, Window};
 use kattila::store::change::{
     AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, NewEvent, NewReport,
-    PeerRecord, SessionRecord,
+    PeerRecord,
 };
 use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
 use kattila::store::layout::LayoutRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
-use kattila::store::people::{Setup, UserRecord};
+use kattila::store::people::{SessionRecord, Setup, UserRecord};
 
 /// When the samples happen.
 pub(crate) const T: UnixSeconds = UnixSeconds(1_795_000_000);

@@ -11,8 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::error::ApiError;
 use crate::model::access::{ADMIN_NAME, Role, STRANGER_NAME};
-use crate::store::change::SessionRecord;
-use crate::store::people::SessionFilter;
+use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
 
 use super::hashing::Hashing;

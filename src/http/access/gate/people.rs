@@ -12,8 +12,7 @@ use crate::model::password::Password;
 use crate::process::handle::CommandError;
 use crate::process::people::{Act, Order, Proof, SignIn};
 use crate::sign::password::Match;
-use crate::store::change::SessionRecord;
-use crate::store::people::{SessionFilter, UserRecord};
+use crate::store::people::{SessionFilter, SessionRecord, UserRecord};
 
 use super::Gate;
 
