@@ -176,6 +176,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         works: BTreeMap::new(),
         wires: BTreeMap::new(),
         steady_since: None,
+        booted_at: None,
+        clock: None,
         signed_at: None,
         looked_at: false,
         tells_peers: record.peers_hash != 0,

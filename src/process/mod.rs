@@ -10,6 +10,7 @@ pub mod board;
 mod causes;
 pub mod chores;
 mod claims;
+mod clocks;
 mod commands;
 pub mod condition;
 mod conflicts;

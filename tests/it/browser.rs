@@ -152,6 +152,7 @@ async fn signing_in_and_acting() {
         ("KATTILA_TEST_SECRET", PSK),
     ];
     Script::start("acts.test.mjs", kattila.manager().url(), &secrets).end().await;
+    Script::start("alarms.test.mjs", kattila.manager().url(), &secrets).end().await;
     crowd.go_home().await;
     kattila.stop().await;
 }
