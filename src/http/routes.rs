@@ -112,7 +112,6 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
-        route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
 }
@@ -142,7 +141,7 @@ fn about_alarms() -> Vec<Route> {
 
 /// Who may come in: users, sessions, everybody's own account.
 fn about_people() -> Vec<Route> {
-    use operators::{people, sessions};
+    use operators::{people, sessions, tokens};
     use pages::people as page;
     vec![
         route("GET", "/setup", PUBLIC, get(setup::form)),
@@ -162,6 +161,11 @@ fn about_people() -> Vec<Route> {
         route("POST", "/api/v1/users/{id}/end-sessions", ADMIN, post(people::end_sessions)),
         route("POST", "/api/v1/users/{id}/reset", ADMIN, post(people::reset)),
         route("POST", "/api/v1/users/{id}/password", ADMIN, post(people::password)),
+        route("GET", "/api/v1/tokens", ADMIN, get(tokens::list)),
+        route("POST", "/api/v1/tokens", ADMIN, post(tokens::make)),
+        route("DELETE", "/api/v1/tokens/{id}", ADMIN, delete(tokens::revoke)),
+        route("POST", "/tokens", ADMIN, post(page::add_token)),
+        route("POST", "/tokens/{id}/revoke", ADMIN, post(page::revoke_token)),
         route("GET", "/users", ADMIN, get(page::list)),
         route("POST", "/users", ADMIN, post(page::add)),
         route("POST", "/users/{id}/role", ADMIN, post(page::give_role)),

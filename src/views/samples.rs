@@ -525,7 +525,8 @@ fn users() -> Result<String, askama::Error> {
         code: "setup_q9mXb1kQ2r7uJ0n4Zt5sWc8yV3hLfE6gPaDxKoIiRUE".to_owned(),
         until: NOW.plus(86_400),
     };
-    super::people::users(&ctx, &people::people(), Some(&made), None)
+    let news = super::people::News::Code(made);
+    super::people::users(&ctx, (&people::people(), &people::tokens()), &news)
 }
 
 fn account() -> Result<String, askama::Error> {
