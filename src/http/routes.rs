@@ -142,7 +142,7 @@ fn about_alarms() -> Vec<Route> {
 /// Who may come in: users, sessions, everybody's own account.
 fn about_people() -> Vec<Route> {
     use operators::{people, sessions, tokens};
-    use pages::people as page;
+    use pages::{factor, people as page};
     vec![
         route("GET", "/setup", PUBLIC, get(setup::form)),
         route("POST", "/setup", PUBLIC, post(setup::set_up)),
@@ -166,6 +166,11 @@ fn about_people() -> Vec<Route> {
         route("DELETE", "/api/v1/tokens/{id}", ADMIN, delete(tokens::revoke)),
         route("POST", "/tokens", ADMIN, post(page::add_token)),
         route("POST", "/tokens/{id}/revoke", ADMIN, post(page::revoke_token)),
+        route("POST", "/api/v1/users/{id}/drop-factor", ADMIN, post(people::drop_factor)),
+        route("POST", "/users/{id}/drop-factor", ADMIN, post(page::drop_factor)),
+        route("POST", "/account/factor", VIEWER, post(factor::begin)),
+        route("POST", "/account/factor/confirm", VIEWER, post(factor::confirm)),
+        route("POST", "/account/factor/off", VIEWER, post(factor::end)),
         route("GET", "/users", ADMIN, get(page::list)),
         route("POST", "/users", ADMIN, post(page::add)),
         route("POST", "/users/{id}/role", ADMIN, post(page::give_role)),

@@ -6,6 +6,7 @@ use crate::model::access::Role;
 use crate::model::time::UnixSeconds;
 
 use super::page::PageContext;
+use super::qr::Qr;
 use super::text::{Chip, Moment};
 
 /// The roles, the smallest first.
@@ -22,6 +23,8 @@ pub struct UserItem {
     pub disabled: bool,
     /// Whether they have a password.
     pub has_password: bool,
+    /// Whether they need a code beside it.
+    pub second_factor: bool,
     /// When their setup code ends, if they have one.
     pub setup_until: Option<UnixSeconds>,
     /// Sessions they have open.
@@ -214,6 +217,8 @@ pub struct Account<'a> {
     pub role: Role,
     /// Their sessions.
     pub sessions: &'a [SessionItem],
+    /// How many recovery codes are left, for who has a second factor.
+    pub factor: Option<usize>,
     /// Whether they changed their password just now.
     pub changed: bool,
     /// What could not be done.
@@ -227,6 +232,7 @@ struct AccountPage<'a> {
     user: bool,
     role: Role,
     sessions: Vec<SessionLine<'a>>,
+    factor: Option<usize>,
     changed: bool,
     failed: Option<&'a str>,
 }
@@ -245,8 +251,50 @@ pub fn account(ctx: &PageContext, account: &Account<'_>) -> Result<String, askam
         used: moment(item.last_used_at),
         ends: item.expires_at.map(moment),
     });
-    let Account { user, role, changed, failed, .. } = *account;
-    AccountPage { ctx, user, role, sessions: lines.collect(), changed, failed }.render()
+    let Account { user, role, factor, changed, failed, .. } = *account;
+    AccountPage { ctx, user, role, sessions: lines.collect(), factor, changed, failed }.render()
+}
+
+/// Where somebody stands on the way to a second factor.
+#[derive(Clone)]
+pub enum FactorStep {
+    /// The secret is shown, and its first code asked for.
+    Enrol {
+        /// The secret as people type it.
+        secret: String,
+        /// The same for an app.
+        uri: String,
+        /// That as a QR code.
+        qr: Option<Qr>,
+        /// Why the code was not taken.
+        failed: Option<String>,
+    },
+    /// It is in use; the recovery codes are shown.
+    Enrolled(Vec<String>),
+}
+
+impl std::fmt::Debug for FactorStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Enrol { .. } => "Enrol(...)",
+            Self::Enrolled(_) => "Enrolled(...)",
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "factor.html")]
+struct FactorPage<'a> {
+    ctx: &'a PageContext,
+    step: &'a FactorStep,
+}
+
+/// The page of the way to a second factor.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn factor(ctx: &PageContext, step: &FactorStep) -> Result<String, askama::Error> {
+    FactorPage { ctx, step }.render()
 }
 
 /// The form with which a password is chosen.
@@ -309,11 +357,16 @@ mod tests {
             user: true,
             role: Role::Viewer,
             sessions: &own,
+            factor: None,
             changed: false,
             failed: None,
         };
         let html = account(&ctx, &mine).expect("rendered");
         assert!(html.contains("/account/password") && html.contains("this one"));
+        assert!(html.contains("\"/account/factor\"") && !html.contains("/account/factor/off"));
+        mine.factor = Some(3);
+        let html = account(&ctx, &mine).expect("rendered");
+        assert!(html.contains("/account/factor/off") && html.contains("3 recovery codes"));
         mine.user = false;
         assert!(!account(&ctx, &mine).expect("rendered").contains("/account/password"));
     }

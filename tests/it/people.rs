@@ -1,5 +1,6 @@
 //! People: how the first of them comes in, what each may do, and when it ends.
 
+mod factor;
 mod roles;
 mod sessions;
 
@@ -132,7 +133,7 @@ async fn a_wrong_password_and_an_unknown_name_are_answered_alike() {
         let answer = Tab::new(kattila.addr()).sign_in(name, password).await;
         said.push((answer.status, failed(&answer)));
     }
-    let one = (401, "This name and password are not accepted.".to_owned());
+    let one = (401, "This name and password, or the code, are not accepted.".to_owned());
     assert_eq!(said, vec![one; 4]);
     kattila.stop().await;
 }

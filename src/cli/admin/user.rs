@@ -74,6 +74,13 @@ pub enum UserAct {
         #[command(flatten)]
         database: Database,
     },
+    /// Take away the second factor of a person who lost it; their sessions end
+    DropFactor {
+        /// Their name
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Forget a person; their sessions end
     Remove {
         /// Their name
@@ -93,6 +100,7 @@ enum Asked {
     Disable,
     Enable,
     Password(Password),
+    DropFactor,
     Remove,
 }
 
@@ -140,6 +148,7 @@ fn wish(act: UserAct) -> Result<(Wish, Database), String> {
         UserAct::Role { name, role, database } => (Asked::Role(role), user_name(&name)?, database),
         UserAct::Disable { name, database } => (Asked::Disable, user_name(&name)?, database),
         UserAct::Enable { name, database } => (Asked::Enable, user_name(&name)?, database),
+        UserAct::DropFactor { name, database } => (Asked::DropFactor, user_name(&name)?, database),
         UserAct::Remove { name, database } => (Asked::Remove, user_name(&name)?, database),
         UserAct::Add { name, role, database } => {
             let name = user_name(&name)?;
@@ -215,6 +224,7 @@ fn hashed(asked: &Asked) -> Result<Act, Failure> {
         Asked::Password(password) => {
             Act::Password { password: hash(password)?, proof: Proof::Admin }
         }
+        Asked::DropFactor => Act::DropFactor(Proof::Admin),
         Asked::Remove => Act::Remove,
     })
 }
@@ -279,6 +289,7 @@ fn request(asked: &Asked, user: &str) -> (Method, String, Option<Value>) {
         Asked::Password(password) => {
             (Method::POST, about("password"), Some(json!({"password": text(password)})))
         }
+        Asked::DropFactor => (Method::POST, about("drop-factor"), Some(json!({}))),
         Asked::Remove => (Method::DELETE, format!("/api/v1/users/{user}"), None),
     }
 }

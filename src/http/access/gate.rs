@@ -15,6 +15,7 @@ use crate::store::change::SessionRecord;
 use crate::store::people::SessionFilter;
 use crate::wire::codes::ErrorCode;
 
+use super::factors::Enrolling;
 use super::hashing::Hashing;
 use super::keep::KeepSessions;
 use super::sessions::{ABSOLUTE_SECONDS, Known, Sessions, is_over};
@@ -32,6 +33,7 @@ pub struct Gate {
     known: Sessions,
     kept: Box<dyn KeepSessions>,
     hashing: Hashing,
+    enrolling: Enrolling,
     clock: Clock,
 }
 
@@ -52,6 +54,7 @@ impl Gate {
             known: Sessions::default(),
             kept,
             hashing: Hashing::default(),
+            enrolling: Enrolling::default(),
             clock,
         }
     }

@@ -2,6 +2,7 @@
 //! to add one that does not ([`super::routes`]).
 
 pub mod cookie;
+pub mod factors;
 pub mod gate;
 pub mod guard;
 pub mod guesses;

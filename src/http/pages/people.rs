@@ -20,7 +20,7 @@ use crate::http::params::{Id, Params};
 use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::model::access::Role;
-use crate::process::people::Act;
+use crate::process::people::{Act, Proof};
 use crate::views;
 use crate::views::page::Nav;
 use crate::views::people::{Account, MadeCode, News, SessionItem, SetupForm, TokenItem, UserItem};
@@ -44,6 +44,7 @@ fn user_item(user: UserView) -> UserItem {
         role: Role::from_word(user.role).unwrap_or(Role::Viewer),
         disabled: user.disabled,
         has_password: user.password_at.is_some(),
+        second_factor: user.second_factor,
         setup_until: user.setup_until,
         sessions: user.sessions,
         last_sign_in: user.last_sign_in_at.map(|at| (at, from)),
@@ -194,6 +195,16 @@ pub async fn end_sessions(
     change(state, (caller, reader), (name, Act::EndSessions)).await
 }
 
+/// `POST /users/{id}/drop-factor`.
+pub async fn drop_factor(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    change(state, (caller, reader), (name, Act::DropFactor(Proof::Admin))).await
+}
+
 /// `POST /users/{id}/remove`.
 pub async fn remove(
     State(state): State<AppState>,
@@ -258,7 +269,8 @@ pub struct AccountAsked {
     changed: bool,
 }
 
-async fn account_page(
+/// The page of the caller's account, with what could not be done.
+pub async fn account_page(
     state: &AppState,
     (caller, reader): (&Caller, &Reader),
     (changed, failed): (bool, Option<&str>),
@@ -266,7 +278,10 @@ async fn account_page(
     let own = sessions::own(state, caller).await?;
     let own: Vec<_> = own.into_iter().map(session_item).collect();
     let context = reader.context(state, "Your account", Nav::Nowhere);
-    let account = Account { user: caller.user, role: caller.role, sessions: &own, changed, failed };
+    let user = if caller.user { state.gate.user(&caller.name).await? } else { None };
+    let factor = user.as_ref().and_then(|user| Some(user.factor.as_ref()?.recovery.len()));
+    let (user, role) = (user.is_some(), caller.role);
+    let account = Account { user, role, sessions: &own, factor, changed, failed };
     html(views::people::account(&context, &account))
 }
 

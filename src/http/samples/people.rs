@@ -59,6 +59,7 @@ fn about_user(path: &str) -> Option<Sample> {
         "/api/v1/users/{id}/disable" => ("Keep a user out", None, value(&OK)),
         "/api/v1/users/{id}/enable" => ("Let a user in again", None, value(&OK)),
         "/api/v1/users/{id}/end-sessions" => ("End a user's sessions", None, value(&OK)),
+        "/api/v1/users/{id}/drop-factor" => ("Take a user's second factor away", None, value(&OK)),
         "/api/v1/users/{id}/reset" => {
             ("Take a user's password away and make a setup code, told once", None, value(&coded()))
         }
@@ -79,6 +80,7 @@ fn user() -> UserView {
         role: "admin",
         disabled: false,
         password_at: Some(NOW),
+        second_factor: false,
         setup_until: None,
         sessions: 1,
         created_at: NOW,

@@ -11,6 +11,7 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
         role,
         disabled: false,
         has_password: true,
+        second_factor: sessions > 1,
         setup_until: None,
         sessions,
         last_sign_in: (sessions > 0).then(|| (NOW.minus(4_000), "192.0.2.7".to_owned())),
