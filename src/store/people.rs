@@ -30,11 +30,30 @@ pub struct UserRecord {
     pub last_sign_in_at: Option<UnixSeconds>,
     /// From which address.
     pub last_sign_in_from: Option<String>,
+    /// What they need beside the password, if they want that.
+    pub factor: Option<Factor>,
 }
 
 impl fmt::Debug for UserRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "UserRecord({} {} {})", self.name, self.role, self.generation)
+    }
+}
+
+/// A second factor: one-time codes, and what replaces them when they are lost.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Factor {
+    /// The secret that makes the codes.
+    pub secret: [u8; 20],
+    /// The step of the last code that was used: none before or at it counts.
+    pub step: i64,
+    /// SHA-256 of each recovery code that is left.
+    pub recovery: Vec<[u8; 32]>,
+}
+
+impl fmt::Debug for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Factor({} recovery codes)", self.recovery.len())
     }
 }
 

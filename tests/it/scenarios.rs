@@ -52,9 +52,9 @@
 //!   than N alarms open that follow from none.
 
 mod injected;
+mod invariants;
 mod jitter;
 mod kinds;
-mod invariants;
 mod senders;
 mod trust;
 mod world;

@@ -23,7 +23,7 @@ use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
 use kattila::store::layout::LayoutRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
-use kattila::store::people::{SessionRecord, Setup, UserRecord};
+use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
 
 /// When the samples happen.
 pub(crate) const T: UnixSeconds = UnixSeconds(1_795_000_000);
@@ -352,6 +352,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
         created_by: String::from("root"),
         last_sign_in_at: Some(T.plus(2)),
         last_sign_in_from: Some(String::from("192.0.2.7")),
+        factor: Some(Factor { secret: [5; 20], step: 7, recovery: vec![[1; 32], [2; 32]] }),
     }
 }
 
