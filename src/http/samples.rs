@@ -18,7 +18,7 @@ use crate::model::time::UnixSeconds;
 use crate::wire::answer::Problem;
 use crate::wire::codes::ErrorCode;
 
-use super::admin::{Cleared, MadeToken};
+use super::admin::Cleared;
 use super::error::status;
 use super::health::Alive;
 use super::operators::OK;
@@ -259,7 +259,6 @@ fn taking(method: &str, path: &str) -> Option<Sample> {
         "/api/v1/notifications/{id}/retry" => {
             return Some(queued("Send a notification again that was given up"));
         }
-        "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
             "Clear the topology state of one agent, of a fleet, or of all",
             Some(json!({"agent_id": "gw-1", "forget": false, "identity": false})),
@@ -324,18 +323,6 @@ fn stream() -> Sample {
         json!("event: hello\ndata: {\"epoch\":\"e1\",\"seq\":41,\"layout_rev\":1,\"now\":1}\n\n");
     let kind = "text/event-stream";
     Sample { summary: "The map as it changes", query: &[], body: None, status: "200", kind, answer }
-}
-
-fn token() -> Sample {
-    let made = MadeToken { name: "ci".into(), role: "viewer", token: "kat_(shown once)".into() };
-    Sample {
-        summary: "Make an API token",
-        query: &[],
-        body: Some(json!({"name": "ci", "role": "viewer"})),
-        status: "201",
-        kind: JSON,
-        answer: value(&made),
-    }
 }
 
 /// A refusal.

@@ -25,7 +25,8 @@ use crate::model::time::UnixSeconds;
 use crate::model::window::Times;
 use crate::sign::chain;
 use crate::store::StoreError;
-use crate::store::change::{Change, SessionRecord};
+use crate::store::change::Change;
+use crate::store::people::SessionRecord;
 
 /// Alarms whose state before and after is told; of an act on more, their count.
 const ALARMS_TOLD: usize = 50;
@@ -297,6 +298,8 @@ impl Telling {
             Act::Disable => ("user.disable", None),
             Act::Enable => ("user.enable", None),
             Act::Password { .. } => ("user.password", None),
+            Act::Factor { .. } => ("user.factor", None),
+            Act::DropFactor(_) => ("user.drop_factor", None),
             Act::Reset(_) => ("user.reset", None),
             Act::EndSessions => ("user.end_sessions", None),
             Act::Remove => ("user.remove", Some(json!({ "removed": true }))),
@@ -344,8 +347,13 @@ impl Seen {
             Self::Rules => Some(json!({ "changes": engine.fleet.book.tuning().described() })),
             Self::Agent(id) => agent(engine, id),
             Self::User(name) => engine.fleet.people.get(name).map(|user| {
-                let has_password = user.password.is_some();
-                json!({ "role": user.role.as_str(), "disabled": user.disabled, "has_password": has_password })
+                let (has_password, has_factor) = (user.password.is_some(), user.factor.is_some());
+                json!({
+                    "role": user.role.as_str(),
+                    "disabled": user.disabled,
+                    "has_password": has_password,
+                    "has_second_factor": has_factor,
+                })
             }),
             Self::Alarms(ids) => {
                 // One that is not open is told as null.

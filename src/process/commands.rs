@@ -17,8 +17,8 @@ use crate::model::id::{AgentId, AgentNo, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::SessionRecord;
 use crate::store::dictionary::DictionaryRecord;
+use crate::store::people::SessionRecord;
 
 type Outcome = Result<Done, CommandError>;
 

@@ -45,6 +45,7 @@ mod report;
 mod rows;
 pub mod sections;
 mod show;
+pub mod status;
 pub mod summary;
 mod suspect;
 mod sweep;

@@ -19,6 +19,7 @@ pub mod reports;
 pub mod rules;
 pub mod search;
 pub mod sessions;
+pub mod tokens;
 pub mod topology;
 pub mod what_if;
 
