@@ -393,6 +393,9 @@ pub const RULES: &[Rule] = &[
     whole::ROUTE_CONFLICT,
     whole::DB_PRESSURE,
     whole::TLS_EXPIRING,
+    whole::AGENT_VERSION_OLD,
+    whole::BACKUP_STALE,
+    hosts::IFACE_ERRORS,
 ];
 
 /// The rule of a kind.

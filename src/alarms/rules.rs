@@ -5,7 +5,9 @@
 //! never ends an alarm.
 
 pub mod agent;
+pub mod backup;
 pub mod edge;
+pub mod errors;
 pub mod graph;
 pub mod identity;
 pub mod iface;

@@ -100,6 +100,8 @@ pub struct Settings {
     pub clear_after: Option<Delay>,
     /// Values of limits, by name.
     pub limits: Vec<(String, i64)>,
+    /// The least version of agents, of the one kind that asks for it.
+    pub least_version: Option<String>,
 }
 
 /// One entry.
@@ -132,7 +134,8 @@ impl Entry {
 
     /// Whom it is about and what it changes, without its place in the file.
     pub fn described(&self) -> Value {
-        let Settings { enabled, at_least, at_most, raise_after, clear_after, limits } = &self.set;
+        let Settings { enabled, at_least, at_most, raise_after, clear_after, limits, .. } =
+            &self.set;
         let mut said: Vec<(&str, Value)> = Vec::new();
         if !self.fleets.is_empty() {
             said.push(("fleets", json!(self.fleets)));
@@ -155,6 +158,8 @@ impl Entry {
             let limits: BTreeMap<_, _> = limits.iter().map(|(k, v)| (k, v)).collect();
             said.push(("limits", json!(limits)));
         }
+        let least_version = self.set.least_version.as_ref();
+        said.extend(least_version.map(|least| ("least_version", json!(least))));
         let map: Map<String, Value> =
             said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Value::Object(map)
@@ -350,6 +355,12 @@ impl<'a> Limits<'a> {
             value = set.map_or(value, |(_, value)| *value);
         }
         value
+    }
+
+    /// The least version of agents, where one is asked for.
+    pub fn least_version(&self) -> Option<&'a str> {
+        let entries = self.tuning.about(self.kind, self.place);
+        entries.filter_map(|entry| entry.set.least_version.as_deref()).last()
     }
 
     /// A limit's value as a number of things.

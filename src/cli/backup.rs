@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::clock::Clock;
+use crate::store::backups;
 use crate::store::sqlite;
 use crate::store::{Reader as _, StoreError};
 
@@ -11,6 +13,11 @@ use super::{DONE, storage_code};
 /// Copies the database, whether a manager has it open or not.
 pub fn backup(database: &Path, to: &Path) -> u8 {
     let copied = sqlite::open_read_only(database).and_then(|reader| reader.backup(to));
+    if copied.is_ok()
+        && let Err(error) = backups::note(database, Clock::system().now())
+    {
+        complain(&format!("The copy is made, but the manager will not know of it: {error}"));
+    }
     report(copied, &format!("{} is a copy of {}.", to.display(), database.display()))
 }
 

@@ -16,4 +16,5 @@ pub mod report;
 pub mod shelf;
 pub mod state;
 pub mod time;
+pub mod version;
 pub mod window;

@@ -336,6 +336,12 @@ words!(
         DbPressure = "db.pressure",
         /// The certificate of the door ends soon.
         TlsExpiring = "tls.expiring",
+        /// An agent's program is older than it may be.
+        AgentVersionOld = "agent.version_old",
+        /// The last backup is too long ago.
+        BackupStale = "backup.stale",
+        /// Packets reach an interface broken, or cannot leave it.
+        IfaceErrors = "iface.errors",
     }
 );
 

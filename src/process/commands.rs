@@ -90,6 +90,7 @@ fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerConditi
             raise::rolled_back(&mut engine.fleet, draft, *database, *acknowledged);
         }
         ManagerCondition::Certificate(ends) => engine.sentry.watch.certificate = *ends,
+        ManagerCondition::Backups(made) => engine.sentry.watch.backups.clone_from(made),
         ManagerCondition::Disk(disk) => watch::disk(&mut engine.fleet, draft, disk),
     }
     Done::Nothing

@@ -101,6 +101,7 @@ pub(super) fn apply(
         let before = interfaces_new.then_some(stored.0.as_slice());
         raise::interfaces(fleet, draft, no, (before, &stored.1), data);
         peers::ports(fleet, draft, no, before, interfaces);
+        tables::errors(fleet, draft, no, interfaces);
     }
     if let Some(routes) = data.routes.as_ref().filter(|_| routes_new) {
         change_routes(fleet, draft, no, &stored.1, routes);

@@ -15,7 +15,7 @@ use crate::alarms::lifecycle::Observation;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules::manager::MANAGER;
 use crate::alarms::rules::service::DiskFacts;
-use crate::alarms::rules::{ingest, member, relay, service};
+use crate::alarms::rules::{backup, ingest, member, relay, service};
 use crate::alarms::tuning::Limits;
 use crate::model::id::AgentNo;
 use crate::model::state::{AgentStatus, AlarmKind};
@@ -33,6 +33,8 @@ pub(super) struct Watch {
     sign_ins: Recent,
     /// When the certificate of the door ends.
     pub(super) certificate: Option<UnixSeconds>,
+    /// When the last backups were made, oldest first.
+    pub(super) backups: Vec<UnixSeconds>,
     /// Whether allowed ips, or who may be asked about them, changed since they were looked at.
     pub(super) routes_changed: bool,
 }
@@ -44,6 +46,7 @@ impl Watch {
             shed_at: None,
             sign_ins: service::sign_ins(&Limits::usual(AlarmKind::LoginBruteforce)),
             certificate: None,
+            backups: Vec::new(),
             routes_changed: true,
         }
     }
@@ -115,6 +118,10 @@ pub(super) fn look(engine: &mut Engine, draft: &mut Draft) {
     let limits = book.anywhere(AlarmKind::TlsExpiring);
     let seen = service::certificate(engine.sentry.watch.certificate, &limits, draft.now);
     tell(book, draft, &seen);
+    let limits = book.anywhere(AlarmKind::BackupStale);
+    if let Some(seen) = backup::stale(&engine.sentry.watch.backups, &limits, draft.now) {
+        tell(book, draft, &seen);
+    }
     for job in engine.chores.health(draft.now) {
         let job = service::JobFacts {
             name: job.name,

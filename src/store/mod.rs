@@ -5,6 +5,7 @@
 //! No SQL and no connection appears above this module. `store::sqlite` implements both; a
 //! second implementation must pass `tests/it/store_contract.rs` unchanged.
 
+pub mod backups;
 pub mod carrier;
 pub mod change;
 pub mod dictionary;

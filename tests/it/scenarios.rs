@@ -14,6 +14,8 @@
 //! - `mtu A BYTES`, `allow A B NETS`, `route A NET IF`, `unroute A NET`: A's `wg0`, what A lets in
 //!   from B, A's routes. `address A NET`, `port A PORT`, `psk A B`, `nopsk A B`, `see A B AT`: the
 //!   address and port of A's `wg0`, whether B has a preshared key there, B's endpoint for A.
+//! - `version A TEXT`: of A's agent. `broken A N M`: with each report N packets more reached A's `eth0` broken,
+//!   and M well, of 1,000 bytes. `backup`: one is made.
 //! - `renewing SEED` beside the hosts: sessions are renewed after 120 to 145 s, drawn, and not with each
 //!   report. `delay A SECONDS`: A's reports take so long. `leap SECONDS`: somebody sets the manager's
 //!   clock; times below are by it.
@@ -52,9 +54,9 @@
 //!   than N alarms open that follow from none.
 
 mod injected;
+mod invariants;
 mod jitter;
 mod kinds;
-mod invariants;
 mod senders;
 mod trust;
 mod world;

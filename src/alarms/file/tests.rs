@@ -82,6 +82,12 @@ enable = true
 kinds = "agent.rebooted"
 clear_after = "59s"
 limits = { x = 1 }
+[[rule]]
+kinds = ["agent.version_old", "agent.stale"]
+least_version = "1.4"
+[[rule]]
+kinds = "agent.version_old"
+least_version = "new"
 "#;
 
 #[test]
@@ -106,6 +112,8 @@ fn every_mistake_is_told_with_its_line_and_key() {
         "line 31: rule.kinds changes nothing",
         "line 32: rule.enable is not known; did you mean enabled?",
         "line 35: rule.clear_after cannot be \"59s\": agent.rebooted is counted by the minute",
+        "line 39: rule.least_version belongs to agent.version_old alone",
+        "line 42: rule.least_version \"new\" has no numbers",
         "line 36: rule.limits \"x\" is no limit of agent.rebooted, which has none",
     ] {
         assert!(told.iter().any(|line| line.starts_with(start)), "{start} not in {told:#?}");

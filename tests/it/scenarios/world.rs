@@ -36,6 +36,11 @@ pub(super) struct Host {
     /// Its reports take so many seconds; those on their way, and when they left.
     delay_s: i64,
     on_the_way: VecDeque<(i64, String)>,
+    /// Packets that reach its eth0 broken, and well, with each report; its counters.
+    pub(super) broken: [u64; 2],
+    counters: [u64; 2],
+    /// Its agent's version, if it tells one.
+    version: Option<String>,
     /// It waits for an admin.
     waits: bool,
     /// Largest packet of wg0, if not the usual one.
@@ -281,6 +286,8 @@ impl World {
         }
         for place in 0..self.hosts.len() {
             let host = &mut self.hosts[place].1;
+            let [broken, well] = host.broken;
+            host.counters = [host.counters[0] + broken, host.counters[1] + well * 1_000];
             if host.silent || host.lose > 0 {
                 host.lose = host.lose.saturating_sub(1);
                 continue;
@@ -338,6 +345,11 @@ impl World {
                     "public_key": key_of(host.borrowed.unwrap_or(place)), "listen_port": host.port.unwrap_or(51820),
                     "addresses": [host.address.clone().unwrap_or_else(|| format!("10.77.0.{n}/24"))] }),
         ];
+        let [errors, bytes] = host.counters;
+        for (name, value) in [("rx_errors", errors), ("rx_bytes", bytes), ("tx_bytes", bytes)] {
+            interfaces[0][name] = json!(value);
+        }
+        interfaces[0]["mac"] = json!(format!("02:00:00:00:00:{n:02x}"));
         if host.leaks {
             interfaces[1]["private_key"] = json!(key_of(99));
         }
@@ -365,6 +377,7 @@ impl World {
             "boot_id": format!("boot-{}", host.boots),
             "uptime_seconds": self.now() - self.leapt,
             "collected_at": self.kattila().clock.now().plus(agent.ahead_s),
+            "agent_version": host.version,
             "labels": host.labels,
             "interfaces": interfaces,
             "routes": routes,
@@ -421,6 +434,10 @@ impl World {
                 let place = self.place(host);
                 self.hosts[place].2.ahead_s = ahead.parse().unwrap();
             }
+            ["version", host, version] => self.host(host).version = Some(version.to_owned()),
+            ["broken", host, errors, packets] => {
+                self.host(host).broken = [errors, packets].map(|n| n.parse().unwrap());
+            }
             ["delay", host, seconds] => self.host(host).delay_s = seconds.parse().unwrap(),
             ["nodefault", host] => self.host(host).cut_off = true,
             ["default", host] => self.host(host).cut_off = false,
@@ -450,6 +467,12 @@ impl World {
             ["label", host, label] => {
                 let (key, value) = label.split_once('=').unwrap();
                 self.host(host).labels.insert(key.to_owned(), value.to_owned());
+            }
+            ["backup"] => {
+                let (db, now) = (self.kattila().db(), self.kattila().clock.now());
+                kattila::store::backups::note(&db, now).unwrap();
+                let made = kattila::store::backups::made(&db);
+                self.found(ManagerCondition::Backups(made)).await;
             }
             ["disk", free, total] => {
                 let [free, total] = [free, total].map(|gib| gib.parse::<u64>().unwrap() << 30);
