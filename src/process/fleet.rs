@@ -12,6 +12,7 @@ use super::board::{AgentLive, EndLive};
 use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
+use super::people::People;
 use super::weak::Weakness;
 use crate::alarms::book::Book;
 use crate::alarms::cover::{Cover, Covered};
@@ -263,6 +264,8 @@ pub(super) struct Fleet {
     /// Maintenance windows.
     pub(super) cover: Cover,
     pub(super) last_window: WindowId,
+    /// Users, by name.
+    pub(super) people: People,
     /// What the graph cannot lose, as of the last look.
     pub(super) weak: Weakness,
     pub(super) last_report: ReportId,

@@ -34,6 +34,7 @@ mod mass;
 mod order;
 mod overlay;
 mod peers;
+pub mod people;
 pub mod prove;
 mod raise;
 pub mod refusals;

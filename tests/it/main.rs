@@ -30,6 +30,7 @@ mod notify;
 mod overload;
 mod past;
 mod paths;
+mod people;
 mod prove;
 mod recorded;
 mod reject;
