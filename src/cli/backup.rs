@@ -44,6 +44,18 @@ fn report(result: Result<(), StoreError>, done: &str) -> u8 {
 mod tests {
     use super::*;
     use crate::cli::STORAGE;
+    use crate::store::sqlite::{self, Durability};
+
+    #[test]
+    fn a_copy_is_noted_beside_the_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, copy) = (dir.path().join("k.db"), dir.path().join("copy.db"));
+        sqlite::open(&database, Durability::Full).unwrap().writer.close().unwrap();
+        assert_eq!(backup(&database, &copy), DONE);
+        assert_eq!(backups::made(&database).len(), 1);
+        assert_ne!(backup(&database, &copy), DONE, "nothing is overwritten");
+        assert_eq!(backups::made(&database).len(), 1);
+    }
 
     #[test]
     fn what_is_not_there_is_refused_and_nothing_appears() {
