@@ -396,6 +396,8 @@ pub const RULES: &[Rule] = &[
     whole::AGENT_VERSION_OLD,
     whole::BACKUP_STALE,
     hosts::IFACE_ERRORS,
+    whole::EDGE_EXPECTED_MISSING,
+    whole::EDGE_UNEXPECTED,
 ];
 
 /// The rule of a kind.

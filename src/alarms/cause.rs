@@ -179,6 +179,7 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         K::AllowedIpsMismatch => {
             link(K::EdgeHalfConfigured).chain(entries(K::AllowedIpsMoved)).collect()
         }
+        K::EdgeExpectedMissing => interfaces().chain(own(K::AgentOffline)).collect(),
         K::RouteMissing | K::IfaceErrors => {
             through(K::IfaceGone).chain(through(K::IfaceDown)).collect()
         }
@@ -237,6 +238,7 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         | K::TlsExpiring
         | K::AgentVersionOld
         | K::BackupStale
+        | K::EdgeUnexpected
         | K::NotifyFailing => Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ pub mod iface;
 pub mod ingest;
 pub mod link;
 pub mod manager;
+pub mod meant;
 pub mod member;
 pub mod peer;
 pub mod relay;

@@ -102,6 +102,8 @@ pub struct Settings {
     pub limits: Vec<(String, i64)>,
     /// The least version of agents, of the one kind that asks for it.
     pub least_version: Option<String>,
+    /// The links that are meant to be there, by the names of the hosts at their ends.
+    pub links: Vec<[String; 2]>,
 }
 
 /// One entry.
@@ -160,6 +162,10 @@ impl Entry {
         }
         let least_version = self.set.least_version.as_ref();
         said.extend(least_version.map(|least| ("least_version", json!(least))));
+        if !self.set.links.is_empty() {
+            let links: Vec<String> = self.set.links.iter().map(|ends| ends.join(" - ")).collect();
+            said.push(("links", json!(links)));
+        }
         let map: Map<String, Value> =
             said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Value::Object(map)
@@ -293,6 +299,12 @@ impl Tuning {
     /// The entries about a kind.
     pub fn of_kind(&self, kind: AlarmKind) -> impl Iterator<Item = &Entry> {
         self.numbered(kind).map(|(_, entry)| entry)
+    }
+
+    /// The links of a fleet that are meant to be there, as far as a kind is asked to look.
+    pub fn links<'a>(&'a self, kind: AlarmKind, fleet: &'a FleetId) -> Vec<&'a [String; 2]> {
+        let place = Place { fleet: Some(fleet), ..Place::default() };
+        self.about(kind, place).flat_map(|entry| &entry.set.links).collect()
     }
 
     /// Which entries these labels fit.

@@ -31,6 +31,7 @@ mod ledger;
 mod links;
 mod load;
 mod mass;
+mod meant;
 mod order;
 mod overlay;
 mod peers;

@@ -8,6 +8,7 @@ use super::conflicts;
 use super::draft::Draft;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
+use super::meant;
 use super::raise::{facts, name_of, observe};
 use super::refusals::Observed;
 use crate::alarms::book::Book;
@@ -113,6 +114,7 @@ pub(super) fn look(engine: &mut Engine, draft: &mut Draft) {
     if engine.sentry.patience().grace_is_over(draft.now) {
         relays(&mut engine.fleet, &engine.sentry.ways, draft);
         routes(engine, draft);
+        meant::look(&mut engine.fleet, draft);
     }
     let book = &mut engine.fleet.book;
     let limits = book.anywhere(AlarmKind::TlsExpiring);

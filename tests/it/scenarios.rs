@@ -8,6 +8,7 @@
 //! - `silent A`, `back A`, `via A R`, `straight A`: how reports come, if at all.
 //! - `cut A-B`, `mend A-B`, `forget A-B`, `list A-B`, `rest A-B`: links without handshakes, of
 //!   which the second end forgot the first, that nobody uses. `use A-B`: one that rested is used.
+//!   `strike A-B`: neither end lists the other any more, until `list`.
 //! - `lose A N`: the next N reports of a host are lost.
 //! - `oneway A-B`, `copied A-B`: what the second end sends is lost; the second end has its
 //!   handshakes with another host that holds the first one's key. `mend` ends both.

@@ -84,6 +84,8 @@ struct Link {
     sent_back: u64,
     /// The last handshake of the second end with somebody who holds the first one's key.
     elsewhere: Option<i64>,
+    /// Neither end lists the other.
+    struck: bool,
     /// How long the present session lasts, and how much later the second end noted it.
     lasts_s: i64,
     trip_s: i64,
@@ -225,6 +227,7 @@ impl World {
             deaf: false,
             sent_back: 0,
             elsewhere: None,
+            struck: false,
             lasts_s: 120,
             trip_s: 0,
         };
@@ -389,7 +392,7 @@ impl World {
     fn peer(&self, name: &str, link: &Link) -> Option<Value> {
         let [first, second] = &link.ends;
         let is_first = name == first;
-        if !is_first && (name != second || !link.mutual) {
+        if link.struck || !is_first && (name != second || !link.mutual) {
             return None;
         }
         let whom = if is_first { second } else { first };
@@ -522,7 +525,11 @@ impl World {
                 (link.alive, link.deaf, link.elsewhere) = (true, false, None);
             }),
             ["forget", pair] => self.link(pair).mutual = false,
-            ["list", pair] => self.link(pair).mutual = true,
+            ["list", pair] => {
+                let link = self.link(pair);
+                (link.mutual, link.struck) = (true, false);
+            }
+            ["strike", pair] => self.link(pair).struck = true,
             ["rest", pair] => {
                 let link = self.link(pair);
                 (link.alive, link.used) = (false, false);

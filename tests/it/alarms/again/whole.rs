@@ -29,6 +29,9 @@ pub(super) async fn network(kind: AlarmKind) -> Option<Network> {
     if kind == AlarmKind::RouteConflict {
         return Some(Network::start(4, &[]).await);
     }
+    if kind == AlarmKind::EdgeUnexpected {
+        return Some(Network::start(2, &[(0, 1)]).await);
+    }
     if kind == AlarmKind::NodeIsolated {
         return Some(Network::start(3, &[(0, 1), (0, 2), (1, 2)]).await);
     }
@@ -71,6 +74,13 @@ pub(super) async fn begin(kind: AlarmKind, net: &mut Network) -> bool {
             let rules = Command::Rules(Rules { tuning, by: "a test".to_owned() });
             net.kattila.manager().processor().command(rules).await.unwrap();
             net.extra.insert(0, ("agent_version", json!("kattila 1.3.9")));
+        }
+        AlarmKind::EdgeExpectedMissing | AlarmKind::EdgeUnexpected => {
+            let link = if kind == AlarmKind::EdgeUnexpected { "x - y" } else { "alpha - x" };
+            let rules = format!("[[rule]]\nkinds = \"{kind}\"\nfleets = \"*\"\nlinks = \"{link}\"");
+            let tuning = kattila::alarms::file::parse(&rules).unwrap().into();
+            let rules = Command::Rules(Rules { tuning, by: "a test".to_owned() });
+            net.kattila.manager().processor().command(rules).await.unwrap();
         }
         AlarmKind::BackupStale => {
             let made = [90, 80].map(|days| UnixSeconds(net.now() - days * 86_400));
