@@ -17,6 +17,8 @@ pub enum ManagerCondition {
     Certificate(Option<UnixSeconds>),
     /// When the last backups were made, oldest first.
     Backups(Vec<UnixSeconds>),
+    /// The audit does not hang together; says where.
+    AuditBroken(String),
     /// How the disk of the database is.
     Disk(DiskFacts),
 }
