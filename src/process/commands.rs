@@ -97,6 +97,7 @@ fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerConditi
             raise::rolled_back(&mut engine.fleet, draft, *database, *acknowledged);
         }
         ManagerCondition::Certificate(ends) => engine.sentry.watch.certificate = *ends,
+        ManagerCondition::Backups(made) => engine.sentry.watch.backups.clone_from(made),
         ManagerCondition::AuditBroken(problem) => {
             raise::audit_broken(&mut engine.fleet, draft, problem);
         }

@@ -32,6 +32,7 @@ mod ledger;
 mod links;
 mod load;
 mod mass;
+mod meant;
 mod order;
 mod overlay;
 mod peers;
