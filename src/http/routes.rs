@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login, setup};
 use super::error::ApiError;
-use super::pages::{self, act, alarm, aside, ask, look, rules, tell, then};
+use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -65,8 +65,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, edges, events, export, identities, jobs, notifications as notices, past,
-        paths, reports, search, topology, what_if,
+        agents as agent, audit, edges, events, export, identities, jobs, notifications as notices,
+        past, paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -112,6 +112,9 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
+        route("GET", "/api/v1/audit", ADMIN, get(audit::list)),
+        route("GET", "/api/v1/export/audit.csv", ADMIN, get(audit::csv)),
+        route("GET", "/api/v1/export/audit.ndjson", ADMIN, get(audit::ndjson)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
 }
@@ -209,6 +212,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
         route("GET", "/events", VIEWER, get(look::events)),
         route("GET", "/changes", VIEWER, get(then::changes)),
+        route("GET", "/audit", ADMIN, get(audit::page)),
         route("GET", "/settings", VIEWER, get(look::settings)),
         route("GET", "/maintenance", VIEWER, get(aside::maintenance)),
         route("POST", "/maintenance", OPERATOR, post(aside::make)),

@@ -2,6 +2,7 @@
 //! description cannot tell of a member that does not exist.
 
 mod aside;
+mod audit;
 mod map;
 mod notices;
 mod past;
@@ -99,6 +100,16 @@ const EVENT_QUERY: &[Parameter] = &[
     LIMIT,
 ];
 
+const AUDIT_QUERY: &[Parameter] = &[
+    text("who", "Only by this user, token or agent (agent ID), manager or unknown"),
+    text("act", "Only this act, such as agent.revoke; with a dot at its end, all that begin so"),
+    text("q", "Only with this text in who, from, act, subject, before or after"),
+    text("from", "Only at or after this time (Unix seconds or RFC 3339)"),
+    text("to", "Only before this time"),
+    number("before", "Only before the entry with this number"),
+    LIMIT,
+];
+
 const NOTICE_QUERY: &[Parameter] = &[
     text("state", "Only in this state: waiting, sent or dead"),
     text("channel", "Only to this channel"),
@@ -162,7 +173,7 @@ fn about_alarms(path: &str) -> Option<Sample> {
 }
 
 fn giving(path: &str) -> Option<Sample> {
-    if let Some(sample) = about_alarms(path) {
+    if let Some(sample) = about_alarms(path).or_else(|| audit::of(path)) {
         return Some(sample);
     }
     let none: &[Parameter] = &[];

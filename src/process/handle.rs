@@ -4,12 +4,13 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::acts::{Acts, Outcome};
+use super::audit;
 use super::board::Board;
 use super::chores::Chores;
 use super::condition::ManagerCondition;
@@ -20,6 +21,8 @@ use super::reply::Job;
 use super::sections::SectionHashes;
 use super::status::ProcessorStatus;
 use super::summary::AgentSummary;
+use super::tally::Tally;
+use super::totals::Totals;
 use super::tune::{Rulebook, Rules};
 use super::upkeep::Upkeep;
 use super::wish::Wish;
@@ -135,6 +138,13 @@ pub enum Command {
         by: String,
         /// What.
         what: String,
+    },
+    /// Put into the history that somebody had a job run.
+    RunJob {
+        /// Who.
+        by: String,
+        /// Its name.
+        job: &'static str,
     },
     /// Put a fact about the manager itself into the history.
     Record {
@@ -279,25 +289,13 @@ pub enum CommandError {
     Unavailable(String),
 }
 
-/// Counters shared between the thread and its handles.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    pub(super) queued: AtomicUsize,
-    pub(super) stored: AtomicU64,
-    pub(super) duplicates: AtomicU64,
-    pub(super) commits: AtomicU64,
-    pub(super) last_commit: AtomicI64,
-    pub(super) storage_failed: AtomicBool,
-    /// How long the last look at the timers waited for its turn and its commit, in milliseconds.
-    pub(super) waited_ms: AtomicI64,
-}
-
 /// A handle to the processor.
 #[derive(Clone)]
 pub struct Processor {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) board: Arc<Board>,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) tally: Arc<Tally>,
     pub(super) totals: Arc<Totals>,
     pub(super) chores: Arc<Chores>,
     pub(super) rules: Arc<Rulebook>,
@@ -358,7 +356,8 @@ impl Processor {
     pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
         let gone = || CommandError::Unavailable("the processor has stopped".into());
         let (answer, result) = oneshot::channel();
-        self.send(Job::Command(command, answer)).await.map_err(|_closed| gone())?;
+        let job = Job::Command(command, audit::asker(), answer);
+        self.send(job).await.map_err(|_closed| gone())?;
         result.await.map_err(|_dropped| gone())?
     }
 

@@ -6,6 +6,7 @@
 
 pub mod acts;
 mod admit;
+pub mod audit;
 pub mod board;
 mod causes;
 pub mod chores;
@@ -49,8 +50,10 @@ pub mod summary;
 mod suspect;
 mod sweep;
 mod tables;
+pub mod tally;
 mod tell;
 mod tick;
+mod totals;
 pub mod tune;
 pub mod upkeep;
 mod watch;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
@@ -90,6 +91,8 @@ pub struct Change {
     pub users_removed: Vec<String>,
     /// Users all of whose sessions are deleted, before any is inserted.
     pub users_ended: Vec<String>,
+    /// Entries to append to the audit.
+    pub audit: Vec<Sealed>,
     /// Small values to remember by name. Names that begin with `store.` are the store's own.
     pub meta: Vec<(&'static str, String)>,
     /// What was kept in memory until now. A large fleet's may come in several changes; the mark
@@ -109,6 +112,10 @@ impl Change {
         self.report.as_ref().is_some_and(|report| !report.late) && self.leaves_the_rest()
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "each field is named twice, and nothing else is done"
+    )]
     fn leaves_the_rest(&self) -> bool {
         // Every field is named, so that a new one cannot be forgotten here.
         let Self {
@@ -143,6 +150,7 @@ impl Change {
             users,
             users_removed,
             users_ended,
+            audit,
             meta,
             flushed,
         } = self;
@@ -176,6 +184,7 @@ impl Change {
             && users.is_empty()
             && users_removed.is_empty()
             && users_ended.is_empty()
+            && audit.is_empty()
             && meta.is_empty()
             && flushed.is_none()
     }

@@ -9,6 +9,7 @@ pub mod agents;
 pub mod alarm;
 pub mod alarms;
 pub mod assets;
+pub mod audit;
 mod change;
 pub mod changes;
 pub mod error;

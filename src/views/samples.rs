@@ -500,6 +500,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("report", report),
         ("events", events_page),
         ("settings", settings_page),
+        ("audit", Ok(super::audit::tests::sample(&of("Audit", Nav::Events)))),
         ("login", super::login::page(&stranger, &login(true), None)),
         ("login-token", super::login::page(&stranger, &login(false), Some("Not accepted."))),
         ("setup", set_up(&stranger)),

@@ -43,7 +43,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "config", "process", "views", "notify", "delivery",
         ],
     ),
-    ("jobs", &["model", "clock", "keys", "topology", "alarms", "store", "process", "delivery"]),
+    (
+        "jobs",
+        &["model", "clock", "sign", "keys", "topology", "alarms", "store", "process", "delivery"],
+    ),
     ("simulate", &["model", "clock", "wire", "sign", "keys"]),
     ("agent", &["model", "clock", "wire", "sign", "keys"]),
     (

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kattila::model::access::Role;
+use kattila::model::audit::{Entry, Head, Sealed};
 use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId, WindowId};
 use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::path::RelayPath;
@@ -24,6 +25,14 @@ use kattila::store::identity::IdentityRecord;
 use kattila::store::layout::LayoutRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
+
+/// An entry of the audit. Stores keep hashes and do not check them.
+pub(crate) fn sealed(seq: i64) -> Sealed {
+    let entry = Entry::new(T.plus(seq), format!("who-{seq}"), "agent.revoke", "agent gw-1")
+        .told(Some(format!("{{\"note\":\"100%_{seq}\"}}")), (seq > 1).then(|| "{}".to_owned()))
+        .from(format!("192.0.2.{seq}").parse().ok());
+    Sealed { entry, head: Head { seq, hash: [u8::try_from(seq).unwrap(); 32] } }
+}
 
 /// When the samples happen.
 pub(crate) const T: UnixSeconds = UnixSeconds(1_795_000_000);

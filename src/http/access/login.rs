@@ -15,6 +15,7 @@ use crate::http::pages;
 use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::model::access::user_name;
+use crate::process::audit::{self, Asker};
 use crate::views::login::{LoginForm, local_path};
 use crate::views::text::encode;
 
@@ -112,14 +113,16 @@ pub async fn sign_in(
         page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(page);
     }
+    // Who it is becomes known with the token or the password.
+    let asker = Asker { name: None, from: source };
     let (session, refusal) = if form.is_token() {
-        (state.gate.sign_in(form.token.0.trim(), source).await?, TOKEN_REFUSED)
+        let signing_in = state.gate.sign_in(form.token.0.trim(), source);
+        (audit::asked_by(asker, signing_in).await?, TOKEN_REFUSED)
     } else {
         let attempt = Attempt { name: &user, source };
-        (
-            state.gate.sign_in_user(attempt, form.password.0.clone(), &form.code.0).await?,
-            PASSWORD_REFUSED,
-        )
+        let (password, code) = (form.password.0.clone(), form.code.0.as_str());
+        let signing_in = state.gate.sign_in_user(attempt, password, code);
+        (audit::asked_by(asker, signing_in).await?, PASSWORD_REFUSED)
     };
     match session {
         Some(session) => {

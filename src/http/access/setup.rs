@@ -14,6 +14,7 @@ use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::model::access::user_name;
 use crate::model::password::Password;
+use crate::process::audit::{self, Asker};
 use crate::views::people::SetupForm;
 use crate::wire::codes::ErrorCode;
 
@@ -83,7 +84,9 @@ pub async fn set_up(
     let code = form.code.0.trim();
     let first = state.is_first_code(code);
     let attempt = Attempt { name: &name, source };
-    let outcome = match state.gate.set_up(attempt, code, (password, first)).await {
+    let asker = Asker { name: None, from: source };
+    let setting_up = state.gate.set_up(attempt, code, (password, first));
+    let outcome = match audit::asked_by(asker, setting_up).await {
         // Whoever else had the code was faster.
         Err(error) if error.code() == ErrorCode::Conflict => Outcome::Refused,
         answer => answer?,

@@ -8,6 +8,7 @@ pub mod act;
 pub mod alarm;
 pub mod aside;
 pub mod ask;
+pub mod audit;
 pub mod factor;
 pub mod look;
 pub mod people;
