@@ -149,6 +149,15 @@ pub enum Second {
     Recovery([u8; 32]),
 }
 
+/// A token that is revoked.
+#[derive(Debug)]
+pub struct Revoke {
+    /// The token.
+    pub record: SessionRecord,
+    /// Who revokes it.
+    pub by: String,
+}
+
 /// What is wanted of users and sessions.
 #[derive(Debug)]
 pub enum PeopleWish {
@@ -156,6 +165,8 @@ pub enum PeopleWish {
     Order(Order),
     /// A user signs in.
     SignIn(SignIn),
+    /// A token is to open nothing any more.
+    Revoke(Revoke),
     /// A session or token was used; it stays away if it has ended meanwhile.
     Used([u8; 32], UnixSeconds),
 }
@@ -335,6 +346,15 @@ pub(super) fn carry_out(
     match wish {
         PeopleWish::Order(order) => obey(fleet, draft, &order),
         PeopleWish::SignIn(wish) => sign_in(fleet, draft, wish),
+        PeopleWish::Revoke(Revoke { record, by }) => {
+            draft.cause = Some(by);
+            draft.change.sessions_removed.push(record.token_hash);
+            let subject =
+                format!("revoked the token {} with the role {}", record.name, record.role);
+            let about = About { fleet: None, agent: None, subject };
+            draft.event(EventKind::AdminAction, about, None, None);
+            Ok(Done::Nothing)
+        }
         PeopleWish::Used(hash, at) => {
             draft.change.sessions_used.push((hash, at));
             Ok(Done::Nothing)

@@ -136,7 +136,7 @@ impl Gate {
                     return Ok(None);
                 }
                 let learnt = self.known.learn(record.clone(), now);
-                self.forget(learnt.surplus).await?;
+                self.drop_surplus(learnt.surplus).await?;
                 Ok(learnt.live.then_some(record))
             }
         }
@@ -181,10 +181,10 @@ impl Gate {
             SessionFilter { name: Some(record.name.clone()), kind: Some("session"), limit: LISTED };
         for other in self.kept.list(others).await? {
             if !is_over(&other, now) {
-                self.forget(self.known.learn(other, now).surplus).await?;
+                self.drop_surplus(self.known.learn(other, now).surplus).await?;
             }
         }
-        self.forget(self.known.learn(record, now).surplus).await
+        self.drop_surplus(self.known.learn(record, now).surplus).await
     }
 
     /// Ends the session of this cookie, if it is one.
@@ -197,7 +197,12 @@ impl Gate {
         }
     }
 
-    /// Ends a session, or revokes a token, for good.
+    /// A session or token that the store has no more opens nothing from now on.
+    pub fn forget(&self, record: &SessionRecord) {
+        self.known.end(record);
+    }
+
+    /// Ends a session for good.
     pub async fn end_session(&self, record: &SessionRecord) -> Result<(), ApiError> {
         self.known.end(record);
         self.kept.remove(record.token_hash).await
@@ -218,7 +223,7 @@ impl Gate {
         }
     }
 
-    async fn forget(&self, surplus: Vec<[u8; 32]>) -> Result<(), ApiError> {
+    async fn drop_surplus(&self, surplus: Vec<[u8; 32]>) -> Result<(), ApiError> {
         for hash in surplus {
             self.kept.remove(hash).await?;
         }

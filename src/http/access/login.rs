@@ -120,7 +120,8 @@ pub async fn sign_in(
         (audit::asked_by(asker, signing_in).await?, TOKEN_REFUSED)
     } else {
         let attempt = Attempt { name: &user, source };
-        let signing_in = state.gate.sign_in_user(attempt, form.password.0.clone(), &form.code.0);
+        let (password, code) = (form.password.0.clone(), form.code.0.as_str());
+        let signing_in = state.gate.sign_in_user(attempt, password, code);
         (audit::asked_by(asker, signing_in).await?, PASSWORD_REFUSED)
     };
     match session {

@@ -13,6 +13,7 @@ use crate::http::state::AppState;
 use crate::model::access::token_name;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Command;
+use crate::process::people::{PeopleWish, Revoke};
 use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
 
@@ -162,9 +163,9 @@ pub async fn add(state: &AppState, by: String, wanted: NewToken) -> Result<MadeT
 pub async fn end_one(state: &AppState, by: String, id: &str) -> Result<(), ApiError> {
     let found = stored(state, usize::MAX).await?.into_iter().find(|record| id_of(record) == id);
     let record = found.ok_or_else(|| ApiError::not_found("token"))?;
-    state.gate.end_session(&record).await?;
-    let what = format!("revoked the token {} ({id}) with the role {}", record.name, record.role);
-    state.processor.command(Command::Note { by, what }).await?;
+    let wish = PeopleWish::Revoke(Revoke { record: record.clone(), by });
+    state.processor.command(Command::People(Box::new(wish))).await?;
+    state.gate.forget(&record);
     Ok(())
 }
 
