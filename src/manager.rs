@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 
 use thiserror::Error;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
@@ -24,7 +23,7 @@ use crate::http::metrics::Metrics;
 use crate::http::observe::RequestIds;
 use crate::http::server::{Door, Limits};
 use crate::http::state::{AppState, Services};
-use crate::http::tls::{self, TlsError};
+use crate::http::tls::{Identity, TlsError};
 use crate::jobs;
 use crate::jobs::arrange::Arranger;
 use crate::keys::keeper::Keeper;
@@ -78,6 +77,8 @@ pub struct Manager {
     reader: Arc<dyn Reader>,
     /// Where the plan of notifications is, if there is one.
     notify_file: Option<PathBuf>,
+    /// What the door shows of itself, if it speaks TLS.
+    tls: Option<Identity>,
     /// Where the rules of alarms are, if there are any.
     rules_file: Option<PathBuf>,
     began: UnixSeconds,
@@ -93,7 +94,7 @@ impl Manager {
     /// When it returns, the door is open.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = config.tls.as_ref().map(Identity::read).transpose()?;
         let opened = sqlite::open(&config.db, durability(&config))?;
         for warning in &opened.warnings {
             warn!("{warning}");
@@ -122,7 +123,7 @@ impl Manager {
             reader: Arc::clone(&reader),
             audit: Arc::default(),
         };
-        tell(&context, rolled_back, &config).await;
+        tell(&context, rolled_back, tls.as_ref()).await;
         reload::first(&context, &config).await?;
         let first_token = first_token(&config, &context, started.has_admin_token).await?;
         // Restores the places of known nodes before anybody looks, and asks for keys before
@@ -133,6 +134,7 @@ impl Manager {
         let mut tasks = JoinSet::new();
         if context.clock.is_system() {
             jobs::start(&context, &stop, &mut tasks);
+            reload::follow(&context, tls.as_ref(), &stop, &mut tasks);
         }
         let mut manager = Self {
             addr: config.listen,
@@ -144,6 +146,7 @@ impl Manager {
             reader,
             notify_file: config.notify.as_ref().map(|Notify { file, .. }| file.clone()),
             rules_file: config.rules.as_ref().map(|rules| rules.file.clone()),
+            tls: tls.clone(),
             began,
             stop,
             tasks,
@@ -157,7 +160,7 @@ impl Manager {
     fn open_doors(
         &mut self,
         config: &Arc<Config>,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Identity>,
         lost_reports: bool,
     ) -> Result<(), StartError> {
         // Random, so that the ids of two runs differ.
@@ -339,7 +342,7 @@ async fn adopt(context: &jobs::Context, plan: Option<Arc<Plan>>) -> Result<(), S
 }
 
 /// Records the start, and what it found.
-async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>, config: &Config) {
+async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>, tls: Option<&Identity>) {
     let subject = env!("CARGO_PKG_VERSION").to_owned();
     let mut commands = vec![Command::Record { kind: EventKind::ManagerStarted, subject }];
     if let Some((database, acknowledged)) = rolled_back {
@@ -347,7 +350,7 @@ async fn tell(context: &jobs::Context, rolled_back: Option<(i64, i64)>, config: 
         let condition = ManagerCondition::RolledBack { database, acknowledged };
         commands.push(Command::Condition(condition));
     }
-    let ends = config.tls.as_ref().and_then(tls::expires_at);
+    let ends = tls.and_then(Identity::expires_at);
     commands.push(Command::Condition(ManagerCondition::Certificate(ends)));
     for command in commands {
         if let Err(failure) = context.processor.command(command).await {

@@ -73,7 +73,7 @@ async fn demo(args: DemoArgs, clock: Clock) -> Result<u8, String> {
     let fleet = fleet.map_err(|error| format!("The fleet cannot start: {error}"))?;
     serve::announce(&manager);
     say(&format!("{} made-up hosts report; open {url}/ in a browser, Ctrl-C ends it", args.agents));
-    let whole = serve::until_stopped(&mut manager, stop).await;
+    let whole = serve::until_stopped(&mut manager, stop, &serve::Supervisor::default()).await;
     end.cancel();
     if let Err(error) = fleet.join().await {
         complain(&format!("The fleet ended badly: {error}"));

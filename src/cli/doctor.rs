@@ -10,7 +10,7 @@ use rustix::fs::{Access, access, statvfs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::source::Values;
-use crate::http::tls;
+use crate::http::tls::Identity;
 use crate::keys::keeper::Keeper;
 use crate::keys::source::SourceConfig;
 use crate::store::Reader as _;
@@ -75,7 +75,7 @@ pub(super) async fn keys(source: &SourceConfig, clock: &Clock) -> Result<String,
 
 fn door(config: &Config) -> Result<String, String> {
     if let Some(files) = &config.tls {
-        tls::acceptor(files).map_err(|error| error.to_string())?;
+        Identity::read(files).map_err(|error| error.to_string())?;
     }
     let at = config.listen;
     match TcpListener::bind(at) {

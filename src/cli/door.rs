@@ -75,7 +75,7 @@ async fn ask(
 }
 
 /// Where a door on "every address" is reached from its own host.
-fn reachable(door: SocketAddr) -> SocketAddr {
+pub fn reachable(door: SocketAddr) -> SocketAddr {
     let ip = match door.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -11,8 +11,10 @@ pub mod demo;
 pub mod doctor;
 pub mod door;
 pub mod findings;
+pub mod healthcheck;
 pub mod identity;
 pub mod logging;
+pub mod manual;
 pub mod psk;
 pub mod replay;
 pub mod scratch;
@@ -26,7 +28,8 @@ pub mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::clock::Clock;
 use crate::config::flags::Flags;
@@ -99,6 +102,18 @@ enum Command {
     CheckConfig(Flags),
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
+    /// Ask the manager on this host whether it takes reports: exit code 0 if so
+    Healthcheck(Flags),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual's pages of all commands into a directory
+    Man {
+        /// Made if it is not there
+        directory: PathBuf,
+    },
     /// Manage tokens and agents from the manager's own host
     Admin {
         #[command(subcommand)]
@@ -166,6 +181,12 @@ pub fn run() -> u8 {
             check::run(&values)
         }
         Command::Openapi => print_openapi(),
+        Command::Healthcheck(flags) => {
+            values.add(flags.into_pairs());
+            with_small_runtime(healthcheck::run(values))
+        }
+        Command::Completions { shell } => manual::completions(Cli::command(), shell),
+        Command::Man { directory } => manual::pages(Cli::command(), &directory),
         Command::Admin { act } => with_runtime(admin::run(act, values, clock)),
         Command::Agent(args) => {
             let given = args.flags.clone().into_pairs();
@@ -221,8 +242,6 @@ pub fn storage_code(error: &StoreError) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -248,6 +267,9 @@ mod tests {
             "admin",
             "check-config",
             "openapi",
+            "healthcheck",
+            "completions",
+            "man",
         ] {
             assert!(found.contains(&name), "{name}");
         }

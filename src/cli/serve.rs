@@ -5,6 +5,7 @@ use std::fmt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::agent::notify::notify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::source::Values;
@@ -34,14 +35,36 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
             return FAILED;
         }
     };
+    let supervisor = Supervisor::of(&values);
     match Manager::bind(config, clock).await {
         Ok(mut manager) => {
             announce(&manager);
             invite(&manager);
-            let whole = until_stopped(&mut manager, stop).await;
+            supervisor.tell("READY=1");
+            let whole = until_stopped(&mut manager, stop, &supervisor).await;
+            supervisor.tell("STOPPING=1");
             end(manager, whole).await
         }
         Err(error) => refused(&error),
+    }
+}
+
+/// Who started the program and wants to know how far it is: systemd with `Type=notify`.
+#[derive(Debug, Default)]
+pub struct Supervisor(Option<String>);
+
+impl Supervisor {
+    /// The one that the environment names, if it does.
+    pub fn of(values: &Values) -> Self {
+        Self(values.foreign("NOTIFY_SOCKET").map(str::to_owned))
+    }
+
+    /// Tells it. That it cannot be told is no reason to stop.
+    pub fn tell(&self, state: &str) {
+        let Some(socket) = &self.0 else { return };
+        if let Err(error) = notify(socket, state) {
+            tracing::warn!(%error, state, "systemd could not be told");
+        }
     }
 }
 
@@ -82,8 +105,8 @@ fn invite(manager: &Manager) {
 
 /// Waits until it is told to stop; false if a part of the manager ended before, which none
 /// should. SIGHUP asks for the keys and
-/// reads the plan of notifications and the rules of alarms at once.
-pub async fn until_stopped(manager: &mut Manager, mut stop: Stop) -> bool {
+/// reads the certificate, the plan of notifications and the rules of alarms at once.
+pub async fn until_stopped(manager: &mut Manager, mut stop: Stop, supervisor: &Supervisor) -> bool {
     loop {
         let heard = tokio::select! {
             heard = stop.heard() => Some(heard),
@@ -91,9 +114,12 @@ pub async fn until_stopped(manager: &mut Manager, mut stop: Stop) -> bool {
         };
         match heard {
             Some(Heard::Hangup) => {
+                supervisor.tell("RELOADING=1");
+                manager.reload_tls().await;
                 manager.reload_notify().await;
                 manager.reload_rules().await;
                 manager.refresh_keys().await;
+                supervisor.tell("READY=1");
             }
             Some(Heard::Stop) => {
                 tracing::info!("stopping: no new connections, what is queued is stored");
@@ -126,7 +152,7 @@ pub fn refused(error: &StartError) -> u8 {
 pub enum Heard {
     /// SIGTERM or SIGINT: end in order.
     Stop,
-    /// SIGHUP: look at the keys, the plan of notifications and the rules of alarms again.
+    /// SIGHUP: look at the certificate, the keys, the plan of notifications and the rules of alarms again.
     Hangup,
 }
 

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -42,6 +42,22 @@ impl Bare {
             "Too many connections are open at the manager; try again soon.",
         );
         self.refuse(error.retry_after(RETRY_FULL))
+    }
+
+    /// More headers came than a request may have, where HTTP/2 does not count them.
+    pub fn too_many_headers(&self) -> axum::response::Response {
+        let id = self.ids.fresh();
+        let error = too_large();
+        let problem = error.problem(&id);
+        tracing::info!(id, status = problem.status, source = %self.peer, "refused");
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = error.into_response();
+        headers::keep_out_of_caches(&mut response);
+        response.extensions_mut().clear();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        *response.body_mut() = body.into();
+        response
     }
 
     /// A whole answer, after which the connection ends.
@@ -82,6 +98,12 @@ fn slow_head() -> ApiError {
     )
 }
 
+fn too_large() -> ApiError {
+    let (bytes, most) = (limits::HEADER_BYTES, limits::HEADERS);
+    let detail = format!("The request may have {most} headers, of {bytes} bytes together.");
+    ApiError::new(ErrorCode::HeadersTooLarge, detail)
+}
+
 /// What hyper says by itself, as the refusal it stands for.
 fn own_words(written: &[u8]) -> Option<ApiError> {
     if !written.starts_with(b"HTTP/1.1 4") || !written.ends_with(b"\r\n\r\n") {
@@ -94,9 +116,7 @@ fn own_words(written: &[u8]) -> Option<ApiError> {
     }
     let status = StatusCode::from_bytes(line.get(9..12)?.as_bytes()).ok()?;
     if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
-        let (bytes, most) = (limits::HEADER_BYTES, limits::HEADERS);
-        let detail = format!("The request may have {most} headers, of {bytes} bytes together.");
-        return Some(ApiError::new(ErrorCode::HeadersTooLarge, detail));
+        return Some(too_large());
     }
     (status == StatusCode::BAD_REQUEST).then(|| {
         ApiError::bad_request("This is not HTTP/1.1; look at the first line and the headers.")

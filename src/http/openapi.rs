@@ -35,7 +35,8 @@ pub fn describe() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "Signed reports in, a live map of a WireGuard network out. Times are Unix seconds, \
-             sizes are bytes. Refusals are application/problem+json; `code` is stable.",
+             sizes are bytes. A member that has no value is null. Refusals are \
+             application/problem+json; `code` is stable.",
         ))
         .build();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
@@ -117,7 +118,16 @@ fn content(sample: Value) -> utoipa::openapi::Content {
 
 /// The schema that a sample fits.
 fn schema(sample: &Value) -> Schema {
-    let plain = |kind: Type| Schema::Object(ObjectBuilder::new().schema_type(kind).build());
+    of_kind(sample, SchemaType::Type)
+}
+
+/// The schema of a member: which of them may be missing a sample cannot tell, and those are null.
+fn member(sample: &Value) -> Schema {
+    of_kind(sample, |kind| SchemaType::Array(vec![kind, Type::Null]))
+}
+
+fn of_kind(sample: &Value, allow: impl Fn(Type) -> SchemaType) -> Schema {
+    let plain = |kind: Type| Schema::Object(ObjectBuilder::new().schema_type(allow(kind)).build());
     match sample {
         // A sample that shows nothing promises nothing.
         Value::Null => {
@@ -129,12 +139,14 @@ fn schema(sample: &Value) -> Schema {
         Value::String(_) => plain(Type::String),
         Value::Array(items) => {
             let item = schema(items.first().unwrap_or(&Value::Null));
-            Schema::Array(ArrayBuilder::new().items(RefOr::T(item)).build())
+            let list = ArrayBuilder::new().schema_type(allow(Type::Array));
+            Schema::Array(list.items(RefOr::T(item)).build())
         }
         Value::Object(members) => {
-            let object = members.iter().fold(ObjectBuilder::new(), |object, (name, value)| {
-                object.property(name, schema(value))
-            });
+            let object = ObjectBuilder::new().schema_type(allow(Type::Object));
+            let object = members
+                .iter()
+                .fold(object, |object, (name, value)| object.property(name, member(value)));
             Schema::Object(object.build())
         }
     }

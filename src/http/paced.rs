@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,21 +30,45 @@ pub struct Patience {
 
 /// Where a connection stands; told by the service, read by the socket.
 #[derive(Debug, Default)]
-pub struct Phase(AtomicU8);
+pub struct Phase {
+    state: AtomicU8,
+    /// Requests being answered; more than one only where requests share a connection.
+    open: AtomicU32,
+    /// Whether they may.
+    shared: AtomicBool,
+}
 
 const IDLE: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 
 impl Phase {
-    /// A request has arrived and is being answered; its handler has timers of its own.
-    pub fn begin(&self) {
-        self.0.store(BUSY, Ordering::Relaxed);
+    /// Requests of HTTP/2 will share the connection. The first must come as soon as one of HTTP/1
+    /// must; later heads cannot be told from other frames by their bytes, and end with the idle time.
+    pub fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
+        self.state.store(HEAD, Ordering::Relaxed);
     }
 
-    /// The answer is on its way.
-    pub fn finish(&self) {
-        self.0.store(IDLE, Ordering::Relaxed);
+    /// A request has arrived and is being answered, until what this gives is dropped; its handler
+    /// has timers of its own.
+    pub fn begin(self: &Arc<Self>) -> Answering {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.state.store(BUSY, Ordering::Relaxed);
+        Answering(Arc::clone(self))
+    }
+}
+
+/// A request that is being answered. Dropped when the answer is on its way, or when the client
+/// has taken its request back.
+#[derive(Debug)]
+pub struct Answering(Arc<Phase>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.state.store(IDLE, Ordering::Relaxed);
+        }
     }
 }
 
@@ -83,7 +107,7 @@ impl<S> Paced<S> {
     }
 
     fn read_deadline(&self) -> Option<Instant> {
-        match self.phase.0.load(Ordering::Relaxed) {
+        match self.phase.state.load(Ordering::Relaxed) {
             BUSY => None,
             HEAD => Some(self.head_since + self.patience.head),
             _ if self.fresh => Some(self.head_since + self.patience.head),
@@ -121,10 +145,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         if result.is_ready() {
             if buffer.filled().len() > before {
                 self.moved_at = Instant::now();
-                let begun =
-                    self.phase.0.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
-                if begun.is_ok() && !self.fresh {
-                    self.head_since = self.moved_at;
+                if !self.phase.shared.load(Ordering::Relaxed) {
+                    let state = &self.phase.state;
+                    let begun =
+                        state.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
+                    if begun.is_ok() && !self.fresh {
+                        self.head_since = self.moved_at;
+                    }
                 }
             }
             return result;
@@ -230,9 +257,9 @@ mod tests {
         client.write_all(b"GET").await.unwrap();
         let mut buffer = [0; 64];
         server.read_exact(&mut buffer[..3]).await.unwrap();
-        phase.begin();
+        let answering = phase.begin();
         server.write_all(b"answer").await.unwrap();
-        phase.finish();
+        drop(answering);
         let error = server.read(&mut buffer).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -241,10 +268,37 @@ mod tests {
     async fn no_timer_runs_while_a_request_is_answered() {
         let (_client, server, phase) = paced(Patience { head: SOON, idle: SOON, write: NEVER });
         assert!(server.read_deadline().is_some());
-        phase.begin();
+        let answering = phase.begin();
         assert_eq!(server.read_deadline(), None);
-        phase.finish();
+        drop(answering);
         assert!(server.read_deadline().is_some());
+    }
+
+    #[tokio::test]
+    async fn shared_connections_idle_only_when_nothing_is_answered() {
+        let (mut client, mut server, phase) =
+            paced(Patience { head: NEVER, idle: SOON, write: NEVER });
+        phase.share();
+        let (first, second) = (phase.begin(), phase.begin());
+        drop(first);
+        assert_eq!(server.read_deadline(), None, "another one is being answered");
+        drop(second);
+        // A frame that is no request does not begin a head, which could never end.
+        client.write_all(b"PING").await.unwrap();
+        let mut buffer = [0; 64];
+        server.read_exact(&mut buffer[..4]).await.unwrap();
+        let error = server.read(&mut buffer).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn the_first_request_of_a_shared_connection_must_come_soon() {
+        let (_client, mut server, phase) =
+            paced(Patience { head: SOON, idle: NEVER, write: NEVER });
+        server.write_all(b"SETTINGS").await.unwrap();
+        phase.share();
+        let error = server.read(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

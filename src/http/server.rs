@@ -18,14 +18,15 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
@@ -33,7 +34,8 @@ use crate::wire::limits;
 
 use super::bare::{Bare, Spoken};
 use super::observe::RequestIds;
-use super::paced::{Paced, Patience, Phase};
+use super::paced::{Answering, Paced, Patience, Phase};
+use super::tls::{HTTP_2, Identity};
 
 /// Connections waiting to be accepted; more than Linux grants by default (`somaxconn` 4096).
 const BACKLOG: u32 = 4096;
@@ -44,6 +46,20 @@ const CONNECTIONS: usize = 12_000;
 
 /// Bytes read ahead of one connection.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Requests that one client of HTTP/2 may have open on a connection; a browser's page asks for ten.
+const STREAMS: u32 = 32;
+
+/// Bytes of bodies that HTTP/2 takes ahead of their handlers: of one request, and of a connection.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Bytes of one answer that HTTP/2 keeps for a client that does not take them.
+const SEND_BUFFER_BYTES: usize = 32 * 1024;
+
+/// Requests of HTTP/2 that a client has taken back before they were looked at ("rapid reset",
+/// CVE-2023-44487), and errors of its own making, after which the connection ends.
+const RESETS: usize = 32;
 
 /// A TLS client has this long to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -108,7 +124,7 @@ impl Source {
 pub struct Door {
     listener: TcpListener,
     addr: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Identity>,
     limits: Limits,
     ids: Arc<RequestIds>,
 }
@@ -124,7 +140,7 @@ impl Door {
     /// `ids` name what the door refuses by itself.
     pub fn bind(
         addr: SocketAddr,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Identity>,
         limits: Limits,
         ids: Arc<RequestIds>,
     ) -> io::Result<Self> {
@@ -181,7 +197,7 @@ impl Door {
                 patience: limits.patience,
                 watcher: graceful.watcher(),
             };
-            let (tls, cut) = (tls.clone(), cut.clone());
+            let (tls, cut) = (tls.as_ref().map(Identity::acceptor), cut.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = connection.run(stream, tls) => {}
@@ -226,6 +242,7 @@ impl Connection {
         let paced = Paced::new(stream, Arc::clone(&phase), self.patience);
         let Some(tls) = tls else { return self.speak(paced, phase).await };
         match tokio::time::timeout(HANDSHAKE, tls.accept(paced)).await {
+            Ok(Ok(stream)) if speaks_http_2(&stream) => self.speak_2(stream, phase).await,
             Ok(Ok(stream)) => self.speak(stream, phase).await,
             Ok(Err(error)) => tracing::debug!(peer = %self.peer.0, %error, "TLS handshake failed"),
             Err(_elapsed) => tracing::debug!(peer = %self.peer.0, "TLS handshake took too long"),
@@ -239,8 +256,7 @@ impl Connection {
     ) {
         let Self { app, peer, bare, watcher, .. } = self;
         let service = service_fn(move |request: Request<Incoming>| {
-            phase.begin();
-            answer(app.clone(), peer, request, Arc::clone(&phase))
+            answer(app.clone(), peer, request, phase.begin())
         });
         let connection = http1::Builder::new()
             // `Paced` keeps the time.
@@ -253,18 +269,64 @@ impl Connection {
             tracing::debug!(peer = %peer.0, %error, "connection ended");
         }
     }
+
+    /// HTTP/2 with the bounds of HTTP/1, and those that it needs for itself.
+    async fn speak_2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        self,
+        stream: S,
+        phase: Arc<Phase>,
+    ) {
+        let Self { app, peer, bare, watcher, .. } = self;
+        phase.share();
+        let bare = Arc::new(bare);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (app, answering, bare) = (app.clone(), phase.begin(), Arc::clone(&bare));
+            answer_2(app, peer, (request, answering), bare)
+        });
+        let head_bytes = u32::try_from(limits::HEADER_BYTES).unwrap_or(u32::MAX);
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(head_bytes)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .max_pending_accept_reset_streams(RESETS)
+            .max_local_error_reset_streams(RESETS)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = pin!(watcher.watch(connection)).await {
+            tracing::debug!(peer = %peer.0, %error, "connection ended");
+        }
+    }
+}
+
+/// What the client chose of what TLS offered it.
+fn speaks_http_2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
 }
 
 async fn answer(
     mut app: Router,
     peer: Peer,
     mut request: Request<Incoming>,
-    phase: Arc<Phase>,
+    answering: Answering,
 ) -> Result<Response, Infallible> {
     request.extensions_mut().insert(peer);
     let response = app.call(request.map(Body::new)).await;
-    phase.finish();
+    drop(answering);
     response
+}
+
+/// The same for HTTP/2, which counts no headers.
+async fn answer_2(
+    app: Router,
+    peer: Peer,
+    (request, answering): (Request<Incoming>, Answering),
+    bare: Arc<Bare>,
+) -> Result<Response, Infallible> {
+    if request.headers().len() > limits::HEADERS {
+        return Ok(bare.too_many_headers());
+    }
+    answer(app, peer, request, answering).await
 }
 
 #[cfg(test)]

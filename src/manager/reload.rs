@@ -1,19 +1,29 @@
-//! What is read again while the manager runs: the plan of notifications and the rules of alarms.
+//! What is read again while the manager runs: the certificate, the plan of notifications and the
+//! rules of alarms.
 //! A file that cannot be used leaves what was in force, and everybody who looks is told why.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Manager, adopt};
 use crate::alarms::tuning::Tuning;
 use crate::config::{self, Config, notify, rules};
+use crate::http::tls::{Identity, Reloaded};
 use crate::jobs;
 use crate::model::state::EventKind;
+use crate::process::condition::ManagerCondition;
 use crate::process::handle::Command;
 use crate::process::tune::Rules;
 use crate::store::StoreError;
+
+/// How often the files of the certificate are looked at.
+const TLS_EVERY: Duration = Duration::from_secs(10);
 
 impl Manager {
     /// Reads the plan of notifications again.
@@ -65,11 +75,63 @@ impl Manager {
         }
     }
 
+    /// Reads the certificate of the door and its key again.
+    pub async fn reload_tls(&self) {
+        if let Some(tls) = &self.tls {
+            renew(&self.context, tls).await;
+        }
+    }
+
     async fn record(&self, kind: EventKind, subject: String) {
         let changed = Command::Record { kind, subject };
         if let Err(failure) = self.context.processor.command(changed).await {
             warn!(%failure, "What was read again was not recorded");
         }
+    }
+}
+
+/// Looks after the certificate's files for as long as the manager runs.
+pub(super) fn follow(
+    context: &jobs::Context,
+    tls: Option<&Identity>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
+    let Some(tls) = tls.cloned() else { return };
+    let (context, stop) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        let mut beat = tokio::time::interval(TLS_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(beat.tick()).await.is_some() {
+            renew(&context, &tls).await;
+        }
+    });
+}
+
+/// Puts the certificate's files into force, if they have changed and can be used.
+async fn renew(context: &jobs::Context, tls: &Identity) {
+    let reading = tls.clone();
+    let Ok(reloaded) = tokio::task::spawn_blocking(move || reading.reload()).await else { return };
+    let subject = match reloaded {
+        Reloaded::Same => return,
+        Reloaded::InForce(ends) => {
+            let until =
+                ends.map_or_else(String::new, |ends| format!(", until {}", ends.to_rfc3339()));
+            info!(until, "The certificate was read again; new connections get it");
+            let command = Command::Condition(ManagerCondition::Certificate(ends));
+            if let Err(failure) = context.processor.command(command).await {
+                warn!(%failure, "When the new certificate ends was not recorded");
+            }
+            format!("a new certificate is in force{until}")
+        }
+        Reloaded::Kept(error) => {
+            warn!(%error, "The certificate stays as it was");
+            format!("kept the old certificate: {error}")
+        }
+    };
+    let changed = Command::Record { kind: EventKind::TlsChanged, subject };
+    if let Err(failure) = context.processor.command(changed).await {
+        warn!(%failure, "That the certificate was read again was not recorded");
     }
 }
 

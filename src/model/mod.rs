@@ -7,6 +7,7 @@
 mod words;
 
 pub mod access;
+pub mod alarm_kind;
 pub mod audit;
 pub mod hex;
 pub mod id;

@@ -385,6 +385,8 @@ words!(
         KeysChanged = "keys.changed",
         /// How people are told of alarms changed, or could not be changed.
         NotifyChanged = "notify.changed",
+        /// The certificate of the door changed, or could not be changed.
+        TlsChanged = "tls.changed",
         /// The rules of alarms changed, or could not be changed.
         RulesChanged = "rules.changed",
         /// The manager started.
@@ -395,35 +397,3 @@ words!(
         AdminAction = "admin.action",
     }
 );
-
-impl AlarmKind {
-    /// The kinds whose subject may be an edge: they end with it, and keep it looked at.
-    pub const OF_LINKS: &[Self] = &[
-        Self::EdgeDown,
-        Self::EdgeHalfConfigured,
-        Self::EdgeOneWay,
-        Self::EdgeDisagree,
-        Self::AllowedIpsMismatch,
-        Self::MtuMismatch,
-        Self::PeerNeverUp,
-    ];
-    /// Whether the alarm stays until acknowledged even when its condition is over.
-    pub const fn is_latching(self) -> bool {
-        matches!(
-            self,
-            Self::IngestBadHmac
-                | Self::IngestReplay
-                | Self::IngestReplaySuspect
-                | Self::DnsPskUnexpected
-                | Self::StorageRolledBack
-                | Self::AuditChainBroken
-                | Self::SecretInReport
-                | Self::IdentityConflict
-                | Self::IdentityDowngrade
-                | Self::WgKeyDuplicate
-                | Self::AllowedIpsMoved
-                | Self::WgPskRemoved
-                | Self::RelayChainBad
-        )
-    }
-}

@@ -106,8 +106,7 @@ impl Change {
         self.report.is_none() && self.leaves_the_rest()
     }
 
-    /// Whether there is nothing to write but the audit row: the report of a host on which
-    /// nothing changed.
+    /// Whether there is nothing to write but the report of a host on which nothing changed.
     pub fn is_only_report(&self) -> bool {
         self.report.as_ref().is_some_and(|report| !report.late) && self.leaves_the_rest()
     }

@@ -111,6 +111,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["petgraph"], &["topology"]),
     (&["askama", "rust_embed", "csv", "qrcodegen"], &["views"]),
     (&["clap", "dotenvy"], &["config", "cli"]),
+    (&["clap_complete", "clap_mangen"], &["cli"]),
     (&["tokio_rustls"], &["http", "manager"]),
     // The door serves TLS, the key source asks over it, the agent reports over it.
     (&["rustls"], &["http", "manager", "keys", "agent", "delivery"]),

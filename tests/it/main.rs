@@ -44,6 +44,7 @@ mod rotate;
 mod scenarios;
 mod search;
 mod shell_agent;
+mod shipped;
 mod store_contract;
 mod store_notices;
 mod store_prune;

@@ -168,7 +168,7 @@ pub fn certificate(
         };
         format!(
             "the certificate of KATTILA_TLS_CERT {when}: agents and browsers will not come in; \
-             renew it and start the manager again"
+             renew it, the manager reads the new file by itself"
         )
     });
     let mut seen = about(AlarmKind::TlsExpiring, MANAGER, trouble);

@@ -40,6 +40,14 @@ pub(crate) async fn self_signed(dir: &Path, host: &str) -> Certified {
     made
 }
 
+/// A server's that signed itself and ends after so many days.
+pub(crate) async fn lasting(dir: &Path, host: &str, days: u32) -> Certified {
+    let made = Certified::at(dir, host);
+    // The last of two counts.
+    request(&made, host, &["-days", &days.to_string()]).await;
+    made
+}
+
 async fn request(to: &Certified, host: &str, more: &[&str]) {
     let ran = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])

@@ -84,6 +84,7 @@ fn said(kind: EventKind, value: &str) -> Says {
         K::KeysChanged
         | K::NotifyChanged
         | K::RulesChanged
+        | K::TlsChanged
         | K::ManagerStarted
         | K::ManagerStopped
         | K::AdminAction => {
