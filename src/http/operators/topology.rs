@@ -16,7 +16,7 @@ use crate::sign::digest;
 use super::past::{self, PastView};
 
 /// Browsers and programs may keep the map, but ask each time whether it has changed.
-const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+pub const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// Which map is asked for.
 #[derive(Debug, Default, Deserialize)]

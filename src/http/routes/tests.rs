@@ -65,6 +65,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/logout"),
             ("GET", "/"),
             ("GET", "/map"),
+            ("GET", "/map.svg"),
             ("GET", "/agents"),
             ("GET", "/agents/{id}"),
             ("GET", "/links"),
