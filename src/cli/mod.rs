@@ -16,6 +16,7 @@ pub mod logging;
 pub mod psk;
 pub mod replay;
 pub mod scratch;
+pub mod secret;
 pub mod serve;
 pub mod sign;
 pub mod simulate;

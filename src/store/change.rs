@@ -22,6 +22,7 @@ use super::flush::Flushed;
 use super::identity::IdentityRecord;
 use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
+use super::people::UserRecord;
 
 /// Everything that one report, tick or admin action changes.
 /// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
@@ -81,6 +82,14 @@ pub struct Change {
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
     pub sessions_removed: Vec<[u8; 32]>,
+    /// When sessions and tokens were last used, where they are still stored.
+    pub sessions_used: Vec<([u8; 32], UnixSeconds)>,
+    /// Users to insert or update.
+    pub users: Vec<UserRecord>,
+    /// Users to delete, by name.
+    pub users_removed: Vec<String>,
+    /// Users all of whose sessions are deleted, before any is inserted.
+    pub users_ended: Vec<String>,
     /// Small values to remember by name. Names that begin with `store.` are the store's own.
     pub meta: Vec<(&'static str, String)>,
     /// What was kept in memory until now. A large fleet's may come in several changes; the mark
@@ -130,6 +139,10 @@ impl Change {
             dictionary,
             sessions,
             sessions_removed,
+            sessions_used,
+            users,
+            users_removed,
+            users_ended,
             meta,
             flushed,
         } = self;
@@ -159,6 +172,10 @@ impl Change {
             && dictionary.is_none()
             && sessions.is_empty()
             && sessions_removed.is_empty()
+            && sessions_used.is_empty()
+            && users.is_empty()
+            && users_removed.is_empty()
+            && users_ended.is_empty()
             && meta.is_empty()
             && flushed.is_none()
     }
@@ -439,4 +456,10 @@ pub struct SessionRecord {
     pub last_used_at: UnixSeconds,
     /// When it ends at the latest; `None` for tokens without expiry.
     pub expires_at: Option<UnixSeconds>,
+    /// The generation of the user whose session it is; `None` if it is no user's.
+    pub generation: Option<i64>,
+    /// The address it was opened from, if that is known.
+    pub source: Option<String>,
+    /// Who made the token, if that is known.
+    pub made_by: Option<String>,
 }

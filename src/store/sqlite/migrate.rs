@@ -51,6 +51,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0012_set_aside",
         sql: include_str!("../../../migrations/0012_set_aside.sql"),
     },
+    Migration { name: "0013_users", sql: include_str!("../../../migrations/0013_users.sql") },
 ];
 
 /// What a file is, before anything is written to it.
