@@ -99,9 +99,9 @@ beforeEach(() => {
   wrong = new Map();
 });
 
-async function judge(page, what) {
+async function judge(page, what, expected = () => false) {
   const wide = await page.read("document.documentElement.scrollWidth > innerWidth");
-  for (const finding of [...(await findings(page)), ...page.complaints, ...(wide ? [`wider than its window: ${what}`] : [])]) {
+  for (const finding of [...(await findings(page)), ...page.complaints.filter((text) => !expected(text)), ...(wide ? [`wider than its window: ${what}`] : [])]) {
     if (!wrong.has(finding)) wrong.set(finding, what);
   }
   page.complaints.length = 0;
@@ -158,8 +158,7 @@ test("errors", async () => {
   const page = await desk.visit("/settings", GUISES["phone-dark"]);
   for (const path of ["/nowhere", "/agents/nobody", "/links/0000000000000000", "/alarms/999999", "/reports/999999", "/agents?at=nonsense", "/changes?from=nonsense"]) {
     await page.open(desk.url + path);
-    page.complaints = page.complaints.filter((text) => !told(text));
-    await judge(page, path);
+    await judge(page, path, told);
   }
   nothingWrong();
 });
@@ -189,7 +188,6 @@ test("the map that has lost its manager", async () => {
   please("end the stream");
   await page.until(`document.getElementById("live-state").className.includes("live-lost")`, "the loss to be told");
   assert.match(await page.read(`document.getElementById("live-state").textContent`), /^Reconnecting, data from /);
-  page.complaints = page.complaints.filter((text) => !/net::ERR_|Failed to load resource/.test(text));
-  await judge(page, "a lost stream");
+  await judge(page, "a lost stream", (text) => /net::ERR_|Failed to load resource/.test(text));
   nothingWrong();
 });
