@@ -67,8 +67,10 @@ const OF_AGENT: Parameter = text("agent_id", "Only of this agent");
 const ASKED: Parameter =
     text("q", "Only what this asks for, such as state:down site:hel; docs/api.md has the language");
 const QUERY: &[Parameter] = &[ASKED];
+const ANON: Parameter =
+    text("anon", "1: under pseudonyms, which stay the same until the manager is started again");
 const GRAPH_QUERY: &[Parameter] =
-    &[ASKED, text("at", "The map as it was then (Unix seconds or RFC 3339); of graphs only")];
+    &[ASKED, text("at", "The map as it was then (Unix seconds or RFC 3339); of graphs only"), ANON];
 const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];
 const ALARM_QUERY: &[Parameter] = &[
     text(
@@ -110,8 +112,10 @@ const NOTICE_QUERY: &[Parameter] = &[
     LIMIT,
 ];
 
-const MAP_QUERY: &[Parameter] =
-    &[text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told")];
+const MAP_QUERY: &[Parameter] = &[
+    text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told"),
+    ANON,
+];
 const HISTORY_QUERY: &[Parameter] = &[
     text("from", "Where to begin (Unix seconds or RFC 3339); a day before the end if not told"),
     text("to", "Where to end; now if not told"),

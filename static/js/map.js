@@ -120,7 +120,7 @@ class MapPage {
     on("problems", () => this.toggle("problems"));
     on("relays", () => this.toggle("relays"));
     on("keys", () => byId("help").showModal());
-    byId("export").addEventListener("toggle", () => this.takeAway());
+    for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.takeAway());
     on("png", () => this.stage.toBlob((blob) => h("a", { href: URL.createObjectURL(blob), download: "map.png" }).click()));
     on("help-close", () => byId("help").close());
     byId("bar").lastElementChild.addEventListener("click", (event) => {
@@ -485,9 +485,14 @@ class MapPage {
   // What is taken away is what the address tells of the map; a picture is as large as the stage.
   takeAway() {
     const { w, h: high } = this.painter.size;
-    for (const link of byId("export").querySelectorAll("a")) link.search = this.address();
-    const picture = byId("picture");
-    picture.search += `${picture.search ? "&" : "?"}w=${Math.max(320, Math.round(w))}&h=${Math.max(320, Math.round(high) + 56)}`;
+    const { checked } = byId("anon");
+    const params = new URLSearchParams(this.address());
+    if (checked) params.set("anon", "1");
+    for (const link of byId("export").querySelectorAll("a")) link.search = params;
+    params.set("w", Math.max(320, Math.round(w)));
+    params.set("h", Math.max(320, Math.round(high) + 56));
+    byId("picture").search = params;
+    byId("png").hidden = checked;
   }
 
   remember(push) {

@@ -63,3 +63,65 @@ async fn what_cannot_be_drawn_is_refused() {
     assert_eq!(take(&kattila, "/api/v1/export/map.png").await.status, 404);
     kattila.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_pseudonyms_no_real_name_leaves() {
+    let kattila = two_hosts().await;
+    let at = kattila.clock.now();
+    kattila.advance(30).await;
+    let bare = take(&kattila, "/api/v1/topology").await;
+    let link = bare.json()["edges"][0]["id"].as_str().unwrap().to_owned();
+    let names = [
+        ALPHA,
+        BETA,
+        ALPHA_KEY,
+        BETA_KEY,
+        &link,
+        "alpha",
+        "beta",
+        "fleet-a",
+        "/lab",
+        "\"lab\"",
+        ">lab<",
+        ",lab,",
+        "10.77.0",
+        "192.0.2.1:",
+        "192.0.2.2:",
+        "fd77::",
+        "wg-",
+    ];
+    let mut pseudonyms = std::collections::BTreeSet::new();
+    for path in [
+        "/map.svg?k=3&x=0&y=0&",
+        "/map.svg?q=alpha&sel=node~a:a1fa000000000000000000000000a1fa&",
+        "/api/v1/topology?",
+        "/api/v1/export/map.json?",
+        "/api/v1/export/map.graphml?q=alpha&",
+        "/api/v1/export/map.dot?",
+        "/api/v1/export/links.csv?",
+        "/api/v1/export/agents.csv?q=beta&",
+    ] {
+        for time in [String::new(), format!("at={at}&")] {
+            let real = take(&kattila, &format!("{path}{time}")).await;
+            let answer = take(&kattila, &format!("{path}{time}anon=1")).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            let (real, masked) = (real.text(), answer.text());
+            assert!(names.iter().any(|name| real.contains(name)), "{path} tells nothing: {real}");
+            for name in names {
+                assert!(!masked.contains(name), "{path}{time} tells {name}: {masked}");
+            }
+            pseudonyms.extend(
+                masked.split("agent-").skip(1).filter_map(|rest| rest.get(..10)).map(str::to_owned),
+            );
+        }
+    }
+    let digests = pseudonyms.iter().filter(|p| p.bytes().all(|b| b.is_ascii_hexdigit())).count();
+    assert_eq!(digests, 2, "the same two everywhere: {pseudonyms:?}");
+    // Whoever has the real map is not told that the other is the same.
+    let tag = bare.header("etag").unwrap().to_owned();
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let headers = [("authorization", bearer.as_str()), ("if-none-match", tag.as_str())];
+    let again = get(kattila.addr(), "/api/v1/topology?anon=1", &headers).await;
+    assert_eq!(again.status, 200);
+    kattila.stop().await;
+}

@@ -1,7 +1,7 @@
 //! The map to take away: `/map.svg` and the graphs of `GET /api/v1/export/{id}`, for the same
 //! arguments as the map's own address.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -14,6 +14,7 @@ use super::topology::CACHE;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
+use crate::mask::{self, Masked, Secret};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
@@ -44,6 +45,8 @@ pub struct Asked {
     k: Option<f64>,
     w: Option<u32>,
     h: Option<u32>,
+    /// `1`: under pseudonyms.
+    pub anon: Option<String>,
 }
 
 impl Asked {
@@ -64,23 +67,28 @@ impl Asked {
         )))
     }
 
-    fn sight(
-        &self,
-        only: Option<HashSet<String>>,
-        at: Option<UnixSeconds>,
-    ) -> Result<Sight, ApiError> {
+    /// Whether names and addresses are to be others.
+    pub fn is_anonymous(&self) -> bool {
+        self.anon.as_deref() == Some("1")
+    }
+
+    fn sight(&self, answer: &Answer) -> Result<Sight, ApiError> {
         let is = |flag: &Option<String>| flag.as_deref() == Some("1");
         let selected = self.sel.as_deref().and_then(|sel| sel.split_once('~'));
+        let asked = self.q.trim();
+        // The question may hold a real name.
+        let anonymised = answer.masks.is_some();
+        let asked = if anonymised && !asked.is_empty() { "a search" } else { asked };
         Ok(Sight {
             size: self.size()?,
             view: self.view(),
-            selected: selected.map(|(_, id)| id.to_owned()),
+            selected: selected.and_then(|(_, id)| answer.id(id)),
             problems: is(&self.p),
             relays: is(&self.r),
-            only,
-            asked: self.q.trim().to_owned(),
-            at,
-            anonymised: false,
+            only: answer.only.clone(),
+            asked: asked.to_owned(),
+            at: answer.at,
+            anonymised,
         })
     }
 }
@@ -90,6 +98,26 @@ struct Answer {
     picture: Picture,
     only: Option<HashSet<String>>,
     at: Option<UnixSeconds>,
+    /// Pseudonyms of ids, if the picture is under pseudonyms.
+    masks: Option<HashMap<String, String>>,
+}
+
+impl Answer {
+    /// The same under pseudonyms.
+    fn masked(self, secret: &Secret) -> Self {
+        let Masked { picture, ids } = mask::picture(&self.picture, secret);
+        let only =
+            self.only.map(|only| only.iter().filter_map(|id| ids.get(id).cloned()).collect());
+        Self { picture, only, at: self.at, masks: Some(ids) }
+    }
+
+    /// An id as it is on the picture.
+    fn id(&self, real: &str) -> Option<String> {
+        match &self.masks {
+            Some(masks) => masks.get(real).cloned(),
+            None => Some(real.to_owned()),
+        }
+    }
 }
 
 /// Writes a picture in some form.
@@ -101,20 +129,31 @@ fn ids(found: Found<'_>) -> HashSet<String> {
 
 async fn answer(state: &AppState, asked: &Asked) -> Result<Answer, ApiError> {
     let query = Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    if let Some(at) = maybe_time(asked.at.as_deref())? {
-        let PastView { at, picture, .. } = PastView::of(state, at).await?;
-        let only =
-            (!query.is_empty()).then(|| ids(find(&picture, &query, at, |_| Known::default())));
-        return Ok(Answer { picture, only, at: Some(at) });
-    }
-    let state = state.clone();
+    let then = match maybe_time(asked.at.as_deref())? {
+        Some(at) => Some(PastView::of(state, at).await?),
+        None => None,
+    };
+    let (state, anonymous) = (state.clone(), asked.is_anonymous());
     let work = move || {
-        let desk = Desk::of(&state);
-        let find = || ids(find(&desk.picture, &query, desk.now(), |id| desk.known(id)));
-        let only = (!query.is_empty()).then(find);
-        Answer { only, at: None, picture: (*desk.picture).clone() }
+        let answer = match then {
+            Some(PastView { at, picture, .. }) => of_then(picture, at, &query),
+            None => of_now(&Desk::of(&state), &query),
+        };
+        if anonymous { answer.masked(&state.pseudonyms) } else { answer }
     };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+fn of_then(picture: Picture, at: UnixSeconds, query: &Query) -> Answer {
+    let find = || ids(find(&picture, query, at, |_| Known::default()));
+    let only = (!query.is_empty()).then(find);
+    Answer { picture, only, at: Some(at), masks: None }
+}
+
+fn of_now(desk: &Desk, query: &Query) -> Answer {
+    let find = || ids(find(&desk.picture, query, desk.now(), |id| desk.known(id)));
+    let only = (!query.is_empty()).then(find);
+    Answer { only, at: None, picture: (*desk.picture).clone(), masks: None }
 }
 
 /// `GET /map.svg`.
@@ -122,11 +161,17 @@ pub async fn svg(
     State(state): State<AppState>,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let Answer { picture, only, at } = answer(&state, &asked).await?;
-    let sight = asked.sight(only, at)?;
-    let work = move || drawing::svg(&picture, &sight);
+    let answer = answer(&state, &asked).await?;
+    let sight = asked.sight(&answer)?;
+    let work = move || drawing::svg(&answer.picture, &sight);
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
     Ok(sent("image/svg+xml", "inline; filename=\"map.svg\"", text))
+}
+
+/// The part of the map that was asked for, under pseudonyms if that was asked for, too.
+pub async fn part(state: &AppState, asked: &Asked) -> Result<Picture, ApiError> {
+    let Answer { picture, only, .. } = answer(state, asked).await?;
+    Ok(graphs::part(&picture, only.as_ref()))
 }
 
 /// A graph for another program, if the name is one of theirs.
