@@ -456,14 +456,45 @@ CREATE TABLE users (
     created_at      INTEGER NOT NULL,                -- when they were added
     created_by      TEXT    NOT NULL,                -- who added them
     last_sign_in_at INTEGER,                         -- when they last signed in
-    last_sign_in_from TEXT                           -- from which address
+    last_sign_in_from TEXT,                          -- from which address
+    totp_secret     BLOB    CHECK (length(totp_secret) = 20), -- the secret of their one-time codes (RFC 6238); NULL: they have no second factor
+    totp_step       INTEGER,                         -- the step of the last code that was used: none before or at it counts
+    recovery        BLOB    CHECK (length(recovery) % 32 = 0) -- SHA-256 of each recovery code that is left, one after another
 ) STRICT, WITHOUT ROWID;
+
+-- Who did what, in a chain of hashes. Kept for ever: a row that leaves is a row that cannot be told
+-- from one that was taken away.
+CREATE TABLE audit (
+    seq     INTEGER PRIMARY KEY,                     -- the number in the chain, without gap from 1
+    at      INTEGER NOT NULL,                        -- when, on the manager's clock
+    who     TEXT    NOT NULL,                        -- a user's or token's name, 'agent ID', 'manager' or 'unknown'
+    source  TEXT,                                    -- the address it came from; NULL: from no other host
+    act     TEXT    NOT NULL,                        -- what was done, dotted
+    subject TEXT    NOT NULL,                        -- to what
+    before  TEXT,                                    -- how it was, as JSON; NULL: not told
+    after   TEXT,                                    -- how it is now, as JSON; NULL: not told
+    hash    BLOB    NOT NULL CHECK (length(hash) = 32) -- SHA-256 over the hash before and this row
+) STRICT;
+
+-- What was done between two times.
+CREATE INDEX audit_by_time ON audit (at);
+
+CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit is append-only');
+END;
+
+CREATE TRIGGER audit_is_not_removed BEFORE DELETE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit is append-only');
+END;
 
 -- Small values by name; names that begin with 'store.' belong to the store itself:
 -- store.commit_seq counts commits, store.flushed_upto is the last report contained in the
 -- "as of the last flush" columns, store.clean_stop is 1 after an orderly stop. Retention has
 -- been over everything below store.reports_pruned_below and store.events_pruned_below; what was
--- true can be told from store.events_since on.
+-- true can be told from store.events_since on. store.audit_head is the number and hash of the last
+-- entry of the audit.
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,                 -- which
     value TEXT NOT NULL                              -- its value

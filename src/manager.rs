@@ -111,14 +111,18 @@ impl Manager {
         let processor = started.processor;
         let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
         let (keep_keys, database) = (config.keys.cache, config.db.clone());
-        let deliverer = Deliverer::new(deliverer::Parts {
-            processor: processor.clone(),
+        let deliverer = deliverer_of(&processor, &reader, &keeper, &clock);
+        let context = jobs::Context {
+            processor,
+            keeper,
+            clock,
+            arranger,
+            deliverer,
+            keep_keys,
+            database,
             reader: Arc::clone(&reader),
-            keeper: Arc::clone(&keeper),
-            clock: clock.clone(),
-        });
-        let context =
-            jobs::Context { processor, keeper, clock, arranger, deliverer, keep_keys, database };
+            audit: Arc::default(),
+        };
         tell(&context, rolled_back, &config).await;
         reload::first(&context, &config).await?;
         let first_token = first_token(&config, &context, started.has_admin_token).await?;
@@ -310,6 +314,20 @@ fn check_in_background(reader: Arc<SqliteReader>) {
         Ok(()) => info!("The database was checked after the last, disorderly stop: it is sound"),
         Err(damage) => error!(%damage, "The database is damaged; stop, and restore a backup"),
     }));
+}
+
+fn deliverer_of(
+    processor: &Processor,
+    reader: &Arc<dyn Reader>,
+    keeper: &Arc<Keeper>,
+    clock: &Clock,
+) -> Deliverer {
+    Deliverer::new(deliverer::Parts {
+        processor: processor.clone(),
+        reader: Arc::clone(reader),
+        keeper: Arc::clone(keeper),
+        clock: clock.clone(),
+    })
 }
 
 /// Puts a plan of notifications into force, first at the desk, then for the deliverer.

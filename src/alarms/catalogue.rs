@@ -322,6 +322,16 @@ pub const RULES: &[Rule] = &[
         ..PLAIN
     },
     Rule {
+        kind: AlarmKind::AuditChainBroken,
+        severity: Severity::Critical,
+        latching: true,
+        clear: ClearBy::Person,
+        ack_clears: true,
+        comes_back: ComesBack::NextTime,
+        meaning: "The audit of who did what was changed, or lost entries.",
+        ..PLAIN
+    },
+    Rule {
         kind: AlarmKind::SecretInReport,
         severity: Severity::Major,
         latching: true,

@@ -218,6 +218,7 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         | K::ManagerClock
         | K::ManagerMassSilence
         | K::StorageRolledBack
+        | K::AuditChainBroken
         | K::SecretInReport
         | K::IdentityConflict
         | K::IdentityDowngrade

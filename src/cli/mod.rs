@@ -33,6 +33,7 @@ use crate::config::flags::Flags;
 use crate::config::source::Values;
 use crate::http::openapi;
 use crate::keys::forbid_memory_dumps;
+use crate::model::audit::Head;
 use crate::store::StoreError;
 
 use psk::PskSettings;
@@ -69,7 +70,13 @@ enum Command {
     /// Sign the JSON on standard input as a report
     Sign(sign::SignArgs),
     /// Check the signature and digest of every stored report again
-    Verify(Database),
+    Verify {
+        /// An end of the audit that was kept elsewhere, as SEQ:HASH: it must still be in it
+        #[arg(long, value_name = "SEQ:HASH")]
+        audit_head: Option<Head>,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Run stored reports through the engine with other rules, and compare the alarms
     Replay(replay::ReplayArgs),
     /// Check settings, keys, clock, database, permissions and disk
@@ -144,7 +151,9 @@ pub fn run() -> u8 {
             let given = sign::Given { args: &args, settings: &settings, clock: &clock };
             with_runtime(sign::run(given, io::stdin().lock(), io::stdout(), io::stderr()))
         }
-        Command::Verify(database) => verify::run(&database.file(&values)),
+        Command::Verify { audit_head, database } => {
+            verify::run(&database.file(&values), audit_head)
+        }
         Command::Replay(args) => with_runtime(replay::run(args, values)),
         Command::Doctor(flags) => {
             values.add(flags.into_pairs());

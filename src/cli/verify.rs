@@ -1,10 +1,15 @@
-//! `kattila verify`: proves every stored report again, from its bytes and the keys kept.
+//! `kattila verify`: proves every stored report again, from its bytes and the keys kept, and that
+//! the audit hangs together.
 
 use std::path::Path;
 
+use crate::model::audit::Head;
+use crate::model::hex;
 use crate::model::id::ReportId;
 use crate::model::proven::Proven;
 use crate::process::prove::{SharedKeys, prove};
+use crate::sign::chain;
+use crate::store::audit::AuditFilter;
 use crate::store::row::ReportFilter;
 use crate::store::sqlite;
 use crate::store::{Reader, StoreError};
@@ -27,11 +32,12 @@ struct Count {
     failed: Vec<(ReportId, String)>,
 }
 
-/// Checks the whole database.
-pub fn run(database: &Path) -> u8 {
-    let counted = sqlite::open_read_only(database).and_then(|reader| count(&*reader));
-    match counted {
-        Ok(count) => tell(&count),
+/// Checks the whole database; `kept` is an end of the audit that was written down elsewhere.
+pub fn run(database: &Path, kept: Option<Head>) -> u8 {
+    let checked = sqlite::open_read_only(database)
+        .and_then(|reader| Ok((count(&*reader)?, audit(&*reader, kept)?)));
+    match checked {
+        Ok((count, audit)) => tell(&count).max(tell_audit(&audit)),
         Err(error) => {
             complain(&error.to_string());
             storage_code(&error)
@@ -49,6 +55,56 @@ fn tell(count: &Count) -> u8 {
         failed.len()
     ));
     if failed.is_empty() { DONE } else { FAILED }
+}
+
+/// How the audit stands: its end, or its first fault.
+type Audit = Result<Head, String>;
+
+fn tell_audit(audit: &Audit) -> u8 {
+    match audit {
+        Ok(Head { seq, hash }) => {
+            say(&format!("audit: {seq} entries hang together, to {seq}:{}", hex::encode(hash)));
+            DONE
+        }
+        Err(fault) => {
+            say(&format!("audit: broken: {fault}"));
+            FAILED
+        }
+    }
+}
+
+/// Follows the chain from its beginning to the end that was noted.
+fn audit(reader: &dyn Reader, kept: Option<Head>) -> Result<Audit, StoreError> {
+    // What is written after this is not looked at: the manager may be at work.
+    let noted = reader.stats()?.audit;
+    let (mut head, mut kept) = (Head::default(), kept);
+    loop {
+        let rows = reader.audit(&AuditFilter::onwards(head.seq, PAGE))?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            head = match chain::follow(head, row) {
+                Ok(head) => head,
+                Err(broken) => return Ok(Err(broken.to_string())),
+            };
+            if let Some(known) = kept.filter(|known| known.seq == head.seq) {
+                if known != head {
+                    return Ok(Err(format!("entry {} is not the one that was kept", head.seq)));
+                }
+                kept = None;
+            }
+        }
+    }
+    if head.seq < noted.seq {
+        return Ok(Err(format!("entry {} is missing", head.seq.saturating_add(1))));
+    }
+    Ok(match kept {
+        Some(known) if known.seq > 0 => {
+            Err(format!("entry {}, which was kept, is missing", known.seq))
+        }
+        Some(_) | None => Ok(head),
+    })
 }
 
 fn count(reader: &dyn Reader) -> Result<Count, StoreError> {

@@ -47,6 +47,8 @@ pub struct Refused {
     pub agent: Option<String>,
     /// Whether a relay that proved itself passed the request on.
     pub relayed: bool,
+    /// The user or token that is refused, where that is known.
+    pub who: Option<String>,
 }
 
 impl ApiError {
@@ -62,6 +64,7 @@ impl ApiError {
             cause: None,
             agent: None,
             relayed: false,
+            who: None,
         }))
     }
 
@@ -95,6 +98,13 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// Adds who is refused, for the audit.
+    #[must_use]
+    pub fn of(mut self, who: &str) -> Self {
+        self.0.who = Some(who.to_owned());
         self
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::keys::ring::{KeyState, Psk};
 use crate::model::id::{AgentId, Kid};
 use crate::model::time::UnixSeconds;
+use crate::process::audit;
 use crate::process::handle::{Command, CommandError};
 use crate::wire::codes::ErrorCode;
 
@@ -151,11 +152,11 @@ pub async fn withdraw(state: &AppState, kid: Kid, by: String) -> Result<Revoked,
         let (worker, name) = (state.clone(), kid.clone());
         // A task of its own: a caller who hangs up must not leave a key that is stored as
         // revoked and still in force.
-        let work = tokio::spawn(async move {
+        let work = tokio::spawn(audit::carried(async move {
             worker.processor.command(Command::RevokeKey { key, by }).await?;
             worker.keeper.revoke(&name);
             Ok::<(), CommandError>(())
-        });
+        }));
         work.await.map_err(ApiError::internal)??;
     }
     let ring = state.keeper.ring();

@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
+use crate::process::tally::Refusal;
 use crate::wire::codes::ErrorCode;
 use crate::wire::limits;
 
@@ -79,6 +80,7 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
         refused = None;
     }
     let _in_span = span.entered();
+    visit.turn_away(&state, response.status(), refused.as_deref());
     visit.log(response.status(), refused.as_deref());
     let code = refused.as_ref().map(|error| error.code());
     state.metrics.request(&visit.route, response.status(), code, visit.begun.elapsed());
@@ -112,6 +114,24 @@ impl Visit {
         self.wants_page
             && refused.code == ErrorCode::Unauthenticated
             && matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Counts a refusal for the audit. Whoever was only shown the way to the sign-in page was not
+    /// refused.
+    fn turn_away(&self, state: &AppState, status: StatusCode, refused: Option<&Refused>) {
+        let code = match (refused.map(|refused| refused.code.as_str()), status) {
+            (code, StatusCode::UNAUTHORIZED) => code.unwrap_or("sign_in_refused"),
+            (code, StatusCode::TOO_MANY_REQUESTS) => code.unwrap_or("sign_in_throttled"),
+            (Some(code), StatusCode::FORBIDDEN) => code,
+            _ => return,
+        };
+        state.processor.turned_away(Refusal {
+            is_agent: is_for_agents(&self.route),
+            from: self.source.0,
+            who: refused.and_then(|refused| refused.who.clone()),
+            route: format!("{} {}", self.method, self.route),
+            code: code.to_owned(),
+        });
     }
 
     fn span(&self) -> tracing::Span {

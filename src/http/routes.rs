@@ -20,7 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login, setup};
 use super::error::ApiError;
-use super::pages::{self, act, alarm, aside, ask, look, rules, tell, then};
+use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -65,8 +65,8 @@ fn route(
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, edges, events, export, identities, jobs, notifications as notices, past,
-        paths, reports, search, topology, what_if,
+        agents as agent, audit, edges, events, export, identities, jobs, notifications as notices,
+        past, paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -112,7 +112,9 @@ fn programs() -> Vec<Route> {
         route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
         route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
-        route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
+        route("GET", "/api/v1/audit", ADMIN, get(audit::list)),
+        route("GET", "/api/v1/export/audit.csv", ADMIN, get(audit::csv)),
+        route("GET", "/api/v1/export/audit.ndjson", ADMIN, get(audit::ndjson)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
 }
@@ -142,8 +144,8 @@ fn about_alarms() -> Vec<Route> {
 
 /// Who may come in: users, sessions, everybody's own account.
 fn about_people() -> Vec<Route> {
-    use operators::{people, sessions};
-    use pages::people as page;
+    use operators::{people, sessions, tokens};
+    use pages::{factor, people as page};
     vec![
         route("GET", "/setup", PUBLIC, get(setup::form)),
         route("POST", "/setup", PUBLIC, post(setup::set_up)),
@@ -162,6 +164,16 @@ fn about_people() -> Vec<Route> {
         route("POST", "/api/v1/users/{id}/end-sessions", ADMIN, post(people::end_sessions)),
         route("POST", "/api/v1/users/{id}/reset", ADMIN, post(people::reset)),
         route("POST", "/api/v1/users/{id}/password", ADMIN, post(people::password)),
+        route("GET", "/api/v1/tokens", ADMIN, get(tokens::list)),
+        route("POST", "/api/v1/tokens", ADMIN, post(tokens::make)),
+        route("DELETE", "/api/v1/tokens/{id}", ADMIN, delete(tokens::revoke)),
+        route("POST", "/tokens", ADMIN, post(page::add_token)),
+        route("POST", "/tokens/{id}/revoke", ADMIN, post(page::revoke_token)),
+        route("POST", "/api/v1/users/{id}/drop-factor", ADMIN, post(people::drop_factor)),
+        route("POST", "/users/{id}/drop-factor", ADMIN, post(page::drop_factor)),
+        route("POST", "/account/factor", VIEWER, post(factor::begin)),
+        route("POST", "/account/factor/confirm", VIEWER, post(factor::confirm)),
+        route("POST", "/account/factor/off", VIEWER, post(factor::end)),
         route("GET", "/users", ADMIN, get(page::list)),
         route("POST", "/users", ADMIN, post(page::add)),
         route("POST", "/users/{id}/role", ADMIN, post(page::give_role)),
@@ -201,6 +213,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
         route("GET", "/events", VIEWER, get(look::events)),
         route("GET", "/changes", VIEWER, get(then::changes)),
+        route("GET", "/audit", ADMIN, get(audit::page)),
         route("GET", "/settings", VIEWER, get(look::settings)),
         route("GET", "/maintenance", VIEWER, get(aside::maintenance)),
         route("POST", "/maintenance", OPERATOR, post(aside::make)),

@@ -2,6 +2,7 @@
 //! description cannot tell of a member that does not exist.
 
 mod aside;
+mod audit;
 mod map;
 mod notices;
 mod past;
@@ -17,7 +18,7 @@ use crate::model::time::UnixSeconds;
 use crate::wire::answer::Problem;
 use crate::wire::codes::ErrorCode;
 
-use super::admin::{Cleared, MadeToken};
+use super::admin::Cleared;
 use super::error::status;
 use super::health::Alive;
 use super::operators::OK;
@@ -103,6 +104,16 @@ const EVENT_QUERY: &[Parameter] = &[
     LIMIT,
 ];
 
+const AUDIT_QUERY: &[Parameter] = &[
+    text("who", "Only by this user, token or agent (agent ID), manager or unknown"),
+    text("act", "Only this act, such as agent.revoke; with a dot at its end, all that begin so"),
+    text("q", "Only with this text in who, from, act, subject, before or after"),
+    text("from", "Only at or after this time (Unix seconds or RFC 3339)"),
+    text("to", "Only before this time"),
+    number("before", "Only before the entry with this number"),
+    LIMIT,
+];
+
 const NOTICE_QUERY: &[Parameter] = &[
     text("state", "Only in this state: waiting, sent or dead"),
     text("channel", "Only to this channel"),
@@ -168,7 +179,7 @@ fn about_alarms(path: &str) -> Option<Sample> {
 }
 
 fn giving(path: &str) -> Option<Sample> {
-    if let Some(sample) = about_alarms(path) {
+    if let Some(sample) = about_alarms(path).or_else(|| audit::of(path)) {
         return Some(sample);
     }
     let none: &[Parameter] = &[];
@@ -254,7 +265,6 @@ fn taking(method: &str, path: &str) -> Option<Sample> {
         "/api/v1/notifications/{id}/retry" => {
             return Some(queued("Send a notification again that was given up"));
         }
-        "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
             "Clear the topology state of one agent, of a fleet, or of all",
             Some(json!({"agent_id": "gw-1", "forget": false, "identity": false})),
@@ -320,18 +330,6 @@ fn stream() -> Sample {
         json!("event: hello\ndata: {\"epoch\":\"e1\",\"seq\":41,\"layout_rev\":1,\"now\":1}\n\n");
     let kind = "text/event-stream";
     Sample { summary: "The map as it changes", query: &[], body: None, status: "200", kind, answer }
-}
-
-fn token() -> Sample {
-    let made = MadeToken { name: "ci".into(), role: "viewer", token: "kat_(shown once)".into() };
-    Sample {
-        summary: "Make an API token",
-        query: &[],
-        body: Some(json!({"name": "ci", "role": "viewer"})),
-        status: "201",
-        kind: JSON,
-        answer: value(&made),
-    }
 }
 
 /// A refusal.

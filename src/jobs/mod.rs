@@ -4,6 +4,7 @@
 //! of them: its test takes the same steps itself, when it turned the clock.
 
 pub mod arrange;
+pub mod audit;
 pub mod disk;
 pub mod keys;
 
@@ -22,6 +23,7 @@ use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
 use crate::process::chores::Chore;
 use crate::process::handle::Processor;
+use crate::store::Reader;
 
 /// How often silence, delays and refusals are looked at. A second is the unit of every limit.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,6 +39,9 @@ const ARRANGE: Duration = Duration::from_millis(700);
 
 /// How often the disk of the database is looked at.
 const DISK: Duration = Duration::from_secs(30);
+
+/// How often it is asked whether the audit is to be looked at.
+const AUDIT: Duration = Duration::from_secs(10);
 
 /// What the timers work with.
 #[derive(Debug, Clone)]
@@ -55,6 +60,10 @@ pub struct Context {
     pub keep_keys: bool,
     /// The database's file.
     pub database: PathBuf,
+    /// Committed state.
+    pub reader: Arc<dyn Reader>,
+    /// What is known of the audit.
+    pub audit: Arc<audit::Watched>,
 }
 
 /// Starts every timer.
@@ -73,6 +82,8 @@ pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()
     });
     let c = context.clone();
     every(DISK, stop, tasks, move || disk::look(c.clone()));
+    let c = context.clone();
+    every(AUDIT, stop, tasks, move || audit::look(c.clone()));
     tasks.spawn(context.deliverer.clone().run(stop.clone()));
     let (c, until) = (context.clone(), stop.clone());
     tasks.spawn(async move {
@@ -94,6 +105,7 @@ pub async fn step(context: &Context) {
     context.processor.run_chore(Chore::Sweep).await;
     context.processor.run_due().await;
     arrange::run(context.clone()).await;
+    audit::look(context.clone()).await;
     context.deliverer.step().await;
     publish(context);
 }

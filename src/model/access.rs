@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::audit::{MANAGER, UNKNOWN};
+
 /// A session ends this many seconds after its last request (30 minutes).
 pub const SESSION_IDLE_SECONDS: i64 = 30 * 60;
 
@@ -22,7 +24,8 @@ pub fn token_name(name: &str) -> Result<&str, String> {
     let fits = (1..=NAME_CHARS).contains(&name.chars().count())
         && !name.chars().any(char::is_control)
         && name.trim() == name;
-    let taken = matches!(name, ADMIN_NAME | STRANGER_NAME);
+    let taken = matches!(name, ADMIN_NAME | STRANGER_NAME | MANAGER | UNKNOWN)
+        || name.starts_with("agent ");
     match (fits, taken) {
         (true, false) => Ok(name),
         (true, true) => Err(format!("The name {name} is the manager's own; choose another.")),
@@ -87,7 +90,9 @@ mod tests {
     #[test]
     fn names_of_tokens_cannot_pass_for_the_manager() {
         assert!(token_name("ci runner").is_ok());
-        for bad in ["", " ci", "admin", "anonymous", "a\nb", &"x".repeat(65)] {
+        for bad in
+            ["", " ci", "admin", "anonymous", "manager", "agent gw-1", "a\nb", &"x".repeat(65)]
+        {
             assert!(token_name(bad).is_err(), "{bad}");
         }
     }

@@ -4,6 +4,7 @@
 //! shapes of the wire beyond `serde` on plain values, or imports another module of the crate.
 
 pub mod access;
+pub mod audit;
 pub mod hex;
 pub mod id;
 pub mod key;

@@ -296,6 +296,8 @@ words!(
         ManagerMassSilence = "manager.mass_silence",
         /// The database lost acknowledged reports.
         StorageRolledBack = "storage.rolled_back",
+        /// The audit does not hang together.
+        AuditChainBroken = "audit.chain_broken",
         /// A report carried a private or preshared key.
         SecretInReport = "report.secret",
         /// Two hosts use one agent's name, or a second key was offered for it.
@@ -426,7 +428,6 @@ impl AlarmKind {
         Self::MtuMismatch,
         Self::PeerNeverUp,
     ];
-
     /// Whether the alarm stays until acknowledged even when its condition is over.
     pub const fn is_latching(self) -> bool {
         matches!(
@@ -436,6 +437,7 @@ impl AlarmKind {
                 | Self::IngestReplaySuspect
                 | Self::DnsPskUnexpected
                 | Self::StorageRolledBack
+                | Self::AuditChainBroken
                 | Self::SecretInReport
                 | Self::IdentityConflict
                 | Self::IdentityDowngrade

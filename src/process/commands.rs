@@ -17,8 +17,8 @@ use crate::model::id::{AgentId, AgentNo, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::SessionRecord;
 use crate::store::dictionary::DictionaryRecord;
+use crate::store::people::SessionRecord;
 
 type Outcome = Result<Done, CommandError>;
 
@@ -57,6 +57,10 @@ pub(super) fn carry_out(
             draft.cause = Some(by);
             Ok(note(&mut draft, EventKind::AdminAction, what))
         }
+        Command::RunJob { by, job } => {
+            draft.cause = Some(by);
+            Ok(note(&mut draft, EventKind::AdminAction, format!("had the job {job} run")))
+        }
         Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
         Command::Rules(rules) => Ok(tune::adopt(engine, &mut draft, rules)),
         Command::Tell(wish) => tell::carry_out(engine, &mut draft, wish),
@@ -93,6 +97,9 @@ fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerConditi
             raise::rolled_back(&mut engine.fleet, draft, *database, *acknowledged);
         }
         ManagerCondition::Certificate(ends) => engine.sentry.watch.certificate = *ends,
+        ManagerCondition::AuditBroken(problem) => {
+            raise::audit_broken(&mut engine.fleet, draft, problem);
+        }
         ManagerCondition::Disk(disk) => watch::disk(&mut engine.fleet, draft, disk),
     }
     Done::Nothing

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::model::audit::Entry;
 use crate::model::id::{AgentNo, AlarmId, EdgeId, FleetId, ReportId};
 use crate::model::state::{AlarmKind, EventKind};
 use crate::model::time::UnixSeconds;
@@ -36,6 +37,8 @@ pub(super) struct Draft {
     pub(super) alarms: BTreeMap<AlarmId, AlarmRecord>,
     /// Rows of how restless things are, likewise.
     pub(super) flaps: BTreeMap<(AlarmKind, String), FlapRecord>,
+    /// What will be written into the audit, in this order.
+    pub(super) audit: Vec<Entry>,
     /// What people will be told of them.
     pub(super) told: Changes,
     /// Edges to judge once the structure is settled.
@@ -87,6 +90,7 @@ impl Draft {
             edges: BTreeMap::new(),
             alarms: BTreeMap::new(),
             flaps: BTreeMap::new(),
+            audit: Vec::new(),
             told: Changes::default(),
             to_judge: BTreeSet::new(),
             effects: Effects::default(),

@@ -1,29 +1,32 @@
 //! The one thread that decides and writes: takes what is queued, commits it in one transaction,
 //! and only then answers.
 
+mod finish;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::board::Board;
 use super::causes;
 use super::chores::{self, Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
-use super::handle::{CommandError, Processor, QUEUE_REPORTS, Totals};
+use super::handle::{CommandError, Processor, QUEUE_REPORTS};
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
+use super::tally::Tally;
+use super::totals::Totals;
 use super::tune::Rulebook;
-use super::{admit, commands, load, show, tell, tick, tune, upkeep};
+use super::{admit, audit, load, show, tell, tick, tune, upkeep};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
-use crate::store::flush::Flushed;
 use crate::store::layout::LayoutRecord;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
@@ -94,6 +97,7 @@ pub(super) struct Engine {
     pub(super) replay: ReplayMemory,
     pub(super) settings: Settings,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) tally: Arc<Tally>,
     pub(super) sentry: tick::Sentry,
     board: Arc<Board>,
     pub(super) totals: Arc<Totals>,
@@ -133,7 +137,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let (jobs, queue) = mpsc::channel(QUEUE_REPORTS);
     let board = Arc::new(Board::new(parts.epoch));
     let totals = Arc::<Totals>::default();
-    let refusals = Arc::<Refusals>::default();
+    let (refusals, tally) = (Arc::<Refusals>::default(), Arc::<Tally>::default());
     let now = parts.clock.now();
     let mut writer: Box<dyn Writer> = Box::new(parts.writer);
     let mut snapshot = writer.load_fleet()?;
@@ -153,6 +157,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         sentry,
         settings: parts.settings,
         refusals: Arc::clone(&refusals),
+        tally: Arc::clone(&tally),
         board: Arc::clone(&board),
         totals: Arc::clone(&totals),
         chores: Arc::clone(&chores),
@@ -168,7 +173,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         .spawn(move || engine.run(queue))
         .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
     let clock = parts.clock;
-    let processor = Processor { jobs, board, refusals, totals, chores, rules: rulebook, clock };
+    let rules = rulebook;
+    let processor = Processor { jobs, board, refusals, tally, totals, chores, rules, clock };
     let layout_rev = layout_rev.unwrap_or(1);
     Ok(Started { processor, thread, layout, layout_rev, has_admin_token })
 }
@@ -320,11 +326,14 @@ impl Engine {
                 Reply::Announce(to, self.settle(decided, effects))
             }
             Job::Enrol(enrolment, source, to) => {
-                let decided = admit::enrolment(self, &enrolment, source, now);
+                let mut decided = admit::enrolment(self, &enrolment, source, now);
+                if let Ok((draft, _)) = &mut decided {
+                    audit::enrolled(draft, source);
+                }
                 Reply::Enrol(to, self.settle(decided, effects))
             }
-            Job::Command(command, to) => {
-                let decided = commands::carry_out(self, command, now);
+            Job::Command(command, asker, to) => {
+                let decided = audit::carry_out(self, command, asker, now);
                 let gone = || Err(CommandError::Unavailable("storage is unavailable".into()));
                 let result = self.write(decided, effects).unwrap_or_else(gone);
                 Reply::Command(to, result)
@@ -354,9 +363,12 @@ impl Engine {
             causes::attribute(&mut self.fleet, &self.sentry, &mut draft);
             upkeep::follow(&mut self.fleet, &mut draft);
             tell::follow(&mut self.fleet, &mut draft);
-            let (change, shown) = draft.settle();
+            let told = std::mem::take(&mut draft.audit);
+            let (mut change, shown) = draft.settle();
+            let head = audit::seal(self.fleet.audit, told, &mut change);
             if !change.is_empty() {
                 self.writer.record(&change)?;
+                self.fleet.audit = head;
             }
             let routes = !change.peers_set.is_empty() || !change.interfaces_set.is_empty();
             Ok((shown, routes, result))
@@ -423,24 +435,5 @@ impl Engine {
         }
         info!("Storage works again");
         Ok(())
-    }
-
-    /// Writes what waits in memory and empties the log.
-    fn finish(mut self) {
-        if let Err(failure) = self.flush() {
-            warn!(%failure, "Last-seen times were not written; the stored reports have them");
-        }
-        if let Err(failure) = self.writer.close() {
-            warn!(%failure, "The write-ahead log was not emptied; the next start will do it");
-        }
-    }
-
-    /// Writes the moving values and the mark that they are written.
-    fn flush(&mut self) -> Result<(), StoreError> {
-        let state = load::dynamic(&self.fleet);
-        let flushed = Some(Flushed { state, upto: self.fleet.last_report });
-        self.writer.begin()?;
-        self.writer.record(&Change { flushed, ..Change::default() })?;
-        self.writer.commit()
     }
 }

@@ -19,6 +19,7 @@ use crate::alarms::cover::{Cover, Covered};
 use crate::alarms::rate::Recent;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
+use crate::model::audit::Head;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::rate::Bucket;
@@ -263,6 +264,8 @@ pub(super) struct Fleet {
     pub(super) last_window: WindowId,
     /// Users, by name.
     pub(super) people: People,
+    /// The end of the audit.
+    pub(super) audit: Head,
     /// What the graph cannot lose, as of the last look.
     pub(super) weak: Weakness,
     pub(super) last_report: ReportId,

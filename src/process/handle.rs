@@ -4,12 +4,13 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::acts::{Acts, Outcome};
+use super::audit;
 use super::board::Board;
 use super::chores::Chores;
 use super::condition::ManagerCondition;
@@ -18,7 +19,10 @@ use super::people::PeopleWish;
 use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
+use super::status::ProcessorStatus;
 use super::summary::AgentSummary;
+use super::tally::Tally;
+use super::totals::Totals;
 use super::tune::{Rulebook, Rules};
 use super::upkeep::Upkeep;
 use super::wish::Wish;
@@ -28,9 +32,9 @@ use crate::model::id::{AgentId, AlarmId, FleetId, Kid, NotificationId, ReportId,
 use crate::model::report::ReportData;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
-use crate::store::change::SessionRecord;
 use crate::store::dictionary::DictionaryRecord;
 use crate::store::layout::LayoutRecord;
+use crate::store::people::SessionRecord;
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
 use crate::verify::{Announcement, Known, Verified};
@@ -134,6 +138,13 @@ pub enum Command {
         by: String,
         /// What.
         what: String,
+    },
+    /// Put into the history that somebody had a job run.
+    RunJob {
+        /// Who.
+        by: String,
+        /// Its name.
+        job: &'static str,
     },
     /// Put a fact about the manager itself into the history.
     Record {
@@ -278,44 +289,13 @@ pub enum CommandError {
     Unavailable(String),
 }
 
-/// How the processor is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcessorStatus {
-    /// Reports waiting.
-    pub queued: usize,
-    /// Reports stored since start.
-    pub stored: u64,
-    /// Duplicates answered since start.
-    pub duplicates: u64,
-    /// Transactions committed since start.
-    pub commits: u64,
-    /// When the last one was.
-    pub last_commit: Option<UnixSeconds>,
-    /// Whether the last attempt to write succeeded.
-    pub storage_ok: bool,
-    /// Whether the processor still runs.
-    pub running: bool,
-}
-
-/// Counters shared between the thread and its handles.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    pub(super) queued: AtomicUsize,
-    pub(super) stored: AtomicU64,
-    pub(super) duplicates: AtomicU64,
-    pub(super) commits: AtomicU64,
-    pub(super) last_commit: AtomicI64,
-    pub(super) storage_failed: AtomicBool,
-    /// How long the last look at the timers waited for its turn and its commit, in milliseconds.
-    pub(super) waited_ms: AtomicI64,
-}
-
 /// A handle to the processor.
 #[derive(Clone)]
 pub struct Processor {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) board: Arc<Board>,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) tally: Arc<Tally>,
     pub(super) totals: Arc<Totals>,
     pub(super) chores: Arc<Chores>,
     pub(super) rules: Arc<Rulebook>,
@@ -376,7 +356,8 @@ impl Processor {
     pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
         let gone = || CommandError::Unavailable("the processor has stopped".into());
         let (answer, result) = oneshot::channel();
-        self.send(Job::Command(command, answer)).await.map_err(|_closed| gone())?;
+        let job = Job::Command(command, audit::asker(), answer);
+        self.send(job).await.map_err(|_closed| gone())?;
         result.await.map_err(|_dropped| gone())?
     }
 

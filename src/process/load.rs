@@ -52,6 +52,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         last_window,
         people,
         weak: Weakness::default(),
+        audit: snapshot.audit,
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
         last_identity: snapshot.identities.iter().map(|row| row.no).max().unwrap_or_default(),

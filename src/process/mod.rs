@@ -6,6 +6,7 @@
 
 pub mod acts;
 mod admit;
+pub mod audit;
 pub mod board;
 mod causes;
 pub mod chores;
@@ -44,12 +45,15 @@ mod report;
 mod rows;
 pub mod sections;
 mod show;
+pub mod status;
 pub mod summary;
 mod suspect;
 mod sweep;
 mod tables;
+pub mod tally;
 mod tell;
 mod tick;
+mod totals;
 pub mod tune;
 pub mod upkeep;
 mod watch;

@@ -407,6 +407,11 @@ pub(super) fn rolled_back(fleet: &mut Fleet, draft: &mut Draft, database: i64, a
     observe(&mut fleet.book, draft, &rules::manager::rolled_back(&detail));
 }
 
+/// The audit does not hang together.
+pub(super) fn audit_broken(fleet: &mut Fleet, draft: &mut Draft, problem: &str) {
+    observe(&mut fleet.book, draft, &rules::manager::audit_broken(problem));
+}
+
 /// Whether a channel takes its messages; `why` not.
 pub(super) fn notify_failing(fleet: &mut Fleet, draft: &mut Draft, name: &str, why: Option<&str>) {
     // A message that was taken counts only while an alarm is open.

@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use super::handle::{Accepted, Command, CommandError, Done, Submission, Totals};
+use super::audit::Asker;
+use super::handle::{Accepted, Command, CommandError, Done, Submission};
 use super::identity::Enrolled;
+use super::totals::Totals;
 use crate::model::id::ReportId;
 use crate::store::StoreError;
 use crate::store::dictionary::Samples;
@@ -41,7 +43,7 @@ pub(super) enum Job {
     Report(Box<Submission>, oneshot::Sender<Settled>),
     Announce(Announcement, Option<IpAddr>, oneshot::Sender<Result<(), Rejection>>),
     Enrol(Box<Enrolment>, Option<IpAddr>, oneshot::Sender<Result<Enrolled, Rejection>>),
-    Command(Command, oneshot::Sender<Result<Done, CommandError>>),
+    Command(Command, Option<Asker>, oneshot::Sender<Result<Done, CommandError>>),
     Chunk(Chunk),
     Sample(Ask),
     Stop(oneshot::Sender<()>),
@@ -100,7 +102,7 @@ pub(super) fn refuse_all(jobs: Vec<Job>) -> bool {
             }
             Job::Announce(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
             Job::Enrol(_, _, to) => to.send(Err(Rejection::StorageUnavailable)).is_err(),
-            Job::Command(_, to) => {
+            Job::Command(_, _, to) => {
                 to.send(Err(CommandError::Unavailable("storage is unavailable".into()))).is_err()
             }
             Job::Chunk(Chunk { to, .. }) => to.send(Err(untaken())).is_err(),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
@@ -22,7 +23,7 @@ use super::flush::Flushed;
 use super::identity::IdentityRecord;
 use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
-use super::people::UserRecord;
+use super::people::{SessionRecord, UserRecord};
 
 /// Everything that one report, tick or admin action changes.
 /// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
@@ -90,6 +91,8 @@ pub struct Change {
     pub users_removed: Vec<String>,
     /// Users all of whose sessions are deleted, before any is inserted.
     pub users_ended: Vec<String>,
+    /// Entries to append to the audit.
+    pub audit: Vec<Sealed>,
     /// Small values to remember by name. Names that begin with `store.` are the store's own.
     pub meta: Vec<(&'static str, String)>,
     /// What was kept in memory until now. A large fleet's may come in several changes; the mark
@@ -109,6 +112,10 @@ impl Change {
         self.report.as_ref().is_some_and(|report| !report.late) && self.leaves_the_rest()
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "each field is named twice, and nothing else is done"
+    )]
     fn leaves_the_rest(&self) -> bool {
         // Every field is named, so that a new one cannot be forgotten here.
         let Self {
@@ -143,6 +150,7 @@ impl Change {
             users,
             users_removed,
             users_ended,
+            audit,
             meta,
             flushed,
         } = self;
@@ -176,6 +184,7 @@ impl Change {
             && users.is_empty()
             && users_removed.is_empty()
             && users_ended.is_empty()
+            && audit.is_empty()
             && meta.is_empty()
             && flushed.is_none()
     }
@@ -435,31 +444,4 @@ impl std::fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeyRecord({} {})", self.kid, self.state)
     }
-}
-
-/// A signed-in browser or an API token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRecord {
-    /// SHA-256 of the token.
-    pub token_hash: [u8; 32],
-    /// Who: `admin` or a user's or token's name.
-    pub name: String,
-    /// `viewer`, `operator` or `admin`.
-    pub role: String,
-    /// `session` or `token`.
-    pub kind: String,
-    /// SHA-256 of the form token tied to the session.
-    pub form_token: Option<String>,
-    /// When it was made.
-    pub created_at: UnixSeconds,
-    /// When it was last used.
-    pub last_used_at: UnixSeconds,
-    /// When it ends at the latest; `None` for tokens without expiry.
-    pub expires_at: Option<UnixSeconds>,
-    /// The generation of the user whose session it is; `None` if it is no user's.
-    pub generation: Option<i64>,
-    /// The address it was opened from, if that is known.
-    pub source: Option<String>,
-    /// Who made the token, if that is known.
-    pub made_by: Option<String>,
 }

@@ -1,10 +1,11 @@
-//! What the rest of the manager may ask of storage: twenty-eight whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: twenty-nine whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
 //! No SQL and no connection appears above this module. `store::sqlite` implements both; a
 //! second implementation must pass `tests/it/store_contract.rs` unchanged.
 
+pub mod audit;
 pub mod carrier;
 pub mod change;
 pub mod dictionary;
@@ -24,11 +25,13 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, AgentNo, ReportId};
 use crate::model::life::AlarmLife;
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 
+use audit::AuditFilter;
 use carrier::{Carrier, CarrierFilter};
 use change::Change;
 use dictionary::Samples;
@@ -138,6 +141,9 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Events, in order.
     fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
+
+    /// Entries of the audit, as they stand in the table, whatever became of them.
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<Sealed>, StoreError>;
 
     /// What was known of links and agents at a time, as the history has it by now.
     fn past(&self, at: UnixSeconds) -> Result<Past, StoreError>;

@@ -1,5 +1,6 @@
 //! What comes out of storage.
 
+use crate::model::audit::Head;
 use crate::model::id::{
     AgentId, AgentNo, AlarmId, EdgeId, EventId, FleetId, Kid, NotificationId, ReportId,
 };
@@ -10,14 +11,12 @@ use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 
-use super::change::{
-    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord, SessionRecord,
-};
+use super::change::{AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord};
 use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
 use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
-use super::people::UserRecord;
+use super::people::{SessionRecord, UserRecord};
 
 /// Everything the processor starts from.
 #[derive(Debug, Default)]
@@ -64,6 +63,8 @@ pub struct FleetSnapshot {
     pub last_report: ReportId,
     /// The highest alarm number in use.
     pub last_alarm: AlarmId,
+    /// The end of the audit.
+    pub audit: Head,
     /// Every report up to this one is contained in the dynamic columns.
     pub flushed_upto: ReportId,
 }
@@ -288,6 +289,8 @@ pub struct StoreStats {
     pub events: u64,
     /// The last event's number, for a stream that starts now; 0 before the first.
     pub last_event: EventId,
+    /// The end of the audit, as noted with its last entry.
+    pub audit: Head,
     /// Schema version.
     pub schema_version: u32,
 }

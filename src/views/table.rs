@@ -5,6 +5,8 @@
 
 use csv::Writer;
 
+use crate::model::audit::Sealed;
+use crate::model::hex;
 use crate::model::time::UnixSeconds;
 use crate::store::row::AlarmRow;
 use crate::topology::picture::{Edge, End, Picture};
@@ -63,6 +65,9 @@ const ALARM_HEADS: [&str; 18] = [
     "shelve_reason",
     "maintenance",
 ];
+
+const AUDIT_HEADS: [&str; 9] =
+    ["seq", "at", "who", "from", "act", "subject", "before", "after", "hash"];
 
 /// Agents, one in a line. Times are Unix seconds, `relay_path` is ids between blanks.
 ///
@@ -170,6 +175,39 @@ pub fn alarms(rows: &[AlarmRow]) -> Result<Vec<u8>, csv::Error> {
             time(shelf.map(|shelved| shelved.until)),
             words(shelf.map(|shelved| shelved.reason.as_str())),
             alarm.maintenance.map(|window| window.to_string()).unwrap_or_default(),
+        ])?;
+    }
+    out.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+/// The first line of the audit.
+///
+/// # Errors
+/// If the writer fails, which memory does not.
+pub fn audit_heads() -> Result<Vec<u8>, csv::Error> {
+    let mut out = Writer::from_writer(Vec::new());
+    out.write_record(AUDIT_HEADS)?;
+    out.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+/// Entries of the audit, one in a line, without heads. Times are Unix seconds.
+///
+/// # Errors
+/// If the writer fails, which memory does not.
+pub fn audit(rows: &[Sealed]) -> Result<Vec<u8>, csv::Error> {
+    let mut out = Writer::from_writer(Vec::new());
+    let words = |words: Option<&str>| text(words.unwrap_or_default());
+    for Sealed { entry, head } in rows {
+        out.write_record([
+            head.seq.to_string(),
+            entry.at.to_string(),
+            text(&entry.who),
+            words(entry.from.as_deref()),
+            text(&entry.act),
+            text(&entry.subject),
+            words(entry.before.as_deref()),
+            words(entry.after.as_deref()),
+            hex::encode(&head.hash),
         ])?;
     }
     out.into_inner().map_err(|error| csv::Error::from(error.into_error()))

@@ -72,7 +72,8 @@ async fn a_dictionary_is_learnt_used_replaced_and_removed() {
     kattila.advance(WEEK).await;
     assert_eq!(job(&kattila).await["rows"], 1);
     assert_eq!(numbers(&db, "SELECT dict_no FROM dictionaries"), [1, 2]);
-    assert_eq!(verify(&db).await, "270 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
+    let said = verify(&db).await;
+    assert!(said.starts_with("270 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n"));
 
     // After a restart the reports are read as before, and new ones packed with the newer one.
     let kattila = kattila.restart().await;
@@ -84,6 +85,7 @@ async fn a_dictionary_is_learnt_used_replaced_and_removed() {
     let (from, to) = (db.display().to_string(), copy.display().to_string());
     let ended = run(Path::new("/"), &["backup", "--db", &from, &to], &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(verify(&copy).await, "272 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
+    let said = verify(&copy).await;
+    assert!(said.starts_with("272 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n"));
     kattila.stop().await;
 }

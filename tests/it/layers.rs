@@ -44,7 +44,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "config", "process", "views", "notify", "delivery", "mask",
         ],
     ),
-    ("jobs", &["model", "clock", "keys", "topology", "alarms", "store", "process", "delivery"]),
+    (
+        "jobs",
+        &["model", "clock", "sign", "keys", "topology", "alarms", "store", "process", "delivery"],
+    ),
     ("simulate", &["model", "clock", "wire", "sign", "keys"]),
     ("agent", &["model", "clock", "wire", "sign", "keys"]),
     (
@@ -105,11 +108,11 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli", "agent::door"]),
     (&["rusqlite"], &["store::sqlite"]),
     (&["zstd"], &["pack"]),
-    (&["hmac", "sha2", "ed25519_dalek", "argon2"], &["sign"]),
+    (&["hmac", "sha2", "ed25519_dalek", "argon2", "sha1"], &["sign"]),
     (&["lru"], &["verify"]),
     (&["hickory_resolver"], &["keys"]),
     (&["petgraph"], &["topology"]),
-    (&["askama", "rust_embed", "csv"], &["views"]),
+    (&["askama", "rust_embed", "csv", "qrcodegen"], &["views"]),
     (&["clap", "dotenvy"], &["config", "cli"]),
     (&["tokio_rustls"], &["http", "manager"]),
     // The door serves TLS, the key source asks over it, the agent reports over it.

@@ -67,7 +67,8 @@ async fn one_two_and_three_relays_and_no_fourth() {
     // The database proves the paths too.
     let db = kattila.db().display().to_string();
     let ended = run(std::path::Path::new("/"), &["verify", "--db", &db], &[]).await;
-    assert_eq!(ended.said, "3 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
+    let counts = "3 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n";
+    assert!(ended.said.starts_with(counts), "{ended:?}");
     kattila.stop().await;
 }
 

@@ -103,10 +103,9 @@ async fn the_size_settles_over_a_month() {
 
     // What is left is whole: every report proves itself, the numbers go on, the present is told.
     let said = verify(&kattila.db()).await;
-    assert_eq!(
-        said,
-        format!("{} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n", rows[29][0])
-    );
+    let counts =
+        format!("{} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n", rows[29][0]);
+    assert!(said.starts_with(&counts), "{said}");
     assert_eq!(reports(&kattila.db()).last(), Some(&(3 * 30 * 12)));
     let kattila = kattila.restart().await;
     assert_eq!(kattila.operator().agents().await.len(), 3);

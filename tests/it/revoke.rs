@@ -114,10 +114,9 @@ async fn a_revoked_key_is_out_at_once_and_for_good() {
     assert_eq!(report(&kattila, B, 6).await, unsigned());
 
     let db = kattila.db();
-    assert_eq!(
-        verify(&db).await,
-        (Some(0), "2 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n".to_owned())
-    );
+    let (code, said) = verify(&db).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("2 ok, 0 redacted, 0 signed with a key not kept, 0 failed\n"));
     kattila.stop().await;
 }
 
@@ -189,10 +188,8 @@ async fn a_manager_that_keeps_no_keys_remembers_revoked_ones_by_name() {
     assert_eq!(report(&kattila, A, 2).await, unsigned());
     assert_eq!(report(&kattila, B, 3).await, ok());
     let (code, said) = verify(&kattila.db()).await;
-    assert_eq!(
-        (code, said.as_str()),
-        (Some(0), "0 ok, 0 redacted, 2 signed with a key not kept, 0 failed\n")
-    );
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("0 ok, 0 redacted, 2 signed with a key not kept, 0 failed\n"));
     dns.misbehave(Misbehaviour::Servfail);
     let kattila = kattila.restart().await;
     assert_eq!(report(&kattila, B, 4).await.1, "keys_unavailable", "nor is the other one kept");

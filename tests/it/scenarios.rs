@@ -31,7 +31,7 @@
 //!   A. `leak A`, `seal A`: A tells its private key. `borrow A B`, `own A`: A uses B's WireGuard key.
 //!   `unknown A`, `known A`: A has a peer that nobody knows. `forge A N`: reports in A's name without
 //!   its key. `reuse`: a nonce of `host.one` for the second time. `keys unread`, `keys garbage`, `keys well`: what
-//!   the manager finds where the keys are. `rollback`: its database is older than it should be.
+//!   the manager finds where the keys are. `rollback`: its database is older than it should be. `tampered`: its audit was changed.
 //! - `promise`: somebody says that background jobs are run, as the timers of a manager do, and
 //!   `still MINUTES`: nobody runs any, and nobody reports. `rule KEY = VALUE; KEY = VALUE` beside the hosts: an entry of the rules file.
 //! - `enrol N`: a host `own-N` with a key of its own comes, and reports from then on. `second N`: another
@@ -52,9 +52,9 @@
 //!   than N alarms open that follow from none.
 
 mod injected;
+mod invariants;
 mod jitter;
 mod kinds;
-mod invariants;
 mod senders;
 mod trust;
 mod world;

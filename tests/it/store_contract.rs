@@ -7,6 +7,7 @@ use kattila::model::id::{AgentNo, AlarmId, EventId, NotificationId, ReportId};
 use kattila::model::path::RelayPath;
 use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState, MessageState};
 use kattila::model::time::UnixSeconds;
+use kattila::store::audit::AuditFilter;
 use kattila::store::carrier::{CarrierFilter, Carries};
 use kattila::store::change::{Change, LEARNT_LATER, NewEvent, NewReport};
 use kattila::store::earlier::{Earlier, EdgePast};
@@ -24,8 +25,8 @@ use crate::store_notices;
 use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
-    identity, interface, key, message, only_report, peer, place, report, route, session, telling,
-    user, wg_key, window,
+    identity, interface, key, message, only_report, peer, place, report, route, sealed, session,
+    telling, user, wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -66,6 +67,7 @@ fn suite(make: impl Fn() -> Store) {
     changes_are_counted_and_told(make());
     reports_are_paged(make());
     events_are_paged(make());
+    the_audit_is_found_and_paged(make());
     alarms_are_filtered(make());
     envelopes_come_back_byte_for_byte(make());
     prefixes_are_found(make());
@@ -127,6 +129,7 @@ fn everything() -> Change {
         layout: vec![place("a:agent-1")],
         sessions: vec![session(1)],
         users: vec![user("olga"), user("kim")],
+        audit: vec![sealed(1), sealed(2)],
         meta: vec![("layout_rev", String::from("3"))],
         ..Change::default()
     }
@@ -181,6 +184,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         meta,
         last_report,
         last_alarm,
+        audit,
         flushed_upto,
     } = writer.load_fleet().unwrap();
     assert_eq!(agents, [agent(1), bare_agent(2)]);
@@ -210,7 +214,37 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
 
+    assert_eq!(audit, sealed(2).head);
+    assert_eq!(reader.stats().unwrap().audit, audit);
+
     one_agent_comes_back(&mut *writer, &*reader, &own);
+}
+
+/// The audit by every filter, in both directions.
+fn the_audit_is_found_and_paged((mut writer, reader): Store) {
+    let audit: Vec<_> = (1..=9).map(sealed).collect();
+    write(&mut *writer, &[Change { audit: audit.clone(), ..Change::default() }]);
+    let all = AuditFilter { limit: 100, ..AuditFilter::default() };
+    let found = |filter: AuditFilter| -> Vec<i64> {
+        reader.audit(&filter).unwrap().iter().map(|row| row.head.seq).collect()
+    };
+    assert_eq!(reader.audit(&AuditFilter::onwards(0, 100)).unwrap(), audit);
+    assert_eq!(found(AuditFilter { limit: 2, ..all.clone() }), [9, 8]);
+    assert_eq!(found(AuditFilter { before: Some(3), ..all.clone() }), [2, 1]);
+    assert_eq!(found(AuditFilter::onwards(7, 1)), [8]);
+    assert_eq!(found(AuditFilter { who: Some("who-3".into()), ..all.clone() }), [3]);
+    assert_eq!(found(AuditFilter { act: Some("agent.revoke".into()), ..all.clone() }).len(), 9);
+    assert_eq!(found(AuditFilter { act: Some("agent.".into()), ..all.clone() }).len(), 9);
+    assert_eq!(found(AuditFilter { act: Some("agent".into()), ..all.clone() }).len(), 0);
+    assert_eq!(found(AuditFilter { text: Some("100%_4".into()), ..all.clone() }), [4]);
+    assert_eq!(found(AuditFilter { text: Some("192.0.2.5".into()), ..all.clone() }), [5]);
+    let (from, to) = (Some(T.plus(3)), Some(T.plus(5)));
+    assert_eq!(found(AuditFilter { from, to, ..all }), [4, 3]);
+    // A number is given once.
+    writer.begin().unwrap();
+    let again = Change { audit: vec![sealed(9)], ..Change::default() };
+    assert!(matches!(writer.record(&again), Err(StoreError::Constraint(_))));
+    writer.rollback();
 }
 
 fn one_agent_comes_back(writer: &mut dyn Writer, reader: &dyn Reader, own: &[IdentityRecord]) {
@@ -885,6 +919,7 @@ fn users_come_and_go_with_their_sessions((mut writer, reader): Store) {
     // one that begins with it; a use is noted only where something is left.
     let mut changed = user("kim");
     (changed.disabled, changed.password, changed.setup) = (true, None, None);
+    changed.factor = None;
     let next = Change {
         users: vec![changed.clone()],
         users_ended: vec!["kim".to_owned()],

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kattila::model::access::Role;
+use kattila::model::audit::{Entry, Head, Sealed};
 use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId, WindowId};
 use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::path::RelayPath;
@@ -17,13 +18,21 @@ use kattila::model::time::UnixSeconds;
 use kattila::model::window::{Scope, Span, Times, Window};
 use kattila::store::change::{
     AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, NewEvent, NewReport,
-    PeerRecord, SessionRecord,
+    PeerRecord,
 };
 use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
 use kattila::store::layout::LayoutRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
-use kattila::store::people::{Setup, UserRecord};
+use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
+
+/// An entry of the audit. Stores keep hashes and do not check them.
+pub(crate) fn sealed(seq: i64) -> Sealed {
+    let entry = Entry::new(T.plus(seq), format!("who-{seq}"), "agent.revoke", "agent gw-1")
+        .told(Some(format!("{{\"note\":\"100%_{seq}\"}}")), (seq > 1).then(|| "{}".to_owned()))
+        .from(format!("192.0.2.{seq}").parse().ok());
+    Sealed { entry, head: Head { seq, hash: [u8::try_from(seq).unwrap(); 32] } }
+}
 
 /// When the samples happen.
 pub(crate) const T: UnixSeconds = UnixSeconds(1_795_000_000);
@@ -352,6 +361,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
         created_by: String::from("root"),
         last_sign_in_at: Some(T.plus(2)),
         last_sign_in_from: Some(String::from("192.0.2.7")),
+        factor: Some(Factor { secret: [5; 20], step: 7, recovery: vec![[1; 32], [2; 32]] }),
     }
 }
 

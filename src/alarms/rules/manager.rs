@@ -217,6 +217,16 @@ pub fn rolled_back(detail: &str) -> Observation<'static> {
     about(AlarmKind::StorageRolledBack, MANAGER, Some(message))
 }
 
+/// The audit does not hang together.
+pub fn audit_broken(problem: &str) -> Observation<'static> {
+    let message = format!(
+        "the audit of who did what does not hang together: {problem}; somebody wrote to the \
+         database behind the manager's back, or it is damaged: keep a copy of it, and compare with \
+         a backup"
+    );
+    about(AlarmKind::AuditChainBroken, MANAGER, Some(message))
+}
+
 /// Does a channel take the messages about alarms?
 pub fn notify_failing<'a>(channel: &'a str, why: Option<&str>) -> Observation<'a> {
     let message = why.map(|why| format!("people are not told of alarms by {channel}: {why}"));

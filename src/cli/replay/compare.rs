@@ -18,6 +18,7 @@ pub const NOT_REPLAYED: &[AlarmKind] = &[
     AlarmKind::DnsPskStale,
     AlarmKind::DnsPskUnexpected,
     AlarmKind::StorageRolledBack,
+    AlarmKind::AuditChainBroken,
     AlarmKind::IdentityDowngrade,
     AlarmKind::IdentityPinned,
     AlarmKind::KeyOldInUse,

@@ -16,6 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::server::Source;
 use crate::http::sources::Sources;
 use crate::model::access::Role;
+use crate::process::audit::{self, Asker};
 use crate::wire::codes::ErrorCode;
 
 use super::gate::Gate;
@@ -39,8 +40,12 @@ pub struct Guard {
 
 /// Lets a request through to its handler, or not.
 pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let from = Source::of(request.extensions()).0;
     match guard.examine(request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let name = request.extensions().get::<Caller>().map(|caller| caller.name.clone());
+            audit::asked_by(Asker { name, from }, next.run(request)).await
+        }
         Err(error) => error.into_response(),
     }
 }
@@ -68,10 +73,12 @@ impl Guard {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,
                 format!("This needs the role {}; yours is {}.", self.role, caller.role),
-            ));
+            )
+            .of(&caller.name));
         }
         if changes(request.method()) {
-            request = check_form_token(request, &caller).await?;
+            let checked = check_form_token(request, &caller).await;
+            request = checked.map_err(|error| error.of(&caller.name))?;
         }
         request.extensions_mut().insert(caller);
         Ok(request)

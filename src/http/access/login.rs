@@ -15,6 +15,7 @@ use crate::http::pages;
 use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::model::access::user_name;
+use crate::process::audit::{self, Asker};
 use crate::views::login::{LoginForm, local_path};
 use crate::views::text::encode;
 
@@ -26,7 +27,7 @@ use super::secret::Secret;
 const TOKEN_REFUSED: &str = "This token is not accepted.";
 
 /// The one sentence for every name and password that open nothing.
-const PASSWORD_REFUSED: &str = "This name and password are not accepted.";
+const PASSWORD_REFUSED: &str = "This name and password, or the code, are not accepted.";
 
 /// Where to go after signing in.
 #[derive(Debug, Deserialize)]
@@ -43,6 +44,8 @@ pub struct SignIn {
     name: String,
     #[serde(default)]
     password: Secret,
+    #[serde(default)]
+    code: Secret,
     #[serde(default)]
     token: Secret,
     #[serde(default)]
@@ -110,11 +113,15 @@ pub async fn sign_in(
         page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(page);
     }
+    // Who it is becomes known with the token or the password.
+    let asker = Asker { name: None, from: source };
     let (session, refusal) = if form.is_token() {
-        (state.gate.sign_in(form.token.0.trim(), source).await?, TOKEN_REFUSED)
+        let signing_in = state.gate.sign_in(form.token.0.trim(), source);
+        (audit::asked_by(asker, signing_in).await?, TOKEN_REFUSED)
     } else {
         let attempt = Attempt { name: &user, source };
-        (state.gate.sign_in_user(attempt, form.password.0.clone()).await?, PASSWORD_REFUSED)
+        let signing_in = state.gate.sign_in_user(attempt, form.password.0.clone(), &form.code.0);
+        (audit::asked_by(asker, signing_in).await?, PASSWORD_REFUSED)
     };
     match session {
         Some(session) => {
@@ -168,7 +175,8 @@ pub async fn sign_out(
 /// Tells a browser to forget pages it has kept.
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
-fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+/// An answer with a session's cookie.
+pub fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 
 use super::drawing;
 use super::search::Desk;
@@ -50,7 +50,7 @@ pub async fn export(
 }
 
 /// A table as a file to take away.
-pub fn file(attached: &'static str, rows: Vec<u8>) -> Response {
+pub fn file(attached: &'static str, rows: impl IntoResponse) -> Response {
     let attached = HeaderValue::from_static(attached);
     let head = [(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, attached)];
     (head, rows).into_response()

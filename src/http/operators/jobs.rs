@@ -40,7 +40,6 @@ pub async fn ask(state: &AppState, name: &str, by: String) -> Result<Chore, ApiE
         let detail = format!("{name} is running; look at GET /api/v1/jobs when it ends.");
         return Err(CommandError::NotPossible(detail).into());
     }
-    let what = format!("had the job {name} run");
-    state.processor.command(Command::Note { by, what }).await?;
+    state.processor.command(Command::RunJob { by, job: chore.name() }).await?;
     Ok(chore)
 }

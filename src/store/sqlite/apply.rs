@@ -3,8 +3,8 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, channels, dictionaries, edges, events, flaps, identities, interfaces, keys,
-    layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
+    agents, alarms, audit, channels, dictionaries, edges, events, flaps, identities, interfaces,
+    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -41,6 +41,7 @@ pub(super) fn apply(
         packer.look_again();
     }
     people(desk, change)?;
+    change.audit.iter().try_for_each(|entry| audit::append(desk, entry))?;
     change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))?;
     change.flushed.as_ref().map_or(Ok(()), |flushed| flush(desk, flushed))
 }

@@ -12,12 +12,14 @@ use super::prune;
 use super::settings::open_reader;
 use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, carriers, channels, events, identities, interfaces, keys, notifications, past,
-    peers, reports, routes, sessions, users,
+    agents, alarms, audit, carriers, channels, events, identities, interfaces, keys, notifications,
+    past, peers, reports, routes, sessions, users,
 };
+use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, EventId};
 use crate::model::life::AlarmLife;
 use crate::model::time::UnixSeconds;
+use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
 use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
@@ -69,6 +71,10 @@ impl Reader for SqliteReader {
 
     fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         self.pool.read(|conn| events::list(conn, filter))
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<Sealed>, StoreError> {
+        self.pool.read(|conn| audit::list(conn, filter))
     }
 
     fn past(&self, at: UnixSeconds) -> Result<Past, StoreError> {
@@ -126,13 +132,13 @@ impl Reader for SqliteReader {
 
     fn stats(&self) -> Result<StoreStats, StoreError> {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        let (reports, events, last_event) = self.pool.read(|conn| {
+        let (reports, events, last_event, audit) = self.pool.read(|conn| {
             let (reports, events) = (reports::range(conn)?, events::range(conn)?);
             let counted = (
                 prune::count(conn, Prunable::Reports, reports)?,
                 prune::count(conn, Prunable::Events, events)?,
             );
-            Ok((counted.0, counted.1, events.1))
+            Ok((counted.0, counted.1, events.1, audit::noted(conn)?))
         })?;
         Ok(StoreStats {
             db_bytes: size(self.place.db()),
@@ -140,6 +146,7 @@ impl Reader for SqliteReader {
             reports,
             events,
             last_event: EventId(last_event),
+            audit,
             schema_version: u32::try_from(migrate::newest()).unwrap_or(u32::MAX),
         })
     }

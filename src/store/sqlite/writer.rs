@@ -16,8 +16,8 @@ use super::place::Place;
 use super::prune;
 use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, channels, dictionaries, earlier, edges, flaps, identities, interfaces, keys,
-    layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
+    agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, identities, interfaces,
+    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -221,6 +221,7 @@ impl Writer for SqliteWriter {
             meta: meta::list(conn)?,
             last_report: ReportId(reports::range(conn)?.1),
             last_alarm: alarms::last(conn)?,
+            audit: audit::head(conn)?,
             flushed_upto: ReportId(meta::number(conn, meta::FLUSHED_UPTO)?),
         })
     }

@@ -139,6 +139,11 @@ impl Scene {
                 let processor = net.kattila.manager().processor();
                 processor.command(Command::Condition(lost)).await.unwrap();
             }
+            AlarmKind::AuditChainBroken => {
+                let broken = ManagerCondition::AuditBroken("entry 2 is missing".into());
+                let processor = net.kattila.manager().processor();
+                processor.command(Command::Condition(broken)).await.unwrap();
+            }
             AlarmKind::IdentityPinned
             | AlarmKind::IdentityConflict
             | AlarmKind::IdentityDowngrade => self.doubted().await,

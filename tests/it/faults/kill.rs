@@ -191,7 +191,8 @@ async fn no_kill_loses_or_doubles_an_acknowledged_report() {
     let verified = run(home.path(), &["verify", "--db", "k.db"], &[]).await;
     let sent: usize = journals.iter().map(|j| j.acked.len() + j.delivered.len()).sum();
     let counts = format!("{sent} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
-    assert_eq!((verified.code, verified.said.as_str()), (Some(0), counts.as_str()));
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert!(verified.said.starts_with(&counts), "{verified:?}");
     println!("{sent} acknowledged over {CYCLES} kills, {doubtful} stored without an answer");
 }
 

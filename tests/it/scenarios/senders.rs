@@ -33,6 +33,9 @@ impl World {
             }
             ["promise"] => self.kattila().manager().processor().chores().promise(),
             ["still", minutes] => self.still(minutes.parse().unwrap()).await,
+            ["tampered"] => {
+                self.found(ManagerCondition::AuditBroken("entry 2 is missing".into())).await;
+            }
             ["agree"] => self.agree().await,
             _ => return false,
         }

@@ -24,6 +24,9 @@ pub(in crate::store::sqlite) const REPORTS_PRUNED_BELOW: &str = "store.reports_p
 /// The same of events; the table's trigger guards every event from here on.
 pub(in crate::store::sqlite) const EVENTS_PRUNED_BELOW: &str = "store.events_pruned_below";
 
+/// The number and hash of the last entry of the audit.
+pub(in crate::store::sqlite) const AUDIT_HEAD: &str = "store.audit_head";
+
 /// When the history that is kept begins.
 pub(in crate::store::sqlite) const EVENTS_SINCE: &str = "store.events_since";
 
@@ -44,6 +47,25 @@ pub(in crate::store::sqlite) fn number(conn: &Connection, name: &str) -> Result<
     const SQL: &str = "SELECT value FROM meta WHERE name = ?1";
     let value = one(conn, TABLE, SQL, params![name], |row| Cells::new(TABLE, row).parse())?;
     Ok(value.unwrap_or(0))
+}
+
+/// One of the store's own texts, if it has been written and can be read.
+pub(in crate::store::sqlite) fn own<T: std::str::FromStr>(
+    conn: &Connection,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    const SQL: &str = "SELECT value FROM meta WHERE name = ?1";
+    let read = |row: &rusqlite::Row<'_>| Cells::new(TABLE, row).take::<String>();
+    Ok(one(conn, TABLE, SQL, params![name], read)?.and_then(|text| text.parse().ok()))
+}
+
+/// Writes one of the store's own texts.
+pub(in crate::store::sqlite) fn put_own(
+    desk: &mut Desk<'_>,
+    name: &str,
+    value: &str,
+) -> Result<(), StoreError> {
+    upsert(desk, name, value)
 }
 
 /// Writes one of the store's own numbers.
