@@ -195,6 +195,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/logout", VIEWER, post(login::sign_out)),
         route("GET", "/", VIEWER, get(look::map)),
         route("GET", "/map", VIEWER, get(look::map)),
+        route("GET", "/map.svg", VIEWER, get(operators::drawing::svg)),
         route("GET", "/agents", VIEWER, get(look::agents)),
         route("GET", "/agents/{id}", VIEWER, get(look::agent)),
         route("GET", "/links", VIEWER, get(look::links)),

@@ -4,6 +4,7 @@ pub mod acts;
 pub mod agents;
 pub mod alarms;
 pub mod audit;
+pub mod drawing;
 pub mod edges;
 pub mod events;
 pub mod export;

@@ -75,6 +75,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/account/sessions/{id}/end"),
             ("GET", "/"),
             ("GET", "/map"),
+            ("GET", "/map.svg"),
             ("GET", "/agents"),
             ("GET", "/agents/{id}"),
             ("GET", "/links"),
