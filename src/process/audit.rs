@@ -208,9 +208,13 @@ impl Telling {
             Command::Revoke { agent, by } => about(by, "agent.revoke", agent),
             Command::PutSession(record) => return Self::session(record, asker),
             Command::FirstToken(record) => Self::made(record, MANAGER),
-            Command::DropSession(_) => {
-                let who = asker?.name.as_deref()?;
-                Self::new(who, "session.end", format!("session of {who}"))
+            Command::DropSession { of, .. } => {
+                let (who, of) = (asker?.name.as_deref()?, of.as_ref()?);
+                let (act, thing) = match of.kind.as_str() {
+                    "token" => ("token.revoke", "token"),
+                    _ => ("session.end", "session of"),
+                };
+                Self::new(who, act, format!("{thing} {}", of.name))
             }
             Command::People(wish) => return Self::people(wish, asker),
             Command::Note { by, what } => Self::new(by, "note", what.as_str()),
@@ -304,8 +308,6 @@ impl Telling {
             Act::Factor { .. } => ("user.factor", None),
             Act::DropFactor(_) => ("user.drop_factor", None),
             Act::Reset(_) => ("user.reset", None),
-            Act::Factor { .. } => ("user.factor", None),
-            Act::DropFactor(_) => ("user.drop_factor", None),
             Act::EndSessions => ("user.end_sessions", None),
             Act::Remove => ("user.remove", Some(json!({ "removed": true }))),
         };

@@ -48,7 +48,7 @@ pub(super) fn carry_out(
             draft.change.meta.push((super::engine::FIRST_TOKEN, draft.now.to_string()));
             Ok(put_session(&mut draft, token))
         }
-        Command::DropSession(hash) => {
+        Command::DropSession { hash, .. } => {
             draft.change.sessions_removed.push(hash);
             Ok(Done::Nothing)
         }

@@ -129,7 +129,12 @@ pub enum Command {
     /// Store the admin token that was made at the first start.
     FirstToken(SessionRecord),
     /// Forget a session or token.
-    DropSession([u8; 32]),
+    DropSession {
+        /// SHA-256 of its secret.
+        hash: [u8; 32],
+        /// Which it is, where somebody ended it.
+        of: Option<Box<SessionRecord>>,
+    },
     /// Something about users and their sessions.
     People(Box<PeopleWish>),
     /// Put a sentence about an admin's act into the history.

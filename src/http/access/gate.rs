@@ -132,7 +132,7 @@ impl Gate {
             Known::Unknown => {
                 let Some(record) = self.kept.find(hash).await? else { return Ok(None) };
                 if is_over(&record, now) {
-                    self.kept.remove(hash).await?;
+                    self.kept.remove(hash, None).await?;
                     return Ok(None);
                 }
                 let learnt = self.known.learn(record.clone(), now);
@@ -205,7 +205,7 @@ impl Gate {
     /// Ends a session for good.
     pub async fn end_session(&self, record: &SessionRecord) -> Result<(), ApiError> {
         self.known.end(record);
-        self.kept.remove(record.token_hash).await
+        self.kept.remove(record.token_hash, Some(record)).await
     }
 
     /// Stores a token that was made for somebody else.
@@ -225,7 +225,7 @@ impl Gate {
 
     async fn drop_surplus(&self, surplus: Vec<[u8; 32]>) -> Result<(), ApiError> {
         for hash in surplus {
-            self.kept.remove(hash).await?;
+            self.kept.remove(hash, None).await?;
         }
         Ok(())
     }
@@ -326,7 +326,11 @@ pub(in crate::http) mod tests {
             self.0.lock().unwrap().insert(record.token_hash, record);
             async { Ok(()) }.boxed()
         }
-        fn remove(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<(), ApiError>> {
+        fn remove(
+            &self,
+            hash: [u8; 32],
+            _of: Option<&SessionRecord>,
+        ) -> BoxFuture<'_, Result<(), ApiError>> {
             self.0.lock().unwrap().remove(&hash);
             async { Ok(()) }.boxed()
         }

@@ -36,8 +36,12 @@ pub trait KeepSessions: Send + Sync {
     /// Stores or replaces one.
     fn put(&self, record: SessionRecord) -> BoxFuture<'_, Result<(), ApiError>>;
 
-    /// Forgets one.
-    fn remove(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<(), ApiError>>;
+    /// Forgets one; `of` says which, where somebody ended it.
+    fn remove(
+        &self,
+        hash: [u8; 32],
+        of: Option<&SessionRecord>,
+    ) -> BoxFuture<'_, Result<(), ApiError>>;
 }
 
 /// In the database.
@@ -121,9 +125,14 @@ impl KeepSessions for StoredSessions {
         .boxed()
     }
 
-    fn remove(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<(), ApiError>> {
+    fn remove(
+        &self,
+        hash: [u8; 32],
+        of: Option<&SessionRecord>,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        let of = of.cloned().map(Box::new);
         async move {
-            self.processor.command(Command::DropSession(hash)).await?;
+            self.processor.command(Command::DropSession { hash, of }).await?;
             Ok(())
         }
         .boxed()
