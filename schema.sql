@@ -435,7 +435,28 @@ CREATE TABLE sessions (
     form_token   TEXT,                               -- SHA-256 of the form token tied to the session
     created_at   INTEGER NOT NULL,                   -- when it was made
     last_used_at INTEGER NOT NULL,                   -- when it was last used
-    expires_at   INTEGER                             -- when it ends at the latest; NULL: it does not
+    expires_at   INTEGER,                            -- when it ends at the latest; NULL: it does not
+    generation   INTEGER,                            -- the user's generation when the session began; NULL: it is no user's
+    source       TEXT,                               -- the address it was opened from; NULL: not known
+    made_by      TEXT                                -- who made the token; NULL: not known, or a session
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_name ON sessions (name);
+
+-- People who sign in by name and password.
+CREATE TABLE users (
+    name            TEXT    NOT NULL PRIMARY KEY,    -- in lower case
+    role            TEXT    NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')), -- what they may do
+    password        TEXT,                            -- Argon2id of the password as a PHC string; NULL: none is chosen yet
+    password_at     INTEGER,                         -- when it was chosen
+    setup_hash      BLOB    CHECK (length(setup_hash) = 32), -- SHA-256 of the setup code with which they choose one
+    setup_until     INTEGER,                         -- when the setup code ends
+    disabled        INTEGER NOT NULL CHECK (disabled IN (0, 1)), -- 1: they may not sign in
+    generation      INTEGER NOT NULL,                -- rises with each change that ends their sessions
+    created_at      INTEGER NOT NULL,                -- when they were added
+    created_by      TEXT    NOT NULL,                -- who added them
+    last_sign_in_at INTEGER,                         -- when they last signed in
+    last_sign_in_from TEXT                           -- from which address
 ) STRICT, WITHOUT ROWID;
 
 -- Who did what, in a chain of hashes. Kept for ever: a row that leaves is a row that cannot be told

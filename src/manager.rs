@@ -72,6 +72,7 @@ pub struct Manager {
     url: String,
     metrics: Option<SocketAddr>,
     first_token: Option<Zeroizing<String>>,
+    setup_code: Option<Zeroizing<String>>,
     context: jobs::Context,
     reader: Arc<dyn Reader>,
     /// Where the plan of notifications is, if there is one.
@@ -140,6 +141,7 @@ impl Manager {
             url: String::new(),
             metrics: None,
             first_token,
+            setup_code: None,
             context,
             reader,
             notify_file: config.notify.as_ref().map(|Notify { file, .. }| file.clone()),
@@ -181,6 +183,7 @@ impl Manager {
             lost_reports,
             metrics: Arc::new(Metrics::new()),
             request_ids: Arc::clone(&request_ids),
+            first_code: self.make_setup_code(config)?,
         });
         if let Some(addr) = config.metrics {
             let door = bind(addr, None)?;
@@ -190,6 +193,21 @@ impl Manager {
         (self.addr, self.url) = (door.addr(), door.url());
         self.doors.spawn(door.serve(http::router(state), self.stop.clone()));
         Ok(())
+    }
+
+    /// The code that makes the first user: where there is none, and one could sign in.
+    fn make_setup_code(&mut self, config: &Config) -> Result<Option<[u8; 32]>, StartError> {
+        if !config.sign_in_allowed() || !self.reader.users(None)?.is_empty() {
+            return Ok(None);
+        }
+        let (code, hash) = token::setup_code()?;
+        self.setup_code = Some(code);
+        Ok(Some(hash))
+    }
+
+    /// The setup code that was made at this start, to be shown once.
+    pub fn setup_code(&self) -> Option<&str> {
+        self.setup_code.as_ref().map(|code| code.as_str())
     }
 
     /// The door's address as bound.

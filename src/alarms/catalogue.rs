@@ -149,7 +149,7 @@ pub const RULES: &[Rule] = &[
         damped: true,
         severity: Severity::Major,
         follows: true,
-        limits: &[relay::TOGETHER],
+        limits: &[relay::TOGETHER, relay::WITHIN_INTERVALS],
         meaning: "Everybody who reports through an agent fell silent together.",
         ..PLAIN
     },
@@ -287,7 +287,12 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Critical,
         raise_count: 3,
         clear: ClearBy::Reports { count: 3 },
-        limits: &[manager::CLOCK_WITNESSES, manager::CLOCK_OFF_S, manager::CLOCK_GOOD_S],
+        limits: &[
+            manager::CLOCK_WITNESSES,
+            manager::CLOCK_AGREEING,
+            manager::CLOCK_OFF_S,
+            manager::CLOCK_GOOD_S,
+        ],
         meaning: "Nearly all agents' clocks differ from the manager's in the same direction.",
         ..PLAIN
     },
@@ -295,7 +300,13 @@ pub const RULES: &[Rule] = &[
         kind: AlarmKind::ManagerMassSilence,
         severity: Severity::Critical,
         follows: true,
-        limits: &[silence::MASS, silence::TOGETHER_S, silence::HOLDS_S],
+        limits: &[
+            silence::MASS,
+            silence::PERCENT,
+            silence::TOGETHER_S,
+            silence::BACK_PERCENT,
+            silence::HOLDS_S,
+        ],
         meaning: "At least half of the agents, and five of them, fell silent within a minute: the \
                   manager is more likely cut off than all of them dead.",
         ..PLAIN

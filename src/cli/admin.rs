@@ -1,24 +1,25 @@
-//! `kattila admin`: tokens, keys and agents, from the manager's own host.
+//! `kattila admin`: users, tokens, keys and agents, from the manager's own host.
 //!
-//! A reset or a revocation always goes through the running manager, which alone knows what it means. A token is
-//! made through the running manager if there is one, else written into the database: that is
-//! the way back in for who lost every token.
+//! A reset or a revocation always goes through the running manager, which alone knows what it means. A user or token
+//! is made through the running manager if there is one, else written into the database: that is
+//! the way back in for who lost every password and token.
 
 mod keys;
 mod relay;
+mod user;
 
 use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::config::host::HostSettings;
 use crate::config::source::Values;
 use crate::http::access::token;
-use crate::http::admin::token_name;
-use crate::model::access::Role;
+
+use crate::model::access::{Role, token_name};
 use crate::model::id::{AgentId, FleetId};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
@@ -34,7 +35,7 @@ use super::{DONE, Database, FAILED, STORAGE, USAGE, door, storage_code};
 pub enum Act {
     /// People
     #[command(subcommand)]
-    User(UserAct),
+    User(user::UserAct),
     /// Tokens for programs and for signing in
     #[command(subcommand)]
     Token(TokenAct),
@@ -45,19 +46,6 @@ pub enum Act {
     Relay(relay::RelayArgs),
     /// Clear what agents reported about their network; their next report fills it again
     Reset(ResetArgs),
-}
-
-/// What to do with people.
-#[derive(Debug, Subcommand)]
-pub enum UserAct {
-    /// Add a person
-    Add {
-        /// Their name
-        name: String,
-        /// What they may do
-        #[arg(long)]
-        role: Scope,
-    },
 }
 
 /// What to do with tokens.
@@ -134,14 +122,7 @@ pub struct Target {
 /// Does it; the exit code.
 pub async fn run(act: Act, values: Values, clock: Clock) -> u8 {
     match act {
-        Act::User(UserAct::Add { name, role }) => {
-            complain(&format!(
-                "This version has tokens but no people: run `kattila admin token add {name} \
-                 --scope {}` and give {name} the token to sign in with.",
-                role.role()
-            ));
-            USAGE
-        }
+        Act::User(act) => user::run(act, &values, clock.now()).await,
         Act::Token(TokenAct::Add { name, scope, database }) => {
             let file = database.file(&values);
             add_token(&name, scope.role(), &file, &values, clock.now()).await
@@ -216,14 +197,19 @@ async fn add_token(
     }
 }
 
+/// What is said of a database that is not there.
+fn no_database(database: &Path) -> StoreError {
+    StoreError::Refused {
+        path: database.display().to_string(),
+        problem: "is not there".to_owned(),
+        remedy: "name the manager's database with --db or KATTILA_DB".to_owned(),
+    }
+}
+
 /// Writes a token into the database of a manager that is not running.
 fn store(database: &Path, record: SessionRecord, now: UnixSeconds) -> Result<(), StoreError> {
     if !database.exists() {
-        return Err(StoreError::Refused {
-            path: database.display().to_string(),
-            problem: "is not there".to_owned(),
-            remedy: "name the manager's database with --db or KATTILA_DB".to_owned(),
-        });
+        return Err(no_database(database));
     }
     let mut writer = sqlite::open(database, Durability::Full)?.writer;
     let event = NewEvent {
@@ -259,6 +245,16 @@ async fn command(values: &Values, path: &str, body: &Value, done: impl FnOnce(&V
 /// Sends a command, with a body, or a question, without one, through the running manager's
 /// door. What went wrong has been told; the error is the exit code.
 async fn through_the_door(values: &Values, path: &str, body: Option<&Value>) -> Result<Value, u8> {
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    by_the_door(values, (method, path), body).await
+}
+
+/// The same with any method.
+async fn by_the_door(
+    values: &Values,
+    (method, path): (Method, &str),
+    body: Option<&Value>,
+) -> Result<Value, u8> {
     let settings = match HostSettings::load(values) {
         Ok(settings) => settings,
         Err(error) => {
@@ -267,7 +263,6 @@ async fn through_the_door(values: &Values, path: &str, body: Option<&Value>) -> 
         }
     };
     if settings.tls {
-        let method = if body.is_some() { "POST" } else { "GET" };
         complain(&format!(
             "The manager's door speaks TLS, which this command does not: send {method} {path} \
              with curl and the admin token; docs/api.md has an example."
@@ -279,7 +274,7 @@ async fn through_the_door(values: &Values, path: &str, body: Option<&Value>) -> 
         return Err(USAGE);
     };
     let caller = door::Caller { door: settings.listen, token: &secret };
-    match door::send(caller, path, body).await {
+    match door::send(caller, (method, path), body).await {
         Ok((status, answer)) if status.is_success() => Ok(answer),
         Ok((status, answer)) => {
             let detail = answer.get("detail").and_then(Value::as_str).unwrap_or_default();

@@ -36,12 +36,13 @@ impl std::fmt::Debug for Caller<'_> {
 /// Sends a command, with a body, or a question, without one; the answer's status and body.
 pub async fn send(
     caller: Caller<'_>,
-    path: &str,
+    (method, path): (Method, &str),
     body: Option<&Value>,
 ) -> Result<(StatusCode, Value), String> {
     let caller = Caller { door: reachable(caller.door), ..caller };
     let door = caller.door;
-    let asking = async { ask(caller, path, body).await.map_err(|error| error.to_string()) };
+    let asking =
+        async { ask(caller, (method, path), body).await.map_err(|error| error.to_string()) };
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(format!("the manager at {door} does not answer: {error}")),
@@ -51,17 +52,14 @@ pub async fn send(
 
 async fn ask(
     Caller { door, token }: Caller<'_>,
-    path: &str,
+    (method, path): (Method, &str),
     body: Option<&Value>,
 ) -> Result<(StatusCode, Value), Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(door).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let (method, bytes) = match body {
-        Some(body) => (Method::POST, serde_json::to_vec(body)?),
-        None => (Method::GET, Vec::new()),
-    };
+    let bytes = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -103,7 +101,7 @@ mod tests {
         // Bound and dropped: nobody listens there.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let caller = Caller { door: free, token: "token" };
-        let error = send(caller, "/", None).await.unwrap_err();
+        let error = send(caller, (Method::GET, "/"), None).await.unwrap_err();
         assert!(error.contains("does not answer"), "{error}");
     }
 }

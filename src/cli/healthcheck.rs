@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use tokio::net::TcpStream;
 
 use crate::config::Config;
@@ -42,7 +42,7 @@ pub async fn run(values: Values) -> u8 {
 
 async fn asks(config: &Config) -> Result<String, String> {
     let caller = Caller { door: config.listen, token: "" };
-    let (status, answer) = door::send(caller, "/status/healthcheck", None).await?;
+    let (status, answer) = door::send(caller, (Method::GET, "/status/healthcheck"), None).await?;
     if status == StatusCode::OK { Ok(answer.to_string()) } else { Err(answer.to_string()) }
 }
 

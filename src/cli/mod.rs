@@ -18,6 +18,7 @@ pub mod manual;
 pub mod psk;
 pub mod replay;
 pub mod scratch;
+pub mod secret;
 pub mod serve;
 pub mod sign;
 pub mod simulate;

@@ -39,6 +39,7 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
     match Manager::bind(config, clock).await {
         Ok(mut manager) => {
             announce(&manager);
+            invite(&manager);
             supervisor.tell("READY=1");
             let whole = until_stopped(&mut manager, stop, &supervisor).await;
             supervisor.tell("STOPPING=1");
@@ -89,6 +90,17 @@ pub fn announce(manager: &Manager) {
         ));
     }
     say(&format!("listening on {}", manager.url()));
+}
+
+/// Tells how the first user is made, while there is none.
+fn invite(manager: &Manager) {
+    if let Some(code) = manager.setup_code() {
+        say(&format!(
+            "There are no users yet. The setup code, for a day or until it is used; make the first \
+             admin with it at {}/setup\n  {code}",
+            manager.url()
+        ));
+    }
 }
 
 /// Waits until it is told to stop; false if a part of the manager ended before, which none

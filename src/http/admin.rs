@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::model::access::Role;
+use crate::model::access::{Role, token_name};
 use crate::model::id::{AgentId, FleetId};
 use crate::process::handle::{Command, Done, ResetTarget};
 use crate::wire::codes::ErrorCode;
@@ -14,9 +14,6 @@ use super::access::{Caller, token};
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::state::AppState;
-
-/// Longest name of a token.
-const NAME_CHARS: usize = 64;
 
 /// Whose topology state to clear: exactly one of the first three.
 #[derive(Debug, Default, Deserialize)]
@@ -88,6 +85,7 @@ pub async fn reset(
         | Done::Window { .. }
         | Done::Swept { .. }
         | Done::Queued(_)
+        | Done::User { .. }
         | Done::Nothing => Err(ApiError::internal("a reset did not tell what it did")),
     }
 }
@@ -130,6 +128,10 @@ pub async fn add_token(
     })?;
     let name = token_name(&wanted.name)
         .map_err(|problem| ApiError::new(ErrorCode::InvalidField, problem))?;
+    if state.gate.user(name).await?.is_some() {
+        let why = format!("A user has the name {name}; two who act must have two names.");
+        return Err(ApiError::new(ErrorCode::Conflict, why));
+    }
     let (secret, record) =
         token::api_token(name, role, state.clock.now()).map_err(ApiError::internal)?;
     state.gate.add_token(record).await?;
@@ -137,22 +139,6 @@ pub async fn add_token(
     state.processor.command(Command::Note { by: caller.name, what }).await?;
     let made = MadeToken { name: name.to_owned(), role: role.as_str(), token: (*secret).clone() };
     Ok((StatusCode::CREATED, Json(made)))
-}
-
-/// A name that can be shown and told from those the manager gives itself.
-pub fn token_name(name: &str) -> Result<&str, String> {
-    let fits = (1..=NAME_CHARS).contains(&name.chars().count())
-        && !name.chars().any(char::is_control)
-        && name.trim() == name;
-    let taken =
-        matches!(name, "admin" | "anonymous" | "manager" | "unknown") || name.starts_with("agent ");
-    match (fits, taken) {
-        (true, false) => Ok(name),
-        (true, true) => Err(format!("The name {name} is the manager's own; choose another.")),
-        (false, _) => {
-            Err(format!("The name must have 1 to {NAME_CHARS} characters and no space around it."))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -181,15 +167,5 @@ mod tests {
             assert_eq!(target(bad).unwrap_err().code(), ErrorCode::BadRequest, "{bad}");
         }
         assert!(serde_json::from_str::<Reset>(r#"{"agent":"a"}"#).is_err());
-    }
-
-    #[test]
-    fn names_of_tokens_cannot_pass_for_the_manager() {
-        assert!(token_name("ci runner").is_ok());
-        for bad in
-            ["", " ci", "admin", "anonymous", "manager", "agent gw-1", "a\nb", &"x".repeat(65)]
-        {
-            assert!(token_name(bad).is_err(), "{bad}");
-        }
     }
 }

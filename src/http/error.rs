@@ -215,6 +215,7 @@ impl From<CommandError> for ApiError {
                 Self::new(ErrorCode::AgentNotFound, "There is no such agent.")
             }
             CommandError::WindowNotFound => Self::not_found("maintenance window that is not over"),
+            CommandError::UserNotFound => Self::not_found("user"),
             CommandError::NotPossible(why) => Self::new(ErrorCode::Conflict, why),
             CommandError::Unavailable(why) => Self::new(
                 ErrorCode::StorageUnavailable,

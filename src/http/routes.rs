@@ -18,9 +18,9 @@ use crate::wire::codes::ErrorCode;
 
 use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
-use super::access::{Need, login};
+use super::access::{Need, login, setup};
 use super::error::ApiError;
-use super::pages::{act, alarm, aside, ask, audit, look, rules, tell, then};
+use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
 use super::{admin, agents, assets, health, keys, openapi, operators, sse};
@@ -48,6 +48,7 @@ const ADMIN: Need = Need::Role(Role::Admin);
 pub fn all() -> Vec<Route> {
     let mut routes = programs();
     routes.extend(about_alarms());
+    routes.extend(about_people());
     routes.extend(pages());
     routes
 }
@@ -139,6 +140,39 @@ fn about_alarms() -> Vec<Route> {
         route("POST", "/api/v1/alarms/clear", OPERATOR, post(acts::clear_many)),
         route("POST", "/api/v1/maintenance", OPERATOR, post(maintenance::make)),
         route("DELETE", "/api/v1/maintenance/{id}", OPERATOR, delete(maintenance::end)),
+    ]
+}
+
+/// Who may come in: users, sessions, everybody's own account.
+fn about_people() -> Vec<Route> {
+    use operators::{people, sessions};
+    use pages::people as page;
+    vec![
+        route("GET", "/setup", PUBLIC, get(setup::form)),
+        route("POST", "/setup", PUBLIC, post(setup::set_up)),
+        route("GET", "/api/v1/sessions", VIEWER, get(sessions::list)),
+        route("DELETE", "/api/v1/sessions/{id}", VIEWER, delete(sessions::end)),
+        route("GET", "/account", VIEWER, get(page::account)),
+        route("POST", "/account/password", VIEWER, post(page::password)),
+        route("POST", "/account/sessions/{id}/end", VIEWER, post(page::end_session)),
+        route("GET", "/api/v1/users", ADMIN, get(people::list)),
+        route("POST", "/api/v1/users", ADMIN, post(people::make)),
+        route("GET", "/api/v1/users/{id}", ADMIN, get(people::one)),
+        route("DELETE", "/api/v1/users/{id}", ADMIN, delete(people::remove)),
+        route("POST", "/api/v1/users/{id}/role", ADMIN, post(people::give_role)),
+        route("POST", "/api/v1/users/{id}/disable", ADMIN, post(people::disable)),
+        route("POST", "/api/v1/users/{id}/enable", ADMIN, post(people::enable)),
+        route("POST", "/api/v1/users/{id}/end-sessions", ADMIN, post(people::end_sessions)),
+        route("POST", "/api/v1/users/{id}/reset", ADMIN, post(people::reset)),
+        route("POST", "/api/v1/users/{id}/password", ADMIN, post(people::password)),
+        route("GET", "/users", ADMIN, get(page::list)),
+        route("POST", "/users", ADMIN, post(page::add)),
+        route("POST", "/users/{id}/role", ADMIN, post(page::give_role)),
+        route("POST", "/users/{id}/disable", ADMIN, post(page::disable)),
+        route("POST", "/users/{id}/enable", ADMIN, post(page::enable)),
+        route("POST", "/users/{id}/end-sessions", ADMIN, post(page::end_sessions)),
+        route("POST", "/users/{id}/reset", ADMIN, post(page::reset)),
+        route("POST", "/users/{id}/remove", ADMIN, post(page::remove)),
     ]
 }
 

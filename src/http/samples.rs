@@ -6,6 +6,7 @@ mod audit;
 mod map;
 mod notices;
 mod past;
+mod people;
 mod rules;
 mod things;
 mod ways;
@@ -146,7 +147,8 @@ const WITHOUT: &[Parameter] =
 
 /// The sample of a route.
 pub fn of(method: &str, path: &str) -> Option<Sample> {
-    if method == "GET" { giving(path) } else { taking(method, path) }
+    people::of(method, path)
+        .or_else(|| if method == "GET" { giving(path) } else { taking(method, path) })
 }
 
 /// The answers about alarms and maintenance.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ use crate::wire::codes::ErrorCode;
 use super::access::gate::Gate;
 use super::access::guesses::Guesses;
 use super::access::keep::StoredSessions;
+use super::access::setup::CODE_SECONDS;
+use super::access::token;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
@@ -55,6 +58,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Names requests.
     pub request_ids: Arc<RequestIds>,
+    /// SHA-256 of the code that makes the first user, while there is none.
+    pub first_code: Option<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Services {
@@ -82,6 +87,7 @@ pub struct Parts {
     /// When this run began.
     pub started_at: UnixSeconds,
     reads: Semaphore,
+    first_user: AtomicBool,
 }
 
 impl AppState {
@@ -97,8 +103,27 @@ impl AppState {
             policy: policy(config),
             started_at: services.clock.now(),
             reads: Semaphore::new(PARALLEL_READS),
+            first_user: AtomicBool::new(services.first_code.is_none()),
             services,
         }))
+    }
+
+    /// Whether the code that makes the first user was printed at this start, not too long ago, and
+    /// nobody has used it.
+    pub fn awaits_first_user(&self) -> bool {
+        let in_time = self.clock.now().since(self.started_at) < CODE_SECONDS;
+        in_time && !self.first_user.load(Ordering::Relaxed)
+    }
+
+    /// Whether this is that code.
+    pub fn is_first_code(&self, code: &str) -> bool {
+        let is = |wanted: [u8; 32]| token::same(&wanted, &token::hash(code));
+        self.awaits_first_user() && self.first_code.is_some_and(is)
+    }
+
+    /// There is a user, or will be no first one here: the code is of no use any more.
+    pub fn forget_first_code(&self) {
+        self.first_user.store(true, Ordering::Relaxed);
     }
 
     /// Asks committed state, away from the runtime's threads.

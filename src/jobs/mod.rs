@@ -68,6 +68,7 @@ pub struct Context {
 
 /// Starts every timer.
 pub fn start(context: &Context, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+    context.processor.chores().promise();
     let c = context.clone();
     every(TICK, stop, tasks, move || tick(c.clone()));
     let (c, until) = (context.clone(), stop.clone());

@@ -10,6 +10,7 @@ pub mod hex;
 pub mod id;
 pub mod key;
 pub mod life;
+pub mod password;
 pub mod path;
 pub mod pattern;
 pub mod proven;

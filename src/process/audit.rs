@@ -15,6 +15,7 @@ use super::commands;
 use super::draft::Draft;
 use super::engine::Engine;
 use super::handle::{Command, CommandError, Done, ResetTarget};
+use super::people::{self, PeopleWish};
 use super::upkeep::Upkeep;
 use super::wish::Wish;
 use crate::model::audit::{Entry, Head, MANAGER, UNKNOWN};
@@ -135,7 +136,7 @@ fn outcome_of(done: &Done) -> Option<Value> {
         }
         Done::Window { window, agents } => json!({"window": window, "agents": agents}),
         Done::Queued(id) => json!({ "notification": id }),
-        Done::Swept { .. } | Done::Acted(_) | Done::Nothing => return None,
+        Done::Swept { .. } | Done::Acted(_) | Done::User { .. } | Done::Nothing => return None,
     })
 }
 
@@ -165,6 +166,7 @@ enum Seen {
     Agent(AgentId),
     Alarms(Vec<AlarmId>),
     Rules,
+    User(String),
     Nothing,
 }
 
@@ -209,6 +211,7 @@ impl Telling {
                 let who = asker?.name.as_deref()?;
                 Self::new(who, "session.end", format!("session of {who}"))
             }
+            Command::People(wish) => return Self::people(wish, asker),
             Command::Note { by, what } => Self::new(by, "note", what.as_str()),
             Command::RunJob { by, job } => Self::new(by, "job.run", format!("job {job}")),
             Command::Record { kind, subject } => Self::new(MANAGER, kind.as_str(), subject),
@@ -281,6 +284,27 @@ impl Telling {
         }
     }
 
+    fn people(wish: &PeopleWish, asker: Option<&Asker>) -> Option<Self> {
+        use people::Act;
+        let order = match wish {
+            PeopleWish::Order(order) => order,
+            PeopleWish::SignIn(sign_in) => return Self::session(&sign_in.session, asker),
+            PeopleWish::Used(..) => return None,
+        };
+        let (act, after) = match &order.act {
+            Act::Add { .. } | Act::AddFirst { .. } => ("user.add", None),
+            Act::Role(_) => ("user.role", None),
+            Act::Disable => ("user.disable", None),
+            Act::Enable => ("user.enable", None),
+            Act::Password { .. } => ("user.password", None),
+            Act::Reset(_) => ("user.reset", None),
+            Act::EndSessions => ("user.end_sessions", None),
+            Act::Remove => ("user.remove", Some(json!({ "removed": true }))),
+        };
+        let told = Self::new(&order.by, act, format!("user {}", order.user));
+        Some(Self { after, ..told.seeing(Seen::User(order.user.clone())) })
+    }
+
     /// A session that was opened, or a token that was made; `None` for one that was only used.
     fn session(record: &SessionRecord, asker: Option<&Asker>) -> Option<Self> {
         if record.last_used_at != record.created_at {
@@ -319,6 +343,10 @@ impl Seen {
             Self::Nothing => None,
             Self::Rules => Some(json!({ "changes": engine.fleet.book.tuning().described() })),
             Self::Agent(id) => agent(engine, id),
+            Self::User(name) => engine.fleet.people.get(name).map(|user| {
+                let has_password = user.password.is_some();
+                json!({ "role": user.role.as_str(), "disabled": user.disabled, "has_password": has_password })
+            }),
             Self::Alarms(ids) => {
                 // One that is not open is told as null.
                 let state = |id: &AlarmId| {

@@ -207,8 +207,9 @@ fn only_link(fleet: &Fleet, split: &Split) -> Option<EdgeId> {
     between.next().is_none().then(|| only.record.id.clone())
 }
 
-/// What alone would join the sides of a split again: an interface that all dead links between
-/// them need, or a silent agent that has links into several.
+/// What would join the sides of a split again: an interface that all dead links between them
+/// need; several, if each of those links needs one of them; or a silent agent that has links into
+/// several sides.
 fn joints(fleet: &Fleet, split: &Split) -> Vec<End> {
     let needed = between(fleet, split).map(|edge| {
         let ends = edge.record.ends.iter();
@@ -217,8 +218,15 @@ fn joints(fleet: &Fleet, split: &Split) -> Vec<End> {
         });
         broken.flatten().collect::<BTreeSet<String>>()
     });
-    let shared = needed.reduce(|a, b| a.intersection(&b).cloned().collect());
-    let interfaces = shared.into_iter().flatten().collect();
+    let needed: Vec<BTreeSet<String>> = needed.collect();
+    let shared = needed.iter().cloned().reduce(|a, b| a.intersection(&b).cloned().collect());
+    let together = needed.iter().all(|link| !link.is_empty());
+    let interfaces = match shared {
+        Some(shared) if shared.is_empty() && together => {
+            BTreeSet::from_iter(needed.into_iter().flatten()).into_iter().collect()
+        }
+        shared => shared.into_iter().flatten().collect(),
+    };
     let mut joints = vec![End { interfaces, ..End::default() }];
     let silent = silent(&fleet.book).filter_map(|no| fleet.agents.get(&no));
     joints.extend(silent.filter_map(|agent| {

@@ -4,6 +4,7 @@
 //! the time runs what is due. A chore is a row of small steps on the processor's thread, between
 //! two batches of reports, and may end after any of them; it must never need the next one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -172,7 +173,11 @@ pub(super) struct Health {
 
 /// All chores of one manager.
 #[derive(Debug)]
-pub struct Chores(Mutex<Vec<(Chore, Entry)>>);
+pub struct Chores {
+    all: Mutex<Vec<(Chore, Entry)>>,
+    /// Whether somebody has promised to run them when they are due.
+    promised: AtomicBool,
+}
 
 impl Chores {
     /// The chores with what is known of their last runs; `kept` finds a small value by its name.
@@ -183,11 +188,14 @@ impl Chores {
             let noted_at = past.as_ref().map(|past| past.at).unwrap_or_default();
             (*chore, Entry { past, noted_at, ..Entry::default() })
         };
-        Self(Mutex::new(Chore::ALL.iter().map(entry).collect()))
+        Self {
+            all: Mutex::new(Chore::ALL.iter().map(entry).collect()),
+            promised: AtomicBool::new(false),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Chore, Entry)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with<T: Default>(&self, chore: Chore, act: impl FnOnce(&mut Entry) -> T) -> T {
@@ -214,10 +222,17 @@ impl Chores {
         })
     }
 
+    /// Says that from now on somebody runs them when they are due: only then is one late that
+    /// is not.
+    pub fn promise(&self) {
+        self.promised.store(true, Ordering::Relaxed);
+    }
+
     /// How every chore fares. They run one after the other, so none is late while one runs.
     pub(super) fn health(&self, now: UnixSeconds) -> Vec<Health> {
         let all = self.lock();
         let busy = all.iter().any(|(_, entry)| entry.running);
+        let waits = !busy && self.promised.load(Ordering::Relaxed);
         let health = |(chore, entry): &(Chore, Entry)| {
             let past = entry.past.as_ref();
             let late = past.map(|past| now.since(past.at) - chore.every_s());
@@ -225,7 +240,7 @@ impl Chores {
                 name: chore.name(),
                 failures: past.map_or(0, |past| past.failures),
                 why: past.and_then(|past| past.failed.as_ref()).map(|(_, why)| why.clone()),
-                overdue_s: late.filter(|late| !busy && *late >= 2 * chore.every_s()),
+                overdue_s: late.filter(|late| waits && *late >= 2 * chore.every_s()),
             }
         };
         all.iter().map(health).collect()
@@ -450,6 +465,8 @@ mod tests {
         assert_eq!(of(&chores, at(61)), (2, None));
         let again = Chores::restored(|name| (name == "job.sweep").then_some(text.as_str()));
         assert_eq!(of(&again, at(61)), (2, None));
+        assert_eq!(of(&again, at(999)), (2, None), "nobody promised to run it");
+        again.promise();
         ran(&again, Chore::Sweep, at(120), None).unwrap();
         assert_eq!(of(&again, at(299)), (0, None));
         assert_eq!(of(&again, at(300)), (0, Some(120)), "two periods beyond its time");

@@ -10,7 +10,9 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ResetTarget};
-use super::{acts, identity, keys, raise, relays, report, sweep, tell, tick, tune, upkeep, watch};
+use super::{
+    acts, identity, keys, people, raise, relays, report, sweep, tell, tick, tune, upkeep, watch,
+};
 use crate::model::id::{AgentId, AgentNo, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
@@ -50,6 +52,7 @@ pub(super) fn carry_out(
             draft.change.sessions_removed.push(hash);
             Ok(Done::Nothing)
         }
+        Command::People(wish) => people::carry_out(&mut engine.fleet, &mut draft, *wish),
         Command::Note { by, what } => {
             draft.cause = Some(by);
             Ok(note(&mut draft, EventKind::AdminAction, what))

@@ -12,6 +12,7 @@ use super::board::{AgentLive, EndLive};
 use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
+use super::people::People;
 use super::weak::Weakness;
 use crate::alarms::book::Book;
 use crate::alarms::cover::{Cover, Covered};
@@ -28,6 +29,7 @@ use crate::model::time::UnixSeconds;
 use crate::notify::desk::Desk;
 use crate::store::change::{AgentRecord, EdgeRecord};
 use crate::topology::edge_match::Owners;
+use crate::topology::offset::{Offset, Shakes};
 use crate::topology::verdict::LATE_FLOOR_S;
 use crate::verify::bodies::Bodies;
 
@@ -66,6 +68,10 @@ pub(super) struct AgentMem {
     /// Since when its clock has not been set, as far as this run knows; told with its first
     /// report of the run.
     pub(super) steady_since: Option<UnixSeconds>,
+    /// When its host was started, by its own clock; moves when that is set, and with nothing else.
+    pub(super) booted_at: Option<UnixSeconds>,
+    /// Its clock by its links, where its signed time, or that of a peer, is off.
+    pub(super) clock: Option<Box<Offset>>,
     /// When its last report of this run was signed, by its own clock.
     pub(super) signed_at: Option<UnixSeconds>,
     /// Whether its tables were looked at in this run.
@@ -87,6 +93,19 @@ pub(super) struct AgentMem {
 }
 
 impl AgentMem {
+    /// Its clock was set, or is heard of for the first time in this run: what its host noted before
+    /// then may have another meaning now.
+    pub(super) fn clock_was_set(&mut self, now: UnixSeconds) {
+        (self.steady_since, self.clock) = (Some(now), None);
+        self.peers.values_mut().for_each(|peer| peer.shakes = Shakes::default());
+    }
+
+    /// How far its clock is off, as well as it is known: by its links, else by what it signs.
+    pub(super) fn offset(&self) -> i64 {
+        let known = self.clock.as_deref().filter(|clock| clock.is_known());
+        known.map_or(self.record.clock_offset, |clock| clock.s)
+    }
+
     /// Whether its host's last list of interfaces is without this one, and nothing it says of
     /// peers speaks for it.
     pub(super) fn misses(&self, interface: &str) -> bool {
@@ -127,6 +146,8 @@ pub(super) struct PeerMem {
     pub(super) d_rx: [Option<u64>; 2],
     /// Growth of the sent bytes in the last two reports, newest first.
     pub(super) d_tx: [Option<u64>; 2],
+    /// The handshakes that came in this run, since the host's clock was last set.
+    pub(super) shakes: Shakes,
     /// Reports that have listed it.
     pub(super) reports: u32,
     /// When the manager received the last of them.
@@ -143,6 +164,7 @@ impl PeerMem {
             side: 0,
             d_rx: [None; 2],
             d_tx: [None; 2],
+            shakes: Shakes::default(),
             reports: 0,
             received_at: UnixSeconds::default(),
         }
@@ -167,6 +189,9 @@ impl PeerMem {
         if self.reports > 0 {
             self.d_rx = [new.rx_bytes.checked_sub(rx), self.d_rx[0]];
             self.d_tx = [new.tx_bytes.checked_sub(tx), self.d_tx[0]];
+            if live.latest_handshake.load(Ordering::Relaxed) != new.latest_handshake.0 {
+                self.shakes.note(new.latest_handshake);
+            }
         }
         self.reports = self.reports.saturating_add(1);
         self.received_at = now;
@@ -237,6 +262,8 @@ pub(super) struct Fleet {
     /// Maintenance windows.
     pub(super) cover: Cover,
     pub(super) last_window: WindowId,
+    /// Users, by name.
+    pub(super) people: People,
     /// The end of the audit.
     pub(super) audit: Head,
     /// What the graph cannot lose, as of the last look.

@@ -15,6 +15,7 @@ use super::board::Board;
 use super::chores::Chores;
 use super::condition::ManagerCondition;
 use super::identity::Enrolled;
+use super::people::PeopleWish;
 use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
@@ -128,6 +129,8 @@ pub enum Command {
     FirstToken(SessionRecord),
     /// Forget a session or token.
     DropSession([u8; 32]),
+    /// Something about users and their sessions.
+    People(Box<PeopleWish>),
     /// Put a sentence about an admin's act into the history.
     Note {
         /// Who.
@@ -256,6 +259,11 @@ pub enum Done {
         /// How many agents it means as things are.
         agents: u64,
     },
+    /// A user was changed.
+    User {
+        /// The least generation of their sessions that go on.
+        least: i64,
+    },
     /// Nothing to tell.
     Nothing,
 }
@@ -269,6 +277,9 @@ pub enum CommandError {
     /// No such maintenance window that is not over.
     #[error("there is no such maintenance window, or it is over")]
     WindowNotFound,
+    /// No such user.
+    #[error("there is no such user")]
+    UserNotFound,
     /// The thing's state forbids it.
     #[error("{0}")]
     NotPossible(String),

@@ -64,7 +64,7 @@ impl<'f> Side<'f> {
         let at = peer.live.latest_handshake.load(Ordering::Relaxed);
         let read_at = peer.live.measured_at.load(Ordering::Relaxed);
         let steady_since = agent.steady_since.filter(|_| peer.reports > 0 && at != 0)?;
-        let ours = |host: i64| UnixSeconds(host.saturating_sub(agent.record.clock_offset));
+        let ours = |host: i64| UnixSeconds(host.saturating_sub(agent.offset()));
         Some(Shake { at: ours(at), read_at: ours(read_at), steady_since })
     }
 

@@ -37,6 +37,8 @@ pub(super) fn fleet(writer: &mut dyn Writer, report_interval: i64) -> Result<Fle
 pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fleet {
     let desk = desk_of(&mut snapshot);
     let (cover, last_window) = cover_of(&mut snapshot);
+    let users = std::mem::take(&mut snapshot.users).into_iter();
+    let people = users.map(|user| (user.name.clone(), user)).collect();
     let mut fleet = Fleet {
         agents: BTreeMap::new(),
         by_id: HashMap::new(),
@@ -48,6 +50,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         desk,
         cover,
         last_window,
+        people,
         weak: Weakness::default(),
         audit: snapshot.audit,
         last_report: snapshot.last_report,
@@ -174,6 +177,8 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         works: BTreeMap::new(),
         wires: BTreeMap::new(),
         steady_since: None,
+        booted_at: None,
+        clock: None,
         signed_at: None,
         looked_at: false,
         tells_peers: record.peers_hash != 0,

@@ -8,10 +8,10 @@ use super::draft::Draft;
 use super::fleet::{AgentMem, Fleet};
 use super::raise;
 use super::relays::is_watched;
-use super::tick::Sentry;
+use super::tick::{Sentry, patience};
 use crate::alarms::rules::agent::Patience;
 use crate::alarms::rules::manager::MANAGER;
-use crate::alarms::rules::silence as rules;
+use crate::alarms::rules::silence::{self as rules, Heard};
 use crate::model::id::AgentNo;
 use crate::model::state::{AgentStatus, AlarmKind};
 use crate::model::time::UnixSeconds;
@@ -21,8 +21,7 @@ pub(super) const FELL_SILENT: &str = "fell_silent";
 
 /// Looks whether most fell silent at once, and whether they are back.
 pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
-    let patience = *sentry.patience();
-    if !patience.grace_is_over(draft.now) {
+    if !sentry.patience().grace_is_over(draft.now) {
         return;
     }
     let is_open = fleet.book.find(AlarmKind::ManagerMassSilence, MANAGER).is_some();
@@ -30,22 +29,20 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     members.retain(|no| fleet.agents.get(no).is_some_and(is_watched));
     let heard = heard(fleet, sentry, draft.now);
     if members.is_empty() {
-        let limits = fleet.book.anywhere(AlarmKind::ManagerMassSilence);
-        members = rules::fell_silent(&heard, &patience, &limits, draft.now);
+        members = rules::fell_silent(&heard, &fleet.book.anywhere(AlarmKind::ManagerMassSilence));
     } else {
         // Those whose next report was due a little later than the first ones'.
-        let late =
-            heard.iter().filter(|(_, seen)| draft.now.since(*seen) > patience.stale_after_s());
-        members.extend(late.map(|(no, _)| *no));
+        members.extend(heard.iter().filter(|agent| agent.is_late).map(|agent| agent.no));
     }
     if members.is_empty() && !is_open {
         return;
     }
     let back = members.iter().filter_map(|no| fleet.agents.get(no)).filter(|agent| {
         let seen = agent.record.last_seen_at;
-        seen.is_some_and(|seen| patience.status(seen, draft.now) == AgentStatus::Online)
+        seen.is_some_and(|seen| !is_late(fleet, sentry, agent, (seen, draft.now)))
     });
-    let seen = rules::mass(members.len(), back.count());
+    let limits = fleet.book.anywhere(AlarmKind::ManagerMassSilence);
+    let seen = rules::mass(members.len(), back.count(), &limits);
     if !seen.holds {
         members.clear();
     }
@@ -57,10 +54,20 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
     }
 }
 
+/// Whether an agent that was heard last then is late, by what holds for it.
+fn is_late(
+    fleet: &Fleet,
+    sentry: &Sentry,
+    agent: &AgentMem,
+    (seen, now): (UnixSeconds, UnixSeconds),
+) -> bool {
+    patience(&fleet.book, sentry, agent).status(seen, now) != AgentStatus::Online
+}
+
 /// Agents not given up before that no silent relay explains, and when they were heard last. While
 /// the manager was not there it heard nobody: that counts from its start. A relay that may have
 /// been the first to fall silent, one report overdue, explains those behind it already.
-fn heard(fleet: &Fleet, sentry: &Sentry, now: UnixSeconds) -> Vec<(AgentNo, UnixSeconds)> {
+fn heard(fleet: &Fleet, sentry: &Sentry, now: UnixSeconds) -> Vec<Heard> {
     let Patience { interval_s, started_at, .. } = *sentry.patience();
     let counts = [AgentStatus::Online, AgentStatus::Stale];
     let is_silent = |no: &AgentNo| {
@@ -80,7 +87,9 @@ fn heard(fleet: &Fleet, sentry: &Sentry, now: UnixSeconds) -> Vec<(AgentNo, Unix
         let record = &agent.record;
         let is_own = is_watched(agent) && counts.contains(&record.status);
         let seen = record.last_seen_at.filter(|_| is_own && !explained.contains(&record.no))?;
-        Some((record.no, seen.max(started_at)))
+        let seen = seen.max(started_at);
+        let is_late = is_late(fleet, sentry, agent, (seen, now));
+        Some(Heard { no: record.no, seen, is_late })
     };
     fleet.agents.values().filter_map(own).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::clocks;
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
 use super::fleet::{AgentMem, Fleet};
@@ -147,7 +148,7 @@ pub(super) fn accepted(
     skew: Skew,
     secrets: bool,
 ) {
-    let Fleet { agents, book, .. } = fleet;
+    let Fleet { agents, edges, book, .. } = fleet;
     let Some(agent) = agents.get(&no) else { return };
     let facts = facts(agent, draft);
     let id = agent.record.id.as_str();
@@ -157,7 +158,8 @@ pub(super) fn accepted(
         observe(book, draft, &seen);
     }
     let limits = book.limits(AlarmKind::AgentClockDrift, facts.fleet, [Some(no), None]);
-    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset, &limits)
+    let by_peers = || clocks::by_peers(agents, edges, agent, draft.now);
+    if let Some(seen) = rules::agent::clock_drift(&facts, skew.offset, by_peers, &limits)
         && (seen.holds || book.find(seen.kind, id).is_some())
     {
         observe(book, draft, &seen);

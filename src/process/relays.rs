@@ -9,14 +9,15 @@ use super::draft::{About, Draft};
 use super::fleet::{AgentMem, Fleet};
 use super::handle::Done;
 use super::raise::{facts, name_of, observe};
+use super::tick::{Sentry, patience};
 use crate::alarms::book::Book;
 use crate::alarms::lifecycle::Alarm;
 use crate::alarms::rules::AgentFacts;
-use crate::alarms::rules::agent::Patience;
-use crate::alarms::rules::relay::{self as rules, Follower};
+use crate::alarms::rules::relay::{self as rules, Follower, Together};
 use crate::model::id::{AgentId, AgentNo};
 use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, AlarmKind, EventKind};
+use crate::model::time::UnixSeconds;
 use crate::topology::graph::dominators;
 
 /// Lets an agent pass on what others report, or forbids it.
@@ -65,11 +66,15 @@ pub(super) fn came(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, way: &Way<
 }
 
 /// Looks which relays are dead.
-pub(super) fn look(fleet: &mut Fleet, patience: &Patience, draft: &mut Draft) {
-    if !patience.grace_is_over(draft.now) {
+pub(super) fn look(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
+    if !sentry.patience().grace_is_over(draft.now) {
         return;
     }
+    let interval_s = sentry.patience().interval_s;
     let Fleet { agents, by_id, book, .. } = fleet;
+    let is_late = |agent: &AgentMem, seen: UnixSeconds| {
+        patience(book, sentry, agent).status(seen, draft.now) != AgentStatus::Online
+    };
     let followers: Vec<Follower> = agents
         .values()
         .filter(|agent| !agent.record.relay_path.is_direct() && is_watched(agent))
@@ -78,20 +83,20 @@ pub(super) fn look(fleet: &mut Fleet, patience: &Patience, draft: &mut Draft) {
             let relays = relays.filter_map(|id| by_id.get(id).copied());
             let relays = relays.filter(|no| agents.get(no).is_some_and(is_watched)).collect();
             let (no, last_seen) = (agent.record.no, agent.record.last_seen_at?);
-            Some(Follower { no, last_seen, relays })
+            Some(Follower { no, last_seen, is_late: is_late(agent, last_seen), relays })
         })
         .collect();
     let reports = |no: AgentNo| {
-        let seen = agents.get(&no).and_then(|agent| agent.record.last_seen_at);
-        seen.is_some_and(|seen| patience.status(seen, draft.now) == AgentStatus::Online)
+        let seen = agents.get(&no).and_then(|agent| Some((agent, agent.record.last_seen_at?)));
+        seen.is_some_and(|(agent, seen)| !is_late(agent, seen))
     };
     let together = |no: AgentNo| {
         let fleet = agents.get(&no).map(|relay| &relay.record.fleet);
         let limits = |fleet| book.limits(AlarmKind::RelayDead, fleet, [Some(no), None]);
         let limits = fleet.map_or_else(|| book.anywhere(AlarmKind::RelayDead), limits);
-        limits.count(&rules::TOGETHER)
+        Together::of(&limits, interval_s)
     };
-    let dead = rules::dead(&followers, reports, together, (patience, draft.now));
+    let dead = rules::dead(&followers, reports, together);
     let open = book.alarms().filter(|alarm| alarm.kind == AlarmKind::RelayDead);
     let looked_at: BTreeSet<AgentNo> =
         open.filter_map(|alarm| alarm.agent).chain(dead.keys().copied()).collect();

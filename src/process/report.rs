@@ -70,8 +70,14 @@ pub(super) fn apply(
     let offset_was = std::mem::replace(&mut record.clock_offset, offset);
     record.uptime_seconds = data.uptime_seconds;
     record.load = data.load;
-    if agent.steady_since.is_none() || offset.abs_diff(offset_was) > CLOCK_SET_S {
-        agent.steady_since = Some(draft.now);
+    let uptime_s = data.uptime_seconds.and_then(|uptime| i64::try_from(uptime).ok());
+    let booted_at = uptime_s.map(|uptime| arrival.measured_at.minus(uptime));
+    let booted_was = std::mem::replace(&mut agent.booted_at, booted_at);
+    // A report that took long, or a clock of ours that was set, moves the offset alone.
+    let is_steady =
+        booted_at.zip(booted_was).is_some_and(|(is, was)| is.0.abs_diff(was.0) <= CLOCK_SET_S);
+    if agent.steady_since.is_none() || !is_steady && offset.abs_diff(offset_was) > CLOCK_SET_S {
+        agent.clock_was_set(draft.now);
     }
     if let Some(old) = before.as_ref().filter(|old| old.fleet != *arrival.fleet) {
         claims::change_fleet(fleet, draft, no, &old.fleet, arrival.fleet);

@@ -6,6 +6,7 @@ use serde_json::json;
 use tracing::info;
 
 use super::causes;
+use super::clocks;
 use super::doubt;
 use super::draft::{About, Draft};
 use super::edges;
@@ -120,7 +121,7 @@ impl Sentry {
 pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     refused(engine, draft);
     engine.sentry.ways = relays::ways(&engine.fleet);
-    relays::look(&mut engine.fleet, &engine.sentry.patience, draft);
+    relays::look(&mut engine.fleet, &engine.sentry, draft);
     mass::look(&mut engine.fleet, &mut engine.sentry, draft);
     silence(&mut engine.fleet, &engine.sentry, draft);
     edges::judge_all(&mut engine.fleet, draft);
@@ -135,7 +136,7 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) {
     }
     if grace_is_over && draft.now.since(engine.sentry.clocks_seen) >= CLOCKS_EVERY_S {
         engine.sentry.clocks_seen = draft.now;
-        clocks(&mut engine.fleet, &engine.sentry, draft);
+        clocks::look(&mut engine.fleet, &engine.sentry, draft);
     }
     watch::look(engine, draft);
     if let Some(keys) = &engine.sentry.keys {
@@ -248,7 +249,7 @@ fn say(
 }
 
 /// When an agent's silence means what, as far as the operator has a say in it.
-fn patience(book: &Book, sentry: &Sentry, agent: &AgentMem) -> Patience {
+pub(super) fn patience(book: &Book, sentry: &Sentry, agent: &AgentMem) -> Patience {
     if book.tuning().is_empty() {
         return sentry.patience;
     }
@@ -367,21 +368,4 @@ fn graph(fleet: &mut Fleet, sentry: &mut Sentry, draft: &mut Draft) {
         draft.change.meta.push((SPLITS, json!(sentry.splits).to_string()));
     }
     weak::tell(fleet, draft);
-}
-
-/// Whether most agents' clocks say that the manager's is wrong.
-fn clocks(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
-    let fresh = sentry.patience.stale_after_s();
-    let heard = |agent: &&AgentMem| {
-        agent.record.last_seen_at.is_some_and(|seen| draft.now.since(seen) <= fresh)
-    };
-    let offsets: Vec<i64> =
-        fleet.agents.values().filter(heard).map(|agent| agent.record.clock_offset).collect();
-    let limits = fleet.book.anywhere(AlarmKind::ManagerClock);
-    if let Some(seen) = rules::manager::clock(&offsets, &limits) {
-        let open = fleet.book.find(seen.kind, &seen.subject).is_some();
-        if seen.holds || open {
-            raise::observe(&mut fleet.book, draft, &seen);
-        }
-    }
 }

@@ -115,14 +115,12 @@ pub(super) fn look(engine: &mut Engine, draft: &mut Draft) {
     let limits = book.anywhere(AlarmKind::TlsExpiring);
     let seen = service::certificate(engine.sentry.watch.certificate, &limits, draft.now);
     tell(book, draft, &seen);
-    // On a clock that is turned by hand nobody has promised to run them.
-    let runs = engine.clock.is_system();
     for job in engine.chores.health(draft.now) {
         let job = service::JobFacts {
             name: job.name,
             failures: job.failures,
             why: job.why.as_deref(),
-            overdue_s: job.overdue_s.filter(|_| runs),
+            overdue_s: job.overdue_s,
         };
         let seen = service::job(&job, &book.anywhere(AlarmKind::JobFailed));
         tell(book, draft, &seen);

@@ -1,4 +1,4 @@
-//! Signs, verifies, hashes and makes nonces. The only module that touches `hmac`, `sha2` and
+//! Signs, verifies, hashes and makes nonces. The only module that touches `hmac`, `sha2`, `argon2` and
 //! `ed25519-dalek`.
 
 pub mod chain;
@@ -6,6 +6,7 @@ pub mod digest;
 pub mod ed25519;
 pub mod hmac;
 pub mod nonce;
+pub mod password;
 pub mod psk;
 pub mod relay;
 pub mod webhook;

@@ -23,6 +23,7 @@ use super::flush::Flushed;
 use super::identity::IdentityRecord;
 use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
+use super::people::UserRecord;
 
 /// Everything that one report, tick or admin action changes.
 /// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
@@ -82,6 +83,14 @@ pub struct Change {
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
     pub sessions_removed: Vec<[u8; 32]>,
+    /// When sessions and tokens were last used, where they are still stored.
+    pub sessions_used: Vec<([u8; 32], UnixSeconds)>,
+    /// Users to insert or update.
+    pub users: Vec<UserRecord>,
+    /// Users to delete, by name.
+    pub users_removed: Vec<String>,
+    /// Users all of whose sessions are deleted, before any is inserted.
+    pub users_ended: Vec<String>,
     /// Entries to append to the audit.
     pub audit: Vec<Sealed>,
     /// Small values to remember by name. Names that begin with `store.` are the store's own.
@@ -136,6 +145,10 @@ impl Change {
             dictionary,
             sessions,
             sessions_removed,
+            sessions_used,
+            users,
+            users_removed,
+            users_ended,
             audit,
             meta,
             flushed,
@@ -166,6 +179,10 @@ impl Change {
             && dictionary.is_none()
             && sessions.is_empty()
             && sessions_removed.is_empty()
+            && sessions_used.is_empty()
+            && users.is_empty()
+            && users_removed.is_empty()
+            && users_ended.is_empty()
             && audit.is_empty()
             && meta.is_empty()
             && flushed.is_none()
@@ -447,4 +464,10 @@ pub struct SessionRecord {
     pub last_used_at: UnixSeconds,
     /// When it ends at the latest; `None` for tokens without expiry.
     pub expires_at: Option<UnixSeconds>,
+    /// The generation of the user whose session it is; `None` if it is no user's.
+    pub generation: Option<i64>,
+    /// The address it was opened from, if that is known.
+    pub source: Option<String>,
+    /// Who made the token, if that is known.
+    pub made_by: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: twenty-seven whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: twenty-nine whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -16,6 +16,7 @@ pub mod identity;
 pub mod layout;
 pub mod notice;
 pub mod past;
+pub mod people;
 pub mod prune;
 pub mod row;
 pub mod sqlite;
@@ -37,6 +38,7 @@ use dictionary::Samples;
 use earlier::{Earlier, Known};
 use notice::{ChannelRow, MessageFilter, MessageRecord};
 use past::{Changes, ChangesAsked, Past};
+use people::{SessionFilter, UserRecord};
 use prune::{Prune, Pruned};
 use row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, FleetSnapshot, KeyRow, ReportFilter,
@@ -179,6 +181,12 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// The session or token of this SHA-256, whether expired or not.
     fn session(&self, token_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError>;
+
+    /// Sessions and tokens, ended ones that are still stored included, the newest first.
+    fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError>;
+
+    /// The users, by name: all of them, or the one of this name.
+    fn users(&self, name: Option<&str>) -> Result<Vec<UserRecord>, StoreError>;
 
     /// Sizes, counts and last numbers, for readiness, metrics and `doctor`.
     fn stats(&self) -> Result<StoreStats, StoreError>;

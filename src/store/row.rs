@@ -18,6 +18,7 @@ use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
 use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
+use super::people::UserRecord;
 
 /// Everything the processor starts from.
 #[derive(Debug, Default)]
@@ -50,6 +51,8 @@ pub struct FleetSnapshot {
     pub last_notification: NotificationId,
     /// Maintenance windows, those that are over included.
     pub windows: Vec<Window>,
+    /// Users, by name.
+    pub users: Vec<UserRecord>,
     /// Pre-shared keys.
     pub keys: Vec<KeyRecord>,
     /// Agents' own keys, past ones included, in the order they were asked for.

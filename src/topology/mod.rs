@@ -8,6 +8,7 @@ pub mod edge_match;
 pub mod graph;
 mod intern;
 pub mod layout;
+pub mod offset;
 mod packing;
 pub mod past;
 pub mod path;

@@ -2,7 +2,6 @@
 
 use askama::Template;
 
-use crate::model::id::AgentId;
 use crate::model::state::Severity;
 use crate::model::time::UnixSeconds;
 use crate::topology::changes::{Difference, Fate};
@@ -14,14 +13,14 @@ use super::then::words;
 /// An alarm that was raised or cleared between the two times.
 #[derive(Debug, Clone)]
 pub struct AlarmLine {
+    /// Its number.
+    pub id: i64,
     /// When.
     pub at: UnixSeconds,
     /// How bad.
     pub severity: Severity,
     /// One sentence.
     pub message: String,
-    /// Its agent.
-    pub agent_id: Option<AgentId>,
 }
 
 /// What the page tells.
@@ -49,6 +48,7 @@ struct Row {
 }
 
 struct AlarmRow {
+    page: String,
     at: Moment,
     href: String,
     chip: Chip,
@@ -120,6 +120,7 @@ pub fn page(
         }
     });
     let alarm = |line: &AlarmLine| AlarmRow {
+        page: format!("/alarms/{}", line.id),
         at: Moment::full(line.at, ctx.now),
         href: format!("/links?at={}", line.at),
         chip: Chip::severity(line.severity),
@@ -177,10 +178,10 @@ pub(in crate::views) mod samples {
             }],
         };
         let line = AlarmLine {
+            id: 7,
             at,
             severity: Severity::Major,
             message: "hel-gw1 and <oul> do not reach each other".into(),
-            agent_id: None,
         };
         let summary = difference.summary();
         Told { summary, difference, raised: vec![line], cleared: vec![], complete: false }

@@ -1,24 +1,43 @@
-//! `/login`: one field, one sentence for every failure.
+//! `/login`: a name and a password, or a token; one sentence for every failure.
 
 use askama::Template;
 
 use super::page::PageContext;
 
+/// What the form is like.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginForm<'a> {
+    /// Whether there are users; without any, only a token opens the door.
+    pub users: bool,
+    /// Whether the first user can be made with a setup code.
+    pub setup: bool,
+    /// Whether a token was tried, rather than a name.
+    pub with_token: bool,
+    /// The name that was tried.
+    pub name: &'a str,
+    /// The page wanted, which is used only if it is a path on this host.
+    pub next: &'a str,
+}
+
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage<'a> {
     ctx: &'a PageContext,
+    form: &'a LoginForm<'a>,
     failed: Option<&'a str>,
     next: &'a str,
 }
 
-/// The page. `failed` is the one sentence for a refused sign-in (or for too many of them);
-/// `next` the page wanted, which is used only if it is a path on this host.
+/// The page. `failed` is the one sentence for a refused sign-in, or for too many of them.
 ///
 /// # Errors
 /// If the template cannot be rendered.
-pub fn page(ctx: &PageContext, failed: Option<&str>, next: &str) -> Result<String, askama::Error> {
-    LoginPage { ctx, failed, next: local_path(next) }.render()
+pub fn page(
+    ctx: &PageContext,
+    form: &LoginForm<'_>,
+    failed: Option<&str>,
+) -> Result<String, askama::Error> {
+    LoginPage { ctx, form, failed, next: local_path(form.next) }.render()
 }
 
 /// `next` if it leads to a page of this manager, else the map. A second slash (or a backslash,
@@ -50,10 +69,26 @@ mod tests {
         let mut ctx = context("Sign in", Nav::Nowhere);
         ctx.role = None;
         ctx.plain_http_warning = true;
-        let html = page(&ctx, Some("This token is not accepted."), "/alarms").expect("rendered");
+        let form =
+            LoginForm { users: false, setup: false, with_token: true, name: "", next: "/alarms" };
+        let html = page(&ctx, &form, Some("This token is not accepted.")).expect("rendered");
         assert_eq!(html.matches("This token is not accepted.").count(), 1);
         assert!(html.contains("autocomplete=\"current-password\""));
         assert!(html.contains("name=\"next\" value=\"/alarms\""));
         assert!(html.contains("not encrypted") && !html.contains("<nav"));
+    }
+
+    #[test]
+    fn people_sign_in_by_name_and_tokens_stay_at_hand() {
+        let mut ctx = context("Sign in", Nav::Nowhere);
+        ctx.role = None;
+        let form =
+            LoginForm { users: true, setup: false, with_token: false, name: "olga", next: "/" };
+        let html = page(&ctx, &form, Some("no")).expect("rendered");
+        assert!(html.contains("name=\"name\" value=\"olga\""));
+        assert!(html.contains("autocomplete=\"username\"") && html.contains("name=\"token\""));
+        assert!(!html.contains("/setup"));
+        let first = LoginForm { users: false, setup: true, name: "", ..form };
+        assert!(page(&ctx, &first, None).expect("rendered").contains("href=\"/setup\""));
     }
 }

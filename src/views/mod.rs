@@ -25,6 +25,7 @@ pub mod notifications;
 pub mod page;
 mod path;
 pub mod paths;
+pub mod people;
 pub mod quality;
 pub mod report;
 pub mod reports;

@@ -59,6 +59,8 @@ pub struct NoticeItem {
     pub state: MessageState,
     /// Its first line.
     pub title: String,
+    /// The alarms it tells of.
+    pub alarms: Vec<i64>,
     /// What it says, line by line.
     pub lines: Vec<String>,
     /// When it was written.

@@ -76,6 +76,8 @@ pub struct PageContext {
     pub role: Option<Role>,
     /// Whether the reader signed in (and so can sign out).
     pub signed_in: bool,
+    /// The name they signed in by.
+    pub who: String,
     /// The token every form must bring back; `None` for readers who cannot change anything.
     pub form_token: Option<String>,
     /// Colours.

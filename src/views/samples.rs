@@ -1,6 +1,7 @@
 //! A small made-up fleet that the tests of all pages share, and a test over every page.
 
 pub(in crate::views) mod notices;
+pub(in crate::views) mod people;
 pub(in crate::views) mod ways;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         nav,
         role: Some(Role::Admin),
         signed_in: true,
+        who: "admin".to_owned(),
         form_token: Some("form-token".to_owned()),
         theme: Theme::Auto,
         alarms_open: 2,
@@ -499,10 +501,44 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("events", events_page),
         ("settings", settings_page),
         ("audit", Ok(super::audit::tests::sample(&of("Audit", Nav::Events)))),
-        ("login", super::login::page(&stranger, None, "/map")),
+        ("login", super::login::page(&stranger, &login(true), None)),
+        ("login-token", super::login::page(&stranger, &login(false), Some("Not accepted."))),
+        ("setup", set_up(&stranger)),
+        ("users", users()),
+        ("account", account()),
         ("error", super::error::page(&stranger, 404, "There is no such page", "Look elsewhere.")),
     ]);
     pages.into_iter().map(|(name, page)| (name, page.expect(name))).collect()
+}
+
+fn login(users: bool) -> super::login::LoginForm<'static> {
+    super::login::LoginForm { users, setup: !users, with_token: false, name: "", next: "/map" }
+}
+
+fn set_up(ctx: &PageContext) -> Result<String, askama::Error> {
+    super::people::set_up(ctx, &super::people::SetupForm { first: true, name: "", failed: None })
+}
+
+fn users() -> Result<String, askama::Error> {
+    let ctx = context("Users", Nav::Settings);
+    let made = super::people::MadeCode {
+        name: "kim".to_owned(),
+        code: "setup_q9mXb1kQ2r7uJ0n4Zt5sWc8yV3hLfE6gPaDxKoIiRUE".to_owned(),
+        until: NOW.plus(86_400),
+    };
+    super::people::users(&ctx, &people::people(), Some(&made), None)
+}
+
+fn account() -> Result<String, askama::Error> {
+    let own = people::sessions();
+    let account = super::people::Account {
+        user: true,
+        role: Role::Admin,
+        sessions: &own,
+        changed: true,
+        failed: None,
+    };
+    super::people::account(&context("Your account", Nav::Nowhere), &account)
 }
 
 fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
@@ -716,7 +752,8 @@ fn every_page_is_well_formed_and_fits_the_content_security_policy() {
         }
         let posts = html.matches("method=\"post\"").count();
         let tokens = html.matches("name=\"form_token\" value=\"form-token\"").count();
-        assert!(posts == tokens || name == "login", "{name}: a form without its token");
+        let open = name.starts_with("login") || name == "setup";
+        assert!(posts == tokens || open, "{name}: a form without its token");
         assert!(html.contains("id=\"main\"") && html.matches("<h1").count() == 1, "{name}");
         let mut ids: Vec<&str> =
             html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

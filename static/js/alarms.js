@@ -62,7 +62,7 @@ export class AlarmList {
       h("div", { class: "grow" },
         h("div", { class: "meta" },
           h("span", { class: `chip chip-${kind}` }, alarm.severity),
-          h("span", { class: "muted" }, alarm.kind),
+          h("a", { class: "muted", href: `/alarms/${alarm.id}` }, alarm.kind),
           h("span", { class: "age" }, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "", alarm.children ? `, ${alarm.children} attached` : "", alarm.inhibited_by ? ", follows" : "")),
         about
           ? h("button", { type: "button", class: "link wide", onclick: () => this.choose(about) }, alarm.message)

@@ -152,7 +152,20 @@ async fn signing_in_and_acting() {
         ("KATTILA_TEST_SECRET", PSK),
     ];
     Script::start("acts.test.mjs", kattila.manager().url(), &secrets).end().await;
+    Script::start("alarms.test.mjs", kattila.manager().url(), &secrets).end().await;
     crowd.go_home().await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_come_in_and_see_what_they_may() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[]).await;
+    let mut host = kattila.agent("7c0a7000000000000000000000000000");
+    rename(&mut host, 0).await;
+    let code = kattila.manager().setup_code().unwrap().to_owned();
+    let more = [("KATTILA_TEST_CODE", code.as_str())];
+    Script::start("people.test.mjs", kattila.manager().url(), &more).end().await;
     kattila.stop().await;
 }
 

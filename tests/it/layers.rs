@@ -105,7 +105,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli", "agent::door"]),
     (&["rusqlite"], &["store::sqlite"]),
     (&["zstd"], &["pack"]),
-    (&["hmac", "sha2", "ed25519_dalek"], &["sign"]),
+    (&["hmac", "sha2", "ed25519_dalek", "argon2"], &["sign"]),
     (&["lru"], &["verify"]),
     (&["hickory_resolver"], &["keys"]),
     (&["petgraph"], &["topology"]),

@@ -31,6 +31,7 @@ mod notify;
 mod overload;
 mod past;
 mod paths;
+mod people;
 mod prove;
 mod recorded;
 mod reject;

@@ -16,6 +16,7 @@ use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
 use kattila::store::notice::MessageRecord;
 use kattila::store::past::ChangesAsked;
+use kattila::store::people::SessionFilter;
 use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
@@ -25,7 +26,7 @@ use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
     identity, interface, key, message, only_report, peer, place, report, route, sealed, session,
-    telling, wg_key, window,
+    telling, user, wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -72,6 +73,7 @@ fn suite(make: impl Fn() -> Store) {
     prefixes_are_found(make());
     numbers_keep_their_names(make());
     keys_sessions_and_notes(make());
+    users_come_and_go_with_their_sessions(make());
     a_stop_is_orderly(make());
     store_prune::old_reports_leave_in_chunks(make());
     store_prune::reports_that_may_come_again_stay(make());
@@ -126,6 +128,7 @@ fn everything() -> Change {
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
         sessions: vec![session(1)],
+        users: vec![user("olga"), user("kim")],
         audit: vec![sealed(1), sealed(2)],
         meta: vec![("layout_rev", String::from("3"))],
         ..Change::default()
@@ -174,6 +177,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         channels,
         last_notification,
         windows,
+        users,
         keys,
         identities,
         layout,
@@ -203,6 +207,7 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(waiting, [bare], "without their alarms, and only what waits");
     assert_eq!((channels, last_notification), (vec![channel("chat")], NotificationId(2)));
     assert_eq!((windows, keys.len()), (vec![window(1), window(2)], 1));
+    assert_eq!(users, [user("kim"), user("olga")]);
     let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
     assert_eq!(identities, own);
     assert_eq!(layout, [place("a:agent-1")]);
@@ -881,6 +886,53 @@ fn keys_sessions_and_notes((mut writer, reader): Store) {
     let own = Change { meta: vec![("store.commit_seq", String::from("0"))], ..Change::default() };
     assert!(matches!(writer.record(&own), Err(StoreError::Constraint(_))));
     writer.rollback();
+}
+
+fn users_come_and_go_with_their_sessions((mut writer, reader): Store) {
+    write(&mut *writer, &[everything()]);
+    assert_eq!(reader.users(None).unwrap(), [user("kim"), user("olga")]);
+    assert_eq!(reader.users(Some("kim")).unwrap(), [user("kim")]);
+    assert_eq!(reader.users(Some("eve")).unwrap(), []);
+    let of = |seed: u8, name: &str, generation: Option<i64>| {
+        let mut record = session(seed);
+        (record.name, record.generation) = (name.to_owned(), generation);
+        (record.source, record.created_at) =
+            (Some("192.0.2.7".to_owned()), T.plus(i64::from(seed)));
+        record
+    };
+    let mut token = of(4, "kim", None);
+    (token.kind, token.made_by) = ("token".to_owned(), Some("olga".to_owned()));
+    let sessions =
+        vec![of(2, "kim", Some(3)), of(3, "kim", None), token.clone(), of(5, "olga", Some(3))];
+    write(&mut *writer, &[Change { sessions, ..Change::default() }]);
+    let list = |name: Option<&str>, kind, limit| {
+        let filter = SessionFilter { name: name.map(str::to_owned), kind, limit };
+        let found = reader.sessions(&filter).unwrap();
+        found.iter().map(|row| row.token_hash[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, None, 9), [5, 4, 3, 2, 1], "the newest first");
+    assert_eq!(list(Some("kim"), Some("session"), 9), [3, 2]);
+    assert_eq!(list(Some("kim"), None, 1), [4]);
+    assert_eq!(reader.session(&[4; 32]).unwrap(), Some(token));
+
+    // A change that ends a user's sessions leaves those of a token with the same name, and the
+    // one that begins with it; a use is noted only where something is left.
+    let mut changed = user("kim");
+    (changed.disabled, changed.password, changed.setup) = (true, None, None);
+    let next = Change {
+        users: vec![changed.clone()],
+        users_ended: vec!["kim".to_owned()],
+        sessions: vec![of(6, "kim", Some(4))],
+        sessions_used: vec![([2; 32], T.plus(50)), ([4; 32], T.plus(50)), ([4; 32], T.plus(20))],
+        ..Change::default()
+    };
+    write(&mut *writer, &[next]);
+    assert_eq!(list(Some("kim"), None, 9), [6, 4, 3]);
+    assert_eq!(reader.session(&[4; 32]).unwrap().unwrap().last_used_at, T.plus(50));
+    assert_eq!(reader.users(Some("kim")).unwrap(), [changed]);
+    let users_removed = vec!["kim".to_owned()];
+    write(&mut *writer, &[Change { users_removed, ..Change::default() }]);
+    assert_eq!(reader.users(None).unwrap(), [user("olga")]);
 }
 
 /// A session is over when it expires or when nobody uses it, a token only when it expires.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use kattila::model::access::Role;
 use kattila::model::audit::{Entry, Head, Sealed};
 use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId, WindowId};
 use kattila::model::key::{IdentityKey, WgKey};
@@ -23,6 +24,7 @@ use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
 use kattila::store::layout::LayoutRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
+use kattila::store::people::{Setup, UserRecord};
 
 /// An entry of the audit. Stores keep hashes and do not check them.
 pub(crate) fn sealed(seq: i64) -> Sealed {
@@ -340,6 +342,25 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         created_at: T,
         last_used_at: T.plus(3),
         expires_at: Some(T.plus(3600)),
+        generation: None,
+        source: None,
+        made_by: None,
+    }
+}
+
+pub(crate) fn user(name: &str) -> UserRecord {
+    UserRecord {
+        name: name.to_owned(),
+        role: Role::Operator,
+        password: Some(String::from("$argon2id$...")),
+        password_at: Some(T.plus(1)),
+        setup: Some(Setup { hash: [7; 32], until: T.plus(60) }),
+        disabled: false,
+        generation: 3,
+        created_at: T,
+        created_by: String::from("root"),
+        last_sign_in_at: Some(T.plus(2)),
+        last_sign_in_from: Some(String::from("192.0.2.7")),
     }
 }
 

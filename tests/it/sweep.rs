@@ -23,6 +23,9 @@ fn record(number: u8, kind: &str, used: UnixSeconds, end: Option<i64>) -> Sessio
         created_at: START,
         last_used_at: used,
         expires_at: end.map(|seconds| START.plus(seconds)),
+        generation: None,
+        source: None,
+        made_by: None,
     }
 }
 

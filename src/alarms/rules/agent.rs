@@ -7,6 +7,7 @@ use super::AgentFacts;
 use crate::alarms::lifecycle::Observation;
 use crate::alarms::rate::Recent;
 use crate::alarms::tuning::{Limit, Limits};
+use crate::topology::offset::SIGNED_S;
 use crate::topology::verdict::limits;
 
 /// Half of the default that refuses reports, so that a clock on the border does not flap.
@@ -324,25 +325,62 @@ pub const DRIFT_GOOD_S: Limit = Limit::seconds(
     "an offset below this counts as a clock that is right again",
 );
 
+/// What a host's peers say of its clock, by the handshakes that they share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ByPeers<'a> {
+    /// Nothing that would tell.
+    Silent,
+    /// They will, after another handshake or two.
+    Untold,
+    /// How far it is off.
+    Known {
+        /// Its clock minus the manager's, in seconds.
+        s: i64,
+        /// How many agree about that.
+        peers: usize,
+        /// The first few of them.
+        names: Vec<&'a str>,
+    },
+}
+
 /// Looks at the clock of an accepted report: its timestamp minus the manager's clock.
-pub fn clock_drift<'a>(
+///
+/// A report that took long on its way seems to come from a clock that is behind. Where the host's
+/// peers know its clock to be right by their handshakes, it is; where they are about to know, this
+/// cannot tell yet.
+pub fn clock_drift<'a, 'p>(
     agent: &AgentFacts<'a>,
     offset_s: i64,
+    by_peers: impl FnOnce() -> ByPeers<'p>,
     limits: &Limits<'_>,
 ) -> Option<Observation<'a>> {
-    let subject = agent.id.as_str();
-    let distance = offset_s.saturating_abs();
-    if distance > limits.get(&DRIFT_BAD_S) {
-        let direction = if offset_s > 0 { "ahead of" } else { "behind" };
-        let message = format!(
-            "{}'s clock is {} {direction} the manager's; see why it is not kept right before its \
-             reports are refused",
-            agent.name,
-            duration(distance)
-        );
-        return Some(agent.bad(AlarmKind::AgentClockDrift, subject, message));
+    let (kind, subject) = (AlarmKind::AgentClockDrift, agent.id.as_str());
+    let (distance, good_s) = (offset_s.saturating_abs(), limits.get(&DRIFT_GOOD_S));
+    if distance <= limits.get(&DRIFT_BAD_S) {
+        return (distance < good_s).then(|| agent.good(kind, subject));
     }
-    (distance < limits.get(&DRIFT_GOOD_S)).then(|| agent.good(AlarmKind::AgentClockDrift, subject))
+    let proof = match by_peers() {
+        ByPeers::Untold if offset_s < 0 => return None,
+        ByPeers::Known { s, .. } if offset_s < 0 && s.saturating_abs() < good_s => {
+            return Some(agent.good(kind, subject));
+        }
+        ByPeers::Known { s, peers, names } if s.abs_diff(offset_s) <= SIGNED_S => {
+            let pace = if s > 0 { "fast" } else { "slow" };
+            let (far, more) = (duration(s.saturating_abs()), peers.saturating_sub(names.len()));
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let names = names.join(", ");
+            format!(", and runs {far} {pace} by {peers} of its peers' handshakes ({names}{more})")
+        }
+        ByPeers::Silent | ByPeers::Untold | ByPeers::Known { .. } => String::new(),
+    };
+    let direction = if offset_s > 0 { "ahead of" } else { "behind" };
+    let message = format!(
+        "{}'s clock is {} {direction} the manager's{proof}; see why it is not kept right before \
+         its reports are refused",
+        agent.name,
+        duration(distance)
+    );
+    Some(agent.bad(kind, subject, message))
 }
 
 /// The clock is read before the counter is taken, and one that is being corrected steps a little.
@@ -400,9 +438,28 @@ mod tests {
             (0, Some(false)),
         ] {
             let limits = Limits::usual(AlarmKind::AgentClockDrift);
-            let seen = clock_drift(&sample.agent(), offset, &limits);
+            let seen = clock_drift(&sample.agent(), offset, || ByPeers::Silent, &limits);
             assert_eq!(seen.map(|seen| seen.holds), expected, "{offset}");
         }
+        let limits = Limits::usual(AlarmKind::AgentClockDrift);
+        let seen = |offset: i64, s: i64| {
+            let known = ByPeers::Known { s, peers: 4, names: vec!["beta", "delta", "gamma"] };
+            clock_drift(&sample.agent(), offset, || known, &limits)
+        };
+        let proven = seen(90, 88).unwrap();
+        assert!(proven.holds);
+        assert_eq!(
+            proven.message,
+            "gw1's clock is 1 min 30 s ahead of the manager's, and runs 1 min 28 s fast by 4 of its \
+             peers' handshakes (beta, delta, gamma and 1 more); see why it is not kept right before \
+             its reports are refused"
+        );
+        assert!(!seen(-90, -2).unwrap().holds, "its reports are late, its clock is right");
+        assert!(seen(90, 2).unwrap().holds, "no way makes a report early");
+        assert!(seen(-90, -45).unwrap().holds, "late, and not right either");
+        let untold = |offset| clock_drift(&sample.agent(), offset, || ByPeers::Untold, &limits);
+        assert_eq!(untold(-90), None);
+        assert!(untold(90).unwrap().holds);
         for (back, expected) in [(-30, false), (0, false), (2, false), (3, true)] {
             let limits = Limits::usual(AlarmKind::AgentClockWentBack);
             assert_eq!(clock_went_back(&sample.agent(), back, &limits).holds, expected, "{back}");

@@ -23,6 +23,15 @@ pub const CLOCK_WITNESSES: Limit = Limit::count(
     (2, 100_000),
     "agents that must report before their clocks can accuse the manager's",
 );
+/// Their clocks were set by each other's, or by the same right one.
+pub const CLOCK_AGREEING: Limit = Limit::count(
+    "agreeing",
+    3,
+    (2, 100_000),
+    "agents that are enough if they agree with each other by the handshakes they share",
+);
+/// Seconds by which those may differ.
+const AGREE_S: u64 = 10;
 /// What no host with time synchronisation is off by.
 pub const CLOCK_OFF_S: Limit =
     Limit::seconds("off_s", 60, (1, 86_400), "seconds of offset that count as off");
@@ -157,24 +166,33 @@ pub fn keys_unexpected<'a>(name: &'a str, problem: Option<(Severity, &str)>) -> 
 /// Is it the manager's clock that is wrong? `offsets` are each agent's last timestamp minus the
 /// manager's clock, in seconds, of reports accepted or refused for their time.
 ///
-/// It is when four of five agents are off by more than a minute to the same side.
-pub fn clock(offsets: &[i64], limits: &Limits<'_>) -> Option<Observation<'static>> {
-    if offsets.len() < limits.count(&CLOCK_WITNESSES) {
+/// It is when four of five agents are off by more than a minute to the same side. `known` are the
+/// clocks, likewise, of those whose peers know them by their handshakes: where these agree with each
+/// other, fewer are enough.
+pub fn clock(offsets: &[i64], known: &[i64], limits: &Limits<'_>) -> Option<Observation<'static>> {
+    let median = middle(offsets)?;
+    let common = middle(known);
+    let agreeing = known.iter().filter(|s| common.is_some_and(|at| at.abs_diff(**s) <= AGREE_S));
+    let agreeing = agreeing.count();
+    let (witnesses, enough) = (limits.count(&CLOCK_WITNESSES), limits.count(&CLOCK_AGREEING));
+    if offsets.len() < witnesses.min(enough) {
         return None;
     }
-    let mut sorted = offsets.to_vec();
-    sorted.sort_unstable();
-    let median = sorted.get(sorted.len() / 2).copied()?;
+    let can_tell = offsets.len() >= witnesses || agreeing >= enough;
     let off_s = limits.get(&CLOCK_OFF_S);
     let ahead = offsets.iter().filter(|o| **o > off_s).count();
     let behind = offsets.iter().filter(|o| **o < -off_s).count();
     let most = ahead.max(behind);
-    if most * 5 >= offsets.len() * 4 {
+    if can_tell && most * 5 >= offsets.len() * 4 {
         // Agents ahead of us: we are behind.
         let direction = if ahead > behind { "behind" } else { "ahead of" };
+        let also = match agreeing {
+            0 | 1 => String::new(),
+            some => format!(", and {some} of them agree with each other by their handshakes"),
+        };
         let message = format!(
             "the manager's clock is probably wrong: {most} of {} agents say it is {direction} \
-             theirs, by {} in the middle; set the manager's clock",
+             theirs, by {} in the middle{also}; set the manager's clock",
             offsets.len(),
             duration(median.saturating_abs())
         );
@@ -182,6 +200,12 @@ pub fn clock(offsets: &[i64], limits: &Limits<'_>) -> Option<Observation<'static
     }
     (median.saturating_abs() < limits.get(&CLOCK_GOOD_S))
         .then(|| about(AlarmKind::ManagerClock, MANAGER, None))
+}
+
+fn middle(offsets: &[i64]) -> Option<i64> {
+    let mut sorted = offsets.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied()
 }
 
 /// The database turned out to be older than what the manager had promised to keep.
@@ -312,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_manager_is_wrong_if_nearly_all_say_so() {
-        let holds = |offsets: &[i64]| clock(offsets, &clocks()).map(|o| o.holds);
+        let holds = |offsets: &[i64]| clock(offsets, &[], &clocks()).map(|o| o.holds);
         assert_eq!(holds(&[900, 900, 900, 900]), None);
         assert_eq!(holds(&[900, 900, 900, 900, 0]), Some(true));
         assert_eq!(holds(&[900, 900, 900, 0, 0]), None);
@@ -321,8 +345,17 @@ mod tests {
         assert_eq!(holds(&[-61, -61, -61, -61, -61]), Some(true));
         assert_eq!(holds(&[29, 29, 29, -5, 400]), Some(false));
         assert!(
-            clock(&[70; 9], &clocks()).unwrap().message.contains("is behind theirs, by 1 min 10 s")
+            clock(&[70; 9], &[], &clocks())
+                .unwrap()
+                .message
+                .contains("is behind theirs, by 1 min 10 s")
         );
+        let three = clock(&[70, 71, 72], &[70, 70, 71], &clocks()).unwrap();
+        let also = "by 1 min 11 s in the middle, and 3 of them agree with each other by their";
+        assert!(three.holds && three.message.contains(also), "{}", three.message);
+        assert_eq!(clock(&[70, 71, 72], &[70, 95, 130], &clocks()), None, "they do not agree");
+        assert_eq!(clock(&[70, 71, 0], &[70, 71, 0], &clocks()), None, "one of three says no");
+        assert!(!clock(&[1, 0, 2], &[], &clocks()).unwrap().holds, "it was set");
         assert!(rolled_back("report 17").message.contains("report 17"));
     }
 }

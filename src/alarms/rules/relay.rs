@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::id::AgentNo;
-use crate::model::state::{AgentStatus, AlarmKind};
+use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
 
 use super::AgentFacts;
-use super::agent::Patience;
 use crate::alarms::lifecycle::Observation;
 use crate::alarms::tuning::{Limit, Limits};
 
@@ -18,6 +17,14 @@ pub const TOGETHER: Limit = Limit::count(
     2,
     (1, 100_000),
     "agents that must fall silent through a relay which itself goes on reporting",
+);
+
+/// Reports of one host come once in an interval.
+pub const WITHIN_INTERVALS: Limit = Limit::count(
+    "within_intervals",
+    2,
+    (1, 100),
+    "report intervals within which those count together that fell silent last",
 );
 
 /// Looks at the way a report took; `relays` are the names of those on it, next to the agent
@@ -43,6 +50,8 @@ pub struct Follower {
     pub no: AgentNo,
     /// When that report was received.
     pub last_seen: UnixSeconds,
+    /// Whether it is late since, by what holds for it.
+    pub is_late: bool,
     /// The relays that are known agents, next to it first.
     pub relays: Vec<AgentNo>,
 }
@@ -56,7 +65,24 @@ pub struct Fallen {
     pub reports: bool,
 }
 
-/// Finds the relays that are dead; `together` is [`TOGETHER`] for each.
+/// How many must fall silent together, and what that means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Together {
+    /// [`TOGETHER`].
+    pub agents: usize,
+    /// [`WITHIN_INTERVALS`], in seconds.
+    pub within_s: i64,
+}
+
+impl Together {
+    /// What operators want of a relay.
+    pub fn of(limits: &Limits<'_>, interval_s: i64) -> Self {
+        let within_s = limits.get(&WITHIN_INTERVALS) * interval_s;
+        Self { agents: limits.count(&TOGETHER), within_s }
+    }
+}
+
+/// Finds the relays that are dead; `together` says what that takes of each.
 ///
 /// Everybody behind one is late, and those that fell silent last, within two intervals of each
 /// other, are two or more, or the relay is silent itself. Where several on a path would explain
@@ -65,8 +91,7 @@ pub struct Fallen {
 pub fn dead(
     followers: &[Follower],
     reports: impl Fn(AgentNo) -> bool,
-    together: impl Fn(AgentNo) -> usize,
-    (patience, now): (&Patience, UnixSeconds),
+    together: impl Fn(AgentNo) -> Together,
 ) -> BTreeMap<AgentNo, Fallen> {
     let mut behind: BTreeMap<AgentNo, Vec<&Follower>> = BTreeMap::new();
     for follower in followers {
@@ -74,16 +99,16 @@ pub fn dead(
             behind.entry(*relay).or_default().push(follower);
         }
     }
-    let late = |f: &&Follower| patience.status(f.last_seen, now) != AgentStatus::Online;
-    behind.retain(|_, all| all.iter().all(late));
+    behind.retain(|_, all| all.iter().all(|follower| follower.is_late));
     let silent: BTreeSet<AgentNo> = behind.keys().copied().filter(|no| !reports(*no)).collect();
     let mut dead = BTreeMap::new();
     for (relay, mut last) in behind {
         let newest = last.iter().map(|f| f.last_seen).max().unwrap_or_default();
-        last.retain(|f| newest.since(f.last_seen) <= 2 * patience.interval_s);
+        let Together { agents, within_s } = together(relay);
+        last.retain(|f| newest.since(f.last_seen) <= within_s);
         let fallen = Fallen { agents: last.len(), reports: !silent.contains(&relay) };
         let is_blamed = !last.iter().all(|f| is_explained(f, relay, &silent));
-        if is_blamed && (fallen.agents >= together(relay) || !fallen.reports) {
+        if is_blamed && (fallen.agents >= agents || !fallen.reports) {
             dead.insert(relay, fallen);
         }
     }
@@ -162,18 +187,24 @@ mod tests {
     use crate::alarms::rules::tests_support::{Sample, T};
     use crate::model::state::AlarmState;
 
+    use crate::alarms::rules::agent::Patience;
+    use crate::model::state::AgentStatus;
+
     const PATIENCE: Patience = Patience::usual(30, UnixSeconds(0));
 
     /// Agents 10, 20, ... are relays, the others not.
     fn follower(no: i64, seen: i64, relays: &[i64]) -> Follower {
         let relays = relays.iter().map(|no| AgentNo(*no)).collect();
-        Follower { no: AgentNo(no), last_seen: T.plus(seen), relays }
+        let last_seen = T.plus(seen);
+        let is_late = PATIENCE.status(last_seen, T.plus(200)) != AgentStatus::Online;
+        Follower { no: AgentNo(no), last_seen, is_late, relays }
     }
 
     /// The relays found dead when 200 s have passed; those in `reports` report themselves.
     fn found(followers: &[Follower], reports: &[i64]) -> Vec<(i64, usize)> {
         let reports = |no: AgentNo| reports.contains(&no.0);
-        let dead = dead(followers, reports, |_| 2, (&PATIENCE, T.plus(200)));
+        let together = Together::of(&Limits::usual(AlarmKind::RelayDead), 30);
+        let dead = dead(followers, reports, |_| together);
         dead.into_iter().map(|(no, fallen)| (no.0, fallen.agents)).collect()
     }
 

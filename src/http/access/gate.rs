@@ -1,21 +1,27 @@
 //! Tells who a caller is, from a bearer token or a session cookie, never from both.
 
+pub mod people;
+
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, header};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::error::ApiError;
-use crate::model::access::Role;
+use crate::model::access::{ADMIN_NAME, Role, STRANGER_NAME};
 use crate::store::change::SessionRecord;
+use crate::store::people::SessionFilter;
 use crate::wire::codes::ErrorCode;
 
+use super::hashing::Hashing;
 use super::keep::KeepSessions;
 use super::sessions::{ABSOLUTE_SECONDS, Known, Sessions, is_over};
 use super::{Caller, Way, cookie, token};
 
-/// The name of who holds the configured token.
-const ADMIN: &str = "admin";
+/// Sessions of one name that are looked at when a further one begins.
+const LISTED: usize = 100;
 
 /// The gate.
 pub struct Gate {
@@ -25,6 +31,7 @@ pub struct Gate {
     sign_in_allowed: bool,
     known: Sessions,
     kept: Box<dyn KeepSessions>,
+    hashing: Hashing,
     clock: Clock,
 }
 
@@ -44,6 +51,7 @@ impl Gate {
             sign_in_allowed: config.sign_in_allowed(),
             known: Sessions::default(),
             kept,
+            hashing: Hashing::default(),
             clock,
         }
     }
@@ -74,7 +82,7 @@ impl Gate {
 
     fn stranger(&self) -> Option<Caller> {
         let role = self.anonymous?;
-        Some(Caller { name: "anonymous".to_owned(), role, way: Way::Anonymous })
+        Some(Caller { name: STRANGER_NAME.to_owned(), user: false, role, way: Way::Anonymous })
     }
 
     /// The record behind a token with rights of its own; for the configured admin token, one
@@ -82,7 +90,7 @@ impl Gate {
     async fn by_token(&self, secret: &str) -> Result<Option<SessionRecord>, ApiError> {
         let hash = token::hash(secret);
         if self.admin.is_some_and(|admin| token::same(&admin, &hash)) {
-            return Ok(Some(self.record(ADMIN, Role::Admin, "token", hash)));
+            return Ok(Some(self.record(ADMIN_NAME, Role::Admin, "token", hash)));
         }
         Ok(self.find(hash).await?.filter(|record| record.kind == "token"))
     }
@@ -104,7 +112,7 @@ impl Gate {
             Known::Live { record, store: true } => {
                 // The time of the last use matters after a restart only; a failure to store it
                 // must not keep anybody out.
-                if let Err(error) = self.kept.put(record.clone()).await {
+                if let Err(error) = self.kept.used(hash, now).await {
                     tracing::debug!(cause = ?error.cause, "last use of a session not stored");
                 }
                 Ok(Some(record))
@@ -116,43 +124,72 @@ impl Gate {
                     self.kept.remove(hash).await?;
                     return Ok(None);
                 }
-                self.forget(self.known.learn(record.clone(), now)).await?;
-                Ok(Some(record))
+                let learnt = self.known.learn(record.clone(), now);
+                self.forget(learnt.surplus).await?;
+                Ok(learnt.live.then_some(record))
             }
         }
     }
 
     /// Opens a session for who holds a token: the session's own token, or `None` if that token
     /// opens nothing.
-    pub async fn sign_in(&self, secret: &str) -> Result<Option<Zeroizing<String>>, ApiError> {
-        if !self.sign_in_allowed {
-            return Err(ApiError::new(
-                ErrorCode::Forbidden,
-                "Signing in would send the token unencrypted: set KATTILA_TLS_CERT and \
-                 KATTILA_TLS_KEY, or accept the risk with KATTILA_INSECURE_HTTP=1.",
-            ));
-        }
+    pub async fn sign_in(
+        &self,
+        secret: &str,
+        source: Option<IpAddr>,
+    ) -> Result<Option<Zeroizing<String>>, ApiError> {
+        self.allow_sign_in()?;
         let Some(rights) = self.by_token(secret).await? else { return Ok(None) };
         let session = token::make("").map_err(ApiError::internal)?;
         let role = Role::from_word(&rights.role)
             .ok_or_else(|| ApiError::internal("a stored token has an unknown role"))?;
         let mut record = self.record(&rights.name, role, "session", token::hash(&session));
         record.expires_at = Some(record.created_at.plus(ABSOLUTE_SECONDS));
+        record.source = source.map(|source| source.to_string());
         self.kept.put(record.clone()).await?;
-        let now = self.clock.now();
-        self.forget(self.known.learn(record, now)).await?;
+        self.begin(record).await?;
         Ok(Some(session))
+    }
+
+    fn allow_sign_in(&self) -> Result<(), ApiError> {
+        if self.sign_in_allowed {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "Signing in would send the password or token unencrypted: set KATTILA_TLS_CERT and \
+             KATTILA_TLS_KEY, or accept the risk with KATTILA_INSECURE_HTTP=1.",
+        ))
+    }
+
+    /// A session that is stored begins: it counts among those of its name, those included that
+    /// only the store knows.
+    async fn begin(&self, record: SessionRecord) -> Result<(), ApiError> {
+        let now = self.clock.now();
+        let others =
+            SessionFilter { name: Some(record.name.clone()), kind: Some("session"), limit: LISTED };
+        for other in self.kept.list(others).await? {
+            if !is_over(&other, now) {
+                self.forget(self.known.learn(other, now).surplus).await?;
+            }
+        }
+        self.forget(self.known.learn(record, now).surplus).await
     }
 
     /// Ends the session of this cookie, if it is one.
     pub async fn sign_out(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let Some(secret) = cookie::session(headers, self.plain) else { return Ok(()) };
         let hash = token::hash(secret);
-        if self.find(hash).await?.is_none_or(|record| record.kind != "session") {
-            return Ok(());
+        match self.find(hash).await? {
+            Some(record) if record.kind == "session" => self.end_session(&record).await,
+            Some(_) | None => Ok(()),
         }
-        self.known.end(&hash);
-        self.kept.remove(hash).await
+    }
+
+    /// Ends a session, or revokes a token, for good.
+    pub async fn end_session(&self, record: &SessionRecord) -> Result<(), ApiError> {
+        self.known.end(record);
+        self.kept.remove(record.token_hash).await
     }
 
     /// Stores a token that was made for somebody else.
@@ -186,6 +223,9 @@ impl Gate {
             created_at: now,
             last_used_at: now,
             expires_at: None,
+            generation: None,
+            source: None,
+            made_by: None,
         }
     }
 }
@@ -193,7 +233,7 @@ impl Gate {
 fn caller(record: &SessionRecord, way: Way) -> Result<Caller, ApiError> {
     let role = Role::from_word(&record.role)
         .ok_or_else(|| ApiError::internal(format!("{} has an unknown role", record.name)))?;
-    Ok(Caller { name: record.name.clone(), role, way })
+    Ok(Caller { name: record.name.clone(), user: record.generation.is_some(), role, way })
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750 section 2.1).
@@ -220,12 +260,15 @@ pub(in crate::http) mod tests {
 
     use crate::config::source::Values;
     use crate::model::time::UnixSeconds;
+    use crate::process::handle::CommandError;
+    use crate::process::people::{Order, SignIn};
+    use crate::store::people::UserRecord;
 
     use super::*;
 
     pub(in crate::http) const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 
-    /// Sessions in a map that outlives its gate, as a database does.
+    /// Sessions in a map that outlives its gate, as a database does. Nobody is a user there.
     #[derive(Clone, Default)]
     pub(in crate::http) struct Shelf(Arc<Mutex<HashMap<[u8; 32], SessionRecord>>>);
 
@@ -233,6 +276,33 @@ pub(in crate::http) mod tests {
         fn find(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<SessionRecord>, ApiError>> {
             let found = self.0.lock().unwrap().get(&hash).cloned();
             async { Ok(found) }.boxed()
+        }
+        fn list(
+            &self,
+            filter: SessionFilter,
+        ) -> BoxFuture<'_, Result<Vec<SessionRecord>, ApiError>> {
+            let all: Vec<_> = self.0.lock().unwrap().values().cloned().collect();
+            let wanted = |record: &SessionRecord| {
+                filter.name.as_ref().is_none_or(|name| *name == record.name)
+                    && filter.kind.is_none_or(|kind| kind == record.kind)
+            };
+            let found: Vec<_> = all.into_iter().filter(wanted).collect();
+            async { Ok(found) }.boxed()
+        }
+        fn used(&self, hash: [u8; 32], at: UnixSeconds) -> BoxFuture<'_, Result<(), ApiError>> {
+            if let Some(record) = self.0.lock().unwrap().get_mut(&hash) {
+                record.last_used_at = at;
+            }
+            async { Ok(()) }.boxed()
+        }
+        fn users(&self, _name: Option<String>) -> BoxFuture<'_, Result<Vec<UserRecord>, ApiError>> {
+            async { Ok(Vec::new()) }.boxed()
+        }
+        fn order(&self, _order: Order) -> BoxFuture<'_, Result<i64, CommandError>> {
+            async { Err(CommandError::UserNotFound) }.boxed()
+        }
+        fn sign_in(&self, _sign_in: SignIn) -> BoxFuture<'_, Result<(), CommandError>> {
+            async { Err(CommandError::UserNotFound) }.boxed()
         }
         fn put(&self, record: SessionRecord) -> BoxFuture<'_, Result<(), ApiError>> {
             self.0.lock().unwrap().insert(record.token_hash, record);
@@ -288,8 +358,8 @@ pub(in crate::http) mod tests {
         let first = gate(&[], &shelf, &clock);
         let admin = first.admit(&bearing(ADMIN_TOKEN)).await.unwrap().unwrap();
         assert_eq!((admin.role, admin.way), (Role::Admin, Way::Bearer));
-        assert!(first.sign_in("wrong").await.unwrap().is_none());
-        let session = first.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+        assert!(first.sign_in("wrong", None).await.unwrap().is_none());
+        let session = first.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
         let second = gate(&[], &shelf, &clock);
         let caller = second.admit(&cookied(&session)).await.unwrap().unwrap();
         assert_eq!(caller.role, Role::Admin);
@@ -305,7 +375,7 @@ pub(in crate::http) mod tests {
     async fn sessions_are_no_tokens_and_tokens_no_sessions() {
         let (shelf, clock) = (Shelf::default(), clock());
         let gate = gate(&[], &shelf, &clock);
-        let session = gate.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+        let session = gate.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
         assert!(gate.admit(&bearing(&session)).await.is_err());
         assert!(gate.admit(&cookied(ADMIN_TOKEN)).await.unwrap().is_none());
         let (made, record) = token::api_token("ci", Role::Operator, clock.now()).unwrap();
@@ -323,7 +393,7 @@ pub(in crate::http) mod tests {
     async fn idle_sessions_end_in_the_store_too() {
         let (shelf, clock) = (Shelf::default(), clock());
         let first = gate(&[], &shelf, &clock);
-        let session = first.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+        let session = first.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
         clock.set(clock.now().plus(31 * 60));
         assert!(gate(&[], &shelf, &clock).admit(&cookied(&session)).await.unwrap().is_none());
         assert!(shelf.0.lock().unwrap().is_empty());
@@ -334,7 +404,7 @@ pub(in crate::http) mod tests {
     async fn nobody_signs_in_over_plain_http_from_elsewhere() {
         let shelf = Shelf::default();
         let wide = gate(&[("KATTILA_LISTEN", "0.0.0.0:5086")], &shelf, &clock());
-        let error = wide.sign_in(ADMIN_TOKEN).await.unwrap_err();
+        let error = wide.sign_in(ADMIN_TOKEN, None).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::Forbidden);
         assert!(wide.admit(&bearing(ADMIN_TOKEN)).await.unwrap().is_some());
     }

@@ -1,5 +1,9 @@
-//! Failed sign-ins by address: five in a quarter of an hour are free, then each costs a wait
-//! that doubles (OWASP ASVS 5.0 section 6.3.1). No account is ever locked.
+//! Failed sign-ins by address and name: five in a quarter of an hour are free, then each costs a
+//! wait that doubles; and by address alone, twenty a minute (OWASP ASVS 5.0 section 6.3.1). No
+//! account is ever locked.
+//!
+//! An attempt counts as failed from its beginning until it succeeds, so that many at once are no
+//! way around the count.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::http::sources::site;
 use crate::model::time::UnixSeconds;
+use crate::sign::digest::content_hash;
 
 /// Failures that cost nothing, since people mistype.
 const FREE: u32 = 5;
@@ -20,12 +25,27 @@ const FIRST_WAIT: i64 = 2;
 /// The longest wait, in seconds.
 const LONGEST_WAIT: i64 = 900;
 
-/// Addresses remembered; an attacker with more has 10,000 times five guesses at 256 bits.
+/// Failures of one address in a minute, whatever names it tries.
+const PER_MINUTE: u32 = 20;
+
+/// Seconds of a minute.
+const MINUTE: i64 = 60;
+
+/// Pairs, and addresses, remembered; an attacker with more of them is held back by the two
+/// passwords that are hashed at once.
 const REMEMBERED: usize = 10_000;
 
 /// The failures.
 #[derive(Debug, Default)]
-pub struct Guesses(Mutex<HashMap<IpAddr, Failures>>);
+pub struct Guesses(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// By address and a digest of the name.
+    pairs: HashMap<(IpAddr, u64), Failures>,
+    /// By address: since when, and how many.
+    addresses: HashMap<IpAddr, (UnixSeconds, u32)>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Failures {
@@ -35,48 +55,79 @@ struct Failures {
 }
 
 impl Guesses {
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Failures>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this address may try now; if not, in how many seconds.
-    pub fn may_try(&self, source: Option<IpAddr>, now: UnixSeconds) -> Result<(), u32> {
+    /// Begins an attempt under a name (none for tokens), which counts as failed until
+    /// [`Guesses::succeeded`]. If it may not be made now: in how many seconds it may.
+    pub fn begin(&self, source: Option<IpAddr>, name: &str, now: UnixSeconds) -> Result<(), u32> {
         let Some(source) = source.map(site) else { return Ok(()) };
-        match self.lock().get(&source) {
+        let mut table = self.lock();
+        let table = &mut *table;
+        table.make_room(now);
+        let pair = (source, content_hash(name.as_bytes()));
+        let (since, count) = table.addresses.entry(source).or_insert((now, 0));
+        if now.since(*since) >= MINUTE {
+            (*since, *count) = (now, 0);
+        }
+        if *count >= PER_MINUTE {
+            return Err(seconds(since.plus(MINUTE).since(now)));
+        }
+        match table.pairs.get(&pair) {
             Some(failures) if failures.free_at > now => {
-                let wait = failures.free_at.since(now).min(LONGEST_WAIT);
-                Err(u32::try_from(wait).unwrap_or(1))
+                return Err(seconds(failures.free_at.since(now)));
             }
-            Some(_) | None => Ok(()),
+            Some(_) | None => {}
         }
+        *count += 1;
+        let failures = Failures { count: 0, last: now, free_at: now };
+        table.pairs.entry(pair).or_insert(failures).fail(now);
+        Ok(())
     }
 
-    /// Counts a failure.
-    pub fn failed(&self, source: Option<IpAddr>, now: UnixSeconds) {
+    /// Forgets the failures of an address under a name that has signed in.
+    pub fn succeeded(&self, source: Option<IpAddr>, name: &str) {
         let Some(source) = source.map(site) else { return };
-        let mut all = self.lock();
-        if all.len() >= REMEMBERED {
-            all.retain(|_, failures| now.since(failures.last) < FORGET_AFTER);
-            if all.len() >= REMEMBERED {
-                all.clear();
-            }
-        }
-        let failures = all.entry(source).or_insert(Failures { count: 0, last: now, free_at: now });
-        if now.since(failures.last) >= FORGET_AFTER {
-            failures.count = 0;
-        }
-        failures.count = failures.count.saturating_add(1);
-        failures.last = now;
-        if let Some(over) = failures.count.checked_sub(FREE) {
-            let wait = FIRST_WAIT.checked_shl(over).filter(|wait| *wait > 0);
-            failures.free_at = now.plus(wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT));
+        let mut table = self.lock();
+        table.pairs.remove(&(source, content_hash(name.as_bytes())));
+        if let Some((_, count)) = table.addresses.get_mut(&source) {
+            *count = count.saturating_sub(1);
         }
     }
+}
 
-    /// Forgets the failures of an address that has signed in.
-    pub fn succeeded(&self, source: Option<IpAddr>) {
-        if let Some(source) = source {
-            self.lock().remove(&site(source));
+fn seconds(wait: i64) -> u32 {
+    u32::try_from(wait.clamp(1, LONGEST_WAIT)).unwrap_or(1)
+}
+
+impl Failures {
+    fn fail(&mut self, now: UnixSeconds) {
+        if now.since(self.last) >= FORGET_AFTER {
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        self.last = now;
+        if let Some(over) = self.count.checked_sub(FREE) {
+            let wait = FIRST_WAIT.checked_shl(over).filter(|wait| *wait > 0);
+            self.free_at = now.plus(wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT));
+        }
+    }
+}
+
+impl Table {
+    fn make_room(&mut self, now: UnixSeconds) {
+        if self.pairs.len() >= REMEMBERED {
+            self.pairs.retain(|_, failures| now.since(failures.last) < FORGET_AFTER);
+            if self.pairs.len() >= REMEMBERED {
+                self.pairs.clear();
+            }
+        }
+        if self.addresses.len() >= REMEMBERED {
+            self.addresses.retain(|_, (since, _)| now.since(*since) < MINUTE);
+            if self.addresses.len() >= REMEMBERED {
+                self.addresses.clear();
+            }
         }
     }
 }
@@ -94,34 +145,58 @@ mod tests {
     #[test]
     fn waits_double_after_five_and_end() {
         let guesses = Guesses::default();
-        for _ in 0..4 {
-            guesses.failed(source(), T);
-            assert!(guesses.may_try(source(), T).is_ok());
+        for _ in 0..5 {
+            assert!(guesses.begin(source(), "olga", T).is_ok());
         }
-        guesses.failed(source(), T);
-        assert_eq!(guesses.may_try(source(), T), Err(2));
-        assert!(guesses.may_try(source(), T.plus(2)).is_ok());
-        guesses.failed(source(), T.plus(2));
-        assert_eq!(guesses.may_try(source(), T.plus(2)), Err(4));
-        for _ in 0..100 {
-            guesses.failed(source(), T.plus(2));
+        assert_eq!(guesses.begin(source(), "olga", T), Err(2));
+        assert_eq!(guesses.begin(source(), "olga", T.plus(1)), Err(1));
+        let (mut now, mut wait) = (T.plus(2), 4);
+        for _ in 0..12 {
+            assert!(guesses.begin(source(), "olga", now).is_ok());
+            assert_eq!(guesses.begin(source(), "olga", now), Err(wait.min(900)));
+            now = now.plus(i64::from(wait.min(900)));
+            // A quarter of an hour without another failure forgets them.
+            if wait >= 900 {
+                break;
+            }
+            wait *= 2;
         }
-        assert_eq!(guesses.may_try(source(), T.plus(2)), Err(900));
-        assert!(guesses.may_try(Some("192.0.2.8".parse().unwrap()), T).is_ok());
+        assert!(wait >= 900);
+        let other: Option<IpAddr> = Some("192.0.2.8".parse().unwrap());
+        assert!(guesses.begin(other, "olga", T).is_ok());
+        assert!(guesses.begin(source(), "kim", T).is_ok(), "no name pays for another");
     }
 
     #[test]
     fn success_and_time_forget() {
         let guesses = Guesses::default();
-        for _ in 0..6 {
-            guesses.failed(source(), T);
-        }
-        guesses.succeeded(source());
-        assert!(guesses.may_try(source(), T).is_ok());
         for _ in 0..5 {
-            guesses.failed(source(), T);
+            guesses.begin(source(), "", T).unwrap();
         }
-        guesses.failed(source(), T.plus(FORGET_AFTER + 2));
-        assert!(guesses.may_try(source(), T.plus(FORGET_AFTER + 2)).is_ok());
+        assert!(guesses.begin(source(), "", T).is_err());
+        guesses.succeeded(source(), "");
+        for _ in 0..5 {
+            guesses.begin(source(), "", T).unwrap();
+        }
+        let later = T.plus(FORGET_AFTER + 2);
+        for _ in 0..5 {
+            guesses.begin(source(), "", later).unwrap();
+        }
+        assert!(guesses.begin(source(), "", later).is_err());
+    }
+
+    #[test]
+    fn an_address_has_twenty_a_minute_whatever_it_tries() {
+        let guesses = Guesses::default();
+        for n in 0..20 {
+            assert!(guesses.begin(source(), &format!("user-{n}"), T).is_ok());
+        }
+        assert_eq!(guesses.begin(source(), "user-20", T.plus(50)), Err(10));
+        assert!(guesses.begin(source(), "user-20", T.plus(60)).is_ok());
+        for n in 0..100 {
+            let name = format!("other-{n}");
+            guesses.begin(source(), &name, T.plus(200)).unwrap();
+            guesses.succeeded(source(), &name);
+        }
     }
 }

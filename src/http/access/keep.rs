@@ -1,4 +1,4 @@
-//! Where sessions and tokens are kept: read from the store, written through the processor, so
+//! Where users, sessions and tokens are kept: read from the store, written through the processor, so
 //! that every change has its place in the history.
 
 use std::sync::Arc;
@@ -7,14 +7,32 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::http::error::ApiError;
-use crate::process::handle::{Command, Processor};
-use crate::store::Reader;
+use crate::model::time::UnixSeconds;
+use crate::process::handle::{Command, CommandError, Done, Processor};
+use crate::process::people::{Order, PeopleWish, SignIn};
 use crate::store::change::SessionRecord;
+use crate::store::people::{SessionFilter, UserRecord};
+use crate::store::{Reader, StoreError};
 
-/// Keeps sessions and tokens over a restart.
+/// Keeps users, sessions and tokens over a restart.
 pub trait KeepSessions: Send + Sync {
     /// The session or token of this hash, ended or not.
     fn find(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<SessionRecord>, ApiError>>;
+
+    /// Sessions and tokens, the newest first.
+    fn list(&self, filter: SessionFilter) -> BoxFuture<'_, Result<Vec<SessionRecord>, ApiError>>;
+
+    /// Notes that one was used, if it is still stored.
+    fn used(&self, hash: [u8; 32], at: UnixSeconds) -> BoxFuture<'_, Result<(), ApiError>>;
+
+    /// The users: all of them, or the one of this name.
+    fn users(&self, name: Option<String>) -> BoxFuture<'_, Result<Vec<UserRecord>, ApiError>>;
+
+    /// Changes something about a user; the least generation of sessions that go on.
+    fn order(&self, order: Order) -> BoxFuture<'_, Result<i64, CommandError>>;
+
+    /// Stores a user's session, if the user is still as they were.
+    fn sign_in(&self, sign_in: SignIn) -> BoxFuture<'_, Result<(), CommandError>>;
 
     /// Stores or replaces one.
     fn put(&self, record: SessionRecord) -> BoxFuture<'_, Result<(), ApiError>>;
@@ -30,6 +48,19 @@ pub struct StoredSessions {
 }
 
 impl StoredSessions {
+    async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let reader = Arc::clone(&self.reader);
+        let found = tokio::task::spawn_blocking(move || ask(&*reader)).await;
+        Ok(found.map_err(ApiError::internal)??)
+    }
+
+    async fn wish(&self, wish: PeopleWish) -> Result<Done, CommandError> {
+        self.processor.command(Command::People(Box::new(wish))).await
+    }
+
     /// Over the manager's store and processor.
     pub fn new(reader: Arc<dyn Reader>, processor: Processor) -> Self {
         Self { reader, processor }
@@ -44,12 +75,43 @@ impl std::fmt::Debug for StoredSessions {
 
 impl KeepSessions for StoredSessions {
     fn find(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<SessionRecord>, ApiError>> {
-        let reader = Arc::clone(&self.reader);
+        self.read(move |store| store.session(&hash)).boxed()
+    }
+
+    fn list(&self, filter: SessionFilter) -> BoxFuture<'_, Result<Vec<SessionRecord>, ApiError>> {
+        self.read(move |store| store.sessions(&filter)).boxed()
+    }
+
+    fn used(&self, hash: [u8; 32], at: UnixSeconds) -> BoxFuture<'_, Result<(), ApiError>> {
         async move {
-            let found = tokio::task::spawn_blocking(move || reader.session(&hash)).await;
-            Ok(found.map_err(ApiError::internal)??)
+            self.wish(PeopleWish::Used(hash, at)).await?;
+            Ok(())
         }
         .boxed()
+    }
+
+    fn users(&self, name: Option<String>) -> BoxFuture<'_, Result<Vec<UserRecord>, ApiError>> {
+        self.read(move |store| store.users(name.as_deref())).boxed()
+    }
+
+    fn order(&self, order: Order) -> BoxFuture<'_, Result<i64, CommandError>> {
+        async move {
+            match self.wish(PeopleWish::Order(order)).await? {
+                Done::User { least } => Ok(least),
+                // Cannot be; none of their sessions goes on.
+                Done::Reset { .. }
+                | Done::Acted(_)
+                | Done::Window { .. }
+                | Done::Swept { .. }
+                | Done::Queued(_)
+                | Done::Nothing => Ok(i64::MAX),
+            }
+        }
+        .boxed()
+    }
+
+    fn sign_in(&self, sign_in: SignIn) -> BoxFuture<'_, Result<(), CommandError>> {
+        async move { self.wish(PeopleWish::SignIn(sign_in)).await.map(|_done| ()) }.boxed()
     }
 
     fn put(&self, record: SessionRecord) -> BoxFuture<'_, Result<(), ApiError>> {

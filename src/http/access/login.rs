@@ -1,9 +1,11 @@
-//! Signing in and out: a token becomes a session.
+//! Signing in and out: a name and password, or a token, becomes a session.
+
+use std::net::IpAddr;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::http::body::FormBody;
@@ -12,14 +14,20 @@ use crate::http::observe::RequestId;
 use crate::http::pages;
 use crate::http::server::Source;
 use crate::http::state::AppState;
+use crate::model::access::user_name;
 use crate::process::audit::{self, Asker};
-use crate::views::login::local_path;
+use crate::views::login::{LoginForm, local_path};
 use crate::views::text::encode;
 
 use super::cookie;
+use super::gate::people::Attempt;
+use super::secret::Secret;
 
 /// The one sentence for every token that opens nothing.
-const REFUSED: &str = "This token is not accepted.";
+const TOKEN_REFUSED: &str = "This token is not accepted.";
+
+/// The one sentence for every name and password that open nothing.
+const PASSWORD_REFUSED: &str = "This name and password are not accepted.";
 
 /// Where to go after signing in.
 #[derive(Debug, Deserialize)]
@@ -29,26 +37,27 @@ pub struct Wanted {
     next: String,
 }
 
-/// The form.
-#[derive(Deserialize)]
+/// The form: a name with a password, or a token.
+#[derive(Debug, Deserialize)]
 pub struct SignIn {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    password: Secret,
+    #[serde(default)]
     token: Secret,
     #[serde(default)]
     next: String,
 }
 
-/// A token as typed, wiped from memory after use.
-struct Secret(Zeroizing<String>);
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
+impl SignIn {
+    fn is_token(&self) -> bool {
+        !self.token.0.trim().is_empty()
     }
-}
 
-impl std::fmt::Debug for SignIn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SignIn").field("next", &self.next).finish_non_exhaustive()
+    /// The user's name; none if a token was sent. What cannot be a name is a name nobody has.
+    fn user(&self) -> String {
+        if self.is_token() { String::new() } else { user_name(&self.name).unwrap_or_default() }
     }
 }
 
@@ -64,7 +73,15 @@ pub async fn form(
     headers: HeaderMap,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, ApiError> {
-    pages::login(&state, &headers, &id, None, &wanted.next)
+    let users = !state.gate.users().await?.is_empty();
+    let form = LoginForm {
+        users,
+        setup: !users && state.awaits_first_user(),
+        with_token: false,
+        name: "",
+        next: &wanted.next,
+    };
+    pages::login((&state, &headers, &id), &form, None)
 }
 
 /// `POST /login`.
@@ -75,34 +92,72 @@ pub async fn sign_in(
     headers: HeaderMap,
     FormBody(form): FormBody<SignIn>,
 ) -> Result<Response, ApiError> {
-    let now = state.clock.now();
+    let user = form.user();
+    let users = !state.gate.users().await?.is_empty();
+    let again = LoginForm {
+        users,
+        setup: !users && state.awaits_first_user(),
+        with_token: form.is_token(),
+        name: &user,
+        next: &form.next,
+    };
     let failed = |sentence: &str, status| {
-        let mut page = pages::login(&state, &headers, &id, Some(sentence), &form.next)?;
+        let mut page = pages::login((&state, &headers, &id), &again, Some(sentence))?;
         *page.status_mut() = status;
         Ok(page)
     };
-    if let Err(seconds) = state.guesses.may_try(source, now) {
-        let sentence = format!("Too many failed attempts; try again in {seconds} seconds.");
-        let mut page: Response = failed(&sentence, StatusCode::TOO_MANY_REQUESTS)?;
+    if let Err(seconds) = state.guesses.begin(source, &user, state.clock.now()) {
+        let mut page: Response = failed(&too_many(seconds), StatusCode::TOO_MANY_REQUESTS)?;
         page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(page);
     }
-    // Who it is becomes known with the token.
+    // Who it is becomes known with the token or the password.
     let asker = Asker { name: None, from: source };
-    let signing_in = state.gate.sign_in(form.token.0.trim());
-    let Some(session) = audit::asked_by(asker, signing_in).await? else {
-        state.guesses.failed(source, now);
-        state.processor.sign_in_failed(source);
-        state.sources.refused(source, now);
-        tracing::info!(source = source.map(tracing::field::display), "sign-in refused");
-        return failed(REFUSED, StatusCode::UNAUTHORIZED);
+    let (session, refusal) = if form.is_token() {
+        let signing_in = state.gate.sign_in(form.token.0.trim(), source);
+        (audit::asked_by(asker, signing_in).await?, TOKEN_REFUSED)
+    } else {
+        let attempt = Attempt { name: &user, source };
+        let signing_in = state.gate.sign_in_user(attempt, form.password.0.clone());
+        (audit::asked_by(asker, signing_in).await?, PASSWORD_REFUSED)
     };
-    state.guesses.succeeded(source);
+    match session {
+        Some(session) => {
+            let next = local_path(&form.next);
+            signed_in(&state, (source, &user), &headers, (&session, next)).await
+        }
+        None => {
+            refused(&state, source, &user);
+            failed(refusal, StatusCode::UNAUTHORIZED)
+        }
+    }
+}
+
+/// The sentence for who tried too often.
+pub fn too_many(seconds: u32) -> String {
+    format!("Too many failed attempts; try again in {seconds} seconds.")
+}
+
+/// Notes that somebody was not let in. The name is what was typed if it can be one, nothing for a
+/// token.
+pub fn refused(state: &AppState, source: Option<IpAddr>, user: &str) {
+    state.processor.sign_in_failed(source);
+    state.sources.refused(source, state.clock.now());
+    tracing::info!(source = source.map(tracing::field::display), user, "sign-in refused");
+}
+
+/// Lets somebody in for whom a session was opened: notes it and gives the browser its cookie.
+pub async fn signed_in(
+    state: &AppState,
+    (source, user): (Option<IpAddr>, &str),
+    headers: &HeaderMap,
+    (session, next): (&Zeroizing<String>, &str),
+) -> Result<Response, ApiError> {
+    state.guesses.succeeded(source, user);
     // A browser that signs in again leaves its old session behind.
-    state.gate.sign_out(&headers).await?;
-    tracing::info!(source = source.map(tracing::field::display), "signed in");
-    let set = cookie::set(&session, state.gate.is_plain());
-    Ok(with_cookie(see_other(local_path(&form.next)), set))
+    state.gate.sign_out(headers).await?;
+    tracing::info!(source = source.map(tracing::field::display), user, "signed in");
+    Ok(with_cookie(see_other(next), cookie::set(session, state.gate.is_plain())))
 }
 
 /// `POST /logout`.

@@ -5,9 +5,12 @@ pub mod cookie;
 pub mod gate;
 pub mod guard;
 pub mod guesses;
+pub mod hashing;
 pub mod keep;
 pub mod login;
+pub mod secret;
 pub mod sessions;
+pub mod setup;
 pub mod token;
 
 use crate::model::access::Role;
@@ -26,8 +29,10 @@ pub enum Need {
 /// Somebody who has been let in.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// `admin`, a token's name, or `anonymous`.
+    /// A user's name, `admin`, a token's name, or `anonymous`.
     pub name: String,
+    /// Whether they are a user, who signed in with a password.
+    pub user: bool,
     /// What they may do.
     pub role: Role,
     /// How they came in.

@@ -44,19 +44,35 @@ struct Entry {
     ended: bool,
 }
 
+/// What came of learning one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Learnt {
+    /// Whether it opens the door; it does not if it was ended meanwhile.
+    pub live: bool,
+    /// The sessions of the same name that are too many.
+    pub surplus: Vec<[u8; 32]>,
+}
+
 /// The sessions and tokens.
 #[derive(Debug, Default)]
-pub struct Sessions(Mutex<HashMap<[u8; 32], Entry>>);
+pub struct Sessions(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<[u8; 32], Entry>,
+    /// The least generation that counts, of users whose sessions were ended in this run.
+    least: HashMap<String, i64>,
+}
 
 impl Sessions {
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks a hash up and notes its use.
     pub fn used(&self, hash: &[u8; 32], now: UnixSeconds) -> Known {
-        let mut all = self.lock();
-        let Some(entry) = all.get_mut(hash) else { return Known::Unknown };
+        let mut table = self.lock();
+        let Some(entry) = table.entries.get_mut(hash) else { return Known::Unknown };
         if entry.ended || is_over(&entry.record, now) {
             entry.ended = true;
             return Known::Ended;
@@ -71,46 +87,74 @@ impl Sessions {
 
     /// Whether a session is still good, without using it: for streams.
     pub fn is_live(&self, hash: &[u8; 32], now: UnixSeconds) -> bool {
-        self.lock().get(hash).is_some_and(|entry| !entry.ended && !is_over(&entry.record, now))
+        self.lock()
+            .entries
+            .get(hash)
+            .is_some_and(|entry| !entry.ended && !is_over(&entry.record, now))
     }
 
-    /// Adds one that was made now or read from the store, and returns the sessions of the same
-    /// name that are too many.
-    pub fn learn(&self, record: SessionRecord, now: UnixSeconds) -> Vec<[u8; 32]> {
-        let mut all = self.lock();
-        if all.len() >= REMEMBERED {
-            // Ended entries are kept for a while, so that a store that has not dropped them yet
-            // cannot bring them back; by now it has.
-            all.retain(|_, entry| !entry.ended && !is_over(&entry.record, now));
-            if all.len() >= REMEMBERED {
-                all.clear();
-            }
+    /// Adds one that was made now or read from the store.
+    pub fn learn(&self, record: SessionRecord, now: UnixSeconds) -> Learnt {
+        let mut table = self.lock();
+        table.make_room(now);
+        let ended = table.entries.get(&record.token_hash).is_some_and(|entry| entry.ended);
+        let least = table.least.get(&record.name);
+        let outdated = record.generation.zip(least).is_some_and(|(own, least)| own < *least);
+        if ended || outdated {
+            return Learnt::default();
         }
-        let name = record.name.clone();
-        let stored_use = record.last_used_at;
-        all.insert(record.token_hash, Entry { record, stored_use, ended: false });
-        let mut open: Vec<_> = all
-            .values()
-            .filter(|entry| !entry.ended && is_session(&entry.record) && entry.record.name == name)
-            .map(|entry| {
-                (entry.record.last_used_at, entry.record.created_at, entry.record.token_hash)
-            })
-            .collect();
+        let (name, user) = (record.name.clone(), record.generation.is_some());
+        let (hash, stored_use) = (record.token_hash, record.last_used_at);
+        // What this run knows already, it knows better than the store.
+        table.entries.entry(hash).or_insert(Entry { record, stored_use, ended: false });
+        let same = |record: &SessionRecord| {
+            is_session(record) && record.name == name && record.generation.is_some() == user
+        };
+        let open = table.entries.values().filter(|entry| !entry.ended && same(&entry.record));
+        let age = |entry: &Entry| {
+            (entry.record.last_used_at, entry.record.created_at, entry.record.token_hash)
+        };
+        let mut open: Vec<_> = open.map(age).collect();
         open.sort_unstable();
         let too_many = open.len().saturating_sub(PER_NAME);
         let surplus: Vec<_> = open.into_iter().take(too_many).map(|(_, _, hash)| hash).collect();
         for hash in &surplus {
-            if let Some(entry) = all.get_mut(hash) {
+            if let Some(entry) = table.entries.get_mut(hash) {
                 entry.ended = true;
             }
         }
-        surplus
+        Learnt { live: !surplus.contains(&hash), surplus }
     }
 
-    /// Ends one for good.
-    pub fn end(&self, hash: &[u8; 32]) {
-        if let Some(entry) = self.lock().get_mut(hash) {
-            entry.ended = true;
+    /// Ends one for good, whether this run has seen it or not.
+    pub fn end(&self, record: &SessionRecord) {
+        let mut table = self.lock();
+        let (record, stored_use) = (record.clone(), record.last_used_at);
+        let ended = Entry { record, stored_use, ended: true };
+        table.entries.insert(ended.record.token_hash, ended);
+    }
+
+    /// Ends all sessions of a user that began before this generation, those included that this
+    /// run has not seen.
+    pub fn end_of_user(&self, name: &str, least: i64) {
+        let mut table = self.lock();
+        table.least.insert(name.to_owned(), least);
+        for entry in table.entries.values_mut() {
+            let record = &entry.record;
+            entry.ended |= record.name == name && record.generation.is_some_and(|own| own < least);
+        }
+    }
+}
+
+impl Table {
+    /// Ended entries are kept for a while, so that a store that has not dropped them yet cannot
+    /// bring them back; by the time there are many, it has.
+    fn make_room(&mut self, now: UnixSeconds) {
+        if self.entries.len() >= REMEMBERED {
+            self.entries.retain(|_, entry| !entry.ended && !is_over(&entry.record, now));
+            if self.entries.len() >= REMEMBERED {
+                self.entries.clear();
+            }
         }
     }
 }
@@ -142,6 +186,9 @@ mod tests {
             created_at: at,
             last_used_at: at,
             expires_at: Some(at.plus(ABSOLUTE_SECONDS)),
+            generation: None,
+            source: None,
+            made_by: None,
         }
     }
 
@@ -175,10 +222,11 @@ mod tests {
     fn the_sixth_session_ends_the_one_used_longest_ago() {
         let sessions = Sessions::default();
         for number in 1..=5 {
-            assert!(sessions.learn(session(number, T.plus(i64::from(number))), T).is_empty());
+            let learnt = sessions.learn(session(number, T.plus(i64::from(number))), T);
+            assert!(learnt.live && learnt.surplus.is_empty());
         }
         assert!(live(&sessions, 1, T.plus(10)));
-        assert_eq!(sessions.learn(session(6, T.plus(11)), T), [[2; 32]]);
+        assert_eq!(sessions.learn(session(6, T.plus(11)), T).surplus, [[2; 32]]);
         assert!(!live(&sessions, 2, T.plus(12)));
         assert!(live(&sessions, 1, T.plus(12)) && live(&sessions, 6, T.plus(12)));
     }
@@ -189,7 +237,7 @@ mod tests {
         for number in 1..=9 {
             let token =
                 SessionRecord { kind: "token".into(), expires_at: None, ..session(number, T) };
-            assert!(sessions.learn(token, T).is_empty());
+            assert!(sessions.learn(token, T).surplus.is_empty());
         }
         assert!(live(&sessions, 1, T.plus(100 * SESSION_IDLE_SECONDS)));
     }
@@ -213,8 +261,33 @@ mod tests {
         assert_eq!(sessions.used(&[1; 32], T), Known::Unknown);
         sessions.learn(session(1, T), T);
         assert!(sessions.is_live(&[1; 32], T));
-        sessions.end(&[1; 32]);
+        sessions.end(&session(1, T));
+        assert!(!sessions.learn(session(1, T), T).live, "the store may be behind");
         assert_eq!(sessions.used(&[1; 32], T), Known::Ended);
         assert!(!sessions.is_live(&[1; 32], T));
+    }
+    #[test]
+    fn a_generation_ends_what_began_before_it_seen_or_not() {
+        let of = |number, generation| SessionRecord {
+            generation: Some(generation),
+            ..session(number, T)
+        };
+        let sessions = Sessions::default();
+        assert!(sessions.learn(of(1, 7), T).live);
+        let token = SessionRecord { kind: "token".into(), ..session(3, T) };
+        assert!(sessions.learn(token, T).live);
+        sessions.end_of_user("admin", 8);
+        assert!(!live(&sessions, 1, T));
+        assert!(!sessions.learn(of(2, 7), T).live, "read from the store before it was ended there");
+        assert!(sessions.learn(of(4, 8), T).live);
+        assert!(live(&sessions, 3, T), "a token of the same name is somebody else's");
+    }
+
+    #[test]
+    fn what_ended_before_this_run_saw_it_stays_ended() {
+        let sessions = Sessions::default();
+        sessions.end(&session(1, T));
+        assert_eq!(sessions.used(&[1; 32], T), Known::Ended);
+        assert!(!sessions.learn(session(1, T), T).live);
     }
 }

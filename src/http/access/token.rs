@@ -25,6 +25,16 @@ pub fn make(prefix: &str) -> Result<Zeroizing<String>, getrandom::Error> {
     Ok(text)
 }
 
+/// What setup codes begin with.
+const SETUP_PREFIX: &str = "setup_";
+
+/// A new setup code, to be shown once; with its digest a person chooses a password.
+pub fn setup_code() -> Result<(Zeroizing<String>, [u8; 32]), getrandom::Error> {
+    let code = make(SETUP_PREFIX)?;
+    let digest = hash(&code);
+    Ok((code, digest))
+}
+
 /// A new API token, to be shown once, and what is stored of it.
 pub fn api_token(
     name: &str,
@@ -41,6 +51,9 @@ pub fn api_token(
         created_at: now,
         last_used_at: now,
         expires_at: None,
+        generation: None,
+        source: None,
+        made_by: None,
     };
     Ok((token, record))
 }

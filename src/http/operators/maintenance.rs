@@ -306,6 +306,7 @@ pub async fn carry_out(state: &AppState, wish: Upkeep) -> Result<Made, ApiError>
         Done::Reset { .. }
         | Done::Swept { .. }
         | Done::Queued(_)
+        | Done::User { .. }
         | Done::Acted(_)
         | Done::Nothing => Err(ApiError::internal("a window was neither made nor ended")),
     }

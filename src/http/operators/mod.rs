@@ -13,10 +13,12 @@ pub mod maintenance;
 pub mod notifications;
 pub mod past;
 pub mod paths;
+pub mod people;
 pub mod quality;
 pub mod reports;
 pub mod rules;
 pub mod search;
+pub mod sessions;
 pub mod topology;
 pub mod what_if;
 

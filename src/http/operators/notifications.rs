@@ -288,6 +288,7 @@ async fn queued(state: &AppState, wish: Wish) -> Result<Queued, ApiError> {
         | Done::Swept { .. }
         | Done::Acted(_)
         | Done::Window { .. }
+        | Done::User { .. }
         | Done::Nothing => Err(ApiError::internal("a message was not queued")),
     }
 }

@@ -1,7 +1,8 @@
 //! Pages for people: what was asked, handed to `views`, and sent as HTML.
 //!
 //! No page is written here; [`look`] has those that only show, [`act`] the forms that change
-//! something, [`alarm`] and [`aside`] those about alarms and maintenance, [`tell`] both for notifications.
+//! something, [`alarm`] and [`aside`] those about alarms and maintenance, [`tell`] both for notifications,
+//! [`people`] users, their sessions and tokens.
 
 pub mod act;
 pub mod alarm;
@@ -9,6 +10,7 @@ pub mod aside;
 pub mod ask;
 pub mod audit;
 pub mod look;
+pub mod people;
 pub mod rules;
 pub mod tell;
 pub mod then;
@@ -23,6 +25,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::model::access::Role;
 use crate::model::id::AgentId;
 use crate::views;
+use crate::views::login::LoginForm;
 use crate::views::names::Names;
 use crate::views::page::{Nav, PageContext, Theme};
 
@@ -36,6 +39,7 @@ use super::state::AppState;
 pub struct Reader {
     role: Option<Role>,
     signed_in: bool,
+    who: String,
     form_token: Option<String>,
     theme: Theme,
     request_id: String,
@@ -49,6 +53,7 @@ impl FromRequestParts<AppState> for Reader {
         let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         Ok(Self {
             role: Some(caller.role),
+            who: caller.name.clone(),
             signed_in: matches!(caller.way, Way::Session { .. }),
             form_token: caller.form_token().map(str::to_owned),
             ..Self::stranger(&parts.headers, id.unwrap_or_default())
@@ -59,7 +64,8 @@ impl FromRequestParts<AppState> for Reader {
 impl Reader {
     fn stranger(headers: &HeaderMap, request_id: String) -> Self {
         let theme = Theme::from_cookie(cookie::theme(headers));
-        Self { role: None, signed_in: false, form_token: None, theme, request_id }
+        let who = String::new();
+        Self { role: None, signed_in: false, who, form_token: None, theme, request_id }
     }
 
     /// What every page is told.
@@ -70,6 +76,7 @@ impl Reader {
             nav,
             role: self.role,
             signed_in: self.signed_in,
+            who: self.who.clone(),
             form_token: self.form_token.clone(),
             theme: self.theme,
             alarms_open: state.processor.board().alarms_open(),
@@ -88,15 +95,13 @@ impl Reader {
 
 /// The sign-in page. `failed` is the one sentence for a refused attempt.
 pub fn login(
-    state: &AppState,
-    headers: &HeaderMap,
-    id: &RequestId,
+    (state, headers, id): (&AppState, &HeaderMap, &RequestId),
+    form: &LoginForm<'_>,
     failed: Option<&str>,
-    next: &str,
 ) -> Result<Response, ApiError> {
     let reader = Reader::stranger(headers, id.0.clone());
     let context = reader.context(state, "Sign in", Nav::Nowhere);
-    html(views::login::page(&context, failed, next))
+    html(views::login::page(&context, form, failed))
 }
 
 /// The page of a refusal; `None` if it cannot be rendered.

@@ -61,6 +61,7 @@ fn notice(message: MessageRecord) -> NoticeItem {
         id: message.id.0,
         title: words::title(&message),
         lines: words::text(&message, None).lines().map(str::to_owned).collect(),
+        alarms: message.items.iter().map(|item| item.alarm.0).collect(),
         channel: message.channel,
         state: message.state,
         created_at: message.created_at,

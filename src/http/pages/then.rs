@@ -244,10 +244,10 @@ pub async fn changes(
 
 fn told(view: DiffView) -> Told {
     let line = |alarm: AlarmChange| AlarmLine {
+        id: alarm.id,
         at: alarm.at,
         severity: alarm.severity,
         message: alarm.message,
-        agent_id: alarm.agent_id,
     };
     Told {
         summary: view.summary,

@@ -22,6 +22,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/favicon.ico"),
             ("GET", "/login"),
             ("POST", "/login"),
+            ("GET", "/setup"),
+            ("POST", "/setup"),
         ],
     ),
     (
@@ -63,6 +65,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/rules"),
             ("GET", "/api/v1/openapi.json"),
             ("POST", "/logout"),
+            ("GET", "/api/v1/sessions"),
+            ("DELETE", "/api/v1/sessions/{id}"),
+            ("GET", "/account"),
+            ("POST", "/account/password"),
+            ("POST", "/account/sessions/{id}/end"),
             ("GET", "/"),
             ("GET", "/map"),
             ("GET", "/agents"),
@@ -121,6 +128,24 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/export/audit.ndjson"),
             ("GET", "/audit"),
             ("POST", "/api/v1/tokens"),
+            ("GET", "/api/v1/users"),
+            ("POST", "/api/v1/users"),
+            ("GET", "/api/v1/users/{id}"),
+            ("DELETE", "/api/v1/users/{id}"),
+            ("POST", "/api/v1/users/{id}/role"),
+            ("POST", "/api/v1/users/{id}/disable"),
+            ("POST", "/api/v1/users/{id}/enable"),
+            ("POST", "/api/v1/users/{id}/end-sessions"),
+            ("POST", "/api/v1/users/{id}/reset"),
+            ("POST", "/api/v1/users/{id}/password"),
+            ("GET", "/users"),
+            ("POST", "/users"),
+            ("POST", "/users/{id}/role"),
+            ("POST", "/users/{id}/disable"),
+            ("POST", "/users/{id}/enable"),
+            ("POST", "/users/{id}/end-sessions"),
+            ("POST", "/users/{id}/reset"),
+            ("POST", "/users/{id}/remove"),
             ("POST", "/status/admin/reset"),
             ("POST", "/api/v1/keys/{id}/revoke"),
             ("POST", "/agents/{id}/approve"),
@@ -235,7 +260,7 @@ async fn roles_reach_what_they_may() {
 #[tokio::test]
 async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
-    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
     let app = app(&[], &shelf);
     let cookie = format!("kattila={}", session.as_str());
     let form = token::form_token(&session);
@@ -269,7 +294,7 @@ async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
 async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
     let gate = Arc::new(gate(&[], &shelf, &clock));
-    let session = gate.sign_in(ADMIN_TOKEN).await.unwrap().unwrap();
+    let session = gate.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
     let echo = Route {
         method: "POST",
         path: "/echo",

@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, edges, events, flaps, identities, interfaces,
-    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
+    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -40,11 +40,20 @@ pub(super) fn apply(
         dictionaries::drop_unneeded(desk)?;
         packer.look_again();
     }
-    change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
-    change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
+    people(desk, change)?;
     change.audit.iter().try_for_each(|entry| audit::append(desk, entry))?;
     change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))?;
     change.flushed.as_ref().map_or(Ok(()), |flushed| flush(desk, flushed))
+}
+
+/// Who may come in. A session that begins with the change that ends all others stays.
+fn people(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {
+    change.users.iter().try_for_each(|user| users::put(desk, user))?;
+    change.users_removed.iter().try_for_each(|name| users::remove(desk, name))?;
+    change.users_ended.iter().try_for_each(|name| sessions::end_all(desk, name))?;
+    change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
+    change.sessions_used.iter().try_for_each(|used| sessions::note_use(desk, used))?;
+    change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))
 }
 
 fn flush(desk: &mut Desk<'_>, Flushed { state, upto }: &Flushed) -> Result<(), StoreError> {

@@ -51,7 +51,8 @@ const MIGRATIONS: &[Migration] = &[
         name: "0012_set_aside",
         sql: include_str!("../../../migrations/0012_set_aside.sql"),
     },
-    Migration { name: "0013_audit", sql: include_str!("../../../migrations/0013_audit.sql") },
+    Migration { name: "0013_users", sql: include_str!("../../../migrations/0013_users.sql") },
+    Migration { name: "0014_audit", sql: include_str!("../../../migrations/0014_audit.sql") },
 ];
 
 /// What a file is, before anything is written to it.

@@ -13,7 +13,7 @@ use super::settings::open_reader;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, carriers, channels, events, identities, interfaces, keys, notifications,
-    past, peers, reports, routes, sessions,
+    past, peers, reports, routes, sessions, users,
 };
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, EventId};
@@ -23,6 +23,7 @@ use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
 use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
+use crate::store::people::{SessionFilter, UserRecord};
 use crate::store::prune::Prunable;
 use crate::store::row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
@@ -119,6 +120,14 @@ impl Reader for SqliteReader {
 
     fn session(&self, token_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
         self.pool.read(|conn| sessions::find(conn, token_hash))
+    }
+
+    fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
+        self.pool.read(|conn| sessions::list(conn, filter))
+    }
+
+    fn users(&self, name: Option<&str>) -> Result<Vec<UserRecord>, StoreError> {
+        self.pool.read(|conn| users::list(conn, name))
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

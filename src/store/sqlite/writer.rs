@@ -17,7 +17,7 @@ use super::prune;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, identities, interfaces,
-    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, windows,
+    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -214,6 +214,7 @@ impl Writer for SqliteWriter {
             channels: channels::list(conn)?,
             last_notification: notifications::last(conn)?,
             windows: windows::list(conn)?,
+            users: users::list(conn, None)?,
             keys: keys::list(conn)?,
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,

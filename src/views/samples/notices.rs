@@ -83,6 +83,7 @@ pub(in crate::views) fn about(alarm: AlarmId, at: UnixSeconds) -> MessageRecord 
 
 pub(in crate::views) fn notices() -> Vec<NoticeItem> {
     let item = |id, channel: &str, state, title: &str, lines: &[&str]| NoticeItem {
+        alarms: vec![7],
         id,
         channel: channel.to_owned(),
         state,

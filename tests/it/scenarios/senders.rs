@@ -31,6 +31,8 @@ impl World {
             ["rollback"] => {
                 self.found(ManagerCondition::RolledBack { database: 1, acknowledged: 2 }).await;
             }
+            ["promise"] => self.kattila().manager().processor().chores().promise(),
+            ["still", minutes] => self.still(minutes.parse().unwrap()).await,
             ["tampered"] => {
                 self.found(ManagerCondition::AuditBroken("entry 2 is missing".into())).await;
             }
@@ -38,6 +40,16 @@ impl World {
             _ => return false,
         }
         true
+    }
+
+    /// The manager's processor goes on, and nobody runs its background jobs; nobody reports.
+    async fn still(&mut self, minutes: u32) {
+        for _ in 0..minutes {
+            let clock = &self.kattila().clock;
+            clock.set(clock.now().plus(60));
+            self.kattila().manager().processor().tick().await.unwrap();
+        }
+        self.last_round = self.now();
     }
 
     /// What was held comes at last, each as it was read then.

@@ -1,11 +1,14 @@
 //! Hosts by name, what they see and how they report it, and what the manager makes of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hyper::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use super::trust::Others;
 use crate::support::actors::Agent;
+use crate::support::dice::Dice;
 use crate::support::http::send;
 use crate::support::manager::{START, TestManager};
 use kattila::alarms::rules::service::DiskFacts;
@@ -30,6 +33,9 @@ pub(super) struct Host {
     via: Vec<String>,
     /// Its reports hold what is no report.
     garbled: bool,
+    /// Its reports take so many seconds; those on their way, and when they left.
+    delay_s: i64,
+    on_the_way: VecDeque<(i64, String)>,
     /// It waits for an admin.
     waits: bool,
     /// Largest packet of wg0, if not the usual one.
@@ -73,6 +79,35 @@ struct Link {
     sent_back: u64,
     /// The last handshake of the second end with somebody who holds the first one's key.
     elsewhere: Option<i64>,
+    /// How long the present session lasts, and how much later the second end noted it.
+    lasts_s: i64,
+    trip_s: i64,
+}
+
+impl Link {
+    /// A handshake, if it is time for one and packets pass.
+    fn renew(&mut self, now: i64, renewing: Option<&mut Dice>) {
+        if !self.alive {
+            return;
+        }
+        match renewing {
+            Some(dice) if self.handshake != 0 => {
+                if self.handshake + self.lasts_s <= now {
+                    self.handshake += self.lasts_s;
+                    self.handshake = self.handshake.max(now - STEP_S);
+                    self.trip_s = i64::try_from(dice.below(2)).unwrap();
+                    self.lasts_s = 120 + i64::try_from(dice.below(26)).unwrap();
+                }
+            }
+            _ => self.handshake = now - 5,
+        }
+    }
+
+    /// When an end notes it: the second one a round trip later.
+    fn noted(&self, is_first: bool) -> i64 {
+        let trip_s = if is_first || self.handshake == 0 { 0 } else { self.trip_s };
+        self.handshake + trip_s
+    }
 }
 
 pub(super) struct World {
@@ -84,9 +119,17 @@ pub(super) struct World {
     relayed: BTreeSet<String>,
     never: Vec<String>,
     roots: Option<usize>,
-    last_round: i64,
+    pub(super) last_round: i64,
     /// More reports come than the manager can take.
     crowded: bool,
+    /// Sessions are renewed as WireGuard does it, and when exactly, is drawn.
+    renewing: Option<Dice>,
+    /// Seconds by which the manager's clock was set.
+    leapt: i64,
+    /// Who is there beside the hosts.
+    pub(super) others: Others,
+    /// Where its rules file is.
+    _dir: TempDir,
 }
 
 fn id_of(place: usize) -> String {
@@ -101,7 +144,19 @@ fn key_of(place: usize) -> String {
 impl World {
     pub(super) async fn of(name: &str, lines: &[&str]) -> Self {
         let settings = lines.iter().filter_map(|line| line.strip_prefix("setting "));
-        let settings: Vec<(&str, &str)> = settings.filter_map(|set| set.split_once('=')).collect();
+        let mut settings: Vec<(&str, &str)> =
+            settings.filter_map(|set| set.split_once('=')).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let rules = lines.iter().filter_map(|line| line.strip_prefix("rule "));
+        let rules: Vec<_> =
+            rules.map(|rule| format!("[[rule]]\n{rule}").replace("; ", "\n")).collect();
+        let file = dir.path().join("rules.toml").display().to_string();
+        if !rules.is_empty() {
+            std::fs::write(&file, rules.join("\n")).unwrap();
+            settings.push(("KATTILA_RULES_FILE", &file));
+        }
+        let (others, plan) = Others::with_routes(lines, &dir).await;
+        settings.extend(plan.as_deref().map(|plan| ("KATTILA_NOTIFY_FILE", plan)));
         let kattila = TestManager::start_with(&settings).await;
         let waits = settings.contains(&("KATTILA_ENROLL", "approve"));
         let mut world = Self {
@@ -114,6 +169,10 @@ impl World {
             roots: None,
             last_round: 0,
             crowded: false,
+            renewing: None,
+            leapt: 0,
+            others,
+            _dir: dir,
         };
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -124,8 +183,9 @@ impl World {
                     let (key, value) = label.split_once('=').unwrap();
                     world.host(host).labels.insert(key.to_owned(), value.to_owned());
                 }
+                ["renewing", seed] => world.renewing = Some(Dice::new(seed.parse().unwrap())),
                 ["never", kind] => world.never.push(kind.to_owned()),
-                ["setting", _] => {}
+                ["setting", _] | ["rule" | "route", ..] => {}
                 ["roots", most] => world.roots = Some(most.parse().unwrap()),
                 [_, "via", host, ..] => _ = world.relayed.insert(host.to_owned()),
                 [at, ..] if at.contains(':') || line.starts_with(' ') => {}
@@ -160,6 +220,8 @@ impl World {
             deaf: false,
             sent_back: 0,
             elsewhere: None,
+            lasts_s: 120,
+            trip_s: 0,
         };
         self.links.push(link);
     }
@@ -195,6 +257,7 @@ impl World {
             if self.now() - self.last_round >= ROUND_S {
                 self.last_round = self.now();
                 self.round().await;
+                self.others.report().await;
                 self.kattila().advance(0).await;
                 self.check().await;
             } else {
@@ -206,9 +269,7 @@ impl World {
     async fn round(&mut self) {
         let now = self.kattila().clock.now().0;
         for link in &mut self.links {
-            if link.alive {
-                link.handshake = now - 5;
-            }
+            link.renew(now, self.renewing.as_mut());
             if link.used {
                 link.bytes += 148;
                 link.received += if link.alive || link.deaf { 148 } else { 0 };
@@ -244,8 +305,12 @@ impl World {
             } else {
                 agent.seal_v2(&data.to_string())
             };
-            let answer = agent.send(&body).await;
-            assert_eq!(answer.status, wanted, "{} {name}: {}", self.name, answer.text());
+            host.on_the_way.push_back((now, body));
+            let arrives = |(left, _): &mut (i64, String)| *left + host.delay_s <= now;
+            while let Some((_, body)) = host.on_the_way.pop_front_if(arrives) {
+                let answer = agent.send(&body).await;
+                assert_eq!(answer.status, wanted, "{} {name}: {}", self.name, answer.text());
+            }
             if host.copied {
                 let mut copy = data;
                 copy["boot_id"] = json!("boot-of-the-copy");
@@ -298,7 +363,7 @@ impl World {
         json!({
             "hostname": name,
             "boot_id": format!("boot-{}", host.boots),
-            "uptime_seconds": self.now(),
+            "uptime_seconds": self.now() - self.leapt,
             "collected_at": self.kattila().clock.now().plus(agent.ahead_s),
             "labels": host.labels,
             "interfaces": interfaces,
@@ -329,7 +394,7 @@ impl World {
             "interface": "wg0", "public_key": key_of(other),
             "endpoint": seen_at.unwrap_or_else(|| format!("192.0.2.{n}:51820")),
             "allowed_ips": allowed, "has_psk": host.psk.contains(whom),
-            "latest_handshake": shaken(elsewhere.unwrap_or(link.handshake), own.ahead_s), "rx_bytes": received, "tx_bytes": sent,
+            "latest_handshake": shaken(elsewhere.unwrap_or(link.noted(is_first)), own.ahead_s), "rx_bytes": received, "tx_bytes": sent,
             "persistent_keepalive": if link.used { 25 } else { 0 },
         }))
     }
@@ -356,6 +421,7 @@ impl World {
                 let place = self.place(host);
                 self.hosts[place].2.ahead_s = ahead.parse().unwrap();
             }
+            ["delay", host, seconds] => self.host(host).delay_s = seconds.parse().unwrap(),
             ["nodefault", host] => self.host(host).cut_off = true,
             ["default", host] => self.host(host).cut_off = false,
             ["mtu", host, bytes] => self.host(host).mtu = Some(bytes.parse().unwrap()),
@@ -412,7 +478,7 @@ impl World {
 
     pub(super) async fn act(&mut self, what: &str) {
         let words: Vec<&str> = what.split_whitespace().collect();
-        if self.manage(&words).await || self.sends(&words).await {
+        if self.manage(&words).await || self.trusts(&words).await || self.sends(&words).await {
             return;
         }
         match words[..] {
@@ -446,6 +512,15 @@ impl World {
             ["reboot", host] => self.host(host).boots += 1,
             ["restart"] => self.restart(0).await,
             ["away"] => self.restart(600).await,
+            ["leap", seconds] => self.leap(seconds.parse().unwrap()),
+            ["remembers", kind, subject, ..] => {
+                let (_, cause) = what.split_once(" : ").unwrap();
+                self.remembers((kind, subject), cause).await;
+            }
+            ["says", kind, subject, ..] => {
+                let (_, text) = what.split_once(" : ").unwrap();
+                self.says((kind, subject), text).await;
+            }
             ["ack", kind, subject] => self.on_alarm("ack", (kind, subject), &json!({})).await,
             ["shelve", kind, subject, seconds] => {
                 let for_s: i64 = seconds.parse().unwrap();
@@ -476,7 +551,40 @@ impl World {
         for (_, _, agent) in &mut self.hosts {
             *agent = agent.clone().moved(kattila.addr());
         }
+        self.others.moved(&kattila);
         self.kattila = Some(kattila);
+    }
+
+    /// Somebody sets the manager's clock, so many seconds ahead.
+    fn leap(&mut self, ahead_s: i64) {
+        self.leapt += ahead_s;
+        self.last_round += ahead_s;
+        let clock = &self.kattila().clock;
+        clock.set(clock.now().plus(ahead_s));
+        self.hosts.iter_mut().for_each(|(_, _, agent)| agent.ahead_s -= ahead_s);
+        self.links.iter_mut().for_each(|link| link.handshake += ahead_s);
+    }
+
+    /// The history has one alarm of a kind about a thing, that ended for a reason.
+    async fn remembers(&self, (kind, subject): (&str, &str), cause: &str) {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/api/v1/alarms?state=cleared&limit=100").await;
+        let all = all.as_array().or_else(|| all["alarms"].as_array()).unwrap().iter();
+        let wanted = format!("{kind} {subject}");
+        let found: Vec<_> = all.filter(|alarm| told(alarm, &names) == wanted).collect();
+        assert_eq!(found.len(), 1, "{}: {found:?}", self.name);
+        assert!(found[0]["cleared_at"].is_i64() && !found[0]["raised_at"].is_null());
+        assert_eq!(found[0]["clear_cause"], cause, "{}", self.name);
+    }
+
+    /// The message of an open alarm holds a text.
+    async fn says(&self, (kind, subject): (&str, &str), text: &str) {
+        let names = self.names().await;
+        let all = self.kattila().operator().json("/status/alarms").await;
+        let wanted = format!("{kind} {subject}");
+        let found = all.as_array().unwrap().iter().find(|alarm| told(alarm, &names) == wanted);
+        let message = found.unwrap()["message"].as_str().unwrap();
+        assert!(message.contains(text), "{}: {message}", self.name);
     }
 
     /// The manager finds something about itself.
@@ -538,6 +646,7 @@ impl World {
         names.extend(edges);
         let hosts = self.hosts.iter().enumerate();
         names.extend(hosts.map(|(place, (name, ..))| (key_of(place), format!("key-of-{name}"))));
+        names.extend(self.others.names());
         names.push((key_of(77), "key-of-nobody".to_owned()));
         names
     }

@@ -1,6 +1,7 @@
 //! What the tests stand on: a manager, its users, a DNS server, a small fleet.
 
 pub(crate) mod actors;
+pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod dice;
 pub(crate) mod dns;

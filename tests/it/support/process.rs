@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,21 @@ fn piped(mut command: Command, home: &Path) -> Command {
 pub(crate) async fn run(home: &Path, args: &[&str], settings: &[(&str, &str)]) -> Ended {
     let output = kattila(home, args, settings).output().await.unwrap();
     Ended::from(output)
+}
+
+/// The same, with this on its standard input.
+pub(crate) async fn run_with_input(
+    home: &Path,
+    args: &[&str],
+    (settings, input): (&[(&str, &str)], &str),
+) -> Ended {
+    let mut command = kattila(home, args, settings);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A program that reads nothing may have ended.
+    stdin.write_all(input.as_bytes()).await.unwrap_or_default();
+    drop(stdin);
+    Ended::from(child.wait_with_output().await.unwrap())
 }
 
 /// How a program ended and what it said.

@@ -24,4 +24,5 @@ pub(super) mod reports;
 pub(super) mod routes;
 pub(super) mod sessions;
 pub(super) mod tellings;
+pub(super) mod users;
 pub(super) mod windows;

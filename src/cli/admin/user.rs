@@ -1,0 +1,365 @@
+//! `kattila admin user`: who signs in by name and password. Through the running manager if there
+//! is one, else in its database, decided by the same rules.
+
+use std::path::Path;
+
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::cli::speak::{complain, say};
+use crate::cli::{DONE, Database, FAILED, USAGE, secret, storage_code};
+use crate::config::source::Values;
+use crate::model::access::user_name;
+use crate::model::password::Password;
+use crate::model::state::EventKind;
+use crate::model::time::UnixSeconds;
+use crate::process::handle::CommandError;
+use crate::process::people::{self, Act, Entry, Order, People, Proof};
+use crate::sign::password::{self, SALT_BYTES};
+use crate::store::change::{Change, NewEvent};
+use crate::store::people::UserRecord;
+use crate::store::sqlite::{self, Durability};
+use crate::store::{Reader as _, StoreError, Writer as _};
+
+use super::{Scope, by_the_door};
+
+/// Who does what this command does to a stopped manager.
+const BY: &str = "kattila admin user";
+
+/// What to do with people.
+#[derive(Debug, Subcommand)]
+pub enum UserAct {
+    /// Add a person; their password is asked for, or read as a line from standard input
+    Add {
+        /// Their name
+        name: String,
+        /// What they may do
+        #[arg(long)]
+        role: Scope,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// List people: name, role, state, last sign-in
+    List {
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Give a person another role; their sessions end
+    Role {
+        /// Their name
+        name: String,
+        /// What they may do from now on
+        role: Scope,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Keep a person out; their sessions end
+    Disable {
+        /// Their name
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Let a person in again
+    Enable {
+        /// Their name
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Give a person another password, asked for or read from standard input; their sessions end
+    Password {
+        /// Their name
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Forget a person; their sessions end
+    Remove {
+        /// Their name
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// What is asked of the database or of the manager.
+enum Wish {
+    List,
+    Order(Asked, String),
+}
+
+/// An order before a password is hashed, which the running manager does itself.
+enum Asked {
+    Add(Scope, Password),
+    Role(Scope),
+    Disable,
+    Enable,
+    Password(Password),
+    Remove,
+}
+
+/// Does it; the exit code.
+pub(super) async fn run(act: UserAct, values: &Values, now: UnixSeconds) -> u8 {
+    let (wish, database) = match wish(act) {
+        Ok(wish) => wish,
+        Err(problem) => {
+            complain(&problem);
+            return USAGE;
+        }
+    };
+    match in_database(&database.file(values), &wish, now) {
+        Ok(lines) => {
+            for line in lines {
+                say(&line);
+            }
+            DONE
+        }
+        Err(Failure::Store(StoreError::Locked { .. })) => through_the_manager(values, &wish).await,
+        Err(Failure::Store(error)) => {
+            complain(&error.to_string());
+            storage_code(&error)
+        }
+        Err(Failure::Refused(error)) => {
+            complain(&format!("Nothing was done: {error}."));
+            FAILED
+        }
+        Err(Failure::Hash(problem)) => {
+            complain(&problem);
+            FAILED
+        }
+    }
+}
+
+fn wish(act: UserAct) -> Result<(Wish, Database), String> {
+    let (asked, name, database) = match act {
+        UserAct::List { database } => return Ok((Wish::List, database)),
+        UserAct::Role { name, role, database } => (Asked::Role(role), user_name(&name)?, database),
+        UserAct::Disable { name, database } => (Asked::Disable, user_name(&name)?, database),
+        UserAct::Enable { name, database } => (Asked::Enable, user_name(&name)?, database),
+        UserAct::Remove { name, database } => (Asked::Remove, user_name(&name)?, database),
+        UserAct::Add { name, role, database } => {
+            let name = user_name(&name)?;
+            (Asked::Add(role, ask(&name)?), name, database)
+        }
+        UserAct::Password { name, database } => {
+            let name = user_name(&name)?;
+            (Asked::Password(ask(&name)?), name, database)
+        }
+    };
+    Ok((Wish::Order(asked, name), database))
+}
+
+/// A password that the user of this name may have.
+fn ask(name: &str) -> Result<Password, String> {
+    let typed = secret::ask(name).map_err(|error| format!("No password: {error}"))?;
+    Password::chosen(typed, name).map_err(|weak| weak.to_string())
+}
+
+/// Why nothing was done.
+enum Failure {
+    Store(StoreError),
+    Refused(CommandError),
+    Hash(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Does it in the database of a manager that is not running.
+fn in_database(database: &Path, wish: &Wish, now: UnixSeconds) -> Result<Vec<String>, Failure> {
+    if !database.exists() {
+        return Err(Failure::Store(super::no_database(database)));
+    }
+    match wish {
+        Wish::List => {
+            let users = sqlite::open_read_only(database)?.users(None)?;
+            Ok(users.iter().map(line_of).collect())
+        }
+        Wish::Order(asked, user) => {
+            let opened = sqlite::open(database, Durability::Full)?;
+            let mut writer = opened.writer;
+            let users = opened.reader.users(None)?.into_iter();
+            let people: People = users.map(|user| (user.name.clone(), user)).collect();
+            let order = Order { user: user.clone(), act: hashed(asked)?, by: BY.to_owned() };
+            let decided = people::decide(&people, &order, now).map_err(Failure::Refused)?;
+            let told = decided.told.clone();
+            writer.begin()?;
+            writer.record(&change(decided, user, now))?;
+            writer.commit()?;
+            writer.close()?;
+            Ok(vec![sentence(&told)])
+        }
+    }
+}
+
+fn hashed(asked: &Asked) -> Result<Act, Failure> {
+    let hash = |password: &Password| {
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|error| Failure::Hash(error.to_string()))?;
+        password::hash(password.bytes(), salt).map_err(|error| Failure::Hash(error.to_string()))
+    };
+    Ok(match asked {
+        Asked::Add(role, password) => {
+            Act::Add { role: role.role(), entry: Entry::Password(hash(password)?) }
+        }
+        Asked::Role(role) => Act::Role(role.role()),
+        Asked::Disable => Act::Disable,
+        Asked::Enable => Act::Enable,
+        Asked::Password(password) => {
+            Act::Password { password: hash(password)?, proof: Proof::Admin }
+        }
+        Asked::Remove => Act::Remove,
+    })
+}
+
+fn change(decided: people::Decided, user: &str, now: UnixSeconds) -> Change {
+    let event = NewEvent {
+        at: now,
+        recorded_at: now,
+        kind: EventKind::AdminAction,
+        fleet: None,
+        agent: None,
+        subject: decided.told,
+        before: None,
+        after: None,
+        report: None,
+        cause: Some(BY.to_owned()),
+    };
+    let removed = decided.user.is_none();
+    Change {
+        users: decided.user.into_iter().collect(),
+        users_removed: removed.then(|| user.to_owned()).into_iter().collect(),
+        users_ended: decided.ends_sessions.then(|| user.to_owned()).into_iter().collect(),
+        events: vec![event],
+        ..Change::default()
+    }
+}
+
+/// A line of the history as a sentence of its own.
+fn sentence(told: &str) -> String {
+    let mut letters = told.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+fn line_of(user: &UserRecord) -> String {
+    let last = user.last_sign_in_at.map(UnixSeconds::to_rfc3339);
+    line(&user.name, user.role.as_str(), (user.disabled, user.password.is_some()), last)
+}
+
+fn line(name: &str, role: &str, (disabled, chosen): (bool, bool), last: Option<String>) -> String {
+    let state = match (disabled, chosen) {
+        (true, _) => "disabled",
+        (false, true) => "active",
+        (false, false) => "no password yet",
+    };
+    let last = last.map_or("never signed in".to_owned(), |at| format!("last signed in {at}"));
+    format!("{name}\t{role}\t{state}\t{last}")
+}
+
+/// Does it through the running manager.
+async fn through_the_manager(values: &Values, wish: &Wish) -> u8 {
+    let (method, path, body) = match wish {
+        Wish::List => (Method::GET, "/api/v1/users".to_owned(), None),
+        Wish::Order(asked, user) => request(asked, user),
+    };
+    match by_the_door(values, (method, &path), body.as_ref()).await {
+        Ok(answer) => {
+            match wish {
+                Wish::List => {
+                    for user in answer.as_array().into_iter().flatten() {
+                        say(&line_of_json(user));
+                    }
+                }
+                Wish::Order(_, user) => say(&format!("Done: {user}.")),
+            }
+            DONE
+        }
+        Err(code) => code,
+    }
+}
+
+fn request(asked: &Asked, user: &str) -> (Method, String, Option<Value>) {
+    let about = |act: &str| format!("/api/v1/users/{user}/{act}");
+    // Passwords are text: they were read as such.
+    let text = |password: &Password| String::from_utf8_lossy(password.bytes()).into_owned();
+    match asked {
+        Asked::Add(role, password) => {
+            let role = role.role().as_str();
+            let body = json!({"name": user, "role": role, "password": text(password)});
+            (Method::POST, "/api/v1/users".to_owned(), Some(body))
+        }
+        Asked::Role(role) => {
+            (Method::POST, about("role"), Some(json!({"role": role.role().as_str()})))
+        }
+        Asked::Disable => (Method::POST, about("disable"), Some(json!({}))),
+        Asked::Enable => (Method::POST, about("enable"), Some(json!({}))),
+        Asked::Password(password) => {
+            (Method::POST, about("password"), Some(json!({"password": text(password)})))
+        }
+        Asked::Remove => (Method::DELETE, format!("/api/v1/users/{user}"), None),
+    }
+}
+
+fn line_of_json(user: &Value) -> String {
+    let text = |name: &str| user.get(name).and_then(Value::as_str).unwrap_or_default();
+    let disabled = user.get("disabled").and_then(Value::as_bool).unwrap_or_default();
+    let has = |name: &str| user.get(name).is_some_and(|value| !value.is_null());
+    let last = user.get("last_sign_in_at").and_then(Value::as_i64).map(UnixSeconds);
+    let last = last.map(UnixSeconds::to_rfc3339);
+    line(text("name"), text("role"), (disabled, has("password_at")), last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+    fn chosen(text: &str) -> Password {
+        Password::chosen(Zeroizing::new(text.to_owned()), "olga").unwrap()
+    }
+
+    fn refused(outcome: Result<Vec<String>, Failure>) -> String {
+        match outcome {
+            Err(Failure::Refused(error)) => error.to_string(),
+            Err(Failure::Store(error)) => error.to_string(),
+            Err(Failure::Hash(problem)) => problem,
+            Ok(lines) => panic!("done: {lines:?}"),
+        }
+    }
+
+    #[test]
+    fn a_stopped_managers_users_are_managed_in_its_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("k.db");
+        let act = |asked, user: &str| in_database(&file, &Wish::Order(asked, user.to_owned()), NOW);
+        assert!(refused(act(Asked::Disable, "olga")).contains("is not there"));
+        sqlite::open(&file, Durability::Full).unwrap().writer.close().unwrap();
+        let added = act(Asked::Add(Scope::Admin, chosen("stone bridge")), "olga");
+        assert_eq!(added.ok().unwrap(), ["Added the user olga with the role admin."]);
+        assert!(refused(act(Asked::Disable, "olga")).contains("the only admin"));
+        assert_eq!(refused(act(Asked::Enable, "kim")), "there is no such user");
+        let stored = sqlite::open_read_only(&file).unwrap().users(Some("olga")).unwrap();
+        let hash = stored[0].password.as_deref().unwrap();
+        assert_eq!(password::compare(b"stone bridge", hash), password::Match::Right);
+        let listed = in_database(&file, &Wish::List, NOW).ok().unwrap();
+        assert_eq!(listed, ["olga\tadmin\tactive\tnever signed in"]);
+    }
+
+    #[test]
+    fn a_line_is_the_same_from_the_manager() {
+        let told = json!({
+            "name": "kim", "role": "viewer", "disabled": true, "password_at": null,
+            "last_sign_in_at": 1_800_000_000,
+        });
+        let last = "last signed in 2027-01-15T08:00:00Z";
+        assert_eq!(line_of_json(&told), format!("kim\tviewer\tdisabled\t{last}"));
+    }
+}

@@ -1,0 +1,295 @@
+//! The pages about users, and everybody's own account.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::http::access::gate::people::Attempt;
+use crate::http::access::login::{see_other, signed_in, too_many};
+use crate::http::access::secret::Secret;
+use crate::http::access::setup::chosen;
+use crate::http::access::{Caller, login};
+use crate::http::body::FormBody;
+use crate::http::error::ApiError;
+use crate::http::observe::RequestId;
+use crate::http::operators::people::{self as users, Coded, NewUser, UserView};
+use crate::http::operators::sessions::{self, SessionView};
+use crate::http::params::{Id, Params};
+use crate::http::server::Source;
+use crate::http::state::AppState;
+use crate::model::access::Role;
+use crate::process::people::Act;
+use crate::views;
+use crate::views::page::Nav;
+use crate::views::people::{Account, MadeCode, SessionItem, SetupForm, UserItem};
+use crate::wire::codes::ErrorCode;
+
+use super::{Reader, html};
+
+/// The page where a password is chosen.
+pub fn set_up(
+    (state, headers, id): (&AppState, &HeaderMap, &RequestId),
+    form: &SetupForm<'_>,
+) -> Result<Response, ApiError> {
+    let reader = Reader::stranger(headers, id.0.clone());
+    html(views::people::set_up(&reader.context(state, "Set up", Nav::Nowhere), form))
+}
+
+fn user_item(user: UserView) -> UserItem {
+    let from = user.last_sign_in_from.unwrap_or_default();
+    UserItem {
+        name: user.name,
+        role: Role::from_word(user.role).unwrap_or(Role::Viewer),
+        disabled: user.disabled,
+        has_password: user.password_at.is_some(),
+        setup_until: user.setup_until,
+        sessions: user.sessions,
+        last_sign_in: user.last_sign_in_at.map(|at| (at, from)),
+        created_at: user.created_at,
+        created_by: user.created_by,
+    }
+}
+
+async fn users_page(
+    state: &AppState,
+    reader: &Reader,
+    made: Result<Option<Coded>, String>,
+) -> Result<Response, ApiError> {
+    let context = reader.context(state, "Users", Nav::Settings);
+    let all: Vec<_> = users::all(state).await?.into_iter().map(user_item).collect();
+    let (made, failed) = match made {
+        Ok(made) => (made, None),
+        Err(failed) => (None, Some(failed)),
+    };
+    let made = made.and_then(|Coded { name, setup_code, setup_until }| {
+        Some(MadeCode { name, code: setup_code?, until: setup_until? })
+    });
+    let mut page = html(views::people::users(&context, &all, made.as_ref(), failed.as_deref()))?;
+    if failed.is_some() {
+        *page.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    Ok(page)
+}
+
+/// What a person can put right is told on the page; everything else is an error page.
+fn told(error: ApiError) -> Result<String, ApiError> {
+    match error.code() {
+        ErrorCode::InvalidField | ErrorCode::Conflict => Ok(error.detail().to_owned()),
+        _ => Err(error),
+    }
+}
+
+/// `GET /users`.
+pub async fn list(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
+    users_page(&state, &reader, Ok(None)).await
+}
+
+/// The form of a new user.
+#[derive(Debug, Deserialize)]
+pub struct NewForm {
+    name: String,
+    role: String,
+}
+
+/// `POST /users`.
+pub async fn add(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    FormBody(NewForm { name, role }): FormBody<NewForm>,
+) -> Result<Response, ApiError> {
+    let made = match users::add(&state, caller.name, NewUser { name, role, password: None }).await {
+        Ok(made) => Ok(Some(made)),
+        Err(error) => Err(told(error)?),
+    };
+    users_page(&state, &reader, made).await
+}
+
+/// `POST /users/{id}/reset`.
+pub async fn reset(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    let made = match users::renew(&state, caller.name, &name).await {
+        Ok(made) => Ok(Some(made)),
+        Err(error) => Err(told(error)?),
+    };
+    users_page(&state, &reader, made).await
+}
+
+/// Does something about a user that needs nothing to be shown.
+async fn change(
+    state: AppState,
+    (caller, reader): (Caller, Reader),
+    (name, act): (String, Act),
+) -> Result<Response, ApiError> {
+    match users::change(&state, caller.name, (&name, act)).await {
+        Ok(()) => Ok(see_other("/users")),
+        Err(error) => users_page(&state, &reader, Err(told(error)?)).await,
+    }
+}
+
+/// The form of another role.
+#[derive(Debug, Deserialize)]
+pub struct RoleForm {
+    role: String,
+}
+
+/// `POST /users/{id}/role`.
+pub async fn give_role(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+    FormBody(form): FormBody<RoleForm>,
+) -> Result<Response, ApiError> {
+    let role = users::role(&form.role)?;
+    change(state, (caller, reader), (name, Act::Role(role))).await
+}
+
+/// `POST /users/{id}/disable`.
+pub async fn disable(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    change(state, (caller, reader), (name, Act::Disable)).await
+}
+
+/// `POST /users/{id}/enable`.
+pub async fn enable(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    change(state, (caller, reader), (name, Act::Enable)).await
+}
+
+/// `POST /users/{id}/end-sessions`.
+pub async fn end_sessions(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    change(state, (caller, reader), (name, Act::EndSessions)).await
+}
+
+/// `POST /users/{id}/remove`.
+pub async fn remove(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    change(state, (caller, reader), (name, Act::Remove)).await
+}
+
+fn session_item(session: SessionView) -> SessionItem {
+    SessionItem {
+        id: session.id,
+        current: session.current,
+        source: session.source,
+        created_at: session.created_at,
+        last_used_at: session.last_used_at,
+        expires_at: session.expires_at,
+    }
+}
+
+/// What the page of an account is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct AccountAsked {
+    #[serde(default)]
+    changed: bool,
+}
+
+async fn account_page(
+    state: &AppState,
+    (caller, reader): (&Caller, &Reader),
+    (changed, failed): (bool, Option<&str>),
+) -> Result<Response, ApiError> {
+    let own = sessions::own(state, caller).await?;
+    let own: Vec<_> = own.into_iter().map(session_item).collect();
+    let context = reader.context(state, "Your account", Nav::Nowhere);
+    let account = Account { user: caller.user, role: caller.role, sessions: &own, changed, failed };
+    html(views::people::account(&context, &account))
+}
+
+/// `GET /account`.
+pub async fn account(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Params(asked): Params<AccountAsked>,
+) -> Result<Response, ApiError> {
+    account_page(&state, (&caller, &reader), (asked.changed, None)).await
+}
+
+/// `POST /account/sessions/{id}/end`.
+pub async fn end_session(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<String>,
+) -> Result<Response, ApiError> {
+    sessions::end_one(&state, &caller, &id).await?;
+    Ok(see_other("/account"))
+}
+
+/// The form of another password.
+#[derive(Debug, Deserialize)]
+pub struct PasswordForm {
+    old: Secret,
+    password: Secret,
+    again: Secret,
+}
+
+/// `POST /account/password`.
+pub async fn password(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Source(source): Source,
+    headers: HeaderMap,
+    FormBody(form): FormBody<PasswordForm>,
+) -> Result<Response, ApiError> {
+    let name = caller.name.as_str();
+    let known = if caller.user { state.gate.user(name).await? } else { None };
+    let Some(user) = known else {
+        return Err(ApiError::new(
+            ErrorCode::Conflict,
+            "A token has no password; sign in as a user.",
+        ));
+    };
+    let failed = |text: String, status| {
+        let (state, caller, reader) = (&state, &caller, &reader);
+        async move {
+            let mut page = account_page(state, (caller, reader), (false, Some(&text))).await?;
+            *page.status_mut() = status;
+            Ok(page)
+        }
+    };
+    let password = match chosen(&form.password, &form.again, name) {
+        Ok(password) => password,
+        Err(text) => return failed(text, StatusCode::BAD_REQUEST).await,
+    };
+    if let Err(seconds) = state.guesses.begin(source, name, state.clock.now()) {
+        return failed(too_many(seconds), StatusCode::TOO_MANY_REQUESTS).await;
+    }
+    if !state.gate.knows_password(&user, form.old.0).await? {
+        login::refused(&state, source, name);
+        let text = "The password you have now is another one.".to_owned();
+        return failed(text, StatusCode::FORBIDDEN).await;
+    }
+    let attempt = Attempt { name, source };
+    match state.gate.change_password(&user, attempt, password).await? {
+        Some(session) => {
+            signed_in(&state, (source, name), &headers, (&session, "/account?changed=true")).await
+        }
+        None => Ok(see_other("/login")),
+    }
+}

@@ -1,0 +1,99 @@
+//! Samples of users, sessions and tokens.
+
+use serde_json::json;
+
+use crate::http::operators::OK;
+use crate::http::operators::people::{Coded, UserView};
+use crate::http::operators::sessions::SessionView;
+
+use super::{JSON, LIMIT, NOW, Parameter, Sample, list, text, value};
+
+const SESSION_QUERY: &[Parameter] =
+    &[text("name", "Only of this name; for admins, others have their own"), LIMIT];
+
+/// The sample of a route about who may come in.
+pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
+    let none: &[Parameter] = &[];
+    let (summary, query, body, status, answer) = match (method, path) {
+        ("GET", "/api/v1/users") => ("Users, by name", none, None, "200", list(&user())),
+        ("GET", "/api/v1/users/{id}") => {
+            ("One user; the id is their name", none, None, "200", value(&user()))
+        }
+        ("POST", "/api/v1/users") => (
+            "Add a user; without a password a setup code is made",
+            none,
+            Some(json!({"name": "kim", "role": "viewer"})),
+            "201",
+            value(&coded()),
+        ),
+        ("GET", "/api/v1/sessions") => {
+            ("One's own sessions; for admins all", SESSION_QUERY, None, "200", list(&session()))
+        }
+        ("DELETE", "/api/v1/sessions/{id}") => {
+            ("End a session: one's own, or for admins any", none, None, "200", value(&OK))
+        }
+        ("DELETE", "/api/v1/users/{id}") => ("Forget a user", none, None, "200", value(&OK)),
+        ("POST", path) => return about_user(path),
+        _ => return None,
+    };
+    Some(Sample { summary, query, body, status, kind: JSON, answer })
+}
+
+fn about_user(path: &str) -> Option<Sample> {
+    let (summary, body, answer) = match path {
+        "/api/v1/users/{id}/role" => {
+            ("Give a user a role", Some(json!({"role": "operator"})), value(&OK))
+        }
+        "/api/v1/users/{id}/disable" => ("Keep a user out", None, value(&OK)),
+        "/api/v1/users/{id}/enable" => ("Let a user in again", None, value(&OK)),
+        "/api/v1/users/{id}/end-sessions" => ("End a user's sessions", None, value(&OK)),
+        "/api/v1/users/{id}/reset" => {
+            ("Take a user's password away and make a setup code, told once", None, value(&coded()))
+        }
+        "/api/v1/users/{id}/password" => (
+            "Give a user a password",
+            Some(json!({"password": "(at least 8 characters)"})),
+            value(&OK),
+        ),
+        _ => return None,
+    };
+    let query: &[Parameter] = &[];
+    Some(Sample { summary, query, body, status: "200", kind: JSON, answer })
+}
+
+fn user() -> UserView {
+    UserView {
+        name: "olga".to_owned(),
+        role: "admin",
+        disabled: false,
+        password_at: Some(NOW),
+        setup_until: None,
+        sessions: 1,
+        created_at: NOW,
+        created_by: "the setup code".to_owned(),
+        last_sign_in_at: Some(NOW),
+        last_sign_in_from: Some("192.0.2.7".to_owned()),
+    }
+}
+
+fn coded() -> Coded {
+    Coded {
+        name: "kim".to_owned(),
+        setup_code: Some("setup_(shown once)".to_owned()),
+        setup_until: Some(NOW.plus(86_400)),
+    }
+}
+
+fn session() -> SessionView {
+    SessionView {
+        id: "9f31c0de00aa17e2".to_owned(),
+        name: "olga".to_owned(),
+        user: true,
+        role: "admin".to_owned(),
+        source: Some("192.0.2.7".to_owned()),
+        created_at: NOW,
+        last_used_at: NOW,
+        expires_at: Some(NOW.plus(43_200)),
+        current: true,
+    }
+}

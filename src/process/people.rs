@@ -1,0 +1,347 @@
+//! What is decided about users: who is added, what they may do, and when their sessions end.
+//!
+//! [`decide`] is pure, so that the command for a stopped manager decides as the running one does.
+//! Passwords come here hashed and setup codes as digests; neither is told in the history.
+
+use std::collections::BTreeMap;
+
+use super::draft::{About, Draft};
+use super::fleet::Fleet;
+use super::handle::{CommandError, Done};
+use crate::model::access::Role;
+use crate::model::state::EventKind;
+use crate::model::time::UnixSeconds;
+use crate::store::change::SessionRecord;
+use crate::store::people::{Setup, UserRecord};
+
+/// Users there may be.
+const MOST: usize = 1_000;
+
+/// The users, by name.
+pub type People = BTreeMap<String, UserRecord>;
+
+/// Something about one user.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Which, as `model::access::user_name` gives it.
+    pub user: String,
+    /// What.
+    pub act: Act,
+    /// Who wants it.
+    pub by: String,
+}
+
+/// What is done about a user.
+#[derive(Clone)]
+pub enum Act {
+    /// Add them.
+    Add {
+        /// What they may do.
+        role: Role,
+        /// How they come in first.
+        entry: Entry,
+    },
+    /// Add them, if they are the first.
+    AddFirst {
+        /// Their password, hashed.
+        password: String,
+    },
+    /// Let them do this from now on.
+    Role(Role),
+    /// Keep them out.
+    Disable,
+    /// Let them in again.
+    Enable,
+    /// Give them this password, hashed.
+    Password {
+        /// The hash.
+        password: String,
+        /// What allows it.
+        proof: Proof,
+    },
+    /// Take their password away, and let them choose one with a setup code.
+    Reset(Setup),
+    /// End all their sessions.
+    EndSessions,
+    /// Forget them.
+    Remove,
+}
+
+/// How somebody comes in first.
+#[derive(Clone)]
+pub enum Entry {
+    /// With a password, hashed here.
+    Password(String),
+    /// With a setup code.
+    Setup(Setup),
+}
+
+/// What allows a new password.
+#[derive(Clone)]
+pub enum Proof {
+    /// An admin, who was let in.
+    Admin,
+    /// The old password, of the user as they were in this generation.
+    Old(i64),
+    /// The setup code with this digest.
+    Setup([u8; 32]),
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entry(...)")
+    }
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Proof(...)")
+    }
+}
+
+impl std::fmt::Debug for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Add { .. } => "Add",
+            Self::AddFirst { .. } => "AddFirst",
+            Self::Role(_) => "Role",
+            Self::Disable => "Disable",
+            Self::Enable => "Enable",
+            Self::Password { .. } => "Password",
+            Self::Reset(_) => "Reset",
+            Self::EndSessions => "EndSessions",
+            Self::Remove => "Remove",
+        })
+    }
+}
+
+/// A session of a user that begins now.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// The session, with the generation that was looked at.
+    pub session: SessionRecord,
+    /// The password hashed anew, if how it was hashed is of the past.
+    pub rehashed: Option<String>,
+}
+
+/// What is wanted of users and sessions.
+#[derive(Debug)]
+pub enum PeopleWish {
+    /// Something about one user.
+    Order(Order),
+    /// A user signs in.
+    SignIn(SignIn),
+    /// A session or token was used; it stays away if it has ended meanwhile.
+    Used([u8; 32], UnixSeconds),
+}
+
+/// What follows from an order.
+#[derive(Debug)]
+pub struct Decided {
+    /// The user as they are now; `None` if they are gone.
+    pub user: Option<UserRecord>,
+    /// Whether their sessions end.
+    pub ends_sessions: bool,
+    /// What is told of it.
+    pub told: String,
+}
+
+/// Decides about an order; the users stay as they are.
+pub fn decide(
+    people: &People,
+    Order { user: name, act, by }: &Order,
+    now: UnixSeconds,
+) -> Result<Decided, CommandError> {
+    let known = people.get(name);
+    let added = |user: UserRecord| {
+        let told = format!("added the user {name} with the role {}", user.role);
+        Decided { user: Some(user), ends_sessions: false, told }
+    };
+    match act {
+        Act::Add { .. } | Act::AddFirst { .. } if known.is_some() => {
+            Err(CommandError::NotPossible(format!("there is a user {name} already")))
+        }
+        Act::Add { .. } if people.len() >= MOST => {
+            Err(CommandError::NotPossible(format!("there are {MOST} users, which is the most")))
+        }
+        Act::Add { role, entry } => Ok(added(fresh(name, (*role, entry), by, now))),
+        Act::AddFirst { password } if people.is_empty() => {
+            let entry = Entry::Password(password.clone());
+            Ok(added(fresh(name, (Role::Admin, &entry), by, now)))
+        }
+        Act::AddFirst { .. } => Err(CommandError::NotPossible("there are users by now".to_owned())),
+        Act::Role(_)
+        | Act::Disable
+        | Act::Enable
+        | Act::Password { .. }
+        | Act::Reset(_)
+        | Act::EndSessions
+        | Act::Remove => {
+            let user = known.ok_or(CommandError::UserNotFound)?;
+            keep_an_admin(people, user, act)?;
+            change(user.clone(), act, now)
+        }
+    }
+}
+
+/// Somebody who was not there before.
+fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) -> UserRecord {
+    let (password, setup) = match entry {
+        Entry::Password(password) => (Some(password.clone()), None),
+        Entry::Setup(setup) => (None, Some(setup.clone())),
+    };
+    UserRecord {
+        name: name.to_owned(),
+        role,
+        password_at: password.is_some().then_some(now),
+        password,
+        setup,
+        disabled: false,
+        // Above those of anybody who had this name before.
+        generation: now.0,
+        created_at: now,
+        created_by: by.to_owned(),
+        last_sign_in_at: None,
+        last_sign_in_from: None,
+    }
+}
+
+/// Refuses what would leave users without one who can sign in and manage them.
+fn keep_an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<(), CommandError> {
+    let loses_one = match act {
+        Act::Role(role) => *role < Role::Admin,
+        Act::Disable | Act::Reset(_) | Act::Remove => true,
+        Act::Add { .. }
+        | Act::AddFirst { .. }
+        | Act::Enable
+        | Act::Password { .. }
+        | Act::EndSessions => false,
+    };
+    let manages =
+        |user: &UserRecord| user.role == Role::Admin && !user.disabled && user.password.is_some();
+    let others = people.values().any(|other| other.name != user.name && manages(other));
+    if loses_one && manages(user) && !others {
+        let why =
+            format!("{} is the only admin who can sign in; make another one first", user.name);
+        return Err(CommandError::NotPossible(why));
+    }
+    Ok(())
+}
+
+/// What an act makes of somebody who is there.
+fn change(mut user: UserRecord, act: &Act, now: UnixSeconds) -> Result<Decided, CommandError> {
+    let name = user.name.clone();
+    let told = match act {
+        Act::Role(role) => {
+            let before = std::mem::replace(&mut user.role, *role);
+            format!("gave the user {name} the role {role} instead of {before}")
+        }
+        Act::Disable => {
+            user.disabled = true;
+            format!("disabled the user {name}")
+        }
+        Act::Enable => {
+            user.disabled = false;
+            format!("enabled the user {name}")
+        }
+        Act::Password { password, proof } => {
+            allow(&user, proof, now)?;
+            user.password = Some(password.clone());
+            (user.password_at, user.setup) = (Some(now), None);
+            format!("the user {name} has a new password")
+        }
+        Act::Reset(setup) => {
+            (user.password, user.password_at) = (None, None);
+            user.setup = Some(setup.clone());
+            format!("reset the password of the user {name}")
+        }
+        Act::EndSessions => format!("ended the sessions of the user {name}"),
+        Act::Remove => {
+            let told = format!("removed the user {name}");
+            return Ok(Decided { user: None, ends_sessions: true, told });
+        }
+        // Decided before.
+        Act::Add { .. } | Act::AddFirst { .. } => return Err(CommandError::UserNotFound),
+    };
+    user.generation = user.generation.saturating_add(1).max(now.0);
+    Ok(Decided { user: Some(user), ends_sessions: true, told })
+}
+
+/// Whether a proof holds for the user as they are now.
+fn allow(user: &UserRecord, proof: &Proof, now: UnixSeconds) -> Result<(), CommandError> {
+    let holds = match proof {
+        Proof::Admin => true,
+        Proof::Old(generation) => *generation == user.generation && !user.disabled,
+        Proof::Setup(hash) => {
+            let fits = |setup: &Setup| setup.hash == *hash && setup.until > now;
+            !user.disabled && user.setup.as_ref().is_some_and(fits)
+        }
+    };
+    if holds {
+        Ok(())
+    } else {
+        Err(CommandError::NotPossible("something changed meanwhile".into()))
+    }
+}
+
+/// Does what is wanted.
+pub(super) fn carry_out(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    wish: PeopleWish,
+) -> Result<Done, CommandError> {
+    match wish {
+        PeopleWish::Order(order) => obey(fleet, draft, &order),
+        PeopleWish::SignIn(wish) => sign_in(fleet, draft, wish),
+        PeopleWish::Used(hash, at) => {
+            draft.change.sessions_used.push((hash, at));
+            Ok(Done::Nothing)
+        }
+    }
+}
+
+fn obey(fleet: &mut Fleet, draft: &mut Draft, order: &Order) -> Result<Done, CommandError> {
+    let Decided { user, ends_sessions, told } = decide(&fleet.people, order, draft.now)?;
+    draft.cause = Some(order.by.clone());
+    if ends_sessions {
+        draft.change.users_ended.push(order.user.clone());
+    }
+    let least = user.as_ref().map_or(i64::MAX, |user| user.generation);
+    match user {
+        Some(user) => keep(fleet, draft, user),
+        None => {
+            fleet.people.remove(&order.user);
+            draft.change.users_removed.push(order.user.clone());
+        }
+    }
+    let about = About { fleet: None, agent: None, subject: told };
+    draft.event(EventKind::AdminAction, about, None, None);
+    Ok(Done::User { least })
+}
+
+/// Begins a session, if the user is still as they were when their password was looked at.
+fn sign_in(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    SignIn { session, rehashed }: SignIn,
+) -> Result<Done, CommandError> {
+    let user = fleet.people.get(&session.name).ok_or(CommandError::UserNotFound)?;
+    if user.disabled || Some(user.generation) != session.generation {
+        return Err(CommandError::NotPossible("something changed meanwhile".to_owned()));
+    }
+    let mut user = user.clone();
+    user.last_sign_in_at = Some(draft.now);
+    user.last_sign_in_from.clone_from(&session.source);
+    user.password = rehashed.or(user.password);
+    draft.change.sessions.push(session);
+    keep(fleet, draft, user);
+    Ok(Done::Nothing)
+}
+
+fn keep(fleet: &mut Fleet, draft: &mut Draft, user: UserRecord) {
+    draft.change.users.push(user.clone());
+    fleet.people.insert(user.name.clone(), user);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What is decided about users, act by act.
+
+use super::*;
+
+const T: UnixSeconds = UnixSeconds(1_800_000_000);
+
+fn order(user: &str, act: Act) -> Order {
+    Order { user: user.to_owned(), act, by: "root".to_owned() }
+}
+
+fn setup(seed: u8, until: UnixSeconds) -> Setup {
+    Setup { hash: [seed; 32], until }
+}
+
+fn password(text: &str) -> Entry {
+    Entry::Password(text.to_owned())
+}
+
+/// Carries an order out on a list of users.
+fn act(people: &mut People, user: &str, act: Act) -> Result<Decided, CommandError> {
+    let decided = decide(people, &order(user, act), T)?;
+    match &decided.user {
+        Some(record) => people.insert(user.to_owned(), record.clone()),
+        None => people.remove(user),
+    };
+    Ok(decided)
+}
+
+/// An admin called olga and a viewer called kim.
+fn two() -> People {
+    let mut people = People::new();
+    act(&mut people, "olga", Act::AddFirst { password: "p1".to_owned() }).unwrap();
+    act(&mut people, "kim", Act::Add { role: Role::Viewer, entry: password("p2") }).unwrap();
+    people
+}
+
+fn refused(outcome: Result<Decided, CommandError>) -> String {
+    outcome.map(|decided| decided.told).unwrap_err().to_string()
+}
+
+#[test]
+fn the_first_is_an_admin_and_there_is_one_first() {
+    let mut people = two();
+    let olga = &people["olga"];
+    assert_eq!((olga.role, olga.created_by.as_str()), (Role::Admin, "root"));
+    assert_eq!((olga.password.as_deref(), olga.password_at), (Some("p1"), Some(T)));
+    let again = act(&mut people, "eve", Act::AddFirst { password: "p3".to_owned() });
+    assert_eq!(refused(again), "there are users by now");
+    let twice = act(&mut people, "kim", Act::Add { role: Role::Admin, entry: password("p3") });
+    assert_eq!(refused(twice), "there is a user kim already");
+    assert_eq!(act(&mut people, "eve", Act::Disable).unwrap_err(), CommandError::UserNotFound);
+}
+
+#[test]
+fn every_change_ends_the_sessions_and_raises_the_generation() {
+    let acts = [
+        Act::Role(Role::Operator),
+        Act::Disable,
+        Act::Enable,
+        Act::Password { password: "p9".to_owned(), proof: Proof::Admin },
+        Act::Reset(setup(1, T.plus(60))),
+        Act::EndSessions,
+    ];
+    let mut people = two();
+    for one in acts {
+        let before = people["kim"].generation;
+        let decided = act(&mut people, "kim", one.clone()).unwrap();
+        assert!(decided.ends_sessions && people["kim"].generation > before, "{one:?}");
+        assert!(decided.told.contains("kim") && !decided.told.contains("p9"), "{}", decided.told);
+    }
+    assert!(act(&mut people, "kim", Act::Remove).unwrap().ends_sessions);
+    assert!(!people.contains_key("kim"));
+}
+
+#[test]
+fn somebody_who_comes_back_is_not_who_they_were() {
+    let mut people = two();
+    let before = people["kim"].generation;
+    act(&mut people, "kim", Act::Remove).unwrap();
+    let add = Act::Add { role: Role::Viewer, entry: password("p2") };
+    let decided = decide(&people, &order("kim", add), T.plus(1)).unwrap();
+    assert!(decided.user.unwrap().generation > before);
+}
+
+#[test]
+fn the_last_admin_who_can_sign_in_stays() {
+    let mut people = two();
+    let acts =
+        [Act::Role(Role::Operator), Act::Disable, Act::Remove, Act::Reset(setup(1, T.plus(60)))];
+    for one in &acts {
+        assert!(refused(act(&mut people, "olga", one.clone())).contains("only admin"), "{one:?}");
+    }
+    // An admin who has not chosen a password yet cannot sign in.
+    let waiting = Act::Add { role: Role::Admin, entry: Entry::Setup(setup(2, T.plus(60))) };
+    act(&mut people, "eve", waiting).unwrap();
+    assert!(act(&mut people, "olga", Act::Disable).is_err());
+    let chosen = Act::Password { password: "p3".to_owned(), proof: Proof::Setup([2; 32]) };
+    act(&mut people, "eve", chosen).unwrap();
+    act(&mut people, "olga", Act::Disable).unwrap();
+    assert!(act(&mut people, "eve", Act::Disable).is_err(), "now eve is the last");
+    act(&mut people, "olga", Act::Remove).unwrap();
+}
+
+#[test]
+fn a_setup_code_is_used_once_in_its_time_and_is_of_one_user() {
+    let with =
+        |hash: u8| Act::Password { password: "p9".to_owned(), proof: Proof::Setup([hash; 32]) };
+    let mut people = two();
+    act(&mut people, "kim", Act::Reset(setup(1, T.plus(60)))).unwrap();
+    assert_eq!(people["kim"].password, None);
+    assert!(act(&mut people, "kim", with(2)).is_err(), "another code");
+    assert!(act(&mut people, "olga", with(1)).is_err(), "another user");
+    assert!(decide(&people, &order("kim", with(1)), T.plus(60)).is_err(), "too late");
+    act(&mut people, "kim", with(1)).unwrap();
+    assert_eq!(people["kim"].password.as_deref(), Some("p9"));
+    assert!(act(&mut people, "kim", with(1)).is_err(), "used");
+}
+
+#[test]
+fn an_old_password_proves_nothing_once_something_changed() {
+    let mut people = two();
+    let generation = people["kim"].generation;
+    let own = Act::Password { password: "p9".to_owned(), proof: Proof::Old(generation) };
+    act(&mut people, "kim", own.clone()).unwrap();
+    assert!(act(&mut people, "kim", own).is_err(), "it was changed meanwhile");
+    act(&mut people, "kim", Act::Disable).unwrap();
+    let now = Proof::Old(people["kim"].generation);
+    let own = Act::Password { password: "p9".to_owned(), proof: now };
+    assert!(act(&mut people, "kim", own).is_err(), "they are kept out");
+}
+
+#[test]
+fn neither_hashes_nor_codes_are_in_debug_lines() {
+    let shown = format!("{:?}", order("kim", Act::AddFirst { password: "p1".to_owned() }));
+    assert!(!shown.contains("p1"), "{shown}");
+    let user = two().remove("olga").unwrap();
+    assert!(!format!("{user:?}").contains("p1"));
+}

@@ -1,0 +1,99 @@
+//! The table `users`.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::model::access::Role;
+use crate::store::StoreError;
+use crate::store::people::{Setup, UserRecord};
+use crate::store::sqlite::cells::Cells;
+use crate::store::sqlite::desk::{Desk, all};
+
+const TABLE: &str = "users";
+
+macro_rules! columns {
+    () => {
+        "name, role, password, password_at, setup_hash, setup_until, disabled, generation, \
+         created_at, created_by, last_sign_in_at, last_sign_in_from"
+    };
+}
+
+fn from_row(row: &Row<'_>) -> Result<UserRecord, StoreError> {
+    let mut cells = Cells::new(TABLE, row);
+    Ok(UserRecord {
+        name: cells.take()?,
+        role: cells.text(Role::from_word)?,
+        password: cells.take()?,
+        password_at: cells.maybe_time()?,
+        setup: {
+            let (hash, until) = (cells.take::<Option<[u8; 32]>>()?, cells.maybe_time()?);
+            hash.zip(until).map(|(hash, until)| Setup { hash, until })
+        },
+        disabled: cells.take()?,
+        generation: cells.take()?,
+        created_at: cells.time()?,
+        created_by: cells.take()?,
+        last_sign_in_at: cells.maybe_time()?,
+        last_sign_in_from: cells.take()?,
+    })
+}
+
+/// All users by name, or the one of a name.
+pub(in crate::store::sqlite) fn list(
+    conn: &Connection,
+    name: Option<&str>,
+) -> Result<Vec<UserRecord>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM users WHERE ?1 IS NULL OR name = ?1 ORDER BY name");
+    all(conn, TABLE, SQL, params![name], from_row)
+}
+
+const UPSERT: &str = concat!(
+    "INSERT INTO users (",
+    columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    ON CONFLICT (name) DO UPDATE SET
+        role = excluded.role,
+        password = excluded.password,
+        password_at = excluded.password_at,
+        setup_hash = excluded.setup_hash,
+        setup_until = excluded.setup_until,
+        disabled = excluded.disabled,
+        generation = excluded.generation,
+        created_at = excluded.created_at,
+        created_by = excluded.created_by,
+        last_sign_in_at = excluded.last_sign_in_at,
+        last_sign_in_from = excluded.last_sign_in_from"
+);
+
+/// Inserts or updates a user.
+pub(in crate::store::sqlite) fn put(
+    desk: &mut Desk<'_>,
+    user: &UserRecord,
+) -> Result<(), StoreError> {
+    desk.write(
+        TABLE,
+        UPSERT,
+        params![
+            user.name,
+            user.role.as_str(),
+            user.password,
+            user.password_at.map(|at| at.0),
+            user.setup.as_ref().map(|setup| setup.hash),
+            user.setup.as_ref().map(|setup| setup.until.0),
+            user.disabled,
+            user.generation,
+            user.created_at.0,
+            user.created_by,
+            user.last_sign_in_at.map(|at| at.0),
+            user.last_sign_in_from,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Deletes a user.
+pub(in crate::store::sqlite) fn remove(desk: &mut Desk<'_>, name: &str) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM users WHERE name = ?1";
+    desk.write(TABLE, SQL, params![name])?;
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! `/users`, `/account` and `/setup`: who may sign in, and one's own sessions and password.
+
+use askama::Template;
+
+use crate::model::access::Role;
+use crate::model::time::UnixSeconds;
+
+use super::page::PageContext;
+use super::text::{Chip, Moment};
+
+/// The roles, the smallest first.
+const ROLES: &[&str] = &[Role::Viewer.as_str(), Role::Operator.as_str(), Role::Admin.as_str()];
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct UserItem {
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they may not sign in.
+    pub disabled: bool,
+    /// Whether they have a password.
+    pub has_password: bool,
+    /// When their setup code ends, if they have one.
+    pub setup_until: Option<UnixSeconds>,
+    /// Sessions they have open.
+    pub sessions: usize,
+    /// When they last signed in, and from where.
+    pub last_sign_in: Option<(UnixSeconds, String)>,
+    /// When they were added.
+    pub created_at: UnixSeconds,
+    /// Who added them.
+    pub created_by: String,
+}
+
+/// A user as the page shows them.
+struct UserLine<'a> {
+    item: &'a UserItem,
+    state: Chip,
+    last: Option<(Moment, &'a str)>,
+    added: Moment,
+}
+
+impl<'a> UserLine<'a> {
+    fn of(item: &'a UserItem, now: UnixSeconds) -> Self {
+        let coded = item.setup_until.is_some_and(|until| until > now);
+        let state = match (item.disabled, item.has_password, coded) {
+            (true, _, _) => Chip::plain("down", "Disabled"),
+            (false, true, _) => Chip::plain("up", "Active"),
+            (false, false, true) => Chip::plain("late", "Has a setup code"),
+            (false, false, false) => Chip::plain("stale", "Needs a setup code"),
+        };
+        let last = item.last_sign_in.as_ref();
+        Self {
+            item,
+            state,
+            last: last.map(|(at, from)| (Moment::ago(*at, now), from.as_str())),
+            added: Moment::ago(item.created_at, now),
+        }
+    }
+}
+
+/// A setup code that was made now; shown this once.
+#[derive(Clone)]
+pub struct MadeCode {
+    /// Whose.
+    pub name: String,
+    /// The code.
+    pub code: String,
+    /// When it ends.
+    pub until: UnixSeconds,
+}
+
+impl std::fmt::Debug for MadeCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MadeCode({} until {})", self.name, self.until)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "users.html")]
+struct UsersPage<'a> {
+    ctx: &'a PageContext,
+    users: Vec<UserLine<'a>>,
+    roles: &'static [&'static str],
+    made: Option<&'a MadeCode>,
+    failed: Option<&'a str>,
+}
+
+/// The page of users. `made` is a code to show, `failed` what could not be done.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn users(
+    ctx: &PageContext,
+    users: &[UserItem],
+    made: Option<&MadeCode>,
+    failed: Option<&str>,
+) -> Result<String, askama::Error> {
+    let users = users.iter().map(|user| UserLine::of(user, ctx.now)).collect();
+    UsersPage { ctx, users, roles: ROLES, made, failed }.render()
+}
+
+/// A session of the reader.
+#[derive(Debug, Clone)]
+pub struct SessionItem {
+    /// Its id.
+    pub id: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// The address it was opened from.
+    pub source: Option<String>,
+    /// When it began.
+    pub created_at: UnixSeconds,
+    /// When it was last used.
+    pub last_used_at: UnixSeconds,
+    /// When it ends at the latest.
+    pub expires_at: Option<UnixSeconds>,
+}
+
+struct SessionLine<'a> {
+    id: &'a str,
+    current: bool,
+    from: &'a str,
+    began: Moment,
+    used: Moment,
+    ends: Option<Moment>,
+}
+
+/// The reader's account.
+#[derive(Debug, Clone)]
+pub struct Account<'a> {
+    /// Whether they are a user, and so have a password.
+    pub user: bool,
+    /// What they may do.
+    pub role: Role,
+    /// Their sessions.
+    pub sessions: &'a [SessionItem],
+    /// Whether they changed their password just now.
+    pub changed: bool,
+    /// What could not be done.
+    pub failed: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage<'a> {
+    ctx: &'a PageContext,
+    user: bool,
+    role: Role,
+    sessions: Vec<SessionLine<'a>>,
+    changed: bool,
+    failed: Option<&'a str>,
+}
+
+/// The page of the reader's account.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn account(ctx: &PageContext, account: &Account<'_>) -> Result<String, askama::Error> {
+    let moment = |at| Moment::ago(at, ctx.now);
+    let lines = account.sessions.iter().map(|item| SessionLine {
+        id: &item.id,
+        current: item.current,
+        from: item.source.as_deref().unwrap_or("not known"),
+        began: moment(item.created_at),
+        used: moment(item.last_used_at),
+        ends: item.expires_at.map(moment),
+    });
+    let Account { user, role, changed, failed, .. } = *account;
+    AccountPage { ctx, user, role, sessions: lines.collect(), changed, failed }.render()
+}
+
+/// The form with which a password is chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct SetupForm<'a> {
+    /// Whether there may be no user yet.
+    pub first: bool,
+    /// Whose it is.
+    pub name: &'a str,
+    /// Why it was not taken.
+    pub failed: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct SetupPage<'a> {
+    ctx: &'a PageContext,
+    form: &'a SetupForm<'a>,
+}
+
+/// The page where a password is chosen.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn set_up(ctx: &PageContext, form: &SetupForm<'_>) -> Result<String, askama::Error> {
+    SetupPage { ctx, form }.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::page::Nav;
+    use crate::views::samples::context;
+    use crate::views::samples::people::{people, sessions};
+
+    #[test]
+    fn users_tell_how_they_stand() {
+        let ctx = context("Users", Nav::Settings);
+        let made = MadeCode { name: "kim".into(), code: "setup_x".into(), until: ctx.now };
+        let html = users(&ctx, &people(), Some(&made), None).expect("rendered");
+        for text in ["Active", "Disabled", "Has a setup code", "Needs a setup code", "setup_x"] {
+            assert!(html.contains(text), "{text}");
+        }
+        assert!(html.contains("action=\"/users/kim/role\""));
+        assert!(html.contains("<option value=\"admin\" selected>"));
+        let later = users(&ctx, &people(), None, Some("no & no")).expect("rendered");
+        assert!(!later.contains("setup_x") && later.contains("no &#38; no"));
+    }
+
+    #[test]
+    fn only_users_have_a_password_to_change() {
+        let ctx = context("admin", Nav::Nowhere);
+        let own = sessions();
+        let mut mine = Account {
+            user: true,
+            role: Role::Viewer,
+            sessions: &own,
+            changed: false,
+            failed: None,
+        };
+        let html = account(&ctx, &mine).expect("rendered");
+        assert!(html.contains("/account/password") && html.contains("this one"));
+        mine.user = false;
+        assert!(!account(&ctx, &mine).expect("rendered").contains("/account/password"));
+    }
+
+    #[test]
+    fn the_first_page_says_where_the_code_is_from() {
+        let mut ctx = context("Set up", Nav::Nowhere);
+        ctx.role = None;
+        let form = SetupForm { first: true, name: "", failed: None };
+        assert!(set_up(&ctx, &form).expect("rendered").contains("what the manager printed"));
+        let form = SetupForm { first: false, name: "kim", failed: Some("no") };
+        let html = set_up(&ctx, &form).expect("rendered");
+        assert!(html.contains("value=\"kim\"") && html.contains("an admin has given you"));
+    }
+}

@@ -1,0 +1,44 @@
+//! Made-up users and sessions.
+
+use crate::model::access::Role;
+use crate::views::people::{SessionItem, UserItem};
+
+use super::NOW;
+
+pub(in crate::views) fn people() -> Vec<UserItem> {
+    let user = |name: &str, role, sessions| UserItem {
+        name: name.to_owned(),
+        role,
+        disabled: false,
+        has_password: true,
+        setup_until: None,
+        sessions,
+        last_sign_in: (sessions > 0).then(|| (NOW.minus(4_000), "192.0.2.7".to_owned())),
+        created_at: NOW.minus(90 * 86_400),
+        created_by: "the setup code".to_owned(),
+    };
+    let gone = UserItem { disabled: true, ..user("gustav", Role::Operator, 0) };
+    let new = UserItem {
+        has_password: false,
+        setup_until: Some(NOW.plus(80_000)),
+        ..user("kim", Role::Viewer, 0)
+    };
+    let late = UserItem { setup_until: Some(NOW.minus(1)), name: "late".to_owned(), ..new.clone() };
+    vec![gone, new, late, user("olga@example.org", Role::Admin, 2)]
+}
+
+pub(in crate::views) fn sessions() -> Vec<SessionItem> {
+    let session = |id: &str, current, source: Option<&str>, ago| SessionItem {
+        id: id.to_owned(),
+        current,
+        source: source.map(str::to_owned),
+        created_at: NOW.minus(4_000 + ago),
+        last_used_at: NOW.minus(ago),
+        expires_at: Some(NOW.plus(39_200 - ago)),
+    };
+    vec![
+        session("9f31c0de00aa17e2", true, Some("192.0.2.7"), 0),
+        session("00b7a1d5e2c94f60", false, Some("2001:db8::17"), 900),
+        session("71d0000000000001", false, None, 1_200),
+    ]
+}
