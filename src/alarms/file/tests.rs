@@ -42,7 +42,7 @@ links = ["alpha - beta", "alpha - 00c0-ffee"]
     let described = serde_json::to_string(&tuning.described()).unwrap();
     for part in [
         r#""net.partition":[{"clear_after":"30s","raise_after":"300s","severity_at_most":"major"}]"#,
-        r#""edge.unexpected":[{"fleets":["lab"],"links":["alpha - beta","alpha - 00c0-ffee"]}]"#,
+        r#"{"fleets":["lab"],"links":["alpha - beta","alpha - 00c0-ffee"]}]"#,
         r#""peer.unknown":[{"enabled":false}]"#,
         r#"{"fleets":["lab*"],"labels":{"role":"gateway"},"severity":"critical"}"#,
         r#"{"clear_after":"2 reports","limits":{"t2_extra_s":120},"raise_after":"3 reports"}"#,
