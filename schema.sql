@@ -456,7 +456,10 @@ CREATE TABLE users (
     created_at      INTEGER NOT NULL,                -- when they were added
     created_by      TEXT    NOT NULL,                -- who added them
     last_sign_in_at INTEGER,                         -- when they last signed in
-    last_sign_in_from TEXT                           -- from which address
+    last_sign_in_from TEXT,                          -- from which address
+    totp_secret     BLOB    CHECK (length(totp_secret) = 20), -- the secret of their one-time codes (RFC 6238); NULL: they have no second factor
+    totp_step       INTEGER,                         -- the step of the last code that was used: none before or at it counts
+    recovery        BLOB    CHECK (length(recovery) % 32 = 0) -- SHA-256 of each recovery code that is left, one after another
 ) STRICT, WITHOUT ROWID;
 
 -- Who did what, in a chain of hashes. Kept for ever: a row that leaves is a row that cannot be told

@@ -27,6 +27,8 @@ pub mod keys;
 
 pub mod topology;
 
+pub mod mask;
+
 pub mod alarms;
 
 pub mod notify;

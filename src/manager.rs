@@ -28,6 +28,7 @@ use crate::jobs;
 use crate::jobs::arrange::Arranger;
 use crate::keys::keeper::Keeper;
 use crate::keys::ring::StoredKey;
+use crate::mask;
 use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::state::EventKind;
@@ -183,6 +184,7 @@ impl Manager {
             lost_reports,
             metrics: Arc::new(Metrics::new()),
             request_ids: Arc::clone(&request_ids),
+            pseudonyms: pseudonyms()?,
             first_code: self.make_setup_code(config)?,
         });
         if let Some(addr) = config.metrics {
@@ -419,6 +421,13 @@ fn durability(config: &Config) -> Durability {
 
 fn random() -> Result<u64, StartError> {
     getrandom::u64().map_err(StartError::from)
+}
+
+/// What this run's pseudonyms are made with.
+fn pseudonyms() -> Result<mask::Secret, StartError> {
+    let mut secret = mask::Secret([0; 32]);
+    getrandom::fill(&mut secret.0)?;
+    Ok(secret)
 }
 
 /// 16 random digits.

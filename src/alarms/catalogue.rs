@@ -403,6 +403,11 @@ pub const RULES: &[Rule] = &[
     whole::ROUTE_CONFLICT,
     whole::DB_PRESSURE,
     whole::TLS_EXPIRING,
+    whole::AGENT_VERSION_OLD,
+    whole::BACKUP_STALE,
+    hosts::IFACE_ERRORS,
+    whole::EDGE_EXPECTED_MISSING,
+    whole::EDGE_UNEXPECTED,
 ];
 
 /// The rule of a kind.

@@ -179,7 +179,10 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         K::AllowedIpsMismatch => {
             link(K::EdgeHalfConfigured).chain(entries(K::AllowedIpsMoved)).collect()
         }
-        K::RouteMissing => through(K::IfaceGone).chain(through(K::IfaceDown)).collect(),
+        K::EdgeExpectedMissing => interfaces().chain(own(K::AgentOffline)).collect(),
+        K::RouteMissing | K::IfaceErrors => {
+            through(K::IfaceGone).chain(through(K::IfaceDown)).collect()
+        }
         K::OverlayIpDuplicate => {
             let copies = around.key.iter().map(|key| about(K::WgKeyDuplicate, key));
             own(K::IdentityConflict).chain(copies).collect()
@@ -234,6 +237,9 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         | K::RouteConflict
         | K::DbPressure
         | K::TlsExpiring
+        | K::AgentVersionOld
+        | K::BackupStale
+        | K::EdgeUnexpected
         | K::NotifyFailing => Vec::new(),
     }
 }

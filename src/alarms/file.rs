@@ -6,6 +6,7 @@ use crate::form::fields::{self, duration};
 use crate::form::{self, Mistake};
 use crate::model::pattern::fits;
 use crate::model::state::{AlarmKind, Severity};
+use crate::model::version::version;
 
 type Fields<'r, 't> = fields::Fields<'r, 't, ()>;
 
@@ -39,12 +40,14 @@ fn entry(mut fields: Fields<'_, '_>) -> Entry {
             raise_after: delay(&mut fields, "raise_after", &kinds, raise_delay),
             clear_after: delay(&mut fields, "clear_after", &kinds, clear_delay),
             limits: limits(&mut fields, &kinds),
+            least_version: least_version(&mut fields, &kinds),
+            links: links(&mut fields, &kinds),
         },
         kinds,
     };
     fields.know(["enabled"]);
     if entry.set == Settings::default() {
-        let keys = "enabled, severity, raise_after, clear_after or limits";
+        let keys = "enabled, severity, raise_after, clear_after, limits, least_version or links";
         fields.wrong("kinds", format!("changes nothing; write one of {keys} beside it"));
     }
     fields.finish();
@@ -173,6 +176,52 @@ fn limits(fields: &mut Fields<'_, '_>, kinds: &[AlarmKind]) -> Vec<(String, i64)
         }
     }
     pairs
+}
+
+/// What only the kinds about what is meant know.
+fn links(fields: &mut Fields<'_, '_>, kinds: &[AlarmKind]) -> Vec<[String; 2]> {
+    const KEY: &str = "links";
+    const OWN: [AlarmKind; 2] = [AlarmKind::EdgeExpectedMissing, AlarmKind::EdgeUnexpected];
+    let told = fields.texts(KEY);
+    if told.is_empty() {
+        return Vec::new();
+    }
+    if kinds.iter().any(|kind| !OWN.contains(kind)) {
+        let [missing, unexpected] = OWN;
+        fields.wrong(KEY, format!("belongs to {missing} and {unexpected} alone"));
+    }
+    if !fields.has("fleets") || fields.has("labels") {
+        fields
+            .wrong(KEY, "is about whole fleets; write fleets beside it, and no labels".to_owned());
+    }
+    let mut links = Vec::new();
+    for link in told {
+        match link.split_once(" - ").map(|(one, other)| [one.trim(), other.trim()]) {
+            Some(ends) if !ends.contains(&"") && ends[0] != ends[1] => {
+                links.push(ends.map(str::to_owned));
+            }
+            _ => {
+                fields.wrong(KEY, format!("\"{link}\" must be two hosts, such as \"alpha - beta\""))
+            }
+        }
+    }
+    links
+}
+
+/// What only the kind about old programs knows.
+fn least_version(fields: &mut Fields<'_, '_>, kinds: &[AlarmKind]) -> Option<String> {
+    const KEY: &str = "least_version";
+    let least = fields.text(KEY)?;
+    let kind = AlarmKind::AgentVersionOld;
+    if kinds != [kind] {
+        fields.wrong(KEY, format!("belongs to {kind} alone; give that as the only kind"));
+        return None;
+    }
+    if version(&least).is_none() {
+        fields.wrong(KEY, format!("\"{least}\" has no numbers; write such as \"1.4\""));
+        return None;
+    }
+    Some(least)
 }
 
 fn unknown(kind: AlarmKind, name: &str, known: &[Limit]) -> String {

@@ -5,13 +5,16 @@
 //! never ends an alarm.
 
 pub mod agent;
+pub mod backup;
 pub mod edge;
+pub mod errors;
 pub mod graph;
 pub mod identity;
 pub mod iface;
 pub mod ingest;
 pub mod link;
 pub mod manager;
+pub mod meant;
 pub mod member;
 pub mod peer;
 pub mod relay;

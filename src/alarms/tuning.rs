@@ -100,6 +100,10 @@ pub struct Settings {
     pub clear_after: Option<Delay>,
     /// Values of limits, by name.
     pub limits: Vec<(String, i64)>,
+    /// The least version of agents, of the one kind that asks for it.
+    pub least_version: Option<String>,
+    /// The links that are meant to be there, by the names of the hosts at their ends.
+    pub links: Vec<[String; 2]>,
 }
 
 /// One entry.
@@ -132,7 +136,8 @@ impl Entry {
 
     /// Whom it is about and what it changes, without its place in the file.
     pub fn described(&self) -> Value {
-        let Settings { enabled, at_least, at_most, raise_after, clear_after, limits } = &self.set;
+        let Settings { enabled, at_least, at_most, raise_after, clear_after, limits, .. } =
+            &self.set;
         let mut said: Vec<(&str, Value)> = Vec::new();
         if !self.fleets.is_empty() {
             said.push(("fleets", json!(self.fleets)));
@@ -154,6 +159,12 @@ impl Entry {
         if !limits.is_empty() {
             let limits: BTreeMap<_, _> = limits.iter().map(|(k, v)| (k, v)).collect();
             said.push(("limits", json!(limits)));
+        }
+        let least_version = self.set.least_version.as_ref();
+        said.extend(least_version.map(|least| ("least_version", json!(least))));
+        if !self.set.links.is_empty() {
+            let links: Vec<String> = self.set.links.iter().map(|ends| ends.join(" - ")).collect();
+            said.push(("links", json!(links)));
         }
         let map: Map<String, Value> =
             said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -290,6 +301,12 @@ impl Tuning {
         self.numbered(kind).map(|(_, entry)| entry)
     }
 
+    /// The links of a fleet that are meant to be there, as far as a kind is asked to look.
+    pub fn links<'a>(&'a self, kind: AlarmKind, fleet: &'a FleetId) -> Vec<&'a [String; 2]> {
+        let place = Place { fleet: Some(fleet), ..Place::default() };
+        self.about(kind, place).flat_map(|entry| &entry.set.links).collect()
+    }
+
     /// Which entries these labels fit.
     pub fn fitting(&self, labels: &BTreeMap<String, String>) -> Fitting {
         let fit = self.entries.iter().enumerate().filter(|(_, entry)| entry.fits_labels(labels));
@@ -350,6 +367,12 @@ impl<'a> Limits<'a> {
             value = set.map_or(value, |(_, value)| *value);
         }
         value
+    }
+
+    /// The least version of agents, where one is asked for.
+    pub fn least_version(&self) -> Option<&'a str> {
+        let entries = self.tuning.about(self.kind, self.place);
+        entries.filter_map(|entry| entry.set.least_version.as_deref()).last()
     }
 
     /// A limit's value as a number of things.

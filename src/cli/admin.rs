@@ -6,6 +6,7 @@
 
 mod keys;
 mod relay;
+mod token;
 mod user;
 
 use std::path::Path;
@@ -17,18 +18,17 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::config::host::HostSettings;
 use crate::config::source::Values;
-use crate::http::access::token;
 
-use crate::model::access::{Role, token_name};
+use crate::model::access::Role;
 use crate::model::id::{AgentId, FleetId};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
-use crate::store::change::{Change, NewEvent, SessionRecord};
-use crate::store::sqlite::{self, Durability};
-use crate::store::{StoreError, Writer as _};
+use crate::store::change::{Change, NewEvent};
+use crate::store::sqlite::{self, Durability, Opened};
+use crate::store::{Reader, StoreError, Writer as _};
 
 use super::speak::{complain, say};
-use super::{DONE, Database, FAILED, STORAGE, USAGE, door, storage_code};
+use super::{DONE, FAILED, STORAGE, USAGE, door};
 
 /// What to manage.
 #[derive(Debug, Subcommand)]
@@ -38,7 +38,7 @@ pub enum Act {
     User(user::UserAct),
     /// Tokens for programs and for signing in
     #[command(subcommand)]
-    Token(TokenAct),
+    Token(token::TokenAct),
     /// The pre-shared keys of the running manager, by their ids
     #[command(subcommand)]
     Key(keys::KeyAct),
@@ -48,26 +48,7 @@ pub enum Act {
     Reset(ResetArgs),
 }
 
-/// What to do with tokens.
-#[derive(Debug, Subcommand)]
-pub enum TokenAct {
-    /// Make a token and print it once
-    Add {
-        /// Whose it is; shown in the history
-        name: String,
-        /// What it may do
-        #[arg(long)]
-        scope: Scope,
-        #[expect(
-            missing_docs,
-            reason = "a doc comment here would replace the help of the command"
-        )]
-        #[command(flatten)]
-        database: Database,
-    },
-}
-
-/// What a token may do; each may do what the ones before it may.
+/// What a user or a token may do; each may do what the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scope {
     /// Look
@@ -77,6 +58,7 @@ pub enum Scope {
     #[value(alias = "ack")]
     Operator,
     /// Everything
+    #[value(aliases = ["reset", "keys"])]
     Admin,
 }
 
@@ -123,10 +105,7 @@ pub struct Target {
 pub async fn run(act: Act, values: Values, clock: Clock) -> u8 {
     match act {
         Act::User(act) => user::run(act, &values, clock.now()).await,
-        Act::Token(TokenAct::Add { name, scope, database }) => {
-            let file = database.file(&values);
-            add_token(&name, scope.role(), &file, &values, clock.now()).await
-        }
+        Act::Token(act) => token::run(act, &values, clock.now()).await,
         Act::Key(act) => keys::run(act, &values).await,
         Act::Relay(args) => relay::run(args, &values).await,
         Act::Reset(reset) => {
@@ -159,44 +138,6 @@ fn reset_body(reset: &ResetArgs) -> Value {
     body
 }
 
-async fn add_token(
-    name: &str,
-    role: Role,
-    database: &Path,
-    values: &Values,
-    now: UnixSeconds,
-) -> u8 {
-    if let Err(problem) = token_name(name) {
-        complain(&problem);
-        return USAGE;
-    }
-    let made = match token::api_token(name, role, now) {
-        Ok(made) => made,
-        Err(error) => {
-            complain(&format!("The system gives no random numbers: {error}"));
-            return FAILED;
-        }
-    };
-    let (secret, record) = made;
-    match store(database, record, now) {
-        Ok(()) => {
-            say(&secret);
-            DONE
-        }
-        Err(StoreError::Locked { .. }) => {
-            let body = json!({"name": name, "role": role.as_str()});
-            command(values, "/api/v1/tokens", &body, |answer| {
-                say(answer.get("token").and_then(Value::as_str).unwrap_or_default());
-            })
-            .await
-        }
-        Err(error) => {
-            complain(&error.to_string());
-            storage_code(&error)
-        }
-    }
-}
-
 /// What is said of a database that is not there.
 fn no_database(database: &Path) -> StoreError {
     StoreError::Refused {
@@ -206,29 +147,44 @@ fn no_database(database: &Path) -> StoreError {
     }
 }
 
-/// Writes a token into the database of a manager that is not running.
-fn store(database: &Path, record: SessionRecord, now: UnixSeconds) -> Result<(), StoreError> {
-    if !database.exists() {
-        return Err(no_database(database));
-    }
-    let mut writer = sqlite::open(database, Durability::Full)?.writer;
-    let event = NewEvent {
+/// What an admin did on the manager's host, for the history.
+fn act_of_admin(told: String, cause: &str, now: UnixSeconds) -> NewEvent {
+    NewEvent {
         at: now,
         recorded_at: now,
         kind: EventKind::AdminAction,
         fleet: None,
         agent: None,
-        subject: record.name.clone(),
+        subject: told,
         before: None,
-        after: Some(json!({"token": record.name, "role": record.role})),
+        after: None,
         report: None,
-        cause: Some("kattila admin token add".to_owned()),
+        cause: Some(cause.to_owned()),
+    }
+}
+
+/// Changes the database of a manager that is not running, if it is there: what is to be written
+/// follows from what is in it.
+fn change_at_rest<E: From<StoreError>>(
+    database: &Path,
+    decide: impl FnOnce(&dyn Reader) -> Result<Change, E>,
+) -> Result<(), E> {
+    if !database.exists() {
+        return Err(no_database(database).into());
+    }
+    let Opened { mut writer, reader, .. } = sqlite::open(database, Durability::Full)?;
+    let change = match decide(&*reader) {
+        Ok(change) => change,
+        Err(refusal) => {
+            // An orderly end, so that the next start has nothing to check.
+            writer.close()?;
+            return Err(refusal);
+        }
     };
-    let change = Change { sessions: vec![record], events: vec![event], ..Change::default() };
     writer.begin()?;
     writer.record(&change)?;
     writer.commit()?;
-    writer.close()
+    Ok(writer.close()?)
 }
 
 /// Sends a command through the running manager's door and tells the answer.
@@ -332,21 +288,7 @@ mod tests {
         assert_eq!(scope("read"), Ok(Role::Viewer));
         assert_eq!(scope("ack"), Ok(Role::Operator));
         assert_eq!(scope("admin"), Ok(Role::Admin));
+        assert_eq!((scope("reset"), scope("keys")), (Ok(Role::Admin), Ok(Role::Admin)));
         assert!(scope("root").is_err());
-    }
-
-    #[tokio::test]
-    async fn a_token_for_a_stopped_manager_goes_into_its_database() {
-        use crate::store::Reader as _;
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("k.db");
-        let now = UnixSeconds(1_800_000_000);
-        let (secret, record) = token::api_token("ci", Role::Viewer, now).unwrap();
-        assert!(matches!(store(&file, record.clone(), now), Err(StoreError::Refused { .. })));
-        sqlite::open(&file, Durability::Full).unwrap().writer.close().unwrap();
-        store(&file, record.clone(), now).unwrap();
-        let reader = sqlite::open_read_only(&file).unwrap();
-        let found = reader.session(&token::hash(&secret)).unwrap();
-        assert_eq!(found, Some(record));
     }
 }

@@ -2,15 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::model::access::{Role, token_name};
 use crate::model::id::{AgentId, FleetId};
 use crate::process::handle::{Command, Done, ResetTarget};
-use crate::wire::codes::ErrorCode;
 
-use super::access::{Caller, token};
+use super::access::Caller;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::state::AppState;
@@ -90,59 +87,10 @@ pub async fn reset(
     }
 }
 
-/// What token to make.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewToken {
-    /// Whose it is; shown in the history.
-    pub name: String,
-    /// `viewer`, `operator` or `admin`.
-    pub role: String,
-}
-
-/// The token, told this once.
-#[derive(Serialize)]
-pub struct MadeToken {
-    /// Whose it is.
-    pub name: String,
-    /// What it may do.
-    pub role: &'static str,
-    /// The token itself.
-    pub token: String,
-}
-
-impl std::fmt::Debug for MadeToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MadeToken({} {})", self.name, self.role)
-    }
-}
-
-/// `POST /api/v1/tokens`.
-pub async fn add_token(
-    State(state): State<AppState>,
-    caller: Caller,
-    JsonBody(wanted): JsonBody<NewToken>,
-) -> Result<(StatusCode, Json<MadeToken>), ApiError> {
-    let role = Role::from_word(&wanted.role).ok_or_else(|| {
-        ApiError::new(ErrorCode::InvalidField, "role must be one of: viewer, operator, admin.")
-    })?;
-    let name = token_name(&wanted.name)
-        .map_err(|problem| ApiError::new(ErrorCode::InvalidField, problem))?;
-    if state.gate.user(name).await?.is_some() {
-        let why = format!("A user has the name {name}; two who act must have two names.");
-        return Err(ApiError::new(ErrorCode::Conflict, why));
-    }
-    let (secret, record) =
-        token::api_token(name, role, state.clock.now()).map_err(ApiError::internal)?;
-    state.gate.add_token(record).await?;
-    let what = format!("made the token {name} with the role {role}");
-    state.processor.command(Command::Note { by: caller.name, what }).await?;
-    let made = MadeToken { name: name.to_owned(), role: role.as_str(), token: (*secret).clone() };
-    Ok((StatusCode::CREATED, Json(made)))
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::wire::codes::ErrorCode;
+
     use super::*;
 
     fn target(json: &str) -> Result<ResetTarget, ApiError> {

@@ -115,7 +115,6 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/audit", ADMIN, get(audit::list)),
         route("GET", "/api/v1/export/audit.csv", ADMIN, get(audit::csv)),
         route("GET", "/api/v1/export/audit.ndjson", ADMIN, get(audit::ndjson)),
-        route("POST", "/api/v1/tokens", ADMIN, post(admin::add_token)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
 }
@@ -145,8 +144,8 @@ fn about_alarms() -> Vec<Route> {
 
 /// Who may come in: users, sessions, everybody's own account.
 fn about_people() -> Vec<Route> {
-    use operators::{people, sessions};
-    use pages::people as page;
+    use operators::{people, sessions, tokens};
+    use pages::{factor, people as page};
     vec![
         route("GET", "/setup", PUBLIC, get(setup::form)),
         route("POST", "/setup", PUBLIC, post(setup::set_up)),
@@ -165,6 +164,16 @@ fn about_people() -> Vec<Route> {
         route("POST", "/api/v1/users/{id}/end-sessions", ADMIN, post(people::end_sessions)),
         route("POST", "/api/v1/users/{id}/reset", ADMIN, post(people::reset)),
         route("POST", "/api/v1/users/{id}/password", ADMIN, post(people::password)),
+        route("GET", "/api/v1/tokens", ADMIN, get(tokens::list)),
+        route("POST", "/api/v1/tokens", ADMIN, post(tokens::make)),
+        route("DELETE", "/api/v1/tokens/{id}", ADMIN, delete(tokens::revoke)),
+        route("POST", "/tokens", ADMIN, post(page::add_token)),
+        route("POST", "/tokens/{id}/revoke", ADMIN, post(page::revoke_token)),
+        route("POST", "/api/v1/users/{id}/drop-factor", ADMIN, post(people::drop_factor)),
+        route("POST", "/users/{id}/drop-factor", ADMIN, post(page::drop_factor)),
+        route("POST", "/account/factor", VIEWER, post(factor::begin)),
+        route("POST", "/account/factor/confirm", VIEWER, post(factor::confirm)),
+        route("POST", "/account/factor/off", VIEWER, post(factor::end)),
         route("GET", "/users", ADMIN, get(page::list)),
         route("POST", "/users", ADMIN, post(page::add)),
         route("POST", "/users/{id}/role", ADMIN, post(page::give_role)),
@@ -186,6 +195,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/logout", VIEWER, post(login::sign_out)),
         route("GET", "/", VIEWER, get(look::map)),
         route("GET", "/map", VIEWER, get(look::map)),
+        route("GET", "/map.svg", VIEWER, get(operators::drawing::svg)),
         route("GET", "/agents", VIEWER, get(look::agents)),
         route("GET", "/agents/{id}", VIEWER, get(look::agent)),
         route("GET", "/links", VIEWER, get(look::links)),

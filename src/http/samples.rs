@@ -18,7 +18,7 @@ use crate::model::time::UnixSeconds;
 use crate::wire::answer::Problem;
 use crate::wire::codes::ErrorCode;
 
-use super::admin::{Cleared, MadeToken};
+use super::admin::Cleared;
 use super::error::status;
 use super::health::Alive;
 use super::operators::OK;
@@ -68,6 +68,10 @@ const OF_AGENT: Parameter = text("agent_id", "Only of this agent");
 const ASKED: Parameter =
     text("q", "Only what this asks for, such as state:down site:hel; docs/api.md has the language");
 const QUERY: &[Parameter] = &[ASKED];
+const ANON: Parameter =
+    text("anon", "1: under pseudonyms, which stay the same until the manager is started again");
+const GRAPH_QUERY: &[Parameter] =
+    &[ASKED, text("at", "The map as it was then (Unix seconds or RFC 3339); of graphs only"), ANON];
 const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];
 const ALARM_QUERY: &[Parameter] = &[
     text(
@@ -119,8 +123,10 @@ const NOTICE_QUERY: &[Parameter] = &[
     LIMIT,
 ];
 
-const MAP_QUERY: &[Parameter] =
-    &[text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told")];
+const MAP_QUERY: &[Parameter] = &[
+    text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told"),
+    ANON,
+];
 const HISTORY_QUERY: &[Parameter] = &[
     text("from", "Where to begin (Unix seconds or RFC 3339); a day before the end if not told"),
     text("to", "Where to end; now if not told"),
@@ -188,7 +194,7 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/diff" => ("What differs between two times", DIFF_QUERY, value(&past::diff())),
         "/api/v1/stream" => return Some(stream()),
-        "/api/v1/export/{id}" => return Some(export(QUERY)),
+        "/api/v1/export/{id}" => return Some(export(GRAPH_QUERY)),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
         "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
         "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
@@ -259,7 +265,6 @@ fn taking(method: &str, path: &str) -> Option<Sample> {
         "/api/v1/notifications/{id}/retry" => {
             return Some(queued("Send a notification again that was given up"));
         }
-        "/api/v1/tokens" => return Some(token()),
         "/status/admin/reset" => (
             "Clear the topology state of one agent, of a fleet, or of all",
             Some(json!({"agent_id": "gw-1", "forget": false, "identity": false})),
@@ -310,7 +315,8 @@ fn queued(summary: &'static str) -> Sample {
 
 fn export(query: &'static [Parameter]) -> Sample {
     Sample {
-        summary: "A table as CSV: agents.csv, links.csv or alarms.csv",
+        summary: "A table as CSV (agents.csv, links.csv, alarms.csv) or the map as a graph (map.json, \
+                  map.graphml, map.dot)",
         query,
         body: None,
         status: "200",
@@ -324,18 +330,6 @@ fn stream() -> Sample {
         json!("event: hello\ndata: {\"epoch\":\"e1\",\"seq\":41,\"layout_rev\":1,\"now\":1}\n\n");
     let kind = "text/event-stream";
     Sample { summary: "The map as it changes", query: &[], body: None, status: "200", kind, answer }
-}
-
-fn token() -> Sample {
-    let made = MadeToken { name: "ci".into(), role: "viewer", token: "kat_(shown once)".into() };
-    Sample {
-        summary: "Make an API token",
-        query: &[],
-        body: Some(json!({"name": "ci", "role": "viewer"})),
-        status: "201",
-        kind: JSON,
-        answer: value(&made),
-    }
 }
 
 /// A refusal.

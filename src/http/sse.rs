@@ -130,6 +130,9 @@ impl Watcher {
     }
 
     fn take(&mut self, signal: Result<&Signal, &RecvError>) {
+        if !self.may_look() {
+            return;
+        }
         match signal {
             // A patch that was sent again after a resume is known already.
             Ok(Signal::Patch(new)) if new.seq <= self.seq => {}
@@ -149,12 +152,19 @@ impl Watcher {
 
     /// While nothing happens: is the client still there, and may it still look?
     fn pause(&mut self) {
-        if self.state.gate.still_good(&self.caller) {
+        if self.may_look() {
             self.waiting.push_back(Event::default().comment(""));
-        } else {
+        }
+    }
+
+    /// Whether the client may still look; if not, that is the last it is told.
+    fn may_look(&mut self) -> bool {
+        let may = self.state.gate.still_good(&self.caller);
+        if !may {
             self.waiting.push_back(Event::default().event("bye").data("{}"));
             self.over = true;
         }
+        may
     }
 }
 

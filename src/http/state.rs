@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
+use crate::mask::Secret;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Processor;
 use crate::store::{Reader, StoreError};
@@ -58,6 +59,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Names requests.
     pub request_ids: Arc<RequestIds>,
+    /// What pseudonyms are made with: this run's own.
+    pub pseudonyms: Secret,
     /// SHA-256 of the code that makes the first user, while there is none.
     pub first_code: Option<[u8; 32]>,
 }

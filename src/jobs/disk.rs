@@ -1,4 +1,5 @@
-//! Looks at the disk that the database is on, and hands over what it finds.
+//! Looks at the disk that the database is on, and for the backups that were made of it, and hands
+//! over what it finds.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +10,18 @@ use super::Context;
 use crate::alarms::rules::service::DiskFacts;
 use crate::process::condition::ManagerCondition;
 use crate::process::handle::Command;
+use crate::store::backups::made;
 
 /// Looks once.
 pub async fn look(context: Context) {
     let database = context.database.clone();
-    let measured = tokio::task::spawn_blocking(move || measure(&database)).await;
-    let Ok(Some(disk)) = measured else { return };
-    let condition = Command::Condition(ManagerCondition::Disk(disk));
-    if let Err(failure) = context.processor.command(condition).await {
-        warn!(%failure, "How full the disk is was not recorded");
+    let measured = tokio::task::spawn_blocking(move || (measure(&database), made(&database))).await;
+    let Ok((disk, backups)) = measured else { return };
+    let backups = ManagerCondition::Backups(backups);
+    for found in disk.map(ManagerCondition::Disk).into_iter().chain([backups]) {
+        if let Err(failure) = context.processor.command(Command::Condition(found)).await {
+            warn!(%failure, "What was found beside the database was not recorded");
+        }
     }
 }
 

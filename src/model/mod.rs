@@ -3,6 +3,9 @@
 //! A value of these types is well-formed by construction. Nothing here does I/O, knows JSON
 //! shapes of the wire beyond `serde` on plain values, or imports another module of the crate.
 
+#[macro_use]
+mod words;
+
 pub mod access;
 pub mod alarm_kind;
 pub mod audit;
@@ -19,4 +22,5 @@ pub mod report;
 pub mod shelf;
 pub mod state;
 pub mod time;
+pub mod version;
 pub mod window;

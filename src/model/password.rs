@@ -131,7 +131,7 @@ mod tests {
             assert_eq!(chosen(made), Err(Weak::Context), "{made}");
         }
         assert_eq!(chosen("kattila boils over"), Ok(()));
-        assert_eq!(chosen("tolgard-1971"), Ok(()));
+        assert_eq!(chosen("tolgarden-1971"), Ok(()));
     }
 
     #[test]

@@ -4,37 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-macro_rules! words {
-    ($(#[$doc:meta])* $type:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $type {
-            $($(#[$vdoc])* #[serde(rename = $word)] $variant),+
-        }
-
-        impl $type {
-            /// Every word, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word on the wire and in the database.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The variant of a word.
-            pub fn from_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == word)
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
 words!(
     /// How the manager sees an agent.
     AgentStatus {
@@ -338,6 +307,16 @@ words!(
         DbPressure = "db.pressure",
         /// The certificate of the door ends soon.
         TlsExpiring = "tls.expiring",
+        /// An agent's program is older than it may be.
+        AgentVersionOld = "agent.version_old",
+        /// The last backup is too long ago.
+        BackupStale = "backup.stale",
+        /// Packets reach an interface broken, or cannot leave it.
+        IfaceErrors = "iface.errors",
+        /// A link that is meant to be there is not.
+        EdgeExpectedMissing = "edge.expected_missing",
+        /// A link is there that is not meant to be.
+        EdgeUnexpected = "edge.unexpected",
     }
 );
 

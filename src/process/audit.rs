@@ -15,7 +15,7 @@ use super::commands;
 use super::draft::Draft;
 use super::engine::Engine;
 use super::handle::{Command, CommandError, Done, ResetTarget};
-use super::people::{self, PeopleWish};
+use super::people::{self, PeopleWish, Revoke};
 use super::upkeep::Upkeep;
 use super::wish::Wish;
 use crate::model::audit::{Entry, Head, MANAGER, UNKNOWN};
@@ -25,7 +25,8 @@ use crate::model::time::UnixSeconds;
 use crate::model::window::Times;
 use crate::sign::chain;
 use crate::store::StoreError;
-use crate::store::change::{Change, SessionRecord};
+use crate::store::change::Change;
+use crate::store::people::SessionRecord;
 
 /// Alarms whose state before and after is told; of an act on more, their count.
 const ALARMS_TOLD: usize = 50;
@@ -290,6 +291,9 @@ impl Telling {
             PeopleWish::Order(order) => order,
             PeopleWish::SignIn(sign_in) => return Self::session(&sign_in.session, asker),
             PeopleWish::Used(..) => return None,
+            PeopleWish::Revoke(Revoke { record, by }) => {
+                return Some(Self::new(by, "token.revoke", format!("token {}", record.name)));
+            }
         };
         let (act, after) = match &order.act {
             Act::Add { .. } | Act::AddFirst { .. } => ("user.add", None),
@@ -297,6 +301,8 @@ impl Telling {
             Act::Disable => ("user.disable", None),
             Act::Enable => ("user.enable", None),
             Act::Password { .. } => ("user.password", None),
+            Act::Factor { .. } => ("user.factor", None),
+            Act::DropFactor(_) => ("user.drop_factor", None),
             Act::Reset(_) => ("user.reset", None),
             Act::EndSessions => ("user.end_sessions", None),
             Act::Remove => ("user.remove", Some(json!({ "removed": true }))),
@@ -344,8 +350,12 @@ impl Seen {
             Self::Rules => Some(json!({ "changes": engine.fleet.book.tuning().described() })),
             Self::Agent(id) => agent(engine, id),
             Self::User(name) => engine.fleet.people.get(name).map(|user| {
-                let has_password = user.password.is_some();
-                json!({ "role": user.role.as_str(), "disabled": user.disabled, "has_password": has_password })
+                json!({
+                    "role": user.role.as_str(),
+                    "disabled": user.disabled,
+                    "has_password": user.password.is_some(),
+                    "second_factor": user.factor.is_some(),
+                })
             }),
             Self::Alarms(ids) => {
                 // One that is not open is told as null.

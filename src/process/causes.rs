@@ -73,6 +73,14 @@ fn around(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm) -> Around {
         lost(fleet, sentry, alarm, &mut around);
     } else if alarm.kind == AlarmKind::NodeIsolated {
         alone(fleet, sentry, alarm, &mut around);
+    } else if alarm.kind == AlarmKind::EdgeExpectedMissing {
+        // A tunnel that nobody lists any more went with its interface.
+        let gone = |no: AgentNo| {
+            let gone = fleet.book.of_agent(no).filter(|alarm| alarm.kind == AlarmKind::IfaceGone);
+            let interfaces = gone.map(|alarm| alarm.subject.clone()).collect();
+            Some(End { interfaces, ..end(fleet, sentry, no)? })
+        };
+        around.ends = [alarm.agent, alarm.also].into_iter().flatten().filter_map(gone).collect();
     } else {
         around.ends = alarm.agent.and_then(|no| end(fleet, sentry, no)).into_iter().collect();
         let of_interface = alarm.subject.contains('/').then(|| alarm.subject.clone());

@@ -17,8 +17,8 @@ use crate::model::id::{AgentId, AgentNo, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::SessionRecord;
 use crate::store::dictionary::DictionaryRecord;
+use crate::store::people::SessionRecord;
 
 type Outcome = Result<Done, CommandError>;
 
@@ -97,6 +97,7 @@ fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerConditi
             raise::rolled_back(&mut engine.fleet, draft, *database, *acknowledged);
         }
         ManagerCondition::Certificate(ends) => engine.sentry.watch.certificate = *ends,
+        ManagerCondition::Backups(made) => engine.sentry.watch.backups.clone_from(made),
         ManagerCondition::AuditBroken(problem) => {
             raise::audit_broken(&mut engine.fleet, draft, problem);
         }

@@ -15,6 +15,8 @@ pub enum ManagerCondition {
     },
     /// The door's certificate ends then; `None` if it has none, or it cannot be read.
     Certificate(Option<UnixSeconds>),
+    /// When the last backups were made, oldest first.
+    Backups(Vec<UnixSeconds>),
     /// The audit does not hang together; says where.
     AuditBroken(String),
     /// How the disk of the database is.

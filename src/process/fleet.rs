@@ -18,6 +18,7 @@ use crate::alarms::book::Book;
 use crate::alarms::cover::{Cover, Covered};
 use crate::alarms::rate::Recent;
 use crate::alarms::rules::agent::Peers;
+use crate::alarms::rules::errors::Tally;
 use crate::alarms::rules::identity::Faces;
 use crate::model::audit::Head;
 use crate::model::id::{AgentId, AgentNo, EdgeId, FleetId, ReportId, WindowId};
@@ -65,6 +66,8 @@ pub(super) struct AgentMem {
     pub(super) works: BTreeMap<String, bool>,
     /// Of its WireGuard interfaces, what links are judged by besides.
     pub(super) wires: BTreeMap<String, Wire>,
+    /// Of interfaces that have seen broken packets, what they had counted when last looked at.
+    pub(super) tallies: BTreeMap<String, Tally>,
     /// Since when its clock has not been set, as far as this run knows; told with its first
     /// report of the run.
     pub(super) steady_since: Option<UnixSeconds>,

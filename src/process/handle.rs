@@ -19,6 +19,7 @@ use super::people::PeopleWish;
 use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
+use super::status::ProcessorStatus;
 use super::summary::AgentSummary;
 use super::tally::Tally;
 use super::totals::Totals;
@@ -31,9 +32,9 @@ use crate::model::id::{AgentId, AlarmId, FleetId, Kid, NotificationId, ReportId,
 use crate::model::report::ReportData;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
-use crate::store::change::SessionRecord;
 use crate::store::dictionary::DictionaryRecord;
 use crate::store::layout::LayoutRecord;
+use crate::store::people::SessionRecord;
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
 use crate::verify::{Announcement, Known, Verified};
@@ -286,25 +287,6 @@ pub enum CommandError {
     /// Storage or the processor is not available.
     #[error("{0}")]
     Unavailable(String),
-}
-
-/// How the processor is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcessorStatus {
-    /// Reports waiting.
-    pub queued: usize,
-    /// Reports stored since start.
-    pub stored: u64,
-    /// Duplicates answered since start.
-    pub duplicates: u64,
-    /// Transactions committed since start.
-    pub commits: u64,
-    /// When the last one was.
-    pub last_commit: Option<UnixSeconds>,
-    /// Whether the last attempt to write succeeded.
-    pub storage_ok: bool,
-    /// Whether the processor still runs.
-    pub running: bool,
 }
 
 /// A handle to the processor.

@@ -176,6 +176,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         told_before: BTreeSet::new(),
         works: BTreeMap::new(),
         wires: BTreeMap::new(),
+        tallies: BTreeMap::new(),
         steady_since: None,
         booted_at: None,
         clock: None,

@@ -11,8 +11,7 @@ use super::handle::{CommandError, Done};
 use crate::model::access::Role;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
-use crate::store::change::SessionRecord;
-use crate::store::people::{Setup, UserRecord};
+use crate::store::people::{Factor, SessionRecord, Setup, UserRecord};
 
 /// Users there may be.
 const MOST: usize = 1_000;
@@ -61,6 +60,15 @@ pub enum Act {
     },
     /// Take their password away, and let them choose one with a setup code.
     Reset(Setup),
+    /// Ask them for one-time codes from now on.
+    Factor {
+        /// The secret, the step of the code that showed it works, digests of recovery codes.
+        factor: Factor,
+        /// The user as they were in this generation asks for it.
+        generation: i64,
+    },
+    /// Ask them for none any more.
+    DropFactor(Proof),
     /// End all their sessions.
     EndSessions,
     /// Forget them.
@@ -109,6 +117,8 @@ impl std::fmt::Debug for Act {
             Self::Enable => "Enable",
             Self::Password { .. } => "Password",
             Self::Reset(_) => "Reset",
+            Self::Factor { .. } => "Factor",
+            Self::DropFactor(_) => "DropFactor",
             Self::EndSessions => "EndSessions",
             Self::Remove => "Remove",
         })
@@ -122,6 +132,30 @@ pub struct SignIn {
     pub session: SessionRecord,
     /// The password hashed anew, if how it was hashed is of the past.
     pub rehashed: Option<String>,
+    /// What was shown beside the password.
+    pub second: Second,
+}
+
+/// What was shown beside a password; each counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Second {
+    /// Nothing.
+    Nothing,
+    /// A session that this one follows.
+    Session,
+    /// The code of a step.
+    Code(i64),
+    /// A recovery code, by its digest.
+    Recovery([u8; 32]),
+}
+
+/// A token that is revoked.
+#[derive(Debug)]
+pub struct Revoke {
+    /// The token.
+    pub record: SessionRecord,
+    /// Who revokes it.
+    pub by: String,
 }
 
 /// What is wanted of users and sessions.
@@ -131,6 +165,8 @@ pub enum PeopleWish {
     Order(Order),
     /// A user signs in.
     SignIn(SignIn),
+    /// A token is to open nothing any more.
+    Revoke(Revoke),
     /// A session or token was used; it stays away if it has ended meanwhile.
     Used([u8; 32], UnixSeconds),
 }
@@ -175,6 +211,8 @@ pub fn decide(
         | Act::Enable
         | Act::Password { .. }
         | Act::Reset(_)
+        | Act::Factor { .. }
+        | Act::DropFactor(_)
         | Act::EndSessions
         | Act::Remove => {
             let user = known.ok_or(CommandError::UserNotFound)?;
@@ -203,6 +241,7 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
         created_by: by.to_owned(),
         last_sign_in_at: None,
         last_sign_in_from: None,
+        factor: None,
     }
 }
 
@@ -215,6 +254,8 @@ fn keep_an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<(), Co
         | Act::AddFirst { .. }
         | Act::Enable
         | Act::Password { .. }
+        | Act::Factor { .. }
+        | Act::DropFactor(_)
         | Act::EndSessions => false,
     };
     let manages =
@@ -255,6 +296,18 @@ fn change(mut user: UserRecord, act: &Act, now: UnixSeconds) -> Result<Decided, 
             user.setup = Some(setup.clone());
             format!("reset the password of the user {name}")
         }
+        Act::Factor { factor, generation } => {
+            allow(&user, &Proof::Old(*generation), now)?;
+            user.factor = Some(factor.clone());
+            format!("the user {name} signs in with a second factor from now on")
+        }
+        Act::DropFactor(proof) => {
+            allow(&user, proof, now)?;
+            if user.factor.take().is_none() {
+                return Err(CommandError::NotPossible(format!("{name} has no second factor")));
+            }
+            format!("the user {name} has no second factor any more")
+        }
         Act::EndSessions => format!("ended the sessions of the user {name}"),
         Act::Remove => {
             let told = format!("removed the user {name}");
@@ -293,6 +346,15 @@ pub(super) fn carry_out(
     match wish {
         PeopleWish::Order(order) => obey(fleet, draft, &order),
         PeopleWish::SignIn(wish) => sign_in(fleet, draft, wish),
+        PeopleWish::Revoke(Revoke { record, by }) => {
+            draft.cause = Some(by);
+            draft.change.sessions_removed.push(record.token_hash);
+            let subject =
+                format!("revoked the token {} with the role {}", record.name, record.role);
+            let about = About { fleet: None, agent: None, subject };
+            draft.event(EventKind::AdminAction, about, None, None);
+            Ok(Done::Nothing)
+        }
         PeopleWish::Used(hash, at) => {
             draft.change.sessions_used.push((hash, at));
             Ok(Done::Nothing)
@@ -323,19 +385,40 @@ fn obey(fleet: &mut Fleet, draft: &mut Draft, order: &Order) -> Result<Done, Com
 fn sign_in(
     fleet: &mut Fleet,
     draft: &mut Draft,
-    SignIn { session, rehashed }: SignIn,
+    SignIn { session, rehashed, second }: SignIn,
 ) -> Result<Done, CommandError> {
     let user = fleet.people.get(&session.name).ok_or(CommandError::UserNotFound)?;
     if user.disabled || Some(user.generation) != session.generation {
         return Err(CommandError::NotPossible("something changed meanwhile".to_owned()));
     }
     let mut user = user.clone();
+    if !spend(&mut user, second) {
+        return Err(CommandError::NotPossible("this code was used before".to_owned()));
+    }
     user.last_sign_in_at = Some(draft.now);
     user.last_sign_in_from.clone_from(&session.source);
     user.password = rehashed.or(user.password);
     draft.change.sessions.push(session);
     keep(fleet, draft, user);
     Ok(Done::Nothing)
+}
+
+/// Uses up what was shown beside the password; whether that is enough.
+fn spend(user: &mut UserRecord, second: Second) -> bool {
+    match (&mut user.factor, second) {
+        (None, Second::Nothing | Second::Session) | (Some(_), Second::Session) => true,
+        (Some(factor), Second::Code(step)) => {
+            let unused = step > factor.step;
+            factor.step = factor.step.max(step);
+            unused
+        }
+        (Some(factor), Second::Recovery(digest)) => {
+            let before = factor.recovery.len();
+            factor.recovery.retain(|left| *left != digest);
+            factor.recovery.len() < before
+        }
+        (Some(_), Second::Nothing) | (None, Second::Code(_) | Second::Recovery(_)) => false,
+    }
 }
 
 fn keep(fleet: &mut Fleet, draft: &mut Draft, user: UserRecord) {

@@ -129,6 +129,15 @@ pub(super) fn host(
     let Some(agent) = agents.get(&no) else { return };
     let record = &agent.record;
     let facts = facts(agent, draft);
+    let kind = AlarmKind::AgentVersionOld;
+    let least = book.limits(kind, &record.fleet, [Some(no), None]).least_version();
+    let is_old = book.find(kind, record.id.as_str()).is_some();
+    if (least.is_some() || is_old)
+        && let Some(seen) = rules::member::version(&facts, record.agent_version.as_deref(), least)
+        && (seen.holds || is_old)
+    {
+        observe(book, draft, &seen);
+    }
     let now = record.boot_id.as_deref();
     let was = before.map_or(now, |before| before.boot_id.as_deref());
     // The opposite of a reboot counts only while a reboot is open.

@@ -12,7 +12,7 @@ use super::diff;
 use super::doubt;
 use super::draft::{About, Draft};
 use super::edges;
-use super::fleet::{Fleet, PeerKey, PeerMem};
+use super::fleet::{AgentMem, Fleet, PeerKey, PeerMem};
 use super::history::{self, Whose};
 use super::peers;
 use super::raise;
@@ -66,19 +66,9 @@ pub(super) fn apply(
         describe(record, arrival, data);
         fleet.book.place(no, &record.labels);
     }
-    let offset = arrival.verified.timestamp().since(draft.now);
-    let offset_was = std::mem::replace(&mut record.clock_offset, offset);
     record.uptime_seconds = data.uptime_seconds;
     record.load = data.load;
-    let uptime_s = data.uptime_seconds.and_then(|uptime| i64::try_from(uptime).ok());
-    let booted_at = uptime_s.map(|uptime| arrival.measured_at.minus(uptime));
-    let booted_was = std::mem::replace(&mut agent.booted_at, booted_at);
-    // A report that took long, or a clock of ours that was set, moves the offset alone.
-    let is_steady =
-        booted_at.zip(booted_was).is_some_and(|(is, was)| is.0.abs_diff(was.0) <= CLOCK_SET_S);
-    if agent.steady_since.is_none() || !is_steady && offset.abs_diff(offset_was) > CLOCK_SET_S {
-        agent.clock_was_set(draft.now);
-    }
+    note_clock(agent, arrival, data.uptime_seconds, draft.now);
     if let Some(old) = before.as_ref().filter(|old| old.fleet != *arrival.fleet) {
         claims::change_fleet(fleet, draft, no, &old.fleet, arrival.fleet);
     }
@@ -101,6 +91,7 @@ pub(super) fn apply(
         let before = interfaces_new.then_some(stored.0.as_slice());
         raise::interfaces(fleet, draft, no, (before, &stored.1), data);
         peers::ports(fleet, draft, no, before, interfaces);
+        tables::errors(fleet, draft, no, interfaces);
     }
     if let Some(routes) = data.routes.as_ref().filter(|_| routes_new) {
         change_routes(fleet, draft, no, &stored.1, routes);
@@ -123,6 +114,21 @@ pub(super) fn apply(
     }
     edges::judge_all(fleet, draft);
     Ok(())
+}
+
+/// Takes note of how far the host's clock is off, and whether it was set.
+fn note_clock(agent: &mut AgentMem, arrival: &Arrival<'_>, uptime: Option<u64>, now: UnixSeconds) {
+    let offset = arrival.verified.timestamp().since(now);
+    let offset_was = std::mem::replace(&mut agent.record.clock_offset, offset);
+    let uptime = uptime.and_then(|uptime| i64::try_from(uptime).ok());
+    let booted_at = uptime.map(|uptime| arrival.measured_at.minus(uptime));
+    let booted_was = std::mem::replace(&mut agent.booted_at, booted_at);
+    // A report that took long, or a clock of ours that was set, moves the offset alone.
+    let is_steady =
+        booted_at.zip(booted_was).is_some_and(|(is, was)| is.0.abs_diff(was.0) <= CLOCK_SET_S);
+    if agent.steady_since.is_none() || !is_steady && offset.abs_diff(offset_was) > CLOCK_SET_S {
+        agent.clock_was_set(now);
+    }
 }
 
 /// Whether the report leaves the agent's row as it is, apart from what moves with every report.

@@ -7,6 +7,7 @@ use super::draft::Draft;
 use super::fleet::{Fleet, Wire};
 use super::raise::{self, facts};
 use crate::alarms::lifecycle::Alarm;
+use crate::alarms::rules::errors::{Growth, Tally, look as look_at_errors};
 use crate::alarms::rules::tables::{self as rules, Tables};
 use crate::model::id::AgentNo;
 use crate::model::report::{Interface, ReportData, Route, lists_every_interface};
@@ -33,6 +34,39 @@ pub(super) fn note_wires(wires: &mut BTreeMap<String, Wire>, interfaces: &[Inter
     if wires.len() > count {
         let names: BTreeSet<&str> = told().map(|interface| interface.name.as_str()).collect();
         wires.retain(|name, _| names.contains(name.as_str()));
+    }
+}
+
+/// Looks whether packets arrive broken, or cannot leave.
+pub(super) fn errors(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, interfaces: &[Interface]) {
+    let Fleet { agents, book, .. } = fleet;
+    let Some(agent) = agents.get_mut(&no) else { return };
+    let mut tallies = std::mem::take(&mut agent.tallies);
+    tallies.retain(|name, _| interfaces.iter().any(|interface| interface.name == *name));
+    let facts = facts(agent, draft);
+    let limits = book.limits(AlarmKind::IfaceErrors, &agent.record.fleet, [Some(no), None]);
+    let mut all = Vec::new();
+    for interface in interfaces {
+        let Some(is) = Tally::of(interface, draft.at) else { continue };
+        let name = &interface.name;
+        let Some(was) = tallies.get_mut(name) else {
+            tallies.insert(name.clone(), is);
+            continue;
+        };
+        match look_at_errors(&facts, name, [was, &is], &limits) {
+            Growth::Early => continue,
+            Growth::Nothing => {}
+            Growth::Seen(seen) => all.push(seen),
+        }
+        *was = is;
+    }
+    for seen in all {
+        if seen.holds || book.find(seen.kind, &seen.subject).is_some() {
+            raise::observe(book, draft, &seen);
+        }
+    }
+    if let Some(agent) = agents.get_mut(&no) {
+        agent.tallies = tallies;
     }
 }
 

@@ -8,6 +8,7 @@ use super::conflicts;
 use super::draft::Draft;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
+use super::meant;
 use super::raise::{facts, name_of, observe};
 use super::refusals::Observed;
 use crate::alarms::book::Book;
@@ -15,7 +16,7 @@ use crate::alarms::lifecycle::Observation;
 use crate::alarms::rate::Recent;
 use crate::alarms::rules::manager::MANAGER;
 use crate::alarms::rules::service::DiskFacts;
-use crate::alarms::rules::{ingest, member, relay, service};
+use crate::alarms::rules::{backup, ingest, member, relay, service};
 use crate::alarms::tuning::Limits;
 use crate::model::id::AgentNo;
 use crate::model::state::{AgentStatus, AlarmKind};
@@ -33,6 +34,8 @@ pub(super) struct Watch {
     sign_ins: Recent,
     /// When the certificate of the door ends.
     pub(super) certificate: Option<UnixSeconds>,
+    /// When the last backups were made, oldest first.
+    pub(super) backups: Vec<UnixSeconds>,
     /// Whether allowed ips, or who may be asked about them, changed since they were looked at.
     pub(super) routes_changed: bool,
 }
@@ -44,6 +47,7 @@ impl Watch {
             shed_at: None,
             sign_ins: service::sign_ins(&Limits::usual(AlarmKind::LoginBruteforce)),
             certificate: None,
+            backups: Vec::new(),
             routes_changed: true,
         }
     }
@@ -110,11 +114,16 @@ pub(super) fn look(engine: &mut Engine, draft: &mut Draft) {
     if engine.sentry.patience().grace_is_over(draft.now) {
         relays(&mut engine.fleet, &engine.sentry.ways, draft);
         routes(engine, draft);
+        meant::look(&mut engine.fleet, draft);
     }
     let book = &mut engine.fleet.book;
     let limits = book.anywhere(AlarmKind::TlsExpiring);
     let seen = service::certificate(engine.sentry.watch.certificate, &limits, draft.now);
     tell(book, draft, &seen);
+    let limits = book.anywhere(AlarmKind::BackupStale);
+    if let Some(seen) = backup::stale(&engine.sentry.watch.backups, &limits, draft.now) {
+        tell(book, draft, &seen);
+    }
     for job in engine.chores.health(draft.now) {
         let job = service::JobFacts {
             name: job.name,

@@ -1,5 +1,5 @@
-//! Signs, verifies, hashes and makes nonces. The only module that touches `hmac`, `sha2`, `argon2` and
-//! `ed25519-dalek`.
+//! Signs, verifies, hashes and makes nonces. The only module that touches `hmac`, `sha2`, `sha1`, `argon2`
+//! and `ed25519-dalek`.
 
 pub mod chain;
 pub mod digest;
@@ -9,4 +9,5 @@ pub mod nonce;
 pub mod password;
 pub mod psk;
 pub mod relay;
+pub mod totp;
 pub mod webhook;

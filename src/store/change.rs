@@ -23,7 +23,7 @@ use super::flush::Flushed;
 use super::identity::IdentityRecord;
 use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
-use super::people::UserRecord;
+use super::people::{SessionRecord, UserRecord};
 
 /// Everything that one report, tick or admin action changes.
 /// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
@@ -443,31 +443,4 @@ impl std::fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeyRecord({} {})", self.kid, self.state)
     }
-}
-
-/// A signed-in browser or an API token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRecord {
-    /// SHA-256 of the token.
-    pub token_hash: [u8; 32],
-    /// Who: `admin` or a user's or token's name.
-    pub name: String,
-    /// `viewer`, `operator` or `admin`.
-    pub role: String,
-    /// `session` or `token`.
-    pub kind: String,
-    /// SHA-256 of the form token tied to the session.
-    pub form_token: Option<String>,
-    /// When it was made.
-    pub created_at: UnixSeconds,
-    /// When it was last used.
-    pub last_used_at: UnixSeconds,
-    /// When it ends at the latest; `None` for tokens without expiry.
-    pub expires_at: Option<UnixSeconds>,
-    /// The generation of the user whose session it is; `None` if it is no user's.
-    pub generation: Option<i64>,
-    /// The address it was opened from, if that is known.
-    pub source: Option<String>,
-    /// Who made the token, if that is known.
-    pub made_by: Option<String>,
 }

@@ -6,6 +6,7 @@
 //! second implementation must pass `tests/it/store_contract.rs` unchanged.
 
 pub mod audit;
+pub mod backups;
 pub mod carrier;
 pub mod change;
 pub mod dictionary;

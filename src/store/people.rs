@@ -1,4 +1,4 @@
-//! Who signs in by name and password, as stored, and which sessions are asked for.
+//! Who signs in by name and password, and the sessions and tokens that are open, as stored.
 
 use std::fmt;
 
@@ -30,11 +30,30 @@ pub struct UserRecord {
     pub last_sign_in_at: Option<UnixSeconds>,
     /// From which address.
     pub last_sign_in_from: Option<String>,
+    /// What they need beside the password, if they want that.
+    pub factor: Option<Factor>,
 }
 
 impl fmt::Debug for UserRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "UserRecord({} {} {})", self.name, self.role, self.generation)
+    }
+}
+
+/// A second factor: one-time codes, and what replaces them when they are lost.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Factor {
+    /// The secret that makes the codes.
+    pub secret: [u8; 20],
+    /// The step of the last code that was used: none before or at it counts.
+    pub step: i64,
+    /// SHA-256 of each recovery code that is left.
+    pub recovery: Vec<[u8; 32]>,
+}
+
+impl fmt::Debug for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Factor({} recovery codes)", self.recovery.len())
     }
 }
 
@@ -51,6 +70,33 @@ impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Setup(until {})", self.until)
     }
+}
+
+/// A signed-in browser or an API token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// SHA-256 of the token.
+    pub token_hash: [u8; 32],
+    /// Who: `admin` or a user's or token's name.
+    pub name: String,
+    /// `viewer`, `operator` or `admin`.
+    pub role: String,
+    /// `session` or `token`.
+    pub kind: String,
+    /// SHA-256 of the form token tied to the session.
+    pub form_token: Option<String>,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// When it was last used.
+    pub last_used_at: UnixSeconds,
+    /// When it ends at the latest; `None` for tokens without expiry.
+    pub expires_at: Option<UnixSeconds>,
+    /// The generation of the user whose session it is; `None` if it is no user's.
+    pub generation: Option<i64>,
+    /// The address it was opened from, if that is known.
+    pub source: Option<String>,
+    /// Who made the token, if that is known.
+    pub made_by: Option<String>,
 }
 
 /// Which sessions and tokens to list.

@@ -11,14 +11,12 @@ use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 
-use super::change::{
-    AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord, SessionRecord,
-};
+use super::change::{AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord};
 use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
 use super::layout::LayoutRecord;
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
-use super::people::UserRecord;
+use super::people::{SessionRecord, UserRecord};
 
 /// Everything the processor starts from.
 #[derive(Debug, Default)]

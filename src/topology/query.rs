@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 use crate::model::state::{AgentStatus, EdgeState};
+use crate::model::version::version;
 
 pub mod find;
 mod split;
@@ -197,7 +198,7 @@ fn test(field: Field, values: Vec<String>) -> Result<Test, InvalidQuery> {
         }
         Field::Version => {
             let (compare, rest) = comparison(only(field, &values)?);
-            match find::version(rest) {
+            match version(rest) {
                 Some(parts) => Ok(Test::Version(compare, parts)),
                 None => Err(InvalidQuery(format!(
                     "`version:{rest}` is no version: give numbers, such as version:<1.4."

@@ -6,6 +6,7 @@ use crate::model::access::Role;
 use crate::model::time::UnixSeconds;
 
 use super::page::PageContext;
+use super::qr::Qr;
 use super::text::{Chip, Moment};
 
 /// The roles, the smallest first.
@@ -22,6 +23,8 @@ pub struct UserItem {
     pub disabled: bool,
     /// Whether they have a password.
     pub has_password: bool,
+    /// Whether they need a code beside it.
+    pub second_factor: bool,
     /// When their setup code ends, if they have one.
     pub setup_until: Option<UnixSeconds>,
     /// Sessions they have open.
@@ -78,28 +81,105 @@ impl std::fmt::Debug for MadeCode {
     }
 }
 
+/// What was done just now, told on the page.
+#[derive(Clone)]
+pub enum News {
+    /// Nothing.
+    None,
+    /// A setup code was made; shown this once.
+    Code(MadeCode),
+    /// A token was made; shown this once.
+    Token {
+        /// Whose it is.
+        name: String,
+        /// The token.
+        token: String,
+    },
+    /// It could not be done, and why.
+    Failed(String),
+}
+
+impl std::fmt::Debug for News {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Code(_) => "Code(...)",
+            Self::Token { .. } => "Token(...)",
+            Self::Failed(_) => "Failed",
+        })
+    }
+}
+
+/// A token of a program; what is known of it.
+#[derive(Debug, Clone)]
+pub struct TokenItem {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub name: String,
+    /// What it may do.
+    pub role: String,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// Who made it.
+    pub made_by: Option<String>,
+    /// When it was last used.
+    pub last_used_at: Option<UnixSeconds>,
+    /// When it ends.
+    pub expires_at: Option<UnixSeconds>,
+}
+
+/// A token as the page shows it.
+struct TokenLine<'a> {
+    item: &'a TokenItem,
+    made: Moment,
+    used: Option<Moment>,
+    ends: Option<Moment>,
+}
+
+impl<'a> TokenLine<'a> {
+    fn of(item: &'a TokenItem, now: UnixSeconds) -> Self {
+        let moment = |at| Moment::ago(at, now);
+        Self {
+            item,
+            made: moment(item.created_at),
+            used: item.last_used_at.map(moment),
+            ends: item.expires_at.map(moment),
+        }
+    }
+}
+
+/// How long a token may work, as offered: seconds and words.
+const LIVES: &[(&str, &str)] = &[
+    ("2592000", "30 days"),
+    ("7776000", "90 days"),
+    ("31536000", "a year"),
+    ("", "until revoked"),
+];
+
 #[derive(Template)]
 #[template(path = "users.html")]
 struct UsersPage<'a> {
     ctx: &'a PageContext,
     users: Vec<UserLine<'a>>,
+    tokens: Vec<TokenLine<'a>>,
     roles: &'static [&'static str],
-    made: Option<&'a MadeCode>,
-    failed: Option<&'a str>,
+    lives: &'static [(&'static str, &'static str)],
+    news: &'a News,
 }
 
-/// The page of users. `made` is a code to show, `failed` what could not be done.
+/// The page of users and tokens.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn users(
     ctx: &PageContext,
-    users: &[UserItem],
-    made: Option<&MadeCode>,
-    failed: Option<&str>,
+    (users, tokens): (&[UserItem], &[TokenItem]),
+    news: &News,
 ) -> Result<String, askama::Error> {
     let users = users.iter().map(|user| UserLine::of(user, ctx.now)).collect();
-    UsersPage { ctx, users, roles: ROLES, made, failed }.render()
+    let tokens = tokens.iter().map(|token| TokenLine::of(token, ctx.now)).collect();
+    UsersPage { ctx, users, tokens, roles: ROLES, lives: LIVES, news }.render()
 }
 
 /// A session of the reader.
@@ -137,6 +217,8 @@ pub struct Account<'a> {
     pub role: Role,
     /// Their sessions.
     pub sessions: &'a [SessionItem],
+    /// How many recovery codes are left, for who has a second factor.
+    pub factor: Option<usize>,
     /// Whether they changed their password just now.
     pub changed: bool,
     /// What could not be done.
@@ -150,6 +232,7 @@ struct AccountPage<'a> {
     user: bool,
     role: Role,
     sessions: Vec<SessionLine<'a>>,
+    factor: Option<usize>,
     changed: bool,
     failed: Option<&'a str>,
 }
@@ -168,8 +251,50 @@ pub fn account(ctx: &PageContext, account: &Account<'_>) -> Result<String, askam
         used: moment(item.last_used_at),
         ends: item.expires_at.map(moment),
     });
-    let Account { user, role, changed, failed, .. } = *account;
-    AccountPage { ctx, user, role, sessions: lines.collect(), changed, failed }.render()
+    let Account { user, role, factor, changed, failed, .. } = *account;
+    AccountPage { ctx, user, role, sessions: lines.collect(), factor, changed, failed }.render()
+}
+
+/// Where somebody stands on the way to a second factor.
+#[derive(Clone)]
+pub enum FactorStep {
+    /// The secret is shown, and its first code asked for.
+    Enrol {
+        /// The secret as people type it.
+        secret: String,
+        /// The same for an app.
+        uri: String,
+        /// That as a QR code.
+        qr: Option<Qr>,
+        /// Why the code was not taken.
+        failed: Option<String>,
+    },
+    /// It is in use; the recovery codes are shown.
+    Enrolled(Vec<String>),
+}
+
+impl std::fmt::Debug for FactorStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Enrol { .. } => "Enrol(...)",
+            Self::Enrolled(_) => "Enrolled(...)",
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "factor.html")]
+struct FactorPage<'a> {
+    ctx: &'a PageContext,
+    step: &'a FactorStep,
+}
+
+/// The page of the way to a second factor.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn factor(ctx: &PageContext, step: &FactorStep) -> Result<String, askama::Error> {
+    FactorPage { ctx, step }.render()
 }
 
 /// The form with which a password is chosen.
@@ -203,20 +328,25 @@ mod tests {
     use super::*;
     use crate::views::page::Nav;
     use crate::views::samples::context;
-    use crate::views::samples::people::{people, sessions};
+    use crate::views::samples::people::{people, sessions, tokens};
 
     #[test]
     fn users_tell_how_they_stand() {
         let ctx = context("Users", Nav::Settings);
         let made = MadeCode { name: "kim".into(), code: "setup_x".into(), until: ctx.now };
-        let html = users(&ctx, &people(), Some(&made), None).expect("rendered");
+        let (all, programs) = (people(), tokens());
+        let shown = |news: &News| users(&ctx, (&all, &programs), news).expect("rendered");
+        let html = shown(&News::Code(made));
         for text in ["Active", "Disabled", "Has a setup code", "Needs a setup code", "setup_x"] {
             assert!(html.contains(text), "{text}");
         }
         assert!(html.contains("action=\"/users/kim/role\""));
         assert!(html.contains("<option value=\"admin\" selected>"));
-        let later = users(&ctx, &people(), None, Some("no & no")).expect("rendered");
+        let later = shown(&News::Failed("no & no".into()));
         assert!(!later.contains("setup_x") && later.contains("no &#38; no"));
+        let token = News::Token { name: "ci".into(), token: "kat_x".into() };
+        assert!(shown(&token).contains("kat_x") && !format!("{token:?}").contains("kat_x"));
+        assert!(html.contains("action=\"/tokens/71d0000000000001/revoke\""));
     }
 
     #[test]
@@ -227,11 +357,16 @@ mod tests {
             user: true,
             role: Role::Viewer,
             sessions: &own,
+            factor: None,
             changed: false,
             failed: None,
         };
         let html = account(&ctx, &mine).expect("rendered");
         assert!(html.contains("/account/password") && html.contains("this one"));
+        assert!(html.contains("\"/account/factor\"") && !html.contains("/account/factor/off"));
+        mine.factor = Some(3);
+        let html = account(&ctx, &mine).expect("rendered");
+        assert!(html.contains("/account/factor/off") && html.contains("3 recovery codes"));
         mine.user = false;
         assert!(!account(&ctx, &mine).expect("rendered").contains("/account/password"));
     }

@@ -506,6 +506,8 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("setup", set_up(&stranger)),
         ("users", users()),
         ("account", account()),
+        ("factor", factor()),
+        ("recovery", recovery()),
         ("error", super::error::page(&stranger, 404, "There is no such page", "Look elsewhere.")),
     ]);
     pages.into_iter().map(|(name, page)| (name, page.expect(name))).collect()
@@ -526,7 +528,8 @@ fn users() -> Result<String, askama::Error> {
         code: "setup_q9mXb1kQ2r7uJ0n4Zt5sWc8yV3hLfE6gPaDxKoIiRUE".to_owned(),
         until: NOW.plus(86_400),
     };
-    super::people::users(&ctx, &people::people(), Some(&made), None)
+    let news = super::people::News::Code(made);
+    super::people::users(&ctx, (&people::people(), &people::tokens()), &news)
 }
 
 fn account() -> Result<String, askama::Error> {
@@ -535,10 +538,30 @@ fn account() -> Result<String, askama::Error> {
         user: true,
         role: Role::Admin,
         sessions: &own,
+        factor: Some(9),
         changed: true,
         failed: None,
     };
     super::people::account(&context("Your account", Nav::Nowhere), &account)
+}
+
+fn factor() -> Result<String, askama::Error> {
+    let uri = "otpauth://totp/Kattila:olga%40example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
+               &issuer=Kattila"
+        .to_owned();
+    let step = super::people::FactorStep::Enrol {
+        secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned(),
+        qr: super::qr::of(&uri),
+        uri,
+        failed: Some("This is no code of the secret now.".to_owned()),
+    };
+    super::people::factor(&context("A second factor", Nav::Nowhere), &step)
+}
+
+fn recovery() -> Result<String, askama::Error> {
+    let codes = (0..10).map(|n| format!("MZXW-6YTB-OI{n}7-GEZD")).collect();
+    let step = super::people::FactorStep::Enrolled(codes);
+    super::people::factor(&context("Recovery codes", Nav::Nowhere), &step)
 }
 
 fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {

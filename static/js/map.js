@@ -3,7 +3,7 @@
 
 import { Announcer, describe, nameOf } from "./a11y.js";
 import { AlarmList } from "./alarms.js";
-import { byId, getJson } from "./dom.js";
+import { byId, getJson, h } from "./dom.js";
 import { iso, plural } from "./format.js";
 import { fit, hit, stepTo, zoomAt } from "./geometry.js";
 import { listen } from "./input.js";
@@ -120,6 +120,8 @@ class MapPage {
     on("problems", () => this.toggle("problems"));
     on("relays", () => this.toggle("relays"));
     on("keys", () => byId("help").showModal());
+    for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.takeAway());
+    on("png", () => this.stage.toBlob((blob) => h("a", { href: URL.createObjectURL(blob), download: "map.png" }).click()));
     on("help-close", () => byId("help").close());
     byId("bar").lastElementChild.addEventListener("click", (event) => {
       if (!this.state.at) return;
@@ -476,10 +478,27 @@ class MapPage {
 
   // ---- the address
 
+  address() {
+    return write({ ...this.state, view: this.fitted ? null : this.view });
+  }
+
+  // What is taken away is what the address tells of the map; a picture is as large as the stage.
+  takeAway() {
+    const { w, h: high } = this.painter.size;
+    const { checked } = byId("anon");
+    const params = new URLSearchParams(this.address());
+    if (checked) params.set("anon", "1");
+    for (const link of byId("export").querySelectorAll("a")) link.search = params;
+    params.set("w", Math.max(320, Math.round(w)));
+    params.set("h", Math.max(320, Math.round(high) + 56));
+    byId("picture").search = params;
+    byId("png").hidden = checked;
+  }
+
   remember(push) {
     clearTimeout(this.remembering);
     const save = () => {
-      const search = write({ ...this.state, view: this.fitted ? null : this.view });
+      const search = this.address();
       if (search === location.search) return;
       history[push ? "pushState" : "replaceState"](null, "", `${location.pathname}${search}`);
     };

@@ -66,9 +66,9 @@ export class Browser {
     });
   }
 
-  // A page with cookies of its own. `options`: {width, height, scale, dark, scripts, reducedMotion}
+  // A page with cookies of its own. `options`: {width, height, scale, dark, scripts, reducedMotion, forcedColours}
   async page(options = {}) {
-    const { width = 1440, height = 900, scale = 1, dark = false, scripts = true, reducedMotion = false } = options;
+    const { width = 1440, height = 900, scale = 1, dark = false, scripts = true, reducedMotion = false, forcedColours = false } = options;
     const { browserContextId } = await this.send("Target.createBrowserContext");
     const { targetId } = await this.send("Target.createTarget", { url: "about:blank", browserContextId });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
@@ -80,6 +80,7 @@ export class Browser {
       features: [
         { name: "prefers-color-scheme", value: dark ? "dark" : "light" },
         { name: "prefers-reduced-motion", value: reducedMotion ? "reduce" : "no-preference" },
+        { name: "forced-colors", value: forcedColours ? "active" : "none" },
       ],
     });
     if (!scripts) await page.send("Emulation.setScriptExecutionDisabled", { value: true });

@@ -42,7 +42,7 @@ test("the first admin is made with the printed code", async () => {
   const page = await desk.visit("/login");
   assert.match(await text(page), /There are no users yet/);
   await page.open(`${url}/setup`);
-  assert.equal(await page.read("document.activeElement.id"), "name");
+  await page.until(`document.activeElement?.id === "name"`, "the name's field to have the focus");
   await page.screenshot(artifact("setup-1440x900"));
   await fill(page, { name: "olga", code: CODE, "new-password": OLGA, again: OLGA }, "the setup");
   assert.equal(await page.read("location.pathname"), "/map");

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kattila::clock::Clock;
 use kattila::http::access::token;
+use kattila::http::routes;
 use kattila::model::access::Role;
 use kattila::process::handle::Command as Order;
 use kattila::simulate::demo::{AGENTS, Fleet, FleetOptions};
@@ -213,4 +214,50 @@ async fn an_empty_manager_says_how_to_begin() {
         }
     }
     kattila.stop().await;
+}
+
+/// The paths of all pages for people, from the route table, separated by blanks.
+fn pages() -> String {
+    let programs = ["/api/", "/status/", "/static/", "/livez", "/readyz"];
+    let page = |path: &str| !path.contains('.') && !programs.iter().any(|p| path.starts_with(p));
+    let all: Vec<_> = routes::all()
+        .into_iter()
+        .filter(|route| route.method == "GET" && page(route.path))
+        .map(|route| route.path)
+        .collect();
+    all.join(" ")
+}
+
+/// A host in maintenance, so that the page about that has a row.
+async fn maintain(kattila: &TestManager) {
+    let mut host = kattila.agent("7c0a7000000000000000000000000000");
+    rename(&mut host, 0).await;
+    let body = json!({"agent_id": host.id, "for_s": 86_400, "reason": "Moving the racks"});
+    let answer = kattila.operator().post("/api/v1/maintenance", &body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_wrong_with_any_page() {
+    let _one = BROWSER.lock().await;
+    let empty = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
+    let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
+    let mut forger = kattila.agent("f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0");
+    forger.psk = "a-key-that-nobody-has-published-0".to_owned();
+    let forged = forger.seal_v2(r#"{"hostname":"forger"}"#);
+    assert_eq!(forger.send(&forged).await.status, 401);
+    let crowd = Crowd::gather(&kattila).await;
+    maintain(&kattila).await;
+    let pages = pages();
+    let told = [
+        ("KATTILA_TEST_TOKEN", ADMIN_TOKEN),
+        ("KATTILA_TEST_EMPTY", empty.manager().url()),
+        ("KATTILA_TEST_ROUTES", pages.as_str()),
+    ];
+    let mut script = Script::start("walk.test.mjs", kattila.manager().url(), &told);
+    assert_eq!(script.asks().await.as_deref(), Some("end the stream"));
+    crowd.go_home().await;
+    kattila.stop().await;
+    assert_eq!(script.asks().await, None);
+    empty.stop().await;
 }

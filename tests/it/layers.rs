@@ -20,6 +20,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("sign", &["model", "wire"]),
     ("keys", &["model", "sign"]),
     ("topology", &["model"]),
+    ("mask", &["model", "sign", "topology"]),
     ("alarms", &["model", "form", "topology"]),
     ("verify", &["model", "wire", "sign", "keys"]),
     ("pack", &["model", "sign"]),
@@ -40,7 +41,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "http",
         &[
             "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store",
-            "config", "process", "views", "notify", "delivery",
+            "config", "process", "views", "notify", "delivery", "mask",
         ],
     ),
     (
@@ -69,6 +70,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "jobs",
             "notify",
             "delivery",
+            "mask",
         ],
     ),
     (
@@ -94,6 +96,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "manager",
             "notify",
             "delivery",
+            "mask",
         ],
     ),
 ];
@@ -105,11 +108,11 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli", "agent::door"]),
     (&["rusqlite"], &["store::sqlite"]),
     (&["zstd"], &["pack"]),
-    (&["hmac", "sha2", "ed25519_dalek", "argon2"], &["sign"]),
+    (&["hmac", "sha2", "ed25519_dalek", "argon2", "sha1"], &["sign"]),
     (&["lru"], &["verify"]),
     (&["hickory_resolver"], &["keys"]),
     (&["petgraph"], &["topology"]),
-    (&["askama", "rust_embed", "csv"], &["views"]),
+    (&["askama", "rust_embed", "csv", "qrcodegen"], &["views"]),
     (&["clap", "dotenvy"], &["config", "cli"]),
     (&["clap_complete", "clap_mangen"], &["cli"]),
     (&["tokio_rustls"], &["http", "manager"]),
@@ -148,7 +151,7 @@ const PHRASES: &[(&str, &[&str])] = &[
 
 /// Modules that do no I/O and read no clock: the time is a parameter.
 const PURE: &[&str] =
-    &["model", "wire", "sign", "topology", "alarms", "verify", "pack", "notify", "views"];
+    &["model", "wire", "sign", "topology", "alarms", "verify", "pack", "notify", "views", "mask"];
 
 /// How a pure module would do what it must not.
 const IMPURE: &[&str] = &["std::fs", "std::net::Tcp", "std::net::Udp", "tokio", "std::thread"];

@@ -16,6 +16,7 @@ mod browser;
 mod calm;
 mod data_shapes;
 mod dictionary;
+mod exports;
 mod faults;
 mod gone;
 mod history;

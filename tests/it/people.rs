@@ -1,10 +1,12 @@
 //! People: how the first of them comes in, what each may do, and when it ends.
 
+mod factor;
 mod roles;
 mod sessions;
 
 use serde_json::{Value, json};
 
+use crate::support::actors::Operator;
 use crate::support::browser::Tab;
 use crate::support::http::Answer;
 use crate::support::manager::TestManager;
@@ -131,7 +133,7 @@ async fn a_wrong_password_and_an_unknown_name_are_answered_alike() {
         let answer = Tab::new(kattila.addr()).sign_in(name, password).await;
         said.push((answer.status, failed(&answer)));
     }
-    let one = (401, "This name and password are not accepted.".to_owned());
+    let one = (401, "This name and password, or the code, are not accepted.".to_owned());
     assert_eq!(said, vec![one; 4]);
     kattila.stop().await;
 }
@@ -215,5 +217,92 @@ async fn a_user_and_a_token_have_two_names() {
         let odd = root.post("/api/v1/users", &json!({"name": name, "role": "viewer"})).await;
         assert_eq!((odd.status, odd.code().as_str()), (400, "invalid_field"), "{name}");
     }
+    kattila.stop().await;
+}
+
+/// The lines of a page's table that name a token.
+async fn tokens(kattila: &TestManager) -> Vec<Value> {
+    kattila.operator().json("/api/v1/tokens").await.as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_listed_ends_and_is_revoked() {
+    let kattila = with_two().await;
+    let root = kattila.operator();
+    for odd in [json!(59), json!(-1), json!("soon"), json!(99_999_999_999_i64)] {
+        let wanted = json!({"name": "ci", "role": "viewer", "for_s": odd});
+        assert_eq!(root.post("/api/v1/tokens", &wanted).await.code(), "invalid_field", "{odd}");
+    }
+    let wanted = json!({"name": "brief", "role": "operator", "for_s": 3600});
+    let brief = root.post("/api/v1/tokens", &wanted).await.json();
+    let made = root.post("/api/v1/tokens", &json!({"name": "ci", "role": "viewer"})).await.json();
+    let secret = made["token"].as_str().unwrap();
+    let start = kattila.clock.now();
+    let listed = tokens(&kattila).await;
+    let names: Vec<_> = listed.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"ci") && names.contains(&"brief"), "{names:?}");
+    let ci = |listed: &[Value]| listed.iter().find(|one| one["name"] == "ci").unwrap().clone();
+    let known = ci(&listed);
+    assert_eq!((&known["id"], &known["made_by"]), (&made["id"], &json!("admin")));
+    assert_eq!((&known["last_used_at"], &known["expires_at"]), (&Value::Null, &Value::Null));
+    assert!(!json!(listed).to_string().contains(&secret[4..]), "what opens the door is not told");
+
+    let user = Operator::new(kattila.addr(), secret);
+    kattila.clock.set(start.plus(59));
+    assert_eq!(user.get("/status/agents").await.status, 200);
+    kattila.clock.set(start.plus(61));
+    for _ in 0..3 {
+        assert_eq!(user.get("/status/agents").await.status, 200);
+    }
+    assert_eq!(ci(&tokens(&kattila).await)["last_used_at"], start.plus(61).0);
+    kattila.clock.set(start.plus(90));
+    assert_eq!(user.get("/status/agents").await.status, 200);
+    let used = &ci(&tokens(&kattila).await)["last_used_at"];
+    assert_eq!(*used, start.plus(61).0, "written at most once a minute");
+
+    // Only admins see and revoke them, on the page as well.
+    assert_eq!(user.get("/api/v1/tokens").await.status, 403);
+    let mut olga = Tab::signed_in(kattila.addr(), "olga", OLGA).await;
+    let id = made["id"].as_str().unwrap();
+    assert!(olga.get("/users").await.text().contains(&format!("token-{id}")));
+    assert_eq!(olga.post(&format!("/tokens/{id}/revoke"), "").await.status, 303);
+    assert_eq!(user.get("/status/agents").await.status, 401);
+    assert_eq!(root.delete(&format!("/api/v1/tokens/{id}")).await.code(), "not_found");
+    let page = olga.post("/tokens", "name=new&role=viewer&for_s=2592000").await.text();
+    let shown = page.split("id=\"token\">").nth(1).unwrap().split('<').next().unwrap();
+    let new = Operator::new(kattila.addr(), shown);
+    assert_eq!(new.get("/status/agents").await.status, 200);
+
+    let brief = Operator::new(kattila.addr(), brief["token"].as_str().unwrap());
+    assert_eq!(brief.get("/status/agents").await.status, 200);
+    kattila.clock.set(start.plus(3600));
+    assert_eq!(brief.get("/status/agents").await.status, 401);
+    let kattila = kattila.restart().await;
+    assert_eq!(Operator::new(kattila.addr(), secret).get("/status/agents").await.status, 401);
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_token_that_opened_it() {
+    let kattila = TestManager::start().await;
+    let root = kattila.operator();
+    let made = root.post("/api/v1/tokens", &json!({"name": "wall", "role": "viewer"})).await.json();
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    let addr = kattila.addr();
+    let stream = tokio::spawn(async move {
+        crate::support::http::get(addr, "/api/v1/stream", &[("authorization", &bearer)]).await
+    });
+    // It is open once the manager counts a watcher.
+    let watched = async {
+        while !stream.is_finished() && kattila.manager().processor().board().watchers() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    watched.await;
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(root.delete(&format!("/api/v1/tokens/{id}")).await.status, 200);
+    kattila.agent("7c0a7000000000000000000000000000").report(&json!({"hostname": "new"})).await;
+    let ended = stream.await.unwrap().text();
+    assert!(ended.contains("event: bye"), "{ended}");
     kattila.stop().await;
 }

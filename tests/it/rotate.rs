@@ -305,6 +305,7 @@ async fn a_record_that_is_gone_is_an_alarm_at_the_third_answer() {
 async fn everything_readable(kattila: &TestManager) -> Vec<(String, String)> {
     let operator = kattila.operator();
     let map = operator.topology().await;
+    operator.post("/api/v1/users", &json!({"name": "olga", "role": "viewer"})).await;
     let ids = [
         ("agents", AGENT.to_owned()),
         ("edges", map["edges"][0]["id"].as_str().unwrap().to_owned()),
@@ -312,6 +313,7 @@ async fn everything_readable(kattila: &TestManager) -> Vec<(String, String)> {
         ("alarms", operator.json("/status/alarms").await[0]["id"].to_string()),
         ("reports", "1".to_owned()),
         ("export", "agents.csv".to_owned()),
+        ("users", "olga".to_owned()),
     ];
     let mut read = Vec::new();
     for route in routes::all() {

@@ -8,12 +8,15 @@
 //! - `silent A`, `back A`, `via A R`, `straight A`: how reports come, if at all.
 //! - `cut A-B`, `mend A-B`, `forget A-B`, `list A-B`, `rest A-B`: links without handshakes, of
 //!   which the second end forgot the first, that nobody uses. `use A-B`: one that rested is used.
+//!   `strike A-B`: neither end lists the other any more, until `list`.
 //! - `lose A N`: the next N reports of a host are lost.
 //! - `oneway A-B`, `copied A-B`: what the second end sends is lost; the second end has its
 //!   handshakes with another host that holds the first one's key. `mend` ends both.
 //! - `mtu A BYTES`, `allow A B NETS`, `route A NET IF`, `unroute A NET`: A's `wg0`, what A lets in
 //!   from B, A's routes. `address A NET`, `port A PORT`, `psk A B`, `nopsk A B`, `see A B AT`: the
 //!   address and port of A's `wg0`, whether B has a preshared key there, B's endpoint for A.
+//! - `version A TEXT`: of A's agent. `broken A N M`: with each report N packets more reached A's `eth0` broken,
+//!   and M well, of 1,000 bytes. `backup`: one is made.
 //! - `renewing SEED` beside the hosts: sessions are renewed after 120 to 145 s, drawn, and not with each
 //!   report. `delay A SECONDS`: A's reports take so long. `leap SECONDS`: somebody sets the manager's
 //!   clock; times below are by it.

@@ -919,6 +919,7 @@ fn users_come_and_go_with_their_sessions((mut writer, reader): Store) {
     // one that begins with it; a use is noted only where something is left.
     let mut changed = user("kim");
     (changed.disabled, changed.password, changed.setup) = (true, None, None);
+    changed.factor = None;
     let next = Change {
         users: vec![changed.clone()],
         users_ended: vec!["kim".to_owned()],

@@ -18,13 +18,13 @@ use kattila::model::time::UnixSeconds;
 use kattila::model::window::{Scope, Span, Times, Window};
 use kattila::store::change::{
     AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, NewEvent, NewReport,
-    PeerRecord, SessionRecord,
+    PeerRecord,
 };
 use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
 use kattila::store::layout::LayoutRecord;
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
-use kattila::store::people::{Setup, UserRecord};
+use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
 
 /// An entry of the audit. Stores keep hashes and do not check them.
 pub(crate) fn sealed(seq: i64) -> Sealed {
@@ -361,6 +361,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
         created_by: String::from("root"),
         last_sign_in_at: Some(T.plus(2)),
         last_sign_in_from: Some(String::from("192.0.2.7")),
+        factor: Some(Factor { secret: [5; 20], step: 7, recovery: vec![[1; 32], [2; 32]] }),
     }
 }
 

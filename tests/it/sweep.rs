@@ -3,7 +3,7 @@
 
 use kattila::model::time::UnixSeconds;
 use kattila::process::handle::Command;
-use kattila::store::change::SessionRecord;
+use kattila::store::people::SessionRecord;
 use serde_json::{Value, json};
 
 use crate::support::fleet::{ALPHA, BETA};

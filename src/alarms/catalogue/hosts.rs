@@ -1,7 +1,7 @@
 //! The kinds about a host's own tables and clock, and about links that work, but not as they should.
 
 use super::{ClearBy, ComesBack, PLAIN, Rule};
-use crate::alarms::rules::{agent, link, peer};
+use crate::alarms::rules::{agent, errors, link, peer};
 use crate::model::state::{AlarmKind, Severity};
 
 /// `edge.one_way`.
@@ -148,5 +148,16 @@ pub(super) const DEFAULT_ROUTE_CHANGED: Rule = Rule {
     raise_count: 2,
     comes_back: ComesBack::Remembered,
     meaning: "A host lost its last default route of IPv4 or IPv6.",
+    ..PLAIN
+};
+
+/// `iface.errors`.
+pub(super) const IFACE_ERRORS: Rule = Rule {
+    kind: AlarmKind::IfaceErrors,
+    damped: true,
+    raise_count: 2,
+    clear: ClearBy::Reports { count: 3 },
+    limits: &[errors::ERRORS, errors::PER_MILLION],
+    meaning: "A host's interface receives broken packets, or cannot send, too often.",
     ..PLAIN
 };

@@ -1,7 +1,7 @@
 //! The kinds about the network as a whole, about who belongs to it, and about the manager at work.
 
 use super::{ClearBy, PLAIN, Rule};
-use crate::alarms::rules::{graph, member, relay, service};
+use crate::alarms::rules::{backup, graph, meant, member, relay, service};
 use crate::model::state::{AlarmKind, Severity};
 
 /// `spof.new`.
@@ -139,5 +139,40 @@ pub(super) const TLS_EXPIRING: Rule = Rule {
     limits: &[service::TLS_LEFT_S, service::TLS_CRITICAL_S],
     follows: true,
     meaning: "The certificate of the manager's door ends soon.",
+    ..PLAIN
+};
+
+/// `agent.version_old`.
+pub(super) const AGENT_VERSION_OLD: Rule = Rule {
+    kind: AlarmKind::AgentVersionOld,
+    severity: Severity::Info,
+    follows: true,
+    meaning: "An agent's program is older than the least version that the rules file asks for.",
+    ..PLAIN
+};
+
+/// `backup.stale`.
+pub(super) const BACKUP_STALE: Rule = Rule {
+    kind: AlarmKind::BackupStale,
+    severity: Severity::Major,
+    limits: &[backup::AFTER_S],
+    follows: true,
+    meaning: "The last backup of the database is longer ago than it used to be.",
+    ..PLAIN
+};
+
+/// `edge.expected_missing`.
+pub(super) const EDGE_EXPECTED_MISSING: Rule = Rule {
+    kind: AlarmKind::EdgeExpectedMissing,
+    raise_after_s: meant::AFTER_S,
+    meaning: "A link that the rules file says is meant to be there is in nobody's configuration.",
+    ..PLAIN
+};
+
+/// `edge.unexpected`.
+pub(super) const EDGE_UNEXPECTED: Rule = Rule {
+    kind: AlarmKind::EdgeUnexpected,
+    raise_after_s: meant::AFTER_S,
+    meaning: "A link is there that is not among those that the rules file says are meant.",
     ..PLAIN
 };

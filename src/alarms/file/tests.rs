@@ -28,6 +28,11 @@ severity_at_most = "major"
 [[rule]]
 kinds = "peer.unknown"
 enabled = false
+
+[[rule]]
+kinds = ["edge.expected_missing", "edge.unexpected"]
+fleets = "lab"
+links = ["alpha - beta", "alpha - 00c0-ffee"]
 "#;
     let tuning = parse(text).unwrap();
     let lines = |kind| tuning.of_kind(kind).map(|entry| entry.line).collect::<Vec<_>>();
@@ -37,6 +42,7 @@ enabled = false
     let described = serde_json::to_string(&tuning.described()).unwrap();
     for part in [
         r#""net.partition":[{"clear_after":"30s","raise_after":"300s","severity_at_most":"major"}]"#,
+        r#""edge.unexpected":[{"fleets":["lab"],"links":["alpha - beta","alpha - 00c0-ffee"]}]"#,
         r#""peer.unknown":[{"enabled":false}]"#,
         r#"{"fleets":["lab*"],"labels":{"role":"gateway"},"severity":"critical"}"#,
         r#"{"clear_after":"2 reports","limits":{"t2_extra_s":120},"raise_after":"3 reports"}"#,
@@ -82,6 +88,15 @@ enable = true
 kinds = "agent.rebooted"
 clear_after = "59s"
 limits = { x = 1 }
+[[rule]]
+kinds = ["agent.version_old", "agent.stale"]
+least_version = "1.4"
+[[rule]]
+kinds = "agent.version_old"
+least_version = "new"
+[[rule]]
+kinds = ["edge.unexpected", "edge.down"]
+links = ["alpha beta", "a - a"]
 "#;
 
 #[test]
@@ -106,6 +121,12 @@ fn every_mistake_is_told_with_its_line_and_key() {
         "line 31: rule.kinds changes nothing",
         "line 32: rule.enable is not known; did you mean enabled?",
         "line 35: rule.clear_after cannot be \"59s\": agent.rebooted is counted by the minute",
+        "line 39: rule.least_version belongs to agent.version_old alone",
+        "line 42: rule.least_version \"new\" has no numbers",
+        "line 45: rule.links belongs to edge.expected_missing and edge.unexpected alone",
+        "line 45: rule.links is about whole fleets",
+        "line 45: rule.links \"alpha beta\" must be two hosts",
+        "line 45: rule.links \"a - a\" must be two hosts",
         "line 36: rule.limits \"x\" is no limit of agent.rebooted, which has none",
     ] {
         assert!(told.iter().any(|line| line.starts_with(start)), "{start} not in {told:#?}");

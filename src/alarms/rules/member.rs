@@ -2,6 +2,7 @@
 
 use crate::model::state::AlarmKind;
 use crate::model::time::{UnixSeconds, duration_text as duration};
+use crate::model::version::is_older;
 
 use super::manager::MANAGER;
 use super::{AgentFacts, about};
@@ -43,6 +44,23 @@ pub fn back<'a>(agent: &AgentFacts<'a>) -> Observation<'a> {
     Observation { late: false, ..seen }
 }
 
+/// Is an agent's program older than `least`, which the rules file asks for? Where nothing is asked
+/// for, none is; one that tells no version cannot be compared.
+pub fn version<'a>(
+    agent: &AgentFacts<'a>,
+    told: Option<&str>,
+    least: Option<&str>,
+) -> Option<Observation<'a>> {
+    let (kind, subject) = (AlarmKind::AgentVersionOld, agent.id.as_str());
+    let Some(least) = least else { return Some(agent.good(kind, subject)) };
+    let told = told?;
+    if !is_older(told, least)? {
+        return Some(agent.good(kind, subject));
+    }
+    let message = format!("{} runs {told}, older than {least}; update its agent", agent.name);
+    Some(agent.bad(kind, subject, message))
+}
+
 /// Who waits for an admin, by name, sorted.
 pub fn waiting(names: &[&str]) -> Observation<'static> {
     let trouble = (!names.is_empty()).then(|| {
@@ -75,6 +93,17 @@ mod tests {
         let late = AgentFacts { late: true, ..sample.agent() };
         let back = back(&late);
         assert!(!back.holds && !back.late, "also a late report proves that it is back");
+    }
+
+    #[test]
+    fn a_program_that_is_older_than_asked_for() {
+        let sample = Sample::new();
+        let holds = |told, least| version(&sample.agent(), told, least).map(|seen| seen.holds);
+        assert_eq!(holds(Some("kattila 1.3.9"), Some("1.4")), Some(true));
+        assert_eq!(holds(Some("kattila 1.4.0"), Some("1.4")), Some(false));
+        assert_eq!(holds(Some("kattila 1.3.9"), None), Some(false), "nothing is asked for");
+        assert_eq!(holds(None, Some("1.4")), None);
+        assert_eq!(holds(Some("nightly"), Some("1.4")), None);
     }
 
     #[test]

@@ -12,17 +12,16 @@ use crate::cli::{DONE, Database, FAILED, USAGE, secret, storage_code};
 use crate::config::source::Values;
 use crate::model::access::user_name;
 use crate::model::password::Password;
-use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::CommandError;
 use crate::process::people::{self, Act, Entry, Order, People, Proof};
 use crate::sign::password::{self, SALT_BYTES};
-use crate::store::change::{Change, NewEvent};
+use crate::store::change::Change;
 use crate::store::people::UserRecord;
-use crate::store::sqlite::{self, Durability};
-use crate::store::{Reader as _, StoreError, Writer as _};
+use crate::store::sqlite;
+use crate::store::{Reader as _, StoreError};
 
-use super::{Scope, by_the_door};
+use super::{Scope, act_of_admin, by_the_door, change_at_rest, no_database};
 
 /// Who does what this command does to a stopped manager.
 const BY: &str = "kattila admin user";
@@ -75,6 +74,13 @@ pub enum UserAct {
         #[command(flatten)]
         database: Database,
     },
+    /// Take away the second factor of a person who lost it; their sessions end
+    DropFactor {
+        /// Their name
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Forget a person; their sessions end
     Remove {
         /// Their name
@@ -84,11 +90,8 @@ pub enum UserAct {
     },
 }
 
-/// What is asked of the database or of the manager.
-enum Wish {
-    List,
-    Order(Asked, String),
-}
+/// What is to be done about whom.
+struct Wish(Asked, String);
 
 /// An order before a password is hashed, which the running manager does itself.
 enum Asked {
@@ -97,11 +100,15 @@ enum Asked {
     Disable,
     Enable,
     Password(Password),
+    DropFactor,
     Remove,
 }
 
 /// Does it; the exit code.
 pub(super) async fn run(act: UserAct, values: &Values, now: UnixSeconds) -> u8 {
+    if let UserAct::List { database } = &act {
+        return told(list(&database.file(values)));
+    }
     let (wish, database) = match wish(act) {
         Ok(wish) => wish,
         Err(problem) => {
@@ -110,34 +117,38 @@ pub(super) async fn run(act: UserAct, values: &Values, now: UnixSeconds) -> u8 {
         }
     };
     match in_database(&database.file(values), &wish, now) {
+        Err(Failure::Store(StoreError::Locked { .. })) => through_the_manager(values, &wish).await,
+        outcome => told(outcome),
+    }
+}
+
+/// Says what came of it; the exit code.
+fn told(outcome: Result<Vec<String>, Failure>) -> u8 {
+    let problem = match outcome {
         Ok(lines) => {
             for line in lines {
                 say(&line);
             }
-            DONE
+            return DONE;
         }
-        Err(Failure::Store(StoreError::Locked { .. })) => through_the_manager(values, &wish).await,
         Err(Failure::Store(error)) => {
             complain(&error.to_string());
-            storage_code(&error)
+            return storage_code(&error);
         }
-        Err(Failure::Refused(error)) => {
-            complain(&format!("Nothing was done: {error}."));
-            FAILED
-        }
-        Err(Failure::Hash(problem)) => {
-            complain(&problem);
-            FAILED
-        }
-    }
+        Err(Failure::Refused(error)) => error.to_string(),
+        Err(Failure::Hash(problem)) => problem,
+    };
+    complain(&format!("Nothing was done: {problem}."));
+    FAILED
 }
 
 fn wish(act: UserAct) -> Result<(Wish, Database), String> {
     let (asked, name, database) = match act {
-        UserAct::List { database } => return Ok((Wish::List, database)),
+        UserAct::List { .. } => return Err("A list changes nobody.".to_owned()),
         UserAct::Role { name, role, database } => (Asked::Role(role), user_name(&name)?, database),
         UserAct::Disable { name, database } => (Asked::Disable, user_name(&name)?, database),
         UserAct::Enable { name, database } => (Asked::Enable, user_name(&name)?, database),
+        UserAct::DropFactor { name, database } => (Asked::DropFactor, user_name(&name)?, database),
         UserAct::Remove { name, database } => (Asked::Remove, user_name(&name)?, database),
         UserAct::Add { name, role, database } => {
             let name = user_name(&name)?;
@@ -148,7 +159,7 @@ fn wish(act: UserAct) -> Result<(Wish, Database), String> {
             (Asked::Password(ask(&name)?), name, database)
         }
     };
-    Ok((Wish::Order(asked, name), database))
+    Ok((Wish(asked, name), database))
 }
 
 /// A password that the user of this name may have.
@@ -170,31 +181,31 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Does it in the database of a manager that is not running.
-fn in_database(database: &Path, wish: &Wish, now: UnixSeconds) -> Result<Vec<String>, Failure> {
+/// The users in the database, whether a manager has it open or not.
+fn list(database: &Path) -> Result<Vec<String>, Failure> {
     if !database.exists() {
-        return Err(Failure::Store(super::no_database(database)));
+        return Err(no_database(database).into());
     }
-    match wish {
-        Wish::List => {
-            let users = sqlite::open_read_only(database)?.users(None)?;
-            Ok(users.iter().map(line_of).collect())
-        }
-        Wish::Order(asked, user) => {
-            let opened = sqlite::open(database, Durability::Full)?;
-            let mut writer = opened.writer;
-            let users = opened.reader.users(None)?.into_iter();
-            let people: People = users.map(|user| (user.name.clone(), user)).collect();
-            let order = Order { user: user.clone(), act: hashed(asked)?, by: BY.to_owned() };
-            let decided = people::decide(&people, &order, now).map_err(Failure::Refused)?;
-            let told = decided.told.clone();
-            writer.begin()?;
-            writer.record(&change(decided, user, now))?;
-            writer.commit()?;
-            writer.close()?;
-            Ok(vec![sentence(&told)])
-        }
-    }
+    let users = sqlite::open_read_only(database)?.users(None)?;
+    Ok(users.iter().map(line_of).collect())
+}
+
+/// Does it in the database of a manager that is not running.
+fn in_database(
+    database: &Path,
+    Wish(asked, user): &Wish,
+    now: UnixSeconds,
+) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    change_at_rest(database, |reader| {
+        let users = reader.users(None)?.into_iter();
+        let people: People = users.map(|user| (user.name.clone(), user)).collect();
+        let order = Order { user: user.clone(), act: hashed(asked)?, by: BY.to_owned() };
+        let decided = people::decide(&people, &order, now).map_err(Failure::Refused)?;
+        lines.push(sentence(&decided.told));
+        Ok::<_, Failure>(change(decided, user, now))
+    })?;
+    Ok(lines)
 }
 
 fn hashed(asked: &Asked) -> Result<Act, Failure> {
@@ -213,23 +224,13 @@ fn hashed(asked: &Asked) -> Result<Act, Failure> {
         Asked::Password(password) => {
             Act::Password { password: hash(password)?, proof: Proof::Admin }
         }
+        Asked::DropFactor => Act::DropFactor(Proof::Admin),
         Asked::Remove => Act::Remove,
     })
 }
 
 fn change(decided: people::Decided, user: &str, now: UnixSeconds) -> Change {
-    let event = NewEvent {
-        at: now,
-        recorded_at: now,
-        kind: EventKind::AdminAction,
-        fleet: None,
-        agent: None,
-        subject: decided.told,
-        before: None,
-        after: None,
-        report: None,
-        cause: Some(BY.to_owned()),
-    };
+    let event = act_of_admin(decided.told, BY, now);
     let removed = decided.user.is_none();
     Change {
         users: decided.user.into_iter().collect(),
@@ -248,36 +249,22 @@ fn sentence(told: &str) -> String {
 }
 
 fn line_of(user: &UserRecord) -> String {
-    let last = user.last_sign_in_at.map(UnixSeconds::to_rfc3339);
-    line(&user.name, user.role.as_str(), (user.disabled, user.password.is_some()), last)
-}
-
-fn line(name: &str, role: &str, (disabled, chosen): (bool, bool), last: Option<String>) -> String {
-    let state = match (disabled, chosen) {
+    let state = match (user.disabled, user.password.is_some()) {
         (true, _) => "disabled",
         (false, true) => "active",
         (false, false) => "no password yet",
     };
+    let last = user.last_sign_in_at.map(UnixSeconds::to_rfc3339);
     let last = last.map_or("never signed in".to_owned(), |at| format!("last signed in {at}"));
-    format!("{name}\t{role}\t{state}\t{last}")
+    [user.name.as_str(), user.role.as_str(), state, &last].join("\t")
 }
 
 /// Does it through the running manager.
-async fn through_the_manager(values: &Values, wish: &Wish) -> u8 {
-    let (method, path, body) = match wish {
-        Wish::List => (Method::GET, "/api/v1/users".to_owned(), None),
-        Wish::Order(asked, user) => request(asked, user),
-    };
+async fn through_the_manager(values: &Values, Wish(asked, user): &Wish) -> u8 {
+    let (method, path, body) = request(asked, user);
     match by_the_door(values, (method, &path), body.as_ref()).await {
-        Ok(answer) => {
-            match wish {
-                Wish::List => {
-                    for user in answer.as_array().into_iter().flatten() {
-                        say(&line_of_json(user));
-                    }
-                }
-                Wish::Order(_, user) => say(&format!("Done: {user}.")),
-            }
+        Ok(_done) => {
+            say(&format!("Done: {user}."));
             DONE
         }
         Err(code) => code,
@@ -302,23 +289,18 @@ fn request(asked: &Asked, user: &str) -> (Method, String, Option<Value>) {
         Asked::Password(password) => {
             (Method::POST, about("password"), Some(json!({"password": text(password)})))
         }
+        Asked::DropFactor => (Method::POST, about("drop-factor"), Some(json!({}))),
         Asked::Remove => (Method::DELETE, format!("/api/v1/users/{user}"), None),
     }
 }
 
-fn line_of_json(user: &Value) -> String {
-    let text = |name: &str| user.get(name).and_then(Value::as_str).unwrap_or_default();
-    let disabled = user.get("disabled").and_then(Value::as_bool).unwrap_or_default();
-    let has = |name: &str| user.get(name).is_some_and(|value| !value.is_null());
-    let last = user.get("last_sign_in_at").and_then(Value::as_i64).map(UnixSeconds);
-    let last = last.map(UnixSeconds::to_rfc3339);
-    line(text("name"), text("role"), (disabled, has("password_at")), last)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use zeroize::Zeroizing;
+
+    use crate::store::sqlite::Durability;
+
+    use super::*;
 
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
@@ -339,7 +321,7 @@ mod tests {
     fn a_stopped_managers_users_are_managed_in_its_database() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("k.db");
-        let act = |asked, user: &str| in_database(&file, &Wish::Order(asked, user.to_owned()), NOW);
+        let act = |asked, user: &str| in_database(&file, &Wish(asked, user.to_owned()), NOW);
         assert!(refused(act(Asked::Disable, "olga")).contains("is not there"));
         sqlite::open(&file, Durability::Full).unwrap().writer.close().unwrap();
         let added = act(Asked::Add(Scope::Admin, chosen("stone bridge")), "olga");
@@ -349,17 +331,7 @@ mod tests {
         let stored = sqlite::open_read_only(&file).unwrap().users(Some("olga")).unwrap();
         let hash = stored[0].password.as_deref().unwrap();
         assert_eq!(password::compare(b"stone bridge", hash), password::Match::Right);
-        let listed = in_database(&file, &Wish::List, NOW).ok().unwrap();
+        let listed = list(&file).ok().unwrap();
         assert_eq!(listed, ["olga\tadmin\tactive\tnever signed in"]);
-    }
-
-    #[test]
-    fn a_line_is_the_same_from_the_manager() {
-        let told = json!({
-            "name": "kim", "role": "viewer", "disabled": true, "password_at": null,
-            "last_sign_in_at": 1_800_000_000,
-        });
-        let last = "last signed in 2027-01-15T08:00:00Z";
-        assert_eq!(line_of_json(&told), format!("kim\tviewer\tdisabled\t{last}"));
     }
 }

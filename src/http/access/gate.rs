@@ -11,10 +11,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::error::ApiError;
 use crate::model::access::{ADMIN_NAME, Role, STRANGER_NAME};
-use crate::store::change::SessionRecord;
-use crate::store::people::SessionFilter;
+use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
 
+use super::factors::Enrolling;
 use super::hashing::Hashing;
 use super::keep::KeepSessions;
 use super::sessions::{ABSOLUTE_SECONDS, Known, Sessions, is_over};
@@ -32,6 +32,7 @@ pub struct Gate {
     known: Sessions,
     kept: Box<dyn KeepSessions>,
     hashing: Hashing,
+    enrolling: Enrolling,
     clock: Clock,
 }
 
@@ -52,6 +53,7 @@ impl Gate {
             known: Sessions::default(),
             kept,
             hashing: Hashing::default(),
+            enrolling: Enrolling::default(),
             clock,
         }
     }
@@ -69,7 +71,11 @@ impl Gate {
                 "Send a bearer token or a session cookie, not both.",
             )),
             (Some(secret), None) => match self.by_token(secret).await? {
-                Some(record) => caller(&record, Way::Bearer).map(Some),
+                Some(record) => {
+                    let hash = record.token_hash;
+                    let token = (!self.is_configured(&hash)).then_some(hash);
+                    caller(&record, Way::Bearer { token }).map(Some)
+                }
                 None => Err(ApiError::new(
                     ErrorCode::Unauthenticated,
                     "This token is not known here, or it has ended.",
@@ -89,10 +95,15 @@ impl Gate {
     /// that is stored nowhere.
     async fn by_token(&self, secret: &str) -> Result<Option<SessionRecord>, ApiError> {
         let hash = token::hash(secret);
-        if self.admin.is_some_and(|admin| token::same(&admin, &hash)) {
+        if self.is_configured(&hash) {
             return Ok(Some(self.record(ADMIN_NAME, Role::Admin, "token", hash)));
         }
         Ok(self.find(hash).await?.filter(|record| record.kind == "token"))
+    }
+
+    /// Whether this is the configured admin token.
+    fn is_configured(&self, hash: &[u8; 32]) -> bool {
+        self.admin.is_some_and(|admin| token::same(&admin, hash))
     }
 
     async fn by_session(&self, secret: &str) -> Result<Option<Caller>, ApiError> {
@@ -125,7 +136,7 @@ impl Gate {
                     return Ok(None);
                 }
                 let learnt = self.known.learn(record.clone(), now);
-                self.forget(learnt.surplus).await?;
+                self.drop_surplus(learnt.surplus).await?;
                 Ok(learnt.live.then_some(record))
             }
         }
@@ -170,10 +181,10 @@ impl Gate {
             SessionFilter { name: Some(record.name.clone()), kind: Some("session"), limit: LISTED };
         for other in self.kept.list(others).await? {
             if !is_over(&other, now) {
-                self.forget(self.known.learn(other, now).surplus).await?;
+                self.drop_surplus(self.known.learn(other, now).surplus).await?;
             }
         }
-        self.forget(self.known.learn(record, now).surplus).await
+        self.drop_surplus(self.known.learn(record, now).surplus).await
     }
 
     /// Ends the session of this cookie, if it is one.
@@ -186,7 +197,12 @@ impl Gate {
         }
     }
 
-    /// Ends a session, or revokes a token, for good.
+    /// A session or token that the store has no more opens nothing from now on.
+    pub fn forget(&self, record: &SessionRecord) {
+        self.known.end(record);
+    }
+
+    /// Ends a session for good.
     pub async fn end_session(&self, record: &SessionRecord) -> Result<(), ApiError> {
         self.known.end(record);
         self.kept.remove(record.token_hash).await
@@ -200,12 +216,14 @@ impl Gate {
     /// Whether what let a caller in still would: asked by streams, which outlive requests.
     pub fn still_good(&self, caller: &Caller) -> bool {
         match &caller.way {
-            Way::Anonymous | Way::Bearer => true,
-            Way::Session { hash, .. } => self.known.is_live(hash, self.clock.now()),
+            Way::Anonymous | Way::Bearer { token: None } => true,
+            Way::Bearer { token: Some(hash) } | Way::Session { hash, .. } => {
+                self.known.is_live(hash, self.clock.now())
+            }
         }
     }
 
-    async fn forget(&self, surplus: Vec<[u8; 32]>) -> Result<(), ApiError> {
+    async fn drop_surplus(&self, surplus: Vec<[u8; 32]>) -> Result<(), ApiError> {
         for hash in surplus {
             self.kept.remove(hash).await?;
         }
@@ -357,7 +375,7 @@ pub(in crate::http) mod tests {
         let (shelf, clock) = (Shelf::default(), clock());
         let first = gate(&[], &shelf, &clock);
         let admin = first.admit(&bearing(ADMIN_TOKEN)).await.unwrap().unwrap();
-        assert_eq!((admin.role, admin.way), (Role::Admin, Way::Bearer));
+        assert_eq!((admin.role, admin.way), (Role::Admin, Way::Bearer { token: None }));
         assert!(first.sign_in("wrong", None).await.unwrap().is_none());
         let session = first.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
         let second = gate(&[], &shelf, &clock);

@@ -10,8 +10,7 @@ use crate::http::error::ApiError;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::{Command, CommandError, Done, Processor};
 use crate::process::people::{Order, PeopleWish, SignIn};
-use crate::store::change::SessionRecord;
-use crate::store::people::{SessionFilter, UserRecord};
+use crate::store::people::{SessionFilter, SessionRecord, UserRecord};
 use crate::store::{Reader, StoreError};
 
 /// Keeps users, sessions and tokens over a restart.

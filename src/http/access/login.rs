@@ -27,7 +27,7 @@ use super::secret::Secret;
 const TOKEN_REFUSED: &str = "This token is not accepted.";
 
 /// The one sentence for every name and password that open nothing.
-const PASSWORD_REFUSED: &str = "This name and password are not accepted.";
+const PASSWORD_REFUSED: &str = "This name and password, or the code, are not accepted.";
 
 /// Where to go after signing in.
 #[derive(Debug, Deserialize)]
@@ -44,6 +44,8 @@ pub struct SignIn {
     name: String,
     #[serde(default)]
     password: Secret,
+    #[serde(default)]
+    code: Secret,
     #[serde(default)]
     token: Secret,
     #[serde(default)]
@@ -118,7 +120,8 @@ pub async fn sign_in(
         (audit::asked_by(asker, signing_in).await?, TOKEN_REFUSED)
     } else {
         let attempt = Attempt { name: &user, source };
-        let signing_in = state.gate.sign_in_user(attempt, form.password.0.clone());
+        let (password, code) = (form.password.0.clone(), form.code.0.as_str());
+        let signing_in = state.gate.sign_in_user(attempt, password, code);
         (audit::asked_by(asker, signing_in).await?, PASSWORD_REFUSED)
     };
     match session {
@@ -173,7 +176,8 @@ pub async fn sign_out(
 /// Tells a browser to forget pages it has kept.
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
-fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+/// An answer with a session's cookie.
+pub fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

@@ -2,6 +2,7 @@
 //! to add one that does not ([`super::routes`]).
 
 pub mod cookie;
+pub mod factors;
 pub mod gate;
 pub mod guard;
 pub mod guesses;
@@ -45,7 +46,10 @@ pub enum Way {
     /// Without saying who they are.
     Anonymous,
     /// With a token in a header, as programs do.
-    Bearer,
+    Bearer {
+        /// SHA-256 of the token; `None` for the configured admin token, which does not end.
+        token: Option<[u8; 32]>,
+    },
     /// With a cookie, as browsers do.
     Session {
         /// SHA-256 of the session's token.
@@ -60,7 +64,7 @@ impl Caller {
     pub fn form_token(&self) -> Option<&str> {
         match &self.way {
             Way::Session { form_token, .. } => Some(form_token),
-            Way::Anonymous | Way::Bearer => None,
+            Way::Anonymous | Way::Bearer { .. } => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::access::SESSION_IDLE_SECONDS;
 use crate::model::time::UnixSeconds;
-use crate::store::change::SessionRecord;
+use crate::store::people::SessionRecord;
 
 /// A session ends this many seconds after its beginning, used or not (12 hours).
 pub const ABSOLUTE_SECONDS: i64 = 12 * 3600;

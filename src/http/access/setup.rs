@@ -18,7 +18,7 @@ use crate::process::audit::{self, Asker};
 use crate::views::people::SetupForm;
 use crate::wire::codes::ErrorCode;
 
-use super::gate::people::Attempt;
+use super::gate::people::{Attempt, SetUp as Outcome};
 use super::login;
 use super::secret::Secret;
 
@@ -86,17 +86,21 @@ pub async fn set_up(
     let attempt = Attempt { name: &name, source };
     let asker = Asker { name: None, from: source };
     let setting_up = state.gate.set_up(attempt, code, (password, first));
-    let session = match audit::asked_by(asker, setting_up).await {
+    let outcome = match audit::asked_by(asker, setting_up).await {
         // Whoever else had the code was faster.
-        Err(error) if error.code() == ErrorCode::Conflict => None,
+        Err(error) if error.code() == ErrorCode::Conflict => Outcome::Refused,
         answer => answer?,
     };
-    match session {
-        Some(session) => {
+    match outcome {
+        Outcome::Done => {
+            state.guesses.succeeded(source, &name);
+            Ok(login::see_other("/login"))
+        }
+        Outcome::In(session) => {
             state.forget_first_code();
             login::signed_in(&state, (source, &name), &headers, (&session, "/map")).await
         }
-        None => {
+        Outcome::Refused => {
             login::refused(&state, source, &name);
             failed(REFUSED, StatusCode::UNAUTHORIZED)
         }

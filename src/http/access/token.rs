@@ -8,7 +8,7 @@ use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::time::UnixSeconds;
 use crate::sign::digest::sha256;
-use crate::store::change::SessionRecord;
+use crate::store::people::SessionRecord;
 
 /// Random bytes of a token (OWASP ASVS 5.0 section 7.2.3 asks for 128 bits at least).
 const TOKEN_BYTES: usize = 32;

@@ -1,14 +1,17 @@
-//! Lists to take away: `agents.csv` and `links.csv`, with the query of the page they are on.
+//! Lists to take away, `agents.csv` and `links.csv`, with the query of the page they are on; and the
+//! map as a graph ([`drawing::graph`]).
 
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::search::{Asked, Desk};
+use super::drawing;
+use super::search::Desk;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
 use crate::topology::query::Query;
+use crate::views::agents::AgentListItem;
 use crate::views::list::Hits;
 use crate::views::table;
 
@@ -18,13 +21,28 @@ const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; head
 pub async fn export(
     State(state): State<AppState>,
     Id(name): Id<String>,
-    Params(asked): Params<Asked>,
+    Params(asked): Params<drawing::Asked>,
 ) -> Result<Response, ApiError> {
+    if let Some(graph) = drawing::graph(&state, &name, &asked).await? {
+        return Ok(graph);
+    }
     let attached = match name.as_str() {
         "agents.csv" => "attachment; filename=\"agents.csv\"",
         "links.csv" => "attachment; filename=\"links.csv\"",
-        _ => return Err(ApiError::not_found("list; there are agents, links and alarms .csv")),
+        _ => {
+            return Err(ApiError::not_found(
+                "list; there are agents.csv, links.csv, alarms.csv, map.dot, map.graphml and map.json",
+            ));
+        }
     };
+    if asked.is_anonymous() {
+        let picture = drawing::part(&state, &asked).await?;
+        let rows = match name.as_str() {
+            "links.csv" => table::links(&picture, |_| true),
+            _ => table::agents(&AgentListItem::from_picture(&picture)),
+        };
+        return Ok(file(attached, rows.map_err(ApiError::internal)?));
+    }
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let work = move || rows(&Desk::of(&state), &name, &asked.q);
     let rows = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)??;

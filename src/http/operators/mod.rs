@@ -4,6 +4,7 @@ pub mod acts;
 pub mod agents;
 pub mod alarms;
 pub mod audit;
+pub mod drawing;
 pub mod edges;
 pub mod events;
 pub mod export;
@@ -19,6 +20,7 @@ pub mod reports;
 pub mod rules;
 pub mod search;
 pub mod sessions;
+pub mod tokens;
 pub mod topology;
 pub mod what_if;
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
+use crate::mask::{self, Masked, Secret};
 use crate::model::id::AgentId;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
@@ -77,6 +78,21 @@ impl PastView {
         let since = told_since(since, at)?;
         let Then { picture, status_since, learnt_later } = then;
         Ok(Self { at, since, status_since, learnt_later, previous, next, picture })
+    }
+
+    /// The same under pseudonyms.
+    pub fn masked(self, secret: &Secret) -> Self {
+        let Masked { picture, ids } = mask::picture(&self.picture, secret);
+        let named = |times: BTreeMap<String, UnixSeconds>| {
+            let of = |(id, at): (String, UnixSeconds)| Some((ids.get(&id)?.clone(), at));
+            times.into_iter().filter_map(of).collect()
+        };
+        Self {
+            status_since: named(self.status_since),
+            learnt_later: named(self.learnt_later),
+            picture,
+            ..self
+        }
     }
 
     /// What the comparison of two maps takes.

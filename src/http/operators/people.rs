@@ -35,6 +35,8 @@ pub struct UserView {
     pub disabled: bool,
     /// When they chose their password; `null`: they have none yet.
     pub password_at: Option<UnixSeconds>,
+    /// Whether they need a code beside it.
+    pub second_factor: bool,
     /// When their setup code ends; `null`: they have none.
     pub setup_until: Option<UnixSeconds>,
     /// Sessions they have open.
@@ -56,6 +58,7 @@ impl UserView {
             role: user.role.as_str(),
             disabled: user.disabled,
             password_at: user.password_at,
+            second_factor: user.factor.is_some(),
             setup_until: user.setup.map(|setup| setup.until),
             sessions,
             created_at: user.created_at,
@@ -245,6 +248,16 @@ pub async fn end_sessions(
     Id(name): Id<String>,
 ) -> Result<Json<Acknowledged>, ApiError> {
     change(&state, caller.name, (&name, Act::EndSessions)).await?;
+    Ok(Json(OK))
+}
+
+/// `POST /api/v1/users/{id}/drop-factor`.
+pub async fn drop_factor(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(name): Id<String>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    change(&state, caller.name, (&name, Act::DropFactor(Proof::Admin))).await?;
     Ok(Json(OK))
 }
 

@@ -11,8 +11,7 @@ use crate::http::state::AppState;
 use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::time::UnixSeconds;
-use crate::store::change::SessionRecord;
-use crate::store::people::SessionFilter;
+use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
 
 use super::{Acknowledged, OK};

@@ -10,18 +10,21 @@ use serde::Deserialize;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
+use crate::mask;
 use crate::model::hex;
 use crate::sign::digest;
 
 use super::past::{self, PastView};
 
 /// Browsers and programs may keep the map, but ask each time whether it has changed.
-const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+pub const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// Which map is asked for.
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
     at: Option<String>,
+    /// `1`: under pseudonyms.
+    anon: Option<String>,
 }
 
 /// The map, or 304 if the caller has this one.
@@ -30,8 +33,10 @@ pub async fn topology(
     Params(wanted): Params<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let anonymous = wanted.anon.as_deref() == Some("1");
     if let Some(at) = past::maybe_time(wanted.at.as_deref())? {
         let then = PastView::of(&state, at).await?;
+        let then = if anonymous { then.masked(&state.pseudonyms) } else { then };
         // Late reports change the past, retention ends it and a new layout moves it: only what
         // is answered tells whether it is the same.
         let body = serde_json::to_vec(&then).map_err(ApiError::internal)?;
@@ -40,6 +45,12 @@ pub async fn topology(
         return Ok(tagged(&headers, &tag, || (json, body).into_response()));
     }
     let picture = state.processor.board().picture(state.clock.now());
+    if anonymous {
+        let work = move || mask::picture(&picture, &state.pseudonyms).picture;
+        let picture = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+        let tag = format!("\"anon-{}-{}\"", picture.epoch, picture.seq);
+        return Ok(tagged(&headers, &tag, || Json(picture).into_response()));
+    }
     let tag = format!("\"{}-{}\"", picture.epoch, picture.seq);
     Ok(tagged(&headers, &tag, || Json(&*picture).into_response()))
 }

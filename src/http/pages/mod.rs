@@ -2,13 +2,14 @@
 //!
 //! No page is written here; [`look`] has those that only show, [`act`] the forms that change
 //! something, [`alarm`] and [`aside`] those about alarms and maintenance, [`tell`] both for notifications,
-//! [`people`] users, their sessions and tokens.
+//! [`people`] users, their sessions and tokens, [`factor`] one's own second factor.
 
 pub mod act;
 pub mod alarm;
 pub mod aside;
 pub mod ask;
 pub mod audit;
+pub mod factor;
 pub mod look;
 pub mod people;
 pub mod rules;

@@ -15,14 +15,15 @@ use crate::http::error::ApiError;
 use crate::http::observe::RequestId;
 use crate::http::operators::people::{self as users, Coded, NewUser, UserView};
 use crate::http::operators::sessions::{self, SessionView};
+use crate::http::operators::tokens::{self, MadeToken, NewToken, TokenView};
 use crate::http::params::{Id, Params};
 use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::model::access::Role;
-use crate::process::people::Act;
+use crate::process::people::{Act, Proof};
 use crate::views;
 use crate::views::page::Nav;
-use crate::views::people::{Account, MadeCode, SessionItem, SetupForm, UserItem};
+use crate::views::people::{Account, MadeCode, News, SessionItem, SetupForm, TokenItem, UserItem};
 use crate::wire::codes::ErrorCode;
 
 use super::{Reader, html};
@@ -43,6 +44,7 @@ fn user_item(user: UserView) -> UserItem {
         role: Role::from_word(user.role).unwrap_or(Role::Viewer),
         disabled: user.disabled,
         has_password: user.password_at.is_some(),
+        second_factor: user.second_factor,
         setup_until: user.setup_until,
         sessions: user.sessions,
         last_sign_in: user.last_sign_in_at.map(|at| (at, from)),
@@ -51,38 +53,50 @@ fn user_item(user: UserView) -> UserItem {
     }
 }
 
-async fn users_page(
-    state: &AppState,
-    reader: &Reader,
-    made: Result<Option<Coded>, String>,
-) -> Result<Response, ApiError> {
+fn token_item(token: TokenView) -> TokenItem {
+    TokenItem {
+        id: token.id,
+        name: token.name,
+        role: token.role,
+        created_at: token.created_at,
+        made_by: token.made_by,
+        last_used_at: token.last_used_at,
+        expires_at: token.expires_at,
+    }
+}
+
+/// The page after something was done, or not.
+async fn users_page(state: &AppState, reader: &Reader, news: News) -> Result<Response, ApiError> {
     let context = reader.context(state, "Users", Nav::Settings);
-    let all: Vec<_> = users::all(state).await?.into_iter().map(user_item).collect();
-    let (made, failed) = match made {
-        Ok(made) => (made, None),
-        Err(failed) => (None, Some(failed)),
-    };
-    let made = made.and_then(|Coded { name, setup_code, setup_until }| {
-        Some(MadeCode { name, code: setup_code?, until: setup_until? })
-    });
-    let mut page = html(views::people::users(&context, &all, made.as_ref(), failed.as_deref()))?;
-    if failed.is_some() {
+    let users: Vec<_> = users::all(state).await?.into_iter().map(user_item).collect();
+    let tokens: Vec<_> = tokens::all(state).await?.into_iter().map(token_item).collect();
+    let mut page = html(views::people::users(&context, (&users, &tokens), &news))?;
+    if matches!(news, News::Failed(_)) {
         *page.status_mut() = StatusCode::BAD_REQUEST;
     }
     Ok(page)
 }
 
+fn coded(Coded { name, setup_code, setup_until }: Coded) -> News {
+    match (setup_code, setup_until) {
+        (Some(code), Some(until)) => News::Code(MadeCode { name, code, until }),
+        (Some(_) | None, _) => News::None,
+    }
+}
+
 /// What a person can put right is told on the page; everything else is an error page.
-fn told(error: ApiError) -> Result<String, ApiError> {
+fn told(error: ApiError) -> Result<News, ApiError> {
     match error.code() {
-        ErrorCode::InvalidField | ErrorCode::Conflict => Ok(error.detail().to_owned()),
+        ErrorCode::InvalidField | ErrorCode::Conflict => {
+            Ok(News::Failed(error.detail().to_owned()))
+        }
         _ => Err(error),
     }
 }
 
 /// `GET /users`.
 pub async fn list(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
-    users_page(&state, &reader, Ok(None)).await
+    users_page(&state, &reader, News::None).await
 }
 
 /// The form of a new user.
@@ -99,11 +113,12 @@ pub async fn add(
     reader: Reader,
     FormBody(NewForm { name, role }): FormBody<NewForm>,
 ) -> Result<Response, ApiError> {
-    let made = match users::add(&state, caller.name, NewUser { name, role, password: None }).await {
-        Ok(made) => Ok(Some(made)),
-        Err(error) => Err(told(error)?),
+    let wanted = NewUser { name, role, password: None };
+    let news = match users::add(&state, caller.name, wanted).await {
+        Ok(made) => coded(made),
+        Err(error) => told(error)?,
     };
-    users_page(&state, &reader, made).await
+    users_page(&state, &reader, news).await
 }
 
 /// `POST /users/{id}/reset`.
@@ -113,11 +128,11 @@ pub async fn reset(
     reader: Reader,
     Id(name): Id<String>,
 ) -> Result<Response, ApiError> {
-    let made = match users::renew(&state, caller.name, &name).await {
-        Ok(made) => Ok(Some(made)),
-        Err(error) => Err(told(error)?),
+    let news = match users::renew(&state, caller.name, &name).await {
+        Ok(made) => coded(made),
+        Err(error) => told(error)?,
     };
-    users_page(&state, &reader, made).await
+    users_page(&state, &reader, news).await
 }
 
 /// Does something about a user that needs nothing to be shown.
@@ -128,7 +143,7 @@ async fn change(
 ) -> Result<Response, ApiError> {
     match users::change(&state, caller.name, (&name, act)).await {
         Ok(()) => Ok(see_other("/users")),
-        Err(error) => users_page(&state, &reader, Err(told(error)?)).await,
+        Err(error) => users_page(&state, &reader, told(error)?).await,
     }
 }
 
@@ -180,6 +195,16 @@ pub async fn end_sessions(
     change(state, (caller, reader), (name, Act::EndSessions)).await
 }
 
+/// `POST /users/{id}/drop-factor`.
+pub async fn drop_factor(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+) -> Result<Response, ApiError> {
+    change(state, (caller, reader), (name, Act::DropFactor(Proof::Admin))).await
+}
+
 /// `POST /users/{id}/remove`.
 pub async fn remove(
     State(state): State<AppState>,
@@ -188,6 +213,42 @@ pub async fn remove(
     Id(name): Id<String>,
 ) -> Result<Response, ApiError> {
     change(state, (caller, reader), (name, Act::Remove)).await
+}
+
+/// The form of a new token.
+#[derive(Debug, Deserialize)]
+pub struct TokenForm {
+    name: String,
+    role: String,
+    /// Seconds; nothing for a token without end.
+    #[serde(default)]
+    for_s: String,
+}
+
+/// `POST /tokens`.
+pub async fn add_token(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    FormBody(TokenForm { name, role, for_s }): FormBody<TokenForm>,
+) -> Result<Response, ApiError> {
+    let for_s = Some(for_s.trim()).filter(|text| !text.is_empty()).map(str::parse).transpose();
+    let for_s = for_s.map_err(|_odd| ApiError::bad_request("for_s must be a whole number."))?;
+    let news = match tokens::add(&state, caller.name, NewToken { name, role, for_s }).await {
+        Ok(MadeToken { name, token, .. }) => News::Token { name, token },
+        Err(error) => told(error)?,
+    };
+    users_page(&state, &reader, news).await
+}
+
+/// `POST /tokens/{id}/revoke`.
+pub async fn revoke_token(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<String>,
+) -> Result<Response, ApiError> {
+    tokens::end_one(&state, caller.name, &id).await?;
+    Ok(see_other("/users"))
 }
 
 fn session_item(session: SessionView) -> SessionItem {
@@ -208,7 +269,8 @@ pub struct AccountAsked {
     changed: bool,
 }
 
-async fn account_page(
+/// The page of the caller's account, with what could not be done.
+pub async fn account_page(
     state: &AppState,
     (caller, reader): (&Caller, &Reader),
     (changed, failed): (bool, Option<&str>),
@@ -216,7 +278,10 @@ async fn account_page(
     let own = sessions::own(state, caller).await?;
     let own: Vec<_> = own.into_iter().map(session_item).collect();
     let context = reader.context(state, "Your account", Nav::Nowhere);
-    let account = Account { user: caller.user, role: caller.role, sessions: &own, changed, failed };
+    let user = if caller.user { state.gate.user(&caller.name).await? } else { None };
+    let factor = user.as_ref().and_then(|user| Some(user.factor.as_ref()?.recovery.len()));
+    let (user, role) = (user.is_some(), caller.role);
+    let account = Account { user, role, sessions: &own, factor, changed, failed };
     html(views::people::account(&context, &account))
 }
 

@@ -5,8 +5,9 @@ use serde_json::json;
 use crate::http::operators::OK;
 use crate::http::operators::people::{Coded, UserView};
 use crate::http::operators::sessions::SessionView;
+use crate::http::operators::tokens::{MadeToken, TokenView};
 
-use super::{JSON, LIMIT, NOW, Parameter, Sample, list, text, value};
+use super::{JSON, LIMIT, LIMITED, NOW, Parameter, Sample, list, text, value};
 
 const SESSION_QUERY: &[Parameter] =
     &[text("name", "Only of this name; for admins, others have their own"), LIMIT];
@@ -32,6 +33,17 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
         ("DELETE", "/api/v1/sessions/{id}") => {
             ("End a session: one's own, or for admins any", none, None, "200", value(&OK))
         }
+        ("GET", "/api/v1/tokens") => {
+            ("Tokens of programs, newest first", LIMITED, None, "200", list(&known_token()))
+        }
+        ("POST", "/api/v1/tokens") => (
+            "Make a token; without for_s it works until it is revoked",
+            none,
+            Some(json!({"name": "ci", "role": "viewer", "for_s": 7_776_000})),
+            "201",
+            value(&token()),
+        ),
+        ("DELETE", "/api/v1/tokens/{id}") => ("Revoke a token", none, None, "200", value(&OK)),
         ("DELETE", "/api/v1/users/{id}") => ("Forget a user", none, None, "200", value(&OK)),
         ("POST", path) => return about_user(path),
         _ => return None,
@@ -47,6 +59,7 @@ fn about_user(path: &str) -> Option<Sample> {
         "/api/v1/users/{id}/disable" => ("Keep a user out", None, value(&OK)),
         "/api/v1/users/{id}/enable" => ("Let a user in again", None, value(&OK)),
         "/api/v1/users/{id}/end-sessions" => ("End a user's sessions", None, value(&OK)),
+        "/api/v1/users/{id}/drop-factor" => ("Take a user's second factor away", None, value(&OK)),
         "/api/v1/users/{id}/reset" => {
             ("Take a user's password away and make a setup code, told once", None, value(&coded()))
         }
@@ -67,6 +80,7 @@ fn user() -> UserView {
         role: "admin",
         disabled: false,
         password_at: Some(NOW),
+        second_factor: false,
         setup_until: None,
         sessions: 1,
         created_at: NOW,
@@ -81,6 +95,28 @@ fn coded() -> Coded {
         name: "kim".to_owned(),
         setup_code: Some("setup_(shown once)".to_owned()),
         setup_until: Some(NOW.plus(86_400)),
+    }
+}
+
+fn token() -> MadeToken {
+    MadeToken {
+        id: "71d0000000000001".to_owned(),
+        name: "ci".to_owned(),
+        role: "viewer",
+        expires_at: Some(NOW.plus(7_776_000)),
+        token: "kat_(shown once)".to_owned(),
+    }
+}
+
+fn known_token() -> TokenView {
+    TokenView {
+        id: "71d0000000000001".to_owned(),
+        name: "ci".to_owned(),
+        role: "viewer".to_owned(),
+        created_at: NOW,
+        made_by: Some("olga".to_owned()),
+        last_used_at: Some(NOW),
+        expires_at: Some(NOW.plus(7_776_000)),
     }
 }
 

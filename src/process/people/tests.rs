@@ -130,6 +130,36 @@ fn an_old_password_proves_nothing_once_something_changed() {
 }
 
 #[test]
+fn a_second_factor_is_used_up_code_by_code() {
+    let mut people = two();
+    let factor = Factor { secret: [1; 20], step: 10, recovery: vec![[1; 32], [2; 32]] };
+    let generation = people["kim"].generation;
+    let enrol = Act::Factor { factor, generation };
+    act(&mut people, "kim", enrol.clone()).unwrap();
+    assert!(act(&mut people, "kim", enrol).is_err(), "something changed meanwhile");
+    let mut kim = people["kim"].clone();
+    for (second, enough) in [
+        (Second::Nothing, false),
+        (Second::Code(10), false),
+        (Second::Code(12), true),
+        (Second::Code(12), false),
+        (Second::Code(11), false),
+        (Second::Recovery([3; 32]), false),
+        (Second::Recovery([2; 32]), true),
+        (Second::Recovery([2; 32]), false),
+        (Second::Session, true),
+        (Second::Code(13), true),
+    ] {
+        assert_eq!(spend(&mut kim, second), enough, "{second:?}");
+    }
+    let mut olga = people["olga"].clone();
+    assert!(spend(&mut olga, Second::Nothing) && !spend(&mut olga, Second::Code(99)));
+    act(&mut people, "kim", Act::DropFactor(Proof::Admin)).unwrap();
+    assert!(act(&mut people, "kim", Act::DropFactor(Proof::Admin)).is_err(), "there is none");
+    assert!(spend(people.get_mut("kim").unwrap(), Second::Nothing));
+}
+
+#[test]
 fn neither_hashes_nor_codes_are_in_debug_lines() {
     let shown = format!("{:?}", order("kim", Act::AddFirst { password: "p1".to_owned() }));
     assert!(!shown.contains("p1"), "{shown}");

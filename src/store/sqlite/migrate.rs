@@ -53,6 +53,10 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { name: "0013_users", sql: include_str!("../../../migrations/0013_users.sql") },
     Migration { name: "0014_audit", sql: include_str!("../../../migrations/0014_audit.sql") },
+    Migration {
+        name: "0015_second_factor",
+        sql: include_str!("../../../migrations/0015_second_factor.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

@@ -9,6 +9,7 @@ use super::{Compare, Field, Query, StateWord, Term, Test};
 use crate::model::id::AgentId;
 use crate::model::state::{EdgeState, Scheme};
 use crate::model::time::UnixSeconds;
+use crate::model::version::{padded, version};
 use crate::topology::picture::{Edge, Node, NodeKind, Picture};
 
 /// Characters of a key that a text must have to be looked for among keys.
@@ -291,35 +292,14 @@ fn carries(edge: &Edge, net: &IpNet) -> bool {
     })
 }
 
-/// The numbers of a version: of `kattila 1.4.2-rc1`, they are 1, 4 and 2.
-pub(super) fn version(text: &str) -> Option<Vec<u64>> {
-    let begin = text.find(|c: char| c.is_ascii_digit())?;
-    let end = |rest: &str| rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let mut parts = Vec::new();
-    for part in text.get(begin..)?.split('.') {
-        let digits = part.get(..end(part))?;
-        let Ok(number) = digits.parse() else { break };
-        parts.push(number);
-        if digits.len() < part.len() {
-            break;
-        }
-    }
-    (!parts.is_empty()).then_some(parts)
-}
-
 /// Whether a version agrees. Without a relation, the numbers that were given must be the first.
 fn agrees(own: &[u64], compare: Compare, wanted: &[u64]) -> bool {
     match compare {
         Compare::Same => own.starts_with(wanted),
         // 1.4 is not less than 1.4.0.
         Compare::Less | Compare::AtMost | Compare::AtLeast | Compare::More => {
-            let longest = own.len().max(wanted.len());
-            let padded = |parts: &[u64]| {
-                let mut parts = parts.to_vec();
-                parts.resize(longest, 0);
-                parts
-            };
-            compare.holds(&padded(own), &padded(wanted))
+            let [own, wanted] = padded(own, wanted);
+            compare.holds(&own, &wanted)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Made-up users and sessions.
 
 use crate::model::access::Role;
-use crate::views::people::{SessionItem, UserItem};
+use crate::views::people::{SessionItem, TokenItem, UserItem};
 
 use super::NOW;
 
@@ -11,6 +11,7 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
         role,
         disabled: false,
         has_password: true,
+        second_factor: sessions > 1,
         setup_until: None,
         sessions,
         last_sign_in: (sessions > 0).then(|| (NOW.minus(4_000), "192.0.2.7".to_owned())),
@@ -25,6 +26,25 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
     };
     let late = UserItem { setup_until: Some(NOW.minus(1)), name: "late".to_owned(), ..new.clone() };
     vec![gone, new, late, user("olga@example.org", Role::Admin, 2)]
+}
+
+pub(in crate::views) fn tokens() -> Vec<TokenItem> {
+    let token = |id: &str, name: &str, role: &str| TokenItem {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        role: role.to_owned(),
+        created_at: NOW.minus(90 * 86_400),
+        made_by: None,
+        last_used_at: None,
+        expires_at: None,
+    };
+    let used = TokenItem {
+        made_by: Some("olga@example.org".to_owned()),
+        last_used_at: Some(NOW.minus(70)),
+        expires_at: Some(NOW.plus(80 * 86_400)),
+        ..token("71d0000000000001", "grafana", "viewer")
+    };
+    vec![used, token("00c9f2d4a81b66e0", "admin", "admin")]
 }
 
 pub(in crate::views) fn sessions() -> Vec<SessionItem> {

@@ -23,7 +23,7 @@ use kattila::process::handle::{Command, Done, KeyState};
 use kattila::process::wish::Wish;
 use kattila::sign::psk::kid_of_psk;
 
-/// Seconds of a beat where an hour must pass.
+/// Seconds of a beat where much time must pass.
 const RELAY_BEAT_S: i64 = 600;
 
 /// Beats for which what must not come back is watched.
@@ -279,7 +279,9 @@ impl Scene {
             | AlarmKind::ManagerMassSilence
             | AlarmKind::DnsPskStale
             | AlarmKind::DnsPskUnexpected => net.kattila.advance(1).await,
-            AlarmKind::RelaySpof => net.kattila.advance(RELAY_BEAT_S).await,
+            AlarmKind::RelaySpof | AlarmKind::EdgeExpectedMissing | AlarmKind::EdgeUnexpected => {
+                net.kattila.advance(RELAY_BEAT_S).await;
+            }
             AlarmKind::AgentClockSkew | AlarmKind::IngestBadHmac => {
                 let (agent, _) = &mut self.others[0];
                 let envelope = agent.seal_v2("{}");
@@ -318,7 +320,9 @@ impl Scene {
         let of_two = (is_of_a_link(self.kind) && self.kind != AlarmKind::PeerNeverUp)
             || told_by_two.contains(&self.kind);
         let per_beat = if of_two { 2 } else { 1 };
-        let beat_s = if self.kind == AlarmKind::RelaySpof { RELAY_BEAT_S } else { 30 };
+        let slow =
+            [AlarmKind::RelaySpof, AlarmKind::EdgeExpectedMissing, AlarmKind::EdgeUnexpected];
+        let beat_s = if slow.contains(&self.kind) { RELAY_BEAT_S } else { 30 };
         rule.raise_count.div_ceil(per_beat) + u32::try_from(rule.raise_after_s / beat_s).unwrap()
     }
 

@@ -36,6 +36,11 @@ pub(super) struct Host {
     /// Its reports take so many seconds; those on their way, and when they left.
     delay_s: i64,
     on_the_way: VecDeque<(i64, String)>,
+    /// Packets that reach its eth0 broken, and well, with each report; its counters.
+    pub(super) broken: [u64; 2],
+    counters: [u64; 2],
+    /// Its agent's version, if it tells one.
+    version: Option<String>,
     /// It waits for an admin.
     waits: bool,
     /// Largest packet of wg0, if not the usual one.
@@ -79,6 +84,8 @@ struct Link {
     sent_back: u64,
     /// The last handshake of the second end with somebody who holds the first one's key.
     elsewhere: Option<i64>,
+    /// Neither end lists the other.
+    struck: bool,
     /// How long the present session lasts, and how much later the second end noted it.
     lasts_s: i64,
     trip_s: i64,
@@ -220,6 +227,7 @@ impl World {
             deaf: false,
             sent_back: 0,
             elsewhere: None,
+            struck: false,
             lasts_s: 120,
             trip_s: 0,
         };
@@ -281,6 +289,8 @@ impl World {
         }
         for place in 0..self.hosts.len() {
             let host = &mut self.hosts[place].1;
+            let [broken, well] = host.broken;
+            host.counters = [host.counters[0] + broken, host.counters[1] + well * 1_000];
             if host.silent || host.lose > 0 {
                 host.lose = host.lose.saturating_sub(1);
                 continue;
@@ -338,6 +348,11 @@ impl World {
                     "public_key": key_of(host.borrowed.unwrap_or(place)), "listen_port": host.port.unwrap_or(51820),
                     "addresses": [host.address.clone().unwrap_or_else(|| format!("10.77.0.{n}/24"))] }),
         ];
+        let [errors, bytes] = host.counters;
+        for (name, value) in [("rx_errors", errors), ("rx_bytes", bytes), ("tx_bytes", bytes)] {
+            interfaces[0][name] = json!(value);
+        }
+        interfaces[0]["mac"] = json!(format!("02:00:00:00:00:{n:02x}"));
         if host.leaks {
             interfaces[1]["private_key"] = json!(key_of(99));
         }
@@ -365,6 +380,7 @@ impl World {
             "boot_id": format!("boot-{}", host.boots),
             "uptime_seconds": self.now() - self.leapt,
             "collected_at": self.kattila().clock.now().plus(agent.ahead_s),
+            "agent_version": host.version,
             "labels": host.labels,
             "interfaces": interfaces,
             "routes": routes,
@@ -376,7 +392,7 @@ impl World {
     fn peer(&self, name: &str, link: &Link) -> Option<Value> {
         let [first, second] = &link.ends;
         let is_first = name == first;
-        if !is_first && (name != second || !link.mutual) {
+        if link.struck || !is_first && (name != second || !link.mutual) {
             return None;
         }
         let whom = if is_first { second } else { first };
@@ -421,6 +437,10 @@ impl World {
                 let place = self.place(host);
                 self.hosts[place].2.ahead_s = ahead.parse().unwrap();
             }
+            ["version", host, version] => self.host(host).version = Some(version.to_owned()),
+            ["broken", host, errors, packets] => {
+                self.host(host).broken = [errors, packets].map(|n| n.parse().unwrap());
+            }
             ["delay", host, seconds] => self.host(host).delay_s = seconds.parse().unwrap(),
             ["nodefault", host] => self.host(host).cut_off = true,
             ["default", host] => self.host(host).cut_off = false,
@@ -450,6 +470,12 @@ impl World {
             ["label", host, label] => {
                 let (key, value) = label.split_once('=').unwrap();
                 self.host(host).labels.insert(key.to_owned(), value.to_owned());
+            }
+            ["backup"] => {
+                let (db, now) = (self.kattila().db(), self.kattila().clock.now());
+                kattila::store::backups::note(&db, now).unwrap();
+                let made = kattila::store::backups::made(&db);
+                self.found(ManagerCondition::Backups(made)).await;
             }
             ["disk", free, total] => {
                 let [free, total] = [free, total].map(|gib| gib.parse::<u64>().unwrap() << 30);
@@ -499,7 +525,11 @@ impl World {
                 (link.alive, link.deaf, link.elsewhere) = (true, false, None);
             }),
             ["forget", pair] => self.link(pair).mutual = false,
-            ["list", pair] => self.link(pair).mutual = true,
+            ["list", pair] => {
+                let link = self.link(pair);
+                (link.mutual, link.struck) = (true, false);
+            }
+            ["strike", pair] => self.link(pair).struck = true,
             ["rest", pair] => {
                 let link = self.link(pair);
                 (link.alive, link.used) = (false, false);

@@ -4,8 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::change::SessionRecord;
-use crate::store::people::SessionFilter;
+use crate::store::people::{SessionFilter, SessionRecord};
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{Desk, all, one};
 

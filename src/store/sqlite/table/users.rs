@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::model::access::Role;
 use crate::store::StoreError;
-use crate::store::people::{Setup, UserRecord};
+use crate::store::people::{Factor, Setup, UserRecord};
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{Desk, all};
 
@@ -13,7 +13,7 @@ const TABLE: &str = "users";
 macro_rules! columns {
     () => {
         "name, role, password, password_at, setup_hash, setup_until, disabled, generation, \
-         created_at, created_by, last_sign_in_at, last_sign_in_from"
+         created_at, created_by, last_sign_in_at, last_sign_in_from, totp_secret, totp_step, recovery"
     };
 }
 
@@ -34,7 +34,17 @@ fn from_row(row: &Row<'_>) -> Result<UserRecord, StoreError> {
         created_by: cells.take()?,
         last_sign_in_at: cells.maybe_time()?,
         last_sign_in_from: cells.take()?,
+        factor: factor(&mut cells)?,
     })
+}
+
+fn factor(cells: &mut Cells<'_, '_>) -> Result<Option<Factor>, StoreError> {
+    let secret: Option<[u8; 20]> = cells.take()?;
+    let step: Option<i64> = cells.take()?;
+    let recovery: Option<Vec<u8>> = cells.take()?;
+    let codes = recovery.unwrap_or_default();
+    let recovery = codes.chunks_exact(32).filter_map(|code| code.try_into().ok()).collect();
+    Ok(secret.map(|secret| Factor { secret, step: step.unwrap_or(i64::MAX), recovery }))
 }
 
 /// All users by name, or the one of a name.
@@ -50,7 +60,7 @@ pub(in crate::store::sqlite) fn list(
 const UPSERT: &str = concat!(
     "INSERT INTO users (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
     ON CONFLICT (name) DO UPDATE SET
         role = excluded.role,
         password = excluded.password,
@@ -62,7 +72,10 @@ const UPSERT: &str = concat!(
         created_at = excluded.created_at,
         created_by = excluded.created_by,
         last_sign_in_at = excluded.last_sign_in_at,
-        last_sign_in_from = excluded.last_sign_in_from"
+        last_sign_in_from = excluded.last_sign_in_from,
+        totp_secret = excluded.totp_secret,
+        totp_step = excluded.totp_step,
+        recovery = excluded.recovery"
 );
 
 /// Inserts or updates a user.
@@ -86,6 +99,9 @@ pub(in crate::store::sqlite) fn put(
             user.created_by,
             user.last_sign_in_at.map(|at| at.0),
             user.last_sign_in_from,
+            user.factor.as_ref().map(|factor| factor.secret),
+            user.factor.as_ref().map(|factor| factor.step),
+            user.factor.as_ref().map(|factor| factor.recovery.concat()),
         ],
     )?;
     Ok(())

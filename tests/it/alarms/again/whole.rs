@@ -9,6 +9,7 @@ use kattila::model::state::AlarmKind;
 use kattila::model::time::UnixSeconds;
 use kattila::process::condition::ManagerCondition;
 use kattila::process::handle::Command;
+use kattila::process::tune::Rules;
 use kattila::verify::rejection::Rejection;
 
 /// The network in which such an alarm can be raised, if it takes more than one host.
@@ -27,6 +28,9 @@ pub(super) async fn network(kind: AlarmKind) -> Option<Network> {
     }
     if kind == AlarmKind::RouteConflict {
         return Some(Network::start(4, &[]).await);
+    }
+    if kind == AlarmKind::EdgeUnexpected {
+        return Some(Network::start(2, &[(0, 1)]).await);
     }
     if kind == AlarmKind::NodeIsolated {
         return Some(Network::start(3, &[(0, 1), (0, 2), (1, 2)]).await);
@@ -64,6 +68,33 @@ pub(super) async fn begin(kind: AlarmKind, net: &mut Network) -> bool {
             let processor = net.kattila.manager().processor();
             (0..9).for_each(|_| processor.sign_in_failed(None));
         }
+        AlarmKind::AgentVersionOld => {
+            let rules = "[[rule]]\nkinds = \"agent.version_old\"\nleast_version = \"1.4\"";
+            let tuning = kattila::alarms::file::parse(rules).unwrap().into();
+            let rules = Command::Rules(Rules { tuning, by: "a test".to_owned() });
+            net.kattila.manager().processor().command(rules).await.unwrap();
+            net.extra.insert(0, ("agent_version", json!("kattila 1.3.9")));
+        }
+        AlarmKind::EdgeExpectedMissing | AlarmKind::EdgeUnexpected => {
+            let link = if kind == AlarmKind::EdgeUnexpected { "x - y" } else { "alpha - x" };
+            let rules = format!("[[rule]]\nkinds = \"{kind}\"\nfleets = \"*\"\nlinks = \"{link}\"");
+            let tuning = kattila::alarms::file::parse(&rules).unwrap().into();
+            let rules = Command::Rules(Rules { tuning, by: "a test".to_owned() });
+            net.kattila.manager().processor().command(rules).await.unwrap();
+        }
+        AlarmKind::BackupStale => {
+            let made = [90, 80].map(|days| UnixSeconds(net.now() - days * 86_400));
+            found(net, ManagerCondition::Backups(made.into())).await;
+        }
+        AlarmKind::IfaceErrors => {
+            _ = net.patches.insert(0, |data, now| {
+                let eth = data["interfaces"][0].as_object_mut().unwrap();
+                eth.insert("mac".to_owned(), json!("02:00:00:00:00:01"));
+                eth.insert("rx_errors".to_owned(), json!(now));
+                eth.insert("rx_bytes".to_owned(), json!(now));
+                eth.insert("tx_bytes".to_owned(), json!(now));
+            });
+        }
         AlarmKind::PayloadRejected | AlarmKind::IngestLag | AlarmKind::DbPressure => {}
         AlarmKind::TlsExpiring => {
             let ends = UnixSeconds(net.now() + 10 * 86_400);
@@ -90,8 +121,10 @@ pub(super) async fn beat(kind: AlarmKind, net: &mut Network) -> bool {
         AlarmKind::AgentNeverReturned
         | AlarmKind::AgentUnapproved
         | AlarmKind::JobFailed
+        | AlarmKind::BackupStale
         | AlarmKind::TlsExpiring => net.kattila.advance(60).await,
         AlarmKind::RouteConflict => net.rounds(2).await,
+        AlarmKind::IfaceErrors => net.rounds(10).await,
         AlarmKind::DbPressure => {
             net.kattila.advance(30).await;
             let disk = DiskFacts { free: 1 << 30, total: 100 << 30, wal: 0 };

@@ -1,0 +1,208 @@
+//! The map to take away: `/map.svg` and the graphs of `GET /api/v1/export/{id}`, for the same
+//! arguments as the map's own address.
+
+use std::collections::{HashMap, HashSet};
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use super::past::{PastView, maybe_time};
+use super::search::Desk;
+use super::topology::CACHE;
+use crate::http::error::ApiError;
+use crate::http::params::Params;
+use crate::http::state::AppState;
+use crate::mask::{self, Masked, Secret};
+use crate::model::time::UnixSeconds;
+use crate::topology::picture::Picture;
+use crate::topology::query::Query;
+use crate::topology::query::find::{Found, Known, find};
+use crate::views::drawing::geometry::View;
+use crate::views::drawing::{self, LEAST_SIDE, MOST_SIDE, Sight};
+use crate::views::graphs;
+
+/// Furthest in and out, as on the page (`map.js`).
+const SCALES: std::ops::RangeInclusive<f64> = 0.005..=60.0;
+
+/// The map's address, and the size of a picture.
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    /// What stays bright, or is in the graph.
+    #[serde(default)]
+    pub q: String,
+    /// A time of the past.
+    at: Option<String>,
+    /// `node~ID`, `edge~ID` or `site~ID`.
+    sel: Option<String>,
+    /// `1`: only what is in trouble stays bright.
+    p: Option<String>,
+    /// `1`: with the paths of reports.
+    r: Option<String>,
+    x: Option<f64>,
+    y: Option<f64>,
+    k: Option<f64>,
+    w: Option<u32>,
+    h: Option<u32>,
+    /// `1`: under pseudonyms.
+    pub anon: Option<String>,
+}
+
+impl Asked {
+    fn view(&self) -> Option<View> {
+        let (x, y, k) = (self.x?, self.y?, self.k?);
+        let sane = x.is_finite() && y.is_finite() && SCALES.contains(&k);
+        sane.then_some(View { x, y, k })
+    }
+
+    fn size(&self) -> Result<Option<(u32, u32)>, ApiError> {
+        let (w, h) = (self.w.unwrap_or(1440), self.h.unwrap_or(900));
+        let sides = LEAST_SIDE..=MOST_SIDE;
+        if sides.contains(&w) && sides.contains(&h) {
+            return Ok(Some((w, h)));
+        }
+        Err(ApiError::bad_request(format!(
+            "A picture is {LEAST_SIDE} to {MOST_SIDE} pixels wide (w) and high (h)."
+        )))
+    }
+
+    /// Whether names and addresses are to be others.
+    pub fn is_anonymous(&self) -> bool {
+        self.anon.as_deref() == Some("1")
+    }
+
+    fn sight(&self, answer: &Answer) -> Result<Sight, ApiError> {
+        let is = |flag: &Option<String>| flag.as_deref() == Some("1");
+        let selected = self.sel.as_deref().and_then(|sel| sel.split_once('~'));
+        let asked = self.q.trim();
+        // The question may hold a real name.
+        let anonymised = answer.masks.is_some();
+        let asked = if anonymised && !asked.is_empty() { "a search" } else { asked };
+        Ok(Sight {
+            size: self.size()?,
+            view: self.view(),
+            selected: selected.and_then(|(_, id)| answer.id(id)),
+            problems: is(&self.p),
+            relays: is(&self.r),
+            only: answer.only.clone(),
+            asked: asked.to_owned(),
+            at: answer.at,
+            anonymised,
+        })
+    }
+}
+
+/// A picture with what of it was asked for.
+struct Answer {
+    picture: Picture,
+    only: Option<HashSet<String>>,
+    at: Option<UnixSeconds>,
+    /// Pseudonyms of ids, if the picture is under pseudonyms.
+    masks: Option<HashMap<String, String>>,
+}
+
+impl Answer {
+    /// The same under pseudonyms.
+    fn masked(self, secret: &Secret) -> Self {
+        let Masked { picture, ids } = mask::picture(&self.picture, secret);
+        let only =
+            self.only.map(|only| only.iter().filter_map(|id| ids.get(id).cloned()).collect());
+        Self { picture, only, at: self.at, masks: Some(ids) }
+    }
+
+    /// An id as it is on the picture.
+    fn id(&self, real: &str) -> Option<String> {
+        match &self.masks {
+            Some(masks) => masks.get(real).cloned(),
+            None => Some(real.to_owned()),
+        }
+    }
+}
+
+/// Writes a picture in some form.
+type Writer = fn(&Picture) -> Result<String, serde_json::Error>;
+
+fn ids(found: Found<'_>) -> HashSet<String> {
+    found.nodes.into_iter().chain(found.edges).map(str::to_owned).collect()
+}
+
+async fn answer(state: &AppState, asked: &Asked) -> Result<Answer, ApiError> {
+    let query = Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let then = match maybe_time(asked.at.as_deref())? {
+        Some(at) => Some(PastView::of(state, at).await?),
+        None => None,
+    };
+    let (state, anonymous) = (state.clone(), asked.is_anonymous());
+    let work = move || {
+        let answer = match then {
+            Some(PastView { at, picture, .. }) => of_then(picture, at, &query),
+            None => of_now(&Desk::of(&state), &query),
+        };
+        if anonymous { answer.masked(&state.pseudonyms) } else { answer }
+    };
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+fn of_then(picture: Picture, at: UnixSeconds, query: &Query) -> Answer {
+    let find = || ids(find(&picture, query, at, |_| Known::default()));
+    let only = (!query.is_empty()).then(find);
+    Answer { picture, only, at: Some(at), masks: None }
+}
+
+fn of_now(desk: &Desk, query: &Query) -> Answer {
+    let find = || ids(find(&desk.picture, query, desk.now(), |id| desk.known(id)));
+    let only = (!query.is_empty()).then(find);
+    Answer { only, at: None, picture: (*desk.picture).clone(), masks: None }
+}
+
+/// `GET /map.svg`.
+pub async fn svg(
+    State(state): State<AppState>,
+    Params(asked): Params<Asked>,
+) -> Result<Response, ApiError> {
+    let answer = answer(&state, &asked).await?;
+    let sight = asked.sight(&answer)?;
+    let work = move || drawing::svg(&answer.picture, &sight);
+    let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    Ok(sent("image/svg+xml", "inline; filename=\"map.svg\"", text))
+}
+
+/// The part of the map that was asked for, under pseudonyms if that was asked for, too.
+pub async fn part(state: &AppState, asked: &Asked) -> Result<Picture, ApiError> {
+    let Answer { picture, only, .. } = answer(state, asked).await?;
+    Ok(graphs::part(&picture, only.as_ref()))
+}
+
+/// A graph for another program, if the name is one of theirs.
+pub async fn graph(
+    state: &AppState,
+    name: &str,
+    asked: &Asked,
+) -> Result<Option<Response>, ApiError> {
+    let (kind, attached, write): (_, _, Writer) = match name {
+        "map.dot" => {
+            ("text/vnd.graphviz", "attachment; filename=\"map.dot\"", |p| Ok(graphs::dot(p)))
+        }
+        "map.graphml" => ("application/graphml+xml", "attachment; filename=\"map.graphml\"", |p| {
+            Ok(graphs::graphml(p))
+        }),
+        "map.json" => {
+            ("application/json", "attachment; filename=\"map.json\"", |p| serde_json::to_string(p))
+        }
+        _ => return Ok(None),
+    };
+    let Answer { picture, only, .. } = answer(state, asked).await?;
+    let work = move || write(&graphs::part(&picture, only.as_ref()));
+    let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    Ok(Some(sent(kind, attached, text.map_err(ApiError::internal)?)))
+}
+
+fn sent(kind: &'static str, disposition: &'static str, text: String) -> Response {
+    let head = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
+        (header::CACHE_CONTROL, CACHE),
+    ];
+    (head, text).into_response()
+}

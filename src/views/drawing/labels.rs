@@ -1,0 +1,157 @@
+//! Which names fit: by priority, never over another name or over a node, as `static/js/labels.js`.
+
+use std::collections::HashMap;
+
+use super::geometry::Point;
+
+/// Pixels of a cell of the grid in which boxes are looked for.
+const CELL: f64 = 64.0;
+/// A letter's width by the size of its font, on average; the browser measures, here is no font.
+const LETTER: f64 = 0.58;
+/// Pixels from one line to the next.
+pub(super) const LINE: f64 = 16.0;
+
+/// A rectangle that is taken, and by whom.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    /// What is drawn there; its own name may touch it.
+    pub(super) owner: String,
+    /// Left, top, width, height.
+    pub(super) rect: [f64; 4],
+}
+
+/// Where a name may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Around {
+    /// Below, above, to the right, to the left.
+    Any,
+    /// Below or above.
+    Upright,
+    /// On its point or not at all.
+    Fixed,
+}
+
+/// One line of a name: words and the colour.
+pub(super) type Words = (String, &'static str);
+
+/// A name that wants a place.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// What it names.
+    pub(super) owner: String,
+    /// Its lines.
+    pub(super) lines: Vec<Words>,
+    /// The point it belongs to.
+    pub(super) at: Point,
+    /// How far from the point it stands.
+    pub(super) gap: f64,
+    /// Smaller is first.
+    pub(super) priority: u8,
+    /// Pixels of the letters.
+    pub(super) font: f64,
+    /// Whether the letters are heavy.
+    pub(super) bold: bool,
+    /// Where it may stand.
+    pub(super) around: Around,
+}
+
+impl Wanted {
+    fn size(&self) -> (f64, f64) {
+        let letters = self.lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
+        (letters as f64 * self.font * LETTER, LINE * self.lines.len() as f64)
+    }
+
+    fn spots(&self) -> Vec<Point> {
+        let ((x, y), (w, h), gap) = (self.at, self.size(), self.gap);
+        let [below, above] = [(x - w / 2.0, y + gap), (x - w / 2.0, y - gap - h)];
+        match self.around {
+            Around::Fixed => vec![(x - w / 2.0, y - h / 2.0)],
+            Around::Upright => vec![below, above],
+            Around::Any => vec![below, above, (x + gap, y - h / 2.0), (x - gap - w, y - h / 2.0)],
+        }
+    }
+}
+
+/// Boxes by the cells they touch.
+#[derive(Debug, Default)]
+struct Grid(HashMap<(i64, i64), Vec<Taken>>);
+
+impl Grid {
+    fn cells([x, y, w, h]: [f64; 4]) -> impl Iterator<Item = (i64, i64)> {
+        let [x0, y0, x1, y1] = [x, y, x + w, y + h].map(cell);
+        (x0..=x1).flat_map(move |cx| (y0..=y1).map(move |cy| (cx, cy)))
+    }
+
+    fn is_free(&self, taken: &Taken) -> bool {
+        let [x, y, w, h] = taken.rect;
+        let meets = |other: &Taken| {
+            let [ox, oy, ow, oh] = other.rect;
+            other.owner != taken.owner && x < ox + ow && ox < x + w && y < oy + oh && oy < y + h
+        };
+        Self::cells(taken.rect).filter_map(|cell| self.0.get(&cell)).flatten().all(|o| !meets(o))
+    }
+
+    fn add(&mut self, taken: &Taken) {
+        for cell in Self::cells(taken.rect) {
+            self.0.entry(cell).or_default().push(taken.clone());
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "saturates, and the stage is far smaller")]
+fn cell(pixel: f64) -> i64 {
+    (pixel / CELL).floor() as i64
+}
+
+/// Those that fit, with the middle of their first line.
+pub(super) fn place(mut wanted: Vec<Wanted>, taken: &[Taken]) -> Vec<(Wanted, Point)> {
+    let mut grid = Grid::default();
+    taken.iter().for_each(|taken| grid.add(taken));
+    wanted.sort_by(|a, b| (a.priority, &a.owner).cmp(&(b.priority, &b.owner)));
+    let mut placed = Vec::new();
+    for want in wanted {
+        let (w, h) = want.size();
+        let fits = want.spots().into_iter().find(|(x, y)| {
+            grid.is_free(&Taken { owner: want.owner.clone(), rect: [*x, *y, w, h] })
+        });
+        if let Some((x, y)) = fits {
+            grid.add(&Taken { owner: String::new(), rect: [x, y, w, h] });
+            placed.push((want, (x + w / 2.0, y + LINE / 2.0)));
+        }
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn want(owner: &str, at: Point, priority: u8) -> Wanted {
+        Wanted {
+            owner: owner.to_owned(),
+            lines: vec![(owner.to_owned(), "ink")],
+            at,
+            gap: 8.0,
+            priority,
+            font: 12.0,
+            bold: false,
+            around: Around::Any,
+        }
+    }
+
+    #[test]
+    fn the_more_important_name_stands_and_none_covers_another() {
+        let crowd: Vec<_> =
+            (0..9).map(|i| want(&format!("node-{i}"), (100.0, 100.0), 9 - i)).collect();
+        let placed = place(crowd, &[]);
+        assert_eq!(placed.len(), 4, "four spots around one point");
+        assert_eq!(placed[0].0.owner, "node-8");
+    }
+
+    #[test]
+    fn a_name_may_touch_what_it_names_and_nothing_else() {
+        let at = |owner: &str| Taken { owner: owner.to_owned(), rect: [0.0, 0.0, 300.0, 300.0] };
+        assert_eq!(place(vec![want("a", (100.0, 100.0), 1)], &[at("a")]).len(), 1);
+        assert_eq!(place(vec![want("a", (100.0, 100.0), 1)], &[at("b")]).len(), 0);
+    }
+}
