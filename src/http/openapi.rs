@@ -122,7 +122,11 @@ fn schema(sample: &Value) -> Schema {
 }
 
 /// The schema of a member: which of them may be missing a sample cannot tell, and those are null.
-fn member(sample: &Value) -> Schema {
+fn member((name, sample): (&String, &Value)) -> Schema {
+    // How a thing was and is, in whatever shape the thing has.
+    if sample.is_object() && matches!(name.as_str(), "before" | "after") {
+        return schema(&Value::Null);
+    }
     of_kind(sample, |kind| SchemaType::Array(vec![kind, Type::Null]))
 }
 
@@ -144,9 +148,8 @@ fn of_kind(sample: &Value, allow: impl Fn(Type) -> SchemaType) -> Schema {
         }
         Value::Object(members) => {
             let object = ObjectBuilder::new().schema_type(allow(Type::Object));
-            let object = members
-                .iter()
-                .fold(object, |object, (name, value)| object.property(name, member(value)));
+            let object =
+                members.iter().fold(object, |object, pair| object.property(pair.0, member(pair)));
             Schema::Object(object.build())
         }
     }
