@@ -42,7 +42,7 @@ use crate::process::wish::Wish;
 use crate::store::prune;
 use crate::store::sqlite::reader::SqliteReader;
 use crate::store::sqlite::{self, Durability, Opened};
-use crate::store::{Reader, StoreError};
+use crate::store::{Reader, StoreError, Writer};
 
 /// Why the manager did not start.
 #[derive(Debug, Error)]
@@ -106,9 +106,7 @@ impl Manager {
         let reader: Arc<dyn Reader> = reader;
         let keeper = Arc::new(keeper(&config, reader.as_ref())?);
         let began = clock.now();
-        let (epoch, seed, settings) = (random_hex()?, [random()?, random()?], settings(&config));
-        let parts = Parts { writer: opened.writer, epoch, seed, settings, clock: clock.clone() };
-        let started = engine::start(parts)?;
+        let started = engine::start(parts(opened.writer, &config, &clock)?)?;
         let processor = started.processor;
         let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
         let (keep_keys, database) = (config.keys.cache, config.db.clone());
@@ -298,6 +296,16 @@ fn refuse_loss(config: &Config, rolled_back: Option<(i64, i64)>) -> Result<(), S
                     .to_owned(),
         }),
     }
+}
+
+/// What the processor is made of.
+fn parts<W: Writer + Send + 'static>(
+    writer: W,
+    config: &Config,
+    clock: &Clock,
+) -> Result<Parts<W>, StartError> {
+    let (epoch, seed, settings) = (random_hex()?, [random()?, random()?], settings(config));
+    Ok(Parts { writer, epoch, seed, settings, clock: clock.clone() })
 }
 
 /// Tells of a stop that was not in order, and of what it asks for.

@@ -103,9 +103,10 @@ fn invite(manager: &Manager) {
     }
 }
 
-/// Waits until it is told to stop; false if a part of the manager ended before, which none
-/// should. SIGHUP asks for the keys and
-/// reads the certificate, the plan of notifications and the rules of alarms at once.
+/// Waits until it is told to stop; false if a part of the manager ended before, which none should.
+///
+/// SIGHUP asks for the keys and reads the certificate, the plan of notifications and the rules of
+/// alarms at once.
 pub async fn until_stopped(manager: &mut Manager, mut stop: Stop, supervisor: &Supervisor) -> bool {
     loop {
         let heard = tokio::select! {

@@ -39,7 +39,6 @@ fn bits(address: IpAddr) -> (u128, u8, u8) {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "an IPv4 address is the first 32 bits")]
 fn address(bits: u128, family: u8) -> IpAddr {
     match family {
         4 => IpAddr::V4(Ipv4Addr::from((bits >> 96) as u32)),

@@ -1,6 +1,8 @@
-//! What a person may choose as a password: long enough, none of the commonest, and not made of
-//! their own name (OWASP ASVS 5.0 sections 6.1.2, 6.2.1 to 6.2.12). There are no rules about
-//! which characters it must have, and it never expires.
+//! What a person may choose as a password.
+//!
+//! It is long enough, none of the commonest, and not made of their own name (OWASP ASVS 5.0
+//! sections 6.1.2, 6.2.1 to 6.2.12). There are no rules about which characters it must have, and
+//! it never expires.
 //!
 //! Never says a password in an error or a debug line.
 

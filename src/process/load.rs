@@ -24,6 +24,7 @@ use crate::model::time::UnixSeconds;
 use crate::notify::desk::Desk;
 use crate::store::change::{AgentRecord, EdgeRecord, PeerRecord};
 use crate::store::flush::{AgentDynamic, DynamicState, PeerDynamic};
+use crate::store::identity::IdentityRecord;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::topology::edge_match::Owners;
@@ -62,11 +63,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         fleet.by_id.insert(record.id.clone(), record.no);
         fleet.agents.insert(record.no, agent_mem(record));
     }
-    for row in snapshot.identities {
-        if let Some(agent) = fleet.agents.get_mut(&row.agent) {
-            agent.keys.add(row);
-        }
-    }
+    keys(&mut fleet, snapshot.identities);
     for (no, interface, works) in snapshot.links {
         let Some(agent) = fleet.agents.get_mut(&no) else { continue };
         agent.works.extend(works.map(|works| (interface.clone(), works)));
@@ -96,6 +93,14 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     claims::recall(&mut fleet);
     mark_gone(&mut fleet);
     fleet
+}
+
+fn keys(fleet: &mut Fleet, identities: Vec<IdentityRecord>) {
+    for row in identities {
+        if let Some(agent) = fleet.agents.get_mut(&row.agent) {
+            agent.keys.add(row);
+        }
+    }
 }
 
 fn note_mtus(fleet: &mut Fleet, mtus: Vec<(AgentNo, String, Option<u32>)>) {

@@ -289,7 +289,7 @@ async fn frames(
                 return read;
             }
         }
-        let mut some = [0; 16 * 1024];
+        let mut some = vec![0; 16 * 1024];
         match stream.read(&mut some).await {
             Ok(count @ 1..) => answer.extend(&some[..count]),
             Ok(0) | Err(_) => break,

@@ -1,6 +1,7 @@
-//! Failed sign-ins by address and name: five in a quarter of an hour are free, then each costs a
-//! wait that doubles; and by address alone, twenty a minute (OWASP ASVS 5.0 section 6.3.1). No
-//! account is ever locked.
+//! Failed sign-ins by address and name, and by address alone.
+//!
+//! Five in a quarter of an hour are free, then each costs a wait that doubles; by address alone
+//! there are twenty a minute (OWASP ASVS 5.0 section 6.3.1). No account is ever locked.
 //!
 //! An attempt counts as failed from its beginning until it succeeds, so that many at once are no
 //! way around the count.

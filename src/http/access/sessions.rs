@@ -23,6 +23,7 @@ const REMEMBERED: usize = 10_000;
 
 /// What is known of a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one lives as long as a request looks at it")]
 pub enum Known {
     /// It opens the door; the record must be stored again if `store` is true.
     Live {

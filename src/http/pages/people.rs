@@ -86,12 +86,10 @@ fn coded(Coded { name, setup_code, setup_until }: Coded) -> News {
 
 /// What a person can put right is told on the page; everything else is an error page.
 fn told(error: ApiError) -> Result<News, ApiError> {
-    match error.code() {
-        ErrorCode::InvalidField | ErrorCode::Conflict => {
-            Ok(News::Failed(error.detail().to_owned()))
-        }
-        _ => Err(error),
+    if matches!(error.code(), ErrorCode::InvalidField | ErrorCode::Conflict) {
+        return Ok(News::Failed(error.detail().to_owned()));
     }
+    Err(error)
 }
 
 /// `GET /users`.

@@ -92,6 +92,7 @@ impl Scene {
 
     /// Makes the condition true.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is in a file of its own")]
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind")]
     async fn begin(&mut self) {
         if whole::begin(self.kind, &mut self.net).await {
             return;

@@ -502,8 +502,34 @@ impl World {
         true
     }
 
+    /// What people do about alarms or see of them, and restarts; false if it is none of that.
+    async fn attends(&mut self, words: &[&str], what: &str) -> bool {
+        let after_colon = || what.split_once(" : ").unwrap().1;
+        match *words {
+            ["restart"] => self.restart(0).await,
+            ["away"] => self.restart(600).await,
+            ["leap", seconds] => self.leap(seconds.parse().unwrap()),
+            ["remembers", kind, subject, ..] => {
+                self.remembers((kind, subject), after_colon()).await;
+            }
+            ["says", kind, subject, ..] => self.says((kind, subject), after_colon()).await,
+            ["ack", kind, subject] => self.on_alarm("ack", (kind, subject), &json!({})).await,
+            ["shelve", kind, subject, seconds] => {
+                let for_s: i64 = seconds.parse().unwrap();
+                let body = json!({ "for_s": for_s, "reason": "parts are on order" });
+                self.on_alarm("shelve", (kind, subject), &body).await;
+            }
+            ["maintain", host, seconds] => self.maintain(host, seconds.parse().unwrap()).await,
+            _ => return false,
+        }
+        true
+    }
+
     pub(super) async fn act(&mut self, what: &str) {
         let words: Vec<&str> = what.split_whitespace().collect();
+        if self.attends(&words, what).await {
+            return;
+        }
         if self.manage(&words).await || self.trusts(&words).await || self.sends(&words).await {
             return;
         }
@@ -540,24 +566,6 @@ impl World {
             }
             ["lose", host, reports] => self.host(host).lose = reports.parse().unwrap(),
             ["reboot", host] => self.host(host).boots += 1,
-            ["restart"] => self.restart(0).await,
-            ["away"] => self.restart(600).await,
-            ["leap", seconds] => self.leap(seconds.parse().unwrap()),
-            ["remembers", kind, subject, ..] => {
-                let (_, cause) = what.split_once(" : ").unwrap();
-                self.remembers((kind, subject), cause).await;
-            }
-            ["says", kind, subject, ..] => {
-                let (_, text) = what.split_once(" : ").unwrap();
-                self.says((kind, subject), text).await;
-            }
-            ["ack", kind, subject] => self.on_alarm("ack", (kind, subject), &json!({})).await,
-            ["shelve", kind, subject, seconds] => {
-                let for_s: i64 = seconds.parse().unwrap();
-                let body = json!({ "for_s": for_s, "reason": "parts are on order" });
-                self.on_alarm("shelve", (kind, subject), &body).await;
-            }
-            ["maintain", host, seconds] => self.maintain(host, seconds.parse().unwrap()).await,
             [verb, of] => {
                 let (host, interface) = of.split_once('/').unwrap_or_else(|| panic!("{what}"));
                 let (host, interface) = (self.host(host), interface.to_owned());
