@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::acts::{Act, Acts};
+use super::acts::{Act, Acts, Outcome};
 use super::commands;
 use super::draft::Draft;
 use super::engine::Engine;
@@ -82,7 +82,9 @@ pub(super) fn carry_out(
     let telling = Telling::of(engine, &command, asker.as_ref());
     let before = telling.as_ref().and_then(|telling| telling.seen.look(engine));
     let (mut draft, outcome) = commands::carry_out(engine, command, now)?;
-    if let (Some(telling), Ok(done)) = (telling, &outcome) {
+    if let (Some(telling), Ok(done)) = (telling, &outcome)
+        && has_effect(done)
+    {
         let Telling { who, act, subject, seen, after } = telling;
         let after = both(both(seen.look(engine), after), outcome_of(done));
         let text = |value: Option<Value>| value.map(|value| value.to_string());
@@ -92,6 +94,19 @@ pub(super) fn carry_out(
     of_events(&mut draft);
     draft.audit.extend(refused);
     Ok((draft, outcome))
+}
+
+/// Whether what was asked for was carried out at all: acts on alarms may have found none.
+fn has_effect(done: &Done) -> bool {
+    match done {
+        Done::Acted(outcomes) => outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Done),
+        Done::Reset { .. }
+        | Done::Window { .. }
+        | Done::Queued(_)
+        | Done::Swept { .. }
+        | Done::User { .. }
+        | Done::Nothing => true,
+    }
 }
 
 /// Refusals that are to be written down by now.

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const PLACE = fileURLToPath(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url));
+const PLACE = fileURLToPath(new URL("../node_modules/axe-core/axe.min.js", import.meta.url));
 
 let source = null;
 

@@ -106,7 +106,7 @@ async fn stop(mut child: Child) {
 async fn package(to: &Path, version: &str) -> String {
     let file = to.join(format!("kattila_{version}.deb"));
     let program = env!("CARGO_BIN_EXE_kattila");
-    must(Command::new(root().join("packaging/deb")).args([program, version]).arg(&file)).await;
+    must(Command::new(root().join("docs/packaging/deb")).args([program, version]).arg(&file)).await;
     file.display().to_string()
 }
 
@@ -172,35 +172,37 @@ fn both_ways_to_make_the_package_take_the_same_files() {
     let manifest = text("Cargo.toml");
     let metadata = manifest.split("[package.metadata.deb]").nth(1).unwrap();
     let metadata = metadata.split("\n[[").next().unwrap();
-    let script = text("packaging/deb");
+    let script = text("docs/packaging/deb");
     let mut count = 0;
     for line in metadata.lines().filter(|line| line.trim_start().starts_with("[\"")) {
         let parts: Vec<&str> = line.split('"').collect();
         let (from, to, mode) = (parts[1], parts[3], parts[5]);
         count += 1;
         assert!(script.contains(&format!("-m 0{mode} ")), "{line}");
-        assert!(script.contains(&format!("\"$root/{to}\"")), "{to} is not in packaging/deb");
+        assert!(script.contains(&format!("\"$root/{to}\"")), "{to} is not in docs/packaging/deb");
         assert!(from.starts_with("target/") || root().join(from).exists(), "{from} is not there");
     }
     assert_eq!(count, script.matches("install -D ").count());
     for script in ["postinst", "prerm", "postrm"] {
-        let mode = std::fs::metadata(root().join("packaging/debian").join(script)).unwrap().mode();
+        let mode =
+            std::fs::metadata(root().join("docs/packaging/debian").join(script)).unwrap().mode();
         assert_ne!(mode & 0o100, 0, "{script} cannot be run");
     }
-    assert!(metadata.contains(text("packaging/debian/conffiles").trim()));
+    assert!(metadata.contains(text("docs/packaging/debian/conffiles").trim()));
 }
 
 #[tokio::test]
 async fn the_shell_scripts_are_sound() {
     let mut command = Command::new("shellcheck");
-    command.current_dir(root()).args(["packaging/deb", "tests/fuzz-api"]);
-    let scripts = ["postinst", "prerm", "postrm"].map(|name| format!("packaging/debian/{name}"));
+    command.current_dir(root()).args(["docs/packaging/deb", "tests/fuzz-api"]);
+    let scripts =
+        ["postinst", "prerm", "postrm"].map(|name| format!("docs/packaging/debian/{name}"));
     must(command.args(scripts)).await;
 }
 
 #[test]
 fn the_unit_starts_what_the_package_installs() {
-    let unit = text("packaging/kattila.service");
+    let unit = text("docs/packaging/kattila.service");
     let line = |wanted: &str| unit.lines().any(|line| line == wanted);
     for wanted in [
         "Type=notify",
@@ -215,7 +217,7 @@ fn the_unit_starts_what_the_package_installs() {
     ] {
         assert!(line(wanted), "{wanted}");
     }
-    assert!(text("packaging/deb").contains("usr/bin/kattila"));
+    assert!(text("docs/packaging/deb").contains("usr/bin/kattila"));
 }
 
 #[tokio::test]
@@ -240,7 +242,7 @@ async fn completions_and_pages_know_every_command() {
 /// The rules of hadolint that a file like ours can break, and those of issue and handbook.
 #[test]
 fn the_dockerfile_is_sound() {
-    let file = text("packaging/Dockerfile").replace("\\\n", " ");
+    let file = text("docs/packaging/Dockerfile").replace("\\\n", " ");
     let lines: Vec<&str> =
         file.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     let of = |word: &str| -> Vec<&str> {
