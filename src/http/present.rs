@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::model::id::{AgentId, AlarmId, ReportId};
 use crate::model::proven::Proven;
-use crate::model::state::{AgentStatus, AlarmKind};
+use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
 use crate::process::board::Board;
 use crate::process::prove::{SharedKeys, prove};
@@ -43,13 +43,14 @@ pub fn whole(store: &dyn Reader, id: ReportId) -> Result<Option<StoredReport>, S
     }
 }
 
-/// The same, and what comes of proving it again.
+/// The same, and what comes of proving it again with the keys that are kept.
 pub fn proven(
     store: &dyn Reader,
+    keys: &SharedKeys,
     id: ReportId,
 ) -> Result<Option<(StoredReport, Proven)>, StoreError> {
     let Some(report) = whole(store, id)? else { return Ok(None) };
-    let proof = prove(store, &report, &SharedKeys::read(store)?)?;
+    let proof = prove(store, &report, keys)?;
     Ok(Some((report, proof)))
 }
 
@@ -60,19 +61,14 @@ pub fn unheard_since(board: &Board, row: &AlarmRow) -> Option<UnixSeconds> {
     if alarm.cleared_at.is_some() {
         return None;
     }
-    let edge = AlarmKind::OF_LINKS.contains(&alarm.kind).then(|| board.edge(&alarm.subject));
-    let witnesses: Vec<AgentId> = match edge.flatten() {
-        Some(edge) => edge.ends.into_iter().filter_map(|end| end.agent_id).collect(),
+    let ends = AlarmKind::OF_LINKS.contains(&alarm.kind).then(|| board.ends(&alarm.subject));
+    let witnesses: Vec<AgentId> = match ends.flatten() {
+        Some(ends) => ends,
         // Without a report the manager is the witness.
         None => row.agent_id.iter().filter(|_| alarm.report.is_some()).cloned().collect(),
     };
-    let silent = |id: &AgentId| {
-        let agent = board.agent(id)?;
-        let is_silent = matches!(agent.status, AgentStatus::Stale | AgentStatus::Offline);
-        agent.last_seen_at.filter(|_| is_silent)
-    };
     // The last of them to fall silent; nothing if one of them is heard.
-    let silent: Option<Vec<UnixSeconds>> = witnesses.iter().map(silent).collect();
+    let silent: Option<Vec<_>> = witnesses.iter().map(|id| board.silent_since(id)).collect();
     silent?.into_iter().max()
 }
 

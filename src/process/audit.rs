@@ -225,11 +225,7 @@ impl Telling {
             Command::FirstToken(record) => Self::made(record, MANAGER),
             Command::DropSession { of, .. } => {
                 let (who, of) = (asker?.name.as_deref()?, of.as_ref()?);
-                let (act, thing) = match of.kind.as_str() {
-                    "token" => ("token.revoke", "token"),
-                    _ => ("session.end", "session of"),
-                };
-                Self::new(who, act, format!("{thing} {}", of.name))
+                Self::new(who, "session.end", format!("session of {}", of.name))
             }
             Command::People(wish) => return Self::people(wish, asker),
             Command::Note { by, what } => Self::new(by, "note", what.as_str()),

@@ -17,6 +17,7 @@ use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
 use super::summary::AgentSummary;
 use crate::model::id::{AgentId, EdgeId};
 use crate::model::key::IdentityKey;
+use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
@@ -154,6 +155,21 @@ impl Board {
     pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
         let inner = self.read();
         inner.agents.get(id).map(|entry| inner.summary(entry))
+    }
+
+    /// When an agent was heard last, if it is silent by now.
+    pub fn silent_since(&self, id: &AgentId) -> Option<UnixSeconds> {
+        let inner = self.read();
+        let entry = inner.agents.get(id)?;
+        let is_silent = matches!(entry.summary.status, AgentStatus::Stale | AgentStatus::Offline);
+        entry.live.seen().filter(|_| is_silent)
+    }
+
+    /// The agents at the ends of a link.
+    pub fn ends(&self, id: &str) -> Option<Vec<AgentId>> {
+        let inner = self.read();
+        let ends = inner.edges.get(id)?.edge.ends.iter();
+        Some(ends.filter_map(|end| end.agent_id.clone()).collect())
     }
 
     /// What is remembered of an agent for its next signature.

@@ -1,6 +1,7 @@
 //! `/audit`: who did what.
 
 use askama::Template;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::time::UnixSeconds;
@@ -9,18 +10,18 @@ use super::change;
 use super::page::PageContext;
 use super::text::{Moment, encode};
 
-/// An entry as the page is given it.
-#[derive(Debug, Clone)]
+/// An entry.
+#[derive(Debug, Clone, Serialize)]
 pub struct AuditItem {
-    /// Its number.
+    /// Its number, without gap from 1.
     pub seq: i64,
     /// When.
     pub at: UnixSeconds,
-    /// Who.
+    /// A user's or token's name, `agent ID`, `manager` or `unknown`.
     pub who: String,
-    /// From where.
+    /// The address it came from.
     pub from: Option<String>,
-    /// What.
+    /// What was done, dotted.
     pub act: String,
     /// To what.
     pub subject: String,

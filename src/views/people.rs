@@ -1,6 +1,7 @@
 //! `/users`, `/account` and `/setup`: who may sign in, and one's own sessions and password.
 
 use askama::Template;
+use serde::Serialize;
 
 use crate::model::access::Role;
 use crate::model::time::UnixSeconds;
@@ -111,9 +112,9 @@ impl std::fmt::Debug for News {
 }
 
 /// A token of a program; what is known of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct TokenItem {
-    /// Its id.
+    /// Names it.
     pub id: String,
     /// Whose it is.
     pub name: String,
@@ -121,11 +122,11 @@ pub struct TokenItem {
     pub role: String,
     /// When it was made.
     pub created_at: UnixSeconds,
-    /// Who made it.
+    /// Who made it, if that is known.
     pub made_by: Option<String>,
-    /// When it was last used.
+    /// When it was last used, to the minute; `null`: never.
     pub last_used_at: Option<UnixSeconds>,
-    /// When it ends.
+    /// When it ends; `null`: it does not.
     pub expires_at: Option<UnixSeconds>,
 }
 

@@ -20,6 +20,7 @@ use crate::model::audit::{Entry, Sealed};
 use crate::model::hex;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
+use crate::views::audit::AuditItem;
 use crate::views::table;
 
 /// Entries that a file takes from the store at a time.
@@ -30,22 +31,9 @@ const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 /// One entry.
 #[derive(Debug, Serialize)]
 pub struct AuditView {
-    /// Its number, without gap from 1.
-    pub seq: i64,
-    /// When.
-    pub at: UnixSeconds,
-    /// A user's or token's name, `agent ID`, `manager` or `unknown`.
-    pub who: String,
-    /// The address it came from.
-    pub from: Option<String>,
-    /// What was done, dotted.
-    pub act: String,
-    /// To what.
-    pub subject: String,
-    /// How it was.
-    pub before: Option<Value>,
-    /// How it is now.
-    pub after: Option<Value>,
+    /// What it tells.
+    #[serde(flatten)]
+    pub entry: AuditItem,
     /// SHA-256 over the hash of the entry before and this one.
     pub hash: String,
 }
@@ -57,7 +45,8 @@ impl From<Sealed> for AuditView {
         let value = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
         let (before, after) = (before.map(value), after.map(value));
         let hash = hex::encode(&head.hash);
-        Self { seq: head.seq, at, who, from, act, subject, before, after, hash }
+        let seq = head.seq;
+        Self { entry: AuditItem { seq, at, who, from, act, subject, before, after }, hash }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::model::path::RelayPath;
 use crate::model::proven::Proven;
 use crate::model::state::{CanonForm, Scheme};
 use crate::model::time::UnixSeconds;
+use crate::process::prove::SharedKeys;
 use crate::process::refusals::Refusal;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
 use crate::wire::canon::Forms;
@@ -178,7 +179,9 @@ pub async fn one(
     State(state): State<AppState>,
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
-    let row = state.read(move |reader| present::proven(reader, ReportId(id))).await?;
+    let row = state
+        .read(move |reader| present::proven(reader, &SharedKeys::read(reader)?, ReportId(id)))
+        .await?;
     row.map(|(row, proof)| Json(WholeReport::new(row, proof))).ok_or_else(missing)
 }
 

@@ -15,6 +15,7 @@ use crate::model::time::UnixSeconds;
 use crate::process::handle::Command;
 use crate::process::people::{PeopleWish, Revoke};
 use crate::store::people::{SessionFilter, SessionRecord};
+use crate::views::people::TokenItem;
 use crate::wire::codes::ErrorCode;
 
 use super::people::role;
@@ -30,37 +31,17 @@ const SHORTEST_S: i64 = 60;
 /// Tokens there may be: the work of listing them is bounded.
 const MOST: usize = 1_000;
 
-/// A token; not what opens the door, but what is known of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct TokenView {
-    /// Names it.
-    pub id: String,
-    /// Whose it is.
-    pub name: String,
-    /// What it may do.
-    pub role: String,
-    /// When it was made.
-    pub created_at: UnixSeconds,
-    /// Who made it, if that is known.
-    pub made_by: Option<String>,
-    /// When it was last used, to the minute; `null`: never.
-    pub last_used_at: Option<UnixSeconds>,
-    /// When it ends; `null`: it does not.
-    pub expires_at: Option<UnixSeconds>,
-}
-
-impl From<SessionRecord> for TokenView {
-    fn from(record: SessionRecord) -> Self {
-        let used = record.last_used_at > record.created_at;
-        Self {
-            id: id_of(&record),
-            name: record.name,
-            role: record.role,
-            created_at: record.created_at,
-            made_by: record.made_by,
-            last_used_at: used.then_some(record.last_used_at),
-            expires_at: record.expires_at,
-        }
+/// A token as people and programs see it: not what opens the door.
+fn shown(record: SessionRecord) -> TokenItem {
+    let used = record.last_used_at > record.created_at;
+    TokenItem {
+        id: id_of(&record),
+        name: record.name,
+        role: record.role,
+        created_at: record.created_at,
+        made_by: record.made_by,
+        last_used_at: used.then_some(record.last_used_at),
+        expires_at: record.expires_at,
     }
 }
 
@@ -76,17 +57,17 @@ async fn stored(state: &AppState, limit: usize) -> Result<Vec<SessionRecord>, Ap
 }
 
 /// All tokens that have not ended, newest first.
-pub async fn all(state: &AppState) -> Result<Vec<TokenView>, ApiError> {
-    Ok(stored(state, MOST).await?.into_iter().map(TokenView::from).collect())
+pub async fn all(state: &AppState) -> Result<Vec<TokenItem>, ApiError> {
+    Ok(stored(state, MOST).await?.into_iter().map(shown).collect())
 }
 
 /// `GET /api/v1/tokens`.
 pub async fn list(
     State(state): State<AppState>,
     Params(asked): Params<Asked>,
-) -> Result<Json<Vec<TokenView>>, ApiError> {
+) -> Result<Json<Vec<TokenItem>>, ApiError> {
     let found = stored(&state, rows(asked.limit)).await?;
-    Ok(Json(found.into_iter().map(TokenView::from).collect()))
+    Ok(Json(found.into_iter().map(shown).collect()))
 }
 
 /// What token to make.

@@ -12,6 +12,7 @@ use crate::http::state::AppState;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId};
 use crate::model::proven::Proven;
 use crate::model::state::AlarmKind;
+use crate::process::prove::SharedKeys;
 use crate::store::notice::MessageFilter;
 use crate::store::row::{AlarmFilter, AlarmRow, EventFilter, EventRow, ReportSummary};
 use crate::store::{Reader as Store, StoreError};
@@ -93,10 +94,11 @@ impl Found {
         };
         let cause = alarm.inhibited_by.map(|by| store.alarms(&AlarmFilter::one(by)));
         let raised = alarm.raised_at.unwrap_or(alarm.pending_since);
+        let keys = SharedKeys::read(store)?;
         let around = |agent: AgentId| {
             let reports = present::around(store, &agent, raised)?;
             // One that was pruned in between proves nothing.
-            let proven = reports.iter().map(|report| present::proven(store, report.id));
+            let proven = reports.iter().map(|report| present::proven(store, &keys, report.id));
             let proven = proven.filter_map(Result::transpose);
             let proven = proven.map(|one| one.map(|(whole, proven)| (whole.summary, proven)));
             Ok((agent, proven.collect::<Result<_, StoreError>>()?))

@@ -5,10 +5,10 @@ use axum::response::Response;
 
 use super::{Reader, html};
 use crate::http::error::ApiError;
-use crate::http::operators::audit::{AuditView, Wanted, read};
+use crate::http::operators::audit::{Wanted, read};
 use crate::http::params::Params;
 use crate::http::state::AppState;
-use crate::views::audit::{self, Asked, AuditItem};
+use crate::views::audit::{self, Asked};
 use crate::views::page::Nav;
 
 /// `GET /audit`.
@@ -27,11 +27,6 @@ pub async fn page(
         from: wanted.from.unwrap_or_default(),
         to: wanted.to.unwrap_or_default(),
     };
-    let items: Vec<_> = found.entries.into_iter().map(item).collect();
+    let items: Vec<_> = found.entries.into_iter().map(|view| view.entry).collect();
     html(audit::page(&context, &asked, (&items, found.before), &found.head))
-}
-
-fn item(view: AuditView) -> AuditItem {
-    let AuditView { seq, at, who, from, act, subject, before, after, .. } = view;
-    AuditItem { seq, at, who, from, act, subject, before, after }
 }

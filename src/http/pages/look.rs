@@ -19,6 +19,7 @@ use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, EdgeId, EventId, ReportId};
 use crate::model::time::UnixSeconds;
 use crate::process::chores::ChoreState;
+use crate::process::prove::SharedKeys;
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::views;
@@ -284,7 +285,9 @@ pub async fn report(
     reader: Reader,
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
-    let found = state.read(move |store| present::proven(store, ReportId(id))).await?;
+    let found = state
+        .read(move |store| present::proven(store, &SharedKeys::read(store)?, ReportId(id)))
+        .await?;
     let Some((report, proven)) = found else { return Err(reports::missing()) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
     context.names = names(&state, ids_of(&report.summary));

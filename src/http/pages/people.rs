@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::observe::RequestId;
 use crate::http::operators::people::{self as users, Coded, NewUser, UserView};
 use crate::http::operators::sessions::{self, SessionView};
-use crate::http::operators::tokens::{self, MadeToken, NewToken, TokenView};
+use crate::http::operators::tokens::{self, MadeToken, NewToken};
 use crate::http::params::{Id, Params};
 use crate::http::server::Source;
 use crate::http::state::AppState;
@@ -23,7 +23,7 @@ use crate::model::access::Role;
 use crate::process::people::{Act, Proof};
 use crate::views;
 use crate::views::page::Nav;
-use crate::views::people::{Account, MadeCode, News, SessionItem, SetupForm, TokenItem, UserItem};
+use crate::views::people::{Account, MadeCode, News, SessionItem, SetupForm, UserItem};
 use crate::wire::codes::ErrorCode;
 
 use super::{Reader, html};
@@ -53,23 +53,11 @@ fn user_item(user: UserView) -> UserItem {
     }
 }
 
-fn token_item(token: TokenView) -> TokenItem {
-    TokenItem {
-        id: token.id,
-        name: token.name,
-        role: token.role,
-        created_at: token.created_at,
-        made_by: token.made_by,
-        last_used_at: token.last_used_at,
-        expires_at: token.expires_at,
-    }
-}
-
 /// The page after something was done, or not.
 async fn users_page(state: &AppState, reader: &Reader, news: News) -> Result<Response, ApiError> {
     let context = reader.context(state, "Users", Nav::Settings);
     let users: Vec<_> = users::all(state).await?.into_iter().map(user_item).collect();
-    let tokens: Vec<_> = tokens::all(state).await?.into_iter().map(token_item).collect();
+    let tokens = tokens::all(state).await?;
     let mut page = html(views::people::users(&context, (&users, &tokens), &news))?;
     if matches!(news, News::Failed(_)) {
         *page.status_mut() = StatusCode::BAD_REQUEST;

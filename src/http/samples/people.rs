@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::http::operators::OK;
 use crate::http::operators::people::{Coded, UserView};
 use crate::http::operators::sessions::SessionView;
-use crate::http::operators::tokens::{MadeToken, TokenView};
+use crate::http::operators::tokens::MadeToken;
+use crate::views::people::TokenItem;
 
 use super::{JSON, LIMIT, LIMITED, NOW, Parameter, Sample, list, text, value};
 
@@ -108,8 +109,8 @@ fn token() -> MadeToken {
     }
 }
 
-fn known_token() -> TokenView {
-    TokenView {
+fn known_token() -> TokenItem {
+    TokenItem {
         id: "71d0000000000001".to_owned(),
         name: "ci".to_owned(),
         role: "viewer".to_owned(),

@@ -5,7 +5,7 @@
 //! people would be told of: raised, worse than `info`, following from none. They must be the
 //! faults, each once, and after each fault all must be over.
 //!
-//! `KATTILA_FAULTS` says how many are injected; docs/alarms.md has the figures of ten thousand.
+//! `KATTILA_FAULTS` says how many are injected; docs/alarms.md has the figures of a long run.
 #![expect(clippy::print_stdout, reason = "the table is what docs/alarms.md shows")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -221,7 +221,8 @@ impl Fleet {
     fn not_let_in(&self, link: (usize, usize)) -> Fault {
         let (first, second) = (&self.hosts[link.0], &self.hosts[link.1]);
         self.of_link("wrong allowed ips at one end", "allowedips.mismatch", link).act(
-            format!("allow {second} {first} 10.77.0.200/32"),
+            // Its own for each link: the same for two would be a conflict too.
+            format!("allow {second} {first} 10.77.{}.{}/32", link.0 + 1, link.1 + 1),
             format!("allow {second} {first} 10.77.0.{}/32", link.0 + 1),
         )
     }
