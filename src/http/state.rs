@@ -15,6 +15,7 @@ use crate::keys::keeper::Keeper;
 use crate::mask::Secret;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Processor;
+use crate::process::places::Arranger;
 use crate::store::{Reader, StoreError};
 use crate::verify::Policy;
 use crate::verify::canon::V1Canon;
@@ -49,6 +50,8 @@ pub struct Services {
     pub clock: Clock,
     /// Carries messages to people.
     pub deliverer: Deliverer,
+    /// Every place on the map.
+    pub arranger: Arc<Arranger>,
     /// The door's address as bound.
     pub addr: SocketAddr,
     /// Ends streams.

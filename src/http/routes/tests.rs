@@ -63,6 +63,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/notifications"),
             ("GET", "/api/v1/channels"),
             ("GET", "/api/v1/rules"),
+            ("GET", "/api/v1/layout"),
             ("GET", "/api/v1/openapi.json"),
             ("POST", "/logout"),
             ("GET", "/api/v1/sessions"),
@@ -95,6 +96,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "operator",
         &[
+            ("GET", "/api/v1/layout/preview"),
+            ("POST", "/api/v1/layout/pin"),
+            ("POST", "/api/v1/layout/unpin"),
+            ("POST", "/api/v1/layout/rearrange"),
+            ("POST", "/api/v1/layout/undo"),
             ("POST", "/api/v1/alarms/{id}/ack"),
             ("POST", "/api/v1/alarms/{id}/clear"),
             ("POST", "/api/v1/alarms/{id}/shelve"),
