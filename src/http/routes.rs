@@ -198,6 +198,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/favicon.ico", PUBLIC, get(assets::favicon)),
         route("GET", "/login", PUBLIC, get(login::form)),
         route("POST", "/login", PUBLIC, post(login::sign_in)),
+        route("POST", "/login/proxy", PUBLIC, post(login::sign_in_vouched)),
         route("POST", "/logout", VIEWER, post(login::sign_out)),
         route("GET", "/", VIEWER, get(look::map)),
         route("GET", "/map", VIEWER, get(look::map)),

@@ -26,6 +26,7 @@ use super::access::guesses::Guesses;
 use super::access::keep::StoredSessions;
 use super::access::setup::CODE_SECONDS;
 use super::access::token;
+use super::arrival::Ways;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
@@ -88,6 +89,8 @@ pub struct Parts {
     pub sources: Arc<Sources>,
     /// Failed sign-ins.
     pub guesses: Guesses,
+    /// Which proxies are believed what.
+    pub ways: Ways,
     /// What a report must fulfil.
     pub policy: Policy,
     /// When this run began.
@@ -106,6 +109,7 @@ impl AppState {
             gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
+            ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),
             reads: Semaphore::new(PARALLEL_READS),
