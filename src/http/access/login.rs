@@ -144,7 +144,7 @@ pub fn too_many(seconds: u32) -> String {
 /// Notes that somebody was not let in. The name is what was typed if it can be one, nothing for a
 /// token.
 pub fn refused(state: &AppState, source: Option<IpAddr>, user: &str) {
-    state.processor.sign_in_failed(source);
+    state.whole().sign_in_failed(source);
     state.sources.refused(source, state.clock.now());
     tracing::info!(source = source.map(tracing::field::display), user, "sign-in refused");
 }

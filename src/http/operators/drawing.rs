@@ -11,10 +11,12 @@ use serde::Deserialize;
 use super::past::{PastView, maybe_time};
 use super::search::Desk;
 use super::topology::CACHE;
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask::{self, Masked, Secret};
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
@@ -127,17 +129,17 @@ fn ids(found: Found<'_>) -> HashSet<String> {
     found.nodes.into_iter().chain(found.edges).map(str::to_owned).collect()
 }
 
-async fn answer(state: &AppState, asked: &Asked) -> Result<Answer, ApiError> {
+async fn answer((state, reach): (&AppState, &Reach), asked: &Asked) -> Result<Answer, ApiError> {
     let query = Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let then = match maybe_time(asked.at.as_deref())? {
-        Some(at) => Some(PastView::of(state, at).await?),
+        Some(at) => Some(PastView::of((state, reach), at).await?),
         None => None,
     };
-    let (state, anonymous) = (state.clone(), asked.is_anonymous());
+    let (state, reach, anonymous) = (state.clone(), reach.clone(), asked.is_anonymous());
     let work = move || {
         let answer = match then {
             Some(PastView { at, picture, .. }) => of_then(picture, at, &query),
-            None => of_now(&Desk::of(&state), &query),
+            None => of_now(&Desk::of(&state, &reach), &query),
         };
         if anonymous { answer.masked(&state.pseudonyms) } else { answer }
     };
@@ -159,9 +161,10 @@ fn of_now(desk: &Desk, query: &Query) -> Answer {
 /// `GET /map.svg`.
 pub async fn svg(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let answer = answer(&state, &asked).await?;
+    let answer = answer((&state, &caller.reach), &asked).await?;
     let sight = asked.sight(&answer)?;
     let work = move || drawing::svg(&answer.picture, &sight);
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
@@ -169,14 +172,14 @@ pub async fn svg(
 }
 
 /// The part of the map that was asked for, under pseudonyms if that was asked for, too.
-pub async fn part(state: &AppState, asked: &Asked) -> Result<Picture, ApiError> {
-    let Answer { picture, only, .. } = answer(state, asked).await?;
+pub async fn part(whose: (&AppState, &Reach), asked: &Asked) -> Result<Picture, ApiError> {
+    let Answer { picture, only, .. } = answer(whose, asked).await?;
     Ok(graphs::part(&picture, only.as_ref()))
 }
 
 /// A graph for another program, if the name is one of theirs.
 pub async fn graph(
-    state: &AppState,
+    whose: (&AppState, &Reach),
     name: &str,
     asked: &Asked,
 ) -> Result<Option<Response>, ApiError> {
@@ -192,7 +195,7 @@ pub async fn graph(
         }
         _ => return Ok(None),
     };
-    let Answer { picture, only, .. } = answer(state, asked).await?;
+    let Answer { picture, only, .. } = answer(whose, asked).await?;
     let work = move || write(&graphs::part(&picture, only.as_ref()));
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
     Ok(Some(sent(kind, attached, text.map_err(ApiError::internal)?)))

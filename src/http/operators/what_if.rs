@@ -4,9 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{Params, rows};
 use crate::http::state::AppState;
+use crate::http::state::seen::Seen;
 use crate::topology::weakest::{Weakest, weakest};
 use crate::topology::without::{Loss, Taken, without};
 
@@ -24,24 +26,25 @@ pub struct WhatIf {
 /// `GET /api/v1/what-if`.
 pub async fn what_if(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<WhatIf>,
 ) -> Result<Json<Loss>, ApiError> {
-    let taken = taken(&state, &query)?;
+    let seen = state.seen(&caller.reach);
+    let taken = taken(&seen, &query)?;
     if taken.is_empty() {
         return Err(ApiError::bad_request("Give `without`: ids of agents and links, by commas."));
     }
-    lose(&state, taken).await.map(Json)
+    lose(&state, seen, taken).await.map(Json)
 }
 
 /// What a question takes away.
-pub fn taken(state: &AppState, query: &WhatIf) -> Result<Taken, ApiError> {
+pub fn taken(board: &Seen, query: &WhatIf) -> Result<Taken, ApiError> {
     let words = query.without.split(',').map(str::trim).filter(|word| !word.is_empty());
     let words: Vec<&str> = words.collect();
     if words.len() > MOST_TAKEN {
         let detail = format!("Take away {MOST_TAKEN} things at most.");
         return Err(ApiError::bad_request(detail));
     }
-    let board = state.processor.board();
     let mut taken = Taken::default();
     for word in words {
         let agent = format!("a:{word}");
@@ -59,12 +62,9 @@ pub fn taken(state: &AppState, query: &WhatIf) -> Result<Taken, ApiError> {
 }
 
 /// What would be lost: worked out away from the runtime's threads, since it walks all links.
-pub async fn lose(state: &AppState, taken: Taken) -> Result<Loss, ApiError> {
-    let desk = state.clone();
-    let work = move || {
-        let picture = desk.processor.board().picture(desk.clock.now());
-        without(&picture, &taken)
-    };
+pub async fn lose(state: &AppState, seen: Seen, taken: Taken) -> Result<Loss, ApiError> {
+    let now = state.clock.now();
+    let work = move || without(&seen.picture(now), &taken);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
@@ -79,14 +79,15 @@ pub struct WeakPoints {
 /// `GET /api/v1/weak-points`.
 pub async fn weak_points(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<WeakPoints>,
 ) -> Result<Json<Weakest>, ApiError> {
-    weak(&state, rows(query.limit)).await.map(Json)
+    weak(&state, state.seen(&caller.reach), rows(query.limit)).await.map(Json)
 }
 
 /// What the network can least afford to lose: worked out likewise.
-pub async fn weak(state: &AppState, most: usize) -> Result<Weakest, ApiError> {
-    let desk = state.clone();
-    let work = move || weakest(&desk.processor.board().picture(desk.clock.now()), most);
+pub async fn weak(state: &AppState, seen: Seen, most: usize) -> Result<Weakest, ApiError> {
+    let now = state.clock.now();
+    let work = move || weakest(&seen.picture(now), most);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
