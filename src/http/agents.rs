@@ -71,7 +71,7 @@ pub struct Health {
 
 /// `GET /status/healthcheck`: whether reports can be taken. Never asks DNS.
 pub async fn healthcheck(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
-    let processor = state.processor.status();
+    let processor = state.whole().status();
     if !processor.running || !processor.storage_ok {
         return Err(ApiError::new(
             ErrorCode::StorageUnavailable,
@@ -98,7 +98,7 @@ impl AgentDoor<'_> {
         let relay = verified.through().cloned();
         let submission = Submission::new(verified, self.source);
         let accepted =
-            self.state.processor.submit(submission).await.map_err(|why| {
+            self.state.whole().submit(submission).await.map_err(|why| {
                 self.refuse(&relay.iter().fold(why, |why, relay| why.through(relay)))
             })?;
         Ok(Receipt {
@@ -113,7 +113,7 @@ impl AgentDoor<'_> {
         let body = self.read(request).await?;
         match self.verify(|now| self.check_registration(&body, now)).await? {
             Registration::Announcement(announcement) => {
-                let announced = self.state.processor.announce(announcement, self.source).await;
+                let announced = self.state.whole().announce(announcement, self.source).await;
                 announced.map_err(|why| self.refuse(&why))?;
                 Ok(Json(Announced { status: Taken::Ok }).into_response())
             }
@@ -124,7 +124,7 @@ impl AgentDoor<'_> {
     async fn enrolment(&self, enrolment: Enrolment) -> Result<Response, ApiError> {
         let agent_id = enrolment.agent_id().clone();
         let kid = kid_of_public_key(&enrolment.public_key().0);
-        let enrolled = self.state.processor.enrol(enrolment, self.source).await;
+        let enrolled = self.state.whole().enrol(enrolment, self.source).await;
         let (code, status) = match enrolled.map_err(|why| self.refuse(&why))? {
             Enrolled::Pinned => (StatusCode::CREATED, Standing::Enrolled),
             Enrolled::Known => (StatusCode::OK, Standing::Enrolled),
@@ -160,7 +160,7 @@ impl AgentDoor<'_> {
     }
 
     fn check_report(&self, body: &Bytes, now: UnixSeconds) -> Result<Verified, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.known(agent);
+        let known = |agent: &AgentId| self.state.whole().known(agent);
         verify_report(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
@@ -169,12 +169,12 @@ impl AgentDoor<'_> {
         body: &Bytes,
         now: UnixSeconds,
     ) -> Result<Registration, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.known(agent);
+        let known = |agent: &AgentId| self.state.whole().known(agent);
         verify_registration(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn refuse(&self, rejection: &Rejection) -> ApiError {
-        self.state.processor.refused(rejection, self.source);
+        self.state.whole().refused(rejection, self.source);
         ApiError::from(rejection)
     }
 

@@ -15,6 +15,7 @@ pub mod flap;
 pub mod flush;
 pub mod identity;
 pub mod layout;
+pub mod narrow;
 pub mod notice;
 pub mod past;
 pub mod people;
@@ -29,6 +30,7 @@ use thiserror::Error;
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, AgentNo, ReportId};
 use crate::model::life::AlarmLife;
+use crate::model::reach::Reach;
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 
@@ -155,12 +157,12 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
     /// Alarms, newest first.
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;
 
-    /// Alarms raised from a time to before another, in a few values each: the last `limit`, newest
-    /// first.
+    /// Alarms within a reach, raised from a time to before another, in a few values each: the
+    /// last `limit`, newest first.
     fn alarm_lives(
         &self,
-        from: UnixSeconds,
-        to: UnixSeconds,
+        span: (UnixSeconds, UnixSeconds),
+        reach: &Reach,
         limit: usize,
     ) -> Result<Vec<AlarmLife>, StoreError>;
 

@@ -35,6 +35,7 @@ mod past;
 mod paths;
 mod people;
 mod prove;
+mod reach;
 mod recorded;
 mod reject;
 mod relay;
