@@ -11,6 +11,7 @@ pub mod agents;
 pub mod assets;
 pub mod bare;
 pub mod body;
+pub mod dictionaries;
 pub mod error;
 pub mod headers;
 pub mod health;

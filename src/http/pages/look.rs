@@ -22,6 +22,7 @@ use crate::process::chores::ChoreState;
 use crate::process::prove::SharedKeys;
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
+use crate::verify::stored;
 use crate::views;
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
@@ -173,7 +174,8 @@ pub async fn agent(
     let (Some(mut detail), last, alarms, reports) = found else {
         return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
     };
-    present::bring_up_to_date(&mut detail, last.as_ref(), state.processor.board());
+    let live = (&**state.processor.board(), &**state.processor.shelf());
+    present::bring_up_to_date(&mut detail, last.as_ref(), live);
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
     let mut context = reader.context(&state, title, Nav::Agents);
     let relays_for = state.processor.agent(&detail.agent.id).map(|agent| agent.relays_for);
@@ -291,7 +293,11 @@ pub async fn report(
     let Some((report, proven)) = found else { return Err(reports::missing()) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
     context.names = names(&state, ids_of(&report.summary));
-    html(views::report::page(&context, (&report, &proven)))
+    let frame = stored::framed(&report.envelope);
+    let encoding = frame.as_ref().map(|frame| frame.encoding.as_str());
+    let text = stored::text(&report.envelope, state.processor.shelf());
+    let shown = views::report::Shown { report: &report, proven: &proven, text, encoding };
+    html(views::report::page(&context, shown))
 }
 
 /// `GET /events`.
