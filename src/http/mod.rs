@@ -12,6 +12,7 @@ pub mod arrival;
 pub mod assets;
 pub mod bare;
 pub mod body;
+pub mod dictionaries;
 pub mod error;
 pub mod headers;
 pub mod health;

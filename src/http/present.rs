@@ -11,7 +11,8 @@ use crate::model::time::UnixSeconds;
 use crate::process::prove::{SharedKeys, prove};
 use crate::store::row::{AgentDetail, AlarmRow, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
-use crate::wire::data;
+use crate::verify::shelf::Shelf;
+use crate::verify::stored;
 
 /// Reports among which the newest is looked for: history that a host sends after it arrives in
 /// between.
@@ -128,10 +129,13 @@ fn newer(last: ReportSummary, earlier: ReportSummary) -> ReportSummary {
 }
 
 /// Puts the moving values of the last report and of the board into what was stored.
-pub fn bring_up_to_date(detail: &mut AgentDetail, last: Option<&StoredReport>, board: &Seen) {
-    if let Some(said) =
-        last.filter(|last| tells_of_now(last)).and_then(|last| data::stored(&last.envelope))
-    {
+pub fn bring_up_to_date(
+    detail: &mut AgentDetail,
+    last: Option<&StoredReport>,
+    (board, shelf): (&Seen, &Shelf),
+) {
+    let last = last.filter(|last| tells_of_now(last));
+    if let Some(said) = last.and_then(|last| stored::report(&last.envelope, shelf)) {
         detail.agent.uptime_seconds = said.uptime_seconds;
         detail.agent.load = said.load;
         for now in said.interfaces.into_iter().flatten() {

@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
-use super::{admin, agents, assets, health, keys, openapi, operators, sse};
+use super::{admin, agents, assets, dictionaries, health, keys, openapi, operators, sse};
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -77,6 +77,7 @@ fn programs() -> Vec<Route> {
         route("POST", "/status/updates", SIGNED, post(agents::updates)),
         route("POST", "/status/register", SIGNED, post(agents::register)),
         route("GET", "/status/healthcheck", PUBLIC, get(agents::healthcheck)),
+        route("GET", "/status/dictionaries/{id}", PUBLIC, get(dictionaries::one)),
         // Supervisors.
         route("GET", "/livez", PUBLIC, get(health::live)),
         route("GET", "/readyz", PUBLIC, get(health::ready)),

@@ -185,7 +185,22 @@ fn about_alarms(path: &str) -> Option<Sample> {
     Some(Sample { summary, query, body: None, status: "200", kind: JSON, answer })
 }
 
+/// What is no JSON.
+fn dictionary() -> Sample {
+    Sample {
+        summary: "What agents compress framed reports with; the id is the SHA-256 of the bytes",
+        query: &[],
+        body: None,
+        status: "200",
+        kind: "application/octet-stream",
+        answer: Value::from("the bytes, as zstd trained them"),
+    }
+}
+
 fn giving(path: &str) -> Option<Sample> {
+    if path == "/status/dictionaries/{id}" {
+        return Some(dictionary());
+    }
     if let Some(sample) = about_alarms(path).or_else(|| audit::of(path)) {
         return Some(sample);
     }

@@ -159,6 +159,22 @@ digest_name!(
     "dict"
 );
 
+name!(
+    /// Names a dictionary that agents compress their reports with: all 64 lowercase hexadecimal
+    /// digits of the SHA-256 of its bytes.
+    FrameDictId,
+    "dict",
+    "64 lowercase hexadecimal digits",
+    |text| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+);
+
+impl FrameDictId {
+    /// A digest, as 64 digits.
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        Self(crate::model::hex::encode(digest).into())
+    }
+}
+
 digest_name!(
     /// Names an edge: 16 lowercase hexadecimal digits, derived from its two ends.
     EdgeId,

@@ -86,7 +86,7 @@ chores!(
         "Removes the log of notifications beyond KATTILA_ALARMS_AGE and KATTILA_ALARMS_BYTES";
     /// Learns what reports have in common.
     TrainDictionary = "train-dictionary", "job.train-dictionary", 600,
-        "Learns a dictionary for the compression of stored reports, once a week or when they pack worse than they did";
+        "Learns dictionaries for compression: of stored reports, once a week or when they pack worse than they did; and, from their form without their values, of what agents send";
     /// Gives free pages of the file back.
     Vacuum = "vacuum", "job.vacuum", 300,
         "Gives what is free in the database file, beyond an eighth of it, back to the disk, page by page";

@@ -18,7 +18,7 @@ use crate::model::id::{AgentId, AgentNo, Kid};
 use crate::model::state::{AgentStatus, EventKind, IdentityState, LayoutAct};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::dictionary::DictionaryRecord;
+use crate::store::dictionary::Learnt;
 use crate::store::layout::StepChanges;
 use crate::store::people::SessionRecord;
 
@@ -75,7 +75,7 @@ pub(super) fn carry_out(
             draft.change.meta.push((name, text));
             Ok(Done::Nothing)
         }
-        Command::Dictionary(dictionary) => Ok(put_dictionary(&mut draft, dictionary)),
+        Command::Dictionary(learnt) => Ok(put_dictionary(&mut draft, learnt)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);
             judge_keys(engine, &mut draft, health)
@@ -133,8 +133,11 @@ fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {
     Done::Nothing
 }
 
-fn put_dictionary(draft: &mut Draft, dictionary: DictionaryRecord) -> Done {
-    draft.change.dictionary = Some(dictionary);
+fn put_dictionary(draft: &mut Draft, learnt: Learnt) -> Done {
+    match learnt {
+        Learnt::ForStore(dictionary) => draft.change.dictionary = Some(dictionary),
+        Learnt::ForAgents(dictionary) => draft.change.frame_dictionary = Some(dictionary),
+    }
     Done::Nothing
 }
 

@@ -33,6 +33,7 @@ use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
+use crate::verify::shelf::Shelf;
 
 /// Reports in one transaction. Larger batches gain little (PERFORMANCE: 100 against 1,000 rows
 /// is within noise) and make the first of them wait longer.
@@ -105,6 +106,7 @@ pub(super) struct Engine {
     pub(super) clock: Clock,
     pub(super) seed: [u64; 2],
     pub(super) rules: Arc<Rulebook>,
+    pub(super) shelf: Arc<Shelf>,
     /// Storage failed as a whole; the batch is lost and memory is ahead of it.
     suspect: bool,
     /// One change was refused under its savepoint; memory is ahead by it.
@@ -148,6 +150,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let kept = |name: &str| load::meta(&snapshot, name);
     let rulebook = Arc::new(Rulebook::restored(kept(tune::KEPT)));
     let sentry = tick::Sentry::new(now, parts.settings.report_interval, kept);
+    let shelf = Arc::new(load::shelf_of(&snapshot)?);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
         writer,
@@ -163,6 +166,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         clock: parts.clock.clone(),
         seed,
         rules: Arc::clone(&rulebook),
+        shelf: Arc::clone(&shelf),
         suspect: false,
         ahead: false,
     };
@@ -173,7 +177,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
     let clock = parts.clock;
     let rules = rulebook;
-    let processor = Processor { jobs, board, refusals, tally, totals, chores, rules, clock };
+    let processor = Processor { jobs, board, refusals, tally, totals, chores, rules, shelf, clock };
     let layout = Stored { places, rev: layout_rev.unwrap_or(1), steps };
     Ok(Started { processor, thread, layout, has_admin_token })
 }

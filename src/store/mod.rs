@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: twenty-nine whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: thirty whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -14,6 +14,7 @@ pub mod earlier;
 pub mod flap;
 pub mod flush;
 pub mod identity;
+pub mod key;
 pub mod layout;
 pub mod narrow;
 pub mod notice;
@@ -37,7 +38,7 @@ use crate::model::time::UnixSeconds;
 use audit::AuditFilter;
 use carrier::{Carrier, CarrierFilter};
 use change::Change;
-use dictionary::Samples;
+use dictionary::{FrameDictionary, Samples};
 use earlier::{Earlier, Known};
 use notice::{ChannelRow, MessageFilter, MessageRecord};
 use past::{Changes, ChangesAsked, Past};
@@ -178,6 +179,10 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Who has, reaches or may use an address or a prefix.
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError>;
+
+    /// The dictionaries that agents compressed what is stored with, and those that they may use now,
+    /// the newest last.
+    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError>;
 
     /// The pre-shared keys, retired ones included.
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;

@@ -15,6 +15,7 @@ use crate::model::time::UnixSeconds;
 
 use super::audit::AuditFilter;
 use super::carrier::{Carrier, CarrierFilter};
+use super::dictionary::FrameDictionary;
 use super::notice::{ChannelRow, MessageFilter, MessageRecord};
 use super::past::{Changes, ChangesAsked, Past};
 use super::people::{SessionFilter, UserRecord};
@@ -135,6 +136,11 @@ impl Reader for Narrow<'_> {
 
     fn channels(&self) -> Result<Vec<ChannelRow>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// What stored reports are unpacked with; they tell no values.
+    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
+        self.whole.frame_dictionaries()
     }
 
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {

@@ -12,9 +12,11 @@ use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 
-use super::change::{AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord};
+use super::change::{AgentRecord, AlarmRecord, EdgeRecord, LEARNT_LATER, PeerRecord};
+use super::dictionary::FrameDictionary;
 use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
+use super::key::KeyRecord;
 use super::layout::{LayoutRecord, LayoutStep};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
@@ -60,6 +62,8 @@ pub struct FleetSnapshot {
     pub layout: Vec<LayoutRecord>,
     /// Changes of them by people that can be taken back, the oldest first.
     pub layout_steps: Vec<LayoutStep>,
+    /// What agents may compress with, and compressed with what is stored, the newest last.
+    pub frame_dictionaries: Vec<FrameDictionary>,
     /// Small values by name.
     pub meta: Vec<(String, String)>,
     /// The highest numbers in use.

@@ -490,7 +490,10 @@ fn every_page() -> Vec<(&'static str, String)> {
     stranger.signed_in = false;
     let of = |title, nav| context(title, nav);
     let reports_ctx = of("Reports", Nav::Reports);
-    let report = super::report::page(&of("Report 4", Nav::Reports), (&stored, &Proven::Holds));
+    let text = String::from_utf8_lossy(&stored.envelope).into_owned();
+    let shown =
+        super::report::Shown { report: &stored, proven: &Proven::Holds, text, encoding: None };
+    let report = super::report::page(&of("Report 4", Nav::Reports), shown);
     let events_page = super::events::page(&of("Events", Nav::Events), &events(), None, 100);
     let settings_ctx = of("Settings", Nav::Settings);
     let settings_page =

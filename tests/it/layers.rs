@@ -22,8 +22,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("topology", &["model"]),
     ("mask", &["model", "sign", "topology"]),
     ("alarms", &["model", "form", "topology"]),
-    ("verify", &["model", "wire", "sign", "keys"]),
     ("pack", &["model", "sign"]),
+    ("verify", &["model", "wire", "sign", "keys", "pack"]),
     ("store", &["model"]),
     ("store::sqlite", &["model", "store", "pack"]),
     ("notify", &["model", "form", "sign", "store"]),
@@ -48,8 +48,8 @@ const TABLE: &[(&str, &[&str])] = &[
         "jobs",
         &["model", "clock", "sign", "keys", "topology", "alarms", "store", "process", "delivery"],
     ),
-    ("simulate", &["model", "clock", "wire", "sign", "keys"]),
-    ("agent", &["model", "clock", "wire", "sign", "keys"]),
+    ("simulate", &["model", "clock", "wire", "sign", "keys", "pack"]),
+    ("agent", &["model", "clock", "wire", "sign", "keys", "pack"]),
     (
         "manager",
         &[
@@ -77,6 +77,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model",
+            "pack",
             "clock",
             "wire",
             "sign",

@@ -19,6 +19,7 @@ mod data_shapes;
 mod dictionary;
 mod exports;
 mod faults;
+mod frames;
 mod gone;
 mod history;
 mod identity;

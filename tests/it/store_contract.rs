@@ -27,8 +27,8 @@ use crate::store_notices;
 use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
-    identity, interface, key, message, only_report, peer, place, report, route, sealed, session,
-    step, telling, user, wg_key, window,
+    frame_dictionary, identity, interface, key, message, only_report, peer, place, report, route,
+    sealed, session, step, telling, user, wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -81,6 +81,7 @@ fn suite(make: impl Fn() -> Store) {
     store_prune::reports_that_may_come_again_stay(make());
     store_prune::size_takes_the_oldest_reports(make());
     store_prune::what_is_cut_off_is_told(make());
+    store_prune::dictionaries_stay_while_a_report_needs_them(make());
     store_prune::the_last_word_on_each_thing_stays(make());
     store_prune::history_leaves_in_chunks(make());
     store_prune::cleared_alarms_leave(make());
@@ -130,6 +131,7 @@ fn everything() -> Change {
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
         layout_steps: StepChanges { added: vec![step(1), step(2)], removed: Vec::new() },
+        frame_dictionary: Some(frame_dictionary(1)),
         sessions: vec![session(1)],
         users: vec![user("olga"), user("kim")],
         audit: vec![sealed(1), sealed(2)],
@@ -185,6 +187,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         identities,
         layout,
         layout_steps,
+        frame_dictionaries,
         meta,
         last_report,
         last_alarm,
@@ -216,6 +219,8 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(identities, own);
     assert_eq!(layout, [place("a:agent-1")]);
     assert_eq!(layout_steps, [step(1), step(2)]);
+    assert_eq!(frame_dictionaries, [frame_dictionary(1)]);
+    assert_eq!(reader.frame_dictionaries().unwrap(), frame_dictionaries);
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kattila::model::access::Role;
 use kattila::model::audit::{Entry, Head, Sealed};
-use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId, WindowId};
+use kattila::model::id::{
+    AgentNo, AlarmId, FleetId, FrameDictId, NotificationId, ReportId, WindowId,
+};
 use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::path::RelayPath;
 use kattila::model::reach::Reach;
@@ -17,12 +19,14 @@ use kattila::model::state::{
 };
 use kattila::model::time::UnixSeconds;
 use kattila::model::window::{Scope, Span, Times, Window};
+use kattila::sign::digest::sha256;
 use kattila::store::change::{
-    AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, NewEvent, NewReport,
-    PeerRecord,
+    AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, NewEvent, NewReport, PeerRecord,
 };
+use kattila::store::dictionary::FrameDictionary;
 use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
+use kattila::store::key::KeyRecord;
 use kattila::store::layout::{LayoutRecord, LayoutStep, PlaceBefore};
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
@@ -105,6 +109,13 @@ fn path() -> RelayPath {
     RelayPath::through(relays.to_vec(), RelayProof::Claimed)
 }
 
+/// A dictionary of agents.
+pub(crate) fn frame_dictionary(n: u8) -> FrameDictionary {
+    let bytes = Bytes::from(vec![n; 64]);
+    let id = FrameDictId::of_digest(&sha256(&bytes));
+    FrameDictionary { id, bytes, made_at: T.plus(n.into()), sample_bytes: 1000, packed_bytes: 100 }
+}
+
 pub(crate) fn report(id: i64, agent: i64) -> NewReport {
     NewReport {
         id: ReportId(id),
@@ -119,6 +130,7 @@ pub(crate) fn report(id: i64, agent: i64) -> NewReport {
         nonce: format!("nonce-{id}"),
         data_sha256: [u8::try_from(id % 256).unwrap(); 32],
         envelope: envelope(id),
+        frame_dict: None,
         redacted: false,
         relay_path: path(),
         source: Some("192.0.2.7".parse().unwrap()),

@@ -159,8 +159,10 @@ pub async fn search(
             tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
         }
         None => {
-            ask((&state, caller), &asked.q, |desk, query| SearchView::of(&desk.picture, desk.find(query)))
-                .await
+            ask((&state, caller), &asked.q, |desk, query| {
+                SearchView::of(&desk.picture, desk.find(query))
+            })
+            .await
         }
     };
     view.map(Json)

@@ -23,6 +23,7 @@ use crate::process::chores::ChoreState;
 use crate::process::prove::SharedKeys;
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
+use crate::verify::stored;
 use crate::views;
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
@@ -177,7 +178,8 @@ pub async fn agent(
         return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
     };
     let seen = state.seen(&reader.reach);
-    present::bring_up_to_date(&mut detail, last.as_ref(), &seen);
+    let live = (&seen, &**state.whole().shelf());
+    present::bring_up_to_date(&mut detail, last.as_ref(), live);
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
     let mut context = reader.context(&state, title, Nav::Agents);
     let relays_for = seen.agent(&detail.agent.id).map(|agent| agent.relays_for);
@@ -297,7 +299,11 @@ pub async fn report(
     let Some((report, proven)) = found else { return Err(reports::missing()) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
     context.names = names((&state, &reader), ids_of(&report.summary));
-    html(views::report::page(&context, (&report, &proven)))
+    let frame = stored::framed(&report.envelope);
+    let encoding = frame.as_ref().map(|frame| frame.encoding.as_str());
+    let text = stored::text(&report.envelope, state.whole().shelf());
+    let shown = views::report::Shown { report: &report, proven: &proven, text, encoding };
+    html(views::report::page(&context, shown))
 }
 
 /// `GET /events`.

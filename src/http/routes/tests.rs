@@ -17,6 +17,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "public",
         &[
             ("GET", "/status/healthcheck"),
+            ("GET", "/status/dictionaries/{id}"),
             ("GET", "/livez"),
             ("GET", "/readyz"),
             ("GET", "/static/{hash}/{*path}"),

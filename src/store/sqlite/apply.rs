@@ -3,9 +3,9 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, audit, channels, dictionaries, edges, events, flaps, identities, interfaces,
-    keys, layout, layout_steps, meta, notifications, peers, reports, routes, sessions, tellings,
-    users, windows,
+    agents, alarms, audit, channels, dictionaries, edges, events, flaps, frame_dictionaries,
+    identities, interfaces, keys, layout, layout_steps, meta, notifications, peers, reports,
+    routes, sessions, tellings, users, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -43,6 +43,10 @@ pub(super) fn apply(
         dictionaries::put(desk, dictionary)?;
         dictionaries::drop_unneeded(desk)?;
         packer.look_again();
+    }
+    if let Some(dictionary) = &change.frame_dictionary {
+        frame_dictionaries::put(desk, dictionary)?;
+        frame_dictionaries::drop_unneeded(desk)?;
     }
     people(desk, change)?;
     change.audit.iter().try_for_each(|entry| audit::append(desk, entry))?;

@@ -12,8 +12,8 @@ use super::prune;
 use super::settings::open_reader;
 use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, audit, carriers, channels, events, identities, interfaces, keys, notifications,
-    past, peers, reports, routes, sessions, users,
+    agents, alarms, audit, carriers, channels, events, frame_dictionaries, identities, interfaces,
+    keys, notifications, past, peers, reports, routes, sessions, users,
 };
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, EventId};
@@ -22,6 +22,7 @@ use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
+use crate::store::dictionary::FrameDictionary;
 use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::people::{SessionFilter, UserRecord};
@@ -113,6 +114,10 @@ impl Reader for SqliteReader {
 
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
         self.pool.read(|conn| carriers::find(conn, filter))
+    }
+
+    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
+        self.pool.read(frame_dictionaries::list)
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {

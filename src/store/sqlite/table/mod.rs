@@ -11,6 +11,7 @@ pub(super) mod earlier;
 pub(super) mod edges;
 pub(super) mod events;
 pub(super) mod flaps;
+pub(super) mod frame_dictionaries;
 pub(super) mod identities;
 pub(super) mod interfaces;
 pub(super) mod keys;
