@@ -18,6 +18,7 @@ use crate::mask::Secret;
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::{Command, CommandError, Done, Processor};
+use crate::process::places::Arranger;
 use crate::store::narrow::Narrow;
 use crate::store::{Reader, StoreError};
 use crate::verify::Policy;
@@ -29,6 +30,7 @@ use super::access::guesses::Guesses;
 use super::access::keep::StoredSessions;
 use super::access::setup::CODE_SECONDS;
 use super::access::token;
+use super::arrival::Ways;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
@@ -74,6 +76,8 @@ pub struct Services {
     pub clock: Clock,
     /// Carries messages to people.
     pub deliverer: Deliverer,
+    /// Every place on the map.
+    pub arranger: Arc<Arranger>,
     /// The door's address as bound.
     pub addr: SocketAddr,
     /// Ends streams.
@@ -110,6 +114,8 @@ pub struct Parts {
     pub sources: Arc<Sources>,
     /// Failed sign-ins.
     pub guesses: Guesses,
+    /// Which proxies are believed what.
+    pub ways: Ways,
     /// What a report must fulfil.
     pub policy: Policy,
     /// When this run began.
@@ -129,6 +135,7 @@ impl AppState {
             gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
+            ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),
             narrows: Narrows::default(),

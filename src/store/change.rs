@@ -21,7 +21,7 @@ use super::dictionary::DictionaryRecord;
 use super::flap::Flaps;
 use super::flush::Flushed;
 use super::identity::IdentityRecord;
-use super::layout::LayoutRecord;
+use super::layout::{LayoutRecord, StepChanges};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
 
@@ -77,6 +77,8 @@ pub struct Change {
     pub layout: Vec<LayoutRecord>,
     /// Positions to delete, by the name of the node or site.
     pub layout_removed: Vec<String>,
+    /// Changes of positions by people, which can be taken back.
+    pub layout_steps: StepChanges,
     /// A dictionary to pack reports with from now on.
     pub dictionary: Option<DictionaryRecord>,
     /// Sessions and tokens to insert or update.
@@ -142,6 +144,7 @@ impl Change {
             keys,
             layout,
             layout_removed,
+            layout_steps,
             dictionary,
             sessions,
             sessions_removed,
@@ -176,6 +179,7 @@ impl Change {
             && keys.is_empty()
             && layout.is_empty()
             && layout_removed.is_empty()
+            && layout_steps.is_empty()
             && dictionary.is_none()
             && sessions.is_empty()
             && sessions_removed.is_empty()

@@ -15,7 +15,7 @@ use crate::model::window::Window;
 use super::change::{AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord};
 use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
-use super::layout::LayoutRecord;
+use super::layout::{LayoutRecord, LayoutStep};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
 
@@ -58,6 +58,8 @@ pub struct FleetSnapshot {
     pub identities: Vec<IdentityRecord>,
     /// Positions.
     pub layout: Vec<LayoutRecord>,
+    /// Changes of them by people that can be taken back, the oldest first.
+    pub layout_steps: Vec<LayoutStep>,
     /// Small values by name.
     pub meta: Vec<(String, String)>,
     /// The highest numbers in use.

@@ -71,19 +71,18 @@ pub async fn what_if(
     Params(query): Params<WhatIf>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "What if", Nav::Paths);
-    let seen = state.seen(&reader.reach);
-    let taken = match loss_of::taken(&seen, &query) {
-        Ok(taken) => taken,
+    let whose = (&state, &reader.reach);
+    let (taken, loss) = match loss_of::lose(whose, &query).await {
+        Ok(found) => found,
         Err(error) => {
             let problem = told(error)?;
             return html(views::what_if::page(&context, &query.without, Err(&problem)));
         }
     };
     if taken.is_empty() {
-        let weakest = loss_of::weak(&state, seen, WEAK_SHOWN).await?;
+        let weakest = loss_of::weak(whose, WEAK_SHOWN, query.at.as_deref()).await?;
         return html(views::what_if::start(&context, &weakest));
     }
-    let loss = loss_of::lose(&state, seen, taken.clone()).await?;
     html(views::what_if::page(&context, &query.without, Ok((&taken, &loss))))
 }
 

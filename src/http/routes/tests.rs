@@ -3,7 +3,7 @@
 use axum::http::{Request, StatusCode, header};
 use tower::ServiceExt as _;
 
-use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate};
+use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate, here};
 use crate::http::access::token;
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
@@ -23,6 +23,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/favicon.ico"),
             ("GET", "/login"),
             ("POST", "/login"),
+            ("POST", "/login/proxy"),
             ("GET", "/setup"),
             ("POST", "/setup"),
         ],
@@ -126,6 +127,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "viewer of all",
         &[
+            ("GET", "/api/v1/layout"),
             ("GET", "/api/v1/keys"),
             ("GET", "/api/v1/keys/usage"),
             ("GET", "/api/v1/jobs"),
@@ -138,6 +140,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "operator of all",
         &[
+            ("GET", "/api/v1/layout/preview"),
+            ("POST", "/api/v1/layout/pin"),
+            ("POST", "/api/v1/layout/unpin"),
+            ("POST", "/api/v1/layout/rearrange"),
+            ("POST", "/api/v1/layout/undo"),
             ("POST", "/api/v1/channels/{id}/test"),
             ("POST", "/api/v1/notifications/{id}/retry"),
             ("POST", "/channels/{id}/test"),
@@ -311,7 +318,7 @@ async fn who_is_limited_to_fleets_reaches_nothing_that_is_about_the_whole() {
 #[tokio::test]
 async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
-    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
     let app = app(&[], &shelf);
     let cookie = format!("kattila={}", session.as_str());
     let form = token::form_token(&session);
@@ -345,7 +352,7 @@ async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
 async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
     let gate = Arc::new(gate(&[], &shelf, &clock));
-    let session = gate.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+    let session = gate.sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
     let echo = Route {
         method: "POST",
         path: "/echo",

@@ -17,7 +17,8 @@ use super::prune;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, identities, interfaces,
-    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
+    keys, layout, layout_steps, meta, notifications, peers, reports, routes, sessions, tellings,
+    users, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -218,6 +219,7 @@ impl Writer for SqliteWriter {
             keys: keys::list(conn)?,
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,
+            layout_steps: layout_steps::list(conn)?,
             meta: meta::list(conn)?,
             last_report: ReportId(reports::range(conn)?.1),
             last_alarm: alarms::last(conn)?,
