@@ -68,12 +68,10 @@ pub async fn reset(
     caller: Caller,
     JsonBody(body): JsonBody<Reset>,
 ) -> Result<Json<Cleared>, ApiError> {
-    let command = Command::Reset {
-        target: body.target()?,
-        forget: body.forget,
-        identity: body.identity,
-        by: caller.name,
-    };
+    let target = body.target()?;
+    state.resets.take(&caller.name, state.clock.now())?;
+    let command =
+        Command::Reset { target, forget: body.forget, identity: body.identity, by: caller.name };
     match state.processor.command(command).await? {
         Done::Reset { agents, interfaces, edges, alarms } => {
             Ok(Json(Cleared { status: "ok", agents, interfaces, edges, alarms }))

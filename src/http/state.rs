@@ -14,6 +14,8 @@ use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
 use crate::mask::Secret;
 use crate::model::time::UnixSeconds;
+use crate::oidc::flow::RunKey;
+use crate::oidc::provider::Provider;
 use crate::process::handle::Processor;
 use crate::store::{Reader, StoreError};
 use crate::verify::Policy;
@@ -29,6 +31,7 @@ use super::arrival::Ways;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
+use super::pace::Pace;
 use super::sources::Sources;
 
 /// Reads that wait for one of the few read connections at a time; the others queue as futures,
@@ -62,6 +65,10 @@ pub struct Services {
     pub request_ids: Arc<RequestIds>,
     /// What pseudonyms are made with: this run's own.
     pub pseudonyms: Secret,
+    /// Where people sign in elsewhere, if anywhere.
+    pub provider: Option<Arc<Provider>>,
+    /// What sign-ins there are known again by: this run's own.
+    pub run_key: RunKey,
     /// SHA-256 of the code that makes the first user, while there is none.
     pub first_code: Option<[u8; 32]>,
 }
@@ -86,6 +93,8 @@ pub struct Parts {
     pub sources: Arc<Sources>,
     /// Failed sign-ins.
     pub guesses: Guesses,
+    /// How fast accounts may reset.
+    pub resets: Pace,
     /// Which proxies are believed what.
     pub ways: Ways,
     /// What a report must fulfil.
@@ -106,6 +115,7 @@ impl AppState {
             gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
+            resets: Pace::of_resets(),
             ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),

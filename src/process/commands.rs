@@ -64,15 +64,13 @@ pub(super) fn carry_out(
         Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
         Command::Rules(rules) => Ok(tune::adopt(engine, &mut draft, rules)),
         Command::Tell(wish) => tell::carry_out(engine, &mut draft, wish),
+        Command::Ping => Ok(Done::Nothing),
         Command::Tick => {
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
         Command::Sweep => Ok(Done::Swept { rows: sweep::run(engine, &mut draft)? }),
-        Command::Ran(name, text) => {
-            draft.change.meta.push((name, text));
-            Ok(Done::Nothing)
-        }
+        Command::Ran(name, text) => Ok(put_meta(&mut draft, name, text)),
         Command::Dictionary(dictionary) => Ok(put_dictionary(&mut draft, dictionary)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);
@@ -103,6 +101,11 @@ fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerConditi
         }
         ManagerCondition::Disk(disk) => watch::disk(&mut engine.fleet, draft, disk),
     }
+    Done::Nothing
+}
+
+fn put_meta(draft: &mut Draft, name: &'static str, text: String) -> Done {
+    draft.change.meta.push((name, text));
     Done::Nothing
 }
 

@@ -11,7 +11,7 @@ use super::handle::{CommandError, Done};
 use crate::model::access::Role;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
-use crate::store::people::{Factor, SessionRecord, Setup, UserRecord};
+use crate::store::people::{Factor, Foreign, SessionRecord, Setup, UserRecord};
 
 /// Users there may be.
 const MOST: usize = 1_000;
@@ -82,6 +82,8 @@ pub enum Entry {
     Password(String),
     /// With a setup code.
     Setup(Setup),
+    /// At an OpenID provider, and never otherwise.
+    Foreign(Foreign),
 }
 
 /// What allows a new password.
@@ -143,7 +145,7 @@ pub enum Second {
     Nothing,
     /// A session that this one follows.
     Session,
-    /// Somebody else's word, who has seen to it: a trusted proxy.
+    /// Somebody else's word, who has seen to it: a trusted proxy, an OpenID provider.
     Vouched,
     /// The code of a step.
     Code(i64),
@@ -219,6 +221,7 @@ pub fn decide(
         | Act::Remove => {
             let user = known.ok_or(CommandError::UserNotFound)?;
             keep_an_admin(people, user, act)?;
+            keep_foreign(user, act)?;
             change(user.clone(), act, now)
         }
     }
@@ -226,9 +229,10 @@ pub fn decide(
 
 /// Somebody who was not there before.
 fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) -> UserRecord {
-    let (password, setup) = match entry {
-        Entry::Password(password) => (Some(password.clone()), None),
-        Entry::Setup(setup) => (None, Some(setup.clone())),
+    let (password, setup, foreign) = match entry {
+        Entry::Password(password) => (Some(password.clone()), None, None),
+        Entry::Setup(setup) => (None, Some(setup.clone()), None),
+        Entry::Foreign(foreign) => (None, None, Some(foreign.clone())),
     };
     UserRecord {
         name: name.to_owned(),
@@ -244,6 +248,7 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
         last_sign_in_at: None,
         last_sign_in_from: None,
         factor: None,
+        foreign,
     }
 }
 
@@ -269,6 +274,19 @@ fn keep_an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<(), Co
         return Err(CommandError::NotPossible(why));
     }
     Ok(())
+}
+
+/// Refuses a password to whom a provider signs in: they would come in where it keeps them out.
+fn keep_foreign(user: &UserRecord, act: &Act) -> Result<(), CommandError> {
+    let gives = matches!(act, Act::Password { .. } | Act::Reset(_) | Act::Factor { .. });
+    match &user.foreign {
+        Some(foreign) if gives => {
+            let (name, issuer) = (&user.name, &foreign.issuer);
+            let why = format!("{name} signs in at {issuer}, with no password or code of here");
+            Err(CommandError::NotPossible(why))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What an act makes of somebody who is there.

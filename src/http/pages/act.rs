@@ -83,6 +83,7 @@ pub async fn reset(
     Id(agent): Id<AgentId>,
 ) -> Result<Response, ApiError> {
     let back = page_of(&agent);
+    state.resets.take(&caller.name, state.clock.now())?;
     let command = Command::Reset {
         target: ResetTarget::Agent(agent),
         forget: false,

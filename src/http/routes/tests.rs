@@ -23,6 +23,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/login"),
             ("POST", "/login"),
             ("POST", "/login/proxy"),
+            ("GET", "/login/oidc"),
+            ("GET", "/login/oidc/callback"),
             ("GET", "/setup"),
             ("POST", "/setup"),
         ],
@@ -91,6 +93,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/events"),
             ("GET", "/changes"),
             ("GET", "/settings"),
+            ("GET", "/api"),
         ],
     ),
     (

@@ -57,6 +57,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0015_second_factor",
         sql: include_str!("../../../migrations/0015_second_factor.sql"),
     },
+    Migration {
+        name: "0016_foreign_users",
+        sql: include_str!("../../../migrations/0016_foreign_users.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.
