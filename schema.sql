@@ -476,8 +476,13 @@ CREATE TABLE users (
     totp_secret     BLOB    CHECK (length(totp_secret) = 20), -- the secret of their one-time codes (RFC 6238); NULL: they have no second factor
     totp_step       INTEGER,                         -- the step of the last code that was used: none before or at it counts
     recovery        BLOB    CHECK (length(recovery) % 32 = 0), -- SHA-256 of each recovery code that is left, one after another
-    fleets          TEXT                             -- the fleets they see, as a JSON array; NULL: all, and the manager itself
+    fleets          TEXT,                            -- the fleets they see, as a JSON array; NULL: all, and the manager itself
+    issuer          TEXT,                            -- the OpenID provider where they sign in (iss); NULL: they sign in with a password
+    subject         TEXT    CHECK ((subject IS NULL) = (issuer IS NULL)) -- who they are there (sub), for ever
 ) STRICT, WITHOUT ROWID;
+
+-- Nobody at a provider is two users.
+CREATE UNIQUE INDEX users_by_subject ON users (issuer, subject) WHERE subject IS NOT NULL;
 
 -- Who did what, in a chain of hashes. Kept for ever: a row that leaves is a row that cannot be told
 -- from one that was taken away.

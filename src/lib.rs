@@ -32,6 +32,7 @@ pub mod mask;
 pub mod alarms;
 
 pub mod notify;
+pub mod oidc;
 
 pub mod verify;
 

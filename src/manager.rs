@@ -1,11 +1,14 @@
 //! The composition root: puts the parts together, starts them in order, stops them in reverse.
 
+mod random;
 mod reload;
+mod settings;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -14,8 +17,8 @@ use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::notify::Notify;
-use crate::config::{self, Config};
 use crate::delivery::deliverer::{self, Deliverer};
 use crate::http;
 use crate::http::access::token;
@@ -27,22 +30,21 @@ use crate::http::tls::{Identity, TlsError};
 use crate::jobs;
 use crate::keys::keeper::Keeper;
 use crate::keys::ring::StoredKey;
-use crate::mask;
 use crate::model::access::Role;
-use crate::model::hex;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::notify::plan::Plan;
-use crate::process::chores::Keep;
+use crate::oidc::provider::Provider;
 use crate::process::condition::ManagerCondition;
-use crate::process::engine::{self, Enroll, Parts, Settings};
+use crate::process::engine::{self, Parts};
 use crate::process::handle::{Command, Processor};
 use crate::process::places::Arranger;
 use crate::process::wish::Wish;
-use crate::store::prune;
 use crate::store::sqlite::reader::SqliteReader;
-use crate::store::sqlite::{self, Durability, Opened};
+use crate::store::sqlite::{self, Opened};
 use crate::store::{Reader, StoreError, Writer};
+
+use settings::{durability, settings};
 
 /// Why the manager did not start.
 #[derive(Debug, Error)]
@@ -61,6 +63,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// The OpenID provider cannot be spoken to as the settings say.
+    #[error("{0}; look at KATTILA_OIDC_CA")]
+    Provider(String),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -163,7 +168,7 @@ impl Manager {
         lost_reports: bool,
     ) -> Result<(), StartError> {
         // Random, so that the ids of two runs differ.
-        let run = u32::try_from(random()? >> 32).unwrap_or_default();
+        let run = u32::try_from(random::number()? >> 32).unwrap_or_default();
         let request_ids = Arc::new(RequestIds::new(run));
         let bind = |addr: SocketAddr, tls| {
             Door::bind(addr, tls, Limits::default(), Arc::clone(&request_ids))
@@ -182,7 +187,9 @@ impl Manager {
             lost_reports,
             metrics: Arc::new(Metrics::new()),
             request_ids: Arc::clone(&request_ids),
-            pseudonyms: pseudonyms()?,
+            pseudonyms: random::pseudonyms()?,
+            provider: self.provider(config)?,
+            run_key: random::run_key()?,
             first_code: self.make_setup_code(config)?,
         });
         if let Some(addr) = config.metrics {
@@ -193,6 +200,13 @@ impl Manager {
         (self.addr, self.url) = (door.addr(), door.url());
         self.doors.spawn(door.serve(http::router(state), self.stop.clone()));
         Ok(())
+    }
+
+    /// Where people sign in elsewhere.
+    fn provider(&self, config: &Config) -> Result<Option<Arc<Provider>>, StartError> {
+        let Some(settings) = config.oidc.clone() else { return Ok(None) };
+        let provider = Provider::new(settings, self.context.clock.clone());
+        provider.map(|provider| Some(Arc::new(provider))).map_err(StartError::Provider)
     }
 
     /// The code that makes the first user: where there is none, and one could sign in.
@@ -250,6 +264,11 @@ impl Manager {
         jobs::keys::refresh(&self.context, self.began).await;
     }
 
+    /// Whether processor and store answer, each in so much time.
+    pub async fn beats(&self, patience: Duration) -> bool {
+        jobs::pulse::beats(&self.context.processor, &self.reader, patience).await
+    }
+
     /// Resolves when a part that should run for ever has ended.
     pub async fn failed(&mut self) {
         tokio::select! {
@@ -304,7 +323,8 @@ fn parts<W: Writer + Send + 'static>(
     config: &Config,
     clock: &Clock,
 ) -> Result<Parts<W>, StartError> {
-    let (epoch, seed, settings) = (random_hex()?, [random()?, random()?], settings(config));
+    let (epoch, seed, settings) =
+        (random::hex()?, [random::number()?, random::number()?], settings(config));
     Ok(Parts { writer, epoch, seed, settings, clock: clock.clone() })
 }
 
@@ -394,51 +414,4 @@ fn keeper(config: &Config, reader: &dyn Reader) -> Result<Keeper, StartError> {
         known.filter(StoredKey::is_revoked).map(StoredKey::without_bytes).collect()
     };
     Ok(Keeper::with_grace(source, known, i64::from(config.keys.grace)))
-}
-
-fn settings(config: &Config) -> Settings {
-    Settings {
-        report_interval: i64::from(config.interval),
-        max_skew: i64::from(config.verify.max_skew),
-        nonce_window: config.verify.nonce_window,
-        enroll: match config.enroll {
-            config::Enroll::Open => Enroll::Open,
-            config::Enroll::Approve => Enroll::Approve,
-            config::Enroll::Closed => Enroll::Closed,
-        },
-        v1_repeats: config.verify.v1_repeats,
-        rate: config.rates.agent,
-        keep: Keep {
-            reports: limits(config.kept.reports),
-            events: limits(config.kept.events),
-            alarms: limits(config.kept.alarms),
-        },
-    }
-}
-
-fn limits(kept: config::KeptBy) -> prune::Limits {
-    prune::Limits { age: kept.age.map(i64::from), bytes: kept.bytes }
-}
-
-fn durability(config: &Config) -> Durability {
-    match config.durability {
-        config::Durability::Full => Durability::Full,
-        config::Durability::Normal => Durability::Normal,
-    }
-}
-
-fn random() -> Result<u64, StartError> {
-    getrandom::u64().map_err(StartError::from)
-}
-
-/// What this run's pseudonyms are made with.
-fn pseudonyms() -> Result<mask::Secret, StartError> {
-    let mut secret = mask::Secret([0; 32]);
-    getrandom::fill(&mut secret.0)?;
-    Ok(secret)
-}
-
-/// 16 random digits.
-fn random_hex() -> Result<String, StartError> {
-    Ok(hex::encode(&random()?.to_be_bytes()))
 }

@@ -1,9 +1,11 @@
 //! `kattila serve`: the manager until somebody stops it.
 
 use std::fmt;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Interval;
 
 use crate::agent::notify::notify;
 use crate::clock::Clock;
@@ -51,17 +53,44 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
 
 /// Who started the program and wants to know how far it is: systemd with `Type=notify`.
 #[derive(Debug, Default)]
-pub struct Supervisor(Option<String>);
+pub struct Supervisor {
+    socket: Option<String>,
+    /// Without a word for so long it starts the program anew (`WatchdogSec=`).
+    watchdog: Option<Duration>,
+}
 
 impl Supervisor {
-    /// The one that the environment names, if it does.
+    /// The one that the environment names, if it does (`sd_notify(3)`, `sd_watchdog_enabled(3)`).
     pub fn of(values: &Values) -> Self {
-        Self(values.foreign("NOTIFY_SOCKET").map(str::to_owned))
+        let own = std::process::id().to_string();
+        let meant = values.foreign("WATCHDOG_PID").is_none_or(|pid| pid == own);
+        let usec = values.foreign("WATCHDOG_USEC").filter(|_| meant);
+        let usec = usec.and_then(|usec| usec.parse().ok()).filter(|usec| *usec > 0);
+        Self {
+            socket: values.foreign("NOTIFY_SOCKET").map(str::to_owned),
+            watchdog: usec.map(Duration::from_micros),
+        }
+    }
+
+    /// How long an answer is waited for, and how often one is asked for: thrice in the time after
+    /// which silence counts.
+    fn patience(&self) -> Option<Duration> {
+        Some(self.watchdog? / 3)
+    }
+
+    /// Says that the manager is alive, if it does its work.
+    async fn pulse(&self, manager: &Manager) {
+        let Some(patience) = self.patience() else { return };
+        if manager.beats(patience).await {
+            self.tell("WATCHDOG=1");
+        } else {
+            tracing::error!("processor or store do not answer; the watchdog is not told otherwise");
+        }
     }
 
     /// Tells it. That it cannot be told is no reason to stop.
     pub fn tell(&self, state: &str) {
-        let Some(socket) = &self.0 else { return };
+        let Some(socket) = &self.socket else { return };
         if let Err(error) = notify(socket, state) {
             tracing::warn!(%error, state, "systemd could not be told");
         }
@@ -108,10 +137,15 @@ fn invite(manager: &Manager) {
 /// SIGHUP asks for the keys and reads the certificate, the plan of notifications and the rules of
 /// alarms at once.
 pub async fn until_stopped(manager: &mut Manager, mut stop: Stop, supervisor: &Supervisor) -> bool {
+    let mut beat = supervisor.patience().map(tokio::time::interval);
     loop {
         let heard = tokio::select! {
             heard = stop.heard() => Some(heard),
             () = manager.failed() => None,
+            () = due(&mut beat) => {
+                supervisor.pulse(manager).await;
+                continue;
+            }
         };
         match heard {
             Some(Heard::Hangup) => {
@@ -134,6 +168,16 @@ pub async fn until_stopped(manager: &mut Manager, mut stop: Stop, supervisor: &S
     }
 }
 
+/// The next time to look at the manager's pulse; never, if nobody wants to know.
+async fn due(beat: &mut Option<Interval>) {
+    match beat {
+        Some(beat) => {
+            beat.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 /// Stops the manager; the exit code.
 pub async fn end(manager: Manager, whole: bool) -> u8 {
     if manager.shutdown().await && whole { DONE } else { FAILED }
@@ -144,7 +188,10 @@ pub fn refused(error: &StartError) -> u8 {
     complain(&error.to_string());
     match error {
         StartError::Store(error) => storage_code(error),
-        StartError::Bind { .. } | StartError::Tls(_) | StartError::Random(_) => FAILED,
+        StartError::Bind { .. }
+        | StartError::Tls(_)
+        | StartError::Provider(_)
+        | StartError::Random(_) => FAILED,
     }
 }
 

@@ -35,6 +35,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Admin", admin(&config.access)),
         ("Strangers", strangers(config)),
         ("Proxies", proxies(config)),
+        ("Sign-in elsewhere", elsewhere(config)),
         (
             "Log",
             format!("{} as {}", config.log.filter, if config.log.json { "JSON" } else { "text" }),
@@ -206,6 +207,19 @@ fn admin(access: &Access) -> String {
         ),
         Some(_) => "a token is set".to_owned(),
     }
+}
+
+fn elsewhere(config: &Config) -> String {
+    let Some(oidc) = &config.oidc else { return "nowhere: set KATTILA_OIDC_ISSUER".to_owned() };
+    let roles: Vec<_> =
+        oidc.roles.iter().map(|(value, role)| format!("{value} is {role}")).collect();
+    format!(
+        "at {} as {}; of {}: {}; nobody else",
+        oidc.issuer,
+        oidc.client_id,
+        oidc.role_claim,
+        roles.join(", ")
+    )
 }
 
 fn proxies(config: &Config) -> String {

@@ -11,6 +11,7 @@ pub mod flags;
 pub mod host;
 pub mod mistake;
 pub mod notify;
+mod oidc;
 mod parse;
 pub mod proxies;
 mod read;
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
 use crate::model::rate::Rate;
+use crate::oidc::settings::Settings;
 use crate::verify::bodies::Suspicion;
 
 use mistake::ConfigError;
@@ -68,6 +70,8 @@ pub struct Config {
     pub interval: u32,
     /// Whose word about a client is taken.
     pub proxies: Proxies,
+    /// Where people can sign in elsewhere.
+    pub oidc: Option<Settings>,
     /// TLS for the door; `None` for plain HTTP.
     pub tls: Option<Tls>,
     /// The metrics' own door, if there is one.

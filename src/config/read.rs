@@ -90,6 +90,7 @@ impl<'a> Reading<'a> {
         let interval =
             self.required("KATTILA_REPORT_INTERVAL", |text| parse::number(text, 1, 3600));
         let proxies = self.proxies();
+        let oidc = self.oidc();
         let tls = self.tls();
         let metrics = self.optional("KATTILA_METRICS_LISTEN", parse::address);
         Some(Config {
@@ -108,6 +109,7 @@ impl<'a> Reading<'a> {
             enroll: enroll?,
             interval: interval?,
             proxies: proxies?,
+            oidc,
             tls,
             metrics,
         })

@@ -12,12 +12,14 @@ use super::table;
 /// Every setting has this prefix, and every name with it must be a setting.
 const PREFIX: &str = "KATTILA_";
 
-/// What others set for every program and the agent heeds: systemd's state directory and
-/// socket, and the proxies. `HTTP_PROXY` counts in lower case only, as with curl: a CGI program
+/// What others set for every program and is heeded here: systemd's state directory, socket and
+/// watchdog, and the proxies. `HTTP_PROXY` counts in lower case only, as with curl: a CGI program
 /// would take a stranger's header for it.
 const FOREIGN: &[&str] = &[
     "STATE_DIRECTORY",
     "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
     "HTTPS_PROXY",
     "https_proxy",
     "http_proxy",

@@ -10,4 +10,4 @@ pub mod deliverer;
 mod mail;
 mod tls;
 mod way;
-mod web;
+pub mod web;

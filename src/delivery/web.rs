@@ -28,7 +28,7 @@ pub(super) struct Web {
 }
 
 /// A client that follows no redirect: a signed body goes where the plan says and nowhere else.
-pub(super) fn client(ca: Option<&str>) -> Result<Client, String> {
+pub fn client(ca: Option<&str>) -> Result<Client, String> {
     Client::builder()
         .tls_backend_preconfigured(tls::client(ca)?)
         .http1_only()
@@ -118,7 +118,7 @@ pub(super) fn system_time(at: UnixSeconds) -> SystemTime {
 }
 
 /// An error by its kind and its innermost cause. Without addresses, which may hold a secret.
-pub(super) fn in_words(error: &reqwest::Error) -> String {
+pub fn in_words(error: &reqwest::Error) -> String {
     let kind = match (error.is_timeout(), error.is_connect()) {
         (true, _) => "it took too long",
         (false, true) => "no connection",

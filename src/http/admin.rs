@@ -87,6 +87,7 @@ pub async fn reset(
 ) -> Result<Json<Cleared>, ApiError> {
     let target = body.target()?;
     may_reset(&state, &caller, &target)?;
+    state.resets.take(&caller.name, state.clock.now())?;
     let command =
         Command::Reset { target, forget: body.forget, identity: body.identity, by: caller.name };
     match state.command(command).await? {

@@ -143,7 +143,7 @@ impl Ways {
 fn scheme(headers: &HeaderMap, hops: usize) -> Option<bool> {
     let told: Vec<&str> = listed(headers, &FORWARDED_PROTO).collect();
     // Each proxy adds its own at the end, or one stands for all.
-    let at = told.len().checked_sub(hops.max(1)).unwrap_or_default();
+    let at = told.len().saturating_sub(hops.max(1));
     Some(told.get(at)?.eq_ignore_ascii_case("https"))
 }
 

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod operators;
+pub mod pace;
 pub mod paced;
 pub mod pages;
 pub mod params;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
@@ -72,11 +72,16 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
     request.extensions_mut().insert(RequestId(visit.id.clone()));
     let span = visit.span();
     let limit = Duration::from_secs(limits::HANDLER_SECONDS);
-    let answered = tokio::time::timeout(limit, next.run(request)).instrument(span.clone()).await;
-    let mut response = answered.unwrap_or_else(|_elapsed| {
-        ApiError::new(ErrorCode::Overloaded, "The manager did not get to it in time; try again.")
-            .into_response()
-    });
+    let answered = async {
+        one_host(&request)?;
+        let answered = tokio::time::timeout(limit, next.run(request)).await;
+        answered.map_err(|_elapsed| {
+            let text = "The manager did not get to it in time; try again.";
+            ApiError::new(ErrorCode::Overloaded, text)
+        })
+    };
+    let answered: Result<Response, ApiError> = answered.instrument(span.clone()).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     let mut refused = response.extensions_mut().remove::<ApiError>();
     if refused.as_deref().is_some_and(|refused| visit.goes_to_sign_in(refused)) {
         response = super::access::login::redirect(&visit.path);
@@ -91,6 +96,16 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
         response = visit.explain(&state, &refused, response);
     }
     finish(&visit, response)
+}
+
+/// Of HTTP/1.1, whoever does not name one host may be understood in two ways by two programs on the
+/// way (RFC 9112 section 3.2).
+fn one_host(request: &Request) -> Result<(), ApiError> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        return Err(ApiError::bad_request("A request of HTTP/1.1 has one Host header."));
+    }
+    Ok(())
 }
 
 impl Visit {

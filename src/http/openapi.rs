@@ -60,7 +60,7 @@ pub fn describe() -> OpenApi {
 }
 
 /// The routes for programs; pages are for people.
-fn described() -> impl Iterator<Item = Route> {
+pub fn described() -> impl Iterator<Item = Route> {
     let programs = ["/status/", "/api/", "/livez", "/readyz"];
     routes::all()
         .into_iter()

@@ -18,7 +18,7 @@ use crate::wire::codes::ErrorCode;
 
 use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
-use super::access::{Need, login, setup};
+use super::access::{Need, login, provider, setup};
 use super::error::ApiError;
 use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
@@ -211,6 +211,8 @@ fn pages() -> Vec<Route> {
         route("GET", "/login", PUBLIC, get(login::form)),
         route("POST", "/login", PUBLIC, post(login::sign_in)),
         route("POST", "/login/proxy", PUBLIC, post(login::sign_in_vouched)),
+        route("GET", "/login/oidc", PUBLIC, get(provider::begin)),
+        route("GET", provider::CALLBACK, PUBLIC, get(provider::back)),
         route("POST", "/logout", VIEWER, post(login::sign_out)),
         route("GET", "/", VIEWER, get(look::map)),
         route("GET", "/map", VIEWER, get(look::map)),
@@ -234,6 +236,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/changes", VIEWER, get(then::changes)),
         route("GET", "/audit", ADMIN_OF_ALL, get(audit::page)),
         route("GET", "/settings", VIEWER_OF_ALL, get(look::settings)),
+        route("GET", "/api", VIEWER, get(pages::api::page)),
         route("GET", "/maintenance", VIEWER, get(aside::maintenance)),
         route("POST", "/maintenance", OPERATOR, post(aside::make)),
         route("POST", "/maintenance/{id}/end", OPERATOR, post(aside::end)),

@@ -17,6 +17,8 @@ use crate::keys::keeper::Keeper;
 use crate::mask::Secret;
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
+use crate::oidc::flow::RunKey;
+use crate::oidc::provider::Provider;
 use crate::process::handle::{Command, CommandError, Done, Processor};
 use crate::process::places::Arranger;
 use crate::store::narrow::Narrow;
@@ -34,6 +36,7 @@ use super::arrival::Ways;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
+use super::pace::Pace;
 use super::sources::Sources;
 
 use seen::{Narrows, Seen};
@@ -90,6 +93,10 @@ pub struct Services {
     pub request_ids: Arc<RequestIds>,
     /// What pseudonyms are made with: this run's own.
     pub pseudonyms: Secret,
+    /// Where people sign in elsewhere, if anywhere.
+    pub provider: Option<Arc<Provider>>,
+    /// What sign-ins there are known again by: this run's own.
+    pub run_key: RunKey,
     /// SHA-256 of the code that makes the first user, while there is none.
     pub first_code: Option<[u8; 32]>,
 }
@@ -114,6 +121,8 @@ pub struct Parts {
     pub sources: Arc<Sources>,
     /// Failed sign-ins.
     pub guesses: Guesses,
+    /// How fast accounts may reset.
+    pub resets: Pace,
     /// Which proxies are believed what.
     pub ways: Ways,
     /// What a report must fulfil.
@@ -135,6 +144,7 @@ impl AppState {
             gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
+            resets: Pace::of_resets(),
             ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),

@@ -7,6 +7,7 @@ pub mod arrange;
 pub mod audit;
 pub mod disk;
 pub mod keys;
+pub mod pulse;
 
 use std::future::Future;
 use std::path::PathBuf;

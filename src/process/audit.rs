@@ -243,6 +243,7 @@ impl Telling {
             }
             // Each of its changes is told by itself.
             Command::Keys { .. }
+            | Command::Ping
             | Command::Tick
             | Command::Sweep
             | Command::Ran(..)
@@ -393,6 +394,7 @@ impl Seen {
                     "disabled": user.disabled,
                     "has_password": user.password.is_some(),
                     "second_factor": user.factor.is_some(),
+                    "provider": user.foreign.as_ref().map(|foreign| &foreign.issuer),
                 })
             }),
             Self::Alarms(ids) => {

@@ -66,15 +66,13 @@ pub(super) fn carry_out(
         Command::Record { kind, subject } => Ok(note(&mut draft, kind, subject)),
         Command::Rules(rules) => Ok(tune::adopt(engine, &mut draft, rules)),
         Command::Tell(wish) => tell::carry_out(engine, &mut draft, wish),
+        Command::Ping => Ok(Done::Nothing),
         Command::Tick => {
             tick::run(engine, &mut draft);
             Ok(Done::Nothing)
         }
         Command::Sweep => Ok(Done::Swept { rows: sweep::run(engine, &mut draft)? }),
-        Command::Ran(name, text) => {
-            draft.change.meta.push((name, text));
-            Ok(Done::Nothing)
-        }
+        Command::Ran(name, text) => Ok(put_meta(&mut draft, name, text)),
         Command::Dictionary(learnt) => Ok(put_dictionary(&mut draft, learnt)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);
@@ -126,6 +124,11 @@ fn arrange(draft: &mut Draft, arranged: Arranged) -> Done {
     draft.change.layout_steps = StepChanges { added, removed: steps_removed };
     let things = if count == 1 { "thing" } else { "things" };
     note(draft, EventKind::AdminAction, format!("{did} {count} {things} on the map"))
+}
+
+fn put_meta(draft: &mut Draft, name: &'static str, text: String) -> Done {
+    draft.change.meta.push((name, text));
+    Done::Nothing
 }
 
 fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {

@@ -78,6 +78,8 @@ pub struct Accepted {
 /// What an operator, an admin or a timer asks of the processor.
 #[derive(Debug)]
 pub enum Command {
+    /// Answer once everything before it is done.
+    Ping,
     /// Clear the topology state of agents.
     Reset {
         /// Of which.

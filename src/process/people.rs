@@ -12,7 +12,7 @@ use crate::model::access::Role;
 use crate::model::reach::Reach;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
-use crate::store::people::{Factor, SessionRecord, Setup, UserRecord};
+use crate::store::people::{Factor, Foreign, SessionRecord, Setup, UserRecord};
 
 /// Users there may be.
 const MOST: usize = 1_000;
@@ -87,6 +87,8 @@ pub enum Entry {
     Password(String),
     /// With a setup code.
     Setup(Setup),
+    /// At an OpenID provider, and never otherwise.
+    Foreign(Foreign),
 }
 
 /// What allows a new password.
@@ -149,7 +151,7 @@ pub enum Second {
     Nothing,
     /// A session that this one follows.
     Session,
-    /// Somebody else's word, who has seen to it: a trusted proxy.
+    /// Somebody else's word, who has seen to it: a trusted proxy, an OpenID provider.
     Vouched,
     /// The code of a step.
     Code(i64),
@@ -230,6 +232,7 @@ pub fn decide(
         | Act::Remove => {
             let user = known.ok_or(CommandError::UserNotFound)?;
             keep_an_admin(people, user, act)?;
+            keep_foreign(user, act)?;
             change(user.clone(), act, now)
         }
     }
@@ -237,9 +240,10 @@ pub fn decide(
 
 /// Somebody who was not there before.
 fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) -> UserRecord {
-    let (password, setup) = match entry {
-        Entry::Password(password) => (Some(password.clone()), None),
-        Entry::Setup(setup) => (None, Some(setup.clone())),
+    let (password, setup, foreign) = match entry {
+        Entry::Password(password) => (Some(password.clone()), None, None),
+        Entry::Setup(setup) => (None, Some(setup.clone()), None),
+        Entry::Foreign(foreign) => (None, None, Some(foreign.clone())),
     };
     UserRecord {
         name: name.to_owned(),
@@ -256,6 +260,7 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
         last_sign_in_from: None,
         reach: Reach::Whole,
         factor: None,
+        foreign,
     }
 }
 
@@ -286,6 +291,19 @@ fn keep_an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<(), Co
         return Err(CommandError::NotPossible(why));
     }
     Ok(())
+}
+
+/// Refuses a password to whom a provider signs in: they would come in where it keeps them out.
+fn keep_foreign(user: &UserRecord, act: &Act) -> Result<(), CommandError> {
+    let gives = matches!(act, Act::Password { .. } | Act::Reset(_) | Act::Factor { .. });
+    match &user.foreign {
+        Some(foreign) if gives => {
+            let (name, issuer) = (&user.name, &foreign.issuer);
+            let why = format!("{name} signs in at {issuer}, with no password or code of here");
+            Err(CommandError::NotPossible(why))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What an act makes of somebody who is there.

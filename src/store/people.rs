@@ -35,6 +35,17 @@ pub struct UserRecord {
     pub reach: Reach,
     /// What they need beside the password, if they want that.
     pub factor: Option<Factor>,
+    /// Who they are at the OpenID provider where they sign in, instead of with a password.
+    pub foreign: Option<Foreign>,
+}
+
+/// Who somebody is at an OpenID provider; no two people there ever are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// The provider (`iss`).
+    pub issuer: String,
+    /// The person (`sub`).
+    pub subject: String,
 }
 
 impl fmt::Debug for UserRecord {

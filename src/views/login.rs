@@ -3,9 +3,10 @@
 use askama::Template;
 
 use super::page::PageContext;
+use super::text::encode;
 
 /// What the form is like.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LoginForm<'a> {
     /// Whether there are users; without any, only a token opens the door.
     pub users: bool,
@@ -19,6 +20,24 @@ pub struct LoginForm<'a> {
     pub next: &'a str,
     /// Whom a trusted proxy has let in; empty for a name that can be nobody's here.
     pub vouched: Option<&'a str>,
+    /// The host where people sign in elsewhere, if anywhere.
+    pub provider: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "signed_in.html")]
+struct SignedIn<'a> {
+    ctx: &'a PageContext,
+    name: &'a str,
+    next: &'a str,
+}
+
+/// The page for who came back from the provider; the browser goes on to `next` by itself.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn signed_in(ctx: &PageContext, name: &str, next: &str) -> Result<String, askama::Error> {
+    SignedIn { ctx, name, next }.render()
 }
 
 #[derive(Template)]
@@ -28,6 +47,8 @@ struct LoginPage<'a> {
     form: &'a LoginForm<'a>,
     failed: Option<&'a str>,
     next: &'a str,
+    /// The same within an address.
+    encoded: String,
 }
 
 /// The page. `failed` is the one sentence for a refused sign-in, or for too many of them.
@@ -39,7 +60,8 @@ pub fn page(
     form: &LoginForm<'_>,
     failed: Option<&str>,
 ) -> Result<String, askama::Error> {
-    LoginPage { ctx, form, failed, next: local_path(form.next) }.render()
+    let next = local_path(form.next);
+    LoginPage { ctx, form, failed, next, encoded: encode(next) }.render()
 }
 
 /// `next` if it leads to a page of this manager, else the map. A second slash (or a backslash,
@@ -78,6 +100,7 @@ mod tests {
             name: "",
             next: "/alarms",
             vouched: None,
+            provider: None,
         };
         let html = page(&ctx, &form, Some("This token is not accepted.")).expect("rendered");
         assert_eq!(html.matches("This token is not accepted.").count(), 1);
@@ -96,10 +119,13 @@ mod tests {
             name: "",
             next: "/alarms",
             vouched: Some("olga"),
+            provider: Some("id.example.org".to_owned()),
         };
         let html = page(&ctx, &form, None).expect("rendered");
+        assert!(html.contains("href=\"/login/oidc?next=%2Falarms\">Sign in at id.example.org"));
         assert!(html.contains("action=\"/login/proxy\"") && html.contains("Continue as olga"));
-        let nobody = page(&ctx, &LoginForm { vouched: Some(""), ..form }, None).expect("rendered");
+        let nobody =
+            page(&ctx, &LoginForm { vouched: Some(""), ..form.clone() }, None).expect("rendered");
         assert!(!nobody.contains("/login/proxy") && nobody.contains("cannot be one"));
     }
 
@@ -114,11 +140,12 @@ mod tests {
             name: "olga",
             next: "/",
             vouched: None,
+            provider: None,
         };
         let html = page(&ctx, &form, Some("no")).expect("rendered");
         assert!(html.contains("name=\"name\" value=\"olga\""));
         assert!(html.contains("autocomplete=\"username\"") && html.contains("name=\"token\""));
-        let first = LoginForm { users: false, setup: true, name: "", ..form };
+        let first = LoginForm { users: false, setup: true, name: "", ..form.clone() };
         assert!(page(&ctx, &first, None).expect("rendered").contains("href=\"/setup\""));
     }
 }

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod agents;
 pub mod alarm;
 pub mod alarms;
+pub mod api;
 pub mod assets;
 pub mod audit;
 mod change;

@@ -29,6 +29,8 @@ pub struct UserItem {
     pub has_password: bool,
     /// Whether they need a code beside it.
     pub second_factor: bool,
+    /// The OpenID provider where they sign in instead.
+    pub provider: Option<String>,
     /// When their setup code ends, if they have one.
     pub setup_until: Option<UnixSeconds>,
     /// Sessions they have open.
@@ -58,7 +60,8 @@ struct UserLine<'a> {
 impl<'a> UserLine<'a> {
     fn of(item: &'a UserItem, now: UnixSeconds) -> Self {
         let coded = item.setup_until.is_some_and(|until| until > now);
-        let state = match (item.disabled, item.has_password, coded) {
+        let comes_in = item.has_password || item.provider.is_some();
+        let state = match (item.disabled, comes_in, coded) {
             (true, _, _) => Chip::plain("down", "Disabled"),
             (false, true, _) => Chip::plain("up", "Active"),
             (false, false, true) => Chip::plain("late", "Has a setup code"),

@@ -21,6 +21,7 @@ use crate::store::change::{AgentRecord, AlarmRecord};
 use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
 
+use super::api::{Asker, CodeItem, Looked, OperationItem, ParameterItem};
 use super::list::{Hits, ListQuery};
 use super::map::GettingStarted;
 use super::names::Names;
@@ -507,19 +508,74 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("audit", Ok(super::audit::tests::sample(&of("Audit", Nav::Events)))),
         ("login", super::login::page(&stranger, &login(true), None)),
         ("login-token", super::login::page(&stranger, &login(false), Some("Not accepted."))),
+        ("signed-in", super::login::signed_in(&stranger, "olga", "/map")),
         ("setup", set_up(&stranger)),
         ("users", users()),
         ("account", account()),
         ("factor", factor()),
         ("recovery", recovery()),
+        ("api", api_page()),
         ("error", super::error::page(&stranger, 404, "There is no such page", "Look elsewhere.")),
     ]);
     pages.into_iter().map(|(name, page)| (name, page.expect(name))).collect()
 }
 
+/// Some of the API.
+pub(crate) fn api() -> (Vec<OperationItem>, Vec<CodeItem>) {
+    let id = ParameterItem {
+        name: "id".to_owned(),
+        place: "path".to_owned(),
+        about: "Its id".to_owned(),
+        kind: "string".to_owned(),
+    };
+    let one = |method: &str, path: &str, asker, summary: &str| OperationItem {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        asker,
+        summary: summary.to_owned(),
+        parameters: if path.contains("{id}") { vec![id.clone()] } else { Vec::new() },
+        takes: (method == "POST").then(|| "{\n  \"name\": \"kim\"\n}".to_owned()),
+        status: "200".to_owned(),
+        kind: "application/json".to_owned(),
+        answer: "{\n  \"status\": \"ok\"\n}".to_owned(),
+    };
+    let operations = vec![
+        one("POST", "/status/updates", Asker::Agent, "Take a signed report"),
+        one("GET", "/livez", Asker::Anybody, "Whether the manager lives"),
+        one(
+            "GET",
+            "/api/v1/agents/{id}",
+            Asker::Role(Role::Viewer),
+            "One agent with all it reports",
+        ),
+        one("POST", "/api/v1/users", Asker::Role(Role::Admin), "Add a user"),
+    ];
+    let code = |code, status, title| CodeItem { code, status, title };
+    let codes = vec![
+        code("not_found", 404, "There is nothing here"),
+        code("rate_limited", 429, "Too many requests"),
+    ];
+    (operations, codes)
+}
+
+fn api_page() -> Result<String, askama::Error> {
+    let (operations, codes) = api();
+    let context = context("API", super::page::Nav::Settings);
+    super::api::page(&context, (&operations, &codes), &Looked::default())
+}
+
 fn login(users: bool) -> super::login::LoginForm<'static> {
     let (name, next, vouched) = ("", "/map", users.then_some("olga"));
-    super::login::LoginForm { users, setup: !users, with_token: false, name, next, vouched }
+    let provider = users.then(|| "id.example.org".to_owned());
+    super::login::LoginForm {
+        users,
+        setup: !users,
+        with_token: false,
+        name,
+        next,
+        vouched,
+        provider,
+    }
 }
 
 fn set_up(ctx: &PageContext) -> Result<String, askama::Error> {

@@ -68,6 +68,7 @@ function addresses(route) {
     "/what-if": [`?without=${encodeURIComponent(things.agents)}`],
     "/alarms": ["?state=acknowledged", "?state=cleared"],
     "/events": [`?agent=${things.agents}`],
+    "/api": ["?q=alarms&role=operator", "?q=nothing+like+it"],
     "/changes": [`?from=${things.since}&to=${things.at}`],
   };
   return [path, ...(states[route] ?? []).map((state) => path + state)];

@@ -228,7 +228,7 @@ async fn an_empty_manager_says_how_to_begin() {
 
 /// The paths of all pages for people, from the route table, separated by blanks.
 fn pages() -> String {
-    let programs = ["/api/", "/status/", "/static/", "/livez", "/readyz"];
+    let programs = ["/api/", "/status/", "/static/", "/livez", "/readyz", "/login/"];
     let page = |path: &str| !path.contains('.') && !programs.iter().any(|p| path.starts_with(p));
     let all: Vec<_> = routes::all()
         .into_iter()

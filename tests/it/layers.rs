@@ -27,7 +27,6 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("store::sqlite", &["model", "store", "pack"]),
     ("notify", &["model", "form", "sign", "store"]),
-    ("config", &["model", "form", "keys", "alarms", "verify", "notify"]),
     (
         "process",
         &[
@@ -36,12 +35,14 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("delivery", &["model", "clock", "sign", "keys", "store", "notify", "process"]),
+    ("oidc", &["model", "clock", "sign", "delivery"]),
+    ("config", &["model", "form", "keys", "alarms", "verify", "notify", "oidc"]),
     ("views", &["model", "topology", "store"]),
     (
         "http",
         &[
             "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "store",
-            "config", "process", "views", "notify", "delivery", "mask",
+            "config", "process", "views", "notify", "delivery", "mask", "oidc",
         ],
     ),
     (
@@ -71,6 +72,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "notify",
             "delivery",
             "mask",
+            "oidc",
         ],
     ),
     (
@@ -109,7 +111,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli", "agent::door"]),
     (&["rusqlite"], &["store::sqlite"]),
     (&["zstd"], &["pack"]),
-    (&["hmac", "sha2", "ed25519_dalek", "argon2", "sha1"], &["sign"]),
+    (&["hmac", "sha2", "ed25519_dalek", "argon2", "sha1", "ring"], &["sign"]),
     (&["lru"], &["verify"]),
     (&["hickory_resolver"], &["keys"]),
     (&["petgraph"], &["topology"]),
@@ -120,7 +122,8 @@ const HOMES: &[(&[&str], &[&str])] = &[
     // The door serves TLS, the key source asks over it, the agent reports over it.
     (&["rustls"], &["http", "manager", "keys", "agent", "delivery"]),
     (&["rustls_native_certs"], &["keys", "agent", "delivery"]),
-    (&["reqwest", "httpdate"], &["agent", "delivery"]),
+    (&["reqwest"], &["agent", "delivery", "oidc"]),
+    (&["httpdate"], &["agent", "delivery"]),
     (&["lettre"], &["delivery"]),
     (&["toml"], &["form"]),
     (

@@ -56,6 +56,7 @@ mod store_samples;
 mod support;
 mod sweep;
 mod tls;
+mod watchdog;
 mod wire_hostile;
 mod wire_vectors;
 mod work;

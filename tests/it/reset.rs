@@ -146,6 +146,31 @@ async fn an_empty_manager_has_nothing_to_clear() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn resets_have_a_pace_of_their_own() {
+    let kattila = TestManager::start().await;
+    let all = json!({ "all": true });
+    for _ in 0..100 {
+        assert_eq!(kattila.admin().reset(&all).await.status, 200);
+    }
+    let refused = kattila.admin().reset(&all).await;
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(kattila.admin().reset(&json!({})).await.status, 400, "what is wrong costs nothing");
+    let other = json!({ "name": "other", "role": "admin" });
+    let other = kattila.operator().post("/api/v1/tokens", &other).await.json();
+    let other = Operator::new(kattila.addr(), other["token"].as_str().unwrap());
+    assert_eq!(
+        other.post("/status/admin/reset", &all).await.status,
+        200,
+        "nobody pays for another"
+    );
+    kattila.clock.set(kattila.clock.now().plus(1));
+    assert_eq!(kattila.admin().reset(&all).await.status, 200);
+    assert_eq!(kattila.admin().reset(&all).await.status, 429);
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_an_admin_and_only_with_exactly_one_target() {
     let net = troubled().await;
     let (addr, shown) = (net.kattila.addr(), map(&net).await);

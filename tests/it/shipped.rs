@@ -206,6 +206,7 @@ fn the_unit_starts_what_the_package_installs() {
     let line = |wanted: &str| unit.lines().any(|line| line == wanted);
     for wanted in [
         "Type=notify",
+        "WatchdogSec=60",
         "User=kattila",
         "ExecStart=/usr/bin/kattila serve",
         "EnvironmentFile=/etc/kattila/manager.env",
@@ -218,6 +219,39 @@ fn the_unit_starts_what_the_package_installs() {
         assert!(line(wanted), "{wanted}");
     }
     assert!(text("docs/packaging/deb").contains("usr/bin/kattila"));
+}
+
+/// All Rust below a directory, as one text.
+fn sources(dir: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_security_page_names_tests_that_there_are() {
+    let mut all = String::new();
+    for dir in ["src", "tests/it"] {
+        sources(&root().join(dir), &mut all);
+    }
+    let page = text("docs/security.md");
+    let names: Vec<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.matches('_').count() > 1 && name.len() > 15)
+        .filter(|name| {
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        })
+        .collect();
+    assert!(names.len() > 60, "{}", names.len());
+    let gone: Vec<_> = names.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
+    assert!(gone.is_empty(), "{gone:?}");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use kattila::store::identity::IdentityRecord;
 use kattila::store::key::KeyRecord;
 use kattila::store::layout::{LayoutRecord, LayoutStep, PlaceBefore};
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
-use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
+use kattila::store::people::{Factor, Foreign, SessionRecord, Setup, UserRecord};
 
 /// An entry of the audit. Stores keep hashes and do not check them.
 pub(crate) fn sealed(seq: i64) -> Sealed {
@@ -389,6 +389,10 @@ pub(crate) fn user(name: &str) -> UserRecord {
         last_sign_in_from: Some(String::from("192.0.2.7")),
         reach: Reach::of(["fleet-a".parse().unwrap(), "fleet-b".parse().unwrap()]),
         factor: Some(Factor { secret: [5; 20], step: 7, recovery: vec![[1; 32], [2; 32]] }),
+        foreign: Some(Foreign {
+            issuer: String::from("https://id.example.org"),
+            subject: format!("subject of {name}"),
+        }),
     }
 }
 

@@ -10,6 +10,12 @@ const STRICT: &str = "__Host-kattila";
 /// Over plain HTTP, where browsers refuse the prefix.
 const PLAIN: &str = "kattila";
 
+/// A sign-in that is under way at the OpenID provider.
+const STRICT_FLOW: &str = "__Host-kattila_flow";
+
+/// The same over plain HTTP.
+const PLAIN_FLOW: &str = "kattila_flow";
+
 /// The colours a browser asked for.
 const THEME: &str = "kattila_theme";
 
@@ -20,6 +26,29 @@ pub fn session(headers: &HeaderMap, channel: Channel) -> Option<&str> {
         Channel::Tls => strict,
         Channel::Local | Channel::Plain => strict.or_else(|| value(headers, PLAIN)),
     }
+}
+
+/// The sign-in that this browser has begun, under the name that is given out over this channel.
+pub fn flow(headers: &HeaderMap, channel: Channel) -> Option<&str> {
+    match channel {
+        Channel::Tls => value(headers, STRICT_FLOW),
+        Channel::Local | Channel::Plain => value(headers, PLAIN_FLOW),
+    }
+}
+
+/// Gives the browser the beginning of a sign-in, for so many seconds; none take it away.
+///
+/// The provider sends the browser back from another site, so the cookie must be sent along from there
+/// (`Lax`, RFC 6265bis section 5.6.7.1).
+pub fn set_flow(text: &str, channel: Channel, seconds: i64) -> Option<HeaderValue> {
+    let (name, secure) = match channel {
+        Channel::Tls => (STRICT_FLOW, "; Secure"),
+        Channel::Local | Channel::Plain => (PLAIN_FLOW, ""),
+    };
+    let text = format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={seconds}");
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The theme, as the browser told it.
@@ -89,6 +118,9 @@ mod tests {
             set("T", Channel::Local).unwrap(),
             "kattila=T; Path=/; HttpOnly; SameSite=Strict"
         );
+        let flow = set_flow("F", Channel::Tls, 600).unwrap();
+        let wanted = "__Host-kattila_flow=F; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600";
+        assert_eq!((flow.is_sensitive(), flow.to_str().unwrap()), (true, wanted));
         let cleared = clear(Channel::Tls).unwrap();
         assert!(cleared.to_str().unwrap().starts_with("__Host-kattila=; "));
         assert!(cleared.to_str().unwrap().ends_with("; Max-Age=0"));

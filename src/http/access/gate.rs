@@ -164,7 +164,8 @@ impl Gate {
         Ok(Some(session))
     }
 
-    fn allow_sign_in(&self, channel: Channel) -> Result<(), ApiError> {
+    /// Whether anybody may sign in over this channel.
+    pub fn allow_sign_in(&self, channel: Channel) -> Result<(), ApiError> {
         if channel != Channel::Plain || self.insecure_http {
             return Ok(());
         }

@@ -78,11 +78,15 @@ pub async fn form(
 }
 
 /// The form as nobody has filled it in.
-async fn blank<'a>(state: &AppState, arrival: &'a Arrival) -> Result<LoginForm<'a>, ApiError> {
+pub(super) async fn blank<'a>(
+    state: &AppState,
+    arrival: &'a Arrival,
+) -> Result<LoginForm<'a>, ApiError> {
     let users = !state.gate.users().await?.is_empty();
     let setup = !users && state.awaits_first_user();
     let vouched = arrival.vouched.as_deref();
-    Ok(LoginForm { users, setup, with_token: false, name: "", next: "", vouched })
+    let provider = state.provider.as_ref().map(|provider| provider.host());
+    Ok(LoginForm { users, setup, with_token: false, name: "", next: "", vouched, provider })
 }
 
 /// `POST /login`.

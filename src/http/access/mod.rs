@@ -9,6 +9,7 @@ pub mod guesses;
 pub mod hashing;
 pub mod keep;
 pub mod login;
+pub mod provider;
 pub mod secret;
 pub mod sessions;
 pub mod setup;
@@ -35,7 +36,7 @@ pub enum Need {
 pub struct Caller {
     /// A user's name, `admin`, a token's name, or `anonymous`.
     pub name: String,
-    /// Whether they are a user, who signed in with a password.
+    /// Whether they are a user, rather than a token.
     pub user: bool,
     /// What they may do.
     pub role: Role,

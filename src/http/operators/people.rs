@@ -41,6 +41,8 @@ pub struct UserView {
     pub password_at: Option<UnixSeconds>,
     /// Whether they need a code beside it.
     pub second_factor: bool,
+    /// The OpenID provider where they sign in instead; `null`: they sign in here.
+    pub provider: Option<String>,
     /// When their setup code ends; `null`: they have none.
     pub setup_until: Option<UnixSeconds>,
     /// Sessions they have open.
@@ -64,6 +66,7 @@ impl UserView {
             disabled: user.disabled,
             password_at: user.password_at,
             second_factor: user.factor.is_some(),
+            provider: user.foreign.map(|foreign| foreign.issuer),
             setup_until: user.setup.map(|setup| setup.until),
             sessions,
             created_at: user.created_at,

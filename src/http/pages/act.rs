@@ -89,6 +89,7 @@ pub async fn reset(
 ) -> Result<Response, ApiError> {
     let back = page_of(&agent);
     known(&state, &caller, &agent)?;
+    state.resets.take(&caller.name, state.clock.now())?;
     let command = Command::Reset {
         target: ResetTarget::Agent(agent),
         forget: false,

@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod alarm;
+pub mod api;
 pub mod aside;
 pub mod ask;
 pub mod audit;
@@ -128,6 +129,15 @@ pub fn login(
 ) -> Result<Response, ApiError> {
     let context = reader.context(state, "Sign in", Nav::Nowhere);
     html(views::login::page(&context, form, failed))
+}
+
+/// The page for who came back from the provider and goes on to another page.
+pub fn signed_in(
+    (state, Stranger(reader)): (&AppState, &Stranger),
+    (name, next): (&str, &str),
+) -> Result<Response, ApiError> {
+    let context = reader.context(state, "Signed in", Nav::Nowhere);
+    html(views::login::signed_in(&context, name, next))
 }
 
 /// The page of a refusal; `None` if it cannot be rendered.

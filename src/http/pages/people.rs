@@ -44,6 +44,7 @@ fn user_item(user: UserView) -> UserItem {
         disabled: user.disabled,
         has_password: user.password_at.is_some(),
         second_factor: user.second_factor,
+        provider: user.provider,
         setup_until: user.setup_until,
         sessions: user.sessions,
         last_sign_in: user.last_sign_in_at.map(|at| (at, from)),

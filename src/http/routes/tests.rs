@@ -25,6 +25,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/login"),
             ("POST", "/login"),
             ("POST", "/login/proxy"),
+            ("GET", "/login/oidc"),
+            ("GET", "/login/oidc/callback"),
             ("GET", "/setup"),
             ("POST", "/setup"),
         ],
@@ -87,6 +89,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/reports/{id}"),
             ("GET", "/events"),
             ("GET", "/changes"),
+            ("GET", "/api"),
         ],
     ),
     (

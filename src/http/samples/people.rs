@@ -93,6 +93,7 @@ fn user() -> UserView {
         disabled: false,
         password_at: Some(NOW),
         second_factor: false,
+        provider: Some("https://id.example.org".to_owned()),
         setup_until: None,
         sessions: 1,
         created_at: NOW,

@@ -39,6 +39,34 @@ fn two() -> People {
     people
 }
 
+#[test]
+fn who_signs_in_at_a_provider_has_no_other_way_in_and_is_no_admin_to_count_on() {
+    let mut people = two();
+    let foreign = Foreign { issuer: "https://id".to_owned(), subject: "7".to_owned() };
+    let entry = Entry::Foreign(foreign.clone());
+    act(
+        &mut people,
+        "ida",
+        Act::Add { role: Role::Admin, entry: entry.clone(), reach: Reach::Whole },
+    )
+    .unwrap();
+    assert_eq!(people["ida"].foreign, Some(foreign));
+    assert_eq!((&people["ida"].password, &people["ida"].setup), (&None, &None));
+    let taken = act(&mut people, "kim", Act::Add { role: Role::Admin, entry, reach: Reach::Whole });
+    assert!(refused(taken).contains("already"), "a name is nobody else's by a provider's word");
+    let hash = || Act::Password { password: "p".to_owned(), proof: Proof::Admin };
+    for gives in [hash(), Act::Reset(setup(1, T.plus(9)))] {
+        assert!(refused(act(&mut people, "ida", gives)).contains("signs in at https://id"));
+    }
+    let before = people["ida"].generation;
+    act(&mut people, "ida", Act::Role(Role::Viewer)).unwrap();
+    assert!(people["ida"].generation > before, "another role ends the sessions of the one before");
+    act(&mut people, "ida", Act::Role(Role::Admin)).unwrap();
+    assert!(refused(act(&mut people, "olga", Act::Disable)).contains("only admin"));
+    act(&mut people, "ida", Act::Disable).unwrap();
+    act(&mut people, "ida", Act::Remove).unwrap();
+}
+
 fn refused(outcome: Result<Decided, CommandError>) -> String {
     outcome.map(|decided| decided.told).unwrap_err().to_string()
 }

@@ -63,6 +63,10 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { name: "0017_reach", sql: include_str!("../../../migrations/0017_reach.sql") },
     Migration { name: "0018_frames", sql: include_str!("../../../migrations/0018_frames.sql") },
+    Migration {
+        name: "0019_foreign_users",
+        sql: include_str!("../../../migrations/0019_foreign_users.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

@@ -13,6 +13,7 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
         disabled: false,
         has_password: true,
         second_factor: sessions > 1,
+        provider: None,
         setup_until: None,
         sessions,
         last_sign_in: (sessions > 0).then(|| (NOW.minus(4_000), "192.0.2.7".to_owned())),
@@ -27,7 +28,12 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
         ..user("kim", Role::Viewer, 0)
     };
     let late = UserItem { setup_until: Some(NOW.minus(1)), name: "late".to_owned(), ..new.clone() };
-    vec![gone, new, late, user("olga@example.org", Role::Admin, 2)]
+    let foreign = UserItem {
+        has_password: false,
+        provider: Some("https://id.example.org".to_owned()),
+        ..user("ida", Role::Operator, 1)
+    };
+    vec![gone, foreign, new, late, user("olga@example.org", Role::Admin, 2)]
 }
 
 pub(in crate::views) fn tokens() -> Vec<TokenItem> {

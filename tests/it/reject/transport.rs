@@ -167,6 +167,30 @@ async fn half_a_body_is_no_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    let kattila = patient(&[]).await;
+    let before = Rows::of(&kattila.db());
+    let body = old("hosts").v1();
+    let request = |hosts: &str| {
+        let head =
+            post(&format!("Content-Length: {}\r\n", body.len())).replace("Host: k\r\n", hosts);
+        format!("{head}{body}").into_bytes()
+    };
+    for (name, hosts) in [("none", ""), ("two", "Host: k\r\nHost: evil.example\r\n")] {
+        let answer = talk(&kattila, &request(hosts), false).await;
+        problem(name, &answer, (400, "bad_request"));
+    }
+    assert!(before.changed(&Rows::of(&kattila.db())).is_empty());
+    assert_eq!(talk(&kattila, &request("Host: k\r\n"), false).await.status, 200);
+    let body = old("without").v1();
+    let text = format!("{}{body}", post(&format!("Content-Length: {}\r\n", body.len())));
+    let text = text.replace("Host: k\r\n", "").replace("HTTP/1.1", "HTTP/1.0");
+    let answer = talk(&kattila, text.as_bytes(), false).await;
+    assert_eq!(answer.status, 200, "HTTP/1.0 knows no hosts: {answer:?}");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn headers_have_limits() {
     let kattila = patient(&[]).await;
     let before = Rows::of(&kattila.db());

@@ -8,6 +8,7 @@ pub(crate) mod dns;
 pub(crate) mod engine;
 pub(crate) mod fleet;
 pub(crate) mod host;
+pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod manager;

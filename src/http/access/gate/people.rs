@@ -8,12 +8,14 @@ use crate::http::access::sessions::ABSOLUTE_SECONDS;
 use crate::http::access::token;
 use crate::http::arrival::Arrival;
 use crate::http::error::ApiError;
+use crate::model::audit::MANAGER;
 use crate::model::password::Password;
+use crate::oidc::settings::Person;
 use crate::process::handle::CommandError;
-use crate::process::people::{Act, Order, Proof, Second, SignIn};
+use crate::process::people::{Act, Entry, Order, Proof, Second, SignIn};
 use crate::sign::password::Match;
 use crate::sign::totp::{self, Secret};
-use crate::store::people::{Factor, SessionFilter, SessionRecord, UserRecord};
+use crate::store::people::{Factor, Foreign, SessionFilter, SessionRecord, UserRecord};
 
 use super::Gate;
 
@@ -233,6 +235,37 @@ impl Gate {
             return Ok(None);
         };
         self.open_for(&user, attempt, (None, Second::Vouched)).await
+    }
+
+    /// Opens a session for somebody whom the OpenID provider has let in: their name here and the
+    /// session's own token. Who has not been here before becomes a user; whose role has changed at
+    /// the provider has the new one from now on. `None` for who is kept out here.
+    pub async fn sign_in_foreign(
+        &self,
+        (issuer, person): (&str, Person),
+        arrival: &Arrival,
+    ) -> Result<Option<(String, Zeroizing<String>)>, ApiError> {
+        self.allow_sign_in(arrival.channel)?;
+        let foreign = Foreign { issuer: issuer.to_owned(), subject: person.subject };
+        let known = self.users().await?;
+        let known = known.into_iter().find(|user| user.foreign.as_ref() == Some(&foreign));
+        let (name, act) = match known {
+            Some(user) if user.disabled => return Ok(None),
+            Some(user) if user.role == person.role => (user.name, None),
+            Some(user) => (user.name, Some(Act::Role(person.role))),
+            None => {
+                // The provider says nothing of fleets; an admin here may limit them.
+                let (entry, reach) = (Entry::Foreign(foreign), Reach::Whole);
+                (person.name, Some(Act::Add { role: person.role, entry, reach }))
+            }
+        };
+        if let Some(act) = act {
+            self.order(Order { user: name.clone(), act, by: MANAGER.to_owned() }).await?;
+        }
+        let Some(user) = self.user(&name).await? else { return Ok(None) };
+        let attempt = Attempt { name: &name, arrival };
+        let session = self.open_for(&user, attempt, (None, Second::Vouched)).await?;
+        Ok(session.map(|session| (name, session)))
     }
 
     async fn open_for(

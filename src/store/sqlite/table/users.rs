@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::model::access::Role;
 use crate::store::StoreError;
-use crate::store::people::{Factor, Setup, UserRecord};
+use crate::store::people::{Factor, Foreign, Setup, UserRecord};
 use crate::store::sqlite::cells::{Cells, fleets_json};
 use crate::store::sqlite::desk::{Desk, all};
 
@@ -14,7 +14,7 @@ macro_rules! columns {
     () => {
         "name, role, password, password_at, setup_hash, setup_until, disabled, generation, \
          created_at, created_by, last_sign_in_at, last_sign_in_from, totp_secret, totp_step, recovery, \
-         fleets"
+         fleets, issuer, subject"
     };
 }
 
@@ -37,6 +37,11 @@ fn from_row(row: &Row<'_>) -> Result<UserRecord, StoreError> {
         last_sign_in_from: cells.take()?,
         factor: factor(&mut cells)?,
         reach: cells.reach()?,
+        foreign: {
+            let (issuer, subject): (Option<String>, Option<String>) =
+                (cells.take()?, cells.take()?);
+            issuer.zip(subject).map(|(issuer, subject)| Foreign { issuer, subject })
+        },
     })
 }
 
@@ -62,7 +67,7 @@ pub(in crate::store::sqlite) fn list(
 const UPSERT: &str = concat!(
     "INSERT INTO users (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
     ON CONFLICT (name) DO UPDATE SET
         role = excluded.role,
         password = excluded.password,
@@ -78,7 +83,9 @@ const UPSERT: &str = concat!(
         totp_secret = excluded.totp_secret,
         totp_step = excluded.totp_step,
         recovery = excluded.recovery,
-        fleets = excluded.fleets"
+        fleets = excluded.fleets,
+        issuer = excluded.issuer,
+        subject = excluded.subject"
 );
 
 /// Inserts or updates a user.
@@ -106,6 +113,8 @@ pub(in crate::store::sqlite) fn put(
             user.factor.as_ref().map(|factor| factor.step),
             user.factor.as_ref().map(|factor| factor.recovery.concat()),
             fleets_json(&user.reach),
+            user.foreign.as_ref().map(|foreign| &foreign.issuer),
+            user.foreign.as_ref().map(|foreign| &foreign.subject),
         ],
     )?;
     Ok(())

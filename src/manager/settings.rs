@@ -1,0 +1,40 @@
+//! What the settings mean to the processor and the store.
+
+use crate::config::{self, Config};
+use crate::process::chores::Keep;
+use crate::process::engine::{Enroll, Settings};
+use crate::store::prune;
+use crate::store::sqlite::Durability;
+
+/// What the processor is told.
+pub(super) fn settings(config: &Config) -> Settings {
+    Settings {
+        report_interval: i64::from(config.interval),
+        max_skew: i64::from(config.verify.max_skew),
+        nonce_window: config.verify.nonce_window,
+        enroll: match config.enroll {
+            config::Enroll::Open => Enroll::Open,
+            config::Enroll::Approve => Enroll::Approve,
+            config::Enroll::Closed => Enroll::Closed,
+        },
+        v1_repeats: config.verify.v1_repeats,
+        rate: config.rates.agent,
+        keep: Keep {
+            reports: limits(config.kept.reports),
+            events: limits(config.kept.events),
+            alarms: limits(config.kept.alarms),
+        },
+    }
+}
+
+fn limits(kept: config::KeptBy) -> prune::Limits {
+    prune::Limits { age: kept.age.map(i64::from), bytes: kept.bytes }
+}
+
+/// What a commit survives.
+pub(super) fn durability(config: &Config) -> Durability {
+    match config.durability {
+        config::Durability::Full => Durability::Full,
+        config::Durability::Normal => Durability::Normal,
+    }
+}
