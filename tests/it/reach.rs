@@ -215,8 +215,9 @@ impl Scene {
 }
 
 fn readable() -> impl Iterator<Item = Route> {
+    // What is public is the same for everybody; the stream never ends and is read by itself.
     let all = routes::all().into_iter().filter(|route| route.method == "GET");
-    all.filter(|route| !route.path.contains("{hash}") && route.path != "/api/v1/stream")
+    all.filter(|route| route.need != Need::Public && route.path != "/api/v1/stream")
 }
 
 /// A route's addresses with things in them, and questions that it takes.
@@ -232,15 +233,17 @@ fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String> {
     let asks: &[String] = &match route.path {
         "/api/v1/path" | "/paths" => vec![format!("from={agent}&to={agent}&net=10.0.0.0/8")],
         "/api/v1/carriers" => vec!["net=10.0.0.0/8".to_owned(), "net=192.0.2.0/24".to_owned()],
-        "/api/v1/what-if" => vec![format!("without={agent}")],
+        "/api/v1/what-if" => vec![format!("without={agent}"), format!("without={agent}&at={to}")],
         "/what-if" => vec![String::new(), format!("without={agent}")],
         "/api/v1/diff" | "/changes" => vec![format!("from={from}&to={to}")],
         "/api/v1/history" => vec![format!("from={}&at={to}", from - 10)],
         "/api/v1/topology" | "/agents" | "/agents/{id}" | "/links" | "/links/{id}" | "/map.svg" => {
             vec![String::new(), format!("at={to}")]
         }
+        "/api/v1/weak-points" => vec![String::new(), format!("at={to}")],
         "/api/v1/events" => vec!["after=0&limit=1000".to_owned(), "before=100000".to_owned()],
-        "/status/agents" | "/api/v1/search" | "/api/v1/edges" => {
+        "/api/v1/search" => vec![String::new(), "q=o".to_owned(), format!("q=a&at={to}")],
+        "/status/agents" | "/api/v1/edges" => {
             vec![String::new(), "q=o".to_owned()]
         }
         "/status/alarms" | "/api/v1/alarms" => vec![String::new(), "state=all".to_owned()],
