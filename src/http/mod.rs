@@ -8,6 +8,7 @@
 pub mod access;
 pub mod admin;
 pub mod agents;
+pub mod arrival;
 pub mod assets;
 pub mod bare;
 pub mod body;

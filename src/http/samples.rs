@@ -3,6 +3,7 @@
 
 mod aside;
 mod audit;
+mod layout;
 mod map;
 mod notices;
 mod past;
@@ -68,6 +69,8 @@ const OF_AGENT: Parameter = text("agent_id", "Only of this agent");
 const ASKED: Parameter =
     text("q", "Only what this asks for, such as state:down site:hel; docs/api.md has the language");
 const QUERY: &[Parameter] = &[ASKED];
+const THEN: Parameter = text("at", "Asked of the map as it was then (Unix seconds or RFC 3339)");
+const SEARCH_QUERY: &[Parameter] = &[ASKED, THEN];
 const ANON: Parameter =
     text("anon", "1: under pseudonyms, which stay the same until the manager is started again");
 const GRAPH_QUERY: &[Parameter] =
@@ -147,13 +150,17 @@ const NET_QUERY: &[Parameter] =
     &[text("net", "An address or a prefix"), text("fleet_id", "Only in this fleet"), LIMIT];
 
 const LIMITED: &[Parameter] = &[LIMIT];
+const WEAK_QUERY: &[Parameter] = &[LIMIT, THEN];
 
-const WITHOUT: &[Parameter] =
-    &[text("without", "Agent ids, ids of nodes on the map and of links, separated by commas")];
+const WITHOUT: &[Parameter] = &[
+    text("without", "Agent ids, ids of nodes on the map and of links, separated by commas"),
+    THEN,
+];
 
 /// The sample of a route.
 pub fn of(method: &str, path: &str) -> Option<Sample> {
     people::of(method, path)
+        .or_else(|| layout::of(method, path))
         .or_else(|| if method == "GET" { giving(path) } else { taking(method, path) })
 }
 
@@ -211,7 +218,9 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/stream" => return Some(stream()),
         "/api/v1/export/{id}" => return Some(export(GRAPH_QUERY)),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
-        "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
+        "/api/v1/search" => {
+            ("What of the map a query asks for", SEARCH_QUERY, value(&map::found()))
+        }
         "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
         "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&map::edge_view())),
         "/api/v1/reports" => {
@@ -236,7 +245,9 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/what-if" => {
             ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
         }
-        "/api/v1/weak-points" => ("The weakest hosts and links", LIMITED, value(&ways::weakest())),
+        "/api/v1/weak-points" => {
+            ("The weakest hosts and links", WEAK_QUERY, value(&ways::weakest()))
+        }
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }

@@ -15,6 +15,7 @@ use crate::keys::keeper::Keeper;
 use crate::mask::Secret;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Processor;
+use crate::process::places::Arranger;
 use crate::store::{Reader, StoreError};
 use crate::verify::Policy;
 use crate::verify::canon::V1Canon;
@@ -25,6 +26,7 @@ use super::access::guesses::Guesses;
 use super::access::keep::StoredSessions;
 use super::access::setup::CODE_SECONDS;
 use super::access::token;
+use super::arrival::Ways;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
@@ -49,6 +51,8 @@ pub struct Services {
     pub clock: Clock,
     /// Carries messages to people.
     pub deliverer: Deliverer,
+    /// Every place on the map.
+    pub arranger: Arc<Arranger>,
     /// The door's address as bound.
     pub addr: SocketAddr,
     /// Ends streams.
@@ -85,6 +89,8 @@ pub struct Parts {
     pub sources: Arc<Sources>,
     /// Failed sign-ins.
     pub guesses: Guesses,
+    /// Which proxies are believed what.
+    pub ways: Ways,
     /// What a report must fulfil.
     pub policy: Policy,
     /// When this run began.
@@ -103,6 +109,7 @@ impl AppState {
             gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
+            ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),
             reads: Semaphore::new(PARALLEL_READS),

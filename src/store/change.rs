@@ -24,7 +24,7 @@ use super::flap::Flaps;
 use super::flush::Flushed;
 use super::identity::IdentityRecord;
 use super::key::KeyRecord;
-use super::layout::LayoutRecord;
+use super::layout::{LayoutRecord, StepChanges};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
 
@@ -80,6 +80,8 @@ pub struct Change {
     pub layout: Vec<LayoutRecord>,
     /// Positions to delete, by the name of the node or site.
     pub layout_removed: Vec<String>,
+    /// Changes of positions by people, which can be taken back.
+    pub layout_steps: StepChanges,
     /// A dictionary to pack reports with from now on.
     pub dictionary: Option<DictionaryRecord>,
     /// A dictionary that agents may compress with from now on.
@@ -147,6 +149,7 @@ impl Change {
             keys,
             layout,
             layout_removed,
+            layout_steps,
             dictionary,
             frame_dictionary,
             sessions,
@@ -182,6 +185,7 @@ impl Change {
             && keys.is_empty()
             && layout.is_empty()
             && layout_removed.is_empty()
+            && layout_steps.is_empty()
             && dictionary.is_none()
             && frame_dictionary.is_none()
             && sessions.is_empty()

@@ -16,7 +16,7 @@ use super::dictionary::FrameDictionary;
 use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
 use super::key::KeyRecord;
-use super::layout::LayoutRecord;
+use super::layout::{LayoutRecord, LayoutStep};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
 
@@ -61,6 +61,8 @@ pub struct FleetSnapshot {
     pub layout: Vec<LayoutRecord>,
     /// What agents may compress with, and compressed with what is stored, the newest last.
     pub frame_dictionaries: Vec<FrameDictionary>,
+    /// Changes of them by people that can be taken back, the oldest first.
+    pub layout_steps: Vec<LayoutStep>,
     /// Small values by name.
     pub meta: Vec<(String, String)>,
     /// The highest numbers in use.

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock. petgraph stays in here.
 
+pub mod arrange;
 pub mod changes;
 pub mod conflict;
 pub mod edge_match;

@@ -517,7 +517,8 @@ fn every_page() -> Vec<(&'static str, String)> {
 }
 
 fn login(users: bool) -> super::login::LoginForm<'static> {
-    super::login::LoginForm { users, setup: !users, with_token: false, name: "", next: "/map" }
+    let (name, next, vouched) = ("", "/map", users.then_some("olga"));
+    super::login::LoginForm { users, setup: !users, with_token: false, name, next, vouched }
 }
 
 fn set_up(ctx: &PageContext) -> Result<String, askama::Error> {

@@ -1,6 +1,7 @@
 //! People: how the first of them comes in, what each may do, and when it ends.
 
 mod factor;
+mod proxies;
 mod roles;
 mod sessions;
 

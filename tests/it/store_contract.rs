@@ -14,6 +14,7 @@ use kattila::store::earlier::{Earlier, EdgePast};
 use kattila::store::flap::{FlapRecord, Flaps};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
+use kattila::store::layout::StepChanges;
 use kattila::store::notice::MessageRecord;
 use kattila::store::past::ChangesAsked;
 use kattila::store::people::SessionFilter;
@@ -26,7 +27,7 @@ use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
     frame_dictionary, identity, interface, key, message, only_report, peer, place, report, route,
-    sealed, session, telling, user, wg_key, window,
+    sealed, session, step, telling, user, wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -129,6 +130,7 @@ fn everything() -> Change {
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
         frame_dictionary: Some(frame_dictionary(1)),
+        layout_steps: StepChanges { added: vec![step(1), step(2)], removed: Vec::new() },
         sessions: vec![session(1)],
         users: vec![user("olga"), user("kim")],
         audit: vec![sealed(1), sealed(2)],
@@ -184,6 +186,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         identities,
         layout,
         frame_dictionaries,
+        layout_steps,
         meta,
         last_report,
         last_alarm,
@@ -216,6 +219,7 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(layout, [place("a:agent-1")]);
     assert_eq!(frame_dictionaries, [frame_dictionary(1)]);
     assert_eq!(reader.frame_dictionaries().unwrap(), frame_dictionaries);
+    assert_eq!(layout_steps, [step(1), step(2)]);
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
 
@@ -388,6 +392,7 @@ fn removals_remove((mut writer, reader): Store) {
             edges_removed: vec![edge_id(9)],
             sessions_removed: vec![[1; 32]],
             layout_removed: vec![String::from("a:agent-1"), String::from("nowhere")],
+            layout_steps: StepChanges { added: vec![step(3)], removed: vec![2, 9] },
             ..Change::default()
         }],
     );
@@ -398,6 +403,7 @@ fn removals_remove((mut writer, reader): Store) {
     assert_eq!(writer.load_fleet().unwrap().edges, [edge(8)]);
     assert!(reader.session(&[1; 32]).unwrap().is_none());
     assert!(writer.load_fleet().unwrap().layout.is_empty());
+    assert_eq!(writer.load_fleet().unwrap().layout_steps, [step(1), step(3)]);
 
     // A reset clears first and inserts after, in one change.
     write(

@@ -14,7 +14,7 @@ use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Rout
 use kattila::model::shelf::Shelved;
 use kattila::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
-    MessageState, PinnedHow, RelayProof, Scheme, Severity, Telling,
+    LayoutAct, MessageState, PinnedHow, RelayProof, Scheme, Severity, Telling,
 };
 use kattila::model::time::UnixSeconds;
 use kattila::model::window::{Scope, Span, Times, Window};
@@ -26,7 +26,7 @@ use kattila::store::dictionary::FrameDictionary;
 use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
 use kattila::store::key::KeyRecord;
-use kattila::store::layout::LayoutRecord;
+use kattila::store::layout::{LayoutRecord, LayoutStep, PlaceBefore};
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
 
@@ -341,6 +341,18 @@ pub(crate) fn place(node: &str) -> LayoutRecord {
         rev: 3,
         placed_at: T,
         gone_at: Some(T.plus(9)),
+    }
+}
+
+pub(crate) fn step(number: i64) -> LayoutStep {
+    let (node, site) = (String::from("a:agent-1"), Some(String::from("fleet-a/north")));
+    LayoutStep {
+        step: number,
+        at: T,
+        by: String::from("olga"),
+        act: LayoutAct::Rearrange,
+        count: 1,
+        before: vec![PlaceBefore { node, site, x: 0.5, y: -7.25, r: 0.0, pinned: false }],
     }
 }
 

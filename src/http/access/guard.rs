@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::clock::Clock;
+use crate::http::arrival::Arrival;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::server::Source;
@@ -54,7 +55,8 @@ impl Guard {
     async fn examine(&self, mut request: Request) -> Result<Request, ApiError> {
         let (source, now) = (Source::of(request.extensions()).0, self.clock.now());
         self.sources.check(source, now)?;
-        let caller = match self.gate.admit(request.headers()).await {
+        let arrival = Arrival::of(request.extensions());
+        let caller = match self.gate.admit(request.headers(), &arrival).await {
             Ok(caller) => caller,
             Err(error) => {
                 self.sources.refused(source, now);

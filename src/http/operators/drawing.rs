@@ -8,8 +8,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
+use super::marks::Marks;
 use super::past::{PastView, maybe_time};
-use super::search::Desk;
+use super::search::{Desk, query_then};
 use super::topology::CACHE;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
@@ -18,8 +19,10 @@ use crate::mask::{self, Masked, Secret};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
-use crate::topology::query::find::{Found, Known, find};
+use crate::topology::query::find::{Found, find};
 use crate::views::drawing::geometry::View;
+use crate::views::drawing::plan::Layers;
+use crate::views::drawing::question::Question;
 use crate::views::drawing::{self, LEAST_SIDE, MOST_SIDE, Sight};
 use crate::views::graphs;
 
@@ -38,8 +41,12 @@ pub struct Asked {
     sel: Option<String>,
     /// `1`: only what is in trouble stays bright.
     p: Option<String>,
-    /// `1`: with the paths of reports.
+    /// `wireguard`, `subnets`, `relays`, by commas.
+    layers: Option<String>,
+    /// `1`: with the paths of reports, as `layers` says it now.
     r: Option<String>,
+    /// `1`: what is not bright is left out.
+    hide: Option<String>,
     x: Option<f64>,
     y: Option<f64>,
     k: Option<f64>,
@@ -47,6 +54,9 @@ pub struct Asked {
     h: Option<u32>,
     /// `1`: under pseudonyms.
     pub anon: Option<String>,
+    /// What is asked of the map.
+    #[serde(flatten)]
+    marks: Marks,
 }
 
 impl Asked {
@@ -74,7 +84,16 @@ impl Asked {
 
     fn sight(&self, answer: &Answer) -> Result<Sight, ApiError> {
         let is = |flag: &Option<String>| flag.as_deref() == Some("1");
+        // Of several the first.
         let selected = self.sel.as_deref().and_then(|sel| sel.split_once('~'));
+        let first = |id: &'_ str| {
+            let others = [",node~", ",edge~", ",site~", ",net~"];
+            others.iter().filter_map(|other| id.find(other)).min()
+        };
+        let selected =
+            selected.map(|(_, id)| first(id).and_then(|end| id.get(..end)).unwrap_or(id));
+        let mut layers = self.layers.as_deref().map_or_else(Layers::default, Layers::named);
+        layers.relays |= is(&self.r);
         let asked = self.q.trim();
         // The question may hold a real name.
         let anonymised = answer.masks.is_some();
@@ -82,9 +101,11 @@ impl Asked {
         Ok(Sight {
             size: self.size()?,
             view: self.view(),
-            selected: selected.and_then(|(_, id)| answer.id(id)),
+            selected: selected.and_then(|id| answer.id(id)),
             problems: is(&self.p),
-            relays: is(&self.r),
+            layers,
+            question: answer.question.clone(),
+            hide: is(&self.hide),
             only: answer.only.clone(),
             asked: asked.to_owned(),
             at: answer.at,
@@ -98,6 +119,8 @@ struct Answer {
     picture: Picture,
     only: Option<HashSet<String>>,
     at: Option<UnixSeconds>,
+    /// What is asked of it.
+    question: Question,
     /// Pseudonyms of ids, if the picture is under pseudonyms.
     masks: Option<HashMap<String, String>>,
 }
@@ -108,7 +131,8 @@ impl Answer {
         let Masked { picture, ids } = mask::picture(&self.picture, secret);
         let only =
             self.only.map(|only| only.iter().filter_map(|id| ids.get(id).cloned()).collect());
-        Self { picture, only, at: self.at, masks: Some(ids) }
+        let question = self.question.renamed(&ids);
+        Self { picture, only, at: self.at, question, masks: Some(ids) }
     }
 
     /// An id as it is on the picture.
@@ -128,32 +152,39 @@ fn ids(found: Found<'_>) -> HashSet<String> {
 }
 
 async fn answer(state: &AppState, asked: &Asked) -> Result<Answer, ApiError> {
-    let query = Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let then = match maybe_time(asked.at.as_deref())? {
-        Some(at) => Some(PastView::of(state, at).await?),
-        None => None,
+    let (query, then) = match maybe_time(asked.at.as_deref())? {
+        Some(at) => (query_then(&asked.q)?, Some(PastView::of(state, at).await?)),
+        None => (
+            Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?,
+            None,
+        ),
     };
     let (state, anonymous) = (state.clone(), asked.is_anonymous());
+    // Routes of the past are not kept.
+    let legs = if then.is_none() { asked.marks.legs(&state).await } else { Vec::new() };
+    let marks = asked.marks.clone();
     let work = move || {
-        let answer = match then {
-            Some(PastView { at, picture, .. }) => of_then(picture, at, &query),
+        let mut answer = match then {
+            Some(then) => of_then(then, &query),
             None => of_now(&Desk::of(&state), &query),
         };
+        answer.question = marks.on(&answer.picture, legs);
         if anonymous { answer.masked(&state.pseudonyms) } else { answer }
     };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
-fn of_then(picture: Picture, at: UnixSeconds, query: &Query) -> Answer {
-    let find = || ids(find(&picture, query, at, |_| Known::default()));
-    let only = (!query.is_empty()).then(find);
-    Answer { picture, only, at: Some(at), masks: None }
+fn of_then(then: PastView, query: &Query) -> Answer {
+    let only = (!query.is_empty()).then(|| ids(then.find(query)));
+    let PastView { at, picture, .. } = then;
+    Answer { picture, only, at: Some(at), question: Question::default(), masks: None }
 }
 
 fn of_now(desk: &Desk, query: &Query) -> Answer {
     let find = || ids(find(&desk.picture, query, desk.now(), |id| desk.known(id)));
     let only = (!query.is_empty()).then(find);
-    Answer { only, at: None, picture: (*desk.picture).clone(), masks: None }
+    let (question, picture) = (Question::default(), (*desk.picture).clone());
+    Answer { only, at: None, picture, question, masks: None }
 }
 
 /// `GET /map.svg`.

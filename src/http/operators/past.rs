@@ -21,6 +21,8 @@ use crate::topology::changes::{self, Difference};
 use crate::topology::layout::Placed;
 use crate::topology::past::{self, Fact, Frame, Then};
 use crate::topology::picture::Picture;
+use crate::topology::query::Query;
+use crate::topology::query::find::{Found, Known, find};
 use crate::wire::codes::ErrorCode;
 use crate::wire::time::rfc3339;
 
@@ -93,6 +95,14 @@ impl PastView {
             picture,
             ..self
         }
+    }
+
+    /// What a query finds on it.
+    pub fn find(&self, query: &Query) -> Found<'_> {
+        find(&self.picture, query, self.at, |id| Known {
+            since: self.status_since.get(&format!("a:{id}")).copied(),
+            ..Known::default()
+        })
     }
 
     /// What the comparison of two maps takes.

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
+use super::past::{PastView, maybe_time};
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
@@ -18,12 +19,22 @@ use crate::topology::query::Query;
 use crate::topology::query::find::{Found, Known, find};
 use crate::views::agents::AgentListItem;
 
-/// `GET /api/v1/search` and `GET /status/agents`.
+/// `GET /status/agents`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Asked {
     /// What is asked for; empty asks for everything.
     #[serde(default)]
     pub q: String,
+}
+
+/// `GET /api/v1/search`.
+#[derive(Debug, Default, Deserialize)]
+pub struct AskedMap {
+    /// What is asked for; empty asks for everything.
+    #[serde(default)]
+    pub q: String,
+    /// A time of the past to ask it of.
+    pub at: Option<String>,
 }
 
 /// `GET /api/v1/edges`.
@@ -120,21 +131,41 @@ async fn ask<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
+impl SearchView {
+    fn of(picture: &Picture, Found { nodes, edges }: Found<'_>) -> Self {
+        let names = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect();
+        Self {
+            epoch: picture.epoch.clone(),
+            seq: picture.seq,
+            nodes: names(nodes),
+            edges: names(edges),
+        }
+    }
+}
+
 /// `GET /api/v1/search`.
 pub async fn search(
     State(state): State<AppState>,
-    Params(asked): Params<Asked>,
+    Params(asked): Params<AskedMap>,
 ) -> Result<Json<SearchView>, ApiError> {
-    let view = ask(&state, &asked.q, |desk, query| {
-        let Found { nodes, edges } = desk.find(query);
-        SearchView {
-            epoch: desk.picture.epoch.clone(),
-            seq: desk.picture.seq,
-            nodes: nodes.into_iter().map(str::to_owned).collect(),
-            edges: edges.into_iter().map(str::to_owned).collect(),
+    let view = match maybe_time(asked.at.as_deref())? {
+        Some(at) => {
+            let query = query_then(&asked.q)?;
+            let then = PastView::of(&state, at).await?;
+            let work = move || SearchView::of(&then.picture, then.find(&query));
+            tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
         }
-    });
-    view.await.map(Json)
+        None => {
+            ask(&state, &asked.q, |desk, query| SearchView::of(&desk.picture, desk.find(query)))
+                .await
+        }
+    };
+    view.map(Json)
+}
+
+/// A query that the history can answer.
+pub fn query_then(text: &str) -> Result<Query, ApiError> {
+    Query::parse_then(text).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// `GET /status/agents`.

@@ -71,18 +71,17 @@ pub async fn what_if(
     Params(query): Params<WhatIf>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "What if", Nav::Paths);
-    let taken = match loss_of::taken(&state, &query) {
-        Ok(taken) => taken,
+    let (taken, loss) = match loss_of::lose(&state, &query).await {
+        Ok(found) => found,
         Err(error) => {
             let problem = told(error)?;
             return html(views::what_if::page(&context, &query.without, Err(&problem)));
         }
     };
     if taken.is_empty() {
-        let weakest = loss_of::weak(&state, WEAK_SHOWN).await?;
+        let weakest = loss_of::weak(&state, WEAK_SHOWN, query.at.as_deref()).await?;
         return html(views::what_if::start(&context, &weakest));
     }
-    let loss = loss_of::lose(&state, taken.clone()).await?;
     html(views::what_if::page(&context, &query.without, Ok((&taken, &loss))))
 }
 

@@ -10,14 +10,13 @@ use crate::http::access::login::{see_other, signed_in, too_many};
 use crate::http::access::secret::Secret;
 use crate::http::access::setup::chosen;
 use crate::http::access::{Caller, login};
+use crate::http::arrival::Arrival;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
-use crate::http::observe::RequestId;
 use crate::http::operators::people::{self as users, Coded, NewUser, UserView};
 use crate::http::operators::sessions::{self, SessionView};
 use crate::http::operators::tokens::{self, MadeToken, NewToken};
 use crate::http::params::{Id, Params};
-use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::model::access::Role;
 use crate::process::people::{Act, Proof};
@@ -26,14 +25,13 @@ use crate::views::page::Nav;
 use crate::views::people::{Account, MadeCode, News, SessionItem, SetupForm, UserItem};
 use crate::wire::codes::ErrorCode;
 
-use super::{Reader, html};
+use super::{Reader, Stranger, html};
 
 /// The page where a password is chosen.
 pub fn set_up(
-    (state, headers, id): (&AppState, &HeaderMap, &RequestId),
+    (state, Stranger(reader)): (&AppState, &Stranger),
     form: &SetupForm<'_>,
 ) -> Result<Response, ApiError> {
-    let reader = Reader::stranger(headers, id.0.clone());
     html(views::people::set_up(&reader.context(state, "Set up", Nav::Nowhere), form))
 }
 
@@ -304,7 +302,7 @@ pub async fn password(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    Source(source): Source,
+    arrival: Arrival,
     headers: HeaderMap,
     FormBody(form): FormBody<PasswordForm>,
 ) -> Result<Response, ApiError> {
@@ -328,18 +326,18 @@ pub async fn password(
         Ok(password) => password,
         Err(text) => return failed(text, StatusCode::BAD_REQUEST).await,
     };
-    if let Err(seconds) = state.guesses.begin(source, name, state.clock.now()) {
+    if let Err(seconds) = state.guesses.begin(arrival.source, name, state.clock.now()) {
         return failed(too_many(seconds), StatusCode::TOO_MANY_REQUESTS).await;
     }
     if !state.gate.knows_password(&user, form.old.0).await? {
-        login::refused(&state, source, name);
+        login::refused(&state, &arrival, name);
         let text = "The password you have now is another one.".to_owned();
         return failed(text, StatusCode::FORBIDDEN).await;
     }
-    let attempt = Attempt { name, source };
+    let attempt = Attempt { name, arrival: &arrival };
     match state.gate.change_password(&user, attempt, password).await? {
         Some(session) => {
-            signed_in(&state, (source, name), &headers, (&session, "/account?changed=true")).await
+            signed_in(&state, (&arrival, name), &headers, (&session, "/account?changed=true")).await
         }
         None => Ok(see_other("/login")),
     }

@@ -14,7 +14,6 @@ use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::row::{EventFilter, EventRow};
 use crate::topology::picture::{Edge, Picture};
-use crate::topology::query::find::Known;
 use crate::views;
 use crate::views::agents::AgentListItem;
 use crate::views::changes::{AlarmLine, Told};
@@ -88,7 +87,8 @@ pub async fn agents(
     let way = ("/agents".to_owned(), keep(&query), at);
     let Then { context, past } = Then::of(&state, &reader, ("Agents", Nav::Agents), way).await?;
     let items = AgentListItem::from_picture(&past.picture);
-    let hits = Hits::of(&past.picture, &query.q, at, |_| Known::default());
+    let since = |id: &AgentId| past.status_since.get(&format!("a:{id}")).copied();
+    let hits = Hits::of_then(&past.picture, &query.q, at, since);
     html(views::agents::page(&context, &items, &[], (&query, &hits)))
 }
 
@@ -101,7 +101,8 @@ pub async fn links(
     let query = ListQuery { at: Some(at), ..query };
     let way = ("/links".to_owned(), keep(&query), at);
     let Then { context, past } = Then::of(&state, &reader, ("Links", Nav::Links), way).await?;
-    let hits = Hits::of(&past.picture, &query.q, at, |_| Known::default());
+    let since = |id: &AgentId| past.status_since.get(&format!("a:{id}")).copied();
+    let hits = Hits::of_then(&past.picture, &query.q, at, since);
     html(views::links::page(&context, &past.picture, (&query, &hits)))
 }
 

@@ -3,7 +3,7 @@
 use axum::http::{Request, StatusCode, header};
 use tower::ServiceExt as _;
 
-use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate};
+use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate, here};
 use crate::http::access::token;
 use crate::model::time::UnixSeconds;
 
@@ -23,6 +23,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/favicon.ico"),
             ("GET", "/login"),
             ("POST", "/login"),
+            ("POST", "/login/proxy"),
             ("GET", "/setup"),
             ("POST", "/setup"),
         ],
@@ -64,6 +65,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/notifications"),
             ("GET", "/api/v1/channels"),
             ("GET", "/api/v1/rules"),
+            ("GET", "/api/v1/layout"),
             ("GET", "/api/v1/openapi.json"),
             ("POST", "/logout"),
             ("GET", "/api/v1/sessions"),
@@ -96,6 +98,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "operator",
         &[
+            ("GET", "/api/v1/layout/preview"),
+            ("POST", "/api/v1/layout/pin"),
+            ("POST", "/api/v1/layout/unpin"),
+            ("POST", "/api/v1/layout/rearrange"),
+            ("POST", "/api/v1/layout/undo"),
             ("POST", "/api/v1/alarms/{id}/ack"),
             ("POST", "/api/v1/alarms/{id}/clear"),
             ("POST", "/api/v1/alarms/{id}/shelve"),
@@ -271,7 +278,7 @@ async fn roles_reach_what_they_may() {
 #[tokio::test]
 async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
-    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
     let app = app(&[], &shelf);
     let cookie = format!("kattila={}", session.as_str());
     let form = token::form_token(&session);
@@ -305,7 +312,7 @@ async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
 async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
     let gate = Arc::new(gate(&[], &shelf, &clock));
-    let session = gate.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+    let session = gate.sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
     let echo = Route {
         method: "POST",
         path: "/echo",

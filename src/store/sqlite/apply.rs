@@ -4,8 +4,8 @@ use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, edges, events, flaps, frame_dictionaries,
-    identities, interfaces, keys, layout, meta, notifications, peers, reports, routes, sessions,
-    tellings, users, windows,
+    identities, interfaces, keys, layout, layout_steps, meta, notifications, peers, reports,
+    routes, sessions, tellings, users, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -36,6 +36,9 @@ pub(super) fn apply(
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;
     change.layout_removed.iter().try_for_each(|node| layout::remove(desk, node))?;
+    let steps = &change.layout_steps;
+    steps.removed.iter().try_for_each(|step| layout_steps::remove(desk, *step))?;
+    steps.added.iter().try_for_each(|step| layout_steps::put(desk, step))?;
     if let Some(dictionary) = &change.dictionary {
         dictionaries::put(desk, dictionary)?;
         dictionaries::drop_unneeded(desk)?;

@@ -57,7 +57,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0015_second_factor",
         sql: include_str!("../../../migrations/0015_second_factor.sql"),
     },
-    Migration { name: "0016_frames", sql: include_str!("../../../migrations/0016_frames.sql") },
+    Migration {
+        name: "0016_layout_steps",
+        sql: include_str!("../../../migrations/0016_layout_steps.sql"),
+    },
+    Migration { name: "0017_frames", sql: include_str!("../../../migrations/0017_frames.sql") },
 ];
 
 /// What a file is, before anything is written to it.

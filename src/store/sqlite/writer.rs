@@ -17,8 +17,8 @@ use super::prune;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, frame_dictionaries,
-    identities, interfaces, keys, layout, meta, notifications, peers, reports, routes, sessions,
-    tellings, users, windows,
+    identities, interfaces, keys, layout, layout_steps, meta, notifications, peers, reports,
+    routes, sessions, tellings, users, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -220,6 +220,7 @@ impl Writer for SqliteWriter {
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,
             frame_dictionaries: frame_dictionaries::list(conn)?,
+            layout_steps: layout_steps::list(conn)?,
             meta: meta::list(conn)?,
             last_report: ReportId(reports::range(conn)?.1),
             last_alarm: alarms::last(conn)?,
