@@ -453,7 +453,8 @@ CREATE TABLE sessions (
     expires_at   INTEGER,                            -- when it ends at the latest; NULL: it does not
     generation   INTEGER,                            -- the user's generation when the session began; NULL: it is no user's
     source       TEXT,                               -- the address it was opened from; NULL: not known
-    made_by      TEXT                                -- who made the token; NULL: not known, or a session
+    made_by      TEXT,                               -- who made the token; NULL: not known, or a session
+    fleets       TEXT                                -- the fleets it sees, as a JSON array; NULL: all, and the manager itself
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_name ON sessions (name);
@@ -474,7 +475,8 @@ CREATE TABLE users (
     last_sign_in_from TEXT,                          -- from which address
     totp_secret     BLOB    CHECK (length(totp_secret) = 20), -- the secret of their one-time codes (RFC 6238); NULL: they have no second factor
     totp_step       INTEGER,                         -- the step of the last code that was used: none before or at it counts
-    recovery        BLOB    CHECK (length(recovery) % 32 = 0) -- SHA-256 of each recovery code that is left, one after another
+    recovery        BLOB    CHECK (length(recovery) % 32 = 0), -- SHA-256 of each recovery code that is left, one after another
+    fleets          TEXT                             -- the fleets they see, as a JSON array; NULL: all, and the manager itself
 ) STRICT, WITHOUT ROWID;
 
 -- Who did what, in a chain of hashes. Kept for ever: a row that leaves is a row that cannot be told

@@ -22,7 +22,7 @@ use crate::http::access::token;
 use crate::http::metrics::Metrics;
 use crate::http::observe::RequestIds;
 use crate::http::server::{Door, Limits};
-use crate::http::state::{AppState, Services};
+use crate::http::state::{AppState, Core, Services};
 use crate::http::tls::{Identity, TlsError};
 use crate::jobs;
 use crate::keys::keeper::Keeper;
@@ -172,8 +172,7 @@ impl Manager {
         let door = bind(config.listen, tls)?;
         let state = AppState::new(Services {
             addr: door.addr(),
-            processor: self.context.processor.clone(),
-            reader: Arc::clone(&self.reader),
+            core: Core::new(self.context.processor.clone(), Arc::clone(&self.reader)),
             keeper: Arc::clone(&self.context.keeper),
             config: Arc::clone(config),
             clock: self.context.clock.clone(),

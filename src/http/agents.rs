@@ -72,7 +72,7 @@ pub struct Health {
 
 /// `GET /status/healthcheck`: whether reports can be taken. Never asks DNS.
 pub async fn healthcheck(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
-    let processor = state.processor.status();
+    let processor = state.whole().status();
     if !processor.running || !processor.storage_ok {
         return Err(ApiError::new(
             ErrorCode::StorageUnavailable,
@@ -99,7 +99,7 @@ impl AgentDoor<'_> {
         let relay = verified.through().cloned();
         let submission = Submission::new(verified, self.source);
         let accepted =
-            self.state.processor.submit(submission).await.map_err(|why| {
+            self.state.whole().submit(submission).await.map_err(|why| {
                 self.refuse(&relay.iter().fold(why, |why, relay| why.through(relay)))
             })?;
         Ok(Receipt {
@@ -108,7 +108,7 @@ impl AgentDoor<'_> {
             server_time: self.state.clock.now(),
             interval: self.state.config.interval,
             framed: true,
-            dict: self.state.processor.shelf().newest(),
+            dict: self.state.shelf().newest(),
         })
     }
 
@@ -116,7 +116,7 @@ impl AgentDoor<'_> {
         let ((), body) = self.read(request, body::require_json).await?;
         match self.verify(|now| self.check_registration(&body, now)).await? {
             Registration::Announcement(announcement) => {
-                let announced = self.state.processor.announce(announcement, self.source).await;
+                let announced = self.state.whole().announce(announcement, self.source).await;
                 announced.map_err(|why| self.refuse(&why))?;
                 Ok(Json(Announced { status: Taken::Ok }).into_response())
             }
@@ -127,14 +127,14 @@ impl AgentDoor<'_> {
     async fn enrolment(&self, enrolment: Enrolment) -> Result<Response, ApiError> {
         let agent_id = enrolment.agent_id().clone();
         let kid = kid_of_public_key(&enrolment.public_key().0);
-        let enrolled = self.state.processor.enrol(enrolment, self.source).await;
+        let enrolled = self.state.whole().enrol(enrolment, self.source).await;
         let (code, status) = match enrolled.map_err(|why| self.refuse(&why))? {
             Enrolled::Pinned => (StatusCode::CREATED, Standing::Enrolled),
             Enrolled::Known => (StatusCode::OK, Standing::Enrolled),
             Enrolled::Pending => (StatusCode::ACCEPTED, Standing::PendingApproval),
         };
         let (server_time, interval) = (self.state.clock.now(), self.state.config.interval);
-        let (framed, dict) = (true, self.state.processor.shelf().newest());
+        let (framed, dict) = (true, self.state.shelf().newest());
         let answer =
             answer::Enrolled { status, agent_id, kid, server_time, interval, framed, dict };
         Ok((code, Json(answer)).into_response())
@@ -173,8 +173,8 @@ impl AgentDoor<'_> {
         (shape, body): (Shape, &Bytes),
         now: UnixSeconds,
     ) -> Result<Verified, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.known(agent);
-        let shelf = Some(&**self.state.processor.shelf());
+        let known = |agent: &AgentId| self.state.whole().known(agent);
+        let shelf = Some(self.state.shelf());
         let arrived = Arrived { body, shape: Some(shape), shelf };
         verify_report(arrived, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
@@ -184,12 +184,12 @@ impl AgentDoor<'_> {
         body: &Bytes,
         now: UnixSeconds,
     ) -> Result<Registration, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.known(agent);
+        let known = |agent: &AgentId| self.state.whole().known(agent);
         verify_registration(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn refuse(&self, rejection: &Rejection) -> ApiError {
-        self.state.processor.refused(rejection, self.source);
+        self.state.whole().refused(rejection, self.source);
         ApiError::from(rejection)
     }
 

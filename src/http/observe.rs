@@ -129,7 +129,7 @@ impl Visit {
             (Some(code), StatusCode::FORBIDDEN) => code,
             _ => return,
         };
-        state.processor.turned_away(Refusal {
+        state.whole().turned_away(Refusal {
             is_agent: is_for_agents(&self.route),
             from: self.source.0,
             who: refused.and_then(|refused| refused.who.clone()),

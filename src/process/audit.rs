@@ -295,12 +295,12 @@ impl Telling {
 
     fn upkeep(wish: &Upkeep) -> Self {
         match wish {
-            Upkeep::Make { scope, times, reason, by } => {
+            Upkeep::Make { scope, times, reason, by, .. } => {
                 let after = both(Some(times_of(times)), Some(json!({ "reason": reason })));
                 let told = Self::new(by, "maintenance.make", scope.to_string());
                 Self { after, ..told }
             }
-            Upkeep::End { window, by } => {
+            Upkeep::End { window, by, .. } => {
                 Self::new(by, "maintenance.end", format!("maintenance window {window}"))
             }
         }
@@ -331,6 +331,7 @@ impl Telling {
         let (act, after) = match &order.act {
             Act::Add { .. } | Act::AddFirst { .. } => ("user.add", None),
             Act::Role(_) => ("user.role", None),
+            Act::Reach(_) => ("user.fleets", None),
             Act::Disable => ("user.disable", None),
             Act::Enable => ("user.enable", None),
             Act::Password { .. } => ("user.password", None),
@@ -360,7 +361,10 @@ impl Telling {
     }
 
     fn made(record: &SessionRecord, by: &str) -> Self {
-        let after = json!({ "role": record.role, "expires_at": record.expires_at });
+        let fleets = record.reach.fleets();
+        let after = json!({
+            "role": record.role, "fleets": fleets, "expires_at": record.expires_at,
+        });
         Self::new(by, "token.make", format!("token {}", record.name)).with(after)
     }
 }
@@ -385,6 +389,7 @@ impl Seen {
             Self::User(name) => engine.fleet.people.get(name).map(|user| {
                 json!({
                     "role": user.role.as_str(),
+                    "fleets": user.reach.fleets(),
                     "disabled": user.disabled,
                     "has_password": user.password.is_some(),
                     "second_factor": user.factor.is_some(),

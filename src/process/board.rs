@@ -15,8 +15,9 @@ use tokio::sync::broadcast;
 use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
 
 use super::summary::AgentSummary;
-use crate::model::id::{AgentId, EdgeId};
+use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
+use crate::model::reach::{Reach, Strangers};
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
@@ -216,9 +217,26 @@ impl Board {
         self.read().nodes.keys().cloned().collect()
     }
 
-    /// Alarms that are active and not acknowledged.
-    pub fn alarms_open(&self) -> usize {
-        self.read().alarms_open
+    /// Alarms within a reach that are active and not acknowledged.
+    pub fn alarms_open(&self, reach: &Reach) -> usize {
+        let inner = self.read();
+        let counts = inner.alarms_open.iter();
+        counts.filter(|(fleet, _)| reach.sees_of(fleet.as_ref())).map(|(_, count)| count).sum()
+    }
+
+    /// Rises with every change of what agents are called and which fleet they are of.
+    pub fn names_rev(&self) -> u64 {
+        self.read().names_rev
+    }
+
+    /// The agents beyond a reach, as of that change.
+    pub fn strangers(&self, reach: &Reach) -> (u64, Strangers) {
+        let inner = self.read();
+        let agents = inner.agents.values().map(|entry| &entry.summary);
+        let named = agents.map(|one| (&one.agent_id, one.hostname.as_deref(), &one.fleet_id));
+        let former = inner.former.iter();
+        let former = former.map(|(id, (name, fleet))| (id, name.as_deref(), fleet));
+        (inner.names_rev, Strangers::of(named.chain(former), reach))
     }
 
     /// Channels that do not take messages to people.
@@ -246,9 +264,9 @@ impl Board {
         self.write().put_agent(AgentEntry { summary, live: Arc::clone(live) });
     }
 
-    /// Removes a forgotten agent.
-    pub fn remove_agent(&self, id: &AgentId) {
-        self.write().drop_agent(id);
+    /// Removes a forgotten agent; the history still tells of its host name and fleet.
+    pub fn remove_agent(&self, id: &AgentId, called: (Option<String>, FleetId)) {
+        self.write().drop_agent(id, called);
     }
 
     /// Sets or replaces a node; its position and site stay as they are.
@@ -317,8 +335,8 @@ impl Board {
         }
     }
 
-    /// Tells how many alarms are open.
-    pub fn set_alarms_open(&self, open: usize) {
+    /// Tells how many alarms are open, by fleet.
+    pub fn set_alarms_open(&self, open: BTreeMap<Option<FleetId>, usize>) {
         let mut inner = self.write();
         if inner.alarms_open != open {
             inner.alarms_open = open;

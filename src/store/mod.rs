@@ -16,6 +16,7 @@ pub mod flush;
 pub mod identity;
 pub mod key;
 pub mod layout;
+pub mod narrow;
 pub mod notice;
 pub mod past;
 pub mod people;
@@ -30,6 +31,7 @@ use thiserror::Error;
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, AgentNo, ReportId};
 use crate::model::life::AlarmLife;
+use crate::model::reach::Reach;
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 
@@ -156,12 +158,12 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
     /// Alarms, newest first.
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;
 
-    /// Alarms raised from a time to before another, in a few values each: the last `limit`, newest
-    /// first.
+    /// Alarms within a reach, raised from a time to before another, in a few values each: the
+    /// last `limit`, newest first.
     fn alarm_lives(
         &self,
-        from: UnixSeconds,
-        to: UnixSeconds,
+        span: (UnixSeconds, UnixSeconds),
+        reach: &Reach,
         limit: usize,
     ) -> Result<Vec<AlarmLife>, StoreError>;
 

@@ -6,6 +6,7 @@ use crate::model::id::{
 };
 use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
+use crate::model::reach::Reach;
 use crate::model::report::{Interface, Peer, Route};
 use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
@@ -101,6 +102,8 @@ pub struct ReportFilter {
     pub before: Option<ReportId>,
     /// Only after this report; the list is then oldest first.
     pub after: Option<ReportId>,
+    /// Only of what is within this reach.
+    pub reach: Reach,
     /// Whether their envelopes come along. They are most of what a report weighs.
     pub envelopes: bool,
     /// At most this many.
@@ -179,6 +182,8 @@ pub struct EventFilter {
     pub subject: Option<String>,
     /// Only what held by then.
     pub until: Option<UnixSeconds>,
+    /// Only of what is within this reach.
+    pub reach: Reach,
     /// At most this many.
     pub limit: usize,
 }
@@ -254,6 +259,8 @@ pub struct AlarmFilter {
     pub raised_to: Option<UnixSeconds>,
     /// Only those that follow, or followed, directly from this one.
     pub cause: Option<AlarmId>,
+    /// Only of what is within this reach.
+    pub reach: Reach,
     /// At most this many.
     pub limit: usize,
 }

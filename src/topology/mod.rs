@@ -22,4 +22,5 @@ pub mod sites;
 pub mod verdict;
 pub mod weak;
 pub mod weakest;
+pub mod within;
 pub mod without;

@@ -42,6 +42,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         signed_in: true,
         who: "admin".to_owned(),
         form_token: Some("form-token".to_owned()),
+        whole: true,
         theme: Theme::Auto,
         alarms_open: 2,
         channels_failing: Vec::new(),
@@ -541,6 +542,7 @@ fn account() -> Result<String, askama::Error> {
     let account = super::people::Account {
         user: true,
         role: Role::Admin,
+        fleets: "all fleets",
         sessions: &own,
         factor: Some(9),
         changed: true,

@@ -36,6 +36,7 @@ mod past;
 mod paths;
 mod people;
 mod prove;
+mod reach;
 mod recorded;
 mod reject;
 mod relay;

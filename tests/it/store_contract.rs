@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kattila::model::id::{AgentNo, AlarmId, EventId, NotificationId, ReportId};
 use kattila::model::path::RelayPath;
+use kattila::model::reach::Reach;
 use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState, MessageState};
 use kattila::model::time::UnixSeconds;
 use kattila::store::audit::AuditFilter;
@@ -715,6 +716,7 @@ fn changes_are_counted_and_told((mut writer, reader): Store) {
         step: 20,
         limit: 100,
         around: Some(T.plus(40)),
+        reach: Reach::Whole,
     };
     let found = reader.changes(&asked).unwrap();
     let tallies: Vec<_> = found

@@ -10,6 +10,7 @@ use kattila::model::id::{
 };
 use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::path::RelayPath;
+use kattila::model::reach::Reach;
 use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use kattila::model::shelf::Shelved;
 use kattila::model::state::{
@@ -369,6 +370,7 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         generation: None,
         source: None,
         made_by: None,
+        reach: Reach::Whole,
     }
 }
 
@@ -385,6 +387,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
         created_by: String::from("root"),
         last_sign_in_at: Some(T.plus(2)),
         last_sign_in_from: Some(String::from("192.0.2.7")),
+        reach: Reach::of(["fleet-a".parse().unwrap(), "fleet-b".parse().unwrap()]),
         factor: Some(Factor { secret: [5; 20], step: 7, recovery: vec![[1; 32], [2; 32]] }),
     }
 }

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::http::arrival::{Arrival, Channel};
 use crate::http::error::ApiError;
 use crate::model::access::{ADMIN_NAME, Role, STRANGER_NAME};
+use crate::model::reach::Reach;
 use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
 
@@ -87,7 +88,8 @@ impl Gate {
 
     fn stranger(&self) -> Option<Caller> {
         let role = self.anonymous?;
-        Some(Caller { name: STRANGER_NAME.to_owned(), user: false, role, way: Way::Anonymous })
+        let (name, way) = (STRANGER_NAME.to_owned(), Way::Anonymous);
+        Some(Caller { name, user: false, role, reach: Reach::Whole, way })
     }
 
     /// The record behind a token with rights of its own; for the configured admin token, one
@@ -156,6 +158,7 @@ impl Gate {
         let mut record = self.record(&rights.name, role, "session", token::hash(&session));
         record.expires_at = Some(record.created_at.plus(ABSOLUTE_SECONDS));
         record.source = arrival.source.map(|source| source.to_string());
+        record.reach = rights.reach;
         self.kept.put(record.clone()).await?;
         self.begin(record).await?;
         Ok(Some(session))
@@ -244,6 +247,7 @@ impl Gate {
             generation: None,
             source: None,
             made_by: None,
+            reach: Reach::Whole,
         }
     }
 }
@@ -256,7 +260,8 @@ fn is_theirs(caller: &Caller, arrival: &Arrival) -> bool {
 fn caller(record: &SessionRecord, way: Way) -> Result<Caller, ApiError> {
     let role = Role::from_word(&record.role)
         .ok_or_else(|| ApiError::internal(format!("{} has an unknown role", record.name)))?;
-    Ok(Caller { name: record.name.clone(), user: record.generation.is_some(), role, way })
+    let (name, reach) = (record.name.clone(), record.reach.clone());
+    Ok(Caller { name, user: record.generation.is_some(), role, reach, way })
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750 section 2.1).

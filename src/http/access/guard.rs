@@ -37,6 +37,8 @@ pub struct Guard {
     pub clock: Clock,
     /// The role a caller must have at least.
     pub role: Role,
+    /// Whether they must see everything.
+    pub whole: bool,
 }
 
 /// Lets a request through to its handler, or not.
@@ -75,6 +77,13 @@ impl Guard {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,
                 format!("This needs the role {}; yours is {}.", self.role, caller.role),
+            )
+            .of(&caller.name));
+        }
+        if self.whole && !caller.reach.is_whole() {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                format!("This is about the manager as a whole; you see {}.", caller.reach.words()),
             )
             .of(&caller.name));
         }

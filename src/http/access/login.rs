@@ -181,7 +181,7 @@ pub fn too_many(seconds: u32) -> String {
 /// token.
 pub fn refused(state: &AppState, arrival: &Arrival, user: &str) {
     let source = arrival.source;
-    state.processor.sign_in_failed(source);
+    state.whole().sign_in_failed(source);
     state.sources.refused(source, state.clock.now());
     tracing::info!(source = source.map(tracing::field::display), user, "sign-in refused");
 }

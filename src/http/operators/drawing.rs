@@ -12,10 +12,12 @@ use super::marks::Marks;
 use super::past::{PastView, maybe_time};
 use super::search::{Desk, query_then};
 use super::topology::CACHE;
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask::{self, Masked, Secret};
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
@@ -151,22 +153,22 @@ fn ids(found: Found<'_>) -> HashSet<String> {
     found.nodes.into_iter().chain(found.edges).map(str::to_owned).collect()
 }
 
-async fn answer(state: &AppState, asked: &Asked) -> Result<Answer, ApiError> {
+async fn answer((state, reach): (&AppState, &Reach), asked: &Asked) -> Result<Answer, ApiError> {
     let (query, then) = match maybe_time(asked.at.as_deref())? {
-        Some(at) => (query_then(&asked.q)?, Some(PastView::of(state, at).await?)),
+        Some(at) => (query_then(&asked.q)?, Some(PastView::of((state, reach), at).await?)),
         None => (
             Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?,
             None,
         ),
     };
-    let (state, anonymous) = (state.clone(), asked.is_anonymous());
+    let (state, reach, anonymous) = (state.clone(), reach.clone(), asked.is_anonymous());
     // Routes of the past are not kept.
-    let legs = if then.is_none() { asked.marks.legs(&state).await } else { Vec::new() };
+    let legs = if then.is_none() { asked.marks.legs((&state, &reach)).await } else { Vec::new() };
     let marks = asked.marks.clone();
     let work = move || {
         let mut answer = match then {
             Some(then) => of_then(then, &query),
-            None => of_now(&Desk::of(&state), &query),
+            None => of_now(&Desk::of(&state, &reach), &query),
         };
         answer.question = marks.on(&answer.picture, legs);
         if anonymous { answer.masked(&state.pseudonyms) } else { answer }
@@ -190,9 +192,10 @@ fn of_now(desk: &Desk, query: &Query) -> Answer {
 /// `GET /map.svg`.
 pub async fn svg(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let answer = answer(&state, &asked).await?;
+    let answer = answer((&state, &caller.reach), &asked).await?;
     let sight = asked.sight(&answer)?;
     let work = move || drawing::svg(&answer.picture, &sight);
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
@@ -200,14 +203,14 @@ pub async fn svg(
 }
 
 /// The part of the map that was asked for, under pseudonyms if that was asked for, too.
-pub async fn part(state: &AppState, asked: &Asked) -> Result<Picture, ApiError> {
-    let Answer { picture, only, .. } = answer(state, asked).await?;
+pub async fn part(whose: (&AppState, &Reach), asked: &Asked) -> Result<Picture, ApiError> {
+    let Answer { picture, only, .. } = answer(whose, asked).await?;
     Ok(graphs::part(&picture, only.as_ref()))
 }
 
 /// A graph for another program, if the name is one of theirs.
 pub async fn graph(
-    state: &AppState,
+    whose: (&AppState, &Reach),
     name: &str,
     asked: &Asked,
 ) -> Result<Option<Response>, ApiError> {
@@ -223,7 +226,7 @@ pub async fn graph(
         }
         _ => return Ok(None),
     };
-    let Answer { picture, only, .. } = answer(state, asked).await?;
+    let Answer { picture, only, .. } = answer(whose, asked).await?;
     let work = move || write(&graphs::part(&picture, only.as_ref()));
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
     Ok(Some(sent(kind, attached, text.map_err(ApiError::internal)?)))

@@ -1,5 +1,7 @@
 //! Where things are drawn, for people: what is pinned, what was changed, and the acts of operators.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,7 @@ use crate::http::access::Caller;
 use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
+use crate::model::reach::Reach;
 use crate::model::state::LayoutAct;
 use crate::model::time::UnixSeconds;
 use crate::process::places::{self, Act, ActError};
@@ -74,8 +77,18 @@ pub struct Undo {
     pub step: i64,
 }
 
-fn view(state: &AppState) -> LayoutView {
-    let arrangement = state.arranger.arrangement();
+/// What somebody sees of it: of some fleets only what is pinned there, and no changes, which may
+/// be about others.
+fn view(state: &AppState, reach: &Reach) -> LayoutView {
+    let mut arrangement = state.arranger.arrangement();
+    if !reach.is_whole() {
+        let picture = state.seen(reach).picture(state.clock.now());
+        let nodes = picture.nodes.iter().map(|node| &node.id);
+        let ids: HashSet<&String> =
+            nodes.chain(picture.sites.iter().map(|site| &site.id)).collect();
+        arrangement.pinned.retain(|id| ids.contains(id));
+        arrangement.steps.clear();
+    }
     let steps = arrangement.steps.into_iter().map(|step| StepView {
         step: step.step,
         at: step.at,
@@ -99,10 +112,14 @@ impl From<ActError> for ApiError {
     }
 }
 
-async fn carry_out(state: &AppState, by: String, act: Act) -> Result<Json<LayoutView>, ApiError> {
-    let asked = (by, state.clock.now());
-    places::carry_out(&state.processor, &state.arranger, act, asked).await?;
-    Ok(Json(view(state)))
+async fn carry_out(
+    state: &AppState,
+    caller: Caller,
+    act: Act,
+) -> Result<Json<LayoutView>, ApiError> {
+    let asked = (caller.name, state.clock.now());
+    places::carry_out(state.whole(), &state.arranger, act, asked).await?;
+    Ok(Json(view(state, &caller.reach)))
 }
 
 fn bounded(named: usize) -> Result<(), ApiError> {
@@ -113,13 +130,13 @@ fn bounded(named: usize) -> Result<(), ApiError> {
 }
 
 /// `GET /api/v1/layout`.
-pub async fn look(State(state): State<AppState>) -> Json<LayoutView> {
-    Json(view(&state))
+pub async fn look(State(state): State<AppState>, caller: Caller) -> Json<LayoutView> {
+    Json(view(&state, &caller.reach))
 }
 
 /// `GET /api/v1/layout/preview`.
 pub async fn preview(State(state): State<AppState>) -> Json<PreviewView> {
-    Json(PreviewView { moved: places::preview(&state.processor, &state.arranger).await })
+    Json(PreviewView { moved: places::preview(state.whole(), &state.arranger).await })
 }
 
 /// `POST /api/v1/layout/pin`.
@@ -129,7 +146,7 @@ pub async fn pin(
     JsonBody(Pins { moves }): JsonBody<Pins>,
 ) -> Result<Json<LayoutView>, ApiError> {
     bounded(moves.len())?;
-    carry_out(&state, caller.name, Act::Pin(moves)).await
+    carry_out(&state, caller, Act::Pin(moves)).await
 }
 
 /// `POST /api/v1/layout/unpin`.
@@ -139,7 +156,7 @@ pub async fn unpin(
     JsonBody(Unpins { ids }): JsonBody<Unpins>,
 ) -> Result<Json<LayoutView>, ApiError> {
     bounded(ids.len())?;
-    carry_out(&state, caller.name, Act::Unpin(ids)).await
+    carry_out(&state, caller, Act::Unpin(ids)).await
 }
 
 /// `POST /api/v1/layout/rearrange`.
@@ -147,7 +164,7 @@ pub async fn rearrange(
     State(state): State<AppState>,
     caller: Caller,
 ) -> Result<Json<LayoutView>, ApiError> {
-    carry_out(&state, caller.name, Act::Rearrange).await
+    carry_out(&state, caller, Act::Rearrange).await
 }
 
 /// `POST /api/v1/layout/undo`.
@@ -156,5 +173,5 @@ pub async fn undo(
     caller: Caller,
     JsonBody(Undo { step }): JsonBody<Undo>,
 ) -> Result<Json<LayoutView>, ApiError> {
-    carry_out(&state, caller.name, Act::Undo(step)).await
+    carry_out(&state, caller, Act::Undo(step)).await
 }

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
 use crate::http::present;
@@ -154,6 +155,7 @@ pub struct Wanted {
 /// `GET /api/v1/reports`.
 pub async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<ReportView>>, ApiError> {
     let filter = ReportFilter {
@@ -162,7 +164,7 @@ pub async fn list(
         limit: params::rows(wanted.limit),
         ..ReportFilter::default()
     };
-    let rows = state.read(move |reader| present::summaries(reader, &filter)).await?;
+    let rows = state.read(&caller.reach, move |reader| present::summaries(reader, &filter)).await?;
     Ok(Json(rows.into_iter().map(ReportView::from).collect()))
 }
 
@@ -176,9 +178,10 @@ pub struct Few {
 /// `GET /api/v1/refusals`.
 pub async fn refusals(
     State(state): State<AppState>,
+    caller: Caller,
     Params(few): Params<Few>,
 ) -> Json<Vec<Refusal>> {
-    let mut refusals = state.processor.refusals();
+    let mut refusals = state.seen(&caller.reach).refusals();
     refusals.truncate(params::rows(few.limit));
     Json(refusals)
 }
@@ -186,12 +189,15 @@ pub async fn refusals(
 /// `GET /api/v1/reports/{id}`.
 pub async fn one(
     State(state): State<AppState>,
+    caller: Caller,
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
     let row = state
-        .read(move |reader| present::proven(reader, &SharedKeys::read(reader)?, ReportId(id)))
+        .read(&caller.reach, move |reader| {
+            present::proven(reader, &SharedKeys::read(reader)?, ReportId(id))
+        })
         .await?;
-    let shelf = state.processor.shelf();
+    let shelf = state.shelf();
     row.map(|(row, proof)| Json(WholeReport::new(row, proof, shelf))).ok_or_else(missing)
 }
 

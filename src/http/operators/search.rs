@@ -8,10 +8,12 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::past::{PastView, maybe_time};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
 use crate::model::id::AgentId;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::summary::AgentSummary;
 use crate::topology::picture::{Edge, Picture};
@@ -73,12 +75,12 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// The fleet as it is.
-    pub fn of(state: &AppState) -> Self {
-        let now = state.clock.now();
-        let agents = state.processor.agents().into_iter();
+    /// The fleet as it is, as far as somebody sees it.
+    pub fn of(state: &AppState, reach: &Reach) -> Self {
+        let (now, seen) = (state.clock.now(), state.seen(reach));
+        let agents = seen.agents().into_iter();
         Self {
-            picture: state.processor.board().picture(now),
+            picture: seen.picture(now),
             agents: agents.map(|agent| (agent.agent_id.clone(), agent)).collect(),
             now,
         }
@@ -121,13 +123,13 @@ impl Desk {
 
 /// Reads a query and answers it away from the runtime's threads, since it walks the whole map.
 async fn ask<T: Send + 'static>(
-    state: &AppState,
+    (state, caller): (&AppState, Caller),
     text: &str,
     answer: impl FnOnce(&Desk, &Query) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
     let query = Query::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let state = state.clone();
-    let work = move || answer(&Desk::of(&state), &query);
+    let work = move || answer(&Desk::of(&state, &caller.reach), &query);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
@@ -146,18 +148,21 @@ impl SearchView {
 /// `GET /api/v1/search`.
 pub async fn search(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<AskedMap>,
 ) -> Result<Json<SearchView>, ApiError> {
     let view = match maybe_time(asked.at.as_deref())? {
         Some(at) => {
             let query = query_then(&asked.q)?;
-            let then = PastView::of(&state, at).await?;
+            let then = PastView::of((&state, &caller.reach), at).await?;
             let work = move || SearchView::of(&then.picture, then.find(&query));
             tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
         }
         None => {
-            ask(&state, &asked.q, |desk, query| SearchView::of(&desk.picture, desk.find(query)))
-                .await
+            ask((&state, caller), &asked.q, |desk, query| {
+                SearchView::of(&desk.picture, desk.find(query))
+            })
+            .await
         }
     };
     view.map(Json)
@@ -171,12 +176,13 @@ pub fn query_then(text: &str) -> Result<Query, ApiError> {
 /// `GET /status/agents`.
 pub async fn agents(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Vec<AgentSummary>>, ApiError> {
     if asked.q.is_empty() {
-        return Ok(Json(state.processor.agents()));
+        return Ok(Json(state.seen(&caller.reach).agents()));
     }
-    let found = ask(&state, &asked.q, |desk, query| {
+    let found = ask((&state, caller), &asked.q, |desk, query| {
         let found: HashSet<&str> = desk.find(query).nodes.into_iter().collect();
         let has = |agent: &&AgentSummary| found.contains(format!("a:{}", agent.agent_id).as_str());
         let mut found: Vec<AgentSummary> = desk.agents.values().filter(has).cloned().collect();
@@ -189,10 +195,11 @@ pub async fn agents(
 /// `GET /api/v1/edges`.
 pub async fn edges(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<AskedEdges>,
 ) -> Result<Json<Vec<Edge>>, ApiError> {
     let AskedEdges { q, after, limit } = asked;
-    let found = ask(&state, &q, move |desk, query| {
+    let found = ask((&state, caller), &q, move |desk, query| {
         let found: HashSet<&str> = desk.find(query).edges.into_iter().collect();
         let mut edges: Vec<&Edge> = desk.picture.edges.iter().collect();
         edges.retain(|edge| {

@@ -7,9 +7,11 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::past::{PastView, maybe_time};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{Params, rows};
 use crate::http::state::AppState;
+use crate::model::reach::Reach;
 use crate::topology::picture::Picture;
 use crate::topology::weakest::{Weakest, weakest};
 use crate::topology::without::{Loss, Taken, without};
@@ -30,25 +32,29 @@ pub struct WhatIf {
 /// `GET /api/v1/what-if`.
 pub async fn what_if(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<WhatIf>,
 ) -> Result<Json<Loss>, ApiError> {
-    match lose(&state, &query).await? {
+    match lose((&state, &caller.reach), &query).await? {
         (taken, loss) if !taken.is_empty() => Ok(Json(loss)),
         _ => Err(ApiError::bad_request("Give `without`: ids of agents and links, by commas.")),
     }
 }
 
 /// The map that a question is put to: that of now, or of a time of the past.
-async fn picture(state: &AppState, at: Option<&str>) -> Result<Arc<Picture>, ApiError> {
+async fn picture(
+    (state, reach): (&AppState, &Reach),
+    at: Option<&str>,
+) -> Result<Arc<Picture>, ApiError> {
     Ok(match maybe_time(at)? {
-        Some(at) => Arc::new(PastView::of(state, at).await?.picture),
-        None => state.processor.board().picture(state.clock.now()),
+        Some(at) => Arc::new(PastView::of((state, reach), at).await?.picture),
+        None => state.seen(reach).picture(state.clock.now()),
     })
 }
 
 /// What a question takes away, and what would be lost: worked out away from the runtime's threads,
 /// since it walks all links.
-pub async fn lose(state: &AppState, query: &WhatIf) -> Result<(Taken, Loss), ApiError> {
+pub async fn lose(whose: (&AppState, &Reach), query: &WhatIf) -> Result<(Taken, Loss), ApiError> {
     let words = query.without.split(',').map(str::trim).filter(|word| !word.is_empty());
     let words: Vec<String> = words.map(str::to_owned).collect();
     if words.len() > MOST_TAKEN {
@@ -58,7 +64,7 @@ pub async fn lose(state: &AppState, query: &WhatIf) -> Result<(Taken, Loss), Api
     if words.is_empty() {
         return Ok((Taken::default(), Loss::default()));
     }
-    let picture = picture(state, query.at.as_deref()).await?;
+    let picture = picture(whose, query.at.as_deref()).await?;
     let work = move || {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let taken = Taken::named(&picture, &words)?;
@@ -82,14 +88,19 @@ pub struct WeakPoints {
 /// `GET /api/v1/weak-points`.
 pub async fn weak_points(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<WeakPoints>,
 ) -> Result<Json<Weakest>, ApiError> {
-    weak(&state, rows(query.limit), query.at.as_deref()).await.map(Json)
+    weak((&state, &caller.reach), rows(query.limit), query.at.as_deref()).await.map(Json)
 }
 
 /// What the network can least afford to lose: worked out likewise.
-pub async fn weak(state: &AppState, most: usize, at: Option<&str>) -> Result<Weakest, ApiError> {
-    let picture = picture(state, at).await?;
+pub async fn weak(
+    whose: (&AppState, &Reach),
+    most: usize,
+    at: Option<&str>,
+) -> Result<Weakest, ApiError> {
+    let picture = picture(whose, at).await?;
     let work = move || weakest(&picture, most);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }

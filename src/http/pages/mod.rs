@@ -25,6 +25,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::model::access::Role;
 use crate::model::id::AgentId;
+use crate::model::reach::Reach;
 use crate::views;
 use crate::views::login::LoginForm;
 use crate::views::names::Names;
@@ -40,6 +41,8 @@ use super::state::AppState;
 #[derive(Debug, Clone)]
 pub struct Reader {
     role: Option<Role>,
+    /// How far they see.
+    reach: Reach,
     signed_in: bool,
     who: String,
     form_token: Option<String>,
@@ -67,6 +70,7 @@ impl FromRequestParts<AppState> for Reader {
         let caller = Caller::from_request_parts(parts, state).await?;
         Ok(Self {
             role: Some(caller.role),
+            reach: caller.reach.clone(),
             who: caller.name.clone(),
             signed_in: matches!(caller.way, Way::Session { .. }),
             form_token: caller.form_token().map(str::to_owned),
@@ -86,11 +90,14 @@ impl Reader {
     fn stranger(headers: &HeaderMap, (request_id, channel): (String, Channel)) -> Self {
         let theme = Theme::from_cookie(cookie::theme(headers));
         let who = String::new();
-        Self { role: None, signed_in: false, who, form_token: None, theme, request_id, channel }
+        let reach = Reach::nothing();
+        let (role, form_token) = (None, None);
+        Self { role, reach, signed_in: false, who, form_token, theme, request_id, channel }
     }
 
     /// What every page is told.
     fn context(&self, state: &AppState, title: impl Into<String>, nav: Nav) -> PageContext {
+        let seen = state.seen(&self.reach);
         PageContext {
             title: title.into(),
             nav,
@@ -98,9 +105,10 @@ impl Reader {
             signed_in: self.signed_in,
             who: self.who.clone(),
             form_token: self.form_token.clone(),
+            whole: self.reach.is_whole(),
             theme: self.theme,
-            alarms_open: state.processor.board().alarms_open(),
-            channels_failing: state.processor.board().channels_failing(),
+            alarms_open: seen.alarms_open(),
+            channels_failing: seen.channels_failing(),
             now: state.clock.now(),
             asset_base: views::assets::base().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -137,8 +145,12 @@ pub fn error_page(
 }
 
 /// The host names of agents that a page tells of.
-fn names<'a>(state: &AppState, ids: impl IntoIterator<Item = &'a AgentId>) -> Names {
-    Names::of(ids, |id| state.processor.agent(id)?.hostname)
+fn names<'a>(
+    (state, reader): (&AppState, &Reader),
+    ids: impl IntoIterator<Item = &'a AgentId>,
+) -> Names {
+    let seen = state.seen(&reader.reach);
+    Names::of(ids, |id| seen.agent(id)?.hostname)
 }
 
 fn html<E: std::fmt::Display>(page: Result<String, E>) -> Result<Response, ApiError> {

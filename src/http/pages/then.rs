@@ -45,7 +45,7 @@ impl Then {
         (title, nav): (&str, Nav),
         (path, keep, at): (String, String, UnixSeconds),
     ) -> Result<Self, ApiError> {
-        let mut past = PastView::of(state, at).await?;
+        let mut past = PastView::of((state, &reader.reach), at).await?;
         let mut context = reader.context(state, title, nav);
         context.names = names(&past.picture);
         context.then = Some(Viewing {
@@ -124,7 +124,9 @@ pub async fn agent(
     };
     let wanted = id.clone();
     let (known, events) = state
-        .read(move |store| Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?)))
+        .read(&reader.reach, move |store| {
+            Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?))
+        })
         .await?;
     let node = format!("a:{id}");
     let shown = past.picture.nodes.iter().find(|other| other.id == node);
@@ -146,7 +148,7 @@ pub async fn link(
 ) -> Result<Response, ApiError> {
     let way = (format!("/links/{id}"), String::new(), at);
     let Then { mut context, past } = Then::of(&state, &reader, ("Link", Nav::Links), way).await?;
-    let events = history(&state, &id, Some(at)).await?;
+    let events = history((&state, &reader), &id, Some(at)).await?;
     let edge = past.picture.edges.iter().find(|edge| edge.id == id.as_str());
     let labels = match edge {
         Some(edge) => labels(&past.picture, edge),
@@ -159,14 +161,14 @@ pub async fn link(
 
 /// `GET /links/{id}` of a link that is no longer there: what it was, and when it went.
 pub async fn gone(state: AppState, reader: Reader, id: EdgeId) -> Result<Response, ApiError> {
-    let events = history(&state, &id, None).await?;
+    let events = history((&state, &reader), &id, None).await?;
     let removed = events.iter().rev().find(|event| event.kind == EventKind::EdgeRemoved);
     let Some(gone_at) = removed.map(EventRow::holds_from) else {
         return Err(ApiError::not_found("link"));
     };
     let mut context = reader.context(&state, "Link", Nav::Links);
     // The history may begin with its end.
-    let past = match PastView::of(&state, gone_at.minus(1)).await {
+    let past = match PastView::of((&state, &reader.reach), gone_at.minus(1)).await {
         Ok(past) => Some(past),
         Err(error) if error.code() == ErrorCode::BeforeHistory => None,
         Err(error) => return Err(error),
@@ -186,7 +188,7 @@ pub async fn gone(state: AppState, reader: Reader, id: EdgeId) -> Result<Respons
 
 /// The last events about a link.
 async fn history(
-    state: &AppState,
+    (state, reader): (&AppState, &Reader),
     id: &EdgeId,
     until: Option<UnixSeconds>,
 ) -> Result<Vec<EventRow>, ApiError> {
@@ -197,7 +199,7 @@ async fn history(
         limit: FEW,
         ..EventFilter::default()
     };
-    state.read(move |store| store.events(&filter)).await
+    state.read(&reader.reach, move |store| store.events(&filter)).await
 }
 
 fn labels(picture: &Picture, edge: &Edge) -> [String; 2] {
@@ -231,7 +233,7 @@ pub async fn changes(
     let context = reader.context(&state, "Changes", Nav::Events);
     let fallback = (context.now.minus(DAY_S), context.now);
     let (times, found) = match past::times(&state, &query).await {
-        Ok((from, to)) => ((from, to), DiffView::of(&state, from, to).await),
+        Ok((from, to)) => ((from, to), DiffView::of((&state, &reader.reach), from, to).await),
         Err(error) => (fallback, Err(error)),
     };
     match found {

@@ -61,7 +61,8 @@ const MIGRATIONS: &[Migration] = &[
         name: "0016_layout_steps",
         sql: include_str!("../../../migrations/0016_layout_steps.sql"),
     },
-    Migration { name: "0017_frames", sql: include_str!("../../../migrations/0017_frames.sql") },
+    Migration { name: "0017_reach", sql: include_str!("../../../migrations/0017_reach.sql") },
+    Migration { name: "0018_frames", sql: include_str!("../../../migrations/0018_frames.sql") },
 ];
 
 /// What a file is, before anything is written to it.

@@ -18,6 +18,7 @@ use super::table::{
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, EventId};
 use crate::model::life::AlarmLife;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
@@ -92,11 +93,11 @@ impl Reader for SqliteReader {
 
     fn alarm_lives(
         &self,
-        from: UnixSeconds,
-        to: UnixSeconds,
+        span: (UnixSeconds, UnixSeconds),
+        reach: &Reach,
         limit: usize,
     ) -> Result<Vec<AlarmLife>, StoreError> {
-        self.pool.read(|conn| alarms::lives(conn, from, to, limit))
+        self.pool.read(|conn| alarms::lives(conn, span, reach, limit))
     }
 
     fn notifications(&self, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {

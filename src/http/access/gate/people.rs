@@ -246,6 +246,7 @@ impl Gate {
         session.expires_at = Some(session.created_at.plus(ABSOLUTE_SECONDS));
         session.generation = Some(user.generation);
         session.source = attempt.arrival.source.map(|source| source.to_string());
+        session.reach = user.reach.clone();
         match self.kept.sign_in(SignIn { session: session.clone(), rehashed, second }).await {
             Ok(()) => {}
             // The user was changed between the look at the password and now, or the code was used.

@@ -11,7 +11,7 @@ use crate::model::state::{CanonForm, RelayProof, Scheme};
 use crate::store::StoreError;
 use crate::store::change::NewReport;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
-use crate::store::sqlite::cells::{Cells, json, kid_bytes};
+use crate::store::sqlite::cells::{Cells, fleets_json, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::envelope::{ENVELOPE, Kept, Packer, Reading};
 use crate::store::sqlite::table::frame_dictionaries::id_bytes;
@@ -199,6 +199,10 @@ pub(in crate::store::sqlite) fn list(
             sql.push_str(condition);
             values.push(Box::new(id.0));
         }
+    }
+    if let Some(fleets) = fleets_json(&filter.reach) {
+        sql.push_str(" AND a.fleet_id IN (SELECT value FROM json_each(?))");
+        values.push(Box::new(fleets));
     }
     sql.push_str(" ORDER BY r.report_id");
     if filter.after.is_none() {
