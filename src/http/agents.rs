@@ -108,7 +108,7 @@ impl AgentDoor<'_> {
             server_time: self.state.clock.now(),
             interval: self.state.config.interval,
             framed: true,
-            dict: self.state.shelf().newest(),
+            dict: self.state.whole().shelf().newest(),
         })
     }
 
@@ -134,7 +134,7 @@ impl AgentDoor<'_> {
             Enrolled::Pending => (StatusCode::ACCEPTED, Standing::PendingApproval),
         };
         let (server_time, interval) = (self.state.clock.now(), self.state.config.interval);
-        let (framed, dict) = (true, self.state.shelf().newest());
+        let (framed, dict) = (true, self.state.whole().shelf().newest());
         let answer =
             answer::Enrolled { status, agent_id, kid, server_time, interval, framed, dict };
         Ok((code, Json(answer)).into_response())
@@ -174,7 +174,7 @@ impl AgentDoor<'_> {
         now: UnixSeconds,
     ) -> Result<Verified, Rejection> {
         let known = |agent: &AgentId| self.state.whole().known(agent);
-        let shelf = Some(self.state.shelf());
+        let shelf = Some(&**self.state.whole().shelf());
         let arrived = Arrived { body, shape: Some(shape), shelf };
         verify_report(arrived, &self.state.keeper.ring(), &self.state.policy, known, now)
     }

@@ -19,7 +19,7 @@ pub async fn one(
     State(state): State<AppState>,
     Id(id): Id<FrameDictId>,
 ) -> Result<Response, ApiError> {
-    let found = state.shelf().find(&id);
+    let found = state.whole().shelf().find(&id);
     let found = found.ok_or_else(|| ApiError::not_found("dictionary"))?;
     let headers: [(HeaderName, HeaderValue); 2] = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),

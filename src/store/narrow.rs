@@ -138,6 +138,11 @@ impl Reader for Narrow<'_> {
         Ok(Vec::new())
     }
 
+    /// What stored reports are unpacked with; they tell no values.
+    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
+        self.whole.frame_dictionaries()
+    }
+
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
         let all = CarrierFilter { limit: usize::MAX, ..filter.clone() };
         let mut found = self.whole.carriers(&all)?;

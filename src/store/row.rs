@@ -60,10 +60,10 @@ pub struct FleetSnapshot {
     pub identities: Vec<IdentityRecord>,
     /// Positions.
     pub layout: Vec<LayoutRecord>,
-    /// What agents may compress with, and compressed with what is stored, the newest last.
-    pub frame_dictionaries: Vec<FrameDictionary>,
     /// Changes of them by people that can be taken back, the oldest first.
     pub layout_steps: Vec<LayoutStep>,
+    /// What agents may compress with, and compressed with what is stored, the newest last.
+    pub frame_dictionaries: Vec<FrameDictionary>,
     /// Small values by name.
     pub meta: Vec<(String, String)>,
     /// The highest numbers in use.

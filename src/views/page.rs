@@ -187,6 +187,8 @@ mod tests {
         let mut ctx = context("Map", Nav::Map);
         assert!(ctx.can_act() && ctx.can_admin());
         assert_eq!(ctx.nav_items().iter().filter(|item| item.current).count(), 1);
+        ctx.whole = false;
+        assert!(ctx.nav_items().iter().all(|item| item.href != "/settings"), "they are not theirs");
         ctx.role = Some(Role::Operator);
         assert!(ctx.can_act() && !ctx.can_admin());
         ctx.role = Some(Role::Viewer);

@@ -232,7 +232,9 @@ class MapPage {
     this.scene = scene;
     byId("time").classList.toggle("past", past !== null);
     byId("alarms").hidden = past !== null;
-    byId("tool-arrange").hidden = past !== null || document.body.dataset.canAct !== "true";
+    // The arrangement is one for all fleets.
+    const arranges = document.body.dataset.canAct === "true" && document.body.dataset.whole === "true";
+    byId("tool-arrange").hidden = past !== null || !arranges;
     if (past && this.arrange.on) this.arrange.toggle();
     if (travelled) {
       this.panel.key = null;

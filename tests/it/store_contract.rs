@@ -130,8 +130,8 @@ fn everything() -> Change {
         events: vec![event(Some(1), "wg0"), event(None, "manager")],
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
-        frame_dictionary: Some(frame_dictionary(1)),
         layout_steps: StepChanges { added: vec![step(1), step(2)], removed: Vec::new() },
+        frame_dictionary: Some(frame_dictionary(1)),
         sessions: vec![session(1)],
         users: vec![user("olga"), user("kim")],
         audit: vec![sealed(1), sealed(2)],
@@ -186,8 +186,8 @@ fn everything_comes_back((mut writer, reader): Store) {
         keys,
         identities,
         layout,
-        frame_dictionaries,
         layout_steps,
+        frame_dictionaries,
         meta,
         last_report,
         last_alarm,
@@ -218,9 +218,9 @@ fn everything_comes_back((mut writer, reader): Store) {
     let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
     assert_eq!(identities, own);
     assert_eq!(layout, [place("a:agent-1")]);
+    assert_eq!(layout_steps, [step(1), step(2)]);
     assert_eq!(frame_dictionaries, [frame_dictionary(1)]);
     assert_eq!(reader.frame_dictionaries().unwrap(), frame_dictionaries);
-    assert_eq!(layout_steps, [step(1), step(2)]);
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
 

@@ -183,8 +183,7 @@ pub async fn one(
         })
         .await?;
     let (Some(mut detail), last, alarms) = detail else { return Err(unknown()) };
-    let shelf = state.shelf();
-    present::bring_up_to_date(&mut detail, last.as_ref(), (board, shelf));
+    present::bring_up_to_date(&mut detail, last.as_ref(), (board, state.whole().shelf()));
     let peers = detail.peers.into_iter();
     let peers =
         peers.map(|(peer, edge)| PeerView::new(board, &summary.agent_id, peer, edge)).collect();

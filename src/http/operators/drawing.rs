@@ -163,7 +163,10 @@ async fn answer((state, reach): (&AppState, &Reach), asked: &Asked) -> Result<An
     };
     let (state, reach, anonymous) = (state.clone(), reach.clone(), asked.is_anonymous());
     // Routes of the past are not kept.
-    let legs = if then.is_none() { asked.marks.legs((&state, &reach)).await } else { Vec::new() };
+    let legs = match then {
+        None => asked.marks.legs((&state, &reach)).await,
+        Some(_) => Vec::new(),
+    };
     let marks = asked.marks.clone();
     let work = move || {
         let mut answer = match then {

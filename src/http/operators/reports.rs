@@ -197,7 +197,7 @@ pub async fn one(
             present::proven(reader, &SharedKeys::read(reader)?, ReportId(id))
         })
         .await?;
-    let shelf = state.shelf();
+    let shelf = state.whole().shelf();
     row.map(|(row, proof)| Json(WholeReport::new(row, proof, shelf))).ok_or_else(missing)
 }
 

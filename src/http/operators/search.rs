@@ -159,10 +159,9 @@ pub async fn search(
             tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
         }
         None => {
-            ask((&state, caller), &asked.q, |desk, query| {
-                SearchView::of(&desk.picture, desk.find(query))
-            })
-            .await
+            let found =
+                |desk: &Desk, query: &Query| SearchView::of(&desk.picture, desk.find(query));
+            ask((&state, caller), &asked.q, found).await
         }
     };
     view.map(Json)

@@ -71,7 +71,8 @@ pub async fn what_if(
     Params(query): Params<WhatIf>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "What if", Nav::Paths);
-    let (taken, loss) = match loss_of::lose((&state, &reader.reach), &query).await {
+    let whose = (&state, &reader.reach);
+    let (taken, loss) = match loss_of::lose(whose, &query).await {
         Ok(found) => found,
         Err(error) => {
             let problem = told(error)?;
@@ -79,8 +80,7 @@ pub async fn what_if(
         }
     };
     if taken.is_empty() {
-        let weakest =
-            loss_of::weak((&state, &reader.reach), WEAK_SHOWN, query.at.as_deref()).await?;
+        let weakest = loss_of::weak(whose, WEAK_SHOWN, query.at.as_deref()).await?;
         return html(views::what_if::start(&context, &weakest));
     }
     html(views::what_if::page(&context, &query.without, Ok((&taken, &loss))))

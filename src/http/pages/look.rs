@@ -178,7 +178,7 @@ pub async fn agent(
         return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
     };
     let seen = state.seen(&reader.reach);
-    let live = (&seen, state.shelf());
+    let live = (&seen, &**state.whole().shelf());
     present::bring_up_to_date(&mut detail, last.as_ref(), live);
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
     let mut context = reader.context(&state, title, Nav::Agents);
@@ -301,7 +301,7 @@ pub async fn report(
     context.names = names((&state, &reader), ids_of(&report.summary));
     let frame = stored::framed(&report.envelope);
     let encoding = frame.as_ref().map(|frame| frame.encoding.as_str());
-    let text = stored::text(&report.envelope, state.shelf());
+    let text = stored::text(&report.envelope, state.whole().shelf());
     let shown = views::report::Shown { report: &report, proven: &proven, text, encoding };
     html(views::report::page(&context, shown))
 }

@@ -90,9 +90,8 @@ impl Reader {
     fn stranger(headers: &HeaderMap, (request_id, channel): (String, Channel)) -> Self {
         let theme = Theme::from_cookie(cookie::theme(headers));
         let who = String::new();
-        let reach = Reach::nothing();
-        let (role, form_token) = (None, None);
-        Self { role, reach, signed_in: false, who, form_token, theme, request_id, channel }
+        let (role, reach) = (None, Reach::nothing());
+        Self { role, reach, signed_in: false, who, form_token: None, theme, request_id, channel }
     }
 
     /// What every page is told.
