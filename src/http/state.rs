@@ -23,7 +23,6 @@ use crate::store::narrow::Narrow;
 use crate::store::{Reader, StoreError};
 use crate::verify::Policy;
 use crate::verify::canon::V1Canon;
-use crate::verify::shelf::Shelf;
 use crate::wire::codes::ErrorCode;
 
 use super::access::gate::Gate;
@@ -168,11 +167,6 @@ impl AppState {
     /// who see everything.
     pub fn whole(&self) -> &Processor {
         &self.core.processor
-    }
-
-    /// The dictionaries that frames are read with; they say nothing about anybody.
-    pub fn shelf(&self) -> &Shelf {
-        self.core.processor.shelf()
     }
 
     /// The live picture as far as somebody sees it.

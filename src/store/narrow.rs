@@ -151,11 +151,6 @@ impl Reader for Narrow<'_> {
         Ok(found)
     }
 
-    /// What frames are read with: there is no value of any report in them.
-    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
-        self.whole.frame_dictionaries()
-    }
-
     /// What stored reports are proved with; no answer shows it.
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
         self.whole.keys()
