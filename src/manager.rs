@@ -106,7 +106,7 @@ impl Manager {
         let reader: Arc<dyn Reader> = reader;
         let keeper = Arc::new(keeper(&config, reader.as_ref())?);
         let began = clock.now();
-        let started = engine::start(parts(opened.writer, &config, &clock)?)?;
+        let started = engine::start(parts((opened.writer, Arc::clone(&reader)), &config, &clock)?)?;
         let processor = started.processor;
         let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
         let (keep_keys, database) = (config.keys.cache, config.db.clone());
@@ -300,12 +300,12 @@ fn refuse_loss(config: &Config, rolled_back: Option<(i64, i64)>) -> Result<(), S
 
 /// What the processor is made of.
 fn parts<W: Writer + Send + 'static>(
-    writer: W,
+    (writer, reader): (W, Arc<dyn Reader>),
     config: &Config,
     clock: &Clock,
 ) -> Result<Parts<W>, StartError> {
     let (epoch, seed, settings) = (random_hex()?, [random()?, random()?], settings(config));
-    Ok(Parts { writer, epoch, seed, settings, clock: clock.clone() })
+    Ok(Parts { writer, reader, epoch, seed, settings, clock: clock.clone() })
 }
 
 /// Tells of a stop that was not in order, and of what it asks for.
@@ -412,7 +412,10 @@ fn settings(config: &Config) -> Settings {
             reports: limits(config.kept.reports),
             events: limits(config.kept.events),
             alarms: limits(config.kept.alarms),
+            slots: limits(config.kept.slots),
+            hours: limits(config.kept.hours),
         },
+        rollups: config.kept.rollups,
     }
 }
 

@@ -4,6 +4,7 @@
 mod aside;
 mod audit;
 mod map;
+mod metrics;
 mod notices;
 mod past;
 mod people;
@@ -179,7 +180,9 @@ fn about_alarms(path: &str) -> Option<Sample> {
 }
 
 fn giving(path: &str) -> Option<Sample> {
-    if let Some(sample) = about_alarms(path).or_else(|| audit::of(path)) {
+    if let Some(sample) =
+        about_alarms(path).or_else(|| audit::of(path)).or_else(|| metrics::of(path))
+    {
         return Some(sample);
     }
     let none: &[Parameter] = &[];

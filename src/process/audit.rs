@@ -244,6 +244,7 @@ impl Telling {
             | Command::Tick
             | Command::Sweep
             | Command::Ran(..)
+            | Command::Rolled(..)
             | Command::Dictionary(_)
             | Command::Layout { .. }
             | Command::Condition(_) => return None,

@@ -73,6 +73,11 @@ pub(super) fn carry_out(
             draft.change.meta.push((name, text));
             Ok(Done::Nothing)
         }
+        Command::Rolled(hours, mark) => {
+            draft.change.metrics = hours;
+            draft.change.meta.push(mark);
+            Ok(Done::Nothing)
+        }
         Command::Dictionary(dictionary) => Ok(put_dictionary(&mut draft, dictionary)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);

@@ -19,6 +19,7 @@ use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS};
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
+use super::rollup::{Rollup, Terms};
 use super::tally::Tally;
 use super::totals::Totals;
 use super::tune::Rulebook;
@@ -29,7 +30,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
 use crate::store::layout::LayoutRecord;
 use crate::store::row::FleetSnapshot;
-use crate::store::{StoreError, Writer};
+use crate::store::{Reader, StoreError, Writer};
 use crate::verify::bodies::Suspicion;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
@@ -69,12 +70,16 @@ pub struct Settings {
     pub rate: Option<Rate>,
     /// How long what grows is kept.
     pub keep: Keep,
+    /// Which rows of agents' counters are made.
+    pub rollups: crate::model::metric::Rollups,
 }
 
 /// What the processor works with.
 pub struct Parts<W> {
     /// The write side of the store, owned from here on.
     pub writer: W,
+    /// The read side, for what is done beside the thread.
+    pub reader: Arc<dyn Reader>,
     /// Names this run.
     pub epoch: String,
     /// Random; seeds the hashes of nonces if the database has no seed yet.
@@ -105,6 +110,7 @@ pub(super) struct Engine {
     pub(super) clock: Clock,
     pub(super) seed: [u64; 2],
     pub(super) rules: Arc<Rulebook>,
+    pub(super) rollup: Arc<Rollup>,
     /// Storage failed as a whole; the batch is lost and memory is ahead of it.
     suspect: bool,
     /// One change was refused under its savepoint; memory is ahead by it.
@@ -148,6 +154,9 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let chores = Arc::new(Chores::restored(|name| load::meta(&snapshot, name)));
     let kept = |name: &str| load::meta(&snapshot, name);
     let rulebook = Arc::new(Rulebook::restored(kept(tune::KEPT)));
+    let of = &parts.settings;
+    let terms = Terms::new(of.rollups, of.report_interval, of.max_skew);
+    let rollup = Arc::new(Rollup::restored(parts.reader, terms, kept));
     let sentry = tick::Sentry::new(now, parts.settings.report_interval, kept);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
@@ -164,6 +173,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         clock: parts.clock.clone(),
         seed,
         rules: Arc::clone(&rulebook),
+        rollup: Arc::clone(&rollup),
         suspect: false,
         ahead: false,
     };
@@ -174,7 +184,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
     let clock = parts.clock;
     let rules = rulebook;
-    let processor = Processor { jobs, board, refusals, tally, totals, chores, rules, clock };
+    let processor =
+        Processor { jobs, board, refusals, tally, totals, chores, rules, rollup, clock };
     let layout_rev = layout_rev.unwrap_or(1);
     Ok(Started { processor, thread, layout, layout_rev, has_admin_token })
 }

@@ -168,6 +168,8 @@ pub enum Command {
     Sweep,
     /// Keep the text that says how a chore's last run went, under the chore's name.
     Ran(&'static str, String),
+    /// Keep these hours of agents' counters, with a small value that says how far they reach.
+    Rolled(Vec<crate::store::metrics::HourRecord>, (&'static str, String)),
     /// Pack reports with this dictionary from now on.
     Dictionary(DictionaryRecord),
     /// The key ring changed or was asked for.
@@ -304,6 +306,7 @@ pub struct Processor {
     pub(super) totals: Arc<Totals>,
     pub(super) chores: Arc<Chores>,
     pub(super) rules: Arc<Rulebook>,
+    pub(super) rollup: Arc<super::rollup::Rollup>,
     pub(super) clock: Clock,
 }
 

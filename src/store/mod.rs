@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: twenty-nine whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: thirty-two whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -15,6 +15,7 @@ pub mod flap;
 pub mod flush;
 pub mod identity;
 pub mod layout;
+pub mod metrics;
 pub mod notice;
 pub mod past;
 pub mod people;
@@ -37,6 +38,7 @@ use carrier::{Carrier, CarrierFilter};
 use change::Change;
 use dictionary::Samples;
 use earlier::{Earlier, Known};
+use metrics::{LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch};
 use notice::{ChannelRow, MessageFilter, MessageRecord};
 use past::{Changes, ChangesAsked, Past};
 use people::{SessionFilter, UserRecord};
@@ -176,6 +178,19 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Who has, reaches or may use an address or a prefix.
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError>;
+
+    /// What is kept of an agent's counters over time, by hour.
+    fn metrics(&self, asked: &MetricsAsked) -> Result<Vec<Stretch>, StoreError>;
+
+    /// Hands out the stored reports that agents measured between two times, agent by agent.
+    fn measured(
+        &self,
+        asked: &MeasuredAsked,
+        each: &mut dyn FnMut(Measured),
+    ) -> Result<MeasuredTo, StoreError>;
+
+    /// Reports that came late, after one of them, in the order in which they came.
+    fn late_reports(&self, after: ReportId, limit: usize) -> Result<Vec<LateReport>, StoreError>;
 
     /// The pre-shared keys, retired ones included.
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;

@@ -21,6 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("keys", &["model", "sign"]),
     ("topology", &["model"]),
     ("mask", &["model", "sign", "topology"]),
+    ("meter", &["model"]),
     ("alarms", &["model", "form", "topology"]),
     ("verify", &["model", "wire", "sign", "keys"]),
     ("pack", &["model", "sign"]),
@@ -31,8 +32,8 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "process",
         &[
-            "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "pack",
-            "store", "notify",
+            "model", "clock", "wire", "sign", "keys", "topology", "meter", "alarms", "verify",
+            "pack", "store", "notify",
         ],
     ),
     ("delivery", &["model", "clock", "sign", "keys", "store", "notify", "process"]),

@@ -11,6 +11,7 @@ pub mod export;
 pub mod identities;
 pub mod jobs;
 pub mod maintenance;
+pub mod metrics;
 pub mod notifications;
 pub mod past;
 pub mod paths;

@@ -9,6 +9,7 @@ pub mod alarm;
 pub mod aside;
 pub mod ask;
 pub mod audit;
+mod curves;
 pub mod factor;
 pub mod look;
 pub mod people;

@@ -57,6 +57,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/weak-points"),
             ("GET", "/api/v1/enrollments"),
             ("GET", "/api/v1/keys/usage"),
+            ("GET", "/api/v1/metrics"),
+            ("GET", "/api/v1/export/metrics.csv"),
             ("GET", "/api/v1/jobs"),
             ("GET", "/api/v1/maintenance"),
             ("GET", "/maintenance"),

@@ -57,6 +57,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0015_second_factor",
         sql: include_str!("../../../migrations/0015_second_factor.sql"),
     },
+    Migration { name: "0016_metrics", sql: include_str!("../../../migrations/0016_metrics.sql") },
 ];
 
 /// What a file is, before anything is written to it.

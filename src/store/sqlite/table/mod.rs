@@ -17,6 +17,7 @@ pub(super) mod keys;
 pub(super) mod late;
 pub(super) mod layout;
 pub(super) mod meta;
+pub(super) mod metrics;
 pub(super) mod notifications;
 pub(super) mod past;
 pub(super) mod peers;
