@@ -70,6 +70,17 @@ CREATE TABLE dictionaries (
     packed_bytes INTEGER NOT NULL CHECK (packed_bytes >= 0) -- what they came to when packed with it
 ) STRICT;
 
+-- What agents compress their framed reports with. The newest one is told to agents, the three newest
+-- are taken; the others are kept as long as a report needs them.
+CREATE TABLE frame_dictionaries (
+    dict_no      INTEGER PRIMARY KEY,                -- given by the store, grows with every dictionary
+    dict_id      BLOB    NOT NULL UNIQUE CHECK (length(dict_id) = 32), -- SHA-256 of its bytes
+    bytes        BLOB    NOT NULL,                   -- as zstd trained it, from the form of reports without their values
+    made_at      INTEGER NOT NULL,                   -- when
+    sample_bytes INTEGER NOT NULL CHECK (sample_bytes > 0), -- size of the data it was tried on
+    packed_bytes INTEGER NOT NULL CHECK (packed_bytes >= 0) -- what they came to when packed with it
+) STRICT;
+
 -- One row per accepted report, never changed: the audit trail and the replay memory. Retention
 -- deletes from the oldest on; each agent's last report before the others it keeps stays.
 -- Small columns stand before the envelope so that lists do not read its pages.
@@ -85,7 +96,7 @@ CREATE TABLE reports (
     received_at     INTEGER NOT NULL,                -- when the manager took it, manager's clock
     tick            INTEGER,                         -- version 2 counter; NULL in version 1
     nonce           TEXT    NOT NULL,                -- spent by this row
-    data_sha256     BLOB    NOT NULL CHECK (length(data_sha256) = 32), -- of the bytes of data as received
+    data_sha256     BLOB    NOT NULL CHECK (length(data_sha256) = 32), -- of the bytes of data as received; of a frame as sent, compressed or not
     redacted        INTEGER NOT NULL CHECK (redacted IN (0, 1)), -- 1: secrets were removed, the signature no longer matches
     relay_path      TEXT,                            -- JSON array of agent ids, next to the origin first; NULL: none
     source          TEXT,                            -- IP address the request came from
@@ -94,7 +105,8 @@ CREATE TABLE reports (
     envelope        BLOB    NOT NULL,                -- the request body as verified, secrets removed
     relay_proven    INTEGER CHECK (relay_proven IN (0, 1)), -- 1: the relays of relay_path signed for it; 0: a claim; NULL: no path, or of version 4 or before: then proven unless the scheme is v1
     dict            INTEGER REFERENCES dictionaries (dict_no), -- the dictionary that envelope is packed with; NULL: none
-    base            INTEGER                          -- the report that envelope is packed against, an earlier one of the agent that has no base itself; NULL: none
+    base            INTEGER,                         -- the report that envelope is packed against, an earlier one of the agent that has no base itself; NULL: none
+    frame_dict      INTEGER REFERENCES frame_dictionaries (dict_no) -- the dictionary that the agent compressed its data with; NULL: none
 ) STRICT;
 
 -- Replay memory and lists of one agent. The row number is the last part of every index entry,
@@ -109,6 +121,9 @@ CREATE INDEX reports_v1_bodies ON reports (agent_no, substr(data_sha256, 1, 8))
 
 -- Tells whether a dictionary is still needed.
 CREATE INDEX reports_by_dict ON reports (dict) WHERE dict IS NOT NULL;
+
+-- Tells whether a dictionary of agents is still needed.
+CREATE INDEX reports_by_frame_dict ON reports (frame_dict) WHERE frame_dict IS NOT NULL;
 
 -- Reports that told of the past when they came, found again by the time they tell of.
 CREATE TABLE late_reports (
@@ -438,7 +453,8 @@ CREATE TABLE sessions (
     expires_at   INTEGER,                            -- when it ends at the latest; NULL: it does not
     generation   INTEGER,                            -- the user's generation when the session began; NULL: it is no user's
     source       TEXT,                               -- the address it was opened from; NULL: not known
-    made_by      TEXT                                -- who made the token; NULL: not known, or a session
+    made_by      TEXT,                               -- who made the token; NULL: not known, or a session
+    fleets       TEXT                                -- the fleets it sees, as a JSON array; NULL: all, and the manager itself
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_name ON sessions (name);
@@ -459,7 +475,8 @@ CREATE TABLE users (
     last_sign_in_from TEXT,                          -- from which address
     totp_secret     BLOB    CHECK (length(totp_secret) = 20), -- the secret of their one-time codes (RFC 6238); NULL: they have no second factor
     totp_step       INTEGER,                         -- the step of the last code that was used: none before or at it counts
-    recovery        BLOB    CHECK (length(recovery) % 32 = 0) -- SHA-256 of each recovery code that is left, one after another
+    recovery        BLOB    CHECK (length(recovery) % 32 = 0), -- SHA-256 of each recovery code that is left, one after another
+    fleets          TEXT                             -- the fleets they see, as a JSON array; NULL: all, and the manager itself
 ) STRICT, WITHOUT ROWID;
 
 -- Who did what, in a chain of hashes. Kept for ever: a row that leaves is a row that cannot be told
@@ -474,6 +491,16 @@ CREATE TABLE audit (
     before  TEXT,                                    -- how it was, as JSON; NULL: not told
     after   TEXT,                                    -- how it is now, as JSON; NULL: not told
     hash    BLOB    NOT NULL CHECK (length(hash) = 32) -- SHA-256 over the hash before and this row
+) STRICT;
+
+-- Changes of places on the map that people made, as long as they can be taken back.
+CREATE TABLE layout_steps (
+    step   INTEGER PRIMARY KEY,                      -- counts up; the highest is taken back first
+    at     INTEGER NOT NULL,                         -- when, on the manager's clock
+    who    TEXT    NOT NULL,                         -- the user's or token's name
+    act    TEXT    NOT NULL CHECK (act IN ('pin', 'unpin', 'rearrange')), -- what was done
+    things INTEGER NOT NULL CHECK (things >= 0),     -- how many things were named, or moved
+    before TEXT    NOT NULL                          -- the places as they were, a JSON array of node, site, x, y, r, pinned
 ) STRICT;
 
 -- What was done between two times.

@@ -7,20 +7,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use kattila::model::id::{AgentNo, FleetId, ReportId};
+use kattila::model::id::{AgentNo, FleetId, FrameDictId, ReportId};
 use kattila::model::path::RelayPath;
 use kattila::model::state::{AgentStatus, CanonForm, Scheme};
 use kattila::model::time::UnixSeconds;
-use kattila::pack::dictionary::{Dictionary, SAMPLES_MAX};
+use kattila::pack::dictionary::{
+    DICTIONARY_BYTES, Dictionary, FRAME_DICTIONARY_BYTES, SAMPLES_MAX,
+};
+use kattila::pack::{Against, Packer};
 use kattila::sign::digest::sha256;
 use kattila::sign::nonce;
-use kattila::simulate::envelope::{Head, Signer};
+use kattila::simulate::envelope::{Head, Packed, Signer};
 use kattila::simulate::world::{Mix, Options, World};
 use kattila::store::Writer as _;
 use kattila::store::change::{AgentRecord, Change, NewReport};
-use kattila::store::dictionary::DictionaryRecord;
+use kattila::store::dictionary::{DictionaryRecord, FrameDictionary};
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
+use kattila::wire::frame::{Encoding, Frame};
+use kattila::wire::scrub::scrub;
 use zeroize::Zeroizing;
 
 const NOW: UnixSeconds = UnixSeconds(1_795_000_000);
@@ -97,6 +102,8 @@ struct Fleet {
     writer: SqliteWriter,
     last: i64,
     dir: tempfile::TempDir,
+    /// What is noted with every report.
+    frame_dict: Option<FrameDictId>,
 }
 
 impl Fleet {
@@ -108,7 +115,7 @@ impl Fleet {
         let agents = (1..=AGENTS).map(agent).collect();
         writer.record(&Change { agents, ..Change::default() }).expect("agents");
         writer.commit().expect("a commit");
-        Self { writer, last: 0, dir }
+        Self { writer, last: 0, dir, frame_dict: None }
     }
 
     /// One batch of unchanged reports.
@@ -138,6 +145,7 @@ impl Fleet {
             nonce: String::from("AAECAwQFBgcICQoLDA0ODw"),
             data_sha256: [7; 32],
             envelope: envelope.clone(),
+            frame_dict: self.frame_dict.clone(),
             redacted: false,
             relay_path: RelayPath::direct(),
             source: None,
@@ -186,20 +194,76 @@ fn compression(c: &mut Criterion) {
 fn stored_bytes(_: &mut Criterion) {
     for agents in [100, 1000] {
         let reports = 20_000 + LEARNT_FROM;
-        let bytes = stored(agents, reports);
-        println!("{agents} agents, {reports} reports: {bytes} bytes of the file each");
+        for way in [Way::Json, Way::Identity, Way::Zstd(false), Way::Zstd(true)] {
+            let (wire, file) = stored(agents, reports, way);
+            println!("{agents} agents, {way:?}: {wire} bytes sent, {file} bytes of the file each");
+        }
     }
 }
 
 /// Reports before the dictionary.
 const LEARNT_FROM: usize = 2048;
 
-fn stored(agents: usize, reports: usize) -> u64 {
+/// How reports are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Json,
+    Identity,
+    /// Compressed, perhaps with a dictionary of their form.
+    Zstd(bool),
+}
+
+/// Makes envelopes one way.
+struct Sender {
+    signer: Signer,
+    way: Way,
+    packer: Packer,
+    buffer: Vec<u8>,
+    dictionary: Option<(FrameDictId, Dictionary)>,
+}
+
+impl Sender {
+    fn new(way: Way) -> Self {
+        let signer = Signer::new(Zeroizing::new(b"bench-psk-000000000000000000000000".to_vec()));
+        let packer = Packer::new().expect("memory");
+        Self { signer, way, packer, buffer: Vec::new(), dictionary: None }
+    }
+
+    /// The envelope and the digest of what its signature covers.
+    fn seal(&mut self, head: &Head<'_>, data: &[u8]) -> (Bytes, [u8; 32]) {
+        let known = self.dictionary.as_ref();
+        let (frame, sent) = match self.way {
+            Way::Json => return (self.signer.seal_v2(head, data).into(), sha256(data)),
+            Way::Identity => (Frame::identity(), data),
+            Way::Zstd(_) => {
+                let against =
+                    known.map_or(Against::Nothing, |(_, known)| Against::Dictionary(known));
+                assert!(self.packer.pack(data, against, &mut self.buffer), "compressed");
+                let dict = known.map(|(id, _)| id.clone());
+                (Frame { encoding: Encoding::Zstd, dict }, self.buffer.as_slice())
+            }
+        };
+        (self.signer.frame(head, &Packed { frame: &frame, sent }).into(), sha256(sent))
+    }
+
+    /// Learns from the form of data, as the manager does.
+    fn learn(&mut self, data: &[Vec<u8>]) {
+        if self.way != Way::Zstd(true) {
+            return;
+        }
+        let forms: Vec<_> = data.iter().zip(0..).map(|(data, seed)| scrub(data, seed)).collect();
+        let made = Dictionary::train(&forms, FRAME_DICTIONARY_BYTES).expect("a dictionary");
+        self.dictionary = Some((FrameDictId::of_digest(&sha256(made.bytes())), made));
+    }
+}
+
+/// Bytes of a report on the wire and in the file.
+fn stored(agents: usize, reports: usize, way: Way) -> (u64, u64) {
     let options = Options { seed: 7, agents, mix: Mix::Load, faults: true, start: NOW };
     let mut world = World::new(&options);
-    let signer = Signer::new(Zeroizing::new(b"bench-psk-000000000000000000000000".to_vec()));
+    let mut sender = Sender::new(Way::Json);
     let mut fleet = Fleet::new();
-    let (mut sealed, mut first) = (Vec::new(), 0);
+    let (mut sealed, mut said, mut first) = (Vec::new(), Vec::new(), 0);
     for number in 0..reports {
         let host = number % agents;
         let now = NOW.plus(i64::try_from(number / agents).unwrap_or(0) * 30);
@@ -215,18 +279,26 @@ fn stored(agents: usize, reports: usize) -> u64 {
                 nonce: &nonce,
             };
             let agent = AgentNo(i64::try_from(host).unwrap_or(0) + 1);
-            let envelope = Bytes::from(signer.seal_v2(&head, &data));
-            sealed.push((agent, now, nonce, sha256(&data), envelope));
+            let (envelope, digest) = sender.seal(&head, &data);
+            sealed.push((agent, now, nonce, digest, envelope));
+            if number < LEARNT_FROM {
+                said.push(data.to_vec());
+            }
         }
         if number + 1 == LEARNT_FROM {
             fleet.store(&sealed);
             fleet.learn(&sealed);
             sealed.clear();
+            sender = Sender::new(way);
+            sender.learn(&said);
+            fleet.lend(sender.dictionary.as_ref());
             first = fleet.file_bytes();
         }
     }
     fleet.store(&sealed);
-    (fleet.file_bytes() - first) / u64::try_from(sealed.len()).unwrap_or(1)
+    let count = u64::try_from(sealed.len()).unwrap_or(1);
+    let wire: usize = sealed.iter().map(|(.., envelope)| envelope.len()).sum();
+    (u64::try_from(wire).unwrap_or(0) / count, (fleet.file_bytes() - first) / count)
 }
 
 type Sealed = (AgentNo, UnixSeconds, String, [u8; 32], Bytes);
@@ -251,7 +323,7 @@ impl Fleet {
     fn learn(&mut self, sealed: &[Sealed]) {
         let newest = sealed.iter().rev().take(SAMPLES_MAX);
         let samples: Vec<_> = newest.map(|(.., envelope)| envelope.to_vec()).collect();
-        let made = Dictionary::train(&samples).expect("a dictionary");
+        let made = Dictionary::train(&samples, DICTIONARY_BYTES).expect("a dictionary");
         let dictionary = Some(DictionaryRecord {
             id: made.id().clone(),
             bytes: made.bytes().clone(),
@@ -261,6 +333,18 @@ impl Fleet {
         });
         self.writer.begin().expect("a batch");
         self.writer.record(&Change { dictionary, ..Change::default() }).expect("a dictionary");
+        self.writer.commit().expect("a commit");
+    }
+
+    /// Keeps what agents compress with.
+    fn lend(&mut self, dictionary: Option<&(FrameDictId, Dictionary)>) {
+        let Some((id, made)) = dictionary else { return };
+        let (id, bytes) = (id.clone(), made.bytes().clone());
+        self.frame_dict = Some(id.clone());
+        let record = FrameDictionary { id, bytes, made_at: NOW, sample_bytes: 1, packed_bytes: 1 };
+        let change = Change { frame_dictionary: Some(record), ..Change::default() };
+        self.writer.begin().expect("a batch");
+        self.writer.record(&change).expect("a dictionary");
         self.writer.commit().expect("a commit");
     }
 

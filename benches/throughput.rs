@@ -27,19 +27,21 @@ use kattila::config::source::Values;
 use kattila::http::observe::RequestIds;
 use kattila::http::server::{Door, Limits};
 use kattila::manager::Manager;
-use kattila::simulate::envelope::{Scheme, Signer};
+use kattila::simulate::envelope::{Scheme, Shape, Signer};
 use kattila::simulate::load::{self, Load, Signing};
 use kattila::simulate::pace::Pace;
 use kattila::simulate::summary::Summary;
 use kattila::simulate::target::Target;
 use kattila::simulate::world::{Mix, Options, World};
+use kattila::wire::frame::Encoding;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 const PSK: &str = "bench-psk-000000000000000000000000";
 
 /// What the floor answers: as long as a receipt.
-const CANNED: &str = r#"{"status":"ok","report_id":123456,"server_time":1795000000,"interval":30}"#;
+const CANNED: &str =
+    r#"{"status":"ok","report_id":123456,"server_time":1795000000,"interval":30,"framed":true}"#;
 
 /// Reports of each agent before the clock starts: the first makes it known, the second tells how
 /// its counters grow, the third may still judge a link whose other end was slower.
@@ -83,6 +85,29 @@ struct Args {
 enum Version {
     V1,
     V2,
+    V2Framed,
+    V2Zstd,
+    Ed25519,
+    Ed25519Framed,
+}
+
+impl Version {
+    /// How hosts sign, and the shape they send.
+    const fn speech(self) -> (Scheme, Shape) {
+        let framed = Shape::Framed(Encoding::Identity);
+        match self {
+            Self::V1 => (Scheme::V1, Shape::Json),
+            Self::V2 => (Scheme::V2, Shape::Json),
+            Self::V2Framed => (Scheme::V2, framed),
+            Self::V2Zstd => (Scheme::V2, Shape::Framed(Encoding::Zstd)),
+            Self::Ed25519 => (Scheme::Ed25519, Shape::Json),
+            Self::Ed25519Framed => (Scheme::Ed25519, framed),
+        }
+    }
+
+    fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 #[tokio::main]
@@ -210,10 +235,7 @@ struct Drive<'a> {
 impl Drive<'_> {
     async fn load(&self, url: &str, duration: Option<Duration>) -> Load {
         let clock = Clock::system();
-        let scheme = match self.version {
-            Version::V1 => Scheme::V1,
-            Version::V2 => Scheme::V2,
-        };
+        let (scheme, shape) = self.version.speech();
         let options = Options {
             seed: 7,
             agents: self.agents,
@@ -226,6 +248,9 @@ impl Drive<'_> {
             world: World::new(&options),
             signer: Signer::new(Zeroizing::new(PSK.as_bytes().to_vec())),
             signing: Signing::All(scheme),
+            shape,
+            // Enrolled while it is warmed up; the floor asks for nothing.
+            introduced: duration.is_some(),
             pace: self.args.rate.map_or(Pace::Closed, Pace::Rate),
             connections: NonZeroUsize::new(self.args.connections).expect("at least 1"),
             duration,
@@ -277,7 +302,7 @@ struct Row {
 
 impl Row {
     const HEAD: &'static str =
-        "scheme  agents  server   reports/s  cpu us  p50 ms  p99 ms  p99.9  refused";
+        "scheme          agents  server   reports/s  cpu us  p50 ms  p99 ms  p99.9  refused";
 
     fn add(&mut self, (summary, cpu_us): &(Summary, u64)) {
         self.per_second.push(summary.stored_per_second);
@@ -292,8 +317,8 @@ impl Row {
         let version = drive.version;
         let rate = median(self.per_second);
         println!(
-            "{:6}  {:6}  {server:7}  {rate:9.0}  {:6.1}  {:6.2}  {:6.2}  {:5.1}  {:7}",
-            format!("{version:?}").to_lowercase(),
+            "{:14}  {:6}  {server:7}  {rate:9.0}  {:6.1}  {:6.2}  {:6.2}  {:5.1}  {:7}",
+            version.word(),
             drive.agents,
             median(self.cpu_us),
             median(self.p50),

@@ -13,12 +13,15 @@ use kattila::keys::ring::{KeyRing, StoredKey};
 use kattila::model::id::AgentNo;
 use kattila::model::state::CanonForm;
 use kattila::model::time::UnixSeconds;
+use kattila::pack::{Against, Packer};
 use kattila::sign::digest::sha256;
 use kattila::sign::hmac;
 use kattila::sign::psk::kid_of_psk;
+use kattila::simulate::envelope::{Head, Packed, Signer};
 use kattila::verify::replay::{AGENTS_IN_MEMORY, Fresh, History, ReplayMemory, Rules};
 use kattila::verify::{Policy, verify_report};
 use kattila::wire::canon::Forms;
+use kattila::wire::frame::{Encoding, Frame};
 use kattila::wire::scan;
 use kattila::wire::signing::Report;
 
@@ -100,6 +103,31 @@ fn v2(data: &str) -> Bytes {
     ))
 }
 
+/// The same as a frame.
+fn framed(data: &str, encoding: Encoding) -> Bytes {
+    let mut buffer = Vec::new();
+    let sent = match encoding {
+        Encoding::Identity => data.as_bytes(),
+        Encoding::Zstd => {
+            let packed = Packer::new().is_ok_and(|mut packer| {
+                packer.pack(data.as_bytes(), Against::Nothing, &mut buffer)
+            });
+            assert!(packed, "compressed");
+            &buffer
+        }
+    };
+    let head = Head {
+        agent_id: "0123456789abcdef",
+        fleet_id: Some("fleet-a"),
+        tick: "1",
+        timestamp: &NOW.to_string(),
+        nonce: "AAECAwQFBgcICQoLDA0ODw",
+    };
+    let frame = Frame { encoding, dict: None };
+    let signer = Signer::new(Zeroizing::new(PSK.to_vec()));
+    Bytes::from(signer.frame(&head, &Packed { frame: &frame, sent }))
+}
+
 fn verify(c: &mut Criterion) {
     let (ring, policy) = (ring(), Policy::default());
     let mut group = c.benchmark_group("verify");
@@ -112,6 +140,8 @@ fn verify(c: &mut Criterion) {
             ("v1 other form, known", v1(&sorted, &data), Some(CanonForm::SpacedSorted)),
             ("v1 other form, unknown", v1(&sorted, &data), None),
             ("v2", v2(&data), None),
+            ("v2 framed", framed(&data, Encoding::Identity), None),
+            ("v2 framed, zstd", framed(&data, Encoding::Zstd), None),
         ] {
             assert!(verify_report(&body, &ring, &policy, |_| hint, NOW).is_ok(), "{name}");
             group.throughput(Throughput::Bytes(body.len().try_into().unwrap_or(0)));

@@ -22,10 +22,9 @@ use crate::http::access::token;
 use crate::http::metrics::Metrics;
 use crate::http::observe::RequestIds;
 use crate::http::server::{Door, Limits};
-use crate::http::state::{AppState, Services};
+use crate::http::state::{AppState, Core, Services};
 use crate::http::tls::{Identity, TlsError};
 use crate::jobs;
-use crate::jobs::arrange::Arranger;
 use crate::keys::keeper::Keeper;
 use crate::keys::ring::StoredKey;
 use crate::mask;
@@ -38,6 +37,7 @@ use crate::process::chores::Keep;
 use crate::process::condition::ManagerCondition;
 use crate::process::engine::{self, Enroll, Parts, Settings};
 use crate::process::handle::{Command, Processor};
+use crate::process::places::Arranger;
 use crate::process::wish::Wish;
 use crate::store::prune;
 use crate::store::sqlite::reader::SqliteReader;
@@ -108,7 +108,7 @@ impl Manager {
         let began = clock.now();
         let started = engine::start(parts((opened.writer, Arc::clone(&reader)), &config, &clock)?)?;
         let processor = started.processor;
-        let arranger = Arc::new(Arranger::new(started.layout, started.layout_rev));
+        let arranger = Arc::new(Arranger::new(started.layout));
         let (keep_keys, database) = (config.keys.cache, config.db.clone());
         let deliverer = deliverer_of(&processor, &reader, &keeper, &clock);
         let context = jobs::Context {
@@ -172,12 +172,12 @@ impl Manager {
         let door = bind(config.listen, tls)?;
         let state = AppState::new(Services {
             addr: door.addr(),
-            processor: self.context.processor.clone(),
-            reader: Arc::clone(&self.reader),
+            core: Core::new(self.context.processor.clone(), Arc::clone(&self.reader)),
             keeper: Arc::clone(&self.context.keeper),
             config: Arc::clone(config),
             clock: self.context.clock.clone(),
             deliverer: self.context.deliverer.clone(),
+            arranger: Arc::clone(&self.context.arranger),
             shutdown: self.stop.clone(),
             lost_reports,
             metrics: Arc::new(Metrics::new()),

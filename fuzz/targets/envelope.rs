@@ -9,8 +9,11 @@ use kattila::keys::ring::{KeyRing, StoredKey};
 use kattila::model::state::CanonForm;
 use kattila::model::time::UnixSeconds;
 use kattila::sign::{hmac, psk};
+use kattila::simulate::envelope::{Head, Packed, Signer};
+use kattila::verify::arrived::{Arrived, Shape};
 use kattila::verify::{Policy, verify_register, verify_report};
 use kattila::wire::envelope::{self, DataV2, Envelope};
+use kattila::wire::frame::{Encoding, Frame};
 use kattila::wire::scan::{self, Fault};
 use kattila::wire::canon::Forms;
 use kattila::wire::limits;
@@ -41,6 +44,7 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(parsed) = envelope::parse(input) {
         match &parsed {
             Envelope::V1(head) => check_forms(&input[head.data.clone()]),
+            Envelope::V2(head) if head.frame.is_some() => {}
             Envelope::V2(head) => match &head.data {
                 DataV2::InBody(range) => check_forms(&input[range.clone()]),
                 DataV2::Decoded(data) => check_forms(data),
@@ -53,6 +57,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(verify_register(&body, &RING, &Policy::default(), |_| hint, NOW).is_err());
     }
     check_signed(input);
+    check_framed(input);
 });
 
 /// What the first pass takes is JSON, and what it calls no JSON is none.
@@ -76,6 +81,35 @@ fn check_forms(data: &[u8]) {
         assert_eq!(scan::data(&bytes), Ok(()));
         assert_eq!(Forms::new(&bytes).get(*form), bytes);
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).ok(), value);
+    }
+}
+
+/// Any bytes may be signed as the data of a frame: as they are, what is JSON comes out as it went in,
+/// and nothing that is said to be compressed does any harm.
+fn check_framed(sent: &[u8]) {
+    let signer = Signer::new(zeroize::Zeroizing::new(SECRET.to_vec()));
+    let head = Head {
+        agent_id: "0123456789abcdef",
+        fleet_id: Some("fleet-a"),
+        tick: "1",
+        timestamp: &NOW.to_string(),
+        nonce: "AAECAwQFBgcICQoLDA0ODw",
+    };
+    for encoding in [Encoding::Identity, Encoding::Zstd] {
+        let frame = Frame { encoding, dict: None };
+        let body = Bytes::from(signer.frame(&head, &Packed { frame: &frame, sent }));
+        let arrived = Arrived { body: &body, shape: Some(Shape::Framed), shelf: None };
+        match verify_report(arrived, &RING, &Policy::default(), |_| None, NOW) {
+            Ok(verified) => {
+                assert!(verified.data().len() <= limits::DATA_BYTES);
+                assert_eq!(scan::data(verified.data()), Ok(()));
+                assert!(encoding == Encoding::Zstd || verified.data() == sent);
+            }
+            Err(why) => {
+                let is_data = encoding == Encoding::Identity && sent.len() <= limits::DATA_BYTES;
+                assert!(!is_data || scan::data(sent).is_err(), "{why}");
+            }
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use serde::Deserialize;
 use crate::model::time::UnixSeconds;
 use crate::wire::answer::{Receipt, Taken};
 
+use super::seal::Seal;
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -50,6 +52,15 @@ pub enum Verdict {
     SignAnew(u32),
     /// Its number is spent, and this report did not spend it: the manager knows higher ones.
     NewTick,
+}
+
+/// Why the shape of a report is to blame for its refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misfit {
+    /// Its dictionary is not known.
+    Dictionary,
+    /// Frames are not.
+    Frame,
 }
 
 /// A wrong signature is tried again after this many seconds: keys change at both ends at
@@ -110,6 +121,17 @@ impl Answer {
                 408 | 429 | 500.. => Verdict::Resend,
                 _ => Verdict::Hopeless,
             },
+        }
+    }
+
+    /// Whether the shape that a report was sealed in is to blame: a manager that does not know frames
+    /// says so of its type, or, where something between changed that, of its JSON.
+    pub fn misfit(&self, seal: &Seal) -> Option<Misfit> {
+        let Self::Refused(Refusal { status, code, .. }) = self else { return None };
+        match (status, code.as_str()) {
+            (422, "dictionary_unknown") if seal.dictionary().is_some() => Some(Misfit::Dictionary),
+            (415, _) | (400, "malformed_json") if seal.is_framed() => Some(Misfit::Frame),
+            _ => None,
         }
     }
 

@@ -15,6 +15,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::model::time::UnixSeconds;
+use crate::wire::frame;
 
 use super::answer::Answer;
 
@@ -115,7 +116,7 @@ impl Reply {
             .into_iter()
             .filter_map(|name| Some((name.clone(), told.get(name)?.clone())))
             .collect();
-        let body = bounded(response).await?;
+        let body = bounded(response, ANSWER_BYTES).await?;
         let whole = body.len() <= ANSWER_BYTES;
         Ok(Self { status, headers, body, whole })
     }
@@ -171,8 +172,17 @@ impl Door {
 
     /// Posts and reads the bare answer.
     pub async fn exchange(&self, path: &str, body: Bytes) -> Result<Reply, reqwest::Error> {
-        let request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json");
+        let request = self.client.post(self.url(path)).header(CONTENT_TYPE, kind_of(&body));
         Reply::of(request.body(body).send().await?).await
+    }
+
+    /// Fetches a file of at most so many bytes; `None` if it is not to be had.
+    pub async fn fetch(&self, path: &str, most: usize) -> Option<Vec<u8>> {
+        let response = self.client.get(self.url(path)).send().await.ok()?;
+        if response.status().as_u16() != 200 {
+            return None;
+        }
+        bounded(response, most).await.ok().filter(|body| body.len() <= most)
     }
 
     /// Asks whether the manager is well.
@@ -192,12 +202,17 @@ impl Door {
     }
 }
 
+/// The type of a body, which is a frame or JSON.
+pub(super) fn kind_of(body: &[u8]) -> &'static str {
+    if frame::is_frame(body) { frame::CONTENT_TYPE } else { "application/json" }
+}
+
 /// The body as far as it is read.
-async fn bounded(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
+async fn bounded(mut response: Response, most: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_BYTES {
+        if body.len() > most {
             break;
         }
     }

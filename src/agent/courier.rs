@@ -18,8 +18,11 @@ use super::pace::{LONGEST_WAIT_MS, asked, backoff};
 use super::parcel::Parcel;
 use super::pulse::{Now, spread};
 use super::seal::{Seal, Sender, Signer};
+use super::shape::Packing;
 use super::spool::{Bounds, Spool, SpoolNo};
 use super::tick::Ticks;
+
+mod shape;
 
 /// Bytes older than this are signed anew: a minute before the manager's limit of 600 s.
 const RESEND_SECONDS: i64 = 540;
@@ -49,6 +52,8 @@ pub struct Pen<'a> {
     pub signer: &'a Signer,
     /// The sender.
     pub sender: &'a Sender,
+    /// How what is signed now is put into its envelope.
+    pub packing: &'a Packing,
 }
 
 /// What became of the report that was answered, for the log and `--once`.
@@ -256,7 +261,9 @@ impl Courier {
         let good = |seal: &&Seal| {
             let age = second.since(seal.timestamp);
             // Once the own key signs, the manager takes nothing under the shared one.
-            (-RESEND_SECONDS..RESEND_SECONDS).contains(&age) && seal.is_like(pen.signer)
+            (-RESEND_SECONDS..RESEND_SECONDS).contains(&age)
+                && seal.is_like(pen.signer)
+                && seal.is_whole()
         };
         if let Some(seal) = parcel.seal.as_ref().filter(good) {
             return Ok(seal.clone());
@@ -265,7 +272,8 @@ impl Courier {
             Some(tick) => tick,
             None => self.ticks.next(now.wall),
         };
-        let seal = Seal::new(pen.signer, pen.sender, (tick, second), &parcel.data)?;
+        let said = (parcel.data.as_slice(), pen.packing);
+        let seal = Seal::new(pen.signer, pen.sender, (tick, second), said)?;
         if let Some(number) = parcel.number {
             self.spool.set_doubt(number, &seal)?;
         }
@@ -285,6 +293,13 @@ impl Courier {
     /// What came back for the envelope that was sent last.
     pub fn answered(&mut self, answer: &Answer, now: Now) -> Fate {
         let Some(mut parcel) = self.hand.take() else { return Fate::Kept };
+        if parcel.seal.as_ref().and_then(|seal| answer.misfit(seal)).is_some() {
+            // Its shape is to blame. In another one it is the same report under the same tick.
+            parcel.seal = None;
+            self.not_before = now.pulse;
+            self.hand = Some(parcel);
+            return Fate::Kept;
+        }
         let verdict =
             self.poisoned(&mut parcel, answer, now).unwrap_or(answer.verdict(parcel.sent));
         match verdict {

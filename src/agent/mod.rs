@@ -27,6 +27,7 @@ pub mod report;
 pub mod route;
 pub mod run;
 pub mod seal;
+pub mod shape;
 pub mod spool;
 pub mod tick;
 

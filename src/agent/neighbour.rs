@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AgentId, FleetId};
 
-use super::client::{Reply, WayError, builder, no_tls};
+use super::client::{Reply, WayError, builder, kind_of, no_tls};
 
 /// A neighbour that is there answers within the tunnel's round trip.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -88,7 +88,7 @@ impl Neighbours {
         let behind = u64::try_from(behind).unwrap_or(0);
         let limit = Duration::from_secs(LAST_HOP_SECONDS + HOP_SECONDS * behind);
         let request = self.0.post(format!("http://{at}/status/relay")).timeout(limit);
-        let request = request.header(CONTENT_TYPE, "application/json").body(envelope);
+        let request = request.header(CONTENT_TYPE, kind_of(&envelope)).body(envelope);
         Reply::of(request.send().await?).await
     }
 }

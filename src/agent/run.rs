@@ -34,10 +34,12 @@ use super::report::{About, assemble};
 use super::route::around::Around;
 use super::route::{Passage, Route};
 use super::seal::{Sender, Signer};
+use super::shape::{Preference, Shapes};
 use super::spool::{Bounds, Spool};
 use super::tick::Ticks;
 
 mod rotate;
+mod shapes;
 
 /// The spool's directory below the agent's.
 pub const SPOOL: &str = "spool";
@@ -71,6 +73,8 @@ pub struct Settings {
     pub spool: Bounds,
     /// Its own door, for neighbours.
     pub door: DoorSettings,
+    /// In which shape reports are sent.
+    pub shape: Preference,
 }
 
 /// Why the agent cannot begin.
@@ -110,6 +114,7 @@ pub struct Agent<O> {
     keys: Keyring,
     enrolment: Enrolment,
     courier: Courier,
+    shapes: Shapes,
     station: Arc<Station>,
     listeners: Listeners,
     route: Route,
@@ -126,7 +131,7 @@ pub struct Agent<O> {
 impl<O: Observer> Agent<O> {
     /// Takes the directory and goes on where the last run ended. Nothing is sent yet.
     pub fn open(settings: Settings, observer: O, clock: Clock) -> Result<Self, OpenError> {
-        let Settings { way, keys, keep_keys, about, dir, spool, door: own_door } = settings;
+        let Settings { way, keys, keep_keys, about, dir, spool, door: own_door, shape } = settings;
         let door = Door::new(&way)?;
         let home = Arc::new(Home::open(&dir)?);
         let identity = Identity::load_or_make(&home)?;
@@ -149,6 +154,7 @@ impl<O: Observer> Agent<O> {
             observer,
             pulse: Pulse::new(clock),
             door,
+            shapes: Shapes::load(Arc::clone(&home), shape),
             keys: Keyring::new(keys, Kept::new(home), keep_keys),
             enrolment,
             courier: Courier::new(spool, ticks).map_err(files)?,
@@ -191,6 +197,7 @@ impl<O: Observer> Agent<O> {
         self.enrolment.move_to(&settings.way.manager);
         self.keys.reload(settings.keys, settings.keep_keys);
         self.courier.set_bounds(settings.spool);
+        self.shapes.reload(settings.shape);
         self.about = settings.about;
         self.station.reload(self.sender(), self.door.clone());
         self.station.set_token(settings.door.token.as_ref());
@@ -320,7 +327,8 @@ impl<O: Observer> Agent<O> {
             }
         };
         let sender = self.sender();
-        let pen = Pen { signer: &signer, sender: &sender };
+        let packing = self.shapes.next(now.pulse);
+        let pen = Pen { signer: &signer, sender: &sender, packing: &packing };
         let (envelope, collected_at) = match self.courier.envelope(&pen, now) {
             Ok(Some(ready)) => ready,
             Ok(None) => return Ok(None),
@@ -331,17 +339,20 @@ impl<O: Observer> Agent<O> {
             }
         };
         let sent = self.route.send(&self.door, envelope.into(), now.pulse).await;
-        let Passage { answer, in_doubt, relayed } = sent;
+        let Passage { answer, in_doubt, relayed, misfit } = sent;
+        let own_misfit = self.courier.misfit(&answer);
         if in_doubt {
             self.courier.may_have_left();
         }
         let interval = self.courier.interval();
         let fate = self.courier.answered(&answer, self.pulse.now());
+        self.reshape(own_misfit, misfit, now);
         if self.courier.interval() != interval {
             self.plan();
         }
         self.heed(&answer, &signer, relayed);
         self.tell(&answer, fate);
+        self.learn(&answer, relayed).await;
         Ok(Some(Sent { fate, collected_at, answer: answer.in_words() }))
     }
 

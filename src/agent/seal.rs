@@ -1,7 +1,7 @@
-//! Signs `data` as a second-generation report.
+//! Signs `data` as a second-generation report, in the shape of JSON or as a frame.
 //!
-//! A [`Seal`] is the whole head of an envelope. Together with the same `data` it gives the same
-//! bytes at any time, which is what a report whose answer was lost is sent again with.
+//! A [`Seal`] is the whole head of an envelope, and, where the data was compressed, what came of
+//! it. Together with the same `data` it gives the same bytes at any time, which is what a report whose answer was lost is sent again with.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::id::{AgentId, FleetId, Kid};
+use crate::model::id::{AgentId, FleetId, FrameDictId, Kid};
 use crate::model::time::UnixSeconds;
+use crate::pack::{Against, Packer};
 use crate::sign::digest::sha256;
 use crate::sign::ed25519::SecretKey;
 use crate::sign::hmac;
 use crate::sign::nonce;
+use crate::wire::frame::{Encoding, Frame};
 use crate::wire::signing::Report;
+
+use super::shape::Packing;
 
 /// What signs.
 #[derive(Clone)]
@@ -87,6 +91,15 @@ pub struct Seal {
     pub timestamp: UnixSeconds,
     nonce: String,
     sig: String,
+    /// How the data of a frame is encoded; nothing in the JSON shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enc: Option<String>,
+    /// What it is compressed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dict: Option<FrameDictId>,
+    /// The compressed data, of which another run may make other bytes. No member of the head.
+    #[serde(skip)]
+    pub(super) packed: Option<Arc<[u8]>>,
 }
 
 impl fmt::Debug for Seal {
@@ -101,9 +114,10 @@ impl Seal {
         signer: &Signer,
         sender: &Sender,
         (tick, timestamp): (i64, UnixSeconds),
-        data: &[u8],
+        (data, packing): (&[u8], &Packing),
     ) -> Result<Self, getrandom::Error> {
         let (nonce, kid) = (nonce::fresh()?, signer.kid());
+        let (frame, packed) = encoded(data, packing);
         let report = Report {
             alg: signer.alg(),
             kid: &kid,
@@ -112,9 +126,10 @@ impl Seal {
             tick,
             timestamp,
             nonce: &nonce,
-            data_sha256: sha256(data),
+            data_sha256: sha256(packed.as_deref().unwrap_or(data)),
         };
-        let sig = signer.sign(&report.text());
+        let text = frame.as_ref().map_or_else(|| report.text(), |frame| report.framed_text(frame));
+        let sig = signer.sign(&text);
         Ok(Self {
             v: 2,
             alg: signer.alg().to_owned(),
@@ -125,7 +140,25 @@ impl Seal {
             timestamp,
             nonce,
             sig,
+            enc: frame.as_ref().map(|frame| frame.encoding.as_str().to_owned()),
+            dict: frame.and_then(|frame| frame.dict),
+            packed,
         })
+    }
+
+    /// Whether it is that of a frame.
+    pub fn is_framed(&self) -> bool {
+        self.enc.is_some()
+    }
+
+    /// What the data of a frame is compressed with, if with a dictionary.
+    pub fn dictionary(&self) -> Option<&FrameDictId> {
+        self.dict.as_ref()
+    }
+
+    /// Whether it gives the bytes that it was made with.
+    pub fn is_whole(&self) -> bool {
+        self.enc.as_deref() != Some(Encoding::Zstd.as_str()) || self.packed.is_some()
     }
 
     /// Whether the manager takes it where it takes what this signer makes: of this host's own
@@ -140,6 +173,11 @@ impl Seal {
     /// The envelope: this head and `data`, byte for byte.
     pub fn envelope(&self, data: &[u8]) -> serde_json::Result<Vec<u8>> {
         let mut out = serde_json::to_vec(self)?;
+        if self.is_framed() {
+            out.push(b'\n');
+            out.extend_from_slice(self.packed.as_deref().unwrap_or(data));
+            return Ok(out);
+        }
         out.pop();
         out.extend_from_slice(b",\"data\":");
         out.extend_from_slice(data);
@@ -148,10 +186,29 @@ impl Seal {
     }
 }
 
+/// How data goes into a frame, if it does, and what is sent instead of it. What cannot be compressed
+/// goes as it is.
+fn encoded(data: &[u8], packing: &Packing) -> (Option<Frame>, Option<Arc<[u8]>>) {
+    let known = match packing {
+        Packing::Json => return (None, None),
+        Packing::Identity => return (Some(Frame::identity()), None),
+        Packing::Zstd(known) => known.as_deref(),
+    };
+    let against = known.map_or(Against::Nothing, |(_, known)| Against::Dictionary(known));
+    let mut buffer = Vec::new();
+    let packed = Packer::new().is_ok_and(|mut packer| packer.pack(data, against, &mut buffer));
+    if !packed || buffer.len() >= data.len() {
+        return (Some(Frame::identity()), None);
+    }
+    let dict = known.map(|(id, _)| id.clone());
+    (Some(Frame { encoding: Encoding::Zstd, dict }), Some(buffer.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sign::psk::kid_of_psk;
+    use crate::wire::frame;
 
     const DATA: &[u8] = br#"{"hostname":"gw-1","tick":1,"load":1.0,"note":"<\u00e9>"}"#;
 
@@ -169,7 +226,7 @@ mod tests {
 
     fn signed_by(signer: &Signer) -> String {
         let when = (1_795_214_286_123, UnixSeconds(1_795_214_286));
-        let mut seal = Seal::new(signer, &sender(), when, DATA).unwrap();
+        let mut seal = Seal::new(signer, &sender(), when, (DATA, &Packing::Json)).unwrap();
         seal.nonce = "AAECAwQFBgcICQoLDA0ODw".to_owned();
         let report = Report {
             alg: &seal.alg,
@@ -202,12 +259,37 @@ mod tests {
 
     #[test]
     fn a_seal_that_was_kept_gives_the_same_bytes() {
-        let seal = Seal::new(&psk(), &sender(), (7, UnixSeconds(9)), DATA).unwrap();
+        let seal =
+            Seal::new(&psk(), &sender(), (7, UnixSeconds(9)), (DATA, &Packing::Json)).unwrap();
         let kept: Seal = serde_json::from_slice(&serde_json::to_vec(&seal).unwrap()).unwrap();
         let bytes = seal.envelope(DATA).unwrap();
         assert_eq!(kept.envelope(DATA).unwrap(), bytes);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.ends_with(&format!(",\"data\":{}}}", std::str::from_utf8(DATA).unwrap())));
         assert!(!format!("{seal:?} {:?}", psk()).contains(&seal.sig));
+    }
+
+    #[test]
+    fn frames_are_those_of_the_protocol() {
+        let when = (7, UnixSeconds(9));
+        let data = [DATA; 20].concat();
+        for packing in [Packing::Identity, Packing::Zstd(None)] {
+            let seal = Seal::new(&psk(), &sender(), when, (&data, &packing)).unwrap();
+            let body = seal.envelope(&data).unwrap();
+            let head = frame::parse(&body).unwrap();
+            let sent = &body[frame::split(&body).unwrap().1];
+            let compressed = matches!(packing, Packing::Zstd(_));
+            assert_eq!(sent.len() < data.len(), compressed);
+            assert_eq!(head.frame.as_ref().unwrap().encoding == Encoding::Zstd, compressed);
+            let text = crate::wire::signing::text_of(&head, sha256(sent));
+            assert_eq!(psk().sign(&text), seal.sig);
+            assert!(seal.is_framed() && seal.is_whole());
+            // What was compressed is not to be made again.
+            let kept: Seal = serde_json::from_slice(&serde_json::to_vec(&seal).unwrap()).unwrap();
+            assert_eq!(kept.is_whole(), !compressed);
+        }
+        // What does not get smaller is not compressed.
+        let seal = Seal::new(&psk(), &sender(), when, (b"{}", &Packing::Zstd(None))).unwrap();
+        assert_eq!(seal.enc.as_deref(), Some("identity"));
     }
 }

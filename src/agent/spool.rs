@@ -11,6 +11,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::model::time::UnixSeconds;
@@ -56,6 +58,23 @@ pub struct Doubt {
     pub number: SpoolNo,
     /// What it was sent with.
     pub seal: Seal,
+    /// The compressed data of a frame, in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    packed: Option<String>,
+}
+
+impl Doubt {
+    fn new(number: SpoolNo, seal: &Seal) -> Self {
+        let packed = seal.packed.as_deref().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+        Self { number, seal: seal.clone(), packed }
+    }
+
+    /// Puts what was compressed back into the seal.
+    fn whole(mut self) -> Self {
+        let packed = self.packed.as_ref().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        self.seal.packed = packed.map(Into::into);
+        self
+    }
 }
 
 /// The spool's directory and what is in it.
@@ -112,7 +131,8 @@ impl Spool {
     /// The file is written whole or not at all, so what cannot be read is a broken disk's work;
     /// the report it named is then sent as if it never was, which is the lesser evil.
     fn read_doubt(&self) -> Option<Doubt> {
-        serde_json::from_slice(&fs::read(self.dir.join(DOUBT)).ok()?).ok()
+        let doubt: Doubt = serde_json::from_slice(&fs::read(self.dir.join(DOUBT)).ok()?).ok()?;
+        Some(doubt.whole())
     }
 
     /// Keeps so much from the next report on.
@@ -255,7 +275,7 @@ impl Spool {
 
     /// Keeps what a report is about to be sent with.
     pub fn set_doubt(&mut self, number: SpoolNo, seal: &Seal) -> io::Result<()> {
-        let doubt = Doubt { number, seal: seal.clone() };
+        let doubt = Doubt::new(number, seal);
         files::write(&self.dir, DOUBT, &serde_json::to_vec(&doubt)?)?;
         self.doubt = Some(doubt);
         Ok(())

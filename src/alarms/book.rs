@@ -319,9 +319,16 @@ impl Book {
         self.alarms.values()
     }
 
-    /// How many alarms are active, not acknowledged and not set aside.
-    pub fn unacknowledged(&self) -> usize {
-        self.alarms.values().filter(|alarm| alarm.asks()).count()
+    /// How many alarms are active, not acknowledged and not set aside, by fleet.
+    pub fn unacknowledged(&self) -> BTreeMap<Option<FleetId>, usize> {
+        let mut counts = BTreeMap::new();
+        for alarm in self.alarms.values().filter(|alarm| alarm.asks()) {
+            match counts.get_mut(&alarm.fleet) {
+                Some(count) => *count += 1,
+                None => drop(counts.insert(alarm.fleet.clone(), 1)),
+            }
+        }
+        counts
     }
 
     /// When [`Book::tick`] next has something to do.

@@ -18,7 +18,8 @@ use super::rules::silence::HOLDS_S;
 pub struct End {
     /// The agent's id.
     pub agent: String,
-    /// Subject of alarms about the interface that it is about, if it is about one.
+    /// Subject of alarms about the interface that it is about, if it is about one; of a link, only
+    /// if the other end may not know its port.
     pub own: Option<String>,
     /// Subject of alarms about its entry for the other end of the link.
     pub entry: Option<String>,

@@ -30,6 +30,7 @@ use crate::store::row::{AgentDetail, AlarmFilter, ReportFilter};
 use crate::store::{Reader, StoreError, sqlite};
 use crate::verify::Policy;
 use crate::verify::bodies::Suspicion;
+use crate::verify::shelf::Shelf;
 
 use bench::{Bench, Proofs, rings};
 use compare::{Comparison, NOT_REPLAYED, Pair, Told, compare};
@@ -136,7 +137,10 @@ async fn replay(args: &ReplayArgs, values: &Values) -> Result<Outcome, ReplayErr
         Some((detail.agent.id.clone(), row.public_key))
     });
     let kept = reader.keys()?.into_iter().map(stored_of).collect();
-    let proofs = Proofs { rings: rings(kept), pinned: pinned.collect(), policy };
+    let dictionaries = reader.frame_dictionaries()?.into_iter().map(|record| record.bytes);
+    let shelf =
+        Shelf::archive(dictionaries).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let proofs = Proofs { rings: rings(kept), pinned: pinned.collect(), policy, shelf };
     let bench = Bench::start(settings, &own, tuning, span.first.1).await?;
     let (reports, left_out) = feed(reader, &bench, &proofs, &span).await?;
     let ended = bench.end(span.to).await?;

@@ -9,12 +9,15 @@ use thiserror::Error;
 
 use super::identity::{IdentityError, IdentityFile};
 use super::psk::{self, PskArgs, PskError, PskSettings};
+use super::simulate::FrameEncoding;
 use crate::clock::Clock;
 use crate::model::hex;
 use crate::model::id::FleetId;
+use crate::pack::{Against, Packer};
 use crate::sign::digest::sha256;
 use crate::sign::nonce;
-use crate::simulate::envelope::{self, Head, Signer};
+use crate::simulate::envelope::{self, Head, Packed, Signer};
+use crate::wire::frame::{Encoding, Frame};
 
 /// Flags of `kattila sign`. Values are not checked: what is given is signed as given, so that
 /// tests can send what no agent would.
@@ -23,6 +26,12 @@ pub struct SignArgs {
     /// How to sign
     #[arg(long, value_enum, default_value_t = SignScheme::V2)]
     pub scheme: SignScheme,
+    /// Make a frame: the head as one line, then the data; not with v1
+    #[arg(long)]
+    pub framed: bool,
+    /// How the data of a frame is encoded
+    #[arg(long, value_enum, default_value_t = FrameEncoding::Identity, requires = "framed")]
+    pub enc: FrameEncoding,
     /// Who reports; made from this host's machine id if not given
     #[arg(long, value_name = "ID")]
     pub agent_id: Option<String>,
@@ -68,6 +77,10 @@ enum SignError {
     Input(#[source] io::Error),
     #[error("there is no data on standard input: pipe a JSON object into this command")]
     NoData,
+    #[error("version 1 has no frames: leave --framed out, or choose --scheme v2 or ed25519")]
+    FramedV1,
+    #[error("the data could not be compressed: there is no memory")]
+    NoMemory,
     #[error("the envelope could not be written: {0}")]
     Output(#[source] io::Error),
     #[error("the operating system gave no random bytes: {0}")]
@@ -99,11 +112,11 @@ pub async fn run(
         Err(error) => {
             // If even the complaint cannot be written, the exit code still tells.
             writeln!(complaints, "{error}").unwrap_or_default();
-            if matches!(error, SignError::Psk(PskError::Missing) | SignError::NoData) {
-                2
-            } else {
-                1
-            }
+            let is_misuse = matches!(
+                error,
+                SignError::Psk(PskError::Missing) | SignError::NoData | SignError::FramedV1
+            );
+            if is_misuse { 2 } else { 1 }
         }
     }
 }
@@ -143,6 +156,10 @@ async fn sign(
         timestamp: &given(&args.timestamp, &|| clock.now().to_string()),
         nonce: &nonce,
     };
+    if args.framed {
+        // Ended by its last byte: a line feed would be part of the data.
+        return framed(args, &keys, &head, data);
+    }
     let mut sealed = match (&keys, args.scheme) {
         (Keys::Own(identity), _) => envelope::seal_own(&identity.secret, &head, data),
         (Keys::Shared(signer), SignScheme::V1) => signer.seal_v1(&head, data),
@@ -150,6 +167,36 @@ async fn sign(
     };
     sealed.push(b'\n');
     Ok(sealed)
+}
+
+/// The same as a frame.
+fn framed(
+    args: &SignArgs,
+    keys: &Keys,
+    head: &Head<'_>,
+    data: &[u8],
+) -> Result<Vec<u8>, SignError> {
+    if args.scheme == SignScheme::V1 {
+        return Err(SignError::FramedV1);
+    }
+    let frame = Frame { encoding: args.enc.into(), dict: None };
+    let mut buffer = Vec::new();
+    let sent = match frame.encoding {
+        Encoding::Identity => data,
+        Encoding::Zstd => {
+            let packed = Packer::new()
+                .is_ok_and(|mut packer| packer.pack(data, Against::Nothing, &mut buffer));
+            if !packed {
+                return Err(SignError::NoMemory);
+            }
+            &buffer
+        }
+    };
+    let packed = Packed { frame: &frame, sent };
+    Ok(match keys {
+        Keys::Own(identity) => envelope::frame_own(&identity.secret, head, &packed),
+        Keys::Shared(signer) => signer.frame(head, &packed),
+    })
 }
 
 /// What signs.
@@ -289,5 +336,25 @@ mod tests {
         let (code, out, err) = run_with(&[], " \n").await;
         assert_eq!((code, out.as_str()), (2, ""));
         assert!(err.contains("no data"), "{err}");
+    }
+
+    #[tokio::test]
+    async fn a_frame_matches_the_published_vector() {
+        let flags = [
+            "--framed",
+            "--agent-id=0123456789abcdef0123456789abcdef",
+            "--fleet-id=fleet-a",
+            "--tick=1795214286123",
+            "--timestamp=1795214286",
+            "--nonce=AAECAwQFBgcICQoLDA0ODw",
+        ];
+        let (code, out, _) = run_with(&flags, DATA).await;
+        let (head, data) = out.split_once('\n').unwrap();
+        let head: Value = serde_json::from_str(head).unwrap();
+        assert_eq!((code, &head["enc"], data), (0, &"identity".into(), DATA));
+        assert_eq!(head["sig"], "194e418646da2e33ee881cc3a1a59f29658b3ae0aad74caf2ed41803de110440");
+        let (code, out, err) = run_with(&["--framed", "--scheme=v1"], DATA).await;
+        assert!(code == 2 && out.is_empty() && err.contains("version 1 has no frames"), "{err}");
+        assert!(Cli::try_parse_from(["sign", "--enc=zstd"]).is_err(), "only with --framed");
     }
 }

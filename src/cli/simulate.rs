@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::psk::{self, PskArgs, PskError, PskSettings};
 use crate::clock::Clock;
-use crate::simulate::envelope::{Scheme, Signer};
+use crate::simulate::envelope::{Scheme, Shape, Signer};
 use crate::simulate::load::{self, Load, LoadError, MOST_CONNECTIONS, Signing};
 use crate::simulate::pace::Pace;
 use crate::simulate::summary::{Progress, Summary};
 use crate::simulate::target::{Target, TargetError};
 use crate::simulate::world::{Mix, Options, World};
+use crate::wire::frame::Encoding;
 
 /// Files that are open besides the connections.
 const OTHER_FILES: u64 = 64;
@@ -45,6 +46,12 @@ pub struct SimulateArgs {
     /// How hosts sign
     #[arg(long, value_enum, default_value_t = SimulatedScheme::V2)]
     pub scheme: SimulatedScheme,
+    /// Send reports of version 2 as frames
+    #[arg(long)]
+    pub framed: bool,
+    /// How the data of frames is encoded; zstd with the manager's dictionary, once it names one
+    #[arg(long, value_enum, default_value_t = FrameEncoding::Identity, requires = "framed")]
+    pub enc: FrameEncoding,
     /// Let things break and heal
     #[arg(long)]
     pub faults: bool,
@@ -76,6 +83,24 @@ pub enum SimulatedScheme {
     /// Second generation with a key of each host's own, made from the seed and enrolled before
     /// the first report
     Ed25519,
+}
+
+/// How the data of frames is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FrameEncoding {
+    /// As it is
+    Identity,
+    /// Compressed
+    Zstd,
+}
+
+impl From<FrameEncoding> for Encoding {
+    fn from(given: FrameEncoding) -> Self {
+        match given {
+            FrameEncoding::Identity => Self::Identity,
+            FrameEncoding::Zstd => Self::Zstd,
+        }
+    }
 }
 
 /// A constant rate, or as fast as the manager answers.
@@ -111,6 +136,8 @@ enum SimulateError {
          `ulimit -n` or lower --connections"
     )]
     OpenFiles { wanted: u64, limit: u64 },
+    #[error("version 1 has no frames: leave --framed out, or choose --scheme v2 or ed25519")]
+    FramedV1,
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error("the summary could not be written: {0}")]
@@ -120,7 +147,7 @@ enum SimulateError {
 impl SimulateError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Psk(_) | Self::Target(_) | Self::OpenFiles { .. } => 2,
+            Self::Psk(_) | Self::Target(_) | Self::OpenFiles { .. } | Self::FramedV1 => 2,
             Self::Load(_) | Self::Output(_) => 1,
         }
     }
@@ -179,6 +206,11 @@ async fn prepare(
         SimulatedScheme::V2 => Scheme::V2,
         SimulatedScheme::Ed25519 => Scheme::Ed25519,
     };
+    let shape = match (args.framed, scheme) {
+        (false, _) => Shape::Json,
+        (true, Scheme::V1) => return Err(SimulateError::FramedV1),
+        (true, Scheme::V2 | Scheme::Ed25519) => Shape::Framed(args.enc.into()),
+    };
     let signer = Signer::new(psk::current(&args.psk, settings, clock.now()).await?);
     let target = Target::find(&args.target, args.this_is_my_manager).await?;
     allow_files(u64::from(args.connections))?;
@@ -195,6 +227,8 @@ async fn prepare(
         world,
         signer,
         signing: Signing::All(scheme),
+        shape,
+        introduced: false,
         pace: match args.rate {
             None => Pace::Fleet { interval, spread: interval },
             Some(Rate::Max) => Pace::Closed,
@@ -280,6 +314,18 @@ mod tests {
         assert!(prepared(&mine).await.is_ok());
         let own = prepared(&["--scheme=ed25519"]).await.unwrap();
         assert_eq!(own.signing, Signing::All(Scheme::Ed25519));
+    }
+
+    #[tokio::test]
+    async fn frames_are_for_version_2() {
+        let shape = async |flags: &[&str]| prepared(flags).await.unwrap().shape;
+        assert_eq!(shape(&[]).await, Shape::Json);
+        assert_eq!(shape(&["--framed"]).await, Shape::Framed(Encoding::Identity));
+        let flags = ["--framed", "--enc=zstd", "--scheme=ed25519"];
+        assert_eq!(shape(&flags).await, Shape::Framed(Encoding::Zstd));
+        let error = prepared(&["--framed", "--scheme=v1"]).await.unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert!(args(&["--enc=zstd"]).is_err(), "only with --framed");
     }
 
     #[test]

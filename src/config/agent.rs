@@ -53,8 +53,21 @@ pub struct AgentConfig {
     pub relay: RelayConfig,
     /// The token that may reset it.
     pub token: Option<AgentToken>,
+    /// In which shape reports are sent.
+    pub shape: ReportShape,
     /// Where systemd wants to be told that the agent is ready.
     pub notify_socket: Option<String>,
+}
+
+/// In which shape reports are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportShape {
+    /// What costs the manager least.
+    Auto,
+    /// JSON.
+    Json,
+    /// Compressed frames.
+    Framed,
 }
 
 /// Where the agent's own door is.
@@ -152,6 +165,7 @@ impl Reading<'_> {
         });
         let relay = self.required("KATTILA_RELAY", relay);
         let token = self.optional("KATTILA_AGENT_TOKEN", super::parse::token).map(AgentToken);
+        let shape = self.required("KATTILA_AGENT_SHAPE", shape);
         let log = self.log();
         Some(AgentConfig {
             manager: manager?,
@@ -167,6 +181,7 @@ impl Reading<'_> {
             log: log?,
             relay: relay?,
             token,
+            shape: shape?,
             notify_socket: self.values.foreign("NOTIFY_SOCKET").map(str::to_owned),
         })
     }
@@ -242,6 +257,15 @@ fn spool_bytes(text: &str) -> Result<u64, String> {
         _ => Err(format!(
             "\"{text}\" is not a whole number of bytes from {MIN_SPOOL_BYTES} to {MAX_SPOOL_BYTES}"
         )),
+    }
+}
+
+fn shape(text: &str) -> Result<ReportShape, String> {
+    match text {
+        "auto" => Ok(ReportShape::Auto),
+        "json" => Ok(ReportShape::Json),
+        "framed" => Ok(ReportShape::Framed),
+        _ => Err("must be auto, json or framed".to_owned()),
     }
 }
 

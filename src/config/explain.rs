@@ -36,6 +36,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Rate of an address", rate(config.rates.source, "refused requests")),
         ("Admin", admin(&config.access)),
         ("Strangers", strangers(config)),
+        ("Proxies", proxies(config)),
         (
             "Log",
             format!("{} as {}", config.log.filter, if config.log.json { "JSON" } else { "text" }),
@@ -216,6 +217,18 @@ fn admin(access: &Access) -> String {
         ),
         Some(_) => "a token is set".to_owned(),
     }
+}
+
+fn proxies(config: &Config) -> String {
+    let trusted: Vec<_> = config.proxies.trusted.iter().map(ToString::to_string).collect();
+    if trusted.is_empty() {
+        return "none is believed: clients are whoever connects".to_owned();
+    }
+    let users = match &config.proxies.user_header {
+        None => String::new(),
+        Some(header) => format!("; they let users in by the header {header}"),
+    };
+    format!("believed at {}{users}", trusted.join(", "))
 }
 
 fn strangers(config: &Config) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::table::{SETTINGS, Setting, of_agent};
+use super::table::{Setting, of_agent, of_manager};
 
 /// The settings given as flags: pairs of a name in the environment and a raw value.
 ///
@@ -24,7 +24,7 @@ impl Flags {
 
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
-        augment(command, SETTINGS.iter())
+        augment(command, of_manager())
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -34,7 +34,7 @@ impl Args for Flags {
 
 impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self { given: given(matches, SETTINGS.iter()) })
+        Ok(Self { given: given(matches, of_manager()) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(flags.into_pairs(), [("KATTILA_LISTEN".to_owned(), "[::1]:0".to_owned())]);
         assert!(command.clone().try_get_matches_from(["serve", "--psk", "x"]).is_err());
         let help = command.clone().render_long_help().to_string();
-        for setting in SETTINGS {
+        for setting in of_manager() {
             assert!(help.contains(setting.env), "{}", setting.env);
         }
     }

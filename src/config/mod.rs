@@ -12,6 +12,7 @@ pub mod host;
 pub mod mistake;
 pub mod notify;
 mod parse;
+pub mod proxies;
 mod read;
 pub mod rules;
 pub mod source;
@@ -31,6 +32,7 @@ use crate::verify::bodies::Suspicion;
 
 use mistake::ConfigError;
 use notify::Notify;
+use proxies::Proxies;
 use rules::Rules;
 use source::Values;
 
@@ -65,6 +67,8 @@ pub struct Config {
     pub enroll: Enroll,
     /// Seconds between reports that agents are told to keep.
     pub interval: u32,
+    /// Whose word about a client is taken.
+    pub proxies: Proxies,
     /// TLS for the door; `None` for plain HTTP.
     pub tls: Option<Tls>,
     /// The metrics' own door, if there is one.
@@ -205,10 +209,12 @@ impl Config {
         read::read(values).map_err(ConfigError::Mistakes)
     }
 
-    /// Whether signing in is allowed on this door as it is: over TLS, on loopback, or because
-    /// an admin accepted plain HTTP.
+    /// Whether anybody can sign in at this door as it is: over TLS, through a proxy that speaks
+    /// it, on loopback, or because an admin accepted plain HTTP. Each request is looked at by
+    /// itself then.
     pub fn sign_in_allowed(&self) -> bool {
-        self.tls.is_some() || self.listen.ip().is_loopback() || self.access.insecure_http
+        let sealed = self.tls.is_some() || !self.proxies.trusted.is_empty();
+        sealed || self.listen.ip().is_loopback() || self.access.insecure_http
     }
 }
 

@@ -89,6 +89,7 @@ impl<'a> Reading<'a> {
         let enroll = self.required("KATTILA_ENROLL", parse::enroll);
         let interval =
             self.required("KATTILA_REPORT_INTERVAL", |text| parse::number(text, 1, 3600));
+        let proxies = self.proxies();
         let tls = self.tls();
         let metrics = self.optional("KATTILA_METRICS_LISTEN", parse::address);
         Some(Config {
@@ -106,6 +107,7 @@ impl<'a> Reading<'a> {
             access: access?,
             enroll: enroll?,
             interval: interval?,
+            proxies: proxies?,
             tls,
             metrics,
         })

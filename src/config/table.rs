@@ -5,8 +5,10 @@
 //! is named in [`SHARED`]; no name means two things.
 
 pub mod agent;
+pub mod sign_in;
 
 use agent::AGENT;
+use sign_in::SIGN_IN;
 
 /// One setting.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ const fn setting(
     Setting { env, flag, value, default, help }
 }
 
-/// Every setting of the manager, in the order of the documentation.
+/// The settings of the manager but for those in [`SIGN_IN`], in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
     setting(
         "KATTILA_LISTEN",
@@ -393,7 +395,12 @@ pub const SHARED: &[&str] = &[
 
 /// Every setting of either side.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(AGENT)
+    of_manager().chain(AGENT)
+}
+
+/// The settings of the manager.
+pub fn of_manager() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(SIGN_IN)
 }
 
 /// The settings of the agent: its own and the shared ones.

@@ -5,11 +5,13 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AgentId, FleetId};
-use crate::process::handle::{Command, Done, ResetTarget};
+use crate::process::handle::{Command, CommandError, Done, ResetTarget};
+use crate::wire::codes::ErrorCode;
 
 use super::access::Caller;
 use super::body::JsonBody;
 use super::error::ApiError;
+use super::operators::agents::known;
 use super::state::AppState;
 
 /// Whose topology state to clear: exactly one of the first three.
@@ -62,19 +64,32 @@ pub struct Cleared {
     pub alarms: u64,
 }
 
+/// Whether a caller sees all whose state is to be cleared.
+fn may_reset(state: &AppState, caller: &Caller, target: &ResetTarget) -> Result<(), ApiError> {
+    match target {
+        ResetTarget::Agent(id) => known(state, caller, id),
+        // A fleet that nobody has heard of has no agents either.
+        ResetTarget::Fleet(fleet) if caller.reach.sees(fleet) => Ok(()),
+        ResetTarget::Fleet(_) => Err(CommandError::AgentNotFound.into()),
+        ResetTarget::All if caller.reach.is_whole() => Ok(()),
+        ResetTarget::All => Err(ApiError::new(
+            ErrorCode::Forbidden,
+            format!("You see {}: name one fleet or agent.", caller.reach.words()),
+        )),
+    }
+}
+
 /// `POST /status/admin/reset`.
 pub async fn reset(
     State(state): State<AppState>,
     caller: Caller,
     JsonBody(body): JsonBody<Reset>,
 ) -> Result<Json<Cleared>, ApiError> {
-    let command = Command::Reset {
-        target: body.target()?,
-        forget: body.forget,
-        identity: body.identity,
-        by: caller.name,
-    };
-    match state.processor.command(command).await? {
+    let target = body.target()?;
+    may_reset(&state, &caller, &target)?;
+    let command =
+        Command::Reset { target, forget: body.forget, identity: body.identity, by: caller.name };
+    match state.command(command).await? {
         Done::Reset { agents, interfaces, edges, alarms } => {
             Ok(Json(Cleared { status: "ok", agents, interfaces, edges, alarms }))
         }
@@ -89,8 +104,6 @@ pub async fn reset(
 
 #[cfg(test)]
 mod tests {
-    use crate::wire::codes::ErrorCode;
-
     use super::*;
 
     fn target(json: &str) -> Result<ResetTarget, ApiError> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use crate::model::time::UnixSeconds;
 use crate::process::handle::Submission;
 use crate::process::identity::Enrolled;
 use crate::sign::digest::kid_of_public_key;
+use crate::verify::arrived::{Arrived, Shape};
 use crate::verify::enrol::{Enrolment, Registration, verify_registration};
 use crate::verify::rejection::Rejection;
 use crate::verify::{Verified, verify_report};
@@ -71,7 +72,7 @@ pub struct Health {
 
 /// `GET /status/healthcheck`: whether reports can be taken. Never asks DNS.
 pub async fn healthcheck(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
-    let processor = state.processor.status();
+    let processor = state.whole().status();
     if !processor.running || !processor.storage_ok {
         return Err(ApiError::new(
             ErrorCode::StorageUnavailable,
@@ -93,12 +94,12 @@ struct AgentDoor<'a> {
 
 impl AgentDoor<'_> {
     async fn report(&self, request: Request) -> Result<Receipt, ApiError> {
-        let body = self.read(request).await?;
-        let verified = self.verify(|now| self.check_report(&body, now)).await?;
+        let (shape, body) = self.read(request, body::report_shape).await?;
+        let verified = self.verify(|now| self.check_report((shape, &body), now)).await?;
         let relay = verified.through().cloned();
         let submission = Submission::new(verified, self.source);
         let accepted =
-            self.state.processor.submit(submission).await.map_err(|why| {
+            self.state.whole().submit(submission).await.map_err(|why| {
                 self.refuse(&relay.iter().fold(why, |why, relay| why.through(relay)))
             })?;
         Ok(Receipt {
@@ -106,14 +107,16 @@ impl AgentDoor<'_> {
             report_id: accepted.report_id,
             server_time: self.state.clock.now(),
             interval: self.state.config.interval,
+            framed: true,
+            dict: self.state.whole().shelf().newest(),
         })
     }
 
     async fn registration(&self, request: Request) -> Result<Response, ApiError> {
-        let body = self.read(request).await?;
+        let ((), body) = self.read(request, body::require_json).await?;
         match self.verify(|now| self.check_registration(&body, now)).await? {
             Registration::Announcement(announcement) => {
-                let announced = self.state.processor.announce(announcement, self.source).await;
+                let announced = self.state.whole().announce(announcement, self.source).await;
                 announced.map_err(|why| self.refuse(&why))?;
                 Ok(Json(Announced { status: Taken::Ok }).into_response())
             }
@@ -124,23 +127,29 @@ impl AgentDoor<'_> {
     async fn enrolment(&self, enrolment: Enrolment) -> Result<Response, ApiError> {
         let agent_id = enrolment.agent_id().clone();
         let kid = kid_of_public_key(&enrolment.public_key().0);
-        let enrolled = self.state.processor.enrol(enrolment, self.source).await;
+        let enrolled = self.state.whole().enrol(enrolment, self.source).await;
         let (code, status) = match enrolled.map_err(|why| self.refuse(&why))? {
             Enrolled::Pinned => (StatusCode::CREATED, Standing::Enrolled),
             Enrolled::Known => (StatusCode::OK, Standing::Enrolled),
             Enrolled::Pending => (StatusCode::ACCEPTED, Standing::PendingApproval),
         };
         let (server_time, interval) = (self.state.clock.now(), self.state.config.interval);
-        let answer = answer::Enrolled { status, agent_id, kid, server_time, interval };
+        let (framed, dict) = (true, self.state.whole().shelf().newest());
+        let answer =
+            answer::Enrolled { status, agent_id, kid, server_time, interval, framed, dict };
         Ok((code, Json(answer)).into_response())
     }
 
     /// The body, if this address may send one and it is of the right type and size.
-    async fn read(&self, request: Request) -> Result<Bytes, ApiError> {
+    async fn read<T>(
+        &self,
+        request: Request,
+        of_type: fn(&HeaderMap) -> Result<T, ApiError>,
+    ) -> Result<(T, Bytes), ApiError> {
         self.state.sources.check(self.source, self.state.clock.now())?;
         let (parts, body) = request.into_parts();
-        body::require_json(&parts.headers)?;
-        body::read(&parts.headers, body, limits::BODY_BYTES).await
+        let shape = of_type(&parts.headers)?;
+        Ok((shape, body::read(&parts.headers, body, limits::BODY_BYTES).await?))
     }
 
     /// Verifies, and once more if the keys have just been renewed because of it.
@@ -159,9 +168,15 @@ impl AgentDoor<'_> {
         result.map_err(|why| self.refuse(&why))
     }
 
-    fn check_report(&self, body: &Bytes, now: UnixSeconds) -> Result<Verified, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.known(agent);
-        verify_report(body, &self.state.keeper.ring(), &self.state.policy, known, now)
+    fn check_report(
+        &self,
+        (shape, body): (Shape, &Bytes),
+        now: UnixSeconds,
+    ) -> Result<Verified, Rejection> {
+        let known = |agent: &AgentId| self.state.whole().known(agent);
+        let shelf = Some(&**self.state.whole().shelf());
+        let arrived = Arrived { body, shape: Some(shape), shelf };
+        verify_report(arrived, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn check_registration(
@@ -169,12 +184,12 @@ impl AgentDoor<'_> {
         body: &Bytes,
         now: UnixSeconds,
     ) -> Result<Registration, Rejection> {
-        let known = |agent: &AgentId| self.state.processor.known(agent);
+        let known = |agent: &AgentId| self.state.whole().known(agent);
         verify_registration(body, &self.state.keeper.ring(), &self.state.policy, known, now)
     }
 
     fn refuse(&self, rejection: &Rejection) -> ApiError {
-        self.state.processor.refused(rejection, self.source);
+        self.state.whole().refused(rejection, self.source);
         ApiError::from(rejection)
     }
 
@@ -227,6 +242,8 @@ impl From<&Rejection> for ApiError {
             | Rejection::TickReplayed { .. }
             | Rejection::NonceReused { .. }
             | Rejection::DataInvalid { .. }
+            | Rejection::FrameUnfit { .. }
+            | Rejection::DictionaryUnknown { .. }
             | Rejection::Chain { .. }
             | Rejection::Relayed { .. }
             | Rejection::Overloaded

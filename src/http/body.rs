@@ -9,8 +9,9 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
+use crate::verify::arrived::Shape;
 use crate::wire::codes::ErrorCode;
-use crate::wire::limits;
+use crate::wire::{frame, limits};
 
 use super::error::ApiError;
 
@@ -74,15 +75,23 @@ fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
+/// The shape of a report that is sent plainly; refuses other types.
+pub fn report_shape(headers: &HeaderMap) -> Result<Shape, ApiError> {
+    require_plain(headers)?;
+    if is_type(headers, "application/json") {
+        return Ok(Shape::Json);
+    }
+    if is_type(headers, frame::CONTENT_TYPE) {
+        return Ok(Shape::Framed);
+    }
+    let detail =
+        format!("Send the body as Content-Type: application/json or {}.", frame::CONTENT_TYPE);
+    Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail))
+}
+
 /// Refuses whatever is not plain `application/json`.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let encoding = headers.get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(ApiError::new(
-            ErrorCode::ContentEncoding,
-            "Send the body uncompressed, without Content-Encoding.",
-        ));
-    }
+    require_plain(headers)?;
     if is_type(headers, "application/json") {
         return Ok(());
     }
@@ -90,6 +99,18 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
         ErrorCode::UnsupportedMediaType,
         "Send the body as Content-Type: application/json.",
     ))
+}
+
+/// Refuses what HTTP compresses: a frame says itself how its data is encoded.
+fn require_plain(headers: &HeaderMap) -> Result<(), ApiError> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(ApiError::new(
+            ErrorCode::ContentEncoding,
+            "Send the body uncompressed, without Content-Encoding.",
+        ));
+    }
+    Ok(())
 }
 
 /// The JSON body of an operator's request. An absent body counts as an empty object.
@@ -176,6 +197,11 @@ mod tests {
         for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
             assert_eq!(json(other).unwrap_err().code(), ErrorCode::UnsupportedMediaType);
         }
+        let shape = |value| report_shape(&headers(&[(header::CONTENT_TYPE, value)]));
+        assert_eq!(shape("application/json; charset=utf-8").ok(), Some(Shape::Json));
+        assert_eq!(shape("Application/vnd.Kattila.report").ok(), Some(Shape::Framed));
+        let other = shape("application/vnd.kattila").unwrap_err();
+        assert_eq!(other.code(), ErrorCode::UnsupportedMediaType);
         let packed = headers(&[
             (header::CONTENT_TYPE, "application/json"),
             (header::CONTENT_ENCODING, "gzip"),

@@ -41,7 +41,7 @@ pub struct Check {
 
 /// `GET /readyz`: whether reports can be taken and checked, with reasons.
 pub async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
-    let processor = state.processor.status();
+    let processor = state.whole().status();
     let usable = state.keeper.ring().usable(state.clock.now()).count();
     let said = |ok: bool, well: &str, ill: &str| if ok { well } else { ill }.to_owned();
     let checks = vec![

@@ -86,7 +86,7 @@ pub fn view(state: &AppState) -> KeysView {
     let health = state.keeper.health();
     let now = state.clock.now();
     let mut signers: BTreeMap<Kid, Vec<AgentId>> = BTreeMap::new();
-    for agent in state.processor.agents() {
+    for agent in state.whole().agents() {
         if let Some(kid) = agent.kid {
             signers.entry(kid).or_default().push(agent.agent_id);
         }
@@ -153,7 +153,7 @@ pub async fn withdraw(state: &AppState, kid: Kid, by: String) -> Result<Revoked,
         // A task of its own: a caller who hangs up must not leave a key that is stored as
         // revoked and still in force.
         let work = tokio::spawn(audit::carried(async move {
-            worker.processor.command(Command::RevokeKey { key, by }).await?;
+            worker.command(Command::RevokeKey { key, by }).await?;
             worker.keeper.revoke(&name);
             Ok::<(), CommandError>(())
         }));

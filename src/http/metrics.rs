@@ -19,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::model::reach::Reach;
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::store::notice::ChannelRow;
@@ -165,7 +166,7 @@ impl Jobs {
     }
 
     fn read(&self, state: &AppState, now: UnixSeconds) {
-        for job in state.processor.chores().list(now) {
+        for job in state.whole().chores().list(now) {
             let by = ByJob { job: job.name };
             let age = job.last_run.map_or(-1, |at| now.since(at));
             self.age_seconds.get_or_create(&by).set(age);
@@ -286,7 +287,7 @@ impl Measured {
 
     fn read(&self, state: &AppState, stats: &StoreStats) {
         let now = state.clock.now();
-        let processor = state.processor.status();
+        let processor = state.whole().status();
         self.queue_reports.set(count(processor.queued));
         self.stored_reports.set(count(processor.stored));
         self.commits.set(count(processor.commits));
@@ -295,19 +296,19 @@ impl Measured {
         self.database_bytes.set(count(stats.db_bytes));
         self.wal_bytes.set(count(stats.wal_bytes));
         self.events.set(count(stats.events));
-        self.watchers.set(count(state.processor.board().watchers()));
-        self.alarms_open.set(count(state.processor.board().alarms_open()));
+        self.watchers.set(count(state.whole().board().watchers()));
+        self.alarms_open.set(count(state.whole().board().alarms_open(&Reach::Whole)));
         let health = state.keeper.health();
         self.keys_usable.set(count(state.keeper.ring().usable(now).count()));
         self.keys_age_seconds.set(health.last_success.map_or(-1, |at| now.since(at)));
         self.keys_failures.set(i64::from(health.failures_in_row));
-        let agents = state.processor.agents();
+        let agents = state.whole().agents();
         for status in AgentStatus::ALL {
             let same = agents.iter().filter(|agent| agent.status == *status).count();
             self.agents.get_or_create(&ByStatus { status: status.as_str() }).set(count(same));
         }
         self.jobs.read(state, now);
-        self.rollup_lag_seconds.set(state.processor.rollup().behind_s(now));
+        self.rollup_lag_seconds.set(state.whole().rollup().behind_s(now));
         let uptime = u32::try_from(now.since(state.started_at)).unwrap_or_default();
         self.uptime_seconds.set(f64::from(uptime));
     }
@@ -333,7 +334,8 @@ async fn metrics(State(state): State<AppState>) -> Response {
 }
 
 async fn measure(state: &AppState) -> Result<String, ApiError> {
-    let (stats, channels) = state.read(|reader| Ok((reader.stats()?, reader.channels()?))).await?;
+    let (stats, channels) =
+        state.read(&Reach::Whole, |reader| Ok((reader.stats()?, reader.channels()?))).await?;
     let measured = &state.metrics.measured;
     measured.read(state, &stats);
     measured.notifications.read(channels, state.clock.now());

@@ -8,9 +8,11 @@
 pub mod access;
 pub mod admin;
 pub mod agents;
+pub mod arrival;
 pub mod assets;
 pub mod bare;
 pub mod body;
+pub mod dictionaries;
 pub mod error;
 pub mod headers;
 pub mod health;

@@ -17,6 +17,7 @@ use crate::process::tally::Refusal;
 use crate::wire::codes::ErrorCode;
 use crate::wire::limits;
 
+use super::arrival::{Arrival, Channel};
 use super::error::{ApiError, Refused};
 use super::headers;
 use super::server::Source;
@@ -60,11 +61,13 @@ struct Visit {
     route: String,
     wants_page: bool,
     source: Source,
+    channel: Channel,
     begun: Instant,
 }
 
 /// The outermost layer of the main door.
 pub async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    state.ways.note(&mut request);
     let visit = Visit::of(&request, state.request_ids.fresh());
     request.extensions_mut().insert(RequestId(visit.id.clone()));
     let span = visit.span();
@@ -87,7 +90,7 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
     if let Some(refused) = refused {
         response = visit.explain(&state, &refused, response);
     }
-    finish(&state, &visit, response)
+    finish(&visit, response)
 }
 
 impl Visit {
@@ -105,6 +108,7 @@ impl Visit {
             wants_page: is_page(path) && accepts("text/html"),
             path: request.uri().path_and_query().map_or(path, |both| both.as_str()).to_owned(),
             source: Source::of(request.extensions()),
+            channel: Arrival::of(request.extensions()).channel,
             begun: Instant::now(),
         }
     }
@@ -125,7 +129,7 @@ impl Visit {
             (Some(code), StatusCode::FORBIDDEN) => code,
             _ => return,
         };
-        state.processor.turned_away(Refusal {
+        state.whole().turned_away(Refusal {
             is_agent: is_for_agents(&self.route),
             from: self.source.0,
             who: refused.and_then(|refused| refused.who.clone()),
@@ -167,7 +171,7 @@ impl Visit {
     /// Gives a refusal its body. The status and headers are already there.
     fn explain(&self, state: &AppState, refused: &Refused, mut response: Response) -> Response {
         if self.wants_page
-            && let Some(page) = super::pages::error_page(state, refused, &self.id)
+            && let Some(page) = super::pages::error_page(state, refused, (&self.id, self.channel))
         {
             *response.body_mut() = Body::from(page);
             let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -183,11 +187,11 @@ impl Visit {
     }
 }
 
-fn finish(state: &AppState, visit: &Visit, mut response: Response) -> Response {
+fn finish(visit: &Visit, mut response: Response) -> Response {
     if is_for_agents(&visit.route) {
         headers::keep_out_of_caches(&mut response);
     } else {
-        headers::protect(&mut response, state.config.tls.is_some());
+        headers::protect(&mut response, visit.channel == Channel::Tls);
     }
     if let Ok(id) = HeaderValue::from_str(&visit.id) {
         response.headers_mut().insert(REQUEST_ID, id);

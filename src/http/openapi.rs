@@ -72,11 +72,13 @@ fn operation(route: &Route, sample: Sample) -> OperationBuilder {
         OperationBuilder::new().summary(Some(sample.summary)).tag(match route.need {
             Need::Public => "health",
             Need::Signature => "agents",
-            Need::Role(_) => "operators",
+            Need::Role(_) | Need::Whole(_) => "operators",
         });
-    if let Need::Role(role) = route.need {
+    if let Need::Role(role) | Need::Whole(role) = route.need {
+        let whole = matches!(route.need, Need::Whole(_));
+        let more = if whole { ", and a caller who is not limited to fleets" } else { "" };
         operation = operation
-            .description(Some(format!("Needs the role {role}.")))
+            .description(Some(format!("Needs the role {role}{more}.")))
             .security(SecurityRequirement::new(BEARER, Vec::<String>::new()));
     }
     if route.path.contains("{id}") {
@@ -170,7 +172,7 @@ mod tests {
             assert!(!operation["summary"].as_str().unwrap().is_empty());
             assert_eq!(
                 operation["security"].is_array(),
-                matches!(route.need, Need::Role(_)),
+                matches!(route.need, Need::Role(_) | Need::Whole(_)),
                 "{}",
                 route.path
             );

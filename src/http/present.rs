@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::http::state::seen::Seen;
 use crate::model::id::{AgentId, AlarmId, ReportId};
 use crate::model::proven::Proven;
 use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
-use crate::process::board::Board;
 use crate::process::prove::{SharedKeys, prove};
 use crate::store::row::{AgentDetail, AlarmRow, ReportFilter, ReportSummary, StoredReport};
 use crate::store::{Reader, StoreError};
-use crate::wire::data;
+use crate::verify::shelf::Shelf;
+use crate::verify::stored;
 
 /// Reports among which the newest is looked for: history that a host sends after it arrives in
 /// between.
@@ -56,7 +57,7 @@ pub fn proven(
 
 /// Since when nobody has been heard who could tell more of an open alarm: its agent, or, of a
 /// link, both ends. `None` if somebody is heard, or if no report tells of it.
-pub fn unheard_since(board: &Board, row: &AlarmRow) -> Option<UnixSeconds> {
+pub fn unheard_since(board: &Seen, row: &AlarmRow) -> Option<UnixSeconds> {
     let alarm = &row.alarm;
     if alarm.cleared_at.is_some() {
         return None;
@@ -74,7 +75,7 @@ pub fn unheard_since(board: &Board, row: &AlarmRow) -> Option<UnixSeconds> {
 
 /// The same of several, without those of which somebody is heard.
 pub fn unheard<'a>(
-    board: &Board,
+    board: &Seen,
     rows: impl IntoIterator<Item = &'a AlarmRow>,
 ) -> BTreeMap<AlarmId, UnixSeconds> {
     let since = |row: &AlarmRow| Some((row.alarm.id, unheard_since(board, row)?));
@@ -128,10 +129,13 @@ fn newer(last: ReportSummary, earlier: ReportSummary) -> ReportSummary {
 }
 
 /// Puts the moving values of the last report and of the board into what was stored.
-pub fn bring_up_to_date(detail: &mut AgentDetail, last: Option<&StoredReport>, board: &Board) {
-    if let Some(said) =
-        last.filter(|last| tells_of_now(last)).and_then(|last| data::stored(&last.envelope))
-    {
+pub fn bring_up_to_date(
+    detail: &mut AgentDetail,
+    last: Option<&StoredReport>,
+    (board, shelf): (&Seen, &Shelf),
+) {
+    let last = last.filter(|last| tells_of_now(last));
+    if let Some(said) = last.and_then(|last| stored::report(&last.envelope, shelf)) {
         detail.agent.uptime_seconds = said.uptime_seconds;
         detail.agent.load = said.load;
         for now in said.interfaces.into_iter().flatten() {

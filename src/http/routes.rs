@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
-use super::{admin, agents, assets, health, keys, openapi, operators, sse};
+use super::{admin, agents, assets, dictionaries, health, keys, openapi, operators, sse};
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -43,6 +43,10 @@ const SIGNED: Need = Need::Signature;
 const VIEWER: Need = Need::Role(Role::Viewer);
 const OPERATOR: Need = Need::Role(Role::Operator);
 const ADMIN: Need = Need::Role(Role::Admin);
+/// The same for what is about the manager as a whole.
+const VIEWER_OF_ALL: Need = Need::Whole(Role::Viewer);
+const OPERATOR_OF_ALL: Need = Need::Whole(Role::Operator);
+const ADMIN_OF_ALL: Need = Need::Whole(Role::Admin);
 
 /// All routes, by who comes.
 pub fn all() -> Vec<Route> {
@@ -73,6 +77,7 @@ fn programs() -> Vec<Route> {
         route("POST", "/status/updates", SIGNED, post(agents::updates)),
         route("POST", "/status/register", SIGNED, post(agents::register)),
         route("GET", "/status/healthcheck", PUBLIC, get(agents::healthcheck)),
+        route("GET", "/status/dictionaries/{id}", PUBLIC, get(dictionaries::one)),
         // Supervisors.
         route("GET", "/livez", PUBLIC, get(health::live)),
         route("GET", "/readyz", PUBLIC, get(health::ready)),
@@ -92,31 +97,42 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/reports", VIEWER, get(reports::list)),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
-        route("GET", "/api/v1/keys", VIEWER, get(keys::list)),
+        route("GET", "/api/v1/keys", VIEWER_OF_ALL, get(keys::list)),
         route("GET", "/api/v1/events", VIEWER, get(events::list)),
         route("GET", "/api/v1/path", VIEWER, get(paths::path)),
         route("GET", "/api/v1/carriers", VIEWER, get(paths::carriers)),
         route("GET", "/api/v1/what-if", VIEWER, get(what_if::what_if)),
         route("GET", "/api/v1/weak-points", VIEWER, get(what_if::weak_points)),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
-        route("GET", "/api/v1/keys/usage", VIEWER, get(identities::key_usage)),
-        route("GET", "/api/v1/jobs", VIEWER, get(jobs::list)),
+        route("GET", "/api/v1/keys/usage", VIEWER_OF_ALL, get(identities::key_usage)),
+        route("GET", "/api/v1/jobs", VIEWER_OF_ALL, get(jobs::list)),
         route("GET", "/api/v1/notifications", VIEWER, get(notices::list)),
-        route("GET", "/api/v1/channels", VIEWER, get(notices::channels)),
-        route("GET", "/api/v1/rules", VIEWER, get(operators::rules::rules)),
+        route("GET", "/api/v1/channels", VIEWER_OF_ALL, get(notices::channels)),
+        route("GET", "/api/v1/rules", VIEWER_OF_ALL, get(operators::rules::rules)),
+        route("GET", "/api/v1/layout", VIEWER, get(operators::layout::look)),
+        route("GET", "/api/v1/layout/preview", OPERATOR_OF_ALL, get(operators::layout::preview)),
+        route("POST", "/api/v1/layout/pin", OPERATOR_OF_ALL, post(operators::layout::pin)),
+        route("POST", "/api/v1/layout/unpin", OPERATOR_OF_ALL, post(operators::layout::unpin)),
+        route(
+            "POST",
+            "/api/v1/layout/rearrange",
+            OPERATOR_OF_ALL,
+            post(operators::layout::rearrange),
+        ),
+        route("POST", "/api/v1/layout/undo", OPERATOR_OF_ALL, post(operators::layout::undo)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
-        route("POST", "/api/v1/channels/{id}/test", OPERATOR, post(notices::test)),
-        route("POST", "/api/v1/notifications/{id}/retry", OPERATOR, post(notices::retry)),
+        route("POST", "/api/v1/channels/{id}/test", OPERATOR_OF_ALL, post(notices::test)),
+        route("POST", "/api/v1/notifications/{id}/retry", OPERATOR_OF_ALL, post(notices::retry)),
         // Admins.
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
         route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
         route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
-        route("POST", "/api/v1/keys/{id}/revoke", ADMIN, post(keys::revoke)),
-        route("POST", "/api/v1/jobs/{id}/run", ADMIN, post(jobs::run)),
-        route("GET", "/api/v1/audit", ADMIN, get(audit::list)),
-        route("GET", "/api/v1/export/audit.csv", ADMIN, get(audit::csv)),
-        route("GET", "/api/v1/export/audit.ndjson", ADMIN, get(audit::ndjson)),
+        route("POST", "/api/v1/keys/{id}/revoke", ADMIN_OF_ALL, post(keys::revoke)),
+        route("POST", "/api/v1/jobs/{id}/run", ADMIN_OF_ALL, post(jobs::run)),
+        route("GET", "/api/v1/audit", ADMIN_OF_ALL, get(audit::list)),
+        route("GET", "/api/v1/export/audit.csv", ADMIN_OF_ALL, get(audit::csv)),
+        route("GET", "/api/v1/export/audit.ndjson", ADMIN_OF_ALL, get(audit::ndjson)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
     ]
 }
@@ -156,34 +172,36 @@ fn about_people() -> Vec<Route> {
         route("GET", "/account", VIEWER, get(page::account)),
         route("POST", "/account/password", VIEWER, post(page::password)),
         route("POST", "/account/sessions/{id}/end", VIEWER, post(page::end_session)),
-        route("GET", "/api/v1/users", ADMIN, get(people::list)),
-        route("POST", "/api/v1/users", ADMIN, post(people::make)),
-        route("GET", "/api/v1/users/{id}", ADMIN, get(people::one)),
-        route("DELETE", "/api/v1/users/{id}", ADMIN, delete(people::remove)),
-        route("POST", "/api/v1/users/{id}/role", ADMIN, post(people::give_role)),
-        route("POST", "/api/v1/users/{id}/disable", ADMIN, post(people::disable)),
-        route("POST", "/api/v1/users/{id}/enable", ADMIN, post(people::enable)),
-        route("POST", "/api/v1/users/{id}/end-sessions", ADMIN, post(people::end_sessions)),
-        route("POST", "/api/v1/users/{id}/reset", ADMIN, post(people::reset)),
-        route("POST", "/api/v1/users/{id}/password", ADMIN, post(people::password)),
-        route("GET", "/api/v1/tokens", ADMIN, get(tokens::list)),
-        route("POST", "/api/v1/tokens", ADMIN, post(tokens::make)),
-        route("DELETE", "/api/v1/tokens/{id}", ADMIN, delete(tokens::revoke)),
-        route("POST", "/tokens", ADMIN, post(page::add_token)),
-        route("POST", "/tokens/{id}/revoke", ADMIN, post(page::revoke_token)),
-        route("POST", "/api/v1/users/{id}/drop-factor", ADMIN, post(people::drop_factor)),
-        route("POST", "/users/{id}/drop-factor", ADMIN, post(page::drop_factor)),
+        route("GET", "/api/v1/users", ADMIN_OF_ALL, get(people::list)),
+        route("POST", "/api/v1/users", ADMIN_OF_ALL, post(people::make)),
+        route("GET", "/api/v1/users/{id}", ADMIN_OF_ALL, get(people::one)),
+        route("DELETE", "/api/v1/users/{id}", ADMIN_OF_ALL, delete(people::remove)),
+        route("POST", "/api/v1/users/{id}/role", ADMIN_OF_ALL, post(people::give_role)),
+        route("POST", "/api/v1/users/{id}/fleets", ADMIN_OF_ALL, post(people::give_fleets)),
+        route("POST", "/api/v1/users/{id}/disable", ADMIN_OF_ALL, post(people::disable)),
+        route("POST", "/api/v1/users/{id}/enable", ADMIN_OF_ALL, post(people::enable)),
+        route("POST", "/api/v1/users/{id}/end-sessions", ADMIN_OF_ALL, post(people::end_sessions)),
+        route("POST", "/api/v1/users/{id}/reset", ADMIN_OF_ALL, post(people::reset)),
+        route("POST", "/api/v1/users/{id}/password", ADMIN_OF_ALL, post(people::password)),
+        route("GET", "/api/v1/tokens", ADMIN_OF_ALL, get(tokens::list)),
+        route("POST", "/api/v1/tokens", ADMIN_OF_ALL, post(tokens::make)),
+        route("DELETE", "/api/v1/tokens/{id}", ADMIN_OF_ALL, delete(tokens::revoke)),
+        route("POST", "/tokens", ADMIN_OF_ALL, post(page::add_token)),
+        route("POST", "/tokens/{id}/revoke", ADMIN_OF_ALL, post(page::revoke_token)),
+        route("POST", "/api/v1/users/{id}/drop-factor", ADMIN_OF_ALL, post(people::drop_factor)),
+        route("POST", "/users/{id}/drop-factor", ADMIN_OF_ALL, post(page::drop_factor)),
         route("POST", "/account/factor", VIEWER, post(factor::begin)),
         route("POST", "/account/factor/confirm", VIEWER, post(factor::confirm)),
         route("POST", "/account/factor/off", VIEWER, post(factor::end)),
-        route("GET", "/users", ADMIN, get(page::list)),
-        route("POST", "/users", ADMIN, post(page::add)),
-        route("POST", "/users/{id}/role", ADMIN, post(page::give_role)),
-        route("POST", "/users/{id}/disable", ADMIN, post(page::disable)),
-        route("POST", "/users/{id}/enable", ADMIN, post(page::enable)),
-        route("POST", "/users/{id}/end-sessions", ADMIN, post(page::end_sessions)),
-        route("POST", "/users/{id}/reset", ADMIN, post(page::reset)),
-        route("POST", "/users/{id}/remove", ADMIN, post(page::remove)),
+        route("GET", "/users", ADMIN_OF_ALL, get(page::list)),
+        route("POST", "/users", ADMIN_OF_ALL, post(page::add)),
+        route("POST", "/users/{id}/role", ADMIN_OF_ALL, post(page::give_role)),
+        route("POST", "/users/{id}/fleets", ADMIN_OF_ALL, post(page::give_fleets)),
+        route("POST", "/users/{id}/disable", ADMIN_OF_ALL, post(page::disable)),
+        route("POST", "/users/{id}/enable", ADMIN_OF_ALL, post(page::enable)),
+        route("POST", "/users/{id}/end-sessions", ADMIN_OF_ALL, post(page::end_sessions)),
+        route("POST", "/users/{id}/reset", ADMIN_OF_ALL, post(page::reset)),
+        route("POST", "/users/{id}/remove", ADMIN_OF_ALL, post(page::remove)),
     ]
 }
 
@@ -194,6 +212,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/favicon.ico", PUBLIC, get(assets::favicon)),
         route("GET", "/login", PUBLIC, get(login::form)),
         route("POST", "/login", PUBLIC, post(login::sign_in)),
+        route("POST", "/login/proxy", PUBLIC, post(login::sign_in_vouched)),
         route("POST", "/logout", VIEWER, post(login::sign_out)),
         route("GET", "/", VIEWER, get(look::map)),
         route("GET", "/map", VIEWER, get(look::map)),
@@ -207,16 +226,16 @@ fn pages() -> Vec<Route> {
         route("GET", "/alarms", VIEWER, get(alarm::list)),
         route("GET", "/alarms/quality", VIEWER, get(alarm::quality)),
         route("GET", "/alarms/{id}", VIEWER, get(alarm::one)),
-        route("GET", "/rules", VIEWER, get(rules::page)),
+        route("GET", "/rules", VIEWER_OF_ALL, get(rules::page)),
         route("GET", "/notifications", VIEWER, get(tell::page)),
-        route("POST", "/channels/{id}/test", OPERATOR, post(tell::test)),
-        route("POST", "/notifications/{id}/retry", OPERATOR, post(tell::retry)),
+        route("POST", "/channels/{id}/test", OPERATOR_OF_ALL, post(tell::test)),
+        route("POST", "/notifications/{id}/retry", OPERATOR_OF_ALL, post(tell::retry)),
         route("GET", "/reports", VIEWER, get(look::reports)),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
         route("GET", "/events", VIEWER, get(look::events)),
         route("GET", "/changes", VIEWER, get(then::changes)),
-        route("GET", "/audit", ADMIN, get(audit::page)),
-        route("GET", "/settings", VIEWER, get(look::settings)),
+        route("GET", "/audit", ADMIN_OF_ALL, get(audit::page)),
+        route("GET", "/settings", VIEWER_OF_ALL, get(look::settings)),
         route("GET", "/maintenance", VIEWER, get(aside::maintenance)),
         route("POST", "/maintenance", OPERATOR, post(aside::make)),
         route("POST", "/maintenance/{id}/end", OPERATOR, post(aside::end)),
@@ -230,8 +249,8 @@ fn pages() -> Vec<Route> {
         route("POST", "/agents/{id}/revoke", ADMIN, post(act::revoke)),
         route("POST", "/agents/{id}/relay", ADMIN, post(act::relay)),
         route("POST", "/agents/{id}/reset", ADMIN, post(act::reset)),
-        route("POST", "/settings/keys/{id}/revoke", ADMIN, post(act::revoke_key)),
-        route("POST", "/settings/jobs/{id}/run", ADMIN, post(act::run_job)),
+        route("POST", "/settings/keys/{id}/revoke", ADMIN_OF_ALL, post(act::revoke_key)),
+        route("POST", "/settings/jobs/{id}/run", ADMIN_OF_ALL, post(act::run_job)),
     ]
 }
 
@@ -257,9 +276,10 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(
             // Agents have no cookies, no browser and no use for compression.
             Need::Signature => handler,
             Need::Public => handler.route_layer(CsrfLayer::new().with_rejection_response(foreign)),
-            Need::Role(role) => {
+            Need::Role(role) | Need::Whole(role) => {
                 let Guards { gate, sources, clock } = guards.clone();
-                let guards = Guard { gate, sources, clock, role };
+                let whole = need == Need::Whole(role);
+                let guards = Guard { gate, sources, clock, role, whole };
                 handler
                     .route_layer(middleware::from_fn_with_state(guards, guard))
                     .route_layer(CsrfLayer::new().with_rejection_response(foreign))

@@ -3,6 +3,7 @@
 
 mod aside;
 mod audit;
+mod layout;
 mod map;
 mod metrics;
 mod notices;
@@ -69,6 +70,8 @@ const OF_AGENT: Parameter = text("agent_id", "Only of this agent");
 const ASKED: Parameter =
     text("q", "Only what this asks for, such as state:down site:hel; docs/api.md has the language");
 const QUERY: &[Parameter] = &[ASKED];
+const THEN: Parameter = text("at", "Asked of the map as it was then (Unix seconds or RFC 3339)");
+const SEARCH_QUERY: &[Parameter] = &[ASKED, THEN];
 const ANON: Parameter =
     text("anon", "1: under pseudonyms, which stay the same until the manager is started again");
 const GRAPH_QUERY: &[Parameter] =
@@ -148,13 +151,17 @@ const NET_QUERY: &[Parameter] =
     &[text("net", "An address or a prefix"), text("fleet_id", "Only in this fleet"), LIMIT];
 
 const LIMITED: &[Parameter] = &[LIMIT];
+const WEAK_QUERY: &[Parameter] = &[LIMIT, THEN];
 
-const WITHOUT: &[Parameter] =
-    &[text("without", "Agent ids, ids of nodes on the map and of links, separated by commas")];
+const WITHOUT: &[Parameter] = &[
+    text("without", "Agent ids, ids of nodes on the map and of links, separated by commas"),
+    THEN,
+];
 
 /// The sample of a route.
 pub fn of(method: &str, path: &str) -> Option<Sample> {
     people::of(method, path)
+        .or_else(|| layout::of(method, path))
         .or_else(|| if method == "GET" { giving(path) } else { taking(method, path) })
 }
 
@@ -179,7 +186,22 @@ fn about_alarms(path: &str) -> Option<Sample> {
     Some(Sample { summary, query, body: None, status: "200", kind: JSON, answer })
 }
 
+/// What is no JSON.
+fn dictionary() -> Sample {
+    Sample {
+        summary: "What agents compress framed reports with; the id is the SHA-256 of the bytes",
+        query: &[],
+        body: None,
+        status: "200",
+        kind: "application/octet-stream",
+        answer: Value::from("the bytes, as zstd trained them"),
+    }
+}
+
 fn giving(path: &str) -> Option<Sample> {
+    if path == "/status/dictionaries/{id}" {
+        return Some(dictionary());
+    }
     if let Some(sample) =
         about_alarms(path).or_else(|| audit::of(path)).or_else(|| metrics::of(path))
     {
@@ -199,7 +221,9 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/stream" => return Some(stream()),
         "/api/v1/export/{id}" => return Some(export(GRAPH_QUERY)),
         "/api/v1/agents/{id}" => ("One agent with all it reports", none, value(&things::agent())),
-        "/api/v1/search" => ("What of the map a query asks for", QUERY, value(&map::found())),
+        "/api/v1/search" => {
+            ("What of the map a query asks for", SEARCH_QUERY, value(&map::found()))
+        }
         "/api/v1/edges" => ("Links, by id", EDGE_QUERY, list(&map::edge())),
         "/api/v1/edges/{id}" => ("One link with both its ends", none, value(&map::edge_view())),
         "/api/v1/reports" => {
@@ -224,7 +248,9 @@ fn giving(path: &str) -> Option<Sample> {
         "/api/v1/what-if" => {
             ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
         }
-        "/api/v1/weak-points" => ("The weakest hosts and links", LIMITED, value(&ways::weakest())),
+        "/api/v1/weak-points" => {
+            ("The weakest hosts and links", WEAK_QUERY, value(&ways::weakest()))
+        }
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }

@@ -99,9 +99,6 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source(pub Option<IpAddr>);
 
-#[derive(Debug, Clone, Copy)]
-struct Peer(IpAddr);
-
 impl<S: Sync> FromRequestParts<S> for Source {
     type Rejection = Infallible;
 
@@ -114,9 +111,9 @@ impl<S: Sync> FromRequestParts<S> for Source {
 }
 
 impl Source {
-    /// Reads what the door has noted.
+    /// Reads what the door, and [`super::arrival`] after it, have noted.
     pub fn of(extensions: &axum::http::Extensions) -> Self {
-        Self(extensions.get::<Peer>().map(|peer| peer.0))
+        extensions.get::<Self>().copied().unwrap_or(Self(None))
     }
 }
 
@@ -192,7 +189,7 @@ impl Door {
             };
             let connection = Connection {
                 app: app.clone(),
-                peer: Peer(peer),
+                peer,
                 bare,
                 patience: limits.patience,
                 watcher: graceful.watcher(),
@@ -226,7 +223,7 @@ async fn accept_failed(error: &io::Error) {
 
 struct Connection {
     app: Router,
-    peer: Peer,
+    peer: IpAddr,
     bare: Bare,
     patience: Patience,
     watcher: Watcher,
@@ -244,8 +241,8 @@ impl Connection {
         match tokio::time::timeout(HANDSHAKE, tls.accept(paced)).await {
             Ok(Ok(stream)) if speaks_http_2(&stream) => self.speak_2(stream, phase).await,
             Ok(Ok(stream)) => self.speak(stream, phase).await,
-            Ok(Err(error)) => tracing::debug!(peer = %self.peer.0, %error, "TLS handshake failed"),
-            Err(_elapsed) => tracing::debug!(peer = %self.peer.0, "TLS handshake took too long"),
+            Ok(Err(error)) => tracing::debug!(peer = %self.peer, %error, "TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!(peer = %self.peer, "TLS handshake took too long"),
         }
     }
 
@@ -266,7 +263,7 @@ impl Connection {
             .max_buf_size(READ_BUFFER_BYTES)
             .serve_connection(TokioIo::new(Spoken::new(stream, bare)), service);
         if let Err(error) = pin!(watcher.watch(connection)).await {
-            tracing::debug!(peer = %peer.0, %error, "connection ended");
+            tracing::debug!(peer = %peer, %error, "connection ended");
         }
     }
 
@@ -294,7 +291,7 @@ impl Connection {
             .max_local_error_reset_streams(RESETS)
             .serve_connection(TokioIo::new(stream), service);
         if let Err(error) = pin!(watcher.watch(connection)).await {
-            tracing::debug!(peer = %peer.0, %error, "connection ended");
+            tracing::debug!(peer = %peer, %error, "connection ended");
         }
     }
 }
@@ -306,11 +303,11 @@ fn speaks_http_2<S>(stream: &TlsStream<S>) -> bool {
 
 async fn answer(
     mut app: Router,
-    peer: Peer,
+    peer: IpAddr,
     mut request: Request<Incoming>,
     answering: Answering,
 ) -> Result<Response, Infallible> {
-    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(Source(Some(peer)));
     let response = app.call(request.map(Body::new)).await;
     drop(answering);
     response
@@ -319,7 +316,7 @@ async fn answer(
 /// The same for HTTP/2, which counts no headers.
 async fn answer_2(
     app: Router,
-    peer: Peer,
+    peer: IpAddr,
     (request, answering): (Request<Incoming>, Answering),
     bare: Arc<Bare>,
 ) -> Result<Response, Infallible> {

@@ -26,6 +26,7 @@ use crate::wire::codes::ErrorCode;
 use super::access::Caller;
 use super::error::ApiError;
 use super::state::AppState;
+use super::state::seen::Seen;
 
 /// A comment this often keeps proxies from closing a quiet stream, and shows a dead client.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
@@ -49,19 +50,21 @@ pub async fn stream(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if state.processor.board().watchers() >= WATCHERS {
+    let seen = state.seen(&caller.reach);
+    if seen.watchers() >= WATCHERS {
         return Err(
             ApiError::new(ErrorCode::Overloaded, "Too many streams are open.").retry_after(30)
         );
     }
     let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
-    let watcher = Watcher::new(state, caller, last);
+    let watcher = Watcher::new((state, seen), caller, last);
     Ok(([NO_BUFFERING], Sse::new(watcher.events())).into_response())
 }
 
 /// One open stream.
 struct Watcher {
     state: AppState,
+    seen: Seen,
     caller: Caller,
     signals: Receiver<Arc<Signal>>,
     /// The last patch that was sent, or that the client has from elsewhere.
@@ -72,37 +75,36 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(state: AppState, caller: Caller, last: Option<&str>) -> Self {
+    fn new((state, seen): (AppState, Seen), caller: Caller, last: Option<&str>) -> Self {
         // Subscribed before anything is read, so that nothing falls between.
-        let (seq, layout_rev, signals) = state.processor.board().subscribe();
+        let (seq, layout_rev, signals) = seen.subscribe();
         let mut comments = tokio::time::interval(COMMENT_EVERY);
         comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         comments.reset();
-        let board = state.processor.board();
         let hello = Event::default()
             .event("hello")
             .retry(Duration::from_millis(RETRY_MS + jitter_ms(&state)))
             .data(
                 json!({
-                    "epoch": board.epoch(), "seq": seq, "layout_rev": layout_rev,
+                    "epoch": seen.epoch(), "seq": seq, "layout_rev": layout_rev,
                     "now": state.clock.now(),
                 })
                 .to_string(),
             );
         let mut waiting = VecDeque::from([hello]);
-        match last.map(|last| resume(board.epoch(), last)) {
+        match last.map(|last| resume(seen.epoch(), last)) {
             None => {}
             Some(Resume::OtherEpoch) => waiting.push_back(resync("epoch")),
-            Some(Resume::From(from)) => match board.since(from) {
+            Some(Resume::From(from)) => match seen.since(from) {
                 Some(patches) => {
                     // Later ones come through the subscription as well.
                     let missed = patches.iter().filter(|patch| patch.seq <= seq);
-                    waiting.extend(missed.map(|missed| patch(board.epoch(), missed)));
+                    waiting.extend(missed.map(|missed| patch(seen.epoch(), missed)));
                 }
                 None => waiting.push_back(resync("gap")),
             },
         }
-        Self { state, caller, signals, seq, waiting, comments, over: false }
+        Self { state, seen, caller, signals, seq, waiting, comments, over: false }
     }
 
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -138,10 +140,14 @@ impl Watcher {
             Ok(Signal::Patch(new)) if new.seq <= self.seq => {}
             Ok(Signal::Patch(new)) => {
                 self.seq = new.seq;
-                let event = patch(self.state.processor.board().epoch(), new);
+                let event = match self.seen.pass(new) {
+                    Some(told) => patch(self.seen.epoch(), &told),
+                    None => resync("lag"),
+                };
                 self.waiting.push_back(event);
             }
             Ok(Signal::Layout { layout_rev, moved }) => {
+                let moved = self.seen.moved(moved);
                 let data = json!({"layout_rev": layout_rev, "moved": moved});
                 self.waiting.push_back(Event::default().event("layout").data(data.to_string()));
             }

@@ -1,5 +1,7 @@
 //! What handlers share.
 
+pub mod seen;
+
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,8 +15,11 @@ use crate::config::Config;
 use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
 use crate::mask::Secret;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
-use crate::process::handle::Processor;
+use crate::process::handle::{Command, CommandError, Done, Processor};
+use crate::process::places::Arranger;
+use crate::store::narrow::Narrow;
 use crate::store::{Reader, StoreError};
 use crate::verify::Policy;
 use crate::verify::canon::V1Canon;
@@ -25,22 +30,44 @@ use super::access::guesses::Guesses;
 use super::access::keep::StoredSessions;
 use super::access::setup::CODE_SECONDS;
 use super::access::token;
+use super::arrival::Ways;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
 use super::sources::Sources;
 
+use seen::{Narrows, Seen};
+
 /// Reads that wait for one of the few read connections at a time; the others queue as futures,
 /// which cost no thread.
 const PARALLEL_READS: usize = 8;
 
+/// The live picture and committed state. Both are reached through [`AppState`] alone, which asks
+/// whose reach it is for.
+#[derive(Clone)]
+pub struct Core {
+    processor: Processor,
+    reader: Arc<dyn Reader>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Core(...)")
+    }
+}
+
+impl Core {
+    /// Of a manager.
+    pub fn new(processor: Processor, reader: Arc<dyn Reader>) -> Self {
+        Self { processor, reader }
+    }
+}
+
 /// What the door needs from the rest of the manager.
 #[derive(Clone)]
 pub struct Services {
-    /// Takes reports and commands, and has the live picture.
-    pub processor: Processor,
-    /// Committed state.
-    pub reader: Arc<dyn Reader>,
+    /// The live picture and committed state.
+    pub core: Core,
     /// The key ring.
     pub keeper: Arc<Keeper>,
     /// The settings.
@@ -49,6 +76,8 @@ pub struct Services {
     pub clock: Clock,
     /// Carries messages to people.
     pub deliverer: Deliverer,
+    /// Every place on the map.
+    pub arranger: Arc<Arranger>,
     /// The door's address as bound.
     pub addr: SocketAddr,
     /// Ends streams.
@@ -85,10 +114,13 @@ pub struct Parts {
     pub sources: Arc<Sources>,
     /// Failed sign-ins.
     pub guesses: Guesses,
+    /// Which proxies are believed what.
+    pub ways: Ways,
     /// What a report must fulfil.
     pub policy: Policy,
     /// When this run began.
     pub started_at: UnixSeconds,
+    narrows: Narrows,
     reads: Semaphore,
     first_user: AtomicBool,
 }
@@ -97,14 +129,16 @@ impl AppState {
     /// Puts the parts together.
     pub fn new(services: Services) -> Self {
         let config = &services.config;
-        let sessions =
-            StoredSessions::new(Arc::clone(&services.reader), services.processor.clone());
+        let Core { processor, reader } = services.core.clone();
+        let sessions = StoredSessions::new(reader, processor);
         Self(Arc::new(Parts {
             gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
+            ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),
+            narrows: Narrows::default(),
             reads: Semaphore::new(PARALLEL_READS),
             first_user: AtomicBool::new(services.first_code.is_none()),
             services,
@@ -129,17 +163,41 @@ impl AppState {
         self.first_user.store(true, Ordering::Relaxed);
     }
 
-    /// Asks committed state, away from the runtime's threads.
-    pub async fn read<T, F>(&self, ask: F) -> Result<T, ApiError>
+    /// The manager as a whole: for agents, for metrics, and for routes that only callers reach
+    /// who see everything.
+    pub fn whole(&self) -> &Processor {
+        &self.core.processor
+    }
+
+    /// The live picture as far as somebody sees it.
+    pub fn seen(&self, reach: &Reach) -> Seen {
+        Seen::new(self, reach)
+    }
+
+    /// Has a command carried out. What a caller may not see it must not name: the handler has
+    /// looked, or the command carries the reach.
+    pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
+        self.core.processor.command(command).await
+    }
+
+    /// Asks committed state as far as somebody sees it, away from the runtime's threads.
+    pub async fn read<T, F>(&self, reach: &Reach, ask: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     {
         let closed = |_closed| ApiError::new(ErrorCode::Starting, "The manager is stopping.");
         let _permit = self.reads.acquire().await.map_err(closed)?;
-        let reader = Arc::clone(&self.reader);
-        let answer = tokio::task::spawn_blocking(move || ask(&*reader)).await;
-        answer.map_err(ApiError::internal)?.map_err(ApiError::from)
+        let (state, reach) = (self.clone(), reach.clone());
+        let answer = tokio::task::spawn_blocking(move || {
+            let reader = &*state.core.reader;
+            if reach.is_whole() {
+                return ask(reader);
+            }
+            let strangers = state.seen(&reach).strangers();
+            ask(&Narrow::new(reader, reach, strangers))
+        });
+        answer.await.map_err(ApiError::internal)?.map_err(ApiError::from)
     }
 }
 

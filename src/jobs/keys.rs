@@ -9,7 +9,7 @@ use crate::keys::ring::StoredKey;
 use crate::model::state::Severity;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::{Command, KeyState};
-use crate::store::change::KeyRecord;
+use crate::store::key::KeyRecord;
 
 /// Asks the source again and again, each time after the wait it names.
 pub async fn poll(context: Context) {

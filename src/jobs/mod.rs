@@ -23,6 +23,7 @@ use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
 use crate::process::chores::Chore;
 use crate::process::handle::Processor;
+use crate::process::places::Arranger;
 use crate::store::Reader;
 
 /// How often silence, delays and refusals are looked at. A second is the unit of every limit.
@@ -53,7 +54,7 @@ pub struct Context {
     /// The time.
     pub clock: Clock,
     /// Every place on the map.
-    pub arranger: Arc<arrange::Arranger>,
+    pub arranger: Arc<Arranger>,
     /// Carries messages to people.
     pub deliverer: Deliverer,
     /// Whether keys may be stored.

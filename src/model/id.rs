@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// A name that does not follow its rule.
@@ -14,12 +15,43 @@ pub struct InvalidName {
     rule: &'static str,
 }
 
+/// Text in and out of a name that is checked when it is read.
+macro_rules! spelled {
+    ($type:ident) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($type), self.as_str())
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// A name that its owner has chosen. Copies share the text: a fleet's name stands once in memory
+/// for all who hold a copy of it.
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $type(Box<str>);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(Arc<str>);
 
         impl $type {
             #[doc = concat!("The text: ", $rule, ".")]
@@ -40,18 +72,51 @@ macro_rules! name {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+        spelled!($type);
+    };
+}
+
+/// Digits of a name that is made of a digest.
+const DIGITS: usize = 16;
+
+/// A name made of a digest: 16 lowercase hexadecimal digits, held where it is used, without
+/// memory of its own.
+macro_rules! digest_name {
+    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type([u8; DIGITS]);
+
+        impl $type {
+            /// The first 8 bytes of a digest, as 16 digits.
+            pub fn of_digest(digest: &[u8; 32]) -> Self {
+                let mut digits = [b'0'; DIGITS];
+                let text = crate::model::hex::encode(digest);
+                digits.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+                Self(digits)
+            }
+
+            /// The text: 16 lowercase hexadecimal digits.
+            pub fn as_str(&self) -> &str {
+                // They are digits, or this could not have been made.
+                std::str::from_utf8(&self.0).unwrap_or_default()
             }
         }
 
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(from)?;
-                text.parse().map_err(serde::de::Error::custom)
+        impl FromStr for $type {
+            type Err = InvalidName;
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                let invalid =
+                    InvalidName { what: $what, rule: "16 lowercase hexadecimal digits" };
+                let digits = text.as_bytes().try_into().ok();
+                let digits = digits.filter(|digits: &[u8; DIGITS]| {
+                    digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+                });
+                digits.map(Self).ok_or(invalid)
             }
         }
+
+        spelled!($type);
     };
 }
 
@@ -81,57 +146,40 @@ impl FleetId {
     }
 }
 
-name!(
+digest_name!(
     /// Names a key without telling it: 16 lowercase hexadecimal digits of a digest.
     Kid,
-    "kid",
-    "16 lowercase hexadecimal digits",
-    |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    "kid"
 );
 
-impl Kid {
-    /// The first 8 bytes of a digest, as 16 digits.
-    pub fn of_digest(digest: &[u8; 32]) -> Self {
-        let mut text = crate::model::hex::encode(digest);
-        text.truncate(16);
-        Self(text.into())
-    }
-}
-
-name!(
+digest_name!(
     /// Names a dictionary of compression by its content: 16 lowercase hexadecimal digits of a
     /// digest.
     DictId,
-    "dict",
-    "16 lowercase hexadecimal digits",
-    |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    "dict"
 );
-
-impl DictId {
-    /// The first 8 bytes of a digest, as 16 digits.
-    pub fn of_digest(digest: &[u8; 32]) -> Self {
-        let mut text = crate::model::hex::encode(digest);
-        text.truncate(16);
-        Self(text.into())
-    }
-}
 
 name!(
-    /// Names an edge: 16 lowercase hexadecimal digits, derived from its two ends.
-    EdgeId,
-    "edge id",
-    "16 lowercase hexadecimal digits",
-    |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    /// Names a dictionary that agents compress their reports with: all 64 lowercase hexadecimal
+    /// digits of the SHA-256 of its bytes.
+    FrameDictId,
+    "dict",
+    "64 lowercase hexadecimal digits",
+    |text| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 );
 
-impl EdgeId {
-    /// The first 8 bytes of the digest of the two ends' names, as 16 digits.
+impl FrameDictId {
+    /// A digest, as 64 digits.
     pub fn of_digest(digest: &[u8; 32]) -> Self {
-        let mut text = crate::model::hex::encode(digest);
-        text.truncate(16);
-        Self(text.into())
+        Self(crate::model::hex::encode(digest).into())
     }
 }
+
+digest_name!(
+    /// Names an edge: 16 lowercase hexadecimal digits, derived from its two ends.
+    EdgeId,
+    "edge id"
+);
 
 macro_rules! number {
     ($(#[$doc:meta])* $type:ident) => {

@@ -19,6 +19,7 @@ pub mod path;
 pub mod pattern;
 pub mod proven;
 pub mod rate;
+pub mod reach;
 pub mod report;
 pub mod shelf;
 pub mod state;

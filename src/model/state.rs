@@ -321,6 +321,20 @@ words!(
 );
 
 words!(
+    /// What somebody did to the map.
+    LayoutAct {
+        /// Put nodes or sites somewhere and pinned them there.
+        Pin = "pin",
+        /// Let go of what was pinned.
+        Unpin = "unpin",
+        /// Had everything placed anew.
+        Rearrange = "rearrange",
+        /// Took the last change back.
+        Undo = "undo",
+    }
+);
+
+words!(
     /// What kind of change an event records.
     EventKind {
         /// An agent was seen for the first time, or again after being forgotten.

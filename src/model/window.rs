@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::id::{AgentId, FleetId, WindowId};
+use super::reach::Reach;
 use super::time::UnixSeconds;
 
 /// Seconds of a day.
@@ -43,6 +44,15 @@ impl Scope {
             Self::Agent(agent) => agent == id,
             Self::Fleet(name) => name == fleet,
             Self::Label { name, value } => labels.get(name) == Some(value),
+        }
+    }
+
+    /// Whether somebody sees it who sees this much: labels may be of any fleet's hosts.
+    pub fn is_within(&self, reach: &Reach, fleet_of: impl Fn(&AgentId) -> Option<FleetId>) -> bool {
+        match self {
+            Self::Agent(id) => reach.sees_of(fleet_of(id).as_ref()),
+            Self::Fleet(fleet) => reach.sees(fleet),
+            Self::Label { .. } => reach.is_whole(),
         }
     }
 

@@ -14,6 +14,10 @@ use crate::sign::digest::sha256;
 /// Bytes of a trained dictionary. Twice as many gain a tenth at most, and cost as much cache.
 pub const DICTIONARY_BYTES: usize = 64 * 1024;
 
+/// Bytes of one that is handed to agents: it holds the form of reports and no values, for which
+/// this is plenty, and every agent that compresses fetches it.
+pub const FRAME_DICTIONARY_BYTES: usize = 16 * 1024;
+
 /// Samples needed for a dictionary that is worth it.
 pub const SAMPLES_MIN: usize = 256;
 
@@ -51,10 +55,10 @@ impl Dictionary {
         Ok(Self { id: DictId::of_digest(&sha256(&bytes)), bytes, encoder, decoder })
     }
 
-    /// Learns from samples.
-    pub fn train(samples: &[Vec<u8>]) -> Result<Self, Untrained> {
+    /// Learns from samples; `size` is the most bytes it may have.
+    pub fn train(samples: &[Vec<u8>], size: usize) -> Result<Self, Untrained> {
         let sizes: Vec<usize> = samples.iter().map(Vec::len).collect();
-        let trained = zstd::dict::from_continuous(&samples.concat(), &sizes, DICTIONARY_BYTES);
+        let trained = zstd::dict::from_continuous(&samples.concat(), &sizes, size);
         let bytes = trained.map_err(|error| Untrained::Samples(error.to_string()))?;
         Ok(Self::new(bytes)?)
     }

@@ -1,6 +1,6 @@
 //! Frames there and back, and frames that are none.
 
-use super::dictionary::{Dictionary, measure};
+use super::dictionary::{DICTIONARY_BYTES, Dictionary, measure};
 use super::*;
 
 /// Texts that have much in common.
@@ -31,7 +31,7 @@ fn unpack(frame: &[u8], against: Against<'_>, room: usize) -> Result<Vec<u8>, Un
 #[test]
 fn what_goes_in_comes_out_and_smaller_against_what_is_known() {
     let texts = texts();
-    let dictionary = Dictionary::train(&texts).unwrap();
+    let dictionary = Dictionary::train(&texts, DICTIONARY_BYTES).unwrap();
     let (first, second) = (&texts[7], &texts[8]);
     let mut sizes = Vec::new();
     for against in
@@ -46,19 +46,27 @@ fn what_goes_in_comes_out_and_smaller_against_what_is_known() {
 
 #[test]
 fn the_same_samples_make_the_same_dictionary() {
-    let (one, other) = (Dictionary::train(&texts()).unwrap(), Dictionary::train(&texts()).unwrap());
+    let (one, other) = (
+        Dictionary::train(&texts(), DICTIONARY_BYTES).unwrap(),
+        Dictionary::train(&texts(), DICTIONARY_BYTES).unwrap(),
+    );
     assert_eq!((one.id(), one.bytes()), (other.id(), other.bytes()));
     assert_eq!(Dictionary::new(one.bytes().clone()).unwrap().id(), one.id());
     let (plain, packed) = measure(&texts(), Some(&one)).unwrap();
     assert!(packed * 3 < plain && packed < measure(&texts(), None).unwrap().1);
-    assert!(matches!(Dictionary::train(&texts()[..2]), Err(dictionary::Untrained::Samples(_))));
+    assert!(matches!(
+        Dictionary::train(&texts()[..2], DICTIONARY_BYTES),
+        Err(dictionary::Untrained::Samples(_))
+    ));
 }
 
 #[test]
 fn a_frame_against_something_else_is_not_taken_apart() {
     let texts = texts();
-    let (one, other) =
-        (Dictionary::train(&texts[..300]).unwrap(), Dictionary::train(&texts[300..]).unwrap());
+    let (one, other) = (
+        Dictionary::train(&texts[..300], DICTIONARY_BYTES).unwrap(),
+        Dictionary::train(&texts[300..], DICTIONARY_BYTES).unwrap(),
+    );
     let frame = pack(&texts[5], Against::Dictionary(&one));
     for against in [Against::Nothing, Against::Dictionary(&other)] {
         assert_eq!(unpack(&frame, against, 5000), Err(Unfit::Malformed));

@@ -6,6 +6,7 @@ use super::handle::Done;
 use super::raise;
 use crate::alarms::book::{Book, BookError, Transition};
 use crate::model::id::AlarmId;
+use crate::model::reach::Reach;
 use crate::model::shelf::Shelved;
 use crate::model::time::UnixSeconds;
 
@@ -44,6 +45,8 @@ pub struct Acts {
     pub act: Act,
     /// Who does it.
     pub by: String,
+    /// What they see: other alarms are not there for them.
+    pub reach: Reach,
 }
 
 /// What came of a wish for one alarm.
@@ -62,16 +65,28 @@ pub enum Outcome {
 
 /// Acts, and tells what came of it for each alarm, in the order of their numbers.
 pub(super) fn carry_out(engine: &mut Engine, draft: &mut Draft, wish: Acts) -> Done {
-    let Acts { mut alarms, incidents, act, by } = wish;
+    let Acts { mut alarms, incidents, act, by, reach } = wish;
     draft.cause = Some(by.clone());
     let book = &mut engine.fleet.book;
-    alarms.extend(incidents.into_iter().flat_map(|root| book.incident(root)));
+    let hidden = |book: &Book, id: AlarmId| {
+        book.get(id).is_some_and(|alarm| !reach.sees_of(alarm.fleet.as_ref()))
+    };
+    for root in incidents {
+        if !hidden(book, root) {
+            alarms.extend(book.incident(root).into_iter().filter(|id| !hidden(book, *id)));
+        }
+    }
     alarms.sort_unstable();
     alarms.dedup();
     let mut outcomes = Vec::with_capacity(alarms.len());
     for (place, id) in alarms.into_iter().enumerate() {
-        let outcome =
-            if place < MOST_ACTED { one(book, draft, (id, &act, &by)) } else { Outcome::LeftOut };
+        let outcome = if hidden(book, id) {
+            Outcome::NotOpen
+        } else if place < MOST_ACTED {
+            one(book, draft, (id, &act, &by))
+        } else {
+            Outcome::LeftOut
+        };
         outcomes.push((id, outcome));
     }
     // The graph is looked at when it changes; whether it is in one piece must be told again now.

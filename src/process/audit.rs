@@ -16,11 +16,12 @@ use super::draft::Draft;
 use super::engine::Engine;
 use super::handle::{Command, CommandError, Done, ResetTarget};
 use super::people::{self, PeopleWish, Revoke};
+use super::places::Arranged;
 use super::upkeep::Upkeep;
 use super::wish::Wish;
 use crate::model::audit::{Entry, Head, MANAGER, UNKNOWN};
 use crate::model::id::{AgentId, AlarmId};
-use crate::model::state::EventKind;
+use crate::model::state::{EventKind, LayoutAct};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Times;
 use crate::sign::chain;
@@ -235,6 +236,7 @@ impl Telling {
             Command::Rules(rules) => {
                 Self::new(MANAGER, "rules.read", rules.by.as_str()).seeing(Seen::Rules)
             }
+            Command::Arrange(arranged) => Self::arranged(arranged),
             Command::RevokeKey { key, by } => {
                 let state = json!({ "state": key.state });
                 Self::new(by, "key.revoke", format!("key {}", key.kid)).with(state)
@@ -244,7 +246,6 @@ impl Telling {
             | Command::Tick
             | Command::Sweep
             | Command::Ran(..)
-            | Command::Rolled(..)
             | Command::Dictionary(_)
             | Command::Layout { .. }
             | Command::Condition(_) => return None,
@@ -276,14 +277,30 @@ impl Telling {
         Self::new(&wish.by, act, subject).seeing(Seen::Alarms(ids)).with(after)
     }
 
+    fn arranged(arranged: &Arranged) -> Self {
+        let act = match arranged.act {
+            LayoutAct::Pin => "layout.pin",
+            LayoutAct::Unpin => "layout.unpin",
+            LayoutAct::Rearrange => "layout.rearrange",
+            LayoutAct::Undo => "layout.undo",
+        };
+        let named = arranged.records.iter().take(ALARMS_TOLD).map(|row| row.node.as_str());
+        let after = json!({
+            "layout_rev": arranged.rev,
+            "moved": arranged.records.len(),
+            "first": named.collect::<Vec<_>>(),
+        });
+        Self::new(&arranged.by, act, format!("{} things on the map", arranged.count)).with(after)
+    }
+
     fn upkeep(wish: &Upkeep) -> Self {
         match wish {
-            Upkeep::Make { scope, times, reason, by } => {
+            Upkeep::Make { scope, times, reason, by, .. } => {
                 let after = both(Some(times_of(times)), Some(json!({ "reason": reason })));
                 let told = Self::new(by, "maintenance.make", scope.to_string());
                 Self { after, ..told }
             }
-            Upkeep::End { window, by } => {
+            Upkeep::End { window, by, .. } => {
                 Self::new(by, "maintenance.end", format!("maintenance window {window}"))
             }
         }
@@ -314,6 +331,7 @@ impl Telling {
         let (act, after) = match &order.act {
             Act::Add { .. } | Act::AddFirst { .. } => ("user.add", None),
             Act::Role(_) => ("user.role", None),
+            Act::Reach(_) => ("user.fleets", None),
             Act::Disable => ("user.disable", None),
             Act::Enable => ("user.enable", None),
             Act::Password { .. } => ("user.password", None),
@@ -343,7 +361,10 @@ impl Telling {
     }
 
     fn made(record: &SessionRecord, by: &str) -> Self {
-        let after = json!({ "role": record.role, "expires_at": record.expires_at });
+        let fleets = record.reach.fleets();
+        let after = json!({
+            "role": record.role, "fleets": fleets, "expires_at": record.expires_at,
+        });
         Self::new(by, "token.make", format!("token {}", record.name)).with(after)
     }
 }
@@ -368,6 +389,7 @@ impl Seen {
             Self::User(name) => engine.fleet.people.get(name).map(|user| {
                 json!({
                     "role": user.role.as_str(),
+                    "fleets": user.reach.fleets(),
                     "disabled": user.disabled,
                     "has_password": user.password.is_some(),
                     "second_factor": user.factor.is_some(),

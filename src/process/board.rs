@@ -15,8 +15,9 @@ use tokio::sync::broadcast;
 use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
 
 use super::summary::AgentSummary;
-use crate::model::id::{AgentId, EdgeId};
+use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
+use crate::model::reach::{Reach, Strangers};
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
@@ -216,9 +217,26 @@ impl Board {
         self.read().nodes.keys().cloned().collect()
     }
 
-    /// Alarms that are active and not acknowledged.
-    pub fn alarms_open(&self) -> usize {
-        self.read().alarms_open
+    /// Alarms within a reach that are active and not acknowledged.
+    pub fn alarms_open(&self, reach: &Reach) -> usize {
+        let inner = self.read();
+        let counts = inner.alarms_open.iter();
+        counts.filter(|(fleet, _)| reach.sees_of(fleet.as_ref())).map(|(_, count)| count).sum()
+    }
+
+    /// Rises with every change of what agents are called and which fleet they are of.
+    pub fn names_rev(&self) -> u64 {
+        self.read().names_rev
+    }
+
+    /// The agents beyond a reach, as of that change.
+    pub fn strangers(&self, reach: &Reach) -> (u64, Strangers) {
+        let inner = self.read();
+        let agents = inner.agents.values().map(|entry| &entry.summary);
+        let named = agents.map(|one| (&one.agent_id, one.hostname.as_deref(), &one.fleet_id));
+        let former = inner.former.iter();
+        let former = former.map(|(id, (name, fleet))| (id, name.as_deref(), fleet));
+        (inner.names_rev, Strangers::of(named.chain(former), reach))
     }
 
     /// Channels that do not take messages to people.
@@ -246,9 +264,9 @@ impl Board {
         self.write().put_agent(AgentEntry { summary, live: Arc::clone(live) });
     }
 
-    /// Removes a forgotten agent.
-    pub fn remove_agent(&self, id: &AgentId) {
-        self.write().drop_agent(id);
+    /// Removes a forgotten agent; the history still tells of its host name and fleet.
+    pub fn remove_agent(&self, id: &AgentId, called: (Option<String>, FleetId)) {
+        self.write().drop_agent(id, called);
     }
 
     /// Sets or replaces a node; its position and site stay as they are.
@@ -317,8 +335,8 @@ impl Board {
         }
     }
 
-    /// Tells how many alarms are open.
-    pub fn set_alarms_open(&self, open: usize) {
+    /// Tells how many alarms are open, by fleet.
+    pub fn set_alarms_open(&self, open: BTreeMap<Option<FleetId>, usize>) {
         let mut inner = self.write();
         if inner.alarms_open != open {
             inner.alarms_open = open;
@@ -328,10 +346,13 @@ impl Board {
 
     /// Whether some node has no position, and all nodes if so.
     pub fn unplaced(&self) -> Option<Vec<Unplaced>> {
+        let all_placed = self.read().nodes.values().all(|entry| entry.placed);
+        if all_placed { None } else { Some(self.all_nodes()) }
+    }
+
+    /// All nodes as the layout sees them.
+    pub fn all_nodes(&self) -> Vec<Unplaced> {
         let inner = self.read();
-        if inner.nodes.values().all(|entry| entry.placed) {
-            return None;
-        }
         let mut neighbours: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for EdgeEntry { edge, .. } in inner.edges.values() {
             neighbours.entry(&edge.source).or_default().push(edge.target.clone());
@@ -342,7 +363,7 @@ impl Board {
             neighbours: neighbours.remove(entry.node.id.as_str()).unwrap_or_default(),
             site_label: inner.site_label(&entry.node),
         });
-        Some(all.collect())
+        all.collect()
     }
 
     /// Takes positions: sites first, then nodes. Tells watchers what moved.

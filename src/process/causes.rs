@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::fleet::{EdgeMem, Fleet};
+use super::peers::endpoint;
 use super::raise;
 use super::tick::Sentry;
 use super::weak::is_dead;
@@ -121,15 +122,33 @@ fn copied_key(fleet: &Fleet, no: AgentNo) -> Option<String> {
 
 /// Both ends of a link, as far as agents are there.
 fn ends(fleet: &Fleet, sentry: &Sentry, edge: &EdgeMem) -> Vec<End> {
-    let ends = edge.record.ends.iter().zip(&edge.listed).filter_map(|(place, listed)| {
+    let ends = edge.record.ends.iter().zip(&edge.listed).enumerate();
+    let ends = ends.filter_map(|(side, (place, listed))| {
         let no = place.agent?;
         let interface = place.interface.as_deref().unwrap_or_default();
         let interfaces = broken(fleet, no, interface);
         let end = end(fleet, sentry, no)?;
         let entry = listed.as_ref().map(|(on, key)| format!("{}/{on}/{key}", end.agent));
-        Some(End { own: Some(format!("{}/{interface}", end.agent)), entry, interfaces, ..end })
+        let own =
+            (!is_known_by_port(fleet, edge, side)).then(|| format!("{}/{interface}", end.agent));
+        Some(End { own, entry, interfaces, ..end })
     });
     ends.collect()
+}
+
+/// Whether the other end sends to the port that this end's interface listens on: then nothing
+/// about that port explains what becomes of the link.
+fn is_known_by_port(fleet: &Fleet, edge: &EdgeMem, side: usize) -> bool {
+    let agent = |side: usize| fleet.agents.get(&edge.record.ends.get(side)?.agent?);
+    let listens_on = || {
+        let interface = edge.record.ends.get(side)?.interface.as_deref()?;
+        agent(side)?.wires.get(interface)?.listen_port
+    };
+    let sends_to = || {
+        let entry = agent(1 - side)?.peers.get(edge.listed(1 - side)?)?;
+        Some(endpoint(&entry.peer)?.port())
+    };
+    sends_to().zip(listens_on()).is_some_and(|(to, on)| to == on)
 }
 
 /// What an alarm about second ways that are lost tells of.

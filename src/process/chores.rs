@@ -99,7 +99,7 @@ chores!(
         "Removes hourly rows of counters beyond KATTILA_HOURS_AGE and KATTILA_HOURS_BYTES";
     /// Learns what reports have in common.
     TrainDictionary = "train-dictionary", "job.train-dictionary", 600,
-        "Learns a dictionary for the compression of stored reports, once a week or when they pack worse than they did";
+        "Learns dictionaries for compression: of stored reports, once a week or when they pack worse than they did; and, from their form without their values, of what agents send";
     /// Gives free pages of the file back.
     Vacuum = "vacuum", "job.vacuum", 300,
         "Gives what is free in the database file, beyond an eighth of it, back to the disk, page by page";
@@ -356,7 +356,8 @@ impl Processor {
         let past = Past { at, duration_ms, rows, failed, failures: 0 };
         let kept = self.chores.with(chore, |entry| entry.end(past));
         if let Some(text) = kept
-            && let Err(failure) = self.command(Command::Ran(chore.kept_as(), text)).await
+            && let Err(failure) =
+                self.command(Command::Ran(chore.kept_as(), text, Vec::new())).await
         {
             warn!(job = name, %failure, "What a background job did was not written down");
         }

@@ -10,14 +10,16 @@ use super::edges;
 use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet, PeerKey};
 use super::handle::{Command, CommandError, Done, KeyState, ResetTarget};
+use super::places::Arranged;
 use super::{
     acts, identity, keys, people, raise, relays, report, sweep, tell, tick, tune, upkeep, watch,
 };
 use crate::model::id::{AgentId, AgentNo, Kid};
-use crate::model::state::{AgentStatus, EventKind, IdentityState};
+use crate::model::state::{AgentStatus, EventKind, IdentityState, LayoutAct};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
-use crate::store::dictionary::DictionaryRecord;
+use crate::store::dictionary::Learnt;
+use crate::store::layout::StepChanges;
 use crate::store::people::SessionRecord;
 
 type Outcome = Result<Done, CommandError>;
@@ -69,16 +71,12 @@ pub(super) fn carry_out(
             Ok(Done::Nothing)
         }
         Command::Sweep => Ok(Done::Swept { rows: sweep::run(engine, &mut draft)? }),
-        Command::Ran(name, text) => {
+        Command::Ran(name, text, hours) => {
+            draft.change.metrics = hours;
             draft.change.meta.push((name, text));
             Ok(Done::Nothing)
         }
-        Command::Rolled(hours, mark) => {
-            draft.change.metrics = hours;
-            draft.change.meta.push(mark);
-            Ok(Done::Nothing)
-        }
-        Command::Dictionary(dictionary) => Ok(put_dictionary(&mut draft, dictionary)),
+        Command::Dictionary(learnt) => Ok(put_dictionary(&mut draft, learnt)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);
             judge_keys(engine, &mut draft, health)
@@ -90,6 +88,7 @@ pub(super) fn carry_out(
             draft.change.layout_removed = forgotten;
             Ok(Done::Nothing)
         }
+        Command::Arrange(arranged) => Ok(arrange(&mut draft, *arranged)),
         Command::Condition(condition) => Ok(note_condition(engine, &mut draft, &condition)),
     };
     Ok((draft, outcome))
@@ -111,13 +110,35 @@ fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerConditi
     Done::Nothing
 }
 
+/// What somebody does to the map.
+fn arrange(draft: &mut Draft, arranged: Arranged) -> Done {
+    let Arranged { by, act, count, rev, records, forgotten, step, steps_removed } = arranged;
+    let did = match act {
+        LayoutAct::Pin => "pinned",
+        LayoutAct::Unpin => "let go of",
+        LayoutAct::Rearrange => "placed anew",
+        LayoutAct::Undo => "took back the change of",
+    };
+    draft.cause = Some(by);
+    draft.change.meta.push(("layout_rev", rev.to_string()));
+    draft.change.layout = records;
+    draft.change.layout_removed = forgotten;
+    let added = step.into_iter().collect();
+    draft.change.layout_steps = StepChanges { added, removed: steps_removed };
+    let things = if count == 1 { "thing" } else { "things" };
+    note(draft, EventKind::AdminAction, format!("{did} {count} {things} on the map"))
+}
+
 fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {
     draft.change.sessions.push(session);
     Done::Nothing
 }
 
-fn put_dictionary(draft: &mut Draft, dictionary: DictionaryRecord) -> Done {
-    draft.change.dictionary = Some(dictionary);
+fn put_dictionary(draft: &mut Draft, learnt: Learnt) -> Done {
+    match learnt {
+        Learnt::ForStore(dictionary) => draft.change.dictionary = Some(dictionary),
+        Learnt::ForAgents(dictionary) => draft.change.frame_dictionary = Some(dictionary),
+    }
     Done::Nothing
 }
 

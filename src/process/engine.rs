@@ -17,23 +17,23 @@ use super::chores::{self, Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS};
+use super::places::Stored;
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
-use super::rollup::{Rollup, Terms};
-use super::tally::Tally;
-use super::totals::Totals;
+use super::rollup::Rollup;
 use super::tune::Rulebook;
 use super::{admit, audit, load, show, tell, tick, tune, upkeep};
+use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
-use crate::store::layout::LayoutRecord;
 use crate::store::row::FleetSnapshot;
 use crate::store::{Reader, StoreError, Writer};
 use crate::verify::bodies::Suspicion;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
+use crate::verify::shelf::Shelf;
 
 /// Reports in one transaction. Larger batches gain little (PERFORMANCE: 100 against 1,000 rows
 /// is within noise) and make the first of them wait longer.
@@ -111,6 +111,7 @@ pub(super) struct Engine {
     pub(super) seed: [u64; 2],
     pub(super) rules: Arc<Rulebook>,
     pub(super) rollup: Arc<Rollup>,
+    pub(super) shelf: Arc<Shelf>,
     /// Storage failed as a whole; the batch is lost and memory is ahead of it.
     suspect: bool,
     /// One change was refused under its savepoint; memory is ahead by it.
@@ -131,9 +132,7 @@ pub struct Started {
     /// Its thread; ends after [`Processor::stop`].
     pub thread: JoinHandle<()>,
     /// Where things were drawn.
-    pub layout: Vec<LayoutRecord>,
-    /// The layout's revision.
-    pub layout_rev: i64,
+    pub layout: Stored,
     /// Whether an admin token has been made for this database before.
     pub has_admin_token: bool,
 }
@@ -148,16 +147,16 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let mut writer: Box<dyn Writer> = Box::new(parts.writer);
     let mut snapshot = writer.load_fleet()?;
     let seed = seed_of(&snapshot, parts.seed, writer.as_mut())?;
-    let layout = std::mem::take(&mut snapshot.layout);
+    let places = std::mem::take(&mut snapshot.layout);
+    let steps = std::mem::take(&mut snapshot.layout_steps);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
     let chores = Arc::new(Chores::restored(|name| load::meta(&snapshot, name)));
     let kept = |name: &str| load::meta(&snapshot, name);
     let rulebook = Arc::new(Rulebook::restored(kept(tune::KEPT)));
-    let of = &parts.settings;
-    let terms = Terms::new(of.rollups, of.report_interval, of.max_skew);
-    let rollup = Arc::new(Rollup::restored(parts.reader, terms, kept));
     let sentry = tick::Sentry::new(now, parts.settings.report_interval, kept);
+    let shelf = Arc::new(load::shelf_of(&snapshot)?);
+    let rollup = Rollup::begun(&parts.settings, (parts.reader, Arc::clone(&shelf)), kept);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
         writer,
@@ -174,6 +173,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         seed,
         rules: Arc::clone(&rulebook),
         rollup: Arc::clone(&rollup),
+        shelf: Arc::clone(&shelf),
         suspect: false,
         ahead: false,
     };
@@ -185,9 +185,9 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let clock = parts.clock;
     let rules = rulebook;
     let processor =
-        Processor { jobs, board, refusals, tally, totals, chores, rules, rollup, clock };
-    let layout_rev = layout_rev.unwrap_or(1);
-    Ok(Started { processor, thread, layout, layout_rev, has_admin_token })
+        Processor { jobs, board, refusals, tally, totals, chores, rules, rollup, shelf, clock };
+    let layout = Stored { places, rev: layout_rev.unwrap_or(1), steps };
+    Ok(Started { processor, thread, layout, has_admin_token })
 }
 
 /// The seed of this database; writes the one offered if there is none.

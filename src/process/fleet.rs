@@ -129,6 +129,8 @@ pub(super) struct Wire {
     pub(super) rx_errors: Option<u64>,
     /// Whether there were more of them in the last report than in the one before.
     pub(super) drops: bool,
+    /// The UDP port that it listens on; this run's.
+    pub(super) listen_port: Option<u16>,
 }
 
 /// Names a peer within its agent.

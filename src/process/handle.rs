@@ -16,27 +16,27 @@ use super::chores::Chores;
 use super::condition::ManagerCondition;
 use super::identity::Enrolled;
 use super::people::PeopleWish;
+use super::places::Arranged;
 use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
-use super::status::ProcessorStatus;
 use super::summary::AgentSummary;
-use super::tally::Tally;
-use super::totals::Totals;
 use super::tune::{Rulebook, Rules};
 use super::upkeep::Upkeep;
 use super::wish::Wish;
+use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::keys::ring::StoredKey;
 use crate::model::id::{AgentId, AlarmId, FleetId, Kid, NotificationId, ReportId, WindowId};
 use crate::model::report::ReportData;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
-use crate::store::dictionary::DictionaryRecord;
+use crate::store::dictionary::Learnt;
 use crate::store::layout::LayoutRecord;
 use crate::store::people::SessionRecord;
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
+use crate::verify::shelf::Shelf;
 use crate::verify::{Announcement, Known, Verified};
 use crate::wire::data::DataInvalid;
 
@@ -166,12 +166,10 @@ pub enum Command {
     Tick,
     /// Take out what has had its time.
     Sweep,
-    /// Keep the text that says how a chore's last run went, under the chore's name.
-    Ran(&'static str, String),
-    /// Keep these hours of agents' counters, with a small value that says how far they reach.
-    Rolled(Vec<crate::store::metrics::HourRecord>, (&'static str, String)),
-    /// Pack reports with this dictionary from now on.
-    Dictionary(DictionaryRecord),
+    /// Keep the text that says how a chore went, or how far, under its name, and hours it made.
+    Ran(&'static str, String, Vec<crate::store::metrics::HourRecord>),
+    /// Use this dictionary from now on.
+    Dictionary(Learnt),
     /// The key ring changed or was asked for.
     Keys {
         /// Records to store.
@@ -197,6 +195,8 @@ pub enum Command {
         /// Nodes and sites whose slots are free again.
         forgotten: Vec<String>,
     },
+    /// A change of positions that somebody makes.
+    Arrange(Box<Arranged>),
     /// Something the manager found about itself.
     Condition(ManagerCondition),
 }
@@ -307,6 +307,7 @@ pub struct Processor {
     pub(super) chores: Arc<Chores>,
     pub(super) rules: Arc<Rulebook>,
     pub(super) rollup: Arc<super::rollup::Rollup>,
+    pub(super) shelf: Arc<Shelf>,
     pub(super) clock: Clock,
 }
 
@@ -423,6 +424,11 @@ impl Processor {
         &self.rules
     }
 
+    /// The dictionaries that agents compress with.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
     /// All agents.
     pub fn agents(&self) -> Vec<AgentSummary> {
         self.board.agents()
@@ -431,20 +437,5 @@ impl Processor {
     /// One agent.
     pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
         self.board.agent(id)
-    }
-
-    /// How it is doing.
-    pub fn status(&self) -> ProcessorStatus {
-        let totals = &self.totals;
-        let last_commit = totals.last_commit.load(Ordering::Relaxed);
-        ProcessorStatus {
-            queued: totals.queued.load(Ordering::Relaxed),
-            stored: totals.stored.load(Ordering::Relaxed),
-            duplicates: totals.duplicates.load(Ordering::Relaxed),
-            commits: totals.commits.load(Ordering::Relaxed),
-            last_commit: (last_commit != 0).then_some(UnixSeconds(last_commit)),
-            storage_ok: !totals.storage_failed.load(Ordering::Relaxed),
-            running: !self.jobs.is_closed(),
-        }
     }
 }

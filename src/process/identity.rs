@@ -375,8 +375,7 @@ pub(super) fn set_revoked(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, rev
 
 /// Registrations signed until now, or `at` if that is later, are not taken again.
 pub(super) fn touch(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, at: UnixSeconds) {
-    let taken = change(fleet, draft, no, IdentityState::Pinned, |row| {
+    let _taken = change(fleet, draft, no, IdentityState::Pinned, |row| {
         row.taken_until = row.taken_until.max(at);
     });
-    drop(taken);
 }

@@ -8,7 +8,7 @@ use super::handle::Done;
 use crate::keys::policy::KeyChangeKind;
 use crate::keys::ring::StoredKey;
 use crate::model::state::EventKind;
-use crate::store::change::KeyRecord;
+use crate::store::key::KeyRecord;
 
 /// Stores records and notes what changed, each as `KID WHAT`.
 pub(super) fn record(draft: &mut Draft, rows: Vec<StoredKey>, changes: Vec<String>) {

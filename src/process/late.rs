@@ -29,7 +29,8 @@ use crate::store::StoreError;
 use crate::store::change::{LEARNT_LATER, NewEvent};
 use crate::store::earlier::{Earlier, EarlierReport, EdgePast};
 use crate::topology::verdict::{EndEvidence, Verdict, verdict};
-use crate::wire::data;
+use crate::verify::shelf::Shelf;
+use crate::verify::stored;
 
 /// What a host told at some time.
 struct Moment {
@@ -102,7 +103,9 @@ pub(super) fn report(
     if cut {
         return Ok(());
     }
-    let Some(gap) = gap(around, arrival.measured_at, told) else { return Ok(()) };
+    let Some(gap) = gap(around, (arrival.measured_at, told), &engine.shelf) else {
+        return Ok(());
+    };
     draft.cause = Some(LEARNT_LATER.to_owned());
     sections(draft, &Whose::of(&engine.fleet, arrival.no), &gap);
     links(engine, draft, arrival.no, &gap)?;
@@ -129,7 +132,7 @@ pub(super) fn then(
     agent.history_ahead = around.iter().any(|row| row.measured_at() > at);
     let first = draft.change.events.len();
     report::apply(&mut engine.fleet, engine.writer.as_mut(), draft, arrival, told)?;
-    let Some(gap) = gap(around, at, told) else { return Ok(()) };
+    let Some(gap) = gap(around, (at, told), &engine.shelf) else { return Ok(()) };
     if holds {
         // These compare with what is held here, and the history has been further.
         let new = draft.change.events.split_off(first);
@@ -141,10 +144,14 @@ pub(super) fn then(
 }
 
 /// The report between its neighbours; `None` if one of them cannot be read back.
-fn gap(around: Vec<EarlierReport>, at: UnixSeconds, told: &ReportData) -> Option<Gap<'_>> {
+fn gap<'a>(
+    around: Vec<EarlierReport>,
+    (at, told): (UnixSeconds, &'a ReportData),
+    shelf: &Shelf,
+) -> Option<Gap<'a>> {
     let (mut before, mut after) = (None, None);
     for row in around {
-        let Some(told) = data::stored(&row.envelope) else {
+        let Some(told) = stored::report(&row.envelope, shelf) else {
             warn!(report = %row.id, "A stored report cannot be read back; history around it stays");
             return None;
         };

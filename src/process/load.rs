@@ -28,6 +28,7 @@ use crate::store::identity::IdentityRecord;
 use crate::store::row::FleetSnapshot;
 use crate::store::{StoreError, Writer};
 use crate::topology::edge_match::Owners;
+use crate::verify::shelf::Shelf;
 
 /// Loads the fleet.
 pub(super) fn fleet(writer: &mut dyn Writer, report_interval: i64) -> Result<Fleet, StoreError> {
@@ -275,4 +276,14 @@ pub(super) fn dynamic(fleet: &Fleet) -> DynamicState {
         }
     }
     state
+}
+
+/// What agents compress with, ready for use.
+pub(super) fn shelf_of(snapshot: &FleetSnapshot) -> Result<Shelf, StoreError> {
+    let shelf = Shelf::default();
+    for dictionary in &snapshot.frame_dictionaries {
+        let put = shelf.put(dictionary.bytes.clone());
+        put.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    }
+    Ok(shelf)
 }

@@ -37,6 +37,7 @@ mod order;
 mod overlay;
 mod peers;
 pub mod people;
+pub mod places;
 pub mod prove;
 mod raise;
 pub mod refusals;

@@ -45,7 +45,7 @@ impl<'f> World<'f> {
 }
 
 /// Where a peer's packets go, if that is an address and not a name.
-fn endpoint(peer: &Peer) -> Option<SocketAddr> {
+pub(super) fn endpoint(peer: &Peer) -> Option<SocketAddr> {
     peer.endpoint.as_deref()?.parse().ok()
 }
 

@@ -9,6 +9,7 @@ use super::draft::{About, Draft};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Done};
 use crate::model::access::Role;
+use crate::model::reach::Reach;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::people::{Factor, SessionRecord, Setup, UserRecord};
@@ -39,6 +40,8 @@ pub enum Act {
         role: Role,
         /// How they come in first.
         entry: Entry,
+        /// Which fleets they see.
+        reach: Reach,
     },
     /// Add them, if they are the first.
     AddFirst {
@@ -47,6 +50,8 @@ pub enum Act {
     },
     /// Let them do this from now on.
     Role(Role),
+    /// Let them see these fleets from now on.
+    Reach(Reach),
     /// Keep them out.
     Disable,
     /// Let them in again.
@@ -113,6 +118,7 @@ impl std::fmt::Debug for Act {
             Self::Add { .. } => "Add",
             Self::AddFirst { .. } => "AddFirst",
             Self::Role(_) => "Role",
+            Self::Reach(_) => "Reach",
             Self::Disable => "Disable",
             Self::Enable => "Enable",
             Self::Password { .. } => "Password",
@@ -143,6 +149,8 @@ pub enum Second {
     Nothing,
     /// A session that this one follows.
     Session,
+    /// Somebody else's word, who has seen to it: a trusted proxy.
+    Vouched,
     /// The code of a step.
     Code(i64),
     /// A recovery code, by its digest.
@@ -190,7 +198,8 @@ pub fn decide(
 ) -> Result<Decided, CommandError> {
     let known = people.get(name);
     let added = |user: UserRecord| {
-        let told = format!("added the user {name} with the role {}", user.role);
+        let (role, fleets) = (user.role, user.reach.addition());
+        let told = format!("added the user {name} with the role {role}{fleets}");
         Decided { user: Some(user), ends_sessions: false, told }
     };
     match act {
@@ -200,13 +209,17 @@ pub fn decide(
         Act::Add { .. } if people.len() >= MOST => {
             Err(CommandError::NotPossible(format!("there are {MOST} users, which is the most")))
         }
-        Act::Add { role, entry } => Ok(added(fresh(name, (*role, entry), by, now))),
+        Act::Add { role, entry, reach } => {
+            let user = fresh(name, (*role, entry), by, now);
+            Ok(added(UserRecord { reach: reach.clone(), ..user }))
+        }
         Act::AddFirst { password } if people.is_empty() => {
             let entry = Entry::Password(password.clone());
             Ok(added(fresh(name, (Role::Admin, &entry), by, now)))
         }
         Act::AddFirst { .. } => Err(CommandError::NotPossible("there are users by now".to_owned())),
         Act::Role(_)
+        | Act::Reach(_)
         | Act::Disable
         | Act::Enable
         | Act::Password { .. }
@@ -241,6 +254,7 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
         created_by: by.to_owned(),
         last_sign_in_at: None,
         last_sign_in_from: None,
+        reach: Reach::Whole,
         factor: None,
     }
 }
@@ -249,6 +263,7 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
 fn keep_an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<(), CommandError> {
     let loses_one = match act {
         Act::Role(role) => *role < Role::Admin,
+        Act::Reach(reach) => !reach.is_whole(),
         Act::Disable | Act::Reset(_) | Act::Remove => true,
         Act::Add { .. }
         | Act::AddFirst { .. }
@@ -258,12 +273,16 @@ fn keep_an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<(), Co
         | Act::DropFactor(_)
         | Act::EndSessions => false,
     };
-    let manages =
-        |user: &UserRecord| user.role == Role::Admin && !user.disabled && user.password.is_some();
+    let manages = |user: &UserRecord| {
+        let whole = user.role == Role::Admin && user.reach.is_whole();
+        whole && !user.disabled && user.password.is_some()
+    };
     let others = people.values().any(|other| other.name != user.name && manages(other));
     if loses_one && manages(user) && !others {
-        let why =
-            format!("{} is the only admin who can sign in; make another one first", user.name);
+        let why = format!(
+            "{} is the only admin who can sign in and sees all; make another first",
+            user.name
+        );
         return Err(CommandError::NotPossible(why));
     }
     Ok(())
@@ -276,6 +295,10 @@ fn change(mut user: UserRecord, act: &Act, now: UnixSeconds) -> Result<Decided, 
         Act::Role(role) => {
             let before = std::mem::replace(&mut user.role, *role);
             format!("gave the user {name} the role {role} instead of {before}")
+        }
+        Act::Reach(reach) => {
+            let before = std::mem::replace(&mut user.reach, reach.clone());
+            format!("lets the user {name} see {} instead of {}", reach.words(), before.words())
         }
         Act::Disable => {
             user.disabled = true;
@@ -406,7 +429,7 @@ fn sign_in(
 /// Uses up what was shown beside the password; whether that is enough.
 fn spend(user: &mut UserRecord, second: Second) -> bool {
     match (&mut user.factor, second) {
-        (None, Second::Nothing | Second::Session) | (Some(_), Second::Session) => true,
+        (None, Second::Nothing) | (_, Second::Session | Second::Vouched) => true,
         (Some(factor), Second::Code(step)) => {
             let unused = step > factor.step;
             factor.step = factor.step.max(step);

@@ -74,6 +74,7 @@ pub(super) fn look(fleet: &mut Fleet, sentry: &Sentry, draft: &mut Draft) {
     let Fleet { agents, by_id, book, .. } = fleet;
     let is_late = |agent: &AgentMem, seen: UnixSeconds| {
         patience(book, sentry, agent).status(seen, draft.now) != AgentStatus::Online
+            && !is_refused(book, agent)
     };
     let followers: Vec<Follower> = agents
         .values()
@@ -128,6 +129,13 @@ pub(super) fn ways(fleet: &Fleet) -> BTreeMap<AgentNo, Vec<AgentNo>> {
 pub(super) fn is_watched(agent: &AgentMem) -> bool {
     let watched = [AgentStatus::Online, AgentStatus::Stale, AgentStatus::Offline];
     !agent.record.forgotten && watched.contains(&agent.record.status)
+}
+
+/// Whether it is known that an agent's reports come, and are refused for what they are.
+fn is_refused(book: &Book, agent: &AgentMem) -> bool {
+    let kinds = [AlarmKind::AgentClockSkew, AlarmKind::PayloadRejected];
+    let id = agent.record.id.as_str();
+    kinds.iter().any(|kind| book.find(*kind, id).is_some_and(Alarm::stands))
 }
 
 /// Whether an agent reports through a relay that is known to be dead.

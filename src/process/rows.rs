@@ -8,7 +8,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::change::NewReport;
 use crate::verify::Verified;
 use crate::wire::envelope::data_value;
-use crate::wire::redact::redact;
+use crate::wire::redact::{redact, redact_frame};
 
 /// The row that proves a report, without the secrets it carried.
 pub(super) fn audit_row(
@@ -23,7 +23,10 @@ pub(super) fn audit_row(
     let envelope = if redacted {
         // What relays put around it would hold the secret again.
         let origin = verified.origin();
-        redact(origin, data_value(origin).unwrap_or_default()).into()
+        match verified.frame() {
+            Some(_) => redact_frame(origin, verified.data()).into(),
+            None => redact(origin, data_value(origin).unwrap_or_default()).into(),
+        }
     } else {
         verified.body().clone()
     };
@@ -40,6 +43,7 @@ pub(super) fn audit_row(
         nonce: verified.nonce().to_owned(),
         data_sha256: *verified.data_sha256(),
         envelope,
+        frame_dict: verified.frame().and_then(|frame| frame.dict.clone()).filter(|_| !redacted),
         redacted,
         relay_path: verified.relay_path().clone(),
         source,

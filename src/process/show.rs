@@ -81,7 +81,7 @@ fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
     board.bar(&record.id, !may_relay(agent));
     board.pin(&record.id, agent.keys.pinned().map(|row| row.public_key));
     if record.forgotten {
-        board.remove_agent(&record.id);
+        board.remove_agent(&record.id, (record.hostname.clone(), record.fleet.clone()));
         board.remove_node(&agent_node_id(agent));
         return;
     }

@@ -1,5 +1,8 @@
 //! How the processor is doing, for readiness and metrics.
 
+use std::sync::atomic::Ordering;
+
+use super::handle::Processor;
 use crate::model::time::UnixSeconds;
 
 /// How the processor is doing.
@@ -19,4 +22,21 @@ pub struct ProcessorStatus {
     pub storage_ok: bool,
     /// Whether the processor still runs.
     pub running: bool,
+}
+
+impl Processor {
+    /// How it is doing.
+    pub fn status(&self) -> ProcessorStatus {
+        let totals = &self.totals;
+        let last_commit = totals.last_commit.load(Ordering::Relaxed);
+        ProcessorStatus {
+            queued: totals.queued.load(Ordering::Relaxed),
+            stored: totals.stored.load(Ordering::Relaxed),
+            duplicates: totals.duplicates.load(Ordering::Relaxed),
+            commits: totals.commits.load(Ordering::Relaxed),
+            last_commit: (last_commit != 0).then_some(UnixSeconds(last_commit)),
+            storage_ok: !totals.storage_failed.load(Ordering::Relaxed),
+            running: !self.jobs.is_closed(),
+        }
+    }
 }

@@ -29,7 +29,8 @@ pub(super) fn note_wires(wires: &mut BTreeMap<String, Wire>, interfaces: &[Inter
         };
         // A counter that is known for the first time, or began again, tells of no growth.
         let drops = wire.rx_errors.zip(rx_errors).is_some_and(|(was, is)| is > was);
-        *wire = Wire { mtu: interface.mtu, rx_errors, drops };
+        let listen_port = interface.listen_port;
+        *wire = Wire { mtu: interface.mtu, rx_errors, drops, listen_port };
     }
     if wires.len() > count {
         let names: BTreeSet<&str> = told().map(|interface| interface.name.as_str()).collect();

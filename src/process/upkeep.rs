@@ -9,7 +9,8 @@ use super::handle::{CommandError, Done};
 use super::raise;
 use crate::alarms::cover::Covered;
 use crate::alarms::lifecycle::Alarm;
-use crate::model::id::{AgentNo, AlarmId, EdgeId, WindowId};
+use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, WindowId};
+use crate::model::reach::Reach;
 use crate::model::state::{AlarmKind, AlarmState, EventKind};
 use crate::model::time::UnixSeconds;
 use crate::model::window::{Scope, Span, Times, Window};
@@ -33,6 +34,8 @@ pub enum Upkeep {
         reason: String,
         /// Who asks.
         by: String,
+        /// What they see.
+        reach: Reach,
     },
     /// End one for good, whether it is open or will be.
     End {
@@ -40,6 +43,8 @@ pub enum Upkeep {
         window: WindowId,
         /// Who asks.
         by: String,
+        /// What they see.
+        reach: Reach,
     },
 }
 
@@ -50,11 +55,8 @@ pub(super) fn carry_out(
     wish: Upkeep,
 ) -> Result<Done, CommandError> {
     match wish {
-        Upkeep::Make { scope, times, reason, by } => {
-            let agents = meant(fleet, &scope);
-            if agents == 0 {
-                return Err(nobody(&scope));
-            }
+        Upkeep::Make { scope, times, reason, by, reach } => {
+            let agents = may_mean(fleet, &scope, &reach)?;
             make_room(fleet, draft)?;
             let id = WindowId(fleet.last_window.0 + 1);
             fleet.last_window = id;
@@ -64,8 +66,11 @@ pub(super) fn carry_out(
             put(fleet, draft, window);
             Ok(Done::Window { window: id, agents })
         }
-        Upkeep::End { window, by } => {
-            let found = fleet.cover.get(window).filter(|w| w.over_since(draft.now).is_none());
+        Upkeep::End { window, by, reach } => {
+            let found = fleet
+                .cover
+                .get(window)
+                .filter(|w| w.over_since(draft.now).is_none() && is_seen(fleet, &w.scope, &reach));
             let mut window = found.cloned().ok_or(CommandError::WindowNotFound)?;
             window.ended = Some((draft.now, by));
             note(fleet, draft, &window, "Ended the maintenance of");
@@ -80,6 +85,27 @@ fn put(fleet: &mut Fleet, draft: &mut Draft, window: Window) {
     draft.change.windows.push(window.clone());
     draft.effects.windows = true;
     fleet.cover.put(window);
+}
+
+/// How many agents a new window means; an error if its maker may not mean them.
+fn may_mean(fleet: &Fleet, scope: &Scope, reach: &Reach) -> Result<u64, CommandError> {
+    if matches!(scope, Scope::Label { .. }) && !reach.is_whole() {
+        return Err(CommandError::NotPossible(format!(
+            "a label may be of hosts beyond {}; name an agent or a fleet",
+            reach.words()
+        )));
+    }
+    // What is not seen is answered like what is not there.
+    let agents = if is_seen(fleet, scope, reach) { meant(fleet, scope) } else { 0 };
+    if agents == 0 { Err(nobody(scope)) } else { Ok(agents) }
+}
+
+fn is_seen(fleet: &Fleet, scope: &Scope, reach: &Reach) -> bool {
+    let fleet_of = |id: &AgentId| {
+        let no = fleet.by_id.get(id)?;
+        Some(fleet.agents.get(no)?.record.fleet.clone())
+    };
+    reach.is_whole() || scope.is_within(reach, fleet_of)
 }
 
 /// How many agents a scope means as things are.

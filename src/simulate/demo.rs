@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 
-use super::envelope::Signer;
+use super::envelope::{Shape, Signer};
 use super::load::{self, Load, LoadError, Signing};
 use super::pace::Pace;
 use super::summary::Summary;
@@ -91,6 +91,8 @@ impl Fleet {
             world,
             signer: Signer::new(options.psk),
             signing: Signing::Mixed,
+            shape: Shape::Json,
+            introduced: false,
             pace: Pace::Fleet { interval: options.interval, spread: FIRST_REPORTS },
             connections: NonZeroUsize::new(CONNECTIONS).unwrap_or(NonZeroUsize::MIN),
             duration: None,

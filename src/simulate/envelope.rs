@@ -12,7 +12,8 @@ use crate::sign::digest;
 use crate::sign::ed25519::SecretKey;
 use crate::sign::hmac;
 use crate::sign::psk::kid_of_psk;
-use crate::wire::signing::{REGISTER, REPORT};
+use crate::wire::frame::{Encoding, Frame};
+use crate::wire::signing::{FRAMED, REGISTER, REPORT};
 
 /// The name of version 2's shared-key algorithm on the wire.
 const HMAC: &str = "hmac-sha256";
@@ -31,6 +32,16 @@ pub enum Scheme {
     Ed25519,
 }
 
+/// The shape that reports of version 2 have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// JSON.
+    #[default]
+    Json,
+    /// Frames whose data is encoded so.
+    Framed(Encoding),
+}
+
 /// What stands beside `data`. Text, because a test may want to send what no agent would.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
@@ -44,6 +55,15 @@ pub struct Head<'a> {
     pub timestamp: &'a str,
     /// A word that is used once.
     pub nonce: &'a str,
+}
+
+/// Data as it goes into a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed<'a> {
+    /// How it is encoded.
+    pub frame: &'a Frame,
+    /// The encoded bytes.
+    pub sent: &'a [u8],
 }
 
 /// Holds the key and makes envelopes.
@@ -84,6 +104,12 @@ impl Signer {
         seal_with(HMAC, &self.kid, head, (&hmac::v2(&self.psk, &text), data))
     }
 
+    /// The version 2 frame under the shared key.
+    pub fn frame(&self, head: &Head<'_>, packed: &Packed<'_>) -> Vec<u8> {
+        let text = framed_string(HMAC, &self.kid, head, packed);
+        frame_with((HMAC, &self.kid), head, &hmac::v2(&self.psk, &text), packed)
+    }
+
     /// The registration of a host's own key, vouched for by the shared one. Of the head, the
     /// tick is not used.
     pub fn enrol(&self, key: &SecretKey, head: &Head<'_>) -> Vec<u8> {
@@ -116,22 +142,46 @@ pub fn seal_own(key: &SecretKey, head: &Head<'_>, data: &[u8]) -> Vec<u8> {
     seal_with(ED25519, &kid, head, (&signature(key, &text), data))
 }
 
+/// The version 2 frame under a host's own key.
+pub fn frame_own(key: &SecretKey, head: &Head<'_>, packed: &Packed<'_>) -> Vec<u8> {
+    let kid = key.kid();
+    let text = framed_string(ED25519, &kid, head, packed);
+    frame_with((ED25519, &kid), head, &signature(key, &text), packed)
+}
+
 fn signature(key: &SecretKey, text: &str) -> String {
     URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()))
 }
 
 fn seal_with(alg: &str, kid: &Kid, head: &Head<'_>, (sig, data): (&str, &[u8])) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + 512);
-    member(&mut out, "v", "2");
-    member(&mut out, "alg", &quoted(alg));
-    member(&mut out, "kid", &quoted(kid.as_str()));
-    member(&mut out, "fleet_id", &quoted(head.fleet_id.unwrap_or_default()));
-    member(&mut out, "agent_id", &quoted(head.agent_id));
-    member(&mut out, "tick", &number(head.tick));
-    member(&mut out, "timestamp", &number(head.timestamp));
-    member(&mut out, "nonce", &quoted(head.nonce));
-    member(&mut out, "sig", &quoted(sig));
+    head_with(&mut out, (alg, kid), head, sig);
     close(out, data)
+}
+
+fn frame_with(signed: (&str, &Kid), head: &Head<'_>, sig: &str, packed: &Packed<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(packed.sent.len() + 640);
+    head_with(&mut out, signed, head, sig);
+    member(&mut out, "enc", &quoted(packed.frame.encoding.as_str()));
+    if let Some(dict) = &packed.frame.dict {
+        member(&mut out, "dict", &quoted(dict.as_str()));
+    }
+    out.extend_from_slice(b"}\n");
+    out.extend_from_slice(packed.sent);
+    out
+}
+
+/// The members that both shapes have.
+fn head_with(out: &mut Vec<u8>, (alg, kid): (&str, &Kid), head: &Head<'_>, sig: &str) {
+    member(out, "v", "2");
+    member(out, "alg", &quoted(alg));
+    member(out, "kid", &quoted(kid.as_str()));
+    member(out, "fleet_id", &quoted(head.fleet_id.unwrap_or_default()));
+    member(out, "agent_id", &quoted(head.agent_id));
+    member(out, "tick", &number(head.tick));
+    member(out, "timestamp", &number(head.timestamp));
+    member(out, "nonce", &quoted(head.nonce));
+    member(out, "sig", &quoted(sig));
 }
 
 fn close(mut out: Vec<u8>, data: &[u8]) -> Vec<u8> {
@@ -149,6 +199,18 @@ fn signing_string(alg: &str, kid: &Kid, head: &Head<'_>, data: &[u8]) -> String 
     format!(
         "{REPORT}\n{alg}\n{kid}\n{fleet}\n{agent_id}\n{tick}\n{timestamp}\n{nonce}\n\
          {digest}\n"
+    )
+}
+
+/// What the signature of a frame covers: eleven lines.
+fn framed_string(alg: &str, kid: &Kid, head: &Head<'_>, packed: &Packed<'_>) -> String {
+    let digest = hex::encode(&digest::sha256(packed.sent));
+    let Head { agent_id, fleet_id, tick, timestamp, nonce } = head;
+    let (fleet, enc) = (fleet_id.unwrap_or_default(), packed.frame.encoding);
+    let dict = packed.frame.dict.as_ref().map_or("", |dict| dict.as_str());
+    format!(
+        "{FRAMED}\n{alg}\n{kid}\n{fleet}\n{agent_id}\n{tick}\n{timestamp}\n{nonce}\n{enc}\n\
+         {dict}\n{digest}\n"
     )
 }
 

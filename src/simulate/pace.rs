@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
+
+use super::connection::Letter;
 
 /// How reports follow each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,7 +85,7 @@ pub(super) struct Turn {
 /// Bytes that are sent again.
 #[derive(Debug)]
 pub(super) struct Resend {
-    pub(super) envelope: Bytes,
+    pub(super) envelope: Letter,
     pub(super) signed_at: Instant,
     pub(super) attempt: u32,
 }

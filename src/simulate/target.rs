@@ -6,11 +6,16 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use thiserror::Error;
 
+use crate::model::id::FrameDictId;
+
 /// The path of reports below the manager's address.
 const REPORTS: &str = "/status/updates";
 
 /// The path of registrations.
 const REGISTER: &str = "/status/register";
+
+/// The path of dictionaries.
+const DICTIONARIES: &str = "/status/dictionaries/";
 
 /// A manager's door, resolved once so that a run never depends on DNS.
 #[derive(Debug, Clone)]
@@ -74,6 +79,11 @@ impl Target {
         let register = path.path().replace(REPORTS, REGISTER);
         let register = register.parse().map_err(|_ill| TargetError::Unreadable(name()))?;
         Ok(Self { address, host, path, register })
+    }
+
+    /// Where the manager has a dictionary.
+    pub fn dictionary(&self, id: &FrameDictId) -> Option<Uri> {
+        format!("{}{id}", self.path.path().replace(REPORTS, DICTIONARIES)).parse().ok()
     }
 }
 

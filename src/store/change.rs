@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use crate::model::audit::Sealed;
-use crate::model::id::{AgentId, AgentNo, AlarmId, EdgeId, FleetId, Kid, ReportId, WindowId};
+use crate::model::id::{
+    AgentId, AgentNo, AlarmId, EdgeId, FleetId, FrameDictId, Kid, ReportId, WindowId,
+};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Problem, Route};
@@ -17,11 +19,12 @@ use crate::model::state::{
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 
-use super::dictionary::DictionaryRecord;
+use super::dictionary::{DictionaryRecord, FrameDictionary};
 use super::flap::Flaps;
 use super::flush::Flushed;
 use super::identity::IdentityRecord;
-use super::layout::LayoutRecord;
+use super::key::KeyRecord;
+use super::layout::{LayoutRecord, StepChanges};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
 
@@ -77,8 +80,12 @@ pub struct Change {
     pub layout: Vec<LayoutRecord>,
     /// Positions to delete, by the name of the node or site.
     pub layout_removed: Vec<String>,
+    /// Changes of positions by people, which can be taken back.
+    pub layout_steps: StepChanges,
     /// A dictionary to pack reports with from now on.
     pub dictionary: Option<DictionaryRecord>,
+    /// A dictionary that agents may compress with from now on.
+    pub frame_dictionary: Option<FrameDictionary>,
     /// Sessions and tokens to insert or update.
     pub sessions: Vec<SessionRecord>,
     /// Sessions and tokens to delete, by hash.
@@ -144,7 +151,9 @@ impl Change {
             keys,
             layout,
             layout_removed,
+            layout_steps,
             dictionary,
+            frame_dictionary,
             sessions,
             sessions_removed,
             sessions_used,
@@ -179,7 +188,9 @@ impl Change {
             && keys.is_empty()
             && layout.is_empty()
             && layout_removed.is_empty()
+            && layout_steps.is_empty()
             && dictionary.is_none()
+            && frame_dictionary.is_none()
             && sessions.is_empty()
             && sessions_removed.is_empty()
             && sessions_used.is_empty()
@@ -277,6 +288,8 @@ pub struct NewReport {
     pub data_sha256: [u8; 32],
     /// The envelope as verified, secrets removed.
     pub envelope: Bytes,
+    /// The dictionary that it takes to read the data of a frame.
+    pub frame_dict: Option<FrameDictId>,
     /// Whether something was removed from `envelope`, so that its signature no longer matches.
     pub redacted: bool,
     /// The way it took.
@@ -415,36 +428,4 @@ pub struct NewEvent {
     pub report: Option<ReportId>,
     /// Who or what caused it, where that is not a report; [`LEARNT_LATER`] if a late one does.
     pub cause: Option<String>,
-}
-
-/// A pre-shared key, kept so that a restart during a DNS outage does not cut off the fleet and
-/// so that stored reports stay provable.
-#[derive(Clone)]
-pub struct KeyRecord {
-    /// Its name.
-    pub kid: Kid,
-    /// Its bytes.
-    pub secret: zeroize::Zeroizing<Vec<u8>>,
-    /// `dns`, `file` or `environment`.
-    pub source: String,
-    /// When it was first seen.
-    pub first_seen: UnixSeconds,
-    /// When it was last present in its source.
-    pub last_seen: UnixSeconds,
-    /// `current`, `previous`, `retired` or `revoked`.
-    pub state: String,
-    /// `seq` of its record, if it has one.
-    pub seq: Option<i64>,
-    /// `nbf` of its record: not to be used before.
-    pub nbf: Option<UnixSeconds>,
-    /// `exp` of its record: not to be used from then on.
-    pub exp: Option<UnixSeconds>,
-    /// When its source stopped listing it; `None` while it is listed.
-    pub left_at: Option<UnixSeconds>,
-}
-
-impl std::fmt::Debug for KeyRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "KeyRecord({} {})", self.kid, self.state)
-    }
 }

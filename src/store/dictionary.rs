@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::model::id::{DictId, ReportId};
+use crate::model::id::{DictId, FrameDictId, ReportId};
 use crate::model::time::UnixSeconds;
 
 /// A dictionary.
@@ -20,6 +20,30 @@ pub struct DictionaryRecord {
     pub packed_bytes: u64,
 }
 
+/// A dictionary that is handed to agents, to compress their reports with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameDictionary {
+    /// Named by its content.
+    pub id: FrameDictId,
+    /// The content, without any value of a report.
+    pub bytes: Bytes,
+    /// When it was made.
+    pub made_at: UnixSeconds,
+    /// Size of the data it was tried on.
+    pub sample_bytes: u64,
+    /// What they came to when packed with it.
+    pub packed_bytes: u64,
+}
+
+/// A dictionary that was learnt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Learnt {
+    /// To pack what is stored.
+    ForStore(DictionaryRecord),
+    /// For agents.
+    ForAgents(FrameDictionary),
+}
+
 /// Stored reports to learn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Samples {
@@ -29,4 +53,6 @@ pub struct Samples {
     pub next: ReportId,
     /// The dictionary in use.
     pub newest: Option<DictionaryRecord>,
+    /// The dictionary that agents are told.
+    pub newest_frame: Option<FrameDictionary>,
 }

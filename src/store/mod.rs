@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: thirty-two whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: thirty-three whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -14,8 +14,10 @@ pub mod earlier;
 pub mod flap;
 pub mod flush;
 pub mod identity;
+pub mod key;
 pub mod layout;
 pub mod metrics;
+pub mod narrow;
 pub mod notice;
 pub mod past;
 pub mod people;
@@ -30,13 +32,14 @@ use thiserror::Error;
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, AgentNo, ReportId};
 use crate::model::life::AlarmLife;
+use crate::model::reach::Reach;
 use crate::model::report::{Interface, Route};
 use crate::model::time::UnixSeconds;
 
 use audit::AuditFilter;
 use carrier::{Carrier, CarrierFilter};
 use change::Change;
-use dictionary::Samples;
+use dictionary::{FrameDictionary, Samples};
 use earlier::{Earlier, Known};
 use metrics::{LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch};
 use notice::{ChannelRow, MessageFilter, MessageRecord};
@@ -157,12 +160,12 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
     /// Alarms, newest first.
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError>;
 
-    /// Alarms raised from a time to before another, in a few values each: the last `limit`, newest
-    /// first.
+    /// Alarms within a reach, raised from a time to before another, in a few values each: the
+    /// last `limit`, newest first.
     fn alarm_lives(
         &self,
-        from: UnixSeconds,
-        to: UnixSeconds,
+        span: (UnixSeconds, UnixSeconds),
+        reach: &Reach,
         limit: usize,
     ) -> Result<Vec<AlarmLife>, StoreError>;
 
@@ -191,6 +194,10 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Reports that came late, after one of them, in the order in which they came.
     fn late_reports(&self, after: ReportId, limit: usize) -> Result<Vec<LateReport>, StoreError>;
+
+    /// The dictionaries that agents compressed what is stored with, and those that they may use now,
+    /// the newest last.
+    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError>;
 
     /// The pre-shared keys, retired ones included.
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;

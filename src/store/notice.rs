@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AgentId, AlarmId, FleetId, NotificationId};
+use crate::model::reach::Reach;
 use crate::model::state::{AlarmKind, AlarmState, MessageState, Severity, Telling};
 use crate::model::time::UnixSeconds;
 
@@ -160,6 +161,8 @@ pub struct MessageFilter {
     pub after: Option<NotificationId>,
     /// Only before this one.
     pub before: Option<NotificationId>,
+    /// Only those that tell of an alarm within this reach.
+    pub reach: Reach,
     /// At most this many.
     pub limit: usize,
 }

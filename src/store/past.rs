@@ -1,7 +1,8 @@
 //! What the history is asked about the whole map: how it was at a time, and what changed between
 //! two.
 
-use crate::model::id::AgentId;
+use crate::model::id::{AgentId, FleetId};
+use crate::model::reach::Reach;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 
@@ -17,7 +18,7 @@ pub struct Past {
     /// order. Of an agent's changes, the last about its name, about its labels and about its
     /// fleet; one event may be among them twice.
     pub facts: Vec<EventRow>,
-    /// Alarms that were active, by agent; `None` for those about no agent.
+    /// Alarms that were active, by fleet and agent; `None` for those about none.
     pub alarms: Vec<AlarmsThen>,
     /// Where everything is, and was when it was last there: a layout does not depend on time.
     pub layout: Vec<LayoutRecord>,
@@ -26,6 +27,8 @@ pub struct Past {
 /// How many alarms were active at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlarmsThen {
+    /// In which fleet.
+    pub fleet: Option<FleetId>,
     /// About whom.
     pub agent_id: Option<AgentId>,
     /// How many.
@@ -35,7 +38,7 @@ pub struct AlarmsThen {
 }
 
 /// Which changes to tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangesAsked {
     /// From this time on.
     pub from: UnixSeconds,
@@ -47,6 +50,15 @@ pub struct ChangesAsked {
     pub limit: usize,
     /// The time whose neighbours are asked for.
     pub around: Option<UnixSeconds>,
+    /// Only of what is within this reach.
+    pub reach: Reach,
+}
+
+impl ChangesAsked {
+    /// Nothing but since when the past can be told, of these two times.
+    pub fn between(from: UnixSeconds, to: UnixSeconds) -> Self {
+        Self { from, to, step: 0, limit: 0, around: None, reach: Reach::Whole }
+    }
 }
 
 /// What changed.

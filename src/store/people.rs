@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::access::Role;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 
 /// A user.
@@ -30,6 +31,8 @@ pub struct UserRecord {
     pub last_sign_in_at: Option<UnixSeconds>,
     /// From which address.
     pub last_sign_in_from: Option<String>,
+    /// Which fleets they see.
+    pub reach: Reach,
     /// What they need beside the password, if they want that.
     pub factor: Option<Factor>,
 }
@@ -97,6 +100,8 @@ pub struct SessionRecord {
     pub source: Option<String>,
     /// Who made the token, if that is known.
     pub made_by: Option<String>,
+    /// Which fleets it sees.
+    pub reach: Reach,
 }
 
 /// Which sessions and tokens to list.

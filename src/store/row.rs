@@ -6,15 +6,18 @@ use crate::model::id::{
 };
 use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
+use crate::model::reach::Reach;
 use crate::model::report::{Interface, Peer, Route};
 use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 
-use super::change::{AgentRecord, AlarmRecord, EdgeRecord, KeyRecord, LEARNT_LATER, PeerRecord};
+use super::change::{AgentRecord, AlarmRecord, EdgeRecord, LEARNT_LATER, PeerRecord};
+use super::dictionary::FrameDictionary;
 use super::flap::FlapRecord;
 use super::identity::IdentityRecord;
-use super::layout::LayoutRecord;
+use super::key::KeyRecord;
+use super::layout::{LayoutRecord, LayoutStep};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
 
@@ -57,6 +60,10 @@ pub struct FleetSnapshot {
     pub identities: Vec<IdentityRecord>,
     /// Positions.
     pub layout: Vec<LayoutRecord>,
+    /// Changes of them by people that can be taken back, the oldest first.
+    pub layout_steps: Vec<LayoutStep>,
+    /// What agents may compress with, and compressed with what is stored, the newest last.
+    pub frame_dictionaries: Vec<FrameDictionary>,
     /// Small values by name.
     pub meta: Vec<(String, String)>,
     /// The highest numbers in use.
@@ -95,6 +102,8 @@ pub struct ReportFilter {
     pub before: Option<ReportId>,
     /// Only after this report; the list is then oldest first.
     pub after: Option<ReportId>,
+    /// Only of what is within this reach.
+    pub reach: Reach,
     /// Whether their envelopes come along. They are most of what a report weighs.
     pub envelopes: bool,
     /// At most this many.
@@ -173,6 +182,8 @@ pub struct EventFilter {
     pub subject: Option<String>,
     /// Only what held by then.
     pub until: Option<UnixSeconds>,
+    /// Only of what is within this reach.
+    pub reach: Reach,
     /// At most this many.
     pub limit: usize,
 }
@@ -248,6 +259,8 @@ pub struct AlarmFilter {
     pub raised_to: Option<UnixSeconds>,
     /// Only those that follow, or followed, directly from this one.
     pub cause: Option<AlarmId>,
+    /// Only of what is within this reach.
+    pub reach: Reach,
     /// At most this many.
     pub limit: usize,
 }

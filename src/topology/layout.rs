@@ -16,7 +16,7 @@ const STEP: f64 = 44.0;
 /// From the outermost slot to the circle.
 const MARGIN: f64 = 38.0;
 /// Between two circles: room for the names above them.
-const GAP: f64 = 56.0;
+pub(super) const GAP: f64 = 56.0;
 /// A slot is taken if anything is nearer than this share of a step.
 const TAKEN: f64 = 0.75;
 

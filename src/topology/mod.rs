@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock. petgraph stays in here.
 
+pub mod arrange;
 pub mod changes;
 pub mod conflict;
 pub mod edge_match;
@@ -21,4 +22,5 @@ pub mod sites;
 pub mod verdict;
 pub mod weak;
 pub mod weakest;
+pub mod within;
 pub mod without;

@@ -157,6 +157,33 @@ impl Query {
         Ok(Self { terms })
     }
 
+    /// Reads a query that is put to the map of a time of the past.
+    ///
+    /// # Errors
+    /// If it cannot be meant, or asks for what the history does not tell.
+    pub fn parse_then(text: &str) -> Result<Self, InvalidQuery> {
+        let query = Self::parse(text)?;
+        match query.untold() {
+            Some(field) => Err(InvalidQuery(format!(
+                "`{field}:` cannot be asked of the past: the history does not tell it. Ask without \
+                 it, or of now."
+            ))),
+            None => Ok(query),
+        }
+    }
+
+    /// The first field it asks for that the history does not tell.
+    fn untold(&self) -> Option<&'static str> {
+        self.terms.iter().find_map(|term| match term.test {
+            Test::Net(_) => Some(Field::Ip.word()),
+            Test::Version(..) => Some(Field::Version.word()),
+            Test::Number(field @ Field::Seen, ..) | Test::Words(field @ Field::Scheme, _) => {
+                Some(field.word())
+            }
+            Test::Text(_) | Test::Words(..) | Test::State(_) | Test::Number(..) => None,
+        })
+    }
+
     /// Whether everything is asked for.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()

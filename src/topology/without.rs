@@ -19,6 +19,26 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// What words name on a picture: agents by their ids, nodes and links by theirs.
+    ///
+    /// # Errors
+    /// The first word that names nothing.
+    pub fn named(picture: &Picture, words: &[&str]) -> Result<Self, String> {
+        let mut taken = Self::default();
+        for word in words {
+            let agent = format!("a:{word}");
+            let node = picture.nodes.iter().find(|node| node.id == *word || node.id == agent);
+            if let Some(node) = node {
+                taken.nodes.insert(node.id.clone());
+            } else if picture.edges.iter().any(|edge| edge.id == *word) {
+                taken.edges.insert((*word).to_owned());
+            } else {
+                return Err((*word).to_owned());
+            }
+        }
+        Ok(taken)
+    }
+
     /// Whether nothing is taken away.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.edges.is_empty()

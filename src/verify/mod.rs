@@ -5,6 +5,7 @@
 //! version, clock. What depends on earlier reports ([`replay`], [`crate::model::rate`]) is judged later, by
 //! who holds that state. Nothing here reads a clock, a file or a socket.
 
+pub mod arrived;
 pub mod bodies;
 pub mod canon;
 pub mod enrol;
@@ -12,7 +13,10 @@ pub mod proof;
 pub mod rejection;
 pub mod relay;
 pub mod replay;
+pub mod shelf;
 mod signature;
+pub mod stored;
+mod unpack;
 
 use bytes::Bytes;
 
@@ -25,9 +29,11 @@ use crate::model::time::UnixSeconds;
 use crate::sign::digest::{kid_of_public_key, sha256};
 use crate::wire::canon::Forms;
 use crate::wire::envelope::{self, DataV2, Envelope, EnvelopeError, HeadV1, HeadV2, SignatureV2};
+use crate::wire::frame::Frame;
 use crate::wire::limits::MAX_SKEW_SECONDS;
 use crate::wire::register;
 
+use arrived::Arrived;
 use canon::V1Canon;
 use rejection::Rejection;
 use relay::{Hop, Scope, Unwrapped};
@@ -88,6 +94,7 @@ pub struct Verified {
     tick: Option<i64>,
     relay_path: RelayPath,
     hops: Vec<Hop>,
+    frame: Option<Box<Frame>>,
     data: Bytes,
     data_sha256: [u8; 32],
     signed_sha256: [u8; 32],
@@ -163,12 +170,17 @@ impl Verified {
         &self.origin
     }
 
-    /// The bytes of `data`, as received or as decoded from `data_b64`.
+    /// How its data was encoded, if it is a frame.
+    pub fn frame(&self) -> Option<&Frame> {
+        self.frame.as_deref()
+    }
+
+    /// The bytes of `data`, as received, as decoded from `data_b64` or as decompressed.
     pub fn data(&self) -> &Bytes {
         &self.data
     }
 
-    /// SHA-256 of [`Self::data`].
+    /// SHA-256 of [`Self::data`]; of a frame, of its data as sent.
     pub fn data_sha256(&self) -> &[u8; 32] {
         &self.data_sha256
     }
@@ -206,20 +218,22 @@ impl Announcement {
 ///
 /// `known` tells what is remembered of an agent. A report signed with a shared key is tried
 /// with every usable one, whichever matches; one signed with a key of the agent's own only with
-/// the one pinned to it. What relays put around it is checked first. Every failure of a signature is the same rejection.
-pub fn verify_report<K: Into<Known>>(
-    body: &Bytes,
+/// the one pinned to it. What relays put around it is checked first. Every failure of a signature
+/// is the same rejection. What is compressed is decompressed last.
+pub fn verify_report<'a, K: Into<Known>>(
+    arrived: impl Into<Arrived<'a>>,
     ring: &KeyRing,
     policy: &Policy,
     known: impl Fn(&AgentId) -> K,
     now: UnixSeconds,
 ) -> Result<Verified, Rejection> {
     let scope = Scope { ring, policy, known: |agent: &AgentId| known(agent).into(), now };
-    let envelope = match envelope::parse(body) {
-        Err(EnvelopeError::NotRelayed) => return verify_relayed(body, &scope),
-        other => other?,
-    };
-    verify_origin(body, envelope, &scope)
+    let arrived = arrived.into();
+    let verified = match arrived.parse() {
+        Err(EnvelopeError::NotRelayed) => verify_relayed(arrived.body, &scope),
+        other => verify_origin(arrived.body, other?, &scope),
+    }?;
+    unpack::read(verified, arrived.shelf)
 }
 
 /// A report that relays passed on: their signatures, then it.
@@ -273,7 +287,7 @@ pub fn verify_register<K: Into<Known>>(
     known: impl FnOnce(&AgentId) -> K,
     now: UnixSeconds,
 ) -> Result<Announcement, Rejection> {
-    let head = match envelope::parse(body) {
+    let head = match envelope::parse_json(body) {
         Ok(Envelope::V1(head)) => head,
         Err(error) if !register::is_enrolment(body) => return Err(error.into()),
         Ok(Envelope::V2(_)) | Err(_) => {
@@ -319,6 +333,7 @@ fn verify_v1(
         tick: None,
         relay_path: RelayPath::through(head.relay_path, RelayProof::Claimed),
         hops: Vec::new(),
+        frame: None,
         data_sha256,
         signed_sha256,
         data,
@@ -386,6 +401,7 @@ fn verify_v2(
         tick: Some(head.tick),
         relay_path: RelayPath::direct(),
         hops: Vec::new(),
+        frame: head.frame.map(Box::new),
         data,
         data_sha256,
         signed_sha256: data_sha256,

@@ -7,9 +7,10 @@
 
 use thiserror::Error;
 
-use crate::model::id::{AgentId, FleetId, Kid};
+use crate::model::id::{AgentId, FleetId, FrameDictId, Kid};
 use crate::model::state::Scheme;
 use crate::model::time::UnixSeconds;
+use crate::pack::Unfit;
 use crate::wire::codes::ErrorCode;
 use crate::wire::envelope::EnvelopeError;
 
@@ -200,6 +201,25 @@ pub enum Rejection {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// A frame whose data cannot be decompressed.
+    #[error("data of {agent} cannot be decompressed: {fault}; send one whole zstd frame")]
+    FrameUnfit {
+        /// Who.
+        agent: AgentId,
+        /// What is wrong.
+        fault: Unfit,
+    },
+    /// A frame that is compressed with a dictionary that is not, or no longer, here.
+    #[error(
+        "{agent} compressed its report with the dictionary {dict}, which is not known here; send \
+         it with enc identity, then use the dictionary that the answer names"
+    )]
+    DictionaryUnknown {
+        /// Who.
+        agent: AgentId,
+        /// Which.
+        dict: FrameDictId,
+    },
     /// The path of relays breaks a rule.
     #[error("what {relay} passes on is refused: {fault}")]
     Chain {
@@ -306,6 +326,8 @@ impl Rejection {
             Self::Relayed { why, .. } => why.code(),
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::DataInvalid { .. } => ErrorCode::DataInvalid,
+            Self::FrameUnfit { .. } => ErrorCode::DataInvalid,
+            Self::DictionaryUnknown { .. } => ErrorCode::DictionaryUnknown,
             Self::Overloaded => ErrorCode::Overloaded,
             Self::StorageUnavailable => ErrorCode::StorageUnavailable,
             Self::Starting => ErrorCode::Starting,
@@ -351,6 +373,8 @@ impl Rejection {
             | Self::CollectedSkew { agent, .. }
             | Self::TickReplayed { agent, .. }
             | Self::NonceReused { agent }
+            | Self::FrameUnfit { agent, .. }
+            | Self::DictionaryUnknown { agent, .. }
             | Self::DataInvalid { agent, .. } => Some(agent),
         }
     }
@@ -387,6 +411,8 @@ impl Rejection {
             | Self::Chain { .. }
             | Self::RateLimited { .. }
             | Self::DataInvalid { .. }
+            | Self::FrameUnfit { .. }
+            | Self::DictionaryUnknown { .. }
             | Self::Overloaded
             | Self::StorageUnavailable
             | Self::Starting => false,

@@ -9,7 +9,7 @@ use crate::sign::ed25519;
 use crate::sign::hmac;
 use crate::wire::canon::Forms;
 use crate::wire::envelope::{HeadV2, SignatureV2};
-use crate::wire::signing::Report;
+use crate::wire::signing::text_of;
 
 /// The key and the form of a version 1 signature. Forms after the one that holds are not
 /// tried: which form an agent signs is no secret.
@@ -42,7 +42,7 @@ pub(super) fn find_v2<'a>(
     data_sha256: [u8; 32],
 ) -> Option<Kid> {
     let SignatureV2::Hmac(mac) = &head.signature else { return None };
-    let text = Report::of(head, data_sha256).text();
+    let text = text_of(head, data_sha256);
     let mut found = None;
     for key in keys {
         found = found.or(is_report_mac(&key.secret, &text, mac).then_some(&key.kid));
@@ -96,7 +96,7 @@ pub(super) fn is_by_pinned(
 /// Whether a version 2 signature made with an agent's own key holds.
 pub(super) fn holds_own(key: &IdentityKey, head: &HeadV2<'_>, data_sha256: [u8; 32]) -> bool {
     let SignatureV2::Ed25519(signature) = &head.signature else { return false };
-    ed25519::holds(key, Report::of(head, data_sha256).text().as_bytes(), signature)
+    ed25519::holds(key, text_of(head, data_sha256).as_bytes(), signature)
 }
 
 /// Whether a version 1 signature holds.
@@ -107,7 +107,7 @@ pub(super) fn holds_v1(secret: &[u8], data: &[u8], form: CanonForm, mac: &[u8; 3
 /// Whether a version 2 signature made with a shared key holds.
 pub(super) fn holds_v2(secret: &[u8], head: &HeadV2<'_>, data_sha256: [u8; 32]) -> bool {
     let SignatureV2::Hmac(mac) = &head.signature else { return false };
-    is_report_mac(secret, &Report::of(head, data_sha256).text(), mac)
+    is_report_mac(secret, &text_of(head, data_sha256), mac)
 }
 
 fn is_report_mac(secret: &[u8], text: &str, mac: &[u8; 32]) -> bool {

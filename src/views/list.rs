@@ -83,6 +83,21 @@ impl<'a> Hits<'a> {
         }
     }
 
+    /// The same of a map of the past; `since` tells how long agents had their states.
+    pub fn of_then(
+        picture: &'a Picture,
+        text: &str,
+        at: UnixSeconds,
+        since: impl Fn(&AgentId) -> Option<UnixSeconds>,
+    ) -> Self {
+        match Query::parse_then(text) {
+            Ok(_) => {
+                Self::of(picture, text, at, |id| Known { since: since(id), ..Known::default() })
+            }
+            Err(error) => Self { only: None, problem: Some(error.to_string()) },
+        }
+    }
+
     /// Whether the node or link is shown.
     pub fn has(&self, id: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(id))

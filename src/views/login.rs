@@ -17,6 +17,8 @@ pub struct LoginForm<'a> {
     pub name: &'a str,
     /// The page wanted, which is used only if it is a path on this host.
     pub next: &'a str,
+    /// Whom a trusted proxy has let in; empty for a name that can be nobody's here.
+    pub vouched: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -69,8 +71,14 @@ mod tests {
         let mut ctx = context("Sign in", Nav::Nowhere);
         ctx.role = None;
         ctx.plain_http_warning = true;
-        let form =
-            LoginForm { users: false, setup: false, with_token: true, name: "", next: "/alarms" };
+        let form = LoginForm {
+            users: false,
+            setup: false,
+            with_token: true,
+            name: "",
+            next: "/alarms",
+            vouched: None,
+        };
         let html = page(&ctx, &form, Some("This token is not accepted.")).expect("rendered");
         assert_eq!(html.matches("This token is not accepted.").count(), 1);
         assert!(html.contains("autocomplete=\"current-password\""));
@@ -79,11 +87,34 @@ mod tests {
     }
 
     #[test]
+    fn whom_a_proxy_let_in_continues_by_a_button() {
+        let ctx = context("Sign in", Nav::Nowhere);
+        let form = LoginForm {
+            users: true,
+            setup: false,
+            with_token: false,
+            name: "",
+            next: "/alarms",
+            vouched: Some("olga"),
+        };
+        let html = page(&ctx, &form, None).expect("rendered");
+        assert!(html.contains("action=\"/login/proxy\"") && html.contains("Continue as olga"));
+        let nobody = page(&ctx, &LoginForm { vouched: Some(""), ..form }, None).expect("rendered");
+        assert!(!nobody.contains("/login/proxy") && nobody.contains("cannot be one"));
+    }
+
+    #[test]
     fn people_sign_in_by_name_and_tokens_stay_at_hand() {
         let mut ctx = context("Sign in", Nav::Nowhere);
         ctx.role = None;
-        let form =
-            LoginForm { users: true, setup: false, with_token: false, name: "olga", next: "/" };
+        let form = LoginForm {
+            users: true,
+            setup: false,
+            with_token: false,
+            name: "olga",
+            next: "/",
+            vouched: None,
+        };
         let html = page(&ctx, &form, Some("no")).expect("rendered");
         assert!(html.contains("name=\"name\" value=\"olga\""));
         assert!(html.contains("autocomplete=\"username\"") && html.contains("name=\"token\""));

@@ -80,6 +80,8 @@ pub struct PageContext {
     pub who: String,
     /// The token every form must bring back; `None` for readers who cannot change anything.
     pub form_token: Option<String>,
+    /// Whether the reader sees everything, the manager itself included.
+    pub whole: bool,
     /// Colours.
     pub theme: Theme,
     /// Alarms that are active and not acknowledged.
@@ -134,6 +136,7 @@ impl PageContext {
             (Nav::Settings, "/settings", "Settings"),
         ]
         .into_iter()
+        .filter(|(nav, ..)| self.whole || *nav != Nav::Settings)
         .map(|(nav, href, label)| NavItem {
             href,
             label,
@@ -184,6 +187,8 @@ mod tests {
         let mut ctx = context("Map", Nav::Map);
         assert!(ctx.can_act() && ctx.can_admin());
         assert_eq!(ctx.nav_items().iter().filter(|item| item.current).count(), 1);
+        ctx.whole = false;
+        assert!(ctx.nav_items().iter().all(|item| item.href != "/settings"), "they are not theirs");
         ctx.role = Some(Role::Operator);
         assert!(ctx.can_act() && !ctx.can_admin());
         ctx.role = Some(Role::Viewer);

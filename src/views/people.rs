@@ -4,6 +4,7 @@ use askama::Template;
 use serde::Serialize;
 
 use crate::model::access::Role;
+use crate::model::id::FleetId;
 use crate::model::time::UnixSeconds;
 
 use super::page::PageContext;
@@ -20,6 +21,8 @@ pub struct UserItem {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// Which fleets they see; none: all.
+    pub fleets: Vec<FleetId>,
     /// Whether they may not sign in.
     pub disabled: bool,
     /// Whether they have a password.
@@ -38,12 +41,18 @@ pub struct UserItem {
     pub created_by: String,
 }
 
+/// Fleets in one text; nothing for all.
+fn listed(fleets: &[FleetId]) -> String {
+    fleets.iter().map(FleetId::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// A user as the page shows them.
 struct UserLine<'a> {
     item: &'a UserItem,
     state: Chip,
     last: Option<(Moment, &'a str)>,
     added: Moment,
+    fleets: String,
 }
 
 impl<'a> UserLine<'a> {
@@ -61,6 +70,7 @@ impl<'a> UserLine<'a> {
             state,
             last: last.map(|(at, from)| (Moment::ago(*at, now), from.as_str())),
             added: Moment::ago(item.created_at, now),
+            fleets: listed(&item.fleets),
         }
     }
 }
@@ -120,6 +130,8 @@ pub struct TokenItem {
     pub name: String,
     /// What it may do.
     pub role: String,
+    /// Which fleets it sees; none: all.
+    pub fleets: Vec<FleetId>,
     /// When it was made.
     pub created_at: UnixSeconds,
     /// Who made it, if that is known.
@@ -136,6 +148,7 @@ struct TokenLine<'a> {
     made: Moment,
     used: Option<Moment>,
     ends: Option<Moment>,
+    fleets: String,
 }
 
 impl<'a> TokenLine<'a> {
@@ -146,6 +159,7 @@ impl<'a> TokenLine<'a> {
             made: moment(item.created_at),
             used: item.last_used_at.map(moment),
             ends: item.expires_at.map(moment),
+            fleets: listed(&item.fleets),
         }
     }
 }
@@ -216,6 +230,8 @@ pub struct Account<'a> {
     pub user: bool,
     /// What they may do.
     pub role: Role,
+    /// Which fleets they see, in words.
+    pub fleets: &'a str,
     /// Their sessions.
     pub sessions: &'a [SessionItem],
     /// How many recovery codes are left, for who has a second factor.
@@ -232,6 +248,7 @@ struct AccountPage<'a> {
     ctx: &'a PageContext,
     user: bool,
     role: Role,
+    fleets: &'a str,
     sessions: Vec<SessionLine<'a>>,
     factor: Option<usize>,
     changed: bool,
@@ -252,8 +269,9 @@ pub fn account(ctx: &PageContext, account: &Account<'_>) -> Result<String, askam
         used: moment(item.last_used_at),
         ends: item.expires_at.map(moment),
     });
-    let Account { user, role, factor, changed, failed, .. } = *account;
-    AccountPage { ctx, user, role, sessions: lines.collect(), factor, changed, failed }.render()
+    let Account { user, role, fleets, factor, changed, failed, .. } = *account;
+    let sessions = lines.collect();
+    AccountPage { ctx, user, role, fleets, sessions, factor, changed, failed }.render()
 }
 
 /// Where somebody stands on the way to a second factor.
@@ -342,6 +360,9 @@ mod tests {
             assert!(html.contains(text), "{text}");
         }
         assert!(html.contains("action=\"/users/kim/role\""));
+        assert!(
+            html.contains("action=\"/users/kim/fleets\"") && html.contains("lab, office-north")
+        );
         assert!(html.contains("<option value=\"admin\" selected>"));
         let later = shown(&News::Failed("no & no".into()));
         assert!(!later.contains("setup_x") && later.contains("no &#38; no"));
@@ -357,6 +378,7 @@ mod tests {
         let mut mine = Account {
             user: true,
             role: Role::Viewer,
+            fleets: "lab, office",
             sessions: &own,
             factor: None,
             changed: false,
@@ -364,6 +386,7 @@ mod tests {
         };
         let html = account(&ctx, &mine).expect("rendered");
         assert!(html.contains("/account/password") && html.contains("this one"));
+        assert!(html.contains("lab, office"));
         assert!(html.contains("\"/account/factor\"") && !html.contains("/account/factor/off"));
         mine.factor = Some(3);
         let html = account(&ctx, &mine).expect("rendered");

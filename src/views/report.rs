@@ -24,18 +24,30 @@ struct ReportPage<'a> {
     nonce: &'a str,
     sha256: String,
     envelope: String,
+    encoding: Option<&'a str>,
     redacted: bool,
     problem: Option<&'a str>,
 }
 
-/// The page. The envelope is shown as text; what is not UTF-8 in it cannot have been accepted.
+/// What is shown.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    /// The report.
+    pub report: &'a StoredReport,
+    /// What came of proving it again.
+    pub proven: &'a Proven,
+    /// Its envelope as text, decompressed.
+    pub text: String,
+    /// How the data of a frame is encoded; `None` in the JSON shape.
+    pub encoding: Option<&'a str>,
+}
+
+/// The page.
 ///
 /// # Errors
 /// If the template cannot be rendered.
-pub fn page(
-    ctx: &PageContext,
-    (report, proven): (&StoredReport, &Proven),
-) -> Result<String, askama::Error> {
+pub fn page(ctx: &PageContext, shown: Shown<'_>) -> Result<String, askama::Error> {
+    let Shown { report, proven, text, encoding } = shown;
     let summary = &report.summary;
     let page = ReportPage {
         ctx,
@@ -48,7 +60,8 @@ pub fn page(
         tick: summary.tick,
         nonce: &summary.nonce,
         sha256: hex::encode(&summary.data_sha256),
-        envelope: String::from_utf8_lossy(&report.envelope).into_owned(),
+        envelope: text,
+        encoding,
         redacted: summary.redacted,
         problem: proven.problem(),
     };
@@ -67,7 +80,11 @@ mod tests {
         let report = StoredReport { summary: reports().remove(0), envelope, own_key: None };
         let fails = Proven::Fails("the signature <b> does not hold".to_owned());
         let ctx = context("Report", Nav::Reports);
-        let html = page(&ctx, (&report, &fails)).expect("rendered");
+        let text = String::from_utf8_lossy(&report.envelope).into_owned();
+        let encoding = Some("zstd");
+        let shown = Shown { report: &report, proven: &fails, text, encoding };
+        let html = page(&ctx, shown).expect("rendered");
+        assert!(html.contains("framed, zstd"));
         assert!(html.contains("Does not hold"));
         assert!(html.contains("&#60;b&#62;") && !html.contains("<b>"));
         assert!(html.contains("kattila verify"));

@@ -43,6 +43,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         signed_in: true,
         who: "admin".to_owned(),
         form_token: Some("form-token".to_owned()),
+        whole: true,
         theme: Theme::Auto,
         alarms_open: 2,
         channels_failing: Vec::new(),
@@ -490,7 +491,10 @@ fn every_page() -> Vec<(&'static str, String)> {
     stranger.signed_in = false;
     let of = |title, nav| context(title, nav);
     let reports_ctx = of("Reports", Nav::Reports);
-    let report = super::report::page(&of("Report 4", Nav::Reports), (&stored, &Proven::Holds));
+    let text = String::from_utf8_lossy(&stored.envelope).into_owned();
+    let shown =
+        super::report::Shown { report: &stored, proven: &Proven::Holds, text, encoding: None };
+    let report = super::report::page(&of("Report 4", Nav::Reports), shown);
     let events_page = super::events::page(&of("Events", Nav::Events), &events(), None, 100);
     let settings_ctx = of("Settings", Nav::Settings);
     let settings_page =
@@ -515,7 +519,8 @@ fn every_page() -> Vec<(&'static str, String)> {
 }
 
 fn login(users: bool) -> super::login::LoginForm<'static> {
-    super::login::LoginForm { users, setup: !users, with_token: false, name: "", next: "/map" }
+    let (name, next, vouched) = ("", "/map", users.then_some("olga"));
+    super::login::LoginForm { users, setup: !users, with_token: false, name, next, vouched }
 }
 
 fn set_up(ctx: &PageContext) -> Result<String, askama::Error> {
@@ -538,6 +543,7 @@ fn account() -> Result<String, askama::Error> {
     let account = super::people::Account {
         user: true,
         role: Role::Admin,
+        fleets: "all fleets",
         sessions: &own,
         factor: Some(9),
         changed: true,

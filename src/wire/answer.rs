@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::{AgentId, Kid, ReportId};
+use crate::model::id::{AgentId, FrameDictId, Kid, ReportId};
 use crate::model::time::UnixSeconds;
 
 use super::codes::ErrorCode;
@@ -28,6 +28,12 @@ pub struct Receipt {
     pub server_time: UnixSeconds,
     /// Seconds until the next report is expected.
     pub interval: u32,
+    /// Whether framed reports are taken; managers that do not say so take none.
+    #[serde(default)]
+    pub framed: bool,
+    /// The dictionary to compress them with, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dict: Option<FrameDictId>,
 }
 
 /// The body of a 200 to `POST /status/register` of version 1.
@@ -60,6 +66,12 @@ pub struct Enrolled {
     pub server_time: UnixSeconds,
     /// Seconds until the next report is expected.
     pub interval: u32,
+    /// Whether framed reports are taken; managers that do not say so take none.
+    #[serde(default)]
+    pub framed: bool,
+    /// The dictionary to compress them with, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dict: Option<FrameDictId>,
 }
 
 /// The body of every refusal: `application/problem+json` (RFC 9457) with members of our own.
@@ -121,11 +133,16 @@ mod tests {
             report_id: ReportId(7),
             server_time: UnixSeconds(1_795_214_286),
             interval: 30,
+            framed: true,
+            dict: None,
         };
         assert_eq!(
             serde_json::to_string(&receipt).unwrap(),
-            r#"{"status":"duplicate","report_id":7,"server_time":1795214286,"interval":30}"#
+            r#"{"status":"duplicate","report_id":7,"server_time":1795214286,"interval":30,"framed":true}"#
         );
+        let older = r#"{"status":"ok","report_id":7,"server_time":1795214286,"interval":30}"#;
+        let older: Receipt = serde_json::from_str(older).unwrap();
+        assert!(!older.framed && older.dict.is_none());
         let mut problem =
             Problem::new(ErrorCode::RateLimited, 429, "Wait.".to_owned(), "r1".to_owned());
         problem.retry_after = Some(3);

@@ -1,7 +1,8 @@
 //! The head of a report taken apart: who claims to send it, how it is signed, where `data` is.
 //!
 //! Both generations share one entry, [`parse`]; [`super::v1`] and [`super::v2`] hold the syntax
-//! of each, [`super::relay`] that of what relays put around a report. Everything here is a claim
+//! of each, [`super::frame`] the second one's other shape, [`super::relay`] that of what relays put
+//! around a report. Everything here is a claim
 //! until `verify` has checked the signature.
 
 use std::borrow::Cow;
@@ -14,7 +15,8 @@ use crate::model::time::UnixSeconds;
 
 use super::codes::ErrorCode;
 use super::field::Fields;
-use super::limits::{BODY_BYTES, DATA_BYTES, RELAYS};
+use super::frame::{self, Frame};
+use super::limits::{BODY_BYTES, DATA_BYTES, FRAME_HEAD_BYTES, RELAYS};
 use super::scan::{self, Fault, ScanError};
 use super::{relay, v1, v2};
 
@@ -61,8 +63,10 @@ pub struct HeadV2<'a> {
     pub timestamp: UnixSeconds,
     /// 22 to 64 characters of base64url.
     pub nonce: Cow<'a, str>,
-    /// The data.
+    /// The data; of a frame as it was sent, which may be compressed.
     pub data: DataV2,
+    /// How the data of a frame is encoded; `None` in the JSON shape.
+    pub frame: Option<Frame>,
 }
 
 /// A second-generation signature with its algorithm.
@@ -93,7 +97,7 @@ pub enum DataV2 {
     Decoded(Vec<u8>),
 }
 
-/// Where the value of `data`, or of `data_b64` with its quotes, stands in an accepted envelope.
+/// Where the value of `data`, or of `data_b64` with its quotes, stands in an accepted JSON envelope.
 pub fn data_value(body: &[u8]) -> Option<Range<usize>> {
     let fields = Fields { body, members: scan::envelope(body).ok()? };
     let member = fields.member("data").or_else(|| fields.member("data_b64"))?;
@@ -141,6 +145,17 @@ pub enum EnvelopeError {
     /// `data` is too large.
     #[error("data is {0} bytes long, the limit is {DATA_BYTES}; send less")]
     DataTooLarge(usize),
+    /// `data` is too large once it is decompressed.
+    #[error(
+        "data is longer than {DATA_BYTES} bytes when decompressed, which is the limit; send less"
+    )]
+    DataGrows,
+    /// A frame without a head.
+    #[error(
+        "a framed report begins with its head, one line of JSON of at most {FRAME_HEAD_BYTES} \
+         bytes, ended by a line feed"
+    )]
+    NoHead,
 }
 
 impl EnvelopeError {
@@ -160,13 +175,21 @@ impl EnvelopeError {
             Self::NotRelayed => ErrorCode::RelayNotAllowed,
             Self::RelayTooDeep(_) => ErrorCode::RelayTooDeep,
             Self::RelayLoop(_) => ErrorCode::RelayLoop,
-            Self::DataTooLarge(_) => ErrorCode::DataTooLarge,
+            Self::DataTooLarge(_) | Self::DataGrows => ErrorCode::DataTooLarge,
+            Self::NoHead => ErrorCode::MalformedJson,
         }
     }
 }
 
-/// Takes a report apart; a relay's envelope around it is [`EnvelopeError::NotRelayed`].
+/// Takes a report of either shape apart; a relay's envelope around it is
+/// [`EnvelopeError::NotRelayed`]. No bytes are good in both shapes, so nothing needs to tell which
+/// it is.
 pub fn parse(body: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
+    if frame::is_frame(body) { frame::parse(body).map(Envelope::V2) } else { parse_json(body) }
+}
+
+/// Takes a report in the shape of JSON apart.
+pub fn parse_json(body: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
     if body.len() > BODY_BYTES {
         return Err(EnvelopeError::BodyTooLarge(body.len()));
     }

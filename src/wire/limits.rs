@@ -10,6 +10,10 @@ pub const BODY_BYTES: usize = 1024 * 1024;
 /// and 50 routes sends about 20 KB.
 pub const DATA_BYTES: usize = 256 * 1024;
 
+/// Longest head of a framed report, in bytes, its line feed not counted. With every member as long
+/// as it may be it takes about 600.
+pub const FRAME_HEAD_BYTES: usize = 2048;
+
 /// Deepest nesting of a body; the envelope's own object is level 1.
 pub const BODY_DEPTH: usize = 32;
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::data::hunt::{self, Secret};
 use super::data::secret::HIDDEN;
+use super::frame;
 
 /// The envelope with every private and preshared key inside its data replaced by `(hidden)`.
 ///
@@ -25,6 +26,13 @@ pub fn redact(envelope: &[u8], data: Range<usize>) -> Vec<u8> {
     clean.extend_from_slice(&cleaned);
     clean.extend_from_slice(envelope.get(data.end..).unwrap_or_default());
     clean
+}
+
+/// The same of a frame, around its data as decompressed: what is kept of it is never compressed,
+/// so that it can be read without a dictionary.
+pub fn redact_frame(frame: &[u8], data: &[u8]) -> Vec<u8> {
+    let clean = plain(data);
+    frame::around(frame, clean.as_deref().unwrap_or(data)).unwrap_or_default()
 }
 
 /// The JSON text without its secrets; `None` if it has none.

@@ -6,10 +6,14 @@ use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::time::UnixSeconds;
 
 use super::envelope::HeadV2;
+use super::frame::Frame;
 use super::relay::HeadRelay;
 
 /// First line of what a report's signature covers: keeps it from being taken for another kind.
 pub const REPORT: &str = "KATTILA2-REPORT";
+
+/// First line of what a framed report's signature covers.
+pub const FRAMED: &str = "KATTILA2-FRAMED";
 
 /// First line of what an enrolment's signature covers.
 pub const REGISTER: &str = "KATTILA2-REGISTER";
@@ -43,8 +47,14 @@ pub struct Report<'a> {
     pub timestamp: UnixSeconds,
     /// The nonce.
     pub nonce: &'a str,
-    /// SHA-256 of the bytes of `data`.
+    /// SHA-256 of the bytes of `data`; in a frame, of its bytes as sent.
     pub data_sha256: [u8; 32],
+}
+
+/// What the signature of a received report covers, whichever its shape.
+pub fn text_of(head: &HeadV2<'_>, data_sha256: [u8; 32]) -> String {
+    let report = Report::of(head, data_sha256);
+    head.frame.as_ref().map_or_else(|| report.text(), |frame| report.framed_text(frame))
 }
 
 impl<'a> Report<'a> {
@@ -68,6 +78,17 @@ impl<'a> Report<'a> {
         let digest = hex::encode(data_sha256);
         format!(
             "{REPORT}\n{alg}\n{kid}\n{fleet_id}\n{agent_id}\n{tick}\n{timestamp}\n{nonce}\n{digest}\n"
+        )
+    }
+
+    /// The signed text of a frame: the line of the dictionary is empty if there is none.
+    pub fn framed_text(&self, frame: &Frame) -> String {
+        let Self { alg, kid, fleet_id, agent_id, tick, timestamp, nonce, data_sha256 } = self;
+        let (enc, digest) = (frame.encoding, hex::encode(data_sha256));
+        let dict = frame.dict.as_ref().map_or("", |dict| dict.as_str());
+        format!(
+            "{FRAMED}\n{alg}\n{kid}\n{fleet_id}\n{agent_id}\n{tick}\n{timestamp}\n{nonce}\n\
+             {enc}\n{dict}\n{digest}\n"
         )
     }
 }

@@ -28,9 +28,15 @@ const MEMBERS: [&str; 11] = [
     "data_b64",
 ];
 
-/// Takes the head apart.
+/// Takes a report in the shape of JSON apart.
 pub(super) fn head<'a>(fields: &Fields<'a>) -> Result<HeadV2<'a>, EnvelopeError> {
     only(fields, &MEMBERS)?;
+    let bare = bare(fields)?;
+    Ok(HeadV2 { data: data(fields)?, ..bare })
+}
+
+/// The head that both shapes have, without its data.
+pub(super) fn bare<'a>(fields: &Fields<'a>) -> Result<HeadV2<'a>, EnvelopeError> {
     let tick = plain_integer(fields.need("tick")?).filter(|tick| *tick > 0);
     Ok(HeadV2 {
         signature: signature(fields)?,
@@ -40,7 +46,8 @@ pub(super) fn head<'a>(fields: &Fields<'a>) -> Result<HeadV2<'a>, EnvelopeError>
         tick: tick.ok_or(invalid("tick", "must be an integer from 1 to 2^53 - 1"))?,
         timestamp: timestamp(fields)?,
         nonce: nonce(fields)?,
-        data: data(fields)?,
+        data: DataV2::InBody(0..0),
+        frame: None,
     })
 }
 

@@ -1,6 +1,6 @@
 // The list of open alarms beside the map, with a button to acknowledge them.
 
-import { fill, getJson, h, problemOf } from "./dom.js";
+import { fill, getJson, h, postJson } from "./dom.js";
 import { ago, iso } from "./format.js";
 
 const SEVERITIES = ["critical", "major", "minor", "warning", "info"];
@@ -22,7 +22,7 @@ export function subjectOf(alarm) {
 }
 
 export class AlarmList {
-  // `options`: root, count (element), canAct, formToken, now(), choose(selection)
+  // `options`: root, count (element), canAct, now(), choose(selection)
   constructor(options) {
     Object.assign(this, options);
     this.alarms = [];
@@ -40,18 +40,13 @@ export class AlarmList {
 
   async acknowledge(alarm, button) {
     button.disabled = true;
-    const response = await fetch(`/api/v1/alarms/${alarm.id}/ack`, {
-      method: "POST",
-      credentials: "same-origin",
-      headers: { "Content-Type": "application/json", "X-Kattila-Form": this.formToken ?? "" },
-      body: JSON.stringify({ note: null }),
-    }).catch((error) => ({ ok: false, json: () => Promise.resolve({ detail: error.message }) }));
-    if (response.ok) {
+    try {
+      await postJson(`/api/v1/alarms/${alarm.id}/ack`, { note: null });
       await this.refresh();
-      return;
+    } catch (error) {
+      this.failure = error.message;
+      this.draw();
     }
-    this.failure = (await problemOf(response)).message;
-    this.draw();
   }
 
   item(alarm) {

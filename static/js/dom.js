@@ -8,11 +8,11 @@ export function h(tag, props = {}, ...children) {
     else if (name === "class") element.className = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-export const fill = (element, ...children) => element.replaceChildren(...children.flat().filter(Boolean));
+export const fill = (element, ...children) => element.replaceChildren(...children.flat(Infinity).filter(Boolean));
 
 export const byId = (id) => document.getElementById(id);
 
@@ -21,6 +21,15 @@ export async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   const what = problem.detail ?? problem.title ?? `The manager answered ${response.status}.`;
   return Object.assign(new Error(problem.request_id ? `${what} (request ${problem.request_id})` : what), { status: response.status, detail: what });
+}
+
+export async function postJson(url, body) {
+  const headers = { Accept: "application/json", "Content-Type": "application/json", "X-Kattila-Form": document.body.dataset.formToken ?? "" };
+  const response = await fetch(url, { method: "POST", credentials: "same-origin", headers, body: JSON.stringify(body) }).catch(() => {
+    throw new Error("the manager does not answer");
+  });
+  if (!response.ok) throw await problemOf(response);
+  return response.json();
 }
 
 export async function getJson(url) {

@@ -120,6 +120,8 @@ export function hit(plan, px, py, slack) {
   const reach = (item) => Math.hypot(item.sx - px, item.sy - py);
   const node = nearest(plan.nodes, reach, (n) => n.r + 4 + slack);
   if (node) return { type: "node", id: node.id };
+  const net = plan.nets?.find(({ x, y, w, h }) => px >= x - slack && px <= x + w + slack && py >= y - slack && py <= y + h + slack);
+  if (net) return { type: "net", id: net.id };
   const site = nearest(plan.bubbles, reach, (s) => s.sr + slack);
   if (site) return { type: "site", id: site.id };
   const edge = nearest(plan.edges, (e) => distanceToCurve(px, py, e.curve), () => 5 + slack);

@@ -1,10 +1,13 @@
 // Turns wheel, drag, pinch, click and keys on the stage into a few verbs:
-// pan(dx, dy), zoom(x, y, factor), tap(x, y, slack), open(x, y), hover(x, y, down), key(name), rest().
+// pan(dx, dy), zoom(x, y, factor), tap(x, y, slack, add), open(x, y), hover(x, y), key(name, shift), rest(),
+// box(from, to, done) while Shift is held, grab(x, y) -> whether a thing is dragged, then
+// carry(x, y, done).
 
 const KEYS = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down",
   "+": "in", "=": "in", "-": "out", _: "out", 0: "fit", Enter: "enter", Escape: "escape",
-  "?": "help", "/": "search", n: "next", N: "previous", r: "relays", t: "table",
+  "?": "help", "/": "search", n: "next", N: "previous", r: "relays", s: "subnets", l: "layers", t: "table",
+  f: "focus", F: "wider", p: "path", w: "without", " ": "keep", a: "arrange", u: "undo",
   "[": "earlier", "]": "later",
 };
 
@@ -15,6 +18,9 @@ export function listen(stage, verbs) {
   let moved = 0;
   let gap = 0;
   let resting = 0;
+  // What dragging does: nothing of its own, or "box" or "carry".
+  let drag = null;
+  let begin = null;
 
   const at = (event) => {
     const box = stage.getBoundingClientRect();
@@ -37,8 +43,12 @@ export function listen(stage, verbs) {
     if (event.button !== 0) return;
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, at(event));
-    if (pointers.size === 1) moved = 0;
-    else [gap, moved] = [0, Infinity];
+    drag = null;
+    if (pointers.size === 1) {
+      begin = at(event);
+      moved = 0;
+      drag = event.shiftKey ? "box" : verbs.grab(begin.x, begin.y) ? "carry" : null;
+    } else [gap, moved] = [0, Infinity];
   });
 
   stage.addEventListener("pointermove", (event) => {
@@ -58,17 +68,22 @@ export function listen(stage, verbs) {
       return;
     }
     moved += Math.hypot(now.x - before.x, now.y - before.y);
-    if (moved > CLICK_SLACK) verbs.pan(now.x - before.x, now.y - before.y);
+    if (moved <= CLICK_SLACK) return;
+    if (drag === "box") verbs.box(begin, now, false);
+    else if (drag === "carry") verbs.carry(now.x, now.y, false);
+    else verbs.pan(now.x - before.x, now.y - before.y);
   });
 
   const release = (event) => {
     if (!pointers.delete(event.pointerId)) return;
     gap = 0;
     if (pointers.size > 0) return;
-    if (event.type === "pointerup" && moved <= CLICK_SLACK) {
-      const { x, y } = at(event);
-      verbs.tap(x, y, event.pointerType === "touch" ? 10 : 0);
-    } else {
+    const { x, y } = at(event);
+    const up = event.type === "pointerup";
+    if (up && moved <= CLICK_SLACK) verbs.tap(x, y, event.pointerType === "touch" ? 10 : 0, event.shiftKey);
+    else if (drag === "box" && moved < Infinity) verbs.box(begin, { x, y }, true, up);
+    else if (drag === "carry" && moved < Infinity) verbs.carry(x, y, true, up);
+    else {
       restSoon();
     }
   };
@@ -85,7 +100,7 @@ export function listen(stage, verbs) {
     const verb = KEYS[event.key];
     if (!verb) return;
     event.preventDefault();
-    verbs.key(verb);
+    verbs.key(verb, event.shiftKey);
     restSoon();
   });
 }

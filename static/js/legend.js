@@ -1,5 +1,6 @@
 // The legend: its rows are in the page; here they get their counts and act as filters.
 
+import { subnets } from "./reach.js";
 import { counts } from "./scene.js";
 
 export class Legend {
@@ -7,20 +8,34 @@ export class Legend {
     this.filter = { looks: new Set(), states: new Set() };
     this.rows = [...root.querySelectorAll("button[data-look], button[data-states]")];
     this.changed = changed;
+    this.nets = root.querySelector("#nets .count");
     for (const row of this.rows) row.addEventListener("click", () => this.toggle(row));
   }
 
   toggle(row) {
-    const on = row.getAttribute("aria-pressed") !== "true";
+    this.mark(row, row.getAttribute("aria-pressed") !== "true");
+    this.changed();
+  }
+
+  mark(row, on) {
     row.setAttribute("aria-pressed", String(on));
     const [set, names] = row.dataset.look ? [this.filter.looks, [row.dataset.look]] : [this.filter.states, row.dataset.states.split(" ")];
     for (const name of names) set[on ? "add" : "delete"](name);
-    this.changed();
   }
 
   only(name) {
     const row = this.rows.find((candidate) => candidate.dataset.look === name);
     if (row) this.toggle(row);
+  }
+
+  // The pressed rows by name: a look, or a link's states with a hyphen in front.
+  get pressed() {
+    return this.rows.filter((row) => row.getAttribute("aria-pressed") === "true").map((row) => row.dataset.look ?? `-${row.dataset.states.split(" ")[0]}`);
+  }
+
+  set pressed(names) {
+    this.clear();
+    for (const row of this.rows) if (names.includes(row.dataset.look ?? `-${row.dataset.states.split(" ")[0]}`)) this.mark(row, true);
   }
 
   clear() {
@@ -32,6 +47,7 @@ export class Legend {
   }
 
   update(scene) {
+    if (!this.nets.closest("[hidden]")) this.nets.textContent = String(subnets(scene).size);
     const { nodes, edges } = counts(scene);
     for (const row of this.rows) {
       const count = row.dataset.look ? nodes[row.dataset.look] : row.dataset.states.split(" ").reduce((sum, state) => sum + (edges[state] ?? 0), 0);

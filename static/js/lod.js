@@ -2,6 +2,7 @@
 // interfaces, by its size on screen; then the nodes and links that follow. Pure.
 
 import { bow, boxTouches, halves, toScreen } from "./geometry.js";
+import { carried } from "./reach.js";
 import { steps } from "./relays.js";
 import { isBadEdge, lists, look } from "./scene.js";
 
@@ -130,9 +131,31 @@ function relays(scene, anchor, rect) {
   return [...drawn.values()];
 }
 
-// The plan for one picture. `margin` is how many pixels beyond the stage are drawn too, `paths`
-// whether reports' paths are.
-export function plan(scene, view, size, margin = 0, paths = false) {
+// The prefixes that each node or bubble carries.
+function nets(scene, nodes, bubbles) {
+  const by = carried(scene);
+  const own = nodes.filter(({ id }) => by.has(id)).map((owner) => ({ owner, nets: by.get(owner.id) }));
+  const shared = bubbles.map((owner) => ({ owner, nets: [...new Set(owner.members.flatMap(({ id }) => by.get(id) ?? []))].sort() }));
+  return [...own, ...shared.filter((item) => item.nets.length > 0)];
+}
+
+// The legs of a way, {from, to, edge id or null}: along its link where that is drawn.
+function way(legs, anchor, edges) {
+  const drawn = new Map(edges.map((item) => [item.id, item.curve]));
+  return legs.flatMap(({ from, to, edge }) => {
+    const [a, b] = [anchor(from), anchor(to)];
+    if (!a || !b || a === b) return [];
+    const curve = drawn.get(edge) ?? halves(a.sx, a.sy, b.sx, b.sy, 0);
+    const forth = Math.hypot(curve.a[0] - a.sx, curve.a[1] - a.sy) < 1;
+    return [{ curve, along: forth ? curve.along : curve.along.map((part) => -part), linked: Boolean(edge) }];
+  });
+}
+
+const NO_LINKS = { edges: [], bundles: [] };
+
+// The plan for one picture. `margin` is how many pixels beyond the stage are drawn too, `layers`
+// what is drawn beside nodes, `legs` a way to draw over them.
+export function plan(scene, view, size, margin = 0, layers = { wireguard: true }, legs = []) {
   const rect = { x0: -margin, y0: -margin, x1: size.w + margin, y1: size.h + margin };
   const sites = placeSites(scene, view, size, rect);
   const at = new Map();
@@ -165,11 +188,29 @@ export function plan(scene, view, size, margin = 0, paths = false) {
     at.set(id, place);
     return place;
   };
+  const links = layers.wireguard ? collect(scene, anchor, rect) : NO_LINKS;
   const onStage = nodes.filter((p) => inside(p.sx, p.sy, 0, { x0: 0, y0: 0, x1: size.w, y1: size.h }));
   return {
     level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
     size, margin, circles, bubbles, nodes, shown: onStage.length,
-    ...collect(scene, anchor, rect),
-    relays: paths ? relays(scene, anchor, rect) : [],
+    ...links,
+    relays: layers.relays ? relays(scene, anchor, rect) : [],
+    subnets: layers.subnets ? nets(scene, nodes, bubbles) : [],
+    legs: way(legs, anchor, links.edges),
+  };
+}
+
+// The plan without what is not bright.
+export function only(plan, bright) {
+  const has = ({ id }) => bright.nodes.has(id);
+  return {
+    ...plan,
+    nodes: plan.nodes.filter(has),
+    bubbles: plan.bubbles.filter((site) => site.members.some(has)),
+    circles: plan.circles.filter((site) => site.members.some(has)),
+    edges: plan.edges.filter(({ id }) => bright.edges.has(id)),
+    bundles: plan.bundles.filter(({ edges }) => edges.some((id) => bright.edges.has(id))),
+    relays: plan.relays.filter(({ from, to }) => bright.nodes.has(from) && bright.nodes.has(to)),
+    subnets: plan.subnets.filter(({ owner }) => (owner.node ? has(owner) : owner.members.some(has))),
   };
 }

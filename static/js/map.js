@@ -3,21 +3,25 @@
 
 import { Announcer, describe, nameOf } from "./a11y.js";
 import { AlarmList } from "./alarms.js";
+import { Arrange } from "./arrange.js";
 import { byId, getJson, h } from "./dom.js";
 import { iso, plural } from "./format.js";
 import { fit, hit, stepTo, zoomAt } from "./geometry.js";
+import { tell } from "./groups.js";
 import { listen } from "./input.js";
 import { Legend } from "./legend.js";
-import { plan } from "./lod.js";
+import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
 import { Panel } from "./panel.js";
+import { subnets } from "./reach.js";
 import { steps } from "./relays.js";
 import { bright, fromSnapshot, lists, neighbours, pageOf } from "./scene.js";
 import { Search } from "./search.js";
 import { Feed } from "./sse.js";
 import { Start } from "./start.js";
 import { TimeStrip } from "./time.js";
-import { read, write } from "./url.js";
+import { Tools } from "./tools.js";
+import { LAYERS, read, write } from "./url.js";
 
 const LIMITS = { min: 0.005, max: 60 };
 const FIT_MAX = 2.2;
@@ -38,11 +42,47 @@ class MapPage {
     this.painter = new Painter(this.stage, byId("probe"));
     this.announcer = new Announcer(byId("chosen"), byId("news"));
     this.legend = new Legend(byId("legend"), () => this.refilter());
+    this.legend.pressed = this.state.only;
+    this.tools = new Tools(byId("tool"), {
+      scene: () => this.scene,
+      state: this.state,
+      changed: (push) => {
+        this.refilter();
+        if (push) this.remember(true);
+      },
+      say: (text) => this.announcer.chosen(text),
+      choose: (selection, centre) => this.choose(selection, centre),
+      arrange: () => this.arrange,
+      now: () => this.now(),
+      show: (ids) => this.fitted && this.frame([...ids].map((id) => this.scene.nodes.get(id))),
+    });
+    this.arrange = new Arrange({
+      scene: () => this.scene,
+      view: () => this.view,
+      size: () => this.painter.size,
+      plan: () => this.plan,
+      chosen: () => (["node", "site"].includes(this.state.selected?.type) ? this.state.selected : null),
+      moved: () => this.dirty(),
+      resync: () => this.feed.resync(),
+      changed: () => {
+        this.stage.classList.toggle("arranging", this.arrange.on);
+        this.tools.draw();
+        this.dirty();
+      },
+      say: (text) => this.announcer.chosen(text),
+      choose: (selection) => this.choose(selection, true),
+    });
     this.panel = new Panel(byId("detail"), {
       now: () => this.now(),
       choose: (selection) => this.choose(selection),
       zoomTo: (selection) => this.zoomTo(selection),
       filter: (name) => this.legend.only(name),
+      focus: (id) => this.tools.focus(id, false),
+      without: (ids) => this.tools.without(ids),
+      path: (from, to) => {
+        this.tools.path(from);
+        if (to) this.tools.path(to);
+      },
       aged: (ages) => {
         this.ages = ages;
         this.dirty();
@@ -52,12 +92,12 @@ class MapPage {
       root: byId("alarm-list"),
       count: byId("alarm-count"),
       canAct: document.body.dataset.canAct === "true",
-      formToken: document.body.dataset.formToken,
       now: () => this.now(),
       choose: (selection) => this.choose(selection, true),
     });
     this.search = new Search(byId("search"), {
       scene: () => this.scene,
+      at: () => this.scene?.past?.at ?? null,
       found: (found, text) => {
         this.found = found;
         this.state.query = text;
@@ -108,17 +148,27 @@ class MapPage {
       pan: (dx, dy) => this.view && this.move({ ...this.view, x: this.view.x - dx / this.view.k, y: this.view.y - dy / this.view.k }),
       zoom: (x, y, factor) => this.view && this.move(zoomAt(this.view, this.painter.size, x, y, factor, LIMITS)),
       rest: () => this.rested(),
-      tap: (x, y, slack) => this.plan && this.choose(hit(this.plan, x, y, slack)),
+      tap: (x, y, slack, add) => this.plan && this.tap(hit(this.plan, x, y, slack), add),
+      box: (from, to, done, up) => this.box(from, to, done, up),
+      grab: (x, y) => this.arrange.grab(x, y),
+      carry: (x, y, done, up) => this.arrange.carry(x, y, done, up),
       open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
       hover: (x, y) => this.stage.classList.toggle("over", Boolean(this.plan && hit(this.plan, x, y, 0))),
-      key: (verb) => this.key(verb),
+      key: (verb, shift) => this.key(verb, shift),
     });
     const on = (id, run) => byId(id).addEventListener("click", run);
     on("zoom-in", () => this.zoomBy(1.4));
     on("zoom-out", () => this.zoomBy(1 / 1.4));
     on("zoom-fit", () => this.fit());
-    on("problems", () => this.toggle("problems"));
-    on("relays", () => this.toggle("relays"));
+    for (const what of ["problems", "hide", ...LAYERS]) on(what, () => this.toggle(what));
+    on("tool-path", () => this.tool("path"));
+    on("tool-without", () => this.tool("without"));
+    on("tool-arrange", () => this.arrange.toggle());
+    byId("anon").checked = this.state.anon;
+    byId("anon").addEventListener("change", () => {
+      this.state.anon = byId("anon").checked;
+      this.remember(false);
+    });
     on("keys", () => byId("help").showModal());
     for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.takeAway());
     on("png", () => this.stage.toBlob((blob) => h("a", { href: URL.createObjectURL(blob), download: "map.png" }).click()));
@@ -170,7 +220,7 @@ class MapPage {
     const text = `The network as it was at ${iso(scene.past.at)}`;
     this.liveState({ state: "past" });
     this.note(`${text}.`, "/map", "Back to live");
-    this.announcer.chosen(`${text}: ${describe(scene, this.state.selected)}`);
+    this.announcer.chosen(`${text}: ${this.described()}`);
   }
 
   // ---- what the feed brings
@@ -182,19 +232,40 @@ class MapPage {
     this.scene = scene;
     byId("time").classList.toggle("past", past !== null);
     byId("alarms").hidden = past !== null;
-    this.search.input.disabled = past !== null;
+    // The arrangement is one for all fleets.
+    const arranges = document.body.dataset.canAct === "true" && document.body.dataset.whole === "true";
+    byId("tool-arrange").hidden = past !== null || !arranges;
+    if (past && this.arrange.on) this.arrange.toggle();
     if (travelled) {
       this.panel.key = null;
       this.time.show(past);
     }
     this.pressed();
-    if (first) {
-      if (!this.wish) this.note(null);
-      this.search.set(this.state.query);
-    }
+    if (first && !this.wish) this.note(null);
+    if (first || travelled) this.search.set(this.state.query);
+    this.prune();
+    this.tools.ask();
     this.patched();
     if (first && !this.view) this.fit(true);
-    if (first && this.state.selected && !this.state.view) this.zoomTo(this.state.selected);
+    const asked = this.state.path ?? this.state.without ?? this.state.focus;
+    if (first && this.state.selected && !this.state.view && !asked) this.zoomTo(this.state.selected);
+  }
+
+  // Names of things that are not there are left out of the address, and that is said.
+  prune() {
+    const { scene, state } = this;
+    const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: subnets(scene) })[type].has(id);
+    const all = [state.selected, ...state.more].filter(Boolean);
+    const known = all.filter(there);
+    [state.selected = null, ...state.more] = known;
+    const unknown = all.length - known.length + this.tools.prune();
+    if (unknown === 0) return;
+    this.note(`${plural(unknown, "thing")} that the address names ${unknown === 1 ? "is" : "are"} not on this map and left out.`, this.address() || "/map", "Go on without");
+    clearTimeout(this.pruned);
+    this.pruned = setTimeout(() => {
+      this.pruned = null;
+      if (!this.wish) this.note(null);
+    }, LOST_MS / 4);
   }
 
   patched() {
@@ -208,12 +279,14 @@ class MapPage {
     if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
     this.legend.update(scene);
     if (!scene.past) this.announcer.changed(scene);
-    this.panel.show(scene, this.state.selected);
+    this.showPanel();
+    this.tools.draw();
     this.refreshing ??= setTimeout(() => {
       this.refreshing = null;
       if (this.scene.past) return;
       this.panel.refresh();
       this.alarms.refresh();
+      this.tools.ask(true);
       if (this.state.query) this.search.ask(false);
     }, REFRESH_MS);
     this.refilter();
@@ -225,7 +298,7 @@ class MapPage {
     line.className = `live live-${state}`;
     line.textContent = { live: "Live", lost: `Reconnecting, data from ${at}`, hidden: "Paused", past: "Past", "signed-out": "Signed out" }[state];
     clearTimeout(this.lost);
-    if ((state === "live" || state === "hidden") && !this.wish) this.note(null);
+    if ((state === "live" || state === "hidden") && !this.wish && !this.pruned) this.note(null);
     if (state === "signed-out") this.note("Your session has ended; the map no longer changes.", "/login", "Sign in again");
     if (state === "lost") this.lost = setTimeout(() => this.note(`No connection to the manager. This is the network as it was at ${at}.`), LOST_MS);
   }
@@ -245,30 +318,91 @@ class MapPage {
 
   refilter() {
     if (!this.scene) return;
-    this.bright = bright(this.scene, { filter: this.legend.filter, found: this.found, problems: this.state.problems });
+    this.state.only = this.legend.pressed;
+    this.bright = bright(this.scene, { filter: this.legend.filter, found: this.found, problems: this.state.problems, within: this.tools.within() });
+    byId("hide").hidden = !this.bright && !this.state.hide;
     this.dirty();
     this.remember(false);
   }
 
-  // Switches "problems" or "relays".
+  // Switches "problems", "hide" or a layer.
   toggle(what) {
-    this.state[what] = !this.state[what];
+    const { layers } = this.state;
+    if (!LAYERS.includes(what)) this.state[what] = !this.state[what];
+    else if (!layers.delete(what)) layers.add(what);
     this.pressed();
+    if (this.scene) this.legend.update(this.scene);
     this.refilter();
-    if (what === "relays") this.announcer.chosen(this.state.relays ? `Relay paths: ${plural(steps(this.scene).length, "step")}` : "No relay paths");
+    if (!this.scene || !LAYERS.includes(what)) return;
+    const on = layers.has(what);
+    const words = {
+      wireguard: `WireGuard links ${on ? "shown" : "left out"}`,
+      relays: on ? `Relay paths: ${plural(steps(this.scene).length, "step")}` : "No relay paths",
+      subnets: on ? `Subnets: ${plural(subnets(this.scene).size, "prefix", "prefixes")}` : "No subnets",
+    };
+    this.announcer.chosen(words[what]);
   }
 
   pressed() {
-    for (const what of ["problems", "relays"]) byId(what).setAttribute("aria-pressed", String(this.state[what]));
-    byId("paths").hidden = !this.state.relays;
+    const { problems, hide, layers, without } = this.state;
+    for (const [what, on] of Object.entries({ problems, hide, ...Object.fromEntries(LAYERS.map((name) => [name, layers.has(name)])) })) byId(what).setAttribute("aria-pressed", String(on));
+    byId("paths").hidden = !layers.has("relays");
+    byId("nets").hidden = !layers.has("subnets");
+    byId("losses").hidden = !without;
   }
 
-  choose(selection, centre = false) {
+  tap(target, add) {
+    if (target && this.tools.takes(target)) return;
+    if (add && target) this.add(target);
+    else this.choose(target);
+  }
+
+  // Begins a question with what is chosen; ends it if it is open.
+  tool(name) {
+    if (!this.scene) return;
+    const { selected, more } = this.state;
+    const nodes = [selected, ...more].filter((item) => item?.type === "node").map(({ id }) => id);
+    if (this.state[name]) this.tools.end(name);
+    else if (name === "path") nodes.slice(0, 2).concat(nodes.length === 0 ? [null] : []).forEach((id) => this.tools.path(id));
+    else this.tools.without([selected, ...more].filter((item) => ["node", "edge"].includes(item?.type)).map(({ id }) => id));
+  }
+
+  // Adds to what is chosen, or takes it from there.
+  add({ type, id }) {
+    const all = [this.state.selected, ...this.state.more].filter(Boolean);
+    const rest = all.filter((item) => item.id !== id);
+    this.choose(rest.length < all.length ? rest[0] ?? null : { type, id }, false, rest.length < all.length ? rest.slice(1) : rest);
+  }
+
+  // Chooses everything in a rectangle of the stage.
+  box(from, to, done, up) {
+    const [x0, x1] = [from.x, to.x].sort((a, b) => a - b);
+    const [y0, y1] = [from.y, to.y].sort((a, b) => a - b);
+    const box = byId("box");
+    box.hidden = done;
+    Object.assign(box.style, { left: `${x0}px`, top: `${y0}px`, width: `${x1 - x0}px`, height: `${y1 - y0}px` });
+    if (!done || !up || !this.plan) return;
+    const within = ({ sx, sy }) => sx >= x0 && sx <= x1 && sy >= y0 && sy <= y1;
+    const found = [...this.plan.nodes.filter(within).map(({ id }) => ({ type: "node", id })), ...this.plan.bubbles.filter(within).map(({ id }) => ({ type: "site", id }))];
+    if (found.length > 0) this.choose(found[0], false, found.slice(1));
+  }
+
+  showPanel() {
+    this.panel.show(this.scene, this.state.selected, this.state.more);
+  }
+
+  described() {
+    const { selected, more } = this.state;
+    return more.length > 0 || selected?.type === "net" ? tell(this.scene, selected, more) : describe(this.scene, selected);
+  }
+
+  choose(selection, centre = false, more = []) {
     if (!this.scene) return;
     this.state.selected = selection && { type: selection.type, id: selection.id };
+    this.state.more = more;
     this.ages = new Map();
-    this.panel.show(this.scene, this.state.selected);
-    this.announcer.chosen(describe(this.scene, this.state.selected));
+    this.showPanel();
+    this.announcer.chosen(this.described());
     this.remember(true);
     if (centre) this.zoomTo(this.state.selected);
     this.dirty();
@@ -283,10 +417,11 @@ class MapPage {
 
   // ---- the keyboard
 
-  key(verb) {
+  key(verb, shift) {
     if (!this.scene || !this.view) return;
-    const steps = ["left", "right", "up", "down"];
-    if (steps.includes(verb)) this.step(verb);
+    const arrow = ["left", "right", "up", "down"].includes(verb);
+    if (arrow && shift && this.arrange.on) this.arrange.nudge(verb);
+    else if (arrow) this.step(verb);
     else if (verb === "in") this.zoomBy(1.4);
     else if (verb === "out") this.zoomBy(1 / 1.4);
     else if (verb === "fit") this.fit();
@@ -295,9 +430,33 @@ class MapPage {
     else if (verb === "next" || verb === "previous") this.neighbour(verb === "next" ? 1 : -1);
     else if (verb === "help") byId("help").showModal();
     else if (verb === "search") this.search.input.focus();
-    else if (verb === "relays") this.toggle(verb);
+    else if (LAYERS.includes(verb)) this.toggle(verb);
+    else if (verb === "layers") byId("wireguard").focus();
+    else if (verb === "focus" || verb === "wider") this.tools.focus(this.state.selected?.type === "node" ? this.state.selected.id : null, verb === "wider");
+    else if (verb === "path" || verb === "without") this.ask(verb);
+    else if (verb === "keep") this.keep();
+    else if (verb === "arrange" && !byId("tool-arrange").hidden) this.arrange.toggle();
+    else if (verb === "undo" && this.arrange.on) this.arrange.undo();
     else if (verb === "earlier" || verb === "later") this.time.step(verb === "earlier" ? "previous" : "next");
-    else if (verb === "table") location.assign("/agents");
+    else if (verb === "table") byId("table").click();
+  }
+
+  // A key of a question: begins it with what is chosen, then gives it what is chosen now.
+  ask(name) {
+    const { selected } = this.state;
+    if (!this.state[name] || !this.tools.takes(selected)) this.tool(name);
+  }
+
+  // Keeps what is chosen while the arrows go on; lets it go again.
+  keep() {
+    const { selected, more } = this.state;
+    if (!selected) return;
+    const kept = more.filter(({ id }) => id !== selected.id);
+    this.state.more = kept.length < more.length ? kept : [...more, selected];
+    this.showPanel();
+    this.announcer.chosen(kept.length < more.length ? "No longer kept" : `Kept, ${this.state.more.length} so far`);
+    this.remember(true);
+    this.dirty();
   }
 
   // Where the chosen thing stands on the stage; the middle when nothing is chosen.
@@ -320,7 +479,7 @@ class MapPage {
       this.announcer.chosen("Nothing further in that direction");
       return;
     }
-    this.choose({ type: next.node ? "node" : "site", id: next.id });
+    this.choose({ type: next.node ? "node" : "site", id: next.id }, false, this.state.more);
     this.keepInSight(next);
   }
 
@@ -332,7 +491,7 @@ class MapPage {
     const ring = [...neighbours(this.scene, this.hub)].sort((a, b) => (nameOf(this.scene, a) < nameOf(this.scene, b) ? -1 : 1));
     if (ring.length === 0) return;
     const next = ring[(ring.indexOf(selected.id) + by + ring.length) % ring.length];
-    this.choose({ type: "node", id: next });
+    this.choose({ type: "node", id: next }, false, this.state.more);
     const drawn = this.plan.nodes.find((node) => node.id === next);
     if (drawn) this.keepInSight(drawn);
     else this.zoomTo({ type: "node", id: next });
@@ -353,9 +512,11 @@ class MapPage {
     else byId("detail").querySelector("a, button:not([data-focus=back])")?.focus();
   }
 
-  // One level back: the selection, then the search, then the filters.
+  // One level back: what is chosen, then the questions, the search, the filters, the time.
   escape() {
     if (this.state.selected) this.choose(null);
+    else if (this.arrange.on) this.arrange.toggle();
+    else if (this.tools.leave()) this.announcer.chosen("Back to the map");
     else if (this.state.query) this.search.set("");
     else if (this.state.problems) this.toggle("problems");
     else if (this.legend.clear()) this.refilter();
@@ -390,16 +551,23 @@ class MapPage {
 
   zoomTo({ type, id }) {
     const { nodes, edges, sites } = this.scene;
-    const members = type === "node" ? [nodes.get(id)] : type === "site" ? [sites.get(id)] : [nodes.get(edges.get(id)?.source), nodes.get(edges.get(id)?.target)];
-    const there = members.filter(Boolean);
+    const members = type === "node" ? [nodes.get(id)] : type === "site" ? [sites.get(id)]
+      : type === "net" ? [...(subnets(this.scene).get(id)?.keys() ?? [])].map((node) => nodes.get(node))
+      : [nodes.get(edges.get(id)?.source), nodes.get(edges.get(id)?.target)];
+    // A node already drawn large enough is only brought to the middle.
+    const keep = type === "node" && nodes.has(id) && this.view && this.plan?.nodes.some((node) => node.id === id);
+    if (keep) this.move({ ...this.view, x: members[0].x, y: members[0].y }, true);
+    else this.frame(members.filter(Boolean), type === "site");
+  }
+
+  // Shows these nodes, or sites, with what is around them.
+  frame(there, whole = false) {
     if (there.length === 0) return;
+    const { sites } = this.scene;
     const home = (member) => sites.get(member.site) ?? member;
     const agents = (site) => Math.max(4, lists(this.scene).inSite.get(site.id)?.length ?? 4);
-    const circles = there.map((member) => ({ x: member.x, y: member.y, r: type === "site" ? member.r * 1.08 : (home(member).r * 3.4) / Math.sqrt(agents(home(member))) }));
-    const target = fit(circles, this.painter.size, this.inset(), LIMITS.max);
-    // A node already drawn large enough is only brought to the middle.
-    const keep = type === "node" && this.view && this.plan?.nodes.some((node) => node.id === id);
-    this.move(keep ? { ...this.view, x: there[0].x, y: there[0].y } : target, true);
+    const circles = there.map((member) => ({ x: member.x, y: member.y, r: whole ? member.r * 1.08 : (home(member).r * 3.4) / Math.sqrt(agents(home(member))) }));
+    this.move(fit(circles, this.painter.size, this.inset(), LIMITS.max), true);
   }
 
   move(view, smooth = false) {
@@ -460,20 +628,25 @@ class MapPage {
     if (!this.whole && this.painter.blit(this.view)) return;
     this.whole = false;
     const { selected } = this.state;
-    this.plan = plan(this.scene, this.view, this.painter.size, this.painter.margin, this.state.relays);
+    const { layers } = this.state;
+    const wanted = { wireguard: layers.has("wireguard"), subnets: layers.has("subnets"), relays: layers.has("relays") };
+    this.plan = plan(this.scene, this.view, this.painter.size, this.painter.margin, wanted, this.tools.legs);
+    if (this.state.hide && this.bright) this.plan = only(this.plan, this.bright);
     const near = selected?.type === "node" ? neighbours(this.scene, selected.id)
       : selected?.type === "edge" && this.scene.edges.get(selected.id) ? new Set([this.scene.edges.get(selected.id).source, this.scene.edges.get(selected.id).target]) : null;
-    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, near, ages: this.ages, focused: document.activeElement === this.stage });
+    const { more } = this.state;
+    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, more, near, ages: this.ages, loss: this.tools.loss, pins: this.arrange.pins, focused: document.activeElement === this.stage });
     this.tellStage();
   }
 
   // What is drawn, for people (the small line) and for tests (data attributes).
   tellStage() {
-    const { level, shown, edges, bubbles, relays } = this.plan;
+    const { level, shown, edges, bubbles, relays, legs, nets } = this.plan;
+    const { loss } = this.tools;
     const all = this.scene.nodes.size;
     const words = { sites: `${plural(bubbles.length, "site")}, ${plural(all, "node")}`, agents: `Agents, ${shown} of ${all} shown`, interfaces: `Interfaces, ${shown} of ${all} shown` };
     byId("level").textContent = words[level];
-    Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, drawnRelays: relays.length, level, at: this.state.at ?? "", seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
+    Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, drawnRelays: relays.length, drawnLegs: legs.length, drawnNets: nets.length, lost: loss ? loss.lost.size : "", level, at: this.state.at ?? "", seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
   }
 
   // ---- the address
@@ -487,7 +660,6 @@ class MapPage {
     const { w, h: high } = this.painter.size;
     const { checked } = byId("anon");
     const params = new URLSearchParams(this.address());
-    if (checked) params.set("anon", "1");
     for (const link of byId("export").querySelectorAll("a")) link.search = params;
     params.set("w", Math.max(320, Math.round(w)));
     params.set("h", Math.max(320, Math.round(high) + 56));
@@ -499,6 +671,7 @@ class MapPage {
     clearTimeout(this.remembering);
     const save = () => {
       const search = this.address();
+      this.tables();
       if (search === location.search) return;
       history[push ? "pushState" : "replaceState"](null, "", `${location.pathname}${search}`);
     };
@@ -506,15 +679,27 @@ class MapPage {
     else this.remembering = setTimeout(save, 300);
   }
 
+  // The table shows the same: what is searched for, at the time that is shown.
+  tables() {
+    const { query, at } = this.state;
+    const params = new URLSearchParams({ ...(query && { q: query }), ...(at && { at }) });
+    byId("table").search = params;
+  }
+
   restored() {
     if (!this.scene) return;
     const { view, at, ...state } = read(location.search);
-    const { selected, query } = Object.assign(this.state, state);
+    const { only: rows, query } = Object.assign(this.state, state);
     if (at !== this.state.at) this.travel(at === null ? null : String(at));
+    this.legend.pressed = rows;
+    byId("anon").checked = this.state.anon;
+    this.prune();
+    this.tools.ask();
+    this.tools.draw();
     this.pressed();
     this.search.set(query);
-    this.panel.show(this.scene, selected);
-    this.announcer.chosen(describe(this.scene, selected));
+    this.showPanel();
+    this.announcer.chosen(this.described());
     if (view) this.move(view, true);
     else this.fit();
   }

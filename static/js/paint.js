@@ -4,7 +4,7 @@
 import { pointOnHalf } from "./geometry.js";
 import { place } from "./labels.js";
 import { halfStyle, midMark } from "./lod.js";
-import { COLOUR_OF, drawArrow, drawBadge, drawBubble, drawMark, drawNode, drawPort, drawRing } from "./shapes.js";
+import { COLOUR_OF, drawArrow, drawBadge, drawBubble, drawLost, drawMark, drawNode, drawPin, drawPort, drawRing, drawTaken } from "./shapes.js";
 
 const COLOURS = ["map", "surface", "site", "ink", "ink-2", "line", "up", "late", "down", "stale", "accent"];
 
@@ -19,6 +19,9 @@ const HALF = {
 };
 
 const DIM = 0.15;
+
+// Prefixes of one node or bubble that get a plate of their own.
+const NETS = 3;
 
 // Among more lines between sites than this, only those with bad links are counted out.
 // So few nodes may all ask for a name, and so may those with so many pixels to the next one.
@@ -77,7 +80,10 @@ export class Painter {
     this.bundles(plan, marks);
     this.links(plan, marks);
     this.relays(plan, marks);
+    this.legs(plan);
     this.nodes(plan, marks);
+    if (marks.loss) this.loss(plan, marks.loss);
+    if (marks.pins) this.pins(plan, marks.pins);
     this.labels(plan, marks);
     this.drawnView = { ...view };
     this.blit(view);
@@ -133,13 +139,14 @@ export class Painter {
   }
 
   // Strokes are gathered by style and strength: one stroke call for each, not one per link.
-  links(plan, { bright, selected }) {
+  links(plan, { bright, selected, loss }) {
     const batches = new Map();
     const marks = [];
     let chosen = 0;
     for (const item of plan.edges) {
       const strong = selected && (item.id === selected.id || item.a.id === selected.id || item.b.id === selected.id);
-      const dim = bright && !bright.edges.has(item.id) && !strong;
+      const { source, target } = item.edge;
+      const dim = loss?.gone.edges.has(item.id) || loss?.gone.nodes.has(source) || loss?.gone.nodes.has(target) || (bright && !bright.edges.has(item.id) && !strong);
       if (strong) chosen += 1;
       const mark = midMark(item.edge);
       if (mark) marks.push([mark, item.curve.mid, dim]);
@@ -202,31 +209,87 @@ export class Painter {
     g.globalAlpha = 1;
   }
 
-  nodes(plan, { bright, selected, focused }) {
+  // A way: a broad line along its links, dashed where there is none, with an arrow on each leg.
+  legs(plan) {
+    const { g, palette } = this;
+    g.strokeStyle = palette.accent;
+    g.lineWidth = 4;
+    for (const { curve, along, linked } of plan.legs) {
+      g.setLineDash(linked ? [] : [9, 7]);
+      g.beginPath();
+      g.moveTo(...curve.a);
+      g.quadraticCurveTo(...curve.ca, ...curve.mid);
+      g.quadraticCurveTo(...curve.cb, ...curve.b);
+      g.stroke();
+      drawArrow(g, curve.mid, along, palette.accent);
+    }
+    g.setLineDash([]);
+  }
+
+  // What is taken away, and what would be lost with it: red rings around who is cut off, yellow
+  // ones around whose reports came that way, broad pale lines along what becomes the only way.
+  loss(plan, { gone, lost, reports, weakNodes, weakLinks }) {
+    const { g, palette } = this;
+    g.strokeStyle = palette.late;
+    g.lineWidth = 8;
+    g.globalAlpha = 0.4;
+    for (const { id, curve } of plan.edges) {
+      if (!weakLinks.has(id)) continue;
+      g.beginPath();
+      g.moveTo(...curve.a);
+      g.quadraticCurveTo(...curve.ca, ...curve.mid);
+      g.quadraticCurveTo(...curve.cb, ...curve.b);
+      g.stroke();
+    }
+    g.globalAlpha = 1;
+    for (const { id, sx, sy, r } of plan.nodes) {
+      if (gone.nodes.has(id)) drawTaken(g, sx, sy, r + 4, palette);
+      if (lost.has(id)) drawLost(g, sx, sy, r + 6, palette.down);
+      else if (reports.has(id)) drawLost(g, sx, sy, r + 6, palette.late);
+      if (weakNodes.has(id)) drawLost(g, sx, sy, r + 10, palette.late);
+    }
+    for (const { members, sx, sy, sr } of plan.bubbles) {
+      const any = (set) => members.some(({ id }) => set.has(id));
+      if (any(lost) || any(reports)) drawLost(g, sx, sy, sr + 4, any(lost) ? palette.down : palette.late);
+      if (any(gone.nodes)) drawTaken(g, sx + sr * 0.75, sy - sr * 0.75, 8, palette);
+    }
+    for (const { id, curve: { mid } } of plan.edges) if (gone.edges.has(id)) drawTaken(g, ...mid, 8, palette);
+  }
+
+  // While somebody arranges the map: what is pinned.
+  pins(plan, pins) {
+    for (const { id, sx, sy, r } of plan.nodes) if (pins.has(id)) drawPin(this.g, sx - r, sy - r, this.palette);
+    for (const { id, sx, sy, sr } of [...plan.bubbles, ...plan.circles]) if (pins.has(id)) drawPin(this.g, sx, sy - sr, this.palette);
+  }
+
+  nodes(plan, { bright, selected, more, focused }) {
     const { g, palette } = this;
     for (const bubble of plan.bubbles) {
       g.globalAlpha = bright && !bubble.members.some((node) => bright.nodes.has(node.id)) ? DIM * 2 : 1;
       drawBubble(g, bubble, palette);
     }
-    if (plan.level === "interfaces") this.ports(plan);
+    if (plan.level === "interfaces") this.ports(plan, bright);
     for (const node of plan.nodes) {
       g.globalAlpha = bright && !bright.nodes.has(node.id) && selected?.id !== node.id ? DIM : 1;
       drawNode(g, node, palette);
       if (node.look === "down" || node.node.alarms > 0) drawBadge(g, node, palette);
     }
     g.globalAlpha = 1;
-    if (!selected) return;
-    const ringed = plan.nodes.find((node) => node.id === selected.id) ?? plan.bubbles.find((site) => site.id === selected.id);
-    if (ringed) drawRing(g, ringed.sx, ringed.sy, ringed.sr ?? ringed.r, palette, focused);
-    const site = plan.circles.find((open) => open.id === selected.id);
-    if (site) drawRing(g, site.sx, site.sy, site.sr - 5, palette, focused);
-    const link = plan.edges.find((edge) => edge.id === selected.id);
-    if (link) drawRing(g, ...link.curve.mid, 5, palette, focused);
+    for (const { id } of selected ? [selected, ...more] : []) {
+      const strong = focused && id === selected.id;
+      const ringed = plan.nodes.find((node) => node.id === id) ?? plan.bubbles.find((site) => site.id === id);
+      if (ringed) drawRing(g, ringed.sx, ringed.sy, ringed.sr ?? ringed.r, palette, strong);
+      const site = plan.circles.find((open) => open.id === id);
+      if (site) drawRing(g, site.sx, site.sy, site.sr - 5, palette, strong);
+      const link = plan.edges.find((edge) => edge.id === id);
+      if (link) drawRing(g, ...link.curve.mid, 5, palette, strong);
+    }
   }
 
-  ports(plan) {
+  ports(plan, bright) {
     const { g, palette } = this;
-    for (const { edge, a, b, curve } of plan.edges) {
+    for (const { id, edge, a, b, curve } of plan.edges) {
+      g.globalAlpha = bright && !bright.edges.has(id) ? DIM : 1;
       for (const [end, node] of [[0, a], [1, b]]) {
         if (!node.interfaces) continue;
         const [x, y] = this.alongHalf(curve, end, node.r + 6);
@@ -257,23 +320,62 @@ export class Painter {
       ...plan.edges.filter(({ edge }) => midMark(edge)).map(({ curve: { mid } }) => ({ owner: "mark", x: mid[0] - 7, y: mid[1] - 7, w: 14, h: 14 })),
       ...plan.bubbles.map((s) => ({ owner: s.id, x: s.sx - s.sr, y: s.sy - s.sr, w: 2 * s.sr, h: 2 * s.sr })),
     ];
-    const wanted = [...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
+    const wanted = [...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...this.netLabels(plan, marks), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
     const { g, palette } = this;
     g.textAlign = "left";
     g.textBaseline = "middle";
     g.lineJoin = "round";
     g.lineWidth = 3.5;
     g.strokeStyle = palette.map;
+    plan.nets = [];
     for (const label of place(wanted, taken)) {
       g.font = label.font;
+      if (label.net) this.plate(plan, label);
       label.lines.forEach(([text, colour], i) => {
         const x = label.bx + (label.w - this.width(text, label.font)) / 2;
         const y = label.by + 8 + i * 16;
-        g.strokeText(text, x, y);
+        if (!label.net) g.strokeText(text, x, y);
         g.fillStyle = palette[colour];
         g.fillText(text, x, y);
       });
+      g.globalAlpha = 1;
     }
+  }
+
+  // The wide rectangle of a prefix, tied to who carries it by a thin line.
+  plate(plan, { net, dim, strong, x, y, bx, by, w, h }) {
+    const { g, palette } = this;
+    plan.nets.push({ id: net, x: bx, y: by, w, h });
+    g.globalAlpha = dim ? DIM : 1;
+    g.lineWidth = strong ? 2.5 : 1;
+    g.strokeStyle = strong ? palette.accent : palette.stale;
+    g.beginPath();
+    g.moveTo(x, y);
+    g.lineTo(Math.min(bx + w, Math.max(bx, x)), Math.min(by + h, Math.max(by, y)));
+    g.stroke();
+    g.beginPath();
+    g.rect(bx, by, w, h);
+    g.fillStyle = palette.surface;
+    g.fill();
+    g.stroke();
+    g.lineWidth = 3.5;
+    g.strokeStyle = palette.map;
+  }
+
+  // The first prefixes of each node or bubble; the last plate counts the others.
+  netLabels(plan, { bright, selected }) {
+    return plan.subnets.flatMap(({ owner, nets }) => {
+      const first = nets.length > NETS + 1 ? nets.slice(0, NETS) : nets;
+      const shown = selected?.type === "net" && nets.includes(selected.id) && !first.includes(selected.id) ? [selected.id, ...first.slice(1)] : first;
+      const lit = !bright || (owner.node ? bright.nodes.has(owner.id) : owner.members.some(({ id }) => bright.nodes.has(id)));
+      const plates = shown.map((net) => [net, net]);
+      if (first.length < nets.length) plates.push([`+${nets.length - first.length}`, nets[first.length]]);
+      return plates.map(([text, net], i) => {
+        const strong = selected?.id === net;
+        const label = this.label(`${owner.id}\n${i}`, [[text, "ink"]], owner.sx, owner.sy, (owner.sr ?? owner.r) + 22, strong ? 0 : 3, SMALL);
+        return { ...label, w: label.w + 10, net, dim: !lit, strong };
+      });
+    });
   }
 
   label(owner, lines, x, y, gap, priority, font, fixed = false) {
@@ -294,13 +396,14 @@ export class Painter {
     return [...open, ...closed];
   }
 
-  nodeLabels(plan, { bright, selected, near }) {
+  nodeLabels(plan, { bright, selected, more, near, loss }) {
     const few = plan.shown <= FEW_NODES;
     const labels = [];
     for (const node of plan.nodes) {
-      const chosen = selected?.id === node.id;
+      const chosen = selected?.id === node.id || more.some(({ id }) => id === node.id);
       if (bright && !bright.nodes.has(node.id) && !chosen) continue;
       const priority = chosen ? 0
+        : loss?.lost.has(node.id) || loss?.gone.nodes.has(node.id) ? 1
         : node.look === "down" ? 2
         : node.node.role === "gateway" || node.node.role === "relay" ? 3
         : near?.has(node.id) ? 4

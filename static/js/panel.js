@@ -2,15 +2,16 @@
 
 import { fill, getJson, h } from "./dom.js";
 import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, because, bytes, iso, plural, signed, span } from "./format.js";
+import { carriersOf, net, several } from "./groups.js";
 import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, pageOf, worstFirst } from "./scene.js";
 import { nameOf } from "./a11y.js";
 import { way } from "./relays.js";
 
-const chip = (kind, text) => h("span", { class: `chip chip-${kind}` }, `${CHIP_MARK[kind]} ${text}`);
+export const chip = (kind, text) => h("span", { class: `chip chip-${kind}` }, `${CHIP_MARK[kind]} ${text}`);
 
-const nodeChip = (node) => chip(NODE_CHIP[look(node)], NODE_WORDS[look(node)]);
+export const nodeChip = (node) => chip(NODE_CHIP[look(node)], NODE_WORDS[look(node)]);
 
-const edgeChip = (edge) => chip(EDGE_CHIP[edge.state], EDGE_WORDS[edge.state]);
+export const edgeChip = (edge) => chip(EDGE_CHIP[edge.state], EDGE_WORDS[edge.state]);
 
 // Nobody is told of alarms about what is in maintenance.
 const upkeep = (...nodes) => nodes.some((node) => node?.maintenance_until) && [" ", h("span", { class: "chip chip-stale" }, "◇ Maintenance")];
@@ -27,7 +28,7 @@ const silence = (node, now) => (["late", "down"].includes(look(node)) && node.se
 
 const rows = (pairs) => h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 
-const code = (text) => h("code", {}, text);
+export const code = (text) => h("code", {}, text);
 
 const table = (heads, body, kind = "") =>
   h("table", { class: `compact ${kind}` },
@@ -37,7 +38,7 @@ const table = (heads, body, kind = "") =>
 const MANY = 14;
 
 export class Panel {
-  // `verbs`: now(), choose(selection), zoomTo(selection), filter(looks)
+  // `verbs`: now(), choose(selection), zoomTo(selection), filter(looks), focus(node), path(from, to), without(ids)
   constructor(root, verbs) {
     this.root = root;
     this.verbs = verbs;
@@ -45,16 +46,16 @@ export class Panel {
   }
 
   // Draws anew; details of the chosen thing are fetched once and kept while it stays chosen.
-  show(scene, selected) {
-    const key = selected ? `${selected.type} ${selected.id}` : "";
+  show(scene, selected, more = []) {
+    const key = [selected, ...more].filter(Boolean).map(({ type, id }) => `${type} ${id}`).join("\n");
     if (key !== this.key) {
       this.key = key;
       this.details = null;
       this.failure = null;
       this.root.scrollTop = 0;
-      if (selected) this.fetch(scene, selected, key);
+      if (selected && more.length === 0) this.fetch(scene, selected, key);
     }
-    this.last = [scene, selected];
+    this.last = [scene, selected, more];
     this.draw();
   }
 
@@ -65,11 +66,13 @@ export class Panel {
       setTimeout(() => this.draw(), 300);
       return;
     }
-    const [scene, selected] = this.last;
+    const [scene, selected, more] = this.last;
     // Nor may it throw the keyboard off the button it stands on.
     const focus = this.root.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-    const member = selected && { node: scene.nodes, edge: scene.edges, site: scene.sites }[selected.type].get(selected.id);
+    const member = selected && { node: scene.nodes, edge: scene.edges, site: scene.sites }[selected.type]?.get(selected.id);
     fill(this.root, !selected ? this.fleet(scene)
+      : more.length > 0 ? several(this, scene, [selected, ...more])
+      : selected.type === "net" ? net(this, scene, selected.id)
       : !member ? this.gone()
       : selected.type === "node" ? this.node(scene, member)
       : selected.type === "edge" ? this.edge(scene, member)
@@ -81,9 +84,10 @@ export class Panel {
   async fetch(scene, { type, id }, key) {
     if (scene.past) return;
     const agent = type === "node" ? scene.nodes.get(id)?.agent_id : null;
+    const load = type === "net" ? () => carriersOf(id) : null;
     const url = type === "edge" ? `/api/v1/edges/${encodeURIComponent(id)}` : agent ? `/api/v1/agents/${encodeURIComponent(agent)}` : null;
-    if (!url) return;
-    const [details, failure] = await getJson(url).then((found) => [found, null], (error) => [null, error.message]);
+    if (!url && !load) return;
+    const [details, failure] = await (load?.() ?? getJson(url)).then((found) => [found, null], (error) => [null, error.message]);
     if (this.key !== key) return;
     [this.details, this.failure] = [details, failure];
     this.draw();
@@ -92,7 +96,8 @@ export class Panel {
 
   // Fetched again after a change, so that ages and counters do not grow old beside a live map.
   refresh() {
-    if (this.last?.[1]) this.fetch(...this.last, this.key);
+    const [scene, selected, more] = this.last ?? [];
+    if (selected && more.length === 0) this.fetch(scene, selected, this.key);
   }
 
   // Handshake ages of the chosen agent's links, on that host's own clock: "edge/end" -> text.
@@ -177,7 +182,10 @@ export class Panel {
       h("p", { class: "verdict" }, nodeChip(node), upkeep(node), ` ${role}, `, site ? this.choose("site", site.id, site.label) : node.site),
       h("p", { class: "actions" },
         page && h("a", { class: "button", href: page, "data-focus": "open" }, "Open agent"),
-        this.button("Show on map", () => this.verbs.zoomTo({ type: "node", id: node.id }))),
+        this.button("Show on map", () => this.verbs.zoomTo({ type: "node", id: node.id })),
+        this.button("Neighbourhood", () => this.verbs.focus(node.id)),
+        node.agent_id && this.button("Path from here", () => this.verbs.path(node.id)),
+        this.button("What if without", () => this.verbs.without([node.id]))),
       this.trouble(),
       rows([
         ["Address", node.addresses.length > 0 ? node.addresses.slice(0, 3).map((address, i) => [i > 0 && h("br"), code(address)]).flat().filter(Boolean) : null],
@@ -227,7 +235,8 @@ export class Panel {
       h("p", { class: "verdict" }, edgeChip(edge), upkeep(scene.nodes.get(edge.source), scene.nodes.get(edge.target)), " ", because(edge.reason)),
       h("p", { class: "actions" },
         h("a", { class: "button", href: pageOf(scene, "links", edge.id), "data-focus": "open" }, "Open link"),
-        this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id }))),
+        this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id })),
+        this.button("What if without", () => this.verbs.without([edge.id]))),
       this.trouble(),
       h("p", { class: "muted" }, "So since ", time(edge.since, now, scene.past), ", judged ", time(edge.judged_at, now, scene.past), scene.past ? "." : "; below is what the ends say now."),
       !scene.past && table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {

@@ -126,11 +126,12 @@ export function worstFirst(scene, limit) {
 }
 
 // What stays bright: null for everything, else {nodes, edges} as sets of ids.
-// `filter` is {looks, states} as sets, `found` the search's {nodes, edges} by id, or null. Where
-// no node is found, those at the ends of the links that are stay bright with them.
-export function bright(scene, { filter, found, problems }) {
+// `filter` is {looks, states} as sets, `found` the search's {nodes, edges} by id, or null, `within`
+// sets {nodes, edges} of which all must hold. Where no node is found, those at the ends of the
+// links that are stay bright with them.
+export function bright(scene, { filter, found, problems, within = [] }) {
   const filtered = filter && (filter.looks.size > 0 || filter.states.size > 0);
-  if (!found && !problems && !filtered) return null;
+  if (!found && !problems && !filtered && within.length === 0) return null;
   let nodes = new Set(scene.nodes.keys());
   let edges = new Set(scene.edges.keys());
   const keep = (wantNode, wantEdge) => {
@@ -155,5 +156,6 @@ export function bright(scene, { filter, found, problems }) {
     const wanted = new Set(found.edges);
     keep((node) => ids.has(node.id), (edge) => wanted.has(edge.id) && ids.has(edge.source) && ids.has(edge.target));
   }
+  for (const part of within) keep((node) => part.nodes.has(node.id), (edge) => part.edges.has(edge.id));
   return { nodes, edges };
 }

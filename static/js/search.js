@@ -10,7 +10,8 @@ const HITS = 20;
 const PAUSE_MS = 150;
 
 export class Search {
-  // `verbs`: scene(), found({nodes, edges} or null, text), choose(node), leave()
+  // `verbs`: scene(), at() a time of the past or null, found({nodes, edges} or null, text),
+  // choose(node), leave()
   constructor(form, verbs) {
     this.verbs = verbs;
     this.input = form.querySelector("input");
@@ -66,7 +67,7 @@ export class Search {
     this.problem = null;
     if (text !== "") {
       try {
-        found = await getJson(`/api/v1/search?q=${encodeURIComponent(text)}`);
+        found = await getJson(`/api/v1/search?q=${encodeURIComponent(text)}${this.verbs.at() ? `&at=${this.verbs.at()}` : ""}`);
       } catch (error) {
         this.problem = error.detail ?? error.message;
       }

@@ -156,3 +156,42 @@ export function drawBubble(g, { sx, sy, sr, site, members }, palette) {
   g.textBaseline = "middle";
   g.fillText(String(members.length), sx, sy + 0.5);
 }
+
+// A dashed ring: around what would be lost.
+export function drawLost(g, x, y, r, colour) {
+  circle(g, x, y, r);
+  g.strokeStyle = colour;
+  g.lineWidth = 2.2;
+  g.setLineDash([5, 3.5]);
+  g.stroke();
+  g.setLineDash([]);
+}
+
+// A bar in a disc: taken away.
+export function drawTaken(g, x, y, r, palette) {
+  circle(g, x, y, r);
+  g.fillStyle = palette.accent;
+  g.fill();
+  g.beginPath();
+  g.moveTo(x - r * 0.55, y);
+  g.lineTo(x + r * 0.55, y);
+  g.strokeStyle = palette.surface;
+  g.lineWidth = Math.max(2, r * 0.3);
+  g.stroke();
+}
+
+// A pin: a head on a needle.
+export function drawPin(g, x, y, palette) {
+  g.beginPath();
+  g.moveTo(x, y);
+  g.lineTo(x - 4, y - 5);
+  g.strokeStyle = palette.accent;
+  g.lineWidth = 2;
+  g.stroke();
+  circle(g, x - 5.5, y - 7, 4);
+  g.fillStyle = palette.accent;
+  g.fill();
+  g.strokeStyle = palette.map;
+  g.lineWidth = 1;
+  g.stroke();
+}

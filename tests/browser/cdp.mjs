@@ -161,8 +161,9 @@ class Page {
     await this.send("Input.dispatchMouseEvent", { type: "mouseWheel", x, y, deltaX: 0, deltaY });
   }
 
-  async drag(x, y, dx, dy) {
-    const mouse = (type, px, py) => this.send("Input.dispatchMouseEvent", { type, x: px, y: py, button: "left", clickCount: 1, buttons: 1 });
+  // `modifiers`: 8 for Shift.
+  async drag(x, y, dx, dy, modifiers = 0) {
+    const mouse = (type, px, py) => this.send("Input.dispatchMouseEvent", { type, x: px, y: py, button: "left", clickCount: 1, buttons: 1, modifiers });
     await mouse("mousePressed", x, y);
     for (let i = 1; i <= 5; i += 1) await mouse("mouseMoved", x + (dx * i) / 5, y + (dy * i) / 5);
     await mouse("mouseReleased", x + dx, y + dy);

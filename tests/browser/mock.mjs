@@ -1,6 +1,10 @@
 // A made-up fleet in the shapes of the API, for looking at the map without a manager.
 // The same seed always makes the same fleet.
 
+import { chain, component } from "../../static/js/reach.js";
+import { fromSnapshot } from "../../static/js/scene.js";
+import { legsAlong, meant } from "../../static/js/tools.js";
+
 const PLACES = ["Helsinki DC", "Tampere", "Oulu", "Frankfurt", "Stockholm", "Edge & field", "Riga", "Turku", "Lahti", "Vaasa"];
 const ROLES = ["app", "db", "web", "ci", "nas", "k8s", "mon"];
 
@@ -12,17 +16,67 @@ function random(seed) {
   };
 }
 
+const scene = (picture) => fromSnapshot(structuredClone(picture));
+
+// The answers of the API to questions, as far as the page shows them.
+
+export function search(picture, text) {
+  const nodes = picture.nodes.filter(({ label }) => label.includes(text)).map(({ id }) => id);
+  return { epoch: "mock", seq: picture.seq, nodes, edges: picture.edges.filter(({ source, target }) => nodes.includes(source) || nodes.includes(target)).map(({ id }) => id) };
+}
+
+export function way(picture, from, to) {
+  const [a, b] = [from, to].map((text) => meant(scene(picture), text) ?? picture.nodes.find(({ addresses }) => addresses.includes(text))?.id);
+  const links = (b && chain(scene(picture), a, b)) ?? [];
+  const places = [a, ...legsAlong(scene(picture), a, links).map(({ to: next }) => next)];
+  const named = (id) => picture.nodes.find((node) => node.id === id);
+  const hops = places.map((id, i) => ({ agent_id: named(id).agent_id ?? id, label: named(id).label, route: { dst: "10.0.0.0/8" }, interface: "wg0", next: null, peer: null, allowed_ip: i < links.length ? "10.13.0.0/16" : null, edge_id: links[i] ?? null, edge_state: links[i] ? "up" : null, notes: i === 1 ? ["whether it forwards is not reported"] : [] }));
+  const there = { from, to, source: null, hops, outcome: links.length > 0 ? "delivered" : "stopped", reason: links.length > 0 ? `${hops.at(-1).label} has it on wg0` : `${hops[0].label} has no route to it` };
+  return { there, back: links.length > 0 ? { ...there, hops: hops.toReversed() } : null };
+}
+
+export function loss(picture, words) {
+  const map = scene(picture);
+  for (const word of words) {
+    map.nodes.delete(word);
+    map.edges.delete(word);
+  }
+  for (const edge of [...map.edges.values()]) if (words.includes(edge.source) || words.includes(edge.target)) map.edges.delete(edge.id);
+  const parts = [];
+  const seen = new Set();
+  for (const id of map.nodes.keys()) {
+    if (seen.has(id)) continue;
+    const part = component(map, id);
+    part.forEach((other) => seen.add(other));
+    parts.push([...part].map((other) => ({ id: other, label: map.nodes.get(other).label })));
+  }
+  parts.sort((x, y) => y.length - x.length);
+  return {
+    taken: [], taken_links: [], cut_off: parts.slice(1).map((nodes) => ({ nodes, loses: map.nodes.size - nodes.length })),
+    weak_nodes: picture.nodes.filter(({ role }) => role === "relay").slice(0, 1), weak_links: [], reports_lost: picture.nodes.filter(({ relay_path: relays }) => relays.some((id) => words.includes(`a:${id}`))),
+  };
+}
+
+export function weakest(picture) {
+  const hosts = picture.nodes.filter(({ role }) => role === "gateway").map(({ id, label }, i) => ({ id, label, cut_off: 9 - i, added: 0 }));
+  return { hosts_total: hosts.length, hosts, links_total: 0, links: [] };
+}
+
+export const carriers = (picture, net) => picture.nodes.filter(({ role }) => role === "gateway").slice(0, 3).map((node, i) => ({ agent_id: node.agent_id, hostname: node.label, fleet_id: "lab", kind: ["address", "route", "allowed_ip"][i], prefix: net, interface: "wg0", route: null, public_key: null }));
+
 const NONE = { online: 0, stale: 0, offline: 0, pending: 0, external: 0 };
 
 const key = (n) => Buffer.from(String(n).padStart(32, "k")).toString("base64");
 
-// `shape`: "small" (60 nodes), "large" (5,000 nodes) or "empty".
-export function topology(shape, now) {
+// `shape`: "small" (60 nodes), "large" (5,000 nodes), "empty", or how many nodes.
+export function topology(asked, now) {
+  const count = asked === "large" ? 5000 : Number(asked);
+  const shape = count > 0 ? "large" : asked;
   const picture = { v: 1, epoch: "mock", seq: 1, layout_rev: 1, generated_at: now, sites: [], nodes: [], edges: [], alarms_open: 3 };
   if (shape === "empty") return { ...picture, alarms_open: 0 };
   const rnd = random(7);
   const plan = shape === "large"
-    ? Array.from({ length: 50 }, (_, i) => [`${PLACES[i % 10]} ${1 + Math.floor(i / 10)}`, 100])
+    ? Array.from({ length: Math.ceil(count / 100) }, (_, i) => [`${PLACES[i % 10]} ${1 + Math.floor(i / 10)}`, Math.min(100, count - 100 * i)])
     : [["Helsinki DC", 18], ["Tampere", 9], ["Oulu", 8], ["Frankfurt", 12], ["Stockholm", 8], ["Edge & field", 5]];
   const columns = Math.ceil(Math.sqrt(plan.length * 1.5));
   const gateways = [];
@@ -33,7 +87,7 @@ export function topology(shape, now) {
       agent_id: node.agent_id, interface: node.agent_id ? `wg${edgeNumber % 2}` : null, public_key: key(edgeNumber), state: shown,
       latest_handshake: node.agent_id ? (shown === "never" ? 0 : now - 40 - (shown === "down" ? 5400 : 0)) : null,
       rx_bytes: node.agent_id ? Math.floor(rnd() * 1e9) : null, tx_bytes: node.agent_id ? Math.floor(rnd() * 1e9) : null,
-      endpoint: node.agent_id ? "203.0.113.40:51820" : null, allowed_ips: ["10.13.0.0/16"], persistent_keepalive: node.agent_id ? 25 : null, measured_at: node.agent_id ? now - 5 : null,
+      endpoint: node.agent_id ? "203.0.113.40:51820" : null, allowed_ips: [node.role === "gateway" ? `10.11.1.${edgeNumber % 250}/32` : "10.13.0.0/16"], persistent_keepalive: node.agent_id ? 25 : null, measured_at: node.agent_id ? now - 5 : null,
     });
     picture.edges.push({
       id: edgeNumber.toString(16).padStart(16, "0"), source: a.id, target: b.id, edge_type: "wireguard",

@@ -61,6 +61,19 @@ try {
   const down = map.edges.find((edge) => edge.state === "down");
   const link = await desk.visit(`/links/${down.id}`, size);
   await take(link, "link");
+  // What would be lost without that gateway, and the map as it was before.
+  const without = await drawn(desk, `/map?without=${encodeURIComponent(gateway.id)}`, size);
+  await without.until(`/New single points/.test(document.getElementById("tool").innerText)`, "the answer");
+  await take(without, "what-if");
+  const past = await drawn(desk, "/map", size);
+  await past.until(`!document.getElementById("time").hidden`, "the strip");
+  await past.read(`document.getElementById("stage").focus()`);
+  await past.press("[");
+  await past.until(`Number(document.getElementById("stage").dataset.at) > 0`, "a time of the past");
+  await take(past, "time");
+  const [alarm] = await first.read(`fetch("/api/v1/alarms?kind=edge.down").then((answer) => answer.json())`);
+  const page = await desk.visit(`/alarms/${alarm.id}`, size);
+  await take(page, "alarm");
   const phone = await drawn(desk, "/map", { width: 390, height: 844, scale: 1, reducedMotion: true });
   await take(phone, "map-phone");
 } finally {

@@ -1,5 +1,5 @@
 // Shows the pages with made-up data, without a manager:
-//   cargo test --lib views && node tests/browser/preview.mjs [small|large|empty] [PORT]
+//   cargo test --lib views && node tests/browser/preview.mjs [small|large|empty|NODES] [PORT]
 // The pages are those the view tests keep in target/pages; the map is live: every two seconds
 // an agent changes its state. Headers are the manager's, so a violation shows here too.
 
@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { agentDetail, alarms, history, past, topology } from "./mock.mjs";
+import { agentDetail, alarms, carriers, history, loss, past, search, topology, way, weakest } from "./mock.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml", html: "text/html; charset=utf-8" };
@@ -15,15 +15,25 @@ const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
-export function preview(shape, port, changeEvery = 2000) {
+// `files`: more paths, each with a file that is served under it without the policy.
+export function preview(shape, port, changeEvery = 2000, files = {}) {
   const picture = topology(shape, seconds());
   const watchers = new Set();
   let turn = 0;
   const say = (stream, event, data, id = null) => stream.write(`event: ${event}\n${id ? `id: ${id}\n` : ""}data: ${JSON.stringify(data)}\n\n`);
 
-  function change() {
+  function change(count = 1) {
     const agents = picture.nodes.filter((node) => node.role === "agent");
     if (agents.length === 0) return;
+    const parts = Array.from({ length: count }, () => turned(agents));
+    const from = picture.seq;
+    picture.seq += 1;
+    const set = (kind) => [...new Set(parts.flatMap((part) => part[kind]))];
+    const patch = { from, seq: picture.seq, t: seconds(), n: { set: set("nodes"), del: [] }, e: { set: set("edges"), del: [] }, s: { set: set("sites"), del: [] }, alarms: { open: 3 } };
+    for (const stream of watchers) say(stream, "patch", patch, `mock:${picture.seq}`);
+  }
+
+  function turned(agents) {
     const node = agents[(turn * 7) % agents.length];
     turn += 1;
     const before = node.status;
@@ -40,27 +50,29 @@ export function preview(shape, port, changeEvery = 2000) {
       edge.ends[own].state = down ? "unknown" : "up";
       edge.ends[1 - own].state = down ? "down" : "up";
     }
-    const from = picture.seq;
-    picture.seq += 1;
-    const patch = { from, seq: picture.seq, t: seconds(), n: { set: [node], del: [] }, e: { set: edges, del: [] }, s: { set: [site], del: [] }, alarms: { open: 3 } };
-    for (const stream of watchers) say(stream, "patch", patch, `mock:${picture.seq}`);
+    return { nodes: [node], edges, sites: [site] };
   }
-  const timer = changeEvery > 0 ? setInterval(change, changeEvery) : null;
+  const timer = changeEvery > 0 ? setInterval(() => change(), changeEvery) : null;
 
   const json = (response, body, status = 200) => {
     response.writeHead(status, { "Content-Type": status === 200 ? "application/json" : "application/problem+json" });
     response.end(JSON.stringify(body));
   };
   const file = (response, path) => {
+    const bytes = readFileSync(path);
     response.writeHead(200, { "Content-Type": TYPES[path.split(".").pop()] ?? "text/plain", "Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff" });
-    response.end(readFileSync(path));
+    response.end(bytes);
   };
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url.split("?")[0]);
     const query = new URLSearchParams(request.url.split("?")[1]);
     const [, first, second, , fourth] = path.split("/");
     try {
-      if (first === "static") file(response, join(ROOT, "static", normalize(path.split("/").slice(3).join("/"))));
+      if (files[path]) {
+        const bytes = readFileSync(files[path]);
+        response.writeHead(200, { "Content-Type": TYPES[path.split(".").pop()] });
+        response.end(bytes);
+      } else if (first === "static") file(response, join(ROOT, "static", normalize(path.split("/").slice(3).join("/"))));
       else if (path === "/api/v1/topology" && query.has("at")) {
         const then = past(picture, query.get("at"), seconds());
         json(response, then, then.status ?? 200);
@@ -73,6 +85,12 @@ export function preview(shape, port, changeEvery = 2000) {
         request.on("close", () => watchers.delete(response));
       } else if (path.startsWith("/api/v1/agents/")) json(response, agentDetail(picture, fourth, seconds()) ?? { detail: "There is no such agent." });
       else if (path.startsWith("/api/v1/edges/")) json(response, picture.edges.find((edge) => edge.id === fourth));
+      else if (path === "/api/v1/search") json(response, search(picture, query.get("q")));
+      else if (path === "/api/v1/path") json(response, way(picture, query.get("from"), query.get("to")));
+      else if (path === "/api/v1/what-if") json(response, loss(picture, query.get("without").split(",")));
+      else if (path === "/api/v1/weak-points") json(response, weakest(picture));
+      else if (path === "/api/v1/carriers") json(response, carriers(picture, query.get("net")));
+      else if (path === "/api/v1/layout") json(response, { layout_rev: 1, pinned: picture.nodes.slice(0, 2).map(({ id }) => id), steps: [{ step: 3, at: seconds() - 90, by: "olga", act: "pin", count: 1 }] });
       else if (path === "/status/alarms") json(response, alarms(picture, seconds()));
       else if (request.method === "POST") json(response, { code: "forbidden", title: "Not here", detail: "The preview changes nothing.", request_id: "preview" }, 403);
       else {

@@ -38,7 +38,7 @@ test("the layer is switched by keyboard, explained by the legend and kept in the
   await page.until(`${SHOWN} > 0`, "the paths");
   assert.deepEqual([await page.read(pressed), await page.read(explained)], ["true", true]);
   assert.match(await page.read(`document.getElementById("chosen").textContent`), /^Relay paths: \d steps$/);
-  await page.until("/[?&]r=1/.test(location.search)", "the layer in the address");
+  await page.until("/[?&]layers=wireguard%2Crelays/.test(location.search)", "the layer in the address");
   await page.read(`document.getElementById("stage").focus()`);
   await page.press("r");
   await page.until(`${SHOWN} === 0`, "the key to switch it off");

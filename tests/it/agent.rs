@@ -4,6 +4,7 @@
 mod answers;
 mod away;
 mod enrol;
+mod frames;
 mod kill;
 mod program;
 mod relay;

@@ -77,6 +77,16 @@ async fn the_map_and_the_tables() {
     kattila.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_are_put_to_the_map() {
+    let _one = BROWSER.lock().await;
+    let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
+    let crowd = Crowd::gather(&kattila).await;
+    Script::start("questions.test.mjs", kattila.manager().url(), &[]).end().await;
+    crowd.go_home().await;
+    kattila.stop().await;
+}
+
 /// What a host on the map of relays reports: a hub with whom everybody has a link.
 fn relayed_host(name: &str, site: &str, seed: u8) -> String {
     let key = |seed: u8| STANDARD.encode([seed; 32]);

@@ -5,7 +5,7 @@ mod interleaved;
 
 use std::num::NonZeroUsize;
 
-use kattila::simulate::envelope::{Scheme, Signer};
+use kattila::simulate::envelope::{Scheme, Shape, Signer};
 use kattila::simulate::load::{Load, Signing, run};
 use kattila::simulate::pace::Pace;
 use kattila::simulate::target::Target;
@@ -361,6 +361,8 @@ async fn made_up_hosts_enrol_and_report_under_keys_of_their_own() {
         world: World::new(&Options { seed: 7, agents: 5, mix: Mix::Load, faults: false, start }),
         signer: Signer::new(psk),
         signing: Signing::All(Scheme::Ed25519),
+        shape: Shape::Json,
+        introduced: false,
         pace: Pace::Closed,
         connections: NonZeroUsize::new(2).unwrap(),
         duration: None,

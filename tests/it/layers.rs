@@ -23,8 +23,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("mask", &["model", "sign", "topology"]),
     ("meter", &["model"]),
     ("alarms", &["model", "form", "topology"]),
-    ("verify", &["model", "wire", "sign", "keys"]),
     ("pack", &["model", "sign"]),
+    ("verify", &["model", "wire", "sign", "keys", "pack"]),
     ("store", &["model"]),
     ("store::sqlite", &["model", "store", "pack"]),
     ("notify", &["model", "form", "sign", "store"]),
@@ -49,8 +49,8 @@ const TABLE: &[(&str, &[&str])] = &[
         "jobs",
         &["model", "clock", "sign", "keys", "topology", "alarms", "store", "process", "delivery"],
     ),
-    ("simulate", &["model", "clock", "wire", "sign", "keys"]),
-    ("agent", &["model", "clock", "wire", "sign", "keys"]),
+    ("simulate", &["model", "clock", "wire", "sign", "keys", "pack"]),
+    ("agent", &["model", "clock", "wire", "sign", "keys", "pack"]),
     (
         "manager",
         &[
@@ -78,6 +78,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model",
+            "pack",
             "clock",
             "wire",
             "sign",

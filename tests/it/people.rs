@@ -1,6 +1,7 @@
 //! People: how the first of them comes in, what each may do, and when it ends.
 
 mod factor;
+mod proxies;
 mod roles;
 mod sessions;
 
@@ -188,7 +189,10 @@ async fn the_command_works_through_a_running_manager() {
     let mut tab = Tab::signed_in(kattila.addr(), "olga", OLGA).await;
     let (code, listed, _) = cli(&kattila, &["list"], "").await;
     assert_eq!(code, Some(0));
-    assert!(listed.starts_with("olga\tadmin\tactive\tlast signed in 2026-"), "{listed}");
+    assert!(
+        listed.starts_with("olga\tadmin\tall fleets\tactive\tlast signed in 2026-"),
+        "{listed}"
+    );
     let (code, _, told) = cli(&kattila, &["disable", "olga"], "").await;
     assert_eq!((code, told.contains("the only admin")), (Some(1), true), "{told}");
     let (code, _, told) = cli(&kattila, &["password", "olga"], "another stone bridge\n").await;

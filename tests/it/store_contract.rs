@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kattila::model::id::{AgentNo, AlarmId, EventId, NotificationId, ReportId};
 use kattila::model::path::RelayPath;
+use kattila::model::reach::Reach;
 use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState, MessageState};
 use kattila::model::time::UnixSeconds;
 use kattila::store::audit::AuditFilter;
@@ -14,6 +15,7 @@ use kattila::store::earlier::{Earlier, EdgePast};
 use kattila::store::flap::{FlapRecord, Flaps};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
+use kattila::store::layout::StepChanges;
 use kattila::store::notice::MessageRecord;
 use kattila::store::past::ChangesAsked;
 use kattila::store::people::SessionFilter;
@@ -26,8 +28,8 @@ use crate::store_notices;
 use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
-    identity, interface, key, message, only_report, peer, place, report, route, sealed, session,
-    telling, user, wg_key, window,
+    frame_dictionary, identity, interface, key, message, only_report, peer, place, report, route,
+    sealed, session, step, telling, user, wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -82,6 +84,7 @@ fn suite(make: impl Fn() -> Store) {
     store_prune::reports_that_may_come_again_stay(make());
     store_prune::size_takes_the_oldest_reports(make());
     store_prune::what_is_cut_off_is_told(make());
+    store_prune::dictionaries_stay_while_a_report_needs_them(make());
     store_prune::the_last_word_on_each_thing_stays(make());
     store_prune::history_leaves_in_chunks(make());
     store_prune::cleared_alarms_leave(make());
@@ -130,6 +133,8 @@ fn everything() -> Change {
         events: vec![event(Some(1), "wg0"), event(None, "manager")],
         keys: vec![key("45819852fbdfc69a", "current")],
         layout: vec![place("a:agent-1")],
+        layout_steps: StepChanges { added: vec![step(1), step(2)], removed: Vec::new() },
+        frame_dictionary: Some(frame_dictionary(1)),
         sessions: vec![session(1)],
         users: vec![user("olga"), user("kim")],
         audit: vec![sealed(1), sealed(2)],
@@ -184,6 +189,8 @@ fn everything_comes_back((mut writer, reader): Store) {
         keys,
         identities,
         layout,
+        layout_steps,
+        frame_dictionaries,
         meta,
         last_report,
         last_alarm,
@@ -214,6 +221,9 @@ fn everything_comes_back((mut writer, reader): Store) {
     let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
     assert_eq!(identities, own);
     assert_eq!(layout, [place("a:agent-1")]);
+    assert_eq!(layout_steps, [step(1), step(2)]);
+    assert_eq!(frame_dictionaries, [frame_dictionary(1)]);
+    assert_eq!(reader.frame_dictionaries().unwrap(), frame_dictionaries);
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);
     assert_eq!((last_report, last_alarm, flushed_upto), (ReportId(1), AlarmId(2), ReportId(0)));
 
@@ -386,6 +396,7 @@ fn removals_remove((mut writer, reader): Store) {
             edges_removed: vec![edge_id(9)],
             sessions_removed: vec![[1; 32]],
             layout_removed: vec![String::from("a:agent-1"), String::from("nowhere")],
+            layout_steps: StepChanges { added: vec![step(3)], removed: vec![2, 9] },
             ..Change::default()
         }],
     );
@@ -396,6 +407,7 @@ fn removals_remove((mut writer, reader): Store) {
     assert_eq!(writer.load_fleet().unwrap().edges, [edge(8)]);
     assert!(reader.session(&[1; 32]).unwrap().is_none());
     assert!(writer.load_fleet().unwrap().layout.is_empty());
+    assert_eq!(writer.load_fleet().unwrap().layout_steps, [step(1), step(3)]);
 
     // A reset clears first and inserts after, in one change.
     write(
@@ -707,6 +719,7 @@ fn changes_are_counted_and_told((mut writer, reader): Store) {
         step: 20,
         limit: 100,
         around: Some(T.plus(40)),
+        reach: Reach::Whole,
     };
     let found = reader.changes(&asked).unwrap();
     let tallies: Vec<_> = found

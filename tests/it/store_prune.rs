@@ -13,7 +13,7 @@ use kattila::store::row::{AlarmFilter, EventFilter, ReportFilter};
 use kattila::store::{Reader, Writer};
 use serde_json::json;
 
-use crate::store_samples::{T, agent, alarm, event, only_report, report};
+use crate::store_samples::{T, agent, alarm, event, frame_dictionary, only_report, report};
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
 
@@ -245,6 +245,25 @@ pub(crate) fn the_last_word_on_each_thing_stays((mut writer, reader): Store) {
     write(&mut *writer, &[Change { report: Some(later), ..Change::default() }]);
     prune(&mut *writer, aged(Prunable::Events, 50, T.plus(900)));
     assert_eq!(lines(&*reader), [11, 13, 16, 21, 22, 23]);
+}
+
+pub(crate) fn dictionaries_stay_while_a_report_needs_them((mut writer, reader): Store) {
+    let add = |n| Change { frame_dictionary: Some(frame_dictionary(n)), ..Change::default() };
+    let known = |reader: &dyn Reader| -> Vec<_> {
+        reader.frame_dictionaries().unwrap().into_iter().map(|one| one.made_at.since(T)).collect()
+    };
+    let needs = |id, n| NewReport { frame_dict: Some(frame_dictionary(n).id), ..v2(id, 1) };
+    write(&mut *writer, &[agents(&[1]), add(1), add(2), of(needs(1, 2)), of(needs(2, 1))]);
+    for n in 3..=7 {
+        write(&mut *writer, &[add(n)]);
+    }
+    // Beside those that are needed the four newest stay, whatever happens.
+    assert_eq!(known(&*reader), [1, 2, 4, 5, 6, 7]);
+    assert_eq!(known(&*reader).len(), writer.load_fleet().unwrap().frame_dictionaries.len());
+    write(&mut *writer, &[of(NewReport { received_at: T.plus(900), ..needs(3, 2) })]);
+    prune(&mut *writer, aged(Prunable::Reports, 50, T.plus(900)));
+    assert!(!left(&*reader).contains(&2));
+    assert_eq!(known(&*reader), [2, 4, 5, 6, 7]);
 }
 
 pub(crate) fn history_leaves_in_chunks((mut writer, reader): Store) {

@@ -5,24 +5,29 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kattila::model::access::Role;
 use kattila::model::audit::{Entry, Head, Sealed};
-use kattila::model::id::{AgentNo, AlarmId, FleetId, NotificationId, ReportId, WindowId};
+use kattila::model::id::{
+    AgentNo, AlarmId, FleetId, FrameDictId, NotificationId, ReportId, WindowId,
+};
 use kattila::model::key::{IdentityKey, WgKey};
 use kattila::model::path::RelayPath;
+use kattila::model::reach::Reach;
 use kattila::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
 use kattila::model::shelf::Shelved;
 use kattila::model::state::{
     AgentStatus, AlarmKind, AlarmState, CanonForm, EdgeState, EndState, EventKind, IdentityState,
-    MessageState, PinnedHow, RelayProof, Scheme, Severity, Telling,
+    LayoutAct, MessageState, PinnedHow, RelayProof, Scheme, Severity, Telling,
 };
 use kattila::model::time::UnixSeconds;
 use kattila::model::window::{Scope, Span, Times, Window};
+use kattila::sign::digest::sha256;
 use kattila::store::change::{
-    AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, KeyRecord, NewEvent, NewReport,
-    PeerRecord,
+    AgentRecord, AlarmRecord, Change, EdgeEnd, EdgeRecord, NewEvent, NewReport, PeerRecord,
 };
+use kattila::store::dictionary::FrameDictionary;
 use kattila::store::flap::FlapRecord;
 use kattila::store::identity::IdentityRecord;
-use kattila::store::layout::LayoutRecord;
+use kattila::store::key::KeyRecord;
+use kattila::store::layout::{LayoutRecord, LayoutStep, PlaceBefore};
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 use kattila::store::people::{Factor, SessionRecord, Setup, UserRecord};
 
@@ -104,6 +109,13 @@ fn path() -> RelayPath {
     RelayPath::through(relays.to_vec(), RelayProof::Claimed)
 }
 
+/// A dictionary of agents.
+pub(crate) fn frame_dictionary(n: u8) -> FrameDictionary {
+    let bytes = Bytes::from(vec![n; 64]);
+    let id = FrameDictId::of_digest(&sha256(&bytes));
+    FrameDictionary { id, bytes, made_at: T.plus(n.into()), sample_bytes: 1000, packed_bytes: 100 }
+}
+
 pub(crate) fn report(id: i64, agent: i64) -> NewReport {
     NewReport {
         id: ReportId(id),
@@ -118,6 +130,7 @@ pub(crate) fn report(id: i64, agent: i64) -> NewReport {
         nonce: format!("nonce-{id}"),
         data_sha256: [u8::try_from(id % 256).unwrap(); 32],
         envelope: envelope(id),
+        frame_dict: None,
         redacted: false,
         relay_path: path(),
         source: Some("192.0.2.7".parse().unwrap()),
@@ -332,6 +345,18 @@ pub(crate) fn place(node: &str) -> LayoutRecord {
     }
 }
 
+pub(crate) fn step(number: i64) -> LayoutStep {
+    let (node, site) = (String::from("a:agent-1"), Some(String::from("fleet-a/north")));
+    LayoutStep {
+        step: number,
+        at: T,
+        by: String::from("olga"),
+        act: LayoutAct::Rearrange,
+        count: 1,
+        before: vec![PlaceBefore { node, site, x: 0.5, y: -7.25, r: 0.0, pinned: false }],
+    }
+}
+
 pub(crate) fn session(seed: u8) -> SessionRecord {
     SessionRecord {
         token_hash: [seed; 32],
@@ -345,6 +370,7 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         generation: None,
         source: None,
         made_by: None,
+        reach: Reach::Whole,
     }
 }
 
@@ -361,6 +387,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
         created_by: String::from("root"),
         last_sign_in_at: Some(T.plus(2)),
         last_sign_in_from: Some(String::from("192.0.2.7")),
+        reach: Reach::of(["fleet-a".parse().unwrap(), "fleet-b".parse().unwrap()]),
         factor: Some(Factor { secret: [5; 20], step: 7, recovery: vec![[1; 32], [2; 32]] }),
     }
 }

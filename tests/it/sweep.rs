@@ -1,6 +1,7 @@
 //! What has had its time leaves the tables: sessions nobody presents again, tokens that expired,
 //! and slots on the map that nobody came back to.
 
+use kattila::model::reach::Reach;
 use kattila::model::time::UnixSeconds;
 use kattila::process::handle::Command;
 use kattila::store::people::SessionRecord;
@@ -26,6 +27,7 @@ fn record(number: u8, kind: &str, used: UnixSeconds, end: Option<i64>) -> Sessio
         generation: None,
         source: None,
         made_by: None,
+        reach: Reach::Whole,
     }
 }
 

@@ -48,7 +48,7 @@ test("a patch moves a path", () => {
 test("paths are in the plan only if asked for, and bow beside the links", () => {
   const view = { x: 200, y: 0, k: 1 };
   assert.deepEqual(plan(relayed(), view, SIZE).relays, []);
-  const near = plan(relayed(), view, SIZE, 0, true);
+  const near = plan(relayed(), view, SIZE, 0, { wireguard: true, relays: true });
   assert.equal(near.relays.length, 5);
   const step = near.relays.find(({ from }) => from === "a:hel-near");
   assert.deepEqual([step.a.id, step.b.id], ["a:hel-near", "a:hel-gw1"]);
@@ -59,10 +59,10 @@ test("paths are in the plan only if asked for, and bow beside the links", () => 
 });
 
 test("between bubbles a path joins the sites, within one it does not show", () => {
-  const far = plan(relayed(), { x: 200, y: 0, k: 0.2 }, SIZE, 0, true);
+  const far = plan(relayed(), { x: 200, y: 0, k: 0.2 }, SIZE, 0, { wireguard: true, relays: true });
   assert.deepEqual(far.relays.map(({ a, b, proven }) => [a.id, b.id, proven]), [["lab/oul", "lab/hel", true]]);
   const alone = { ...picture(), sites: [site("lab/hel", 0, 0, 100)] };
-  assert.deepEqual(plan(fromSnapshot(alone), { x: 0, y: 0, k: 1 }, SIZE, 0, true).relays, []);
+  assert.deepEqual(plan(fromSnapshot(alone), { x: 0, y: 0, k: 1 }, SIZE, 0, { wireguard: true, relays: true }).relays, []);
 });
 
 test("a path in words", () => {
@@ -73,7 +73,7 @@ test("a path in words", () => {
 
 test("the layer is in the address", () => {
   const state = read("?r=1");
-  assert.equal(state.relays, true);
-  assert.equal(write({ ...state, view: null }), "?r=1");
-  assert.equal(read("").relays, false);
+  assert.equal(state.layers.has("relays"), true);
+  assert.equal(write({ ...state, view: null }), "?layers=wireguard%2Crelays");
+  assert.equal(read("").layers.has("relays"), false);
 });

@@ -18,7 +18,7 @@ const at = ([x, y]) => `${n(x)},${n(y)}`;
 const way = ({ a, ca, mid, b }) => [a, ca, mid, b].map(at).join(" ");
 
 function told(view) {
-  const p = plan(scene(), view, SIZE, 0, true);
+  const p = plan(scene(), view, SIZE, 0, { wireguard: true, relays: true, subnets: true });
   const round = (kind) => ({ site, sx, sy, sr }) => `${kind} ${site.id} ${at([sx, sy])} ${n(sr)}`;
   return [
     `level ${p.level}`,
@@ -27,6 +27,7 @@ function told(view) {
     ...p.nodes.map((node) => `node ${node.id} ${node.look} ${at([node.sx, node.sy])} ${n(node.r)} ${node.interfaces}`),
     ...p.edges.map(({ id, edge, curve }) => `edge ${id} ${way(curve)} ${halfStyle(edge, 0)} ${halfStyle(edge, 1)} ${midMark(edge) ?? "-"}`),
     ...p.bundles.map((b) => `bundle ${b.id.replace("\n", " ")} ${b.count} ${b.bad} ${b.down} ${b.quiet}`),
+    ...p.subnets.map(({ owner, nets }) => `subnet ${owner.id} ${nets.join(" ")}`),
     ...p.relays.map(({ from, to, proven, curve }) => `relay ${from} ${to} ${proven} ${way(curve)}`),
   ].sort((a, b) => (a < b ? -1 : 1));
 }

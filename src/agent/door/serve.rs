@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use crate::agent::client::Reply;
 use crate::wire::codes::ErrorCode;
+use crate::wire::frame;
 use crate::wire::limits::{BODY_BYTES, BODY_SECONDS, HEADER_BYTES, HEADER_SECONDS, HEADERS};
 
 use super::refusal::Refusal;
@@ -110,12 +111,13 @@ fn reset(station: &Station, request: &Request<Incoming>) -> Result<Answer, Refus
     }
 }
 
-/// The body of a request, bounded in size and time, of the one type that is taken.
+/// The body of a request, bounded in size and time, of a type that is taken.
 async fn body(request: Request<Incoming>) -> Result<Bytes, Refusal> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        let detail = "Send the body as Content-Type: application/json.";
+    let known = ["application/json", frame::CONTENT_TYPE];
+    if !known.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
+        let detail = format!("Send the body as Content-Type: {}.", known.join(" or "));
         return Err(Refusal::new(ErrorCode::UnsupportedMediaType, detail));
     }
     let limit = u64::try_from(BODY_BYTES).unwrap_or(u64::MAX);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
+use crate::wire::frame;
 use crate::wire::limits::RELAYS;
 
 use super::answer::{Answer, Refusal};
@@ -47,6 +48,8 @@ pub struct Passage {
     pub in_doubt: bool,
     /// Whether others passed it on.
     pub relayed: bool,
+    /// Whether a relay did not understand the shape of the report.
+    pub misfit: bool,
 }
 
 /// What is known of the ways to the manager.
@@ -72,6 +75,7 @@ pub struct Route {
 struct Attempts {
     envelope: Bytes,
     sent: bool,
+    misfit: bool,
     why: String,
 }
 
@@ -133,7 +137,7 @@ impl Route {
 
     /// Sends an envelope; `pulse` is now.
     pub async fn send(&mut self, manager: &Door, envelope: Bytes, pulse: i64) -> Passage {
-        let mut attempts = Attempts { envelope, sent: false, why: String::new() };
+        let mut attempts = Attempts { envelope, sent: false, misfit: false, why: String::new() };
         let is_probe = self.goes_straight();
         match self.found_shut.take() {
             Some(why) => attempts.failed(false, &why),
@@ -142,7 +146,7 @@ impl Route {
                     Answer::Lost { sent, why } => attempts.failed(sent, &why),
                     answer @ (Answer::Stored(_) | Answer::Refused(_)) => {
                         self.arrived(Reached::Direct);
-                        return Passage { answer, in_doubt: false, relayed: false };
+                        return Passage { answer, in_doubt: false, relayed: false, misfit: false };
                     }
                 }
             }
@@ -153,8 +157,8 @@ impl Route {
             return passage;
         }
         self.station.set_reached(Reached::Not);
-        let Attempts { sent, why, .. } = attempts;
-        Passage { answer: Answer::Lost { sent, why }, in_doubt: false, relayed: false }
+        let Attempts { sent, misfit, why, .. } = attempts;
+        Passage { answer: Answer::Lost { sent, why }, in_doubt: false, relayed: false, misfit }
     }
 
     fn arrived(&mut self, reached: Reached) {
@@ -230,13 +234,18 @@ impl Route {
         };
         if let Some(may_be_there) = path_failed(&answer) {
             attempts.failed(may_be_there, &format!("relay {at}: {}", answer.in_words()));
+            if is_misfit(&answer) && frame::is_frame(&attempts.envelope) {
+                // In JSON the path may be good.
+                attempts.misfit = true;
+                return None;
+            }
             self.bad.insert(at, pulse.saturating_add(BAD_MS));
             return None;
         }
         self.good = Some(path.clone());
         self.bad.remove(&at);
         self.arrived(Reached::Through(path));
-        Some(Passage { answer, in_doubt: attempts.sent, relayed: true })
+        Some(Passage { answer, in_doubt: attempts.sent, relayed: true, misfit: false })
     }
 
     /// Asks neighbours; paths by the fewest relays, then those that have held longest. Those
@@ -274,6 +283,12 @@ impl Route {
             && !relays.contains(&own.agent_id);
         (leads && fits).then_some((Path { at, relays }, status.for_seconds))
     }
+}
+
+/// Whether an older relay says that it does not understand what it was given.
+fn is_misfit(answer: &Answer) -> bool {
+    let Answer::Refused(Refusal { status, code, .. }) = answer else { return false };
+    *status == 415 || code == "malformed_json"
 }
 
 /// Whether an answer speaks of the path and not of the report; then, whether the report may

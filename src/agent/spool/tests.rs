@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::agent::seal::{Sender, Signer};
+use crate::agent::shape::Packing;
 use crate::sign::psk::kid_of_psk;
 
 const BOUNDS: Bounds = Bounds { bytes: 1024 * 1024, age: 3600 };
@@ -15,7 +16,7 @@ fn seal(tick: i64, data: &[u8]) -> Seal {
         agent_id: "0123456789abcdef".parse().unwrap(),
         fleet_id: "fleet-a".parse().unwrap(),
     };
-    Seal::new(&signer, &sender, (tick, UnixSeconds(1)), data).unwrap()
+    Seal::new(&signer, &sender, (tick, UnixSeconds(1)), (data, &Packing::Json)).unwrap()
 }
 
 fn report(n: u64) -> Vec<u8> {
@@ -70,7 +71,7 @@ fn the_report_in_doubt_and_its_seal_survive() {
     let seal = seal(7, &report(2));
     let number = spool.accept_in_doubt(&report(2), UnixSeconds(2), &seal).unwrap();
     let mut again = Spool::open(dir.path(), BOUNDS).unwrap();
-    assert_eq!(again.doubt(), Some(&Doubt { number, seal }));
+    assert_eq!(again.doubt(), Some(&Doubt::new(number, &seal)));
     again.clear_doubt().unwrap();
     let again = Spool::open(dir.path(), BOUNDS).unwrap();
     assert_eq!((again.doubt(), again.len()), (None, 2));

@@ -13,6 +13,8 @@ use crate::config::source::Values;
 use crate::http::access::token;
 use crate::http::operators::sessions::id_of;
 use crate::model::access::{Role, token_name};
+use crate::model::id::FleetId;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
 use crate::store::people::{SessionFilter, SessionRecord};
@@ -40,13 +42,16 @@ pub enum TokenAct {
         /// What it may do
         #[arg(long)]
         scope: Scope,
+        /// A fleet it sees; may be given several times; without it, all
+        #[arg(long = "fleet", value_name = "FLEET")]
+        fleets: Vec<FleetId>,
         /// For how many days it works; without it, until it is revoked
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3650))]
         days: Option<u16>,
         #[command(flatten)]
         database: Database,
     },
-    /// List tokens: id, name, role, last use, end
+    /// List tokens: id, name, role, fleets, last use, end
     List {
         #[command(flatten)]
         database: Database,
@@ -74,7 +79,7 @@ impl From<StoreError> for Failure {
 
 /// A change of the tokens.
 enum Wish {
-    Add { name: String, role: Role, days: Option<u16> },
+    Add { name: String, role: Role, reach: Reach, days: Option<u16> },
     Revoke { id: String },
 }
 
@@ -86,8 +91,8 @@ pub(super) async fn run(act: TokenAct, values: &Values, now: UnixSeconds) -> u8 
             complain(&token_name(&name).err().unwrap_or_default());
             return USAGE;
         }
-        TokenAct::Add { name, scope, days, database } => {
-            (Wish::Add { name, role: scope.role(), days }, database)
+        TokenAct::Add { name, scope, fleets, days, database } => {
+            (Wish::Add { name, role: scope.role(), reach: Reach::of(fleets), days }, database)
         }
         TokenAct::Revoke { id, database } => (Wish::Revoke { id }, database),
     };
@@ -129,11 +134,11 @@ fn list(database: &Path, now: UnixSeconds) -> Result<Vec<String>, Failure> {
 /// Does it in the database of a manager that is not running.
 fn in_database(database: &Path, wish: &Wish, now: UnixSeconds) -> Result<Vec<String>, Failure> {
     match wish {
-        Wish::Add { name, role, days } => {
+        Wish::Add { name, role, reach, days } => {
             let (secret, mut record) = token::api_token(name, *role, now)
                 .map_err(|error| Failure::Refused(format!("no random numbers: {error}")))?;
             record.expires_at = days.map(|days| now.plus(i64::from(days) * DAY_S));
-            record.made_by = Some(BY.to_owned());
+            (record.made_by, record.reach) = (Some(BY.to_owned()), reach.clone());
             change_at_rest(database, |reader| added(reader, record, now))?;
             Ok(vec![(*secret).clone()])
         }
@@ -159,7 +164,8 @@ fn added(reader: &dyn Reader, record: SessionRecord, now: UnixSeconds) -> Result
         return Err(Failure::Refused(why));
     }
     let (name, role) = (&record.name, &record.role);
-    let told = format!("made the token {name} ({}) with the role {role}", id_of(&record));
+    let (id, fleets) = (id_of(&record), record.reach.addition());
+    let told = format!("made the token {name} ({id}) with the role {role}{fleets}");
     let events = vec![act_of_admin(told, BY, now)];
     Ok(Change { sessions: vec![record], events, ..Change::default() })
 }
@@ -181,7 +187,10 @@ fn line_of(record: &SessionRecord) -> String {
     let used = used.map_or("never used".to_owned(), |at| format!("last used {}", at.to_rfc3339()));
     let ends = record.expires_at.map(UnixSeconds::to_rfc3339);
     let ends = ends.map_or("until revoked".to_owned(), |at| format!("until {at}"));
-    [&id_of(record), &record.name, &record.role, &used, &ends].map(String::as_str).join("\t")
+    let fleets = record.reach.words();
+    [&id_of(record), &record.name, &record.role, &fleets, &used, &ends]
+        .map(String::as_str)
+        .join("\t")
 }
 
 /// Does it through the running manager.
@@ -204,9 +213,10 @@ async fn through_the_manager(values: &Values, wish: &Wish) -> u8 {
 fn request(wish: &Wish) -> (Method, String, Option<Value>) {
     let all = "/api/v1/tokens";
     match wish {
-        Wish::Add { name, role, days } => {
+        Wish::Add { name, role, reach, days } => {
             let for_s = days.map(|days| i64::from(days) * DAY_S);
-            let body = json!({"name": name, "role": role.as_str(), "for_s": for_s});
+            let (role, fleets) = (role.as_str(), reach.fleets());
+            let body = json!({"name": name, "role": role, "fleets": fleets, "for_s": for_s});
             (Method::POST, all.to_owned(), Some(body))
         }
         Wish::Revoke { id } => (Method::DELETE, format!("{all}/{id}"), None),
@@ -234,7 +244,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("k.db");
         let add = |name: &str, days| {
-            let wish = Wish::Add { name: name.to_owned(), role: Role::Viewer, days };
+            let wish =
+                Wish::Add { name: name.to_owned(), role: Role::Viewer, reach: Reach::Whole, days };
             in_database(&file, &wish, NOW)
         };
         let absent = add("ci", None);
@@ -247,7 +258,9 @@ mod tests {
         assert_eq!((record.role.as_str(), record.made_by.as_deref()), ("viewer", Some(BY)));
         let list = |now| done(list(&file, now));
         let id = id_of(&record);
-        assert!(list(NOW).contains(&format!("{id}\tci\tviewer\tnever used\tuntil revoked")));
+        assert!(
+            list(NOW).contains(&format!("{id}\tci\tviewer\tall fleets\tnever used\tuntil revoked"))
+        );
         let brief = list(NOW).into_iter().find(|line| line.contains("brief")).unwrap();
         assert!(brief.ends_with("never used\tuntil 2027-01-16T08:00:00Z"), "{brief}");
         assert_eq!(list(NOW.plus(DAY_S)).len(), 1, "what has ended is not told");

@@ -11,7 +11,9 @@ use crate::cli::speak::{complain, say};
 use crate::cli::{DONE, Database, FAILED, USAGE, secret, storage_code};
 use crate::config::source::Values;
 use crate::model::access::user_name;
+use crate::model::id::FleetId;
 use crate::model::password::Password;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::CommandError;
 use crate::process::people::{self, Act, Entry, Order, People, Proof};
@@ -36,10 +38,13 @@ pub enum UserAct {
         /// What they may do
         #[arg(long)]
         role: Scope,
+        /// A fleet they see; may be given several times; without it, all
+        #[arg(long = "fleet", value_name = "FLEET")]
+        fleets: Vec<FleetId>,
         #[command(flatten)]
         database: Database,
     },
-    /// List people: name, role, state, last sign-in
+    /// List people: name, role, fleets, state, last sign-in
     List {
         #[command(flatten)]
         database: Database,
@@ -50,6 +55,16 @@ pub enum UserAct {
         name: String,
         /// What they may do from now on
         role: Scope,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Limit a person to fleets, or to none; their sessions end
+    Fleets {
+        /// Their name
+        name: String,
+        /// A fleet they see from now on; may be given several times; without it, all
+        #[arg(long = "fleet", value_name = "FLEET")]
+        fleets: Vec<FleetId>,
         #[command(flatten)]
         database: Database,
     },
@@ -95,8 +110,9 @@ struct Wish(Asked, String);
 
 /// An order before a password is hashed, which the running manager does itself.
 enum Asked {
-    Add(Scope, Password),
+    Add(Scope, Reach, Password),
     Role(Scope),
+    Fleets(Reach),
     Disable,
     Enable,
     Password(Password),
@@ -146,13 +162,16 @@ fn wish(act: UserAct) -> Result<(Wish, Database), String> {
     let (asked, name, database) = match act {
         UserAct::List { .. } => return Err("A list changes nobody.".to_owned()),
         UserAct::Role { name, role, database } => (Asked::Role(role), user_name(&name)?, database),
+        UserAct::Fleets { name, fleets, database } => {
+            (Asked::Fleets(Reach::of(fleets)), user_name(&name)?, database)
+        }
         UserAct::Disable { name, database } => (Asked::Disable, user_name(&name)?, database),
         UserAct::Enable { name, database } => (Asked::Enable, user_name(&name)?, database),
         UserAct::DropFactor { name, database } => (Asked::DropFactor, user_name(&name)?, database),
         UserAct::Remove { name, database } => (Asked::Remove, user_name(&name)?, database),
-        UserAct::Add { name, role, database } => {
+        UserAct::Add { name, role, fleets, database } => {
             let name = user_name(&name)?;
-            (Asked::Add(role, ask(&name)?), name, database)
+            (Asked::Add(role, Reach::of(fleets), ask(&name)?), name, database)
         }
         UserAct::Password { name, database } => {
             let name = user_name(&name)?;
@@ -215,10 +234,12 @@ fn hashed(asked: &Asked) -> Result<Act, Failure> {
         password::hash(password.bytes(), salt).map_err(|error| Failure::Hash(error.to_string()))
     };
     Ok(match asked {
-        Asked::Add(role, password) => {
-            Act::Add { role: role.role(), entry: Entry::Password(hash(password)?) }
+        Asked::Add(role, reach, password) => {
+            let entry = Entry::Password(hash(password)?);
+            Act::Add { role: role.role(), entry, reach: reach.clone() }
         }
         Asked::Role(role) => Act::Role(role.role()),
+        Asked::Fleets(reach) => Act::Reach(reach.clone()),
         Asked::Disable => Act::Disable,
         Asked::Enable => Act::Enable,
         Asked::Password(password) => {
@@ -256,7 +277,8 @@ fn line_of(user: &UserRecord) -> String {
     };
     let last = user.last_sign_in_at.map(UnixSeconds::to_rfc3339);
     let last = last.map_or("never signed in".to_owned(), |at| format!("last signed in {at}"));
-    [user.name.as_str(), user.role.as_str(), state, &last].join("\t")
+    let fleets = user.reach.words();
+    [user.name.as_str(), user.role.as_str(), &fleets, state, &last].join("\t")
 }
 
 /// Does it through the running manager.
@@ -276,13 +298,17 @@ fn request(asked: &Asked, user: &str) -> (Method, String, Option<Value>) {
     // Passwords are text: they were read as such.
     let text = |password: &Password| String::from_utf8_lossy(password.bytes()).into_owned();
     match asked {
-        Asked::Add(role, password) => {
-            let role = role.role().as_str();
-            let body = json!({"name": user, "role": role, "password": text(password)});
+        Asked::Add(role, reach, password) => {
+            let (role, fleets) = (role.role().as_str(), reach.fleets());
+            let password = text(password);
+            let body = json!({"name": user, "role": role, "fleets": fleets, "password": password});
             (Method::POST, "/api/v1/users".to_owned(), Some(body))
         }
         Asked::Role(role) => {
             (Method::POST, about("role"), Some(json!({"role": role.role().as_str()})))
+        }
+        Asked::Fleets(reach) => {
+            (Method::POST, about("fleets"), Some(json!({"fleets": reach.fleets()})))
         }
         Asked::Disable => (Method::POST, about("disable"), Some(json!({}))),
         Asked::Enable => (Method::POST, about("enable"), Some(json!({}))),
@@ -324,14 +350,16 @@ mod tests {
         let act = |asked, user: &str| in_database(&file, &Wish(asked, user.to_owned()), NOW);
         assert!(refused(act(Asked::Disable, "olga")).contains("is not there"));
         sqlite::open(&file, Durability::Full).unwrap().writer.close().unwrap();
-        let added = act(Asked::Add(Scope::Admin, chosen("stone bridge")), "olga");
+        let added = act(Asked::Add(Scope::Admin, Reach::Whole, chosen("stone bridge")), "olga");
         assert_eq!(added.ok().unwrap(), ["Added the user olga with the role admin."]);
         assert!(refused(act(Asked::Disable, "olga")).contains("the only admin"));
+        let lab = Asked::Fleets(Reach::of(["lab".parse().unwrap()]));
+        assert!(refused(act(lab, "olga")).contains("the only admin"));
         assert_eq!(refused(act(Asked::Enable, "kim")), "there is no such user");
         let stored = sqlite::open_read_only(&file).unwrap().users(Some("olga")).unwrap();
         let hash = stored[0].password.as_deref().unwrap();
         assert_eq!(password::compare(b"stone bridge", hash), password::Match::Right);
         let listed = list(&file).ok().unwrap();
-        assert_eq!(listed, ["olga\tadmin\tactive\tnever signed in"]);
+        assert_eq!(listed, ["olga\tadmin\tall fleets\tactive\tnever signed in"]);
     }
 }

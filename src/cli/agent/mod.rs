@@ -15,9 +15,10 @@ use crate::agent::notify::notify;
 use crate::agent::observe::Observer as _;
 use crate::agent::report::{About, assemble};
 use crate::agent::run::{Agent, OpenError, Settings};
+use crate::agent::shape::Preference;
 use crate::agent::spool::Bounds;
 use crate::clock::Clock;
-use crate::config::agent::{AgentConfig, Preview, ProxyConfig, RelayConfig};
+use crate::config::agent::{AgentConfig, Preview, ProxyConfig, RelayConfig, ReportShape};
 use crate::config::flags::AgentFlags;
 use crate::config::source::Values;
 use crate::keys::forbid_memory_dumps;
@@ -223,6 +224,11 @@ fn settings(config: &AgentConfig) -> Settings {
                 RelayConfig::At(addresses) => Serving::At(addresses.clone()),
             },
             token: config.token.as_ref().map(|token| token.0.clone()),
+        },
+        shape: match config.shape {
+            ReportShape::Auto => Preference::Auto,
+            ReportShape::Json => Preference::Json,
+            ReportShape::Framed => Preference::Framed,
         },
     }
 }

@@ -24,6 +24,8 @@ use crate::store::identity::IdentityRecord;
 use crate::store::row::{AgentDetail, StoredReport};
 use crate::store::sqlite::reader::SqliteReader;
 use crate::store::sqlite::{self, Durability};
+use crate::verify::arrived::Arrived;
+use crate::verify::shelf::Shelf;
 use crate::verify::{Known, Policy, Verified, verify_report};
 
 use super::ReplayError;
@@ -37,6 +39,8 @@ pub struct Proofs {
     pub pinned: BTreeMap<AgentId, IdentityKey>,
     /// What else a report must fulfil.
     pub policy: Policy,
+    /// The dictionaries that frames were compressed with.
+    pub shelf: Shelf,
 }
 
 impl Proofs {
@@ -62,7 +66,8 @@ impl Proofs {
             Known { form: None, key, barred: false }
         };
         let body = Bytes::copy_from_slice(&row.envelope);
-        verify_report(&body, ring, &self.policy, known, summary.received_at)
+        let arrived = Arrived { body: &body, shape: None, shelf: Some(&self.shelf) };
+        verify_report(arrived, ring, &self.policy, known, summary.received_at)
             .map_err(|_why| "not verified again")
     }
 }

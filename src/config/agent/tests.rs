@@ -101,6 +101,10 @@ fn addresses() {
 
 #[test]
 fn the_door_is_on_wireguard_addresses_unless_told_otherwise() {
+    assert_eq!(load(&[]).unwrap().shape, ReportShape::Auto);
+    let words = [ReportShape::Auto, ReportShape::Json, ReportShape::Framed];
+    assert_eq!(["auto", "json", "framed"].map(shape), words.map(Ok));
+    assert!(shape("zstd").unwrap_err().contains("auto, json or framed"));
     assert_eq!(load(&[]).unwrap().relay, RelayConfig::WireGuard);
     assert_eq!(relay("off"), Ok(RelayConfig::Off));
     let two = ["10.0.0.1:5087", "[fd00::1]:7"].map(|text| text.parse().unwrap()).to_vec();

@@ -82,6 +82,13 @@ pub const AGENT: &[Setting] = &[
         "Where the agent passes reports of neighbours on: at its WireGuard addresses, nowhere, or there",
     ),
     setting(
+        "KATTILA_AGENT_SHAPE",
+        Some("agent-shape"),
+        "auto|json|framed",
+        Some("auto"),
+        "How reports are sent: what costs the manager least, as JSON, or compressed for thin links",
+    ),
+    setting(
         "KATTILA_AGENT_TOKEN",
         None,
         "TOKEN",

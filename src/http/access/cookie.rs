@@ -2,19 +2,24 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use crate::http::arrival::Channel;
+
 /// Bound to this host and to TLS by its prefix (RFC 6265bis section 4.1.3.2).
 const STRICT: &str = "__Host-kattila";
 
-/// On a door that speaks plain HTTP, where browsers refuse the prefix.
+/// Over plain HTTP, where browsers refuse the prefix.
 const PLAIN: &str = "kattila";
 
 /// The colours a browser asked for.
 const THEME: &str = "kattila_theme";
 
-/// The session's token, under the name that this door gives out.
-pub fn session(headers: &HeaderMap, plain: bool) -> Option<&str> {
+/// The session's token, under the name that is given out over this channel.
+pub fn session(headers: &HeaderMap, channel: Channel) -> Option<&str> {
     let strict = value(headers, STRICT);
-    if plain { strict.or_else(|| value(headers, PLAIN)) } else { strict }
+    match channel {
+        Channel::Tls => strict,
+        Channel::Local | Channel::Plain => strict.or_else(|| value(headers, PLAIN)),
+    }
 }
 
 /// The theme, as the browser told it.
@@ -24,17 +29,20 @@ pub fn theme(headers: &HeaderMap) -> &str {
 
 /// Gives the browser a session. It ends with the browser or on the manager's side, whichever
 /// comes first.
-pub fn set(token: &str, plain: bool) -> Option<HeaderValue> {
-    write(token, plain, "")
+pub fn set(token: &str, channel: Channel) -> Option<HeaderValue> {
+    write(token, channel, "")
 }
 
 /// Takes it away.
-pub fn clear(plain: bool) -> Option<HeaderValue> {
-    write("", plain, "; Max-Age=0")
+pub fn clear(channel: Channel) -> Option<HeaderValue> {
+    write("", channel, "; Max-Age=0")
 }
 
-fn write(token: &str, plain: bool, more: &str) -> Option<HeaderValue> {
-    let (name, secure) = if plain { (PLAIN, "") } else { (STRICT, "; Secure") };
+fn write(token: &str, channel: Channel, more: &str) -> Option<HeaderValue> {
+    let (name, secure) = match channel {
+        Channel::Tls => (STRICT, "; Secure"),
+        Channel::Local | Channel::Plain => (PLAIN, ""),
+    };
     let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
@@ -63,22 +71,25 @@ mod tests {
     #[test]
     fn over_tls_only_the_strict_name_counts() {
         let both = sent("a=1; kattila=weak; __Host-kattila=strong");
-        assert_eq!(session(&both, false), Some("strong"));
-        assert_eq!(session(&both, true), Some("strong"));
+        assert_eq!(session(&both, Channel::Tls), Some("strong"));
+        assert_eq!(session(&both, Channel::Plain), Some("strong"));
         let weak = sent("kattila=weak");
-        assert_eq!(session(&weak, false), None);
-        assert_eq!(session(&weak, true), Some("weak"));
-        assert_eq!(session(&sent("__Host-kattila="), false), None);
-        assert_eq!(session(&sent("x__Host-kattila=1"), false), None);
+        assert_eq!(session(&weak, Channel::Tls), None);
+        assert_eq!(session(&weak, Channel::Plain), Some("weak"));
+        assert_eq!(session(&sent("__Host-kattila="), Channel::Tls), None);
+        assert_eq!(session(&sent("x__Host-kattila=1"), Channel::Tls), None);
     }
 
     #[test]
     fn cookies_have_every_attribute() {
-        let strict = set("T", false).unwrap();
+        let strict = set("T", Channel::Tls).unwrap();
         assert_eq!(strict, "__Host-kattila=T; Path=/; HttpOnly; SameSite=Strict; Secure");
         assert!(strict.is_sensitive());
-        assert_eq!(set("T", true).unwrap(), "kattila=T; Path=/; HttpOnly; SameSite=Strict");
-        let cleared = clear(false).unwrap();
+        assert_eq!(
+            set("T", Channel::Local).unwrap(),
+            "kattila=T; Path=/; HttpOnly; SameSite=Strict"
+        );
+        let cleared = clear(Channel::Tls).unwrap();
         assert!(cleared.to_str().unwrap().starts_with("__Host-kattila=; "));
         assert!(cleared.to_str().unwrap().ends_with("; Max-Age=0"));
     }

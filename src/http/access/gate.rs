@@ -2,15 +2,15 @@
 
 pub mod people;
 
-use std::net::IpAddr;
-
 use axum::http::{HeaderMap, header};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::arrival::{Arrival, Channel};
 use crate::http::error::ApiError;
 use crate::model::access::{ADMIN_NAME, Role, STRANGER_NAME};
+use crate::model::reach::Reach;
 use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
 
@@ -27,8 +27,7 @@ const LISTED: usize = 100;
 pub struct Gate {
     admin: Option<[u8; 32]>,
     anonymous: Option<Role>,
-    plain: bool,
-    sign_in_allowed: bool,
+    insecure_http: bool,
     known: Sessions,
     kept: Box<dyn KeepSessions>,
     hashing: Hashing,
@@ -48,8 +47,7 @@ impl Gate {
         Self {
             admin: config.access.admin_token.as_ref().map(|secret| token::hash(secret)),
             anonymous: config.access.anonymous,
-            plain: config.tls.is_none(),
-            sign_in_allowed: config.sign_in_allowed(),
+            insecure_http: config.access.insecure_http,
             known: Sessions::default(),
             kept,
             hashing: Hashing::default(),
@@ -58,14 +56,13 @@ impl Gate {
         }
     }
 
-    /// Whether cookies of this door go over plain HTTP.
-    pub fn is_plain(&self) -> bool {
-        self.plain
-    }
-
     /// Who sends these headers; `None` for nobody in particular, where strangers see nothing.
-    pub async fn admit(&self, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
-        match (bearer(headers)?, cookie::session(headers, self.plain)) {
+    pub async fn admit(
+        &self,
+        headers: &HeaderMap,
+        arrival: &Arrival,
+    ) -> Result<Option<Caller>, ApiError> {
+        match (bearer(headers)?, cookie::session(headers, arrival.channel)) {
             (Some(_), Some(_)) => Err(ApiError::new(
                 ErrorCode::Unauthenticated,
                 "Send a bearer token or a session cookie, not both.",
@@ -81,14 +78,18 @@ impl Gate {
                     "This token is not known here, or it has ended.",
                 )),
             },
-            (None, Some(secret)) => Ok(self.by_session(secret).await?.or_else(|| self.stranger())),
+            (None, Some(secret)) => {
+                let caller = self.by_session(secret).await?;
+                Ok(caller.filter(|caller| is_theirs(caller, arrival)).or_else(|| self.stranger()))
+            }
             (None, None) => Ok(self.stranger()),
         }
     }
 
     fn stranger(&self) -> Option<Caller> {
         let role = self.anonymous?;
-        Some(Caller { name: STRANGER_NAME.to_owned(), user: false, role, way: Way::Anonymous })
+        let (name, way) = (STRANGER_NAME.to_owned(), Way::Anonymous);
+        Some(Caller { name, user: false, role, reach: Reach::Whole, way })
     }
 
     /// The record behind a token with rights of its own; for the configured admin token, one
@@ -147,29 +148,31 @@ impl Gate {
     pub async fn sign_in(
         &self,
         secret: &str,
-        source: Option<IpAddr>,
+        arrival: &Arrival,
     ) -> Result<Option<Zeroizing<String>>, ApiError> {
-        self.allow_sign_in()?;
+        self.allow_sign_in(arrival.channel)?;
         let Some(rights) = self.by_token(secret).await? else { return Ok(None) };
         let session = token::make("").map_err(ApiError::internal)?;
         let role = Role::from_word(&rights.role)
             .ok_or_else(|| ApiError::internal("a stored token has an unknown role"))?;
         let mut record = self.record(&rights.name, role, "session", token::hash(&session));
         record.expires_at = Some(record.created_at.plus(ABSOLUTE_SECONDS));
-        record.source = source.map(|source| source.to_string());
+        record.source = arrival.source.map(|source| source.to_string());
+        record.reach = rights.reach;
         self.kept.put(record.clone()).await?;
         self.begin(record).await?;
         Ok(Some(session))
     }
 
-    fn allow_sign_in(&self) -> Result<(), ApiError> {
-        if self.sign_in_allowed {
+    fn allow_sign_in(&self, channel: Channel) -> Result<(), ApiError> {
+        if channel != Channel::Plain || self.insecure_http {
             return Ok(());
         }
         Err(ApiError::new(
             ErrorCode::Forbidden,
             "Signing in would send the password or token unencrypted: set KATTILA_TLS_CERT and \
-             KATTILA_TLS_KEY, or accept the risk with KATTILA_INSECURE_HTTP=1.",
+             KATTILA_TLS_KEY, let a proxy of KATTILA_TRUSTED_PROXIES speak TLS and send \
+             X-Forwarded-Proto, or accept the risk with KATTILA_INSECURE_HTTP=1.",
         ))
     }
 
@@ -188,8 +191,8 @@ impl Gate {
     }
 
     /// Ends the session of this cookie, if it is one.
-    pub async fn sign_out(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let Some(secret) = cookie::session(headers, self.plain) else { return Ok(()) };
+    pub async fn sign_out(&self, headers: &HeaderMap, channel: Channel) -> Result<(), ApiError> {
+        let Some(secret) = cookie::session(headers, channel) else { return Ok(()) };
         let hash = token::hash(secret);
         match self.find(hash).await? {
             Some(record) if record.kind == "session" => self.end_session(&record).await,
@@ -244,14 +247,21 @@ impl Gate {
             generation: None,
             source: None,
             made_by: None,
+            reach: Reach::Whole,
         }
     }
+}
+
+/// Whether a session is that of whom a proxy has let in, where one says whom.
+fn is_theirs(caller: &Caller, arrival: &Arrival) -> bool {
+    arrival.vouched.as_ref().is_none_or(|name| caller.user && caller.name == *name)
 }
 
 fn caller(record: &SessionRecord, way: Way) -> Result<Caller, ApiError> {
     let role = Role::from_word(&record.role)
         .ok_or_else(|| ApiError::internal(format!("{} has an unknown role", record.name)))?;
-    Ok(Caller { name: record.name.clone(), user: record.generation.is_some(), role, way })
+    let (name, reach) = (record.name.clone(), record.reach.clone());
+    Ok(Caller { name, user: record.generation.is_some(), role, reach, way })
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750 section 2.1).
@@ -346,6 +356,11 @@ pub(in crate::http) mod tests {
         Gate::new(&config, Box::new(shelf.clone()), clock.clone())
     }
 
+    /// From this host.
+    pub(in crate::http) fn here() -> Arrival {
+        Arrival { source: None, channel: Channel::Local, vouched: None }
+    }
+
     fn clock() -> Clock {
         Clock::manual(UnixSeconds(1_800_000_000))
     }
@@ -366,11 +381,11 @@ pub(in crate::http) mod tests {
     #[tokio::test]
     async fn strangers_are_nobody_unless_they_may_look() {
         let closed = gate(&[], &Shelf::default(), &clock());
-        assert!(closed.admit(&HeaderMap::new()).await.unwrap().is_none());
+        assert!(closed.admit(&HeaderMap::new(), &here()).await.unwrap().is_none());
         let open = gate(&[("KATTILA_ANONYMOUS_ROLE", "viewer")], &Shelf::default(), &clock());
-        let caller = open.admit(&HeaderMap::new()).await.unwrap().unwrap();
+        let caller = open.admit(&HeaderMap::new(), &here()).await.unwrap().unwrap();
         assert_eq!((caller.role, caller.form_token()), (Role::Viewer, None));
-        let wrong = open.admit(&bearing("wrong")).await.unwrap_err();
+        let wrong = open.admit(&bearing("wrong"), &here()).await.unwrap_err();
         assert_eq!(wrong.code(), ErrorCode::Unauthenticated, "a wrong token is never a stranger");
     }
 
@@ -378,56 +393,68 @@ pub(in crate::http) mod tests {
     async fn a_token_becomes_a_session_that_survives_a_restart() {
         let (shelf, clock) = (Shelf::default(), clock());
         let first = gate(&[], &shelf, &clock);
-        let admin = first.admit(&bearing(ADMIN_TOKEN)).await.unwrap().unwrap();
+        let admin = first.admit(&bearing(ADMIN_TOKEN), &here()).await.unwrap().unwrap();
         assert_eq!((admin.role, admin.way), (Role::Admin, Way::Bearer { token: None }));
-        assert!(first.sign_in("wrong", None).await.unwrap().is_none());
-        let session = first.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+        assert!(first.sign_in("wrong", &here()).await.unwrap().is_none());
+        let session = first.sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
         let second = gate(&[], &shelf, &clock);
-        let caller = second.admit(&cookied(&session)).await.unwrap().unwrap();
+        let caller = second.admit(&cookied(&session), &here()).await.unwrap().unwrap();
         assert_eq!(caller.role, Role::Admin);
         assert_eq!(caller.form_token(), Some(token::form_token(&session).as_str()));
         assert!(second.still_good(&caller));
-        second.sign_out(&cookied(&session)).await.unwrap();
-        assert!(second.admit(&cookied(&session)).await.unwrap().is_none());
+        second.sign_out(&cookied(&session), Channel::Local).await.unwrap();
+        assert!(second.admit(&cookied(&session), &here()).await.unwrap().is_none());
         assert!(!second.still_good(&caller));
-        assert!(gate(&[], &shelf, &clock).admit(&cookied(&session)).await.unwrap().is_none());
+        assert!(
+            gate(&[], &shelf, &clock).admit(&cookied(&session), &here()).await.unwrap().is_none()
+        );
     }
 
     #[tokio::test]
     async fn sessions_are_no_tokens_and_tokens_no_sessions() {
         let (shelf, clock) = (Shelf::default(), clock());
         let gate = gate(&[], &shelf, &clock);
-        let session = gate.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
-        assert!(gate.admit(&bearing(&session)).await.is_err());
-        assert!(gate.admit(&cookied(ADMIN_TOKEN)).await.unwrap().is_none());
+        let session = gate.sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
+        assert!(gate.admit(&bearing(&session), &here()).await.is_err());
+        assert!(gate.admit(&cookied(ADMIN_TOKEN), &here()).await.unwrap().is_none());
         let (made, record) = token::api_token("ci", Role::Operator, clock.now()).unwrap();
         gate.add_token(record).await.unwrap();
-        assert_eq!(gate.admit(&bearing(&made)).await.unwrap().unwrap().role, Role::Operator);
-        assert!(gate.admit(&cookied(&made)).await.unwrap().is_none());
+        assert_eq!(
+            gate.admit(&bearing(&made), &here()).await.unwrap().unwrap().role,
+            Role::Operator
+        );
+        assert!(gate.admit(&cookied(&made), &here()).await.unwrap().is_none());
         let both = with(&[
             (header::AUTHORIZATION, &format!("Bearer {ADMIN_TOKEN}")),
             (header::COOKIE, &format!("kattila={}", session.as_str())),
         ]);
-        assert!(gate.admit(&both).await.is_err());
+        assert!(gate.admit(&both, &here()).await.is_err());
     }
 
     #[tokio::test]
     async fn idle_sessions_end_in_the_store_too() {
         let (shelf, clock) = (Shelf::default(), clock());
         let first = gate(&[], &shelf, &clock);
-        let session = first.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+        let session = first.sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
         clock.set(clock.now().plus(31 * 60));
-        assert!(gate(&[], &shelf, &clock).admit(&cookied(&session)).await.unwrap().is_none());
+        assert!(
+            gate(&[], &shelf, &clock).admit(&cookied(&session), &here()).await.unwrap().is_none()
+        );
         assert!(shelf.0.lock().unwrap().is_empty());
-        assert!(first.admit(&cookied(&session)).await.unwrap().is_none());
+        assert!(first.admit(&cookied(&session), &here()).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn nobody_signs_in_over_plain_http_from_elsewhere() {
         let shelf = Shelf::default();
         let wide = gate(&[("KATTILA_LISTEN", "0.0.0.0:5086")], &shelf, &clock());
-        let error = wide.sign_in(ADMIN_TOKEN, None).await.unwrap_err();
+        let plain = Arrival { channel: Channel::Plain, ..here() };
+        let error = wide.sign_in(ADMIN_TOKEN, &plain).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::Forbidden);
-        assert!(wide.admit(&bearing(ADMIN_TOKEN)).await.unwrap().is_some());
+        let sealed = Arrival { channel: Channel::Tls, ..here() };
+        assert!(wide.sign_in(ADMIN_TOKEN, &sealed).await.unwrap().is_some());
+        let consented = gate(&[("KATTILA_INSECURE_HTTP", "1")], &shelf, &clock());
+        assert!(consented.sign_in(ADMIN_TOKEN, &plain).await.unwrap().is_some());
+        assert!(wide.admit(&bearing(ADMIN_TOKEN), &here()).await.unwrap().is_some());
     }
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::clock::Clock;
+use crate::http::arrival::Arrival;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::server::Source;
@@ -36,6 +37,8 @@ pub struct Guard {
     pub clock: Clock,
     /// The role a caller must have at least.
     pub role: Role,
+    /// Whether they must see everything.
+    pub whole: bool,
 }
 
 /// Lets a request through to its handler, or not.
@@ -54,7 +57,8 @@ impl Guard {
     async fn examine(&self, mut request: Request) -> Result<Request, ApiError> {
         let (source, now) = (Source::of(request.extensions()).0, self.clock.now());
         self.sources.check(source, now)?;
-        let caller = match self.gate.admit(request.headers()).await {
+        let arrival = Arrival::of(request.extensions());
+        let caller = match self.gate.admit(request.headers(), &arrival).await {
             Ok(caller) => caller,
             Err(error) => {
                 self.sources.refused(source, now);
@@ -73,6 +77,13 @@ impl Guard {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,
                 format!("This needs the role {}; yours is {}.", self.role, caller.role),
+            )
+            .of(&caller.name));
+        }
+        if self.whole && !caller.reach.is_whole() {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                format!("This is about the manager as a whole; you see {}.", caller.reach.words()),
             )
             .of(&caller.name));
         }

@@ -1,23 +1,21 @@
 //! Signing in and out: a name and password, or a token, becomes a session.
 
-use std::net::IpAddr;
-
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use crate::http::arrival::Arrival;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
-use crate::http::observe::RequestId;
-use crate::http::pages;
-use crate::http::server::Source;
+use crate::http::pages::{self, Stranger};
 use crate::http::state::AppState;
 use crate::model::access::user_name;
 use crate::process::audit::{self, Asker};
 use crate::views::login::{LoginForm, local_path};
 use crate::views::text::encode;
+use crate::wire::codes::ErrorCode;
 
 use super::cookie;
 use super::gate::people::Attempt;
@@ -71,40 +69,35 @@ pub fn redirect(wanted: &str) -> Response {
 /// `GET /login`.
 pub async fn form(
     State(state): State<AppState>,
-    axum::Extension(id): axum::Extension<RequestId>,
-    headers: HeaderMap,
+    stranger: Stranger,
+    arrival: Arrival,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, ApiError> {
+    let form = blank(&state, &arrival).await?;
+    pages::login((&state, &stranger), &LoginForm { next: &wanted.next, ..form }, None)
+}
+
+/// The form as nobody has filled it in.
+async fn blank<'a>(state: &AppState, arrival: &'a Arrival) -> Result<LoginForm<'a>, ApiError> {
     let users = !state.gate.users().await?.is_empty();
-    let form = LoginForm {
-        users,
-        setup: !users && state.awaits_first_user(),
-        with_token: false,
-        name: "",
-        next: &wanted.next,
-    };
-    pages::login((&state, &headers, &id), &form, None)
+    let setup = !users && state.awaits_first_user();
+    let vouched = arrival.vouched.as_deref();
+    Ok(LoginForm { users, setup, with_token: false, name: "", next: "", vouched })
 }
 
 /// `POST /login`.
 pub async fn sign_in(
     State(state): State<AppState>,
-    axum::Extension(id): axum::Extension<RequestId>,
-    Source(source): Source,
+    stranger: Stranger,
+    arrival: Arrival,
     headers: HeaderMap,
     FormBody(form): FormBody<SignIn>,
 ) -> Result<Response, ApiError> {
-    let user = form.user();
-    let users = !state.gate.users().await?.is_empty();
-    let again = LoginForm {
-        users,
-        setup: !users && state.awaits_first_user(),
-        with_token: form.is_token(),
-        name: &user,
-        next: &form.next,
-    };
+    let (user, source) = (form.user(), arrival.source);
+    let again = blank(&state, &arrival).await?;
+    let again = LoginForm { with_token: form.is_token(), name: &user, next: &form.next, ..again };
     let failed = |sentence: &str, status| {
-        let mut page = pages::login((&state, &headers, &id), &again, Some(sentence))?;
+        let mut page = pages::login((&state, &stranger), &again, Some(sentence))?;
         *page.status_mut() = status;
         Ok(page)
     };
@@ -116,10 +109,10 @@ pub async fn sign_in(
     // Who it is becomes known with the token or the password.
     let asker = Asker { name: None, from: source };
     let (session, refusal) = if form.is_token() {
-        let signing_in = state.gate.sign_in(form.token.0.trim(), source);
+        let signing_in = state.gate.sign_in(form.token.0.trim(), &arrival);
         (audit::asked_by(asker, signing_in).await?, TOKEN_REFUSED)
     } else {
-        let attempt = Attempt { name: &user, source };
+        let attempt = Attempt { name: &user, arrival: &arrival };
         let (password, code) = (form.password.0.clone(), form.code.0.as_str());
         let signing_in = state.gate.sign_in_user(attempt, password, code);
         (audit::asked_by(asker, signing_in).await?, PASSWORD_REFUSED)
@@ -127,14 +120,57 @@ pub async fn sign_in(
     match session {
         Some(session) => {
             let next = local_path(&form.next);
-            signed_in(&state, (source, &user), &headers, (&session, next)).await
+            signed_in(&state, (&arrival, &user), &headers, (&session, next)).await
         }
         None => {
-            refused(&state, source, &user);
+            refused(&state, &arrival, &user);
             failed(refusal, StatusCode::UNAUTHORIZED)
         }
     }
 }
+
+/// The form of who comes in by a proxy's word.
+#[derive(Debug, Deserialize)]
+pub struct Vouched {
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /login/proxy`: whoever a trusted proxy has let in.
+pub async fn sign_in_vouched(
+    State(state): State<AppState>,
+    stranger: Stranger,
+    arrival: Arrival,
+    headers: HeaderMap,
+    FormBody(form): FormBody<Vouched>,
+) -> Result<Response, ApiError> {
+    let Some(name) = arrival.vouched.as_deref() else {
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "No proxy of KATTILA_TRUSTED_PROXIES has named a user with this request.",
+        ));
+    };
+    let asker = Asker { name: None, from: arrival.source };
+    let attempt = Attempt { name, arrival: &arrival };
+    match audit::asked_by(asker, state.gate.sign_in_vouched(attempt)).await? {
+        Some(session) => {
+            let next = local_path(&form.next);
+            signed_in(&state, (&arrival, name), &headers, (&session, next)).await
+        }
+        None => {
+            refused(&state, &arrival, name);
+            let again = blank(&state, &arrival).await?;
+            let again = LoginForm { next: &form.next, vouched: None, ..again };
+            let mut page = pages::login((&state, &stranger), &again, Some(NOBODY_HERE))?;
+            *page.status_mut() = StatusCode::FORBIDDEN;
+            Ok(page)
+        }
+    }
+}
+
+/// The sentence for whom the proxy knows and this manager does not.
+const NOBODY_HERE: &str =
+    "The proxy lets you in, but under this name there is no user here, or one who is kept out.";
 
 /// The sentence for who tried too often.
 pub fn too_many(seconds: u32) -> String {
@@ -143,8 +179,9 @@ pub fn too_many(seconds: u32) -> String {
 
 /// Notes that somebody was not let in. The name is what was typed if it can be one, nothing for a
 /// token.
-pub fn refused(state: &AppState, source: Option<IpAddr>, user: &str) {
-    state.processor.sign_in_failed(source);
+pub fn refused(state: &AppState, arrival: &Arrival, user: &str) {
+    let source = arrival.source;
+    state.whole().sign_in_failed(source);
     state.sources.refused(source, state.clock.now());
     tracing::info!(source = source.map(tracing::field::display), user, "sign-in refused");
 }
@@ -152,24 +189,26 @@ pub fn refused(state: &AppState, source: Option<IpAddr>, user: &str) {
 /// Lets somebody in for whom a session was opened: notes it and gives the browser its cookie.
 pub async fn signed_in(
     state: &AppState,
-    (source, user): (Option<IpAddr>, &str),
+    (arrival, user): (&Arrival, &str),
     headers: &HeaderMap,
     (session, next): (&Zeroizing<String>, &str),
 ) -> Result<Response, ApiError> {
+    let source = arrival.source;
     state.guesses.succeeded(source, user);
     // A browser that signs in again leaves its old session behind.
-    state.gate.sign_out(headers).await?;
+    state.gate.sign_out(headers, arrival.channel).await?;
     tracing::info!(source = source.map(tracing::field::display), user, "signed in");
-    Ok(with_cookie(see_other(next), cookie::set(session, state.gate.is_plain())))
+    Ok(with_cookie(see_other(next), cookie::set(session, arrival.channel)))
 }
 
 /// `POST /logout`.
 pub async fn sign_out(
     State(state): State<AppState>,
+    arrival: Arrival,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    state.gate.sign_out(&headers).await?;
-    let response = with_cookie(see_other("/login"), cookie::clear(state.gate.is_plain()));
+    state.gate.sign_out(&headers, arrival.channel).await?;
+    let response = with_cookie(see_other("/login"), cookie::clear(arrival.channel));
     Ok(([(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""))], response).into_response())
 }
 

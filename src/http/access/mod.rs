@@ -15,6 +15,7 @@ pub mod setup;
 pub mod token;
 
 use crate::model::access::Role;
+use crate::model::reach::Reach;
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +24,10 @@ pub enum Need {
     Public,
     /// A signed body, which the handler verifies; cookies and tokens are not looked at.
     Signature,
-    /// At least this role.
+    /// At least this role; what is answered ends where the caller's reach ends.
     Role(Role),
+    /// At least this role, and sight of everything: it is about the manager as a whole.
+    Whole(Role),
 }
 
 /// Somebody who has been let in.
@@ -36,6 +39,8 @@ pub struct Caller {
     pub user: bool,
     /// What they may do.
     pub role: Role,
+    /// Which fleets they see.
+    pub reach: Reach,
     /// How they came in.
     pub way: Way,
 }
@@ -60,6 +65,13 @@ pub enum Way {
 }
 
 impl Caller {
+    /// Somebody who sees everything.
+    #[cfg(test)]
+    pub fn for_test(name: &str) -> Self {
+        let (name, role) = (name.to_owned(), Role::Operator);
+        Self { name, user: false, role, reach: Reach::Whole, way: Way::Anonymous }
+    }
+
     /// What forms of this caller must bring back, if the caller has forms.
     pub fn form_token(&self) -> Option<&str> {
         match &self.way {

@@ -190,6 +190,7 @@ mod tests {
             generation: None,
             source: None,
             made_by: None,
+            reach: crate::model::reach::Reach::Whole,
         }
     }
 

@@ -6,11 +6,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
+use crate::http::arrival::Arrival;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
-use crate::http::observe::RequestId;
-use crate::http::pages;
-use crate::http::server::Source;
+use crate::http::pages::{self, Stranger};
 use crate::http::state::AppState;
 use crate::model::access::user_name;
 use crate::model::password::Password;
@@ -47,26 +46,25 @@ pub struct SetUp {
 /// `GET /setup`.
 pub async fn form(
     State(state): State<AppState>,
-    axum::Extension(id): axum::Extension<RequestId>,
-    headers: HeaderMap,
+    stranger: Stranger,
     Query(whose): Query<Whose>,
 ) -> Result<Response, ApiError> {
     let form = SetupForm { first: state.awaits_first_user(), name: &whose.name, failed: None };
-    pages::people::set_up((&state, &headers, &id), &form)
+    pages::people::set_up((&state, &stranger), &form)
 }
 
 /// `POST /setup`.
 pub async fn set_up(
     State(state): State<AppState>,
-    axum::Extension(id): axum::Extension<RequestId>,
-    Source(source): Source,
+    stranger: Stranger,
+    arrival: Arrival,
     headers: HeaderMap,
     FormBody(form): FormBody<SetUp>,
 ) -> Result<Response, ApiError> {
     let failed = |sentence: &str, status| {
         let first = state.awaits_first_user();
         let form = SetupForm { first, name: &form.name, failed: Some(sentence) };
-        let mut page = pages::people::set_up((&state, &headers, &id), &form)?;
+        let mut page = pages::people::set_up((&state, &stranger), &form)?;
         *page.status_mut() = status;
         Ok(page)
     };
@@ -78,13 +76,13 @@ pub async fn set_up(
         Ok(password) => password,
         Err(sentence) => return failed(&sentence, StatusCode::BAD_REQUEST),
     };
-    if let Err(seconds) = state.guesses.begin(source, &name, state.clock.now()) {
+    if let Err(seconds) = state.guesses.begin(arrival.source, &name, state.clock.now()) {
         return failed(&login::too_many(seconds), StatusCode::TOO_MANY_REQUESTS);
     }
     let code = form.code.0.trim();
     let first = state.is_first_code(code);
-    let attempt = Attempt { name: &name, source };
-    let asker = Asker { name: None, from: source };
+    let attempt = Attempt { name: &name, arrival: &arrival };
+    let asker = Asker { name: None, from: arrival.source };
     let setting_up = state.gate.set_up(attempt, code, (password, first));
     let outcome = match audit::asked_by(asker, setting_up).await {
         // Whoever else had the code was faster.
@@ -93,15 +91,15 @@ pub async fn set_up(
     };
     match outcome {
         Outcome::Done => {
-            state.guesses.succeeded(source, &name);
+            state.guesses.succeeded(arrival.source, &name);
             Ok(login::see_other("/login"))
         }
         Outcome::In(session) => {
             state.forget_first_code();
-            login::signed_in(&state, (source, &name), &headers, (&session, "/map")).await
+            login::signed_in(&state, (&arrival, &name), &headers, (&session, "/map")).await
         }
         Outcome::Refused => {
-            login::refused(&state, source, &name);
+            login::refused(&state, &arrival, &name);
             failed(REFUSED, StatusCode::UNAUTHORIZED)
         }
     }

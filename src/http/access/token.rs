@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::model::access::Role;
 use crate::model::hex;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::sign::digest::sha256;
 use crate::store::people::SessionRecord;
@@ -54,6 +55,7 @@ pub fn api_token(
         generation: None,
         source: None,
         made_by: None,
+        reach: Reach::Whole,
     };
     Ok((token, record))
 }

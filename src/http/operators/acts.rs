@@ -125,7 +125,7 @@ pub async fn carry_out(state: &AppState, acts: Acts) -> Result<Acted, ApiError> 
             "At most {MOST_NAMED} alarms can be named at once; send several requests."
         )));
     }
-    let Done::Acted(outcomes) = state.processor.command(Command::Alarms(acts)).await? else {
+    let Done::Acted(outcomes) = state.command(Command::Alarms(acts)).await? else {
         return Err(ApiError::internal("alarms were not acted on"));
     };
     let done = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).count();
@@ -134,8 +134,9 @@ pub async fn carry_out(state: &AppState, acts: Acts) -> Result<Acted, ApiError> 
 }
 
 /// Does something about one alarm, which must be open.
-pub async fn on_one(state: &AppState, id: i64, act: Act, by: String) -> Result<(), ApiError> {
-    let acts = Acts { alarms: vec![AlarmId(id)], incidents: Vec::new(), act, by };
+pub async fn on_one(state: &AppState, id: i64, act: Act, caller: Caller) -> Result<(), ApiError> {
+    let Caller { name: by, reach, .. } = caller;
+    let acts = Acts { alarms: vec![AlarmId(id)], incidents: Vec::new(), act, by, reach };
     let acted = carry_out(state, acts).await?;
     let is_open = acted.results.iter().all(|acted| acted.outcome != Outcome::NotOpen);
     if is_open { Ok(()) } else { Err(ApiError::not_found("open alarm")) }
@@ -148,7 +149,7 @@ pub async fn acknowledge(
     Id(id): Id<i64>,
     JsonBody(note): JsonBody<Note>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    on_one(&state, id, note.act()?, caller.name).await?;
+    on_one(&state, id, note.act()?, caller).await?;
     Ok(Json(OK))
 }
 
@@ -160,7 +161,7 @@ pub async fn shelve(
     JsonBody(shelf): JsonBody<Shelf>,
 ) -> Result<Json<Acknowledged>, ApiError> {
     let act = shelf.act(state.clock.now())?;
-    on_one(&state, id, act, caller.name).await?;
+    on_one(&state, id, act, caller).await?;
     Ok(Json(OK))
 }
 
@@ -171,7 +172,7 @@ pub async fn unshelve(
     Id(id): Id<i64>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    on_one(&state, id, Act::Unshelve, caller.name).await?;
+    on_one(&state, id, Act::Unshelve, caller).await?;
     Ok(Json(OK))
 }
 
@@ -182,7 +183,7 @@ pub async fn clear(
     Id(id): Id<i64>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    on_one(&state, id, Act::Clear, caller.name).await?;
+    on_one(&state, id, Act::Clear, caller).await?;
     Ok(Json(OK))
 }
 
@@ -212,12 +213,14 @@ pub struct Many {
 
 impl Many {
     /// The wish to do this about them.
-    pub fn acts(&self, act: Act, by: String) -> Result<Acts, ApiError> {
+    pub fn acts(&self, act: Act, caller: Caller) -> Result<Acts, ApiError> {
         if self.ids.is_empty() && self.incidents.is_empty() {
             return Err(ApiError::bad_request("Name at least one alarm in ids or incidents."));
         }
+        let Caller { name: by, reach, .. } = caller;
         let numbers = |ids: &[i64]| ids.iter().copied().map(AlarmId).collect();
-        Ok(Acts { alarms: numbers(&self.ids), incidents: numbers(&self.incidents), act, by })
+        let (alarms, incidents) = (numbers(&self.ids), numbers(&self.incidents));
+        Ok(Acts { alarms, incidents, act, by, reach })
     }
 }
 
@@ -228,7 +231,7 @@ pub async fn acknowledge_many(
     JsonBody(body): JsonBody<Many>,
 ) -> Result<Json<Acted>, ApiError> {
     let act = Note { note: body.note.clone() }.act()?;
-    Ok(Json(carry_out(&state, body.acts(act, caller.name)?).await?))
+    Ok(Json(carry_out(&state, body.acts(act, caller)?).await?))
 }
 
 /// `POST /api/v1/alarms/shelve`.
@@ -239,7 +242,7 @@ pub async fn shelve_many(
 ) -> Result<Json<Acted>, ApiError> {
     let shelf = Shelf { until: body.until, for_s: body.for_s, reason: body.reason.clone() };
     let act = shelf.act(state.clock.now())?;
-    Ok(Json(carry_out(&state, body.acts(act, caller.name)?).await?))
+    Ok(Json(carry_out(&state, body.acts(act, caller)?).await?))
 }
 
 /// `POST /api/v1/alarms/unshelve`.
@@ -248,7 +251,7 @@ pub async fn unshelve_many(
     caller: Caller,
     JsonBody(body): JsonBody<Many>,
 ) -> Result<Json<Acted>, ApiError> {
-    Ok(Json(carry_out(&state, body.acts(Act::Unshelve, caller.name)?).await?))
+    Ok(Json(carry_out(&state, body.acts(Act::Unshelve, caller)?).await?))
 }
 
 /// `POST /api/v1/alarms/clear`.
@@ -257,7 +260,7 @@ pub async fn clear_many(
     caller: Caller,
     JsonBody(body): JsonBody<Many>,
 ) -> Result<Json<Acted>, ApiError> {
-    Ok(Json(carry_out(&state, body.acts(Act::Clear, caller.name)?).await?))
+    Ok(Json(carry_out(&state, body.acts(Act::Clear, caller)?).await?))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
+use crate::http::state::seen;
 use crate::keys::ring::Generation;
 use crate::model::id::{AgentId, EdgeId, FleetId, Kid};
 use crate::model::key::IdentityKey;
@@ -20,8 +21,7 @@ use crate::model::path::RelayPath;
 use crate::model::report::{Interface, Peer, Problem, Route};
 use crate::model::state::{AgentStatus, CanonForm, EdgeState, IdentityState, PinnedHow, Scheme};
 use crate::model::time::UnixSeconds;
-use crate::process::board::Board;
-use crate::process::handle::Command;
+use crate::process::handle::{Command, CommandError};
 use crate::process::summary::Identity;
 use crate::sign::ed25519::fingerprint;
 use crate::store::change::AgentRecord;
@@ -169,11 +169,13 @@ pub struct OtherEnd {
 /// `GET /api/v1/agents/{id}`.
 pub async fn one(
     State(state): State<AppState>,
+    caller: Caller,
     Id(id): Id<AgentId>,
 ) -> Result<Json<AgentView>, ApiError> {
-    let Some(summary) = state.processor.agent(&id) else { return Err(unknown()) };
+    let board = &state.seen(&caller.reach);
+    let Some(summary) = board.agent(&id) else { return Err(unknown()) };
     let detail = state
-        .read(move |reader| {
+        .read(&caller.reach, move |reader| {
             let filter =
                 AlarmFilter { agent: Some(id.clone()), limit: ALARMS, ..AlarmFilter::default() };
             let last = present::last_report(reader, &id)?;
@@ -181,8 +183,7 @@ pub async fn one(
         })
         .await?;
     let (Some(mut detail), last, alarms) = detail else { return Err(unknown()) };
-    let board = state.processor.board();
-    present::bring_up_to_date(&mut detail, last.as_ref(), board);
+    present::bring_up_to_date(&mut detail, last.as_ref(), (board, state.whole().shelf()));
     let peers = detail.peers.into_iter();
     let peers =
         peers.map(|(peer, edge)| PeerView::new(board, &summary.agent_id, peer, edge)).collect();
@@ -235,7 +236,8 @@ pub async fn approve(
     Id(agent): Id<AgentId>,
     Params(seen): Params<Seen>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    state.processor.command(Command::Approve { agent, kid: seen.kid, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::Approve { agent, kid: seen.kid, by: caller.name }).await?;
     Ok(Json(OK))
 }
 
@@ -245,7 +247,8 @@ pub async fn refuse(
     caller: Caller,
     Id(agent): Id<AgentId>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    state.processor.command(Command::Refuse { agent, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::Refuse { agent, by: caller.name }).await?;
     Ok(Json(OK))
 }
 
@@ -255,7 +258,8 @@ pub async fn revoke(
     caller: Caller,
     Id(agent): Id<AgentId>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    state.processor.command(Command::Revoke { agent, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::Revoke { agent, by: caller.name }).await?;
     Ok(Json(OK))
 }
 
@@ -274,8 +278,16 @@ pub async fn relay(
     Id(agent): Id<AgentId>,
     JsonBody(Permission { allowed }): JsonBody<Permission>,
 ) -> Result<Json<Acknowledged>, ApiError> {
-    state.processor.command(Command::MayRelay { agent, allowed, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::MayRelay { agent, allowed, by: caller.name }).await?;
     Ok(Json(OK))
+}
+
+/// Whoever does something about an agent must see it.
+pub fn known(state: &AppState, caller: &Caller, agent: &AgentId) -> Result<(), ApiError> {
+    // What the manager itself says of agents that are not there, it says better.
+    let is_there = caller.reach.is_whole() || state.seen(&caller.reach).sees_agent(agent);
+    if is_there { Ok(()) } else { Err(CommandError::AgentNotFound.into()) }
 }
 
 fn unknown() -> ApiError {
@@ -291,7 +303,7 @@ const fn generation_word(generation: Generation) -> &'static str {
 }
 
 impl PeerView {
-    fn new(board: &Board, agent: &AgentId, peer: Peer, edge_id: EdgeId) -> Self {
+    fn new(board: &seen::Seen, agent: &AgentId, peer: Peer, edge_id: EdgeId) -> Self {
         let edge = board.edge(edge_id.as_str());
         let other = edge.as_ref().and_then(|edge| {
             let here = format!("a:{agent}");

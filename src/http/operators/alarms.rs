@@ -5,14 +5,15 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
+use crate::http::state::seen::Seen;
 use crate::model::id::{AgentId, AlarmId, FleetId, ReportId, WindowId};
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
-use crate::process::board::Board;
 use crate::store::notice::MessageFilter;
 use crate::store::row::{AlarmFilter, AlarmRow};
 use crate::views::table;
@@ -87,7 +88,7 @@ pub struct AlarmView {
 
 impl AlarmView {
     /// A row, and what the board knows of who tells of it.
-    pub fn new(board: &Board, row: AlarmRow) -> Self {
+    pub fn new(board: &Seen, row: AlarmRow) -> Self {
         let stale_since = present::unheard_since(board, &row);
         let AlarmRow { alarm, agent_id, children } = row;
         Self {
@@ -227,7 +228,11 @@ impl Wanted {
 }
 
 /// The alarms asked for; `whole` reads as many as an export holds.
-async fn found(state: &AppState, wanted: &Wanted, whole: bool) -> Result<Vec<AlarmRow>, ApiError> {
+async fn found(
+    (state, caller): (&AppState, &Caller),
+    wanted: &Wanted,
+    whole: bool,
+) -> Result<Vec<AlarmRow>, ApiError> {
     let only = wanted.only()?;
     let all = wanted.state.as_deref() == Some("all");
     let cleared = all || only == Only::State(AlarmState::Cleared);
@@ -235,7 +240,7 @@ async fn found(state: &AppState, wanted: &Wanted, whole: bool) -> Result<Vec<Ala
     if whole {
         filter.limit = wanted.limit.unwrap_or(OPEN_ALARMS).clamp(1, OPEN_ALARMS);
     }
-    let mut rows = state.read(move |reader| reader.alarms(&filter)).await?;
+    let mut rows = state.read(&caller.reach, move |reader| reader.alarms(&filter)).await?;
     rows.retain(|row| only.holds(row));
     Ok(rows)
 }
@@ -243,19 +248,21 @@ async fn found(state: &AppState, wanted: &Wanted, whole: bool) -> Result<Vec<Ala
 /// `GET /status/alarms` and `GET /api/v1/alarms`.
 pub async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<AlarmView>>, ApiError> {
-    let rows = found(&state, &wanted, false).await?;
-    let board = state.processor.board();
+    let rows = found((&state, &caller), &wanted, false).await?;
+    let board = &state.seen(&caller.reach);
     Ok(Json(rows.into_iter().map(|row| AlarmView::new(board, row)).collect()))
 }
 
 /// `GET /api/v1/export/alarms.csv`.
 pub async fn export(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, ApiError> {
-    let rows = found(&state, &wanted, true).await?;
+    let rows = found((&state, &caller), &wanted, true).await?;
     let table = table::alarms(&rows).map_err(ApiError::internal)?;
     Ok(export::file("attachment; filename=\"alarms.csv\"", table))
 }
@@ -273,18 +280,19 @@ pub struct AlarmDetail {
 /// `GET /api/v1/alarms/{id}`.
 pub async fn one(
     State(state): State<AppState>,
+    caller: Caller,
     Id(id): Id<i64>,
 ) -> Result<Json<AlarmDetail>, ApiError> {
     let id = AlarmId(id);
     let told = MessageFilter { alarm: Some(id), limit: TOLD, ..MessageFilter::default() };
     let (row, told) = state
-        .read(move |reader| {
+        .read(&caller.reach, move |reader| {
             Ok((reader.alarms(&AlarmFilter::one(id))?.pop(), reader.notifications(&told)?))
         })
         .await?;
     let row = row.filter(|row| row.alarm.raised_at.is_some());
     let row = row.ok_or_else(|| ApiError::not_found("alarm"))?;
-    let alarm = AlarmView::new(state.processor.board(), row);
+    let alarm = AlarmView::new(&state.seen(&caller.reach), row);
     Ok(Json(AlarmDetail { alarm, notified: Notified::of(id, told) }))
 }
 

@@ -18,6 +18,7 @@ use crate::http::params::{self, Params};
 use crate::http::state::AppState;
 use crate::model::audit::{Entry, Sealed};
 use crate::model::hex;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
 use crate::views::audit::AuditItem;
@@ -102,8 +103,9 @@ impl Wanted {
 /// Reads a page, and the end of the chain.
 pub async fn read(state: &AppState, filter: AuditFilter) -> Result<AuditPage, ApiError> {
     let limit = filter.limit;
-    let (rows, stats) =
-        state.read(move |reader| Ok((reader.audit(&filter)?, reader.stats()?))).await?;
+    let (rows, stats) = state
+        .read(&Reach::Whole, move |reader| Ok((reader.audit(&filter)?, reader.stats()?)))
+        .await?;
     let last = rows.last().map(|row| row.head.seq);
     Ok(AuditPage {
         before: last.filter(|seq| rows.len() >= limit && *seq > 1),
@@ -188,7 +190,10 @@ fn pages(
         let state = state.clone();
         async move {
             let Some(_) = after else { return Ok(None) };
-            let rows = state.read(move |reader| reader.audit(&filter)).await.map_err(cut)?;
+            let rows = state
+                .read(&Reach::Whole, move |reader| reader.audit(&filter))
+                .await
+                .map_err(cut)?;
             let more = rows.last().map(|last| last.head.seq).filter(|_| rows.len() == PAGE);
             let mut piece = begin;
             piece.extend(write(&rows).map_err(cut)?);

@@ -8,18 +8,23 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
+use super::marks::Marks;
 use super::past::{PastView, maybe_time};
-use super::search::Desk;
+use super::search::{Desk, query_then};
 use super::topology::CACHE;
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask::{self, Masked, Secret};
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
-use crate::topology::query::find::{Found, Known, find};
+use crate::topology::query::find::{Found, find};
 use crate::views::drawing::geometry::View;
+use crate::views::drawing::plan::Layers;
+use crate::views::drawing::question::Question;
 use crate::views::drawing::{self, LEAST_SIDE, MOST_SIDE, Sight};
 use crate::views::graphs;
 
@@ -38,8 +43,12 @@ pub struct Asked {
     sel: Option<String>,
     /// `1`: only what is in trouble stays bright.
     p: Option<String>,
-    /// `1`: with the paths of reports.
+    /// `wireguard`, `subnets`, `relays`, by commas.
+    layers: Option<String>,
+    /// `1`: with the paths of reports, as `layers` says it now.
     r: Option<String>,
+    /// `1`: what is not bright is left out.
+    hide: Option<String>,
     x: Option<f64>,
     y: Option<f64>,
     k: Option<f64>,
@@ -47,6 +56,9 @@ pub struct Asked {
     h: Option<u32>,
     /// `1`: under pseudonyms.
     pub anon: Option<String>,
+    /// What is asked of the map.
+    #[serde(flatten)]
+    marks: Marks,
 }
 
 impl Asked {
@@ -74,7 +86,16 @@ impl Asked {
 
     fn sight(&self, answer: &Answer) -> Result<Sight, ApiError> {
         let is = |flag: &Option<String>| flag.as_deref() == Some("1");
+        // Of several the first.
         let selected = self.sel.as_deref().and_then(|sel| sel.split_once('~'));
+        let first = |id: &'_ str| {
+            let others = [",node~", ",edge~", ",site~", ",net~"];
+            others.iter().filter_map(|other| id.find(other)).min()
+        };
+        let selected =
+            selected.map(|(_, id)| first(id).and_then(|end| id.get(..end)).unwrap_or(id));
+        let mut layers = self.layers.as_deref().map_or_else(Layers::default, Layers::named);
+        layers.relays |= is(&self.r);
         let asked = self.q.trim();
         // The question may hold a real name.
         let anonymised = answer.masks.is_some();
@@ -82,9 +103,11 @@ impl Asked {
         Ok(Sight {
             size: self.size()?,
             view: self.view(),
-            selected: selected.and_then(|(_, id)| answer.id(id)),
+            selected: selected.and_then(|id| answer.id(id)),
             problems: is(&self.p),
-            relays: is(&self.r),
+            layers,
+            question: answer.question.clone(),
+            hide: is(&self.hide),
             only: answer.only.clone(),
             asked: asked.to_owned(),
             at: answer.at,
@@ -98,6 +121,8 @@ struct Answer {
     picture: Picture,
     only: Option<HashSet<String>>,
     at: Option<UnixSeconds>,
+    /// What is asked of it.
+    question: Question,
     /// Pseudonyms of ids, if the picture is under pseudonyms.
     masks: Option<HashMap<String, String>>,
 }
@@ -108,7 +133,8 @@ impl Answer {
         let Masked { picture, ids } = mask::picture(&self.picture, secret);
         let only =
             self.only.map(|only| only.iter().filter_map(|id| ids.get(id).cloned()).collect());
-        Self { picture, only, at: self.at, masks: Some(ids) }
+        let question = self.question.renamed(&ids);
+        Self { picture, only, at: self.at, question, masks: Some(ids) }
     }
 
     /// An id as it is on the picture.
@@ -127,41 +153,52 @@ fn ids(found: Found<'_>) -> HashSet<String> {
     found.nodes.into_iter().chain(found.edges).map(str::to_owned).collect()
 }
 
-async fn answer(state: &AppState, asked: &Asked) -> Result<Answer, ApiError> {
-    let query = Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let then = match maybe_time(asked.at.as_deref())? {
-        Some(at) => Some(PastView::of(state, at).await?),
-        None => None,
+async fn answer((state, reach): (&AppState, &Reach), asked: &Asked) -> Result<Answer, ApiError> {
+    let (query, then) = match maybe_time(asked.at.as_deref())? {
+        Some(at) => (query_then(&asked.q)?, Some(PastView::of((state, reach), at).await?)),
+        None => (
+            Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?,
+            None,
+        ),
     };
-    let (state, anonymous) = (state.clone(), asked.is_anonymous());
+    let (state, reach, anonymous) = (state.clone(), reach.clone(), asked.is_anonymous());
+    // Routes of the past are not kept.
+    let legs = match then {
+        None => asked.marks.legs((&state, &reach)).await,
+        Some(_) => Vec::new(),
+    };
+    let marks = asked.marks.clone();
     let work = move || {
-        let answer = match then {
-            Some(PastView { at, picture, .. }) => of_then(picture, at, &query),
-            None => of_now(&Desk::of(&state), &query),
+        let mut answer = match then {
+            Some(then) => of_then(then, &query),
+            None => of_now(&Desk::of(&state, &reach), &query),
         };
+        answer.question = marks.on(&answer.picture, legs);
         if anonymous { answer.masked(&state.pseudonyms) } else { answer }
     };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
-fn of_then(picture: Picture, at: UnixSeconds, query: &Query) -> Answer {
-    let find = || ids(find(&picture, query, at, |_| Known::default()));
-    let only = (!query.is_empty()).then(find);
-    Answer { picture, only, at: Some(at), masks: None }
+fn of_then(then: PastView, query: &Query) -> Answer {
+    let only = (!query.is_empty()).then(|| ids(then.find(query)));
+    let PastView { at, picture, .. } = then;
+    Answer { picture, only, at: Some(at), question: Question::default(), masks: None }
 }
 
 fn of_now(desk: &Desk, query: &Query) -> Answer {
     let find = || ids(find(&desk.picture, query, desk.now(), |id| desk.known(id)));
     let only = (!query.is_empty()).then(find);
-    Answer { only, at: None, picture: (*desk.picture).clone(), masks: None }
+    let (question, picture) = (Question::default(), (*desk.picture).clone());
+    Answer { only, at: None, picture, question, masks: None }
 }
 
 /// `GET /map.svg`.
 pub async fn svg(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let answer = answer(&state, &asked).await?;
+    let answer = answer((&state, &caller.reach), &asked).await?;
     let sight = asked.sight(&answer)?;
     let work = move || drawing::svg(&answer.picture, &sight);
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
@@ -169,14 +206,14 @@ pub async fn svg(
 }
 
 /// The part of the map that was asked for, under pseudonyms if that was asked for, too.
-pub async fn part(state: &AppState, asked: &Asked) -> Result<Picture, ApiError> {
-    let Answer { picture, only, .. } = answer(state, asked).await?;
+pub async fn part(whose: (&AppState, &Reach), asked: &Asked) -> Result<Picture, ApiError> {
+    let Answer { picture, only, .. } = answer(whose, asked).await?;
     Ok(graphs::part(&picture, only.as_ref()))
 }
 
 /// A graph for another program, if the name is one of theirs.
 pub async fn graph(
-    state: &AppState,
+    whose: (&AppState, &Reach),
     name: &str,
     asked: &Asked,
 ) -> Result<Option<Response>, ApiError> {
@@ -192,7 +229,7 @@ pub async fn graph(
         }
         _ => return Ok(None),
     };
-    let Answer { picture, only, .. } = answer(state, asked).await?;
+    let Answer { picture, only, .. } = answer(whose, asked).await?;
     let work = move || write(&graphs::part(&picture, only.as_ref()));
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
     Ok(Some(sent(kind, attached, text.map_err(ApiError::internal)?)))

@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Id;
 use crate::http::state::AppState;
+use crate::http::state::seen::Seen;
 use crate::model::id::EdgeId;
-use crate::process::board::Board;
 use crate::topology::picture::Edge;
 
 /// A link with the names of its ends.
@@ -23,7 +24,7 @@ pub struct EdgeView {
 
 impl EdgeView {
     /// The link of an id, if it is on the map.
-    pub fn of(board: &Board, id: &EdgeId) -> Option<Self> {
+    pub fn of(board: &Seen, id: &EdgeId) -> Option<Self> {
         let edge = board.edge(id.as_str())?;
         let label = |node: &str| board.node(node).map_or_else(|| node.to_owned(), |n| n.label);
         let labels = [label(&edge.source), label(&edge.target)];
@@ -34,8 +35,9 @@ impl EdgeView {
 /// `GET /api/v1/edges/{id}`.
 pub async fn one(
     State(state): State<AppState>,
+    caller: Caller,
     Id(id): Id<EdgeId>,
 ) -> Result<Json<EdgeView>, ApiError> {
-    let found = EdgeView::of(state.processor.board(), &id);
+    let found = EdgeView::of(&state.seen(&caller.reach), &id);
     found.map(Json).ok_or_else(|| ApiError::not_found("link"))
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
@@ -76,6 +77,7 @@ pub struct Wanted {
 /// `GET /api/v1/events`.
 pub async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<EventView>>, ApiError> {
     let filter = EventFilter {
@@ -85,7 +87,8 @@ pub async fn list(
         subject: wanted.subject,
         until: None,
         limit: params::rows(wanted.limit),
+        ..EventFilter::default()
     };
-    let rows = state.read(move |reader| reader.events(&filter)).await?;
+    let rows = state.read(&caller.reach, move |reader| reader.events(&filter)).await?;
     Ok(Json(rows.into_iter().map(EventView::from).collect()))
 }

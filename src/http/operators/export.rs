@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::drawing;
 use super::search::Desk;
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
@@ -20,10 +21,11 @@ const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; head
 /// `GET /api/v1/export/{id}`.
 pub async fn export(
     State(state): State<AppState>,
+    caller: Caller,
     Id(name): Id<String>,
     Params(asked): Params<drawing::Asked>,
 ) -> Result<Response, ApiError> {
-    if let Some(graph) = drawing::graph(&state, &name, &asked).await? {
+    if let Some(graph) = drawing::graph((&state, &caller.reach), &name, &asked).await? {
         return Ok(graph);
     }
     let attached = match name.as_str() {
@@ -36,7 +38,7 @@ pub async fn export(
         }
     };
     if asked.is_anonymous() {
-        let picture = drawing::part(&state, &asked).await?;
+        let picture = drawing::part((&state, &caller.reach), &asked).await?;
         let rows = match name.as_str() {
             "links.csv" => table::links(&picture, |_| true),
             _ => table::agents(&AgentListItem::from_picture(&picture)),
@@ -44,7 +46,7 @@ pub async fn export(
         return Ok(file(attached, rows.map_err(ApiError::internal)?));
     }
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let work = move || rows(&Desk::of(&state), &name, &asked.q);
+    let work = move || rows(&Desk::of(&state, &caller.reach), &name, &asked.q);
     let rows = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)??;
     Ok(file(attached, rows))
 }

@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::http::access::Caller;
 use crate::http::state::AppState;
 use crate::keys::ring::Generation;
 use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::key::IdentityKey;
+use crate::model::reach::Reach;
 use crate::model::state::{AgentStatus, IdentityState, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::summary::AgentSummary;
@@ -63,9 +65,9 @@ impl Waiting {
     }
 
     /// Everything that waits, oldest first.
-    pub fn all(state: &AppState) -> Vec<Self> {
+    pub fn all(state: &AppState, reach: &Reach) -> Vec<Self> {
         let mut waiting: Vec<Self> =
-            state.processor.agents().into_iter().filter_map(Self::of).collect();
+            state.seen(reach).agents().into_iter().filter_map(Self::of).collect();
         waiting.sort_by(|a, b| {
             a.requested_at.cmp(&b.requested_at).then_with(|| a.agent_id.cmp(&b.agent_id))
         });
@@ -74,8 +76,8 @@ impl Waiting {
 }
 
 /// `GET /api/v1/enrollments`.
-pub async fn enrollments(State(state): State<AppState>) -> Json<Vec<Waiting>> {
-    Json(Waiting::all(&state))
+pub async fn enrollments(State(state): State<AppState>, caller: Caller) -> Json<Vec<Waiting>> {
+    Json(Waiting::all(&state, &caller.reach))
 }
 
 /// Who signs with what, and whom a rotation would lock out.
@@ -132,7 +134,7 @@ impl KeyUsage {
             !matches!(agent.status, AgentStatus::Pending | AgentStatus::Retired)
                 && agent.kid.is_some()
         };
-        let agents = state.processor.agents().into_iter().filter(reports);
+        let agents = state.whole().agents().into_iter().filter(reports);
         let mut agents: Vec<AgentKey> = agents
             .map(|agent| {
                 let pinned = agent.identity.filter(|key| key.state == IdentityState::Pinned);

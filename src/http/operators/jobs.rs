@@ -14,7 +14,7 @@ use crate::wire::codes::ErrorCode;
 
 /// `GET /api/v1/jobs`.
 pub async fn list(State(state): State<AppState>) -> Json<Vec<ChoreState>> {
-    Json(state.processor.chores().list(state.clock.now()))
+    Json(state.whole().chores().list(state.clock.now()))
 }
 
 /// `POST /api/v1/jobs/{id}/run`.
@@ -24,7 +24,7 @@ pub async fn run(
     Id(name): Id<String>,
 ) -> Result<(StatusCode, Json<ChoreState>), ApiError> {
     let chore = ask(&state, &name, caller.name).await?;
-    let job = state.processor.chores().one(chore, state.clock.now());
+    let job = state.whole().chores().one(chore, state.clock.now());
     let job = job.ok_or_else(|| ApiError::internal("a job is not listed"))?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
@@ -36,10 +36,10 @@ pub async fn ask(state: &AppState, name: &str, by: String) -> Result<Chore, ApiE
         let detail = format!("There is no such job; there are: {}.", names.join(", "));
         return Err(ApiError::new(ErrorCode::NotFound, detail));
     };
-    if !state.processor.chores().ask(chore) {
+    if !state.whole().chores().ask(chore) {
         let detail = format!("{name} is running; look at GET /api/v1/jobs when it ends.");
         return Err(CommandError::NotPossible(detail).into());
     }
-    state.processor.command(Command::RunJob { by, job: chore.name() }).await?;
+    state.command(Command::RunJob { by, job: chore.name() }).await?;
     Ok(chore)
 }

@@ -13,6 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
 use crate::model::id::WindowId;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::model::window::{
     DAYS, ONCE_LONGEST_S, Scope, Span, Times, WEEKLY_LONGEST_S, Window, clock_text, day_names,
@@ -129,21 +130,22 @@ pub struct Wanted {
 /// `GET /api/v1/maintenance`.
 pub async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<WindowView>>, ApiError> {
     let known = ["now", "coming", "past"];
     if wanted.state.as_deref().is_some_and(|state| !known.contains(&state)) {
         return Err(ApiError::bad_request("state must be one of: now, coming, past."));
     }
-    let mut views = all(&state);
+    let mut views = all(&state, &caller.reach);
     views.retain(|view| wanted.state.as_deref().is_none_or(|state| view.state == state));
     Ok(Json(views))
 }
 
 /// Every window: those that are open, those to come, those that are over, the newest first.
-pub fn all(state: &AppState) -> Vec<WindowView> {
+pub fn all(state: &AppState, reach: &Reach) -> Vec<WindowView> {
     let now = state.clock.now();
-    let windows = state.processor.board().windows();
+    let windows = state.seen(reach).windows();
     let mut views: Vec<WindowView> =
         windows.iter().rev().map(|window| WindowView::of(window, now)).collect();
     let place = |view: &WindowView| match view.state {
@@ -180,9 +182,11 @@ pub struct Make {
 
 impl Make {
     /// The wish, once everything in it is checked.
-    pub fn wish(self, now: UnixSeconds, by: String) -> Result<Upkeep, ApiError> {
+    pub fn wish(self, now: UnixSeconds, caller: Caller) -> Result<Upkeep, ApiError> {
         let reason = reason(self.reason.clone())?;
-        Ok(Upkeep::Make { scope: self.scope()?, times: self.times(now)?, reason, by })
+        let Caller { name: by, reach, .. } = caller;
+        let (scope, times) = (self.scope()?, self.times(now)?);
+        Ok(Upkeep::Make { scope, times, reason, by, reach })
     }
 
     fn scope(&self) -> Result<Scope, ApiError> {
@@ -301,7 +305,7 @@ pub struct Made {
 
 /// Makes or ends a window.
 pub async fn carry_out(state: &AppState, wish: Upkeep) -> Result<Made, ApiError> {
-    match state.processor.command(Command::Maintenance(wish)).await? {
+    match state.command(Command::Maintenance(wish)).await? {
         Done::Window { window, agents } => Ok(Made { status: "ok", id: window, agents }),
         Done::Reset { .. }
         | Done::Swept { .. }
@@ -318,7 +322,7 @@ pub async fn make(
     caller: Caller,
     JsonBody(body): JsonBody<Make>,
 ) -> Result<(StatusCode, Json<Made>), ApiError> {
-    let wish = body.wish(state.clock.now(), caller.name)?;
+    let wish = body.wish(state.clock.now(), caller)?;
     Ok((StatusCode::CREATED, Json(carry_out(&state, wish).await?)))
 }
 
@@ -328,7 +332,7 @@ pub async fn end(
     caller: Caller,
     Id(id): Id<i64>,
 ) -> Result<Json<Made>, ApiError> {
-    let wish = Upkeep::End { window: WindowId(id), by: caller.name };
+    let wish = Upkeep::End { window: WindowId(id), by: caller.name, reach: caller.reach };
     Ok(Json(carry_out(&state, wish).await?))
 }
 
@@ -340,7 +344,7 @@ mod tests {
 
     fn made(text: &str) -> Result<Upkeep, ApiError> {
         let body: Make = serde_json::from_str(text).unwrap();
-        body.wish(NOW, "kim".into())
+        body.wish(NOW, Caller::for_test("kim"))
     }
 
     #[test]

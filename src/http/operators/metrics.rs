@@ -5,12 +5,15 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
+use crate::http::state::seen::Seen;
 use crate::model::id::{AgentId, EdgeId};
 use crate::model::key::WgKey;
 use crate::model::metric::{Counter, HOUR_S, Rollups, Slot, Subject};
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::rollup::curves::{Curve, CurvesAsked, Resolution};
 use crate::store::metrics::Of;
@@ -237,17 +240,17 @@ const fn word(resolution: Resolution) -> &'static str {
 }
 
 impl Asked {
-    fn things(&self, state: &AppState) -> Result<Things, ApiError> {
+    fn things(&self, seen: &Seen) -> Result<Things, ApiError> {
         let part = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         match (part(&self.link), part(&self.agent), part(&self.interface)) {
             (Some(link), None, None) => {
                 let id: Option<EdgeId> = link.parse().ok();
-                let edge = id.and_then(|id| state.processor.board().edge(id.as_str()));
+                let edge = id.and_then(|id| seen.edge(id.as_str()));
                 edge.map(|edge| Things::of_link(&edge)).ok_or_else(|| ApiError::not_found("link"))
             }
             (None, Some(agent), interface) => {
                 let id: Option<AgentId> = agent.parse().ok();
-                let known = id.filter(|id| state.processor.agent(id).is_some());
+                let known = id.filter(|id| seen.agent(id).is_some());
                 let id = known.ok_or_else(|| ApiError::not_found("agent"))?;
                 Ok(Things::of_agent(id, interface))
             }
@@ -290,7 +293,7 @@ impl Asked {
 /// # Errors
 /// If there would be too many points, or the store cannot be read.
 pub async fn curves(
-    state: &AppState,
+    (state, reach): (&AppState, &Reach),
     things: Things,
     window: Window,
 ) -> Result<MetricsView, ApiError> {
@@ -299,9 +302,9 @@ pub async fn curves(
     if usize::try_from(slots).unwrap_or(usize::MAX) > MOST_POINTS {
         return Err(too_many());
     }
-    let rollup = std::sync::Arc::clone(state.processor.rollup());
+    let rollup = std::sync::Arc::clone(state.whole().rollup());
     let rolled_up_until = rollup.until();
-    let read = state.read(move |reader| {
+    let read = state.read(reach, move |reader| {
         let mut series = Vec::new();
         for (agent, of) in things.of {
             let asked = CurvesAsked { agent: agent.clone(), of, from, to, resolution };
@@ -324,23 +327,28 @@ fn too_many() -> ApiError {
     ))
 }
 
-async fn found(state: &AppState, asked: &Asked) -> Result<MetricsView, ApiError> {
-    let rollups = state.processor.rollup().terms().rollups;
+async fn found(
+    (state, reach): (&AppState, &Reach),
+    asked: &Asked,
+) -> Result<MetricsView, ApiError> {
+    let rollups = state.whole().rollup().terms().rollups;
     let window = asked.window(state.clock.now(), rollups)?;
-    curves(state, asked.things(state)?, window).await
+    curves((state, reach), asked.things(&state.seen(reach))?, window).await
 }
 
 /// `GET /api/v1/metrics`.
 pub async fn view(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Json<MetricsView>, ApiError> {
-    found(&state, &asked).await.map(Json)
+    found((&state, &caller.reach), &asked).await.map(Json)
 }
 
 /// `GET /api/v1/export/metrics.csv`.
 pub async fn csv(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let rates = Counter::ALL.map(|counter| {
@@ -350,7 +358,7 @@ pub async fn csv(
     let heads = heads.map(str::to_owned).into_iter().chain(rates.into_iter().flatten());
     let ages = ["handshake_age_seconds_last", "handshake_age_seconds_max"];
     let heads: Vec<String> = heads.chain(ages.map(str::to_owned)).collect();
-    let series = found(&state, &asked).await?.series;
+    let series = found((&state, &caller.reach), &asked).await?.series;
     let rows =
         series.iter().flat_map(|series| series.points.iter().map(|point| row(series, point)));
     let table = table::plain(&heads, rows).map_err(ApiError::internal)?;

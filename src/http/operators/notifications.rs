@@ -12,6 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
 use crate::http::state::AppState;
 use crate::model::id::{AlarmId, NotificationId};
+use crate::model::reach::Reach;
 use crate::model::state::{MessageState, Telling};
 use crate::model::time::UnixSeconds;
 use crate::notify::attempt::OPENS_AFTER;
@@ -121,6 +122,7 @@ impl Wanted {
             after: self.after.map(NotificationId),
             before: self.before.map(NotificationId),
             limit: params::rows(self.limit),
+            reach: Reach::Whole,
         })
     }
 }
@@ -128,10 +130,11 @@ impl Wanted {
 /// `GET /api/v1/notifications`.
 pub async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<NotificationView>>, ApiError> {
     let filter = wanted.filter()?;
-    let found = state.read(move |reader| reader.notifications(&filter)).await?;
+    let found = state.read(&caller.reach, move |reader| reader.notifications(&filter)).await?;
     Ok(Json(found.into_iter().map(NotificationView::from).collect()))
 }
 
@@ -184,7 +187,7 @@ pub struct Channels {
 impl Channels {
     /// The channels as they stand.
     pub async fn read(state: &AppState) -> Result<Self, ApiError> {
-        let rows = state.read(|reader| reader.channels()).await?;
+        let rows = state.read(&Reach::Whole, |reader| reader.channels()).await?;
         let standing = state.deliverer.standing();
         let view = |row| {
             let ChannelRow { channel, .. } = &row;
@@ -276,13 +279,14 @@ pub async fn queue_again(
     by: String,
 ) -> Result<Queued, ApiError> {
     let filter = MessageFilter::one(id);
-    let found = state.read(move |reader| reader.notifications(&filter)).await?.pop();
+    let found = state.read(&Reach::Whole, move |reader| reader.notifications(&filter));
+    let found = found.await?.pop();
     let message = found.ok_or_else(|| ApiError::not_found("notification"))?;
     queued(state, Wish::Again { message: Box::new(message), by }).await
 }
 
 async fn queued(state: &AppState, wish: Wish) -> Result<Queued, ApiError> {
-    match state.processor.command(Command::Tell(wish)).await? {
+    match state.command(Command::Tell(wish)).await? {
         Done::Queued(notification) => Ok(Queued { notification }),
         Done::Reset { .. }
         | Done::Swept { .. }

@@ -1,6 +1,6 @@
 //! The map as it was at a time, what changed when, and what differs between two times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,11 +8,13 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask::{self, Masked, Secret};
 use crate::model::id::AgentId;
+use crate::model::reach::Reach;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::past::{Changes, ChangesAsked, Past, Tally};
@@ -21,6 +23,9 @@ use crate::topology::changes::{self, Difference};
 use crate::topology::layout::Placed;
 use crate::topology::past::{self, Fact, Frame, Then};
 use crate::topology::picture::Picture;
+use crate::topology::query::Query;
+use crate::topology::query::find::{Found, Known, find};
+use crate::topology::within;
 use crate::wire::codes::ErrorCode;
 use crate::wire::time::rfc3339;
 
@@ -58,7 +63,10 @@ pub struct PastView {
 
 impl PastView {
     /// The map of a time since which something is known.
-    pub async fn of(state: &AppState, at: UnixSeconds) -> Result<Self, ApiError> {
+    pub async fn of(
+        (state, reach): (&AppState, &Reach),
+        at: UnixSeconds,
+    ) -> Result<Self, ApiError> {
         let now = state.clock.now();
         if at > now {
             return Err(ApiError::bad_request(format!(
@@ -67,16 +75,24 @@ impl PastView {
                 now.to_rfc3339()
             )));
         }
-        let today = state.processor.board().picture(now);
-        let near = ChangesAsked { from: at, to: at, step: 0, limit: 0, around: Some(at) };
+        let today = state.seen(reach).picture(now);
+        let near = ChangesAsked { around: Some(at), ..ChangesAsked::between(at, at) };
         let (since, then, Changes { previous, next, .. }) = state
-            .read(move |store| {
+            .read(reach, move |store| {
                 let past = store.past(at)?;
                 Ok((past.since, rebuild(&past, at, &today), store.changes(&near)?))
             })
             .await?;
         let since = told_since(since, at)?;
-        let Then { picture, status_since, learnt_later } = then;
+        let Then { mut picture, mut status_since, mut learnt_later } = then;
+        if !reach.is_whole() {
+            picture = within::picture(&picture, reach, picture.alarms_open);
+            let ids = picture.nodes.iter().map(|node| &node.id);
+            let ids: HashSet<&String> =
+                ids.chain(picture.edges.iter().map(|edge| &edge.id)).collect();
+            status_since.retain(|id, _| ids.contains(id));
+            learnt_later.retain(|id, _| ids.contains(id));
+        }
         Ok(Self { at, since, status_since, learnt_later, previous, next, picture })
     }
 
@@ -93,6 +109,14 @@ impl PastView {
             picture,
             ..self
         }
+    }
+
+    /// What a query finds on it.
+    pub fn find(&self, query: &Query) -> Found<'_> {
+        find(&self.picture, query, self.at, |id| Known {
+            since: self.status_since.get(&format!("a:{id}")).copied(),
+            ..Known::default()
+        })
     }
 
     /// What the comparison of two maps takes.
@@ -133,8 +157,10 @@ fn rebuild(past: &Past, at: UnixSeconds, today: &Arc<Picture>) -> Then {
         })
         .collect();
     let of_agent = past.alarms.iter();
-    let alarms: BTreeMap<AgentId, u32> =
-        of_agent.filter_map(|row| Some((row.agent_id.clone()?, row.active))).collect();
+    let mut alarms: BTreeMap<AgentId, u32> = BTreeMap::new();
+    for (agent, active) in of_agent.filter_map(|row| Some((row.agent_id.clone()?, row.active))) {
+        *alarms.entry(agent).or_default() += active;
+    }
     let open: u32 = past.alarms.iter().map(|row| row.unacknowledged).sum();
     let alarms_open = usize::try_from(open).unwrap_or(usize::MAX);
     past::picture(&Frame { at, today, places: &places, alarms: &alarms, alarms_open }, &facts)
@@ -218,6 +244,7 @@ pub struct Bucket {
 /// `GET /api/v1/history`.
 pub async fn history(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<HistoryQuery>,
 ) -> Result<Json<HistoryView>, ApiError> {
     let now = state.clock.now();
@@ -229,8 +256,8 @@ pub async fn history(
     let steps = query.buckets.unwrap_or(STEPS).clamp(1, MOST_STEPS);
     let step = to.since(from).saturating_add(steps - 1) / steps;
     let around = maybe_time(query.at.as_deref())?;
-    let asked = ChangesAsked { from, to, step, limit: 0, around };
-    let found = state.read(move |store| store.changes(&asked)).await?;
+    let asked = ChangesAsked { step, around, ..ChangesAsked::between(from, to) };
+    let found = state.read(&caller.reach, move |store| store.changes(&asked)).await?;
     let Changes { since, tallies, previous, next, .. } = found;
     let buckets = buckets(from, step, &tallies);
     Ok(Json(HistoryView { since, from, to, step, buckets, previous, next }))
@@ -317,10 +344,11 @@ pub struct AlarmChange {
 /// `GET /api/v1/diff`.
 pub async fn diff(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<DiffQuery>,
 ) -> Result<Json<DiffView>, ApiError> {
     let (from, to) = times(&state, &query).await?;
-    DiffView::of(&state, from, to).await.map(Json)
+    DiffView::of((&state, &caller.reach), from, to).await.map(Json)
 }
 
 /// The two times that are asked for.
@@ -338,8 +366,9 @@ pub async fn times(
 
 /// A day before a time, or the beginning of the history if that is later.
 async fn a_day_before(state: &AppState, to: UnixSeconds) -> Result<UnixSeconds, ApiError> {
-    let asked = ChangesAsked { from: to, to, step: 0, limit: 0, around: None };
-    let since = state.read(move |store| store.changes(&asked)).await?.since;
+    let asked = ChangesAsked::between(to, to);
+    // Since when the past can be told is the same for everybody.
+    let since = state.read(&Reach::Whole, move |store| store.changes(&asked)).await?.since;
     let day = to.minus(DAY_S);
     Ok(since.map_or(day, |since| since.max(day).min(to)))
 }
@@ -347,19 +376,19 @@ async fn a_day_before(state: &AppState, to: UnixSeconds) -> Result<UnixSeconds, 
 impl DiffView {
     /// Compares the maps of two times.
     pub async fn of(
-        state: &AppState,
+        (state, reach): (&AppState, &Reach),
         from: UnixSeconds,
         to: UnixSeconds,
     ) -> Result<Self, ApiError> {
         if from > to {
             return Err(ApiError::bad_request("from must not be after to."));
         }
-        let before = PastView::of(state, from).await?.then();
-        let after = PastView::of(state, to).await?.then();
+        let before = PastView::of((state, reach), from).await?.then();
+        let after = PastView::of((state, reach), to).await?.then();
         // What held at the first time already is no change.
         let first = from.plus(1);
-        let asked = ChangesAsked { from: first, to, step: 0, limit: MOST_EVENTS, around: None };
-        let events = state.read(move |store| store.changes(&asked)).await?.events;
+        let asked = ChangesAsked { limit: MOST_EVENTS, ..ChangesAsked::between(first, to) };
+        let events = state.read(reach, move |store| store.changes(&asked)).await?.events;
         let mut times: BTreeMap<String, Vec<UnixSeconds>> = BTreeMap::new();
         for event in &events {
             times.entry(event.subject.clone()).or_default().push(event.holds_from());

@@ -2,21 +2,22 @@
 //! back, and who carries a prefix.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
+use crate::http::state::seen::Seen;
 use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::WgKey;
+use crate::model::reach::Reach;
 use crate::model::report::Route;
 use crate::model::state::AgentStatus;
-use crate::process::board::Board;
 use crate::process::summary::AgentSummary;
 use crate::store::carrier::{Carrier, CarrierFilter, Carries};
 use crate::store::row::AgentDetail;
@@ -102,29 +103,34 @@ impl From<Carrier> for CarrierView {
 /// `GET /api/v1/path`.
 pub async fn path(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<PathQuery>,
 ) -> Result<Json<PathView>, ApiError> {
-    find(&state, &query).await.map(Json)
+    find((&state, &caller.reach), &query).await.map(Json)
 }
 
 /// `GET /api/v1/carriers`.
 pub async fn carriers(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<CarriersQuery>,
 ) -> Result<Json<Vec<CarrierView>>, ApiError> {
-    let found = carry(&state, &query).await?;
+    let found = carry((&state, &caller.reach), &query).await?;
     Ok(Json(found.into_iter().map(CarrierView::from).collect()))
 }
 
 /// Who carries a prefix.
-pub async fn carry(state: &AppState, query: &CarriersQuery) -> Result<Vec<Carrier>, ApiError> {
+pub async fn carry(
+    (state, reach): (&AppState, &Reach),
+    query: &CarriersQuery,
+) -> Result<Vec<Carrier>, ApiError> {
     let filter = CarrierFilter {
         fleet: query.fleet_id.clone(),
         net: prefix(&query.net)?,
         addresses_only: false,
         limit: params::rows(query.limit),
     };
-    state.read(move |store| store.carriers(&filter)).await
+    state.read(reach, move |store| store.carriers(&filter)).await
 }
 
 fn prefix(text: &str) -> Result<IpNet, ApiError> {
@@ -136,17 +142,19 @@ fn prefix(text: &str) -> Result<IpNet, ApiError> {
 }
 
 /// The way from a host to an address, and back.
-pub async fn find(state: &AppState, query: &PathQuery) -> Result<PathView, ApiError> {
+pub async fn find(
+    (state, reach): (&AppState, &Reach),
+    query: &PathQuery,
+) -> Result<PathView, ApiError> {
     let query = query.clone();
-    let desk = state.clone();
-    state.read(move |store| Ok(answer(&desk, store, &query))).await?
+    let seen = state.seen(reach);
+    state.read(reach, move |store| Ok(answer(&seen, store, &query))).await?
 }
 
-fn answer(state: &AppState, store: &dyn Reader, query: &PathQuery) -> Result<PathView, ApiError> {
-    let from = agent(state, store, "from", &query.from)?;
-    let board = Arc::clone(state.processor.board());
-    let mut desk = Desk { store, board, fleet: from.fleet_id.clone() };
-    let to = target(state, &mut desk, &query.to)?;
+fn answer(seen: &Seen, store: &dyn Reader, query: &PathQuery) -> Result<PathView, ApiError> {
+    let from = agent(seen, store, "from", &query.from)?;
+    let mut desk = Desk { store, seen, fleet: from.fleet_id.clone() };
+    let to = target(&mut desk, &query.to)?;
     let source = match query.source.trim() {
         "" => None,
         text => Some(text.parse().map_err(|_not_an_address| {
@@ -165,7 +173,7 @@ fn answer(state: &AppState, store: &dyn Reader, query: &PathQuery) -> Result<Pat
 /// The agent that a text names: by id, by host name if there is one of that name, or by an
 /// address.
 fn agent(
-    state: &AppState,
+    seen: &Seen,
     store: &dyn Reader,
     what: &str,
     text: &str,
@@ -176,10 +184,10 @@ fn agent(
         return Err(ApiError::bad_request(detail));
     }
     let id: Option<AgentId> = text.parse().ok();
-    if let Some(known) = id.and_then(|id| state.processor.agent(&id)) {
+    if let Some(known) = id.and_then(|id| seen.agent(&id)) {
         return Ok(known);
     }
-    let mut named = state.processor.agents();
+    let mut named = seen.agents();
     named.retain(|agent| agent.hostname.as_deref() == Some(text));
     match (named.pop(), named.is_empty()) {
         (Some(only), true) => return Ok(only),
@@ -193,18 +201,18 @@ fn agent(
         Ok(address) => holder(store, None, address)?,
         Err(_not_an_address) => None,
     };
-    holder.and_then(|id| state.processor.agent(&id)).ok_or_else(|| {
+    holder.and_then(|id| seen.agent(&id)).ok_or_else(|| {
         ApiError::new(ErrorCode::AgentNotFound, format!("No agent is called {text} or has it."))
     })
 }
 
 /// The address that a text names: itself, or the first of an agent's, those of its WireGuard
 /// interfaces before others.
-fn target(state: &AppState, desk: &mut Desk<'_>, text: &str) -> Result<IpAddr, ApiError> {
+fn target(desk: &mut Desk<'_>, text: &str) -> Result<IpAddr, ApiError> {
     if let Ok(address) = text.trim().parse() {
         return Ok(address);
     }
-    let known = agent(state, desk.store, "to", text)?;
+    let known = agent(desk.seen, desk.store, "to", text)?;
     let host = desk.host(&known.agent_id)?;
     let address = host.and_then(|host| {
         let mut interfaces = host.interfaces;
@@ -234,7 +242,7 @@ fn holder(
 /// Committed state, as the way is followed through it.
 struct Desk<'a> {
     store: &'a dyn Reader,
-    board: Arc<Board>,
+    seen: &'a Seen,
     fleet: FleetId,
 }
 
@@ -254,7 +262,7 @@ impl Atlas for Desk<'_> {
     }
 
     fn link(&mut self, id: &EdgeId) -> Option<Edge> {
-        self.board.edge(id.as_str())
+        self.seen.edge(id.as_str())
     }
 }
 

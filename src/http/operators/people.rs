@@ -13,7 +13,9 @@ use crate::http::error::ApiError;
 use crate::http::params::Id;
 use crate::http::state::AppState;
 use crate::model::access::{Role, user_name};
+use crate::model::id::FleetId;
 use crate::model::password::Password;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::people::{Act, Entry, Order, Proof};
 use crate::store::people::{SessionFilter, Setup, UserRecord};
@@ -31,6 +33,8 @@ pub struct UserView {
     pub name: String,
     /// What they may do.
     pub role: &'static str,
+    /// Which fleets they see; none: all, and the manager itself.
+    pub fleets: Vec<FleetId>,
     /// Whether they may not sign in.
     pub disabled: bool,
     /// When they chose their password; `null`: they have none yet.
@@ -56,6 +60,7 @@ impl UserView {
         Self {
             name: user.name,
             role: user.role.as_str(),
+            fleets: user.reach.fleets(),
             disabled: user.disabled,
             password_at: user.password_at,
             second_factor: user.factor.is_some(),
@@ -106,6 +111,9 @@ pub struct NewUser {
     pub name: String,
     /// `viewer`, `operator` or `admin`.
     pub role: String,
+    /// Which fleets they see; none, or without it: all.
+    #[serde(default)]
+    pub fleets: Vec<String>,
     /// Their password; without it a setup code is made, with which they choose one.
     #[serde(default)]
     pub password: Option<Secret>,
@@ -142,6 +150,12 @@ pub fn role(word: &str) -> Result<Role, ApiError> {
     })
 }
 
+/// The reach of named fleets.
+pub fn reach(fleets: &[String]) -> Result<Reach, ApiError> {
+    Reach::read(fleets.iter().map(String::as_str))
+        .map_err(|odd| ApiError::new(ErrorCode::InvalidField, format!("fleets: {odd}")))
+}
+
 fn known_name(name: &str) -> Result<String, ApiError> {
     user_name(name).map_err(|_odd| ApiError::not_found("user"))
 }
@@ -154,7 +168,7 @@ async fn hashed(state: &AppState, password: Secret, user: &str) -> Result<String
 
 /// Adds a user.
 pub async fn add(state: &AppState, by: String, wanted: NewUser) -> Result<Coded, ApiError> {
-    let role = role(&wanted.role)?;
+    let (role, reach) = (role(&wanted.role)?, reach(&wanted.fleets)?);
     let user = user_name(&wanted.name)
         .map_err(|problem| ApiError::new(ErrorCode::InvalidField, problem))?;
     let tokens = SessionFilter { name: Some(user.clone()), kind: Some("token"), limit: 1 };
@@ -170,7 +184,8 @@ pub async fn add(state: &AppState, by: String, wanted: NewUser) -> Result<Coded,
             (Entry::Setup(setup), Some(code), Some(until))
         }
     };
-    state.gate.order(Order { user: user.clone(), act: Act::Add { role, entry }, by }).await?;
+    let act = Act::Add { role, entry, reach };
+    state.gate.order(Order { user: user.clone(), act, by }).await?;
     Ok(Coded { name: user, setup_code: code, setup_until: until })
 }
 
@@ -218,6 +233,25 @@ pub async fn give_role(
     JsonBody(wanted): JsonBody<NewRole>,
 ) -> Result<Json<Acknowledged>, ApiError> {
     change(&state, caller.name, (&name, Act::Role(role(&wanted.role)?))).await?;
+    Ok(Json(OK))
+}
+
+/// What a user sees from now on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewFleets {
+    /// These fleets; none: all, and the manager itself.
+    pub fleets: Vec<String>,
+}
+
+/// `POST /api/v1/users/{id}/fleets`.
+pub async fn give_fleets(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(name): Id<String>,
+    JsonBody(wanted): JsonBody<NewFleets>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    change(&state, caller.name, (&name, Act::Reach(reach(&wanted.fleets)?))).await?;
     Ok(Json(OK))
 }
 

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::past::maybe_time;
 use crate::alarms::quality::{Frequent, Tally, measure};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
+use crate::model::reach::Reach;
 use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
 use crate::views::quality::{Shown, TallyItem};
@@ -117,21 +119,26 @@ impl QualityView {
 }
 
 /// Reads and measures.
-pub async fn measured(state: &AppState, asked: &Asked) -> Result<QualityView, ApiError> {
+pub async fn measured(
+    (state, reach): (&AppState, &Reach),
+    asked: &Asked,
+) -> Result<QualityView, ApiError> {
     let now = state.clock.now();
     let to = maybe_time(asked.to.as_deref())?.unwrap_or(now);
     let from = maybe_time(asked.from.as_deref())?.unwrap_or_else(|| to.minus(USUAL_S));
     if from >= to {
         return Err(ApiError::bad_request("from must be before to."));
     }
-    let lives = state.read(move |store| store.alarm_lives(from, to, MOST)).await?;
+    let lives =
+        state.read(reach, move |store| store.alarm_lives((from, to), &Reach::Whole, MOST)).await?;
     Ok(QualityView::new(&lives, (from, to), now))
 }
 
 /// `GET /api/v1/alarms/quality`.
 pub async fn view(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Json<QualityView>, ApiError> {
-    measured(&state, &asked).await.map(Json)
+    measured((&state, &caller.reach), &asked).await.map(Json)
 }

@@ -8,12 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
 use crate::model::hex;
-use crate::model::id::{AgentId, Kid, ReportId};
+use crate::model::id::{AgentId, FrameDictId, Kid, ReportId};
 use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
 use crate::model::proven::Proven;
@@ -22,6 +23,8 @@ use crate::model::time::UnixSeconds;
 use crate::process::prove::SharedKeys;
 use crate::process::refusals::Refusal;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
+use crate::verify::shelf::Shelf;
+use crate::verify::stored;
 use crate::wire::canon::Forms;
 use crate::wire::codes::ErrorCode;
 use crate::wire::envelope::{self, Envelope};
@@ -92,9 +95,13 @@ pub struct WholeReport {
     /// What is known about it.
     #[serde(flatten)]
     pub summary: ReportView,
-    /// The envelope as verified, secrets removed.
+    /// How the data of a frame is encoded, `identity` or `zstd`; `null` in the JSON shape.
+    pub enc: Option<&'static str>,
+    /// The dictionary that the data of a frame is compressed with.
+    pub dict: Option<FrameDictId>,
+    /// The envelope as verified, secrets removed; the data of a compressed frame decompressed.
     pub envelope: String,
-    /// The same bytes in base64, for who wants to check them.
+    /// The bytes as they are kept, in base64, for who wants to check them.
     pub envelope_base64: String,
     /// The bytes that the signature covers, in base64; absent if they cannot be made any more.
     pub signed_base64: Option<String>,
@@ -107,11 +114,14 @@ pub struct WholeReport {
 }
 
 impl WholeReport {
-    fn new(report: StoredReport, proof: Proven) -> Self {
+    fn new(report: StoredReport, proof: Proven, shelf: &Shelf) -> Self {
+        let frame = stored::framed(&report.envelope);
         let signed =
             signed_bytes(&report.envelope, report.summary.form, report.summary.data_sha256);
         Self {
-            envelope: String::from_utf8_lossy(&report.envelope).into_owned(),
+            enc: frame.as_ref().map(|frame| frame.encoding.as_str()),
+            dict: frame.and_then(|frame| frame.dict),
+            envelope: stored::text(&report.envelope, shelf),
             envelope_base64: STANDARD.encode(&report.envelope),
             signed_base64: signed.map(|bytes| STANDARD.encode(bytes)),
             public_key: report.own_key,
@@ -122,12 +132,12 @@ impl WholeReport {
     }
 }
 
-/// What the origin's signature of a stored envelope covers (PROTOCOL 1.1 and 1.2).
+/// What the origin's signature of a stored envelope covers (PROTOCOL 1.1, 1.2 and 1.10).
 fn signed_bytes(stored: &[u8], form: CanonForm, data_sha256: [u8; 32]) -> Option<Vec<u8>> {
     let origin = relay::origin(stored).ok()?;
     match envelope::parse(&origin).ok()? {
         Envelope::V1(head) => Some(Forms::new(origin.get(head.data)?).get(form).into_owned()),
-        Envelope::V2(head) => Some(signing::Report::of(&head, data_sha256).text().into_bytes()),
+        Envelope::V2(head) => Some(signing::text_of(&head, data_sha256).into_bytes()),
     }
 }
 
@@ -145,6 +155,7 @@ pub struct Wanted {
 /// `GET /api/v1/reports`.
 pub async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<ReportView>>, ApiError> {
     let filter = ReportFilter {
@@ -153,7 +164,7 @@ pub async fn list(
         limit: params::rows(wanted.limit),
         ..ReportFilter::default()
     };
-    let rows = state.read(move |reader| present::summaries(reader, &filter)).await?;
+    let rows = state.read(&caller.reach, move |reader| present::summaries(reader, &filter)).await?;
     Ok(Json(rows.into_iter().map(ReportView::from).collect()))
 }
 
@@ -167,9 +178,10 @@ pub struct Few {
 /// `GET /api/v1/refusals`.
 pub async fn refusals(
     State(state): State<AppState>,
+    caller: Caller,
     Params(few): Params<Few>,
 ) -> Json<Vec<Refusal>> {
-    let mut refusals = state.processor.refusals();
+    let mut refusals = state.seen(&caller.reach).refusals();
     refusals.truncate(params::rows(few.limit));
     Json(refusals)
 }
@@ -177,12 +189,16 @@ pub async fn refusals(
 /// `GET /api/v1/reports/{id}`.
 pub async fn one(
     State(state): State<AppState>,
+    caller: Caller,
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
     let row = state
-        .read(move |reader| present::proven(reader, &SharedKeys::read(reader)?, ReportId(id)))
+        .read(&caller.reach, move |reader| {
+            present::proven(reader, &SharedKeys::read(reader)?, ReportId(id))
+        })
         .await?;
-    row.map(|(row, proof)| Json(WholeReport::new(row, proof))).ok_or_else(missing)
+    let shelf = state.whole().shelf();
+    row.map(|(row, proof)| Json(WholeReport::new(row, proof, shelf))).ok_or_else(missing)
 }
 
 /// The refusal of a number that names no report, or none any more.

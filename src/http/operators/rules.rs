@@ -101,7 +101,7 @@ pub struct RulesView {
 impl RulesView {
     /// What is in force now.
     pub fn read(state: &AppState) -> Self {
-        let Standing { tuning, changes, mistakes } = state.processor.rules().standing();
+        let Standing { tuning, changes, mistakes } = state.whole().rules().standing();
         let kinds = RULES.iter().map(|rule| KindView::of(rule, &tuning)).collect();
         Self { kinds, changes, mistakes }
     }

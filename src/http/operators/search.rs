@@ -7,10 +7,13 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
+use super::past::{PastView, maybe_time};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
 use crate::model::id::AgentId;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::summary::AgentSummary;
 use crate::topology::picture::{Edge, Picture};
@@ -18,12 +21,22 @@ use crate::topology::query::Query;
 use crate::topology::query::find::{Found, Known, find};
 use crate::views::agents::AgentListItem;
 
-/// `GET /api/v1/search` and `GET /status/agents`.
+/// `GET /status/agents`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Asked {
     /// What is asked for; empty asks for everything.
     #[serde(default)]
     pub q: String,
+}
+
+/// `GET /api/v1/search`.
+#[derive(Debug, Default, Deserialize)]
+pub struct AskedMap {
+    /// What is asked for; empty asks for everything.
+    #[serde(default)]
+    pub q: String,
+    /// A time of the past to ask it of.
+    pub at: Option<String>,
 }
 
 /// `GET /api/v1/edges`.
@@ -62,12 +75,12 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// The fleet as it is.
-    pub fn of(state: &AppState) -> Self {
-        let now = state.clock.now();
-        let agents = state.processor.agents().into_iter();
+    /// The fleet as it is, as far as somebody sees it.
+    pub fn of(state: &AppState, reach: &Reach) -> Self {
+        let (now, seen) = (state.clock.now(), state.seen(reach));
+        let agents = seen.agents().into_iter();
         Self {
-            picture: state.processor.board().picture(now),
+            picture: seen.picture(now),
             agents: agents.map(|agent| (agent.agent_id.clone(), agent)).collect(),
             now,
         }
@@ -110,42 +123,65 @@ impl Desk {
 
 /// Reads a query and answers it away from the runtime's threads, since it walks the whole map.
 async fn ask<T: Send + 'static>(
-    state: &AppState,
+    (state, caller): (&AppState, Caller),
     text: &str,
     answer: impl FnOnce(&Desk, &Query) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
     let query = Query::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let state = state.clone();
-    let work = move || answer(&Desk::of(&state), &query);
+    let work = move || answer(&Desk::of(&state, &caller.reach), &query);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+impl SearchView {
+    fn of(picture: &Picture, Found { nodes, edges }: Found<'_>) -> Self {
+        let names = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect();
+        Self {
+            epoch: picture.epoch.clone(),
+            seq: picture.seq,
+            nodes: names(nodes),
+            edges: names(edges),
+        }
+    }
 }
 
 /// `GET /api/v1/search`.
 pub async fn search(
     State(state): State<AppState>,
-    Params(asked): Params<Asked>,
+    caller: Caller,
+    Params(asked): Params<AskedMap>,
 ) -> Result<Json<SearchView>, ApiError> {
-    let view = ask(&state, &asked.q, |desk, query| {
-        let Found { nodes, edges } = desk.find(query);
-        SearchView {
-            epoch: desk.picture.epoch.clone(),
-            seq: desk.picture.seq,
-            nodes: nodes.into_iter().map(str::to_owned).collect(),
-            edges: edges.into_iter().map(str::to_owned).collect(),
+    let view = match maybe_time(asked.at.as_deref())? {
+        Some(at) => {
+            let query = query_then(&asked.q)?;
+            let then = PastView::of((&state, &caller.reach), at).await?;
+            let work = move || SearchView::of(&then.picture, then.find(&query));
+            tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
         }
-    });
-    view.await.map(Json)
+        None => {
+            let found =
+                |desk: &Desk, query: &Query| SearchView::of(&desk.picture, desk.find(query));
+            ask((&state, caller), &asked.q, found).await
+        }
+    };
+    view.map(Json)
+}
+
+/// A query that the history can answer.
+pub fn query_then(text: &str) -> Result<Query, ApiError> {
+    Query::parse_then(text).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// `GET /status/agents`.
 pub async fn agents(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Vec<AgentSummary>>, ApiError> {
     if asked.q.is_empty() {
-        return Ok(Json(state.processor.agents()));
+        return Ok(Json(state.seen(&caller.reach).agents()));
     }
-    let found = ask(&state, &asked.q, |desk, query| {
+    let found = ask((&state, caller), &asked.q, |desk, query| {
         let found: HashSet<&str> = desk.find(query).nodes.into_iter().collect();
         let has = |agent: &&AgentSummary| found.contains(format!("a:{}", agent.agent_id).as_str());
         let mut found: Vec<AgentSummary> = desk.agents.values().filter(has).cloned().collect();
@@ -158,10 +194,11 @@ pub async fn agents(
 /// `GET /api/v1/edges`.
 pub async fn edges(
     State(state): State<AppState>,
+    caller: Caller,
     Params(asked): Params<AskedEdges>,
 ) -> Result<Json<Vec<Edge>>, ApiError> {
     let AskedEdges { q, after, limit } = asked;
-    let found = ask(&state, &q, move |desk, query| {
+    let found = ask((&state, caller), &q, move |desk, query| {
         let found: HashSet<&str> = desk.find(query).edges.into_iter().collect();
         let mut edges: Vec<&Edge> = desk.picture.edges.iter().collect();
         edges.retain(|edge| {

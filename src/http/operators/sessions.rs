@@ -10,6 +10,7 @@ use crate::http::params::{Id, Params, rows};
 use crate::http::state::AppState;
 use crate::model::access::Role;
 use crate::model::hex;
+use crate::model::id::FleetId;
 use crate::model::time::UnixSeconds;
 use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
@@ -34,6 +35,8 @@ pub struct SessionView {
     pub user: bool,
     /// What they may do.
     pub role: String,
+    /// Which fleets it sees; none: all.
+    pub fleets: Vec<FleetId>,
     /// The address it was opened from, if that is known.
     pub source: Option<String>,
     /// When it began.
@@ -55,6 +58,7 @@ impl SessionView {
             user: record.generation.is_some(),
             name: record.name,
             role: record.role,
+            fleets: record.reach.fleets(),
             source: record.source,
             created_at: record.created_at,
             last_used_at: record.last_used_at,
@@ -97,6 +101,11 @@ async fn of_caller(state: &AppState, caller: &Caller) -> Result<Vec<SessionRecor
     Ok(found)
 }
 
+/// Admins of everything look after everybody's.
+fn is_over_all(caller: &Caller) -> bool {
+    caller.role == Role::Admin && caller.reach.is_whole()
+}
+
 /// `GET /api/v1/sessions`: the caller's own; all of them for admins.
 pub async fn list(
     State(state): State<AppState>,
@@ -104,7 +113,7 @@ pub async fn list(
     Params(asked): Params<Asked>,
 ) -> Result<Json<Vec<SessionView>>, ApiError> {
     let limit = rows(asked.limit);
-    let found = if caller.role == Role::Admin {
+    let found = if is_over_all(&caller) {
         let filter = SessionFilter { name: asked.name, kind: Some("session"), limit };
         state.gate.sessions(filter).await?
     } else {
@@ -126,7 +135,7 @@ pub async fn end(
 
 /// Ends a session: one's own, or for admins anybody's. Another's is not there for others.
 pub async fn end_one(state: &AppState, caller: &Caller, id: &str) -> Result<(), ApiError> {
-    let found = if caller.role == Role::Admin {
+    let found = if is_over_all(caller) {
         let filter = SessionFilter { name: None, kind: Some("session"), limit: LOOKED_AT };
         state.gate.sessions(filter).await?
     } else {

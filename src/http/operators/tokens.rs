@@ -11,6 +11,7 @@ use crate::http::error::ApiError;
 use crate::http::params::{Id, Params, rows};
 use crate::http::state::AppState;
 use crate::model::access::token_name;
+use crate::model::id::FleetId;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Command;
 use crate::process::people::{PeopleWish, Revoke};
@@ -18,7 +19,7 @@ use crate::store::people::{SessionFilter, SessionRecord};
 use crate::views::people::TokenItem;
 use crate::wire::codes::ErrorCode;
 
-use super::people::role;
+use super::people::{reach, role};
 use super::sessions::id_of;
 use super::{Acknowledged, OK};
 
@@ -38,6 +39,7 @@ fn shown(record: SessionRecord) -> TokenItem {
         id: id_of(&record),
         name: record.name,
         role: record.role,
+        fleets: record.reach.fleets(),
         created_at: record.created_at,
         made_by: record.made_by,
         last_used_at: used.then_some(record.last_used_at),
@@ -78,6 +80,9 @@ pub struct NewToken {
     pub name: String,
     /// `viewer`, `operator` or `admin`.
     pub role: String,
+    /// Which fleets it sees; none, or without it: all.
+    #[serde(default)]
+    pub fleets: Vec<String>,
     /// For how many seconds it works; without it, until it is revoked.
     #[serde(default)]
     pub for_s: Option<i64>,
@@ -92,6 +97,8 @@ pub struct MadeToken {
     pub name: String,
     /// What it may do.
     pub role: &'static str,
+    /// Which fleets it sees; none: all.
+    pub fleets: Vec<FleetId>,
     /// When it ends; `null`: it does not.
     pub expires_at: Option<UnixSeconds>,
     /// The token itself.
@@ -117,7 +124,7 @@ pub fn end(for_s: Option<i64>, now: UnixSeconds) -> Result<Option<UnixSeconds>, 
 
 /// Makes a token.
 pub async fn add(state: &AppState, by: String, wanted: NewToken) -> Result<MadeToken, ApiError> {
-    let role = role(&wanted.role)?;
+    let (role, reach) = (role(&wanted.role)?, reach(&wanted.fleets)?);
     let now = state.clock.now();
     let expires_at = end(wanted.for_s, now)?;
     let name = token_name(&wanted.name)
@@ -132,12 +139,15 @@ pub async fn add(state: &AppState, by: String, wanted: NewToken) -> Result<MadeT
     }
     let (secret, mut record) = token::api_token(name, role, now).map_err(ApiError::internal)?;
     (record.expires_at, record.made_by) = (expires_at, Some(by.clone()));
+    record.reach = reach.clone();
     let id = id_of(&record);
     state.gate.add_token(record).await?;
-    let what = format!("made the token {name} ({id}) with the role {role}");
-    state.processor.command(Command::Note { by, what }).await?;
+    let fleets = reach.addition();
+    let what = format!("made the token {name} ({id}) with the role {role}{fleets}");
+    state.command(Command::Note { by, what }).await?;
     let (name, token) = (name.to_owned(), (*secret).clone());
-    Ok(MadeToken { id, name, role: role.as_str(), expires_at, token })
+    let (role, fleets) = (role.as_str(), reach.fleets());
+    Ok(MadeToken { id, name, role, fleets, expires_at, token })
 }
 
 /// Revokes a token: nothing that it opened stays open.
@@ -145,7 +155,7 @@ pub async fn end_one(state: &AppState, by: String, id: &str) -> Result<(), ApiEr
     let found = stored(state, usize::MAX).await?.into_iter().find(|record| id_of(record) == id);
     let record = found.ok_or_else(|| ApiError::not_found("token"))?;
     let wish = PeopleWish::Revoke(Revoke { record: record.clone(), by });
-    state.processor.command(Command::People(Box::new(wish))).await?;
+    state.command(Command::People(Box::new(wish))).await?;
     state.gate.forget(&record);
     Ok(())
 }

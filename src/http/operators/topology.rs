@@ -7,11 +7,13 @@ use axum::response::{IntoResponse as _, Response};
 
 use serde::Deserialize;
 
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask;
 use crate::model::hex;
+use crate::model::reach::Reach;
 use crate::sign::digest;
 
 use super::past::{self, PastView};
@@ -30,12 +32,13 @@ pub struct Wanted {
 /// The map, or 304 if the caller has this one.
 pub async fn topology(
     State(state): State<AppState>,
+    caller: Caller,
     Params(wanted): Params<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let anonymous = wanted.anon.as_deref() == Some("1");
     if let Some(at) = past::maybe_time(wanted.at.as_deref())? {
-        let then = PastView::of(&state, at).await?;
+        let then = PastView::of((&state, &caller.reach), at).await?;
         let then = if anonymous { then.masked(&state.pseudonyms) } else { then };
         // Late reports change the past, retention ends it and a new layout moves it: only what
         // is answered tells whether it is the same.
@@ -44,15 +47,27 @@ pub async fn topology(
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return Ok(tagged(&headers, &tag, || (json, body).into_response()));
     }
-    let picture = state.processor.board().picture(state.clock.now());
+    let picture = state.seen(&caller.reach).picture(state.clock.now());
+    // Who signs in as somebody else in the same browser has another map.
+    let whose = whose(&caller.reach);
     if anonymous {
         let work = move || mask::picture(&picture, &state.pseudonyms).picture;
         let picture = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
-        let tag = format!("\"anon-{}-{}\"", picture.epoch, picture.seq);
+        let tag = format!("\"anon-{}-{}{whose}\"", picture.epoch, picture.seq);
         return Ok(tagged(&headers, &tag, || Json(picture).into_response()));
     }
-    let tag = format!("\"{}-{}\"", picture.epoch, picture.seq);
+    let tag = format!("\"{}-{}{whose}\"", picture.epoch, picture.seq);
     Ok(tagged(&headers, &tag, || Json(&*picture).into_response()))
+}
+
+/// What tells apart the maps of different reaches.
+fn whose(reach: &Reach) -> String {
+    if reach.is_whole() {
+        return String::new();
+    }
+    let mut digest = hex::encode(&digest::sha256(reach.words().as_bytes()));
+    digest.truncate(16);
+    format!("-{digest}")
 }
 
 /// An answer with its tag, or 304 if the caller has it.

@@ -1,12 +1,18 @@
 //! What would be lost without some hosts or links, and without which the most would be.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 
+use super::past::{PastView, maybe_time};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{Params, rows};
 use crate::http::state::AppState;
+use crate::model::reach::Reach;
+use crate::topology::picture::Picture;
 use crate::topology::weakest::{Weakest, weakest};
 use crate::topology::without::{Loss, Taken, without};
 
@@ -19,53 +25,54 @@ pub struct WhatIf {
     /// Agent ids, ids of nodes on the map and of links, separated by commas.
     #[serde(default)]
     pub without: String,
+    /// A time of the past to ask it of.
+    pub at: Option<String>,
 }
 
 /// `GET /api/v1/what-if`.
 pub async fn what_if(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<WhatIf>,
 ) -> Result<Json<Loss>, ApiError> {
-    let taken = taken(&state, &query)?;
-    if taken.is_empty() {
-        return Err(ApiError::bad_request("Give `without`: ids of agents and links, by commas."));
+    match lose((&state, &caller.reach), &query).await? {
+        (taken, loss) if !taken.is_empty() => Ok(Json(loss)),
+        _ => Err(ApiError::bad_request("Give `without`: ids of agents and links, by commas.")),
     }
-    lose(&state, taken).await.map(Json)
 }
 
-/// What a question takes away.
-pub fn taken(state: &AppState, query: &WhatIf) -> Result<Taken, ApiError> {
+/// The map that a question is put to: that of now, or of a time of the past.
+async fn picture(
+    (state, reach): (&AppState, &Reach),
+    at: Option<&str>,
+) -> Result<Arc<Picture>, ApiError> {
+    Ok(match maybe_time(at)? {
+        Some(at) => Arc::new(PastView::of((state, reach), at).await?.picture),
+        None => state.seen(reach).picture(state.clock.now()),
+    })
+}
+
+/// What a question takes away, and what would be lost: worked out away from the runtime's threads,
+/// since it walks all links.
+pub async fn lose(whose: (&AppState, &Reach), query: &WhatIf) -> Result<(Taken, Loss), ApiError> {
     let words = query.without.split(',').map(str::trim).filter(|word| !word.is_empty());
-    let words: Vec<&str> = words.collect();
+    let words: Vec<String> = words.map(str::to_owned).collect();
     if words.len() > MOST_TAKEN {
         let detail = format!("Take away {MOST_TAKEN} things at most.");
         return Err(ApiError::bad_request(detail));
     }
-    let board = state.processor.board();
-    let mut taken = Taken::default();
-    for word in words {
-        let agent = format!("a:{word}");
-        if board.node(word).is_some() {
-            taken.nodes.insert(word.to_owned());
-        } else if board.node(&agent).is_some() {
-            taken.nodes.insert(agent);
-        } else if board.edge(word).is_some() {
-            taken.edges.insert(word.to_owned());
-        } else {
-            return Err(ApiError::not_found(&format!("agent, peer or link as {word}")));
-        }
+    if words.is_empty() {
+        return Ok((Taken::default(), Loss::default()));
     }
-    Ok(taken)
-}
-
-/// What would be lost: worked out away from the runtime's threads, since it walks all links.
-pub async fn lose(state: &AppState, taken: Taken) -> Result<Loss, ApiError> {
-    let desk = state.clone();
+    let picture = picture(whose, query.at.as_deref()).await?;
     let work = move || {
-        let picture = desk.processor.board().picture(desk.clock.now());
-        without(&picture, &taken)
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let taken = Taken::named(&picture, &words)?;
+        let loss = without(&picture, &taken);
+        Ok((taken, loss))
     };
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+    let found = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    found.map_err(|word: String| ApiError::not_found(&format!("agent, peer or link as {word}")))
 }
 
 /// `GET /api/v1/weak-points`.
@@ -74,19 +81,26 @@ pub struct WeakPoints {
     /// Hosts, and links, to list at most.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// A time of the past to ask it of.
+    pub at: Option<String>,
 }
 
 /// `GET /api/v1/weak-points`.
 pub async fn weak_points(
     State(state): State<AppState>,
+    caller: Caller,
     Params(query): Params<WeakPoints>,
 ) -> Result<Json<Weakest>, ApiError> {
-    weak(&state, rows(query.limit)).await.map(Json)
+    weak((&state, &caller.reach), rows(query.limit), query.at.as_deref()).await.map(Json)
 }
 
 /// What the network can least afford to lose: worked out likewise.
-pub async fn weak(state: &AppState, most: usize) -> Result<Weakest, ApiError> {
-    let desk = state.clone();
-    let work = move || weakest(&desk.processor.board().picture(desk.clock.now()), most);
+pub async fn weak(
+    whose: (&AppState, &Reach),
+    most: usize,
+    at: Option<&str>,
+) -> Result<Weakest, ApiError> {
+    let picture = picture(whose, at).await?;
+    let work = move || weakest(&picture, most);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }

@@ -10,6 +10,7 @@ use crate::http::access::login::see_other;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
 use crate::http::keys;
+use crate::http::operators::agents::known;
 use crate::http::operators::jobs;
 use crate::http::params::Id;
 use crate::http::state::AppState;
@@ -39,7 +40,8 @@ pub async fn approve(
     let back = page_of(&agent);
     let kid = form.kid.filter(|kid| !kid.is_empty()).map(|kid| kid.parse()).transpose();
     let kid = kid.map_err(|_odd| ApiError::bad_request("kid must be 16 hexadecimal digits."))?;
-    state.processor.command(Command::Approve { agent, kid, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::Approve { agent, kid, by: caller.name }).await?;
     Ok(see_other(&back))
 }
 
@@ -49,7 +51,8 @@ pub async fn refuse(
     caller: Caller,
     Id(agent): Id<AgentId>,
 ) -> Result<Response, ApiError> {
-    state.processor.command(Command::Refuse { agent, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::Refuse { agent, by: caller.name }).await?;
     Ok(see_other("/agents"))
 }
 
@@ -60,7 +63,8 @@ pub async fn revoke(
     Id(agent): Id<AgentId>,
 ) -> Result<Response, ApiError> {
     let back = page_of(&agent);
-    state.processor.command(Command::Revoke { agent, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::Revoke { agent, by: caller.name }).await?;
     Ok(see_other(&back))
 }
 
@@ -72,7 +76,8 @@ pub async fn relay(
     FormBody(RelayForm { allowed }): FormBody<RelayForm>,
 ) -> Result<Response, ApiError> {
     let back = page_of(&agent);
-    state.processor.command(Command::MayRelay { agent, allowed, by: caller.name }).await?;
+    known(&state, &caller, &agent)?;
+    state.command(Command::MayRelay { agent, allowed, by: caller.name }).await?;
     Ok(see_other(&back))
 }
 
@@ -83,13 +88,14 @@ pub async fn reset(
     Id(agent): Id<AgentId>,
 ) -> Result<Response, ApiError> {
     let back = page_of(&agent);
+    known(&state, &caller, &agent)?;
     let command = Command::Reset {
         target: ResetTarget::Agent(agent),
         forget: false,
         identity: false,
         by: caller.name,
     };
-    state.processor.command(command).await?;
+    state.command(command).await?;
     Ok(see_other(&back))
 }
 

@@ -9,6 +9,7 @@ use crate::http::operators::quality::{self, Asked};
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
+use crate::http::state::seen::Seen;
 use crate::model::id::{AgentId, AlarmId, EdgeId, EventId};
 use crate::model::proven::Proven;
 use crate::model::state::AlarmKind;
@@ -44,9 +45,9 @@ pub async fn list(
         limit: if cleared { ROWS } else { OPEN_ALARMS },
         ..wanted.filter(cleared)?
     };
-    let rows = state.read(move |store| store.alarms(&filter)).await?;
-    context.names = names(&state, rows.iter().filter_map(|row| row.agent_id.as_ref()));
-    context.unheard = present::unheard(state.processor.board(), &rows);
+    let rows = state.read(&reader.reach, move |store| store.alarms(&filter)).await?;
+    context.names = names((&state, &reader), rows.iter().filter_map(|row| row.agent_id.as_ref()));
+    context.unheard = present::unheard(&state.seen(&reader.reach), &rows);
     let kept = Kept {
         kind: wanted.kind.unwrap_or_default(),
         severity: wanted.severity.unwrap_or_default(),
@@ -116,10 +117,10 @@ impl Found {
 }
 
 /// Whose reports tell of an alarm: its agent, and both ends of its link.
-fn ends(state: &AppState, row: &AlarmRow) -> Vec<AgentId> {
+fn ends(seen: &Seen, row: &AlarmRow) -> Vec<AgentId> {
     let is_link = AlarmKind::OF_LINKS.contains(&row.alarm.kind);
     let edge = row.alarm.subject.parse::<EdgeId>().ok().filter(|_| is_link);
-    let edge = edge.and_then(|id| state.processor.board().edge(id.as_str()));
+    let edge = edge.and_then(|id| seen.edge(id.as_str()));
     let ends = edge.into_iter().flat_map(|edge| edge.ends).filter_map(|end| end.agent_id);
     let mut all: Vec<AgentId> = ends.collect();
     if let Some(own) = row.agent_id.as_ref().filter(|own| !all.contains(own)) {
@@ -135,17 +136,19 @@ pub async fn one(
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, format!("Alarm {id}"), Nav::Alarms);
-    let app = state.clone();
-    let work = move |store: &dyn Store| Found::read(store, AlarmId(id), &|row| ends(&app, row));
-    let found = state.read(work).await?.ok_or_else(|| ApiError::not_found("alarm"))?;
+    let seen = state.seen(&reader.reach);
+    let live = seen.clone();
+    let work = move |store: &dyn Store| Found::read(store, AlarmId(id), &|row| ends(&live, row));
+    let found =
+        state.read(&reader.reach, work).await?.ok_or_else(|| ApiError::not_found("alarm"))?;
     let rows = found.followers.iter().chain(&found.cause).chain([&found.row]);
     let agents = rows.filter_map(|row| row.agent_id.as_ref());
     let told = found.evidence.iter().flat_map(|(_, reports)| reports);
     let relays = told.flat_map(|(report, _)| report.relay_path.relays());
     let ids = found.evidence.iter().map(|(agent, _)| agent);
-    context.names = names(&state, agents.chain(relays).chain(ids));
+    context.names = names((&state, &reader), agents.chain(relays).chain(ids));
     let open = found.followers.iter().chain(&found.cause).chain([&found.row]);
-    context.unheard = present::unheard(state.processor.board(), open);
+    context.unheard = present::unheard(&seen, open);
     let evidence = found
         .evidence
         .iter()
@@ -168,6 +171,6 @@ pub async fn quality(
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Quality of alarms", Nav::Alarms);
-    let view = quality::measured(&state, &asked).await?;
+    let view = quality::measured((&state, &reader.reach), &asked).await?;
     html(views::quality::page(&context, &view.shown()))
 }

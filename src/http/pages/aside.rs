@@ -47,7 +47,7 @@ pub async fn acknowledge(
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
     let act = Note { note: form.note }.act()?;
-    acts::on_one(&state, id, act, caller.name).await?;
+    acts::on_one(&state, id, act, caller).await?;
     Ok(page_of(id, form.back.as_deref(), "/alarms"))
 }
 
@@ -59,7 +59,7 @@ pub async fn shelve(
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
     let shelf = Shelf { until: None, for_s: form.for_s, reason: form.reason };
-    acts::on_one(&state, id, shelf.act(state.clock.now())?, caller.name).await?;
+    acts::on_one(&state, id, shelf.act(state.clock.now())?, caller).await?;
     Ok(page_of(id, form.back.as_deref(), &Tab::Shelved.href()))
 }
 
@@ -70,7 +70,7 @@ pub async fn unshelve(
     Id(id): Id<i64>,
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
-    acts::on_one(&state, id, Act::Unshelve, caller.name).await?;
+    acts::on_one(&state, id, Act::Unshelve, caller).await?;
     Ok(page_of(id, form.back.as_deref(), "/alarms"))
 }
 
@@ -81,7 +81,7 @@ pub async fn clear(
     Id(id): Id<i64>,
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
-    acts::on_one(&state, id, Act::Clear, caller.name).await?;
+    acts::on_one(&state, id, Act::Clear, caller).await?;
     Ok(page_of(id, form.back.as_deref(), "/alarms"))
 }
 
@@ -149,7 +149,7 @@ pub async fn many(
     if many.ids.is_empty() && many.incidents.is_empty() {
         return Err(ApiError::bad_request("Choose at least one alarm first."));
     }
-    acts::carry_out(&state, many.acts(act, caller.name)?).await?;
+    acts::carry_out(&state, many.acts(act, caller)?).await?;
     Ok(see_other(&Tab::from_word(fields.get("tab").unwrap_or_default()).href()))
 }
 
@@ -159,12 +159,12 @@ pub async fn maintenance(
     reader: Reader,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Maintenance", Nav::Alarms);
-    let windows = state.processor.board().windows();
+    let windows = state.seen(&reader.reach).windows();
     let agents = windows.iter().filter_map(|window| match &window.scope {
         Scope::Agent(id) => Some(id),
         Scope::Fleet(_) | Scope::Label { .. } => None,
     });
-    context.names = names(&state, agents);
+    context.names = names((&state, &reader), agents);
     html(views::maintenance::page(&context, &windows))
 }
 
@@ -211,7 +211,7 @@ pub async fn make(
     FormBody(fields): FormBody<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
     let fields = Fields(fields);
-    let wish = window(&fields)?.wish(state.clock.now(), caller.name)?;
+    let wish = window(&fields)?.wish(state.clock.now(), caller)?;
     windows::carry_out(&state, wish).await?;
     let agent = fields.get("who").filter(|_| fields.get("back") == Some("agent"));
     let back = agent.map(|agent| format!("/agents/{}", encode(agent)));
@@ -224,7 +224,8 @@ pub async fn end(
     caller: Caller,
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
-    windows::carry_out(&state, Upkeep::End { window: WindowId(id), by: caller.name }).await?;
+    let wish = Upkeep::End { window: WindowId(id), by: caller.name, reach: caller.reach };
+    windows::carry_out(&state, wish).await?;
     Ok(see_other("/maintenance"))
 }
 

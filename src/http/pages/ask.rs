@@ -47,7 +47,7 @@ pub async fn paths(
     };
     let (mut journeys, mut found) = (Vec::new(), None);
     if !path.to.is_empty() {
-        match ways::find(&state, &path).await {
+        match ways::find((&state, &reader.reach), &path).await {
             Ok(PathView { there, back }) => {
                 journeys = [Some(there), back].into_iter().flatten().collect()
             }
@@ -56,7 +56,7 @@ pub async fn paths(
     }
     if !net.is_empty() {
         let query = CarriersQuery { net, limit: Some(CARRIERS_SHOWN), fleet_id: None };
-        match ways::carry(&state, &query).await {
+        match ways::carry((&state, &reader.reach), &query).await {
             Ok(carriers) => found = Some(carriers),
             Err(error) => asked.net_problem = Some(told(error)?),
         }
@@ -71,18 +71,18 @@ pub async fn what_if(
     Params(query): Params<WhatIf>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "What if", Nav::Paths);
-    let taken = match loss_of::taken(&state, &query) {
-        Ok(taken) => taken,
+    let whose = (&state, &reader.reach);
+    let (taken, loss) = match loss_of::lose(whose, &query).await {
+        Ok(found) => found,
         Err(error) => {
             let problem = told(error)?;
             return html(views::what_if::page(&context, &query.without, Err(&problem)));
         }
     };
     if taken.is_empty() {
-        let weakest = loss_of::weak(&state, WEAK_SHOWN).await?;
+        let weakest = loss_of::weak(whose, WEAK_SHOWN, query.at.as_deref()).await?;
         return html(views::what_if::start(&context, &weakest));
     }
-    let loss = loss_of::lose(&state, taken.clone()).await?;
     html(views::what_if::page(&context, &query.without, Ok((&taken, &loss))))
 }
 

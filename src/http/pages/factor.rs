@@ -10,9 +10,9 @@ use crate::http::access::gate::people::Attempt;
 use crate::http::access::login::{signed_in, too_many, with_cookie};
 use crate::http::access::secret::Secret;
 use crate::http::access::{Caller, Way, cookie, login, token};
+use crate::http::arrival::Arrival;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
-use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::sign::totp;
 use crate::store::people::UserRecord;
@@ -53,17 +53,18 @@ async fn proven(
     (caller, reader, user): (&Caller, &Reader, &UserRecord),
     (attempt, typed): (Attempt<'_>, Zeroizing<String>),
 ) -> Result<Option<Response>, ApiError> {
-    let (text, status) = match state.guesses.begin(attempt.source, &user.name, state.clock.now()) {
-        Err(seconds) => (too_many(seconds), StatusCode::TOO_MANY_REQUESTS),
-        Ok(()) if state.gate.knows_password(user, typed).await? => {
-            state.guesses.succeeded(attempt.source, &user.name);
-            return Ok(None);
-        }
-        Ok(()) => {
-            login::refused(state, attempt.source, &user.name);
-            ("The password you have now is another one.".to_owned(), StatusCode::FORBIDDEN)
-        }
-    };
+    let (text, status) =
+        match state.guesses.begin(attempt.arrival.source, &user.name, state.clock.now()) {
+            Err(seconds) => (too_many(seconds), StatusCode::TOO_MANY_REQUESTS),
+            Ok(()) if state.gate.knows_password(user, typed).await? => {
+                state.guesses.succeeded(attempt.arrival.source, &user.name);
+                return Ok(None);
+            }
+            Ok(()) => {
+                login::refused(state, attempt.arrival, &user.name);
+                ("The password you have now is another one.".to_owned(), StatusCode::FORBIDDEN)
+            }
+        };
     let mut page = account_page(state, (caller, reader), (false, Some(&text))).await?;
     *page.status_mut() = status;
     Ok(Some(page))
@@ -90,11 +91,11 @@ pub async fn begin(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    Source(source): Source,
+    arrival: Arrival,
     FormBody(form): FormBody<AgainForm>,
 ) -> Result<Response, ApiError> {
     let (user, session) = asking(&state, &caller).await?;
-    let attempt = Attempt { name: &user.name, source };
+    let attempt = Attempt { name: &user.name, arrival: &arrival };
     let who = (&caller, &reader, &user);
     if let Some(page) = proven(&state, who, (attempt, form.password.0)).await? {
         return Ok(page);
@@ -108,7 +109,7 @@ pub async fn confirm(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    Source(source): Source,
+    arrival: Arrival,
     FormBody(form): FormBody<CodeForm>,
 ) -> Result<Response, ApiError> {
     let (user, session) = asking(&state, &caller).await?;
@@ -116,7 +117,7 @@ pub async fn confirm(
         let text = "No secret waits for a code here any more; begin anew on your account's page.";
         return Err(ApiError::new(ErrorCode::Conflict, text));
     };
-    let attempt = Attempt { name: &user.name, source };
+    let attempt = Attempt { name: &user.name, arrival: &arrival };
     let added = state.gate.add_factor(&user, attempt, (session, secret, &form.code.0)).await?;
     let Some((session, codes)) = added else {
         let text = "This is no code of the secret now; look whether the app's clock is right.";
@@ -128,7 +129,7 @@ pub async fn confirm(
     // The page belongs to the session that begins with it.
     context.form_token = Some(token::form_token(&session));
     let page = html(views::people::factor(&context, &FactorStep::Enrolled(codes)))?;
-    Ok(with_cookie(page, cookie::set(&session, state.gate.is_plain())))
+    Ok(with_cookie(page, cookie::set(&session, arrival.channel)))
 }
 
 /// `POST /account/factor/off`.
@@ -136,19 +137,19 @@ pub async fn end(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    Source(source): Source,
+    arrival: Arrival,
     headers: HeaderMap,
     FormBody(form): FormBody<AgainForm>,
 ) -> Result<Response, ApiError> {
     let (user, _session) = asking(&state, &caller).await?;
-    let attempt = Attempt { name: &user.name, source };
+    let attempt = Attempt { name: &user.name, arrival: &arrival };
     let who = (&caller, &reader, &user);
     if let Some(page) = proven(&state, who, (attempt, form.password.0)).await? {
         return Ok(page);
     }
     match state.gate.drop_factor(&user, attempt).await? {
         Some(session) => {
-            signed_in(&state, (source, &user.name), &headers, (&session, "/account")).await
+            signed_in(&state, (&arrival, &user.name), &headers, (&session, "/account")).await
         }
         None => Ok(login::see_other("/login")),
     }

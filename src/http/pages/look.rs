@@ -15,6 +15,7 @@ use crate::http::operators::search::Desk;
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
+use crate::http::state::seen::Seen;
 use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, EdgeId, EventId, ReportId};
 use crate::model::time::UnixSeconds;
@@ -22,6 +23,7 @@ use crate::process::chores::ChoreState;
 use crate::process::prove::SharedKeys;
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
+use crate::verify::stored;
 use crate::views;
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
@@ -93,14 +95,15 @@ impl Asked {
 /// `GET /` and `/map`.
 pub async fn map(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Map", Nav::Map);
-    let picture = state.processor.board().picture(context.now);
-    let start = getting_started(&state);
+    let seen = state.seen(&reader.reach);
+    let picture = seen.picture(context.now);
+    let start = getting_started(&state, &seen);
     html(views::map::page(&context, &picture, &start))
 }
 
-fn getting_started(state: &AppState) -> GettingStarted {
+fn getting_started(state: &AppState, seen: &Seen) -> GettingStarted {
     let scheme = if state.config.tls.is_some() { "https" } else { "http" };
-    let refusals = state.processor.refusals();
+    let refusals = seen.refusals();
     GettingStarted {
         manager_url: format!("{scheme}://{}", state.addr),
         txt_name: match &state.config.keys.source {
@@ -123,13 +126,14 @@ pub async fn agents(
         return then::agents(state, reader, (asked.query(), at)).await;
     }
     let mut context = reader.context(&state, "Agents", Nav::Agents);
-    let desk = Desk::of(&state);
+    let desk = Desk::of(&state, &reader.reach);
     let known = &desk.agents;
     let items = desk.items();
     let relays = items.iter().flat_map(|item| item.relay_path.relays());
     context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
     let hits = hits(&desk, &asked, context.now);
-    let waiting: Vec<_> = Waiting::all(&state).into_iter().map(waiting_item).collect();
+    let waiting: Vec<_> =
+        Waiting::all(&state, &reader.reach).into_iter().map(waiting_item).collect();
     html(views::agents::page(&context, &items, &waiting, (&asked.query(), &hits)))
 }
 
@@ -164,7 +168,7 @@ pub async fn agent(
         return then::agent(state, reader, (id, at, shown)).await;
     }
     let found = state
-        .read(move |store| {
+        .read(&reader.reach, move |store| {
             let alarms =
                 AlarmFilter { agent: Some(id.clone()), limit: ROWS, ..AlarmFilter::default() };
             let reports =
@@ -181,23 +185,25 @@ pub async fn agent(
     let (Some(mut detail), last, alarms, reports) = found else {
         return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
     };
-    present::bring_up_to_date(&mut detail, last.as_ref(), state.processor.board());
+    let seen = state.seen(&reader.reach);
+    let live = (&seen, &**state.whole().shelf());
+    present::bring_up_to_date(&mut detail, last.as_ref(), live);
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
     let mut context = reader.context(&state, title, Nav::Agents);
-    let relays_for = state.processor.agent(&detail.agent.id).map(|agent| agent.relays_for);
+    let relays_for = seen.agent(&detail.agent.id).map(|agent| agent.relays_for);
     let relays_for = relays_for.unwrap_or_default();
     let told = reports.iter().flat_map(|report| report.relay_path.relays());
     let told = told.chain(detail.agent.relay_path.relays()).chain(&relays_for);
-    context.names = names(&state, told.chain([&detail.agent.id]));
-    context.unheard = present::unheard(state.processor.board(), &alarms);
-    let picture = state.processor.board().picture(context.now);
-    let curves = curves::of_agent(&state, &detail.agent.id, &shown).await?;
+    context.names = names((&state, &reader), told.chain([&detail.agent.id]));
+    context.unheard = present::unheard(&seen, &alarms);
+    let picture = seen.picture(context.now);
+    let curves = curves::of_agent((&state, &reader.reach), &detail.agent.id, &shown).await?;
     let around = views::agent::Around {
         picture: &picture,
         relays_for: &relays_for,
         alarms: &alarms,
         reports: &reports,
-        windows: &state.processor.board().windows(),
+        windows: &seen.windows(),
         curves: &curves,
     };
     html(views::agent::page(&context, &detail, &around))
@@ -213,7 +219,7 @@ pub async fn links(
         return then::links(state, reader, (asked.query(), at)).await;
     }
     let context = reader.context(&state, "Links", Nav::Links);
-    let desk = Desk::of(&state);
+    let desk = Desk::of(&state, &reader.reach);
     let hits = hits(&desk, &asked, context.now);
     html(views::links::page(&context, &desk.picture, (&asked.query(), &hits)))
 }
@@ -229,7 +235,7 @@ pub async fn link(
     if let Some(at) = shown.at {
         return then::link(state, reader, (id, at, shown)).await;
     }
-    let found = EdgeView::of(state.processor.board(), &id);
+    let found = EdgeView::of(&state.seen(&reader.reach), &id);
     let Some(EdgeView { edge, labels }) = found else {
         return then::gone(state, reader, id).await;
     };
@@ -239,13 +245,13 @@ pub async fn link(
         limit: FEW,
         ..EventFilter::default()
     };
-    let events = state.read(move |store| store.events(&past)).await?;
+    let events = state.read(&reader.reach, move |store| store.events(&past)).await?;
     let [from, to] = &labels;
     let mut context = reader.context(&state, format!("{from} and {to}"), Nav::Links);
     let ends = edge.ends.iter().filter_map(|end| end.agent_id.as_ref());
     context.names =
-        names(&state, events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
-    let curves = curves::of_link(&state, &edge, [from, to], &shown).await?;
+        names((&state, &reader), events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
+    let curves = curves::of_link((&state, &reader.reach), &edge, [from, to], &shown).await?;
     html(views::link::page(&context, &edge, [from, to], (&events, &curves)))
 }
 
@@ -263,16 +269,16 @@ pub async fn reports(
         limit: ROWS,
         ..ReportFilter::default()
     };
-    let rows = state.read(move |store| present::summaries(store, &filter)).await?;
+    let rows = state.read(&reader.reach, move |store| present::summaries(store, &filter)).await?;
     let agent = agent.as_ref().map(AgentId::as_str);
     let refused: Vec<_> = state
-        .processor
+        .seen(&reader.reach)
         .refusals()
         .into_iter()
         .filter(|refusal| agent.is_none() || refusal.agent_id.as_deref() == agent)
         .map(refusal_item)
         .collect();
-    context.names = names(&state, rows.iter().flat_map(ids_of));
+    context.names = names((&state, &reader), rows.iter().flat_map(ids_of));
     html(views::reports::page(&context, &rows, &refused, agent, ROWS))
 }
 
@@ -298,12 +304,18 @@ pub async fn report(
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
     let found = state
-        .read(move |store| present::proven(store, &SharedKeys::read(store)?, ReportId(id)))
+        .read(&reader.reach, move |store| {
+            present::proven(store, &SharedKeys::read(store)?, ReportId(id))
+        })
         .await?;
     let Some((report, proven)) = found else { return Err(reports::missing()) };
     let mut context = reader.context(&state, format!("Report {id}"), Nav::Reports);
-    context.names = names(&state, ids_of(&report.summary));
-    html(views::report::page(&context, (&report, &proven)))
+    context.names = names((&state, &reader), ids_of(&report.summary));
+    let frame = stored::framed(&report.envelope);
+    let encoding = frame.as_ref().map(|frame| frame.encoding.as_str());
+    let text = stored::text(&report.envelope, state.whole().shelf());
+    let shown = views::report::Shown { report: &report, proven: &proven, text, encoding };
+    html(views::report::page(&context, shown))
 }
 
 /// `GET /events`.
@@ -321,8 +333,8 @@ pub async fn events(
         limit: ROWS,
         ..EventFilter::default()
     };
-    let rows = state.read(move |store| store.events(&filter)).await?;
-    context.names = names(&state, rows.iter().filter_map(|row| row.agent_id.as_ref()));
+    let rows = state.read(&reader.reach, move |store| store.events(&filter)).await?;
+    context.names = names((&state, &reader), rows.iter().filter_map(|row| row.agent_id.as_ref()));
     html(views::events::page(&context, &rows, agent.as_ref().map(AgentId::as_str), ROWS))
 }
 
@@ -340,14 +352,14 @@ pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<R
                 explain::notified(&state.deliverer.standing().plan)
             }
             explain::RULES if state.config.rules.is_some() => {
-                explain::tuned(&state.processor.rules().standing().tuning)
+                explain::tuned(&state.whole().rules().standing().tuning)
             }
             _ => meaning,
         };
         SettingItem { name: name.to_owned(), meaning }
     });
     let settings = settings.collect();
-    let jobs = state.processor.chores().list(context.now).into_iter().map(job_item).collect();
+    let jobs = state.whole().chores().list(context.now).into_iter().map(job_item).collect();
     let manager = ManagerItem { settings, jobs };
     html(views::settings::page(&context, &key_source(&state), &keys, &usage, &manager))
 }

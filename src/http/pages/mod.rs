@@ -26,12 +26,14 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::model::access::Role;
 use crate::model::id::AgentId;
+use crate::model::reach::Reach;
 use crate::views;
 use crate::views::login::LoginForm;
 use crate::views::names::Names;
 use crate::views::page::{Nav, PageContext, Theme};
 
 use super::access::{Caller, Way, cookie};
+use super::arrival::{Arrival, Channel};
 use super::error::{ApiError, Refused, status};
 use super::observe::RequestId;
 use super::state::AppState;
@@ -40,11 +42,26 @@ use super::state::AppState;
 #[derive(Debug, Clone)]
 pub struct Reader {
     role: Option<Role>,
+    /// How far they see.
+    reach: Reach,
     signed_in: bool,
     who: String,
     form_token: Option<String>,
     theme: Theme,
     request_id: String,
+    channel: Channel,
+}
+
+/// Somebody who has not said who they are, on a page that needs nothing.
+#[derive(Debug)]
+pub struct Stranger(Reader);
+
+impl FromRequestParts<AppState> for Stranger {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, ApiError> {
+        Ok(Self(Reader::unknown(parts)))
+    }
 }
 
 impl FromRequestParts<AppState> for Reader {
@@ -52,27 +69,35 @@ impl FromRequestParts<AppState> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         Ok(Self {
             role: Some(caller.role),
+            reach: caller.reach.clone(),
             who: caller.name.clone(),
             signed_in: matches!(caller.way, Way::Session { .. }),
             form_token: caller.form_token().map(str::to_owned),
-            ..Self::stranger(&parts.headers, id.unwrap_or_default())
+            ..Self::unknown(parts)
         })
     }
 }
 
 impl Reader {
-    fn stranger(headers: &HeaderMap, request_id: String) -> Self {
+    /// Who sent this, before anybody asks.
+    fn unknown(parts: &Parts) -> Self {
+        let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        let channel = Arrival::of(&parts.extensions).channel;
+        Self::stranger(&parts.headers, (id.unwrap_or_default(), channel))
+    }
+
+    fn stranger(headers: &HeaderMap, (request_id, channel): (String, Channel)) -> Self {
         let theme = Theme::from_cookie(cookie::theme(headers));
         let who = String::new();
-        Self { role: None, signed_in: false, who, form_token: None, theme, request_id }
+        let (role, reach) = (None, Reach::nothing());
+        Self { role, reach, signed_in: false, who, form_token: None, theme, request_id, channel }
     }
 
     /// What every page is told.
     fn context(&self, state: &AppState, title: impl Into<String>, nav: Nav) -> PageContext {
-        let config = &state.config;
+        let seen = state.seen(&self.reach);
         PageContext {
             title: title.into(),
             nav,
@@ -80,9 +105,10 @@ impl Reader {
             signed_in: self.signed_in,
             who: self.who.clone(),
             form_token: self.form_token.clone(),
+            whole: self.reach.is_whole(),
             theme: self.theme,
-            alarms_open: state.processor.board().alarms_open(),
-            channels_failing: state.processor.board().channels_failing(),
+            alarms_open: seen.alarms_open(),
+            channels_failing: seen.channels_failing(),
             now: state.clock.now(),
             asset_base: views::assets::base().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -90,25 +116,28 @@ impl Reader {
             then: None,
             unheard: BTreeMap::new(),
             names: Names::default(),
-            plain_http_warning: config.tls.is_none() && !config.listen.ip().is_loopback(),
+            plain_http_warning: self.channel == Channel::Plain,
         }
     }
 }
 
 /// The sign-in page. `failed` is the one sentence for a refused attempt.
 pub fn login(
-    (state, headers, id): (&AppState, &HeaderMap, &RequestId),
+    (state, Stranger(reader)): (&AppState, &Stranger),
     form: &LoginForm<'_>,
     failed: Option<&str>,
 ) -> Result<Response, ApiError> {
-    let reader = Reader::stranger(headers, id.0.clone());
     let context = reader.context(state, "Sign in", Nav::Nowhere);
     html(views::login::page(&context, form, failed))
 }
 
 /// The page of a refusal; `None` if it cannot be rendered.
-pub fn error_page(state: &AppState, refused: &Refused, request_id: &str) -> Option<String> {
-    let reader = Reader::stranger(&HeaderMap::new(), request_id.to_owned());
+pub fn error_page(
+    state: &AppState,
+    refused: &Refused,
+    (request_id, channel): (&str, Channel),
+) -> Option<String> {
+    let reader = Reader::stranger(&HeaderMap::new(), (request_id.to_owned(), channel));
     let title = refused.code.title();
     let context = reader.context(state, title, Nav::Nowhere);
     let number = status(refused.code).as_u16();
@@ -116,8 +145,12 @@ pub fn error_page(state: &AppState, refused: &Refused, request_id: &str) -> Opti
 }
 
 /// The host names of agents that a page tells of.
-fn names<'a>(state: &AppState, ids: impl IntoIterator<Item = &'a AgentId>) -> Names {
-    Names::of(ids, |id| state.processor.agent(id)?.hostname)
+fn names<'a>(
+    (state, reader): (&AppState, &Reader),
+    ids: impl IntoIterator<Item = &'a AgentId>,
+) -> Names {
+    let seen = state.seen(&reader.reach);
+    Names::of(ids, |id| seen.agent(id)?.hostname)
 }
 
 fn html<E: std::fmt::Display>(page: Result<String, E>) -> Result<Response, ApiError> {

@@ -10,14 +10,13 @@ use crate::http::access::login::{see_other, signed_in, too_many};
 use crate::http::access::secret::Secret;
 use crate::http::access::setup::chosen;
 use crate::http::access::{Caller, login};
+use crate::http::arrival::Arrival;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
-use crate::http::observe::RequestId;
 use crate::http::operators::people::{self as users, Coded, NewUser, UserView};
 use crate::http::operators::sessions::{self, SessionView};
 use crate::http::operators::tokens::{self, MadeToken, NewToken};
 use crate::http::params::{Id, Params};
-use crate::http::server::Source;
 use crate::http::state::AppState;
 use crate::model::access::Role;
 use crate::process::people::{Act, Proof};
@@ -26,14 +25,13 @@ use crate::views::page::Nav;
 use crate::views::people::{Account, MadeCode, News, SessionItem, SetupForm, UserItem};
 use crate::wire::codes::ErrorCode;
 
-use super::{Reader, html};
+use super::{Reader, Stranger, html};
 
 /// The page where a password is chosen.
 pub fn set_up(
-    (state, headers, id): (&AppState, &HeaderMap, &RequestId),
+    (state, Stranger(reader)): (&AppState, &Stranger),
     form: &SetupForm<'_>,
 ) -> Result<Response, ApiError> {
-    let reader = Reader::stranger(headers, id.0.clone());
     html(views::people::set_up(&reader.context(state, "Set up", Nav::Nowhere), form))
 }
 
@@ -42,6 +40,7 @@ fn user_item(user: UserView) -> UserItem {
     UserItem {
         name: user.name,
         role: Role::from_word(user.role).unwrap_or(Role::Viewer),
+        fleets: user.fleets,
         disabled: user.disabled,
         has_password: user.password_at.is_some(),
         second_factor: user.second_factor,
@@ -90,6 +89,15 @@ pub async fn list(State(state): State<AppState>, reader: Reader) -> Result<Respo
 pub struct NewForm {
     name: String,
     role: String,
+    /// Separated by commas; nothing for all.
+    #[serde(default)]
+    fleets: String,
+}
+
+/// Fleets as people type them.
+fn fleets(text: &str) -> Vec<String> {
+    let separated = text.split([',', ' ']).filter(|name| !name.is_empty());
+    separated.map(str::to_owned).collect()
 }
 
 /// `POST /users`.
@@ -97,9 +105,10 @@ pub async fn add(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    FormBody(NewForm { name, role }): FormBody<NewForm>,
+    FormBody(form): FormBody<NewForm>,
 ) -> Result<Response, ApiError> {
-    let wanted = NewUser { name, role, password: None };
+    let NewForm { name, role, fleets: names } = form;
+    let wanted = NewUser { name, role, fleets: fleets(&names), password: None };
     let news = match users::add(&state, caller.name, wanted).await {
         Ok(made) => coded(made),
         Err(error) => told(error)?,
@@ -149,6 +158,26 @@ pub async fn give_role(
 ) -> Result<Response, ApiError> {
     let role = users::role(&form.role)?;
     change(state, (caller, reader), (name, Act::Role(role))).await
+}
+
+/// The form of other fleets.
+#[derive(Debug, Deserialize)]
+pub struct FleetsForm {
+    fleets: String,
+}
+
+/// `POST /users/{id}/fleets`.
+pub async fn give_fleets(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+    FormBody(form): FormBody<FleetsForm>,
+) -> Result<Response, ApiError> {
+    match users::reach(&fleets(&form.fleets)) {
+        Ok(reach) => change(state, (caller, reader), (name, Act::Reach(reach))).await,
+        Err(error) => users_page(&state, &reader, told(error)?).await,
+    }
 }
 
 /// `POST /users/{id}/disable`.
@@ -206,6 +235,9 @@ pub async fn remove(
 pub struct TokenForm {
     name: String,
     role: String,
+    /// Separated by commas; nothing for all.
+    #[serde(default)]
+    fleets: String,
     /// Seconds; nothing for a token without end.
     #[serde(default)]
     for_s: String,
@@ -216,11 +248,13 @@ pub async fn add_token(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    FormBody(TokenForm { name, role, for_s }): FormBody<TokenForm>,
+    FormBody(form): FormBody<TokenForm>,
 ) -> Result<Response, ApiError> {
+    let TokenForm { name, role, fleets: names, for_s } = form;
     let for_s = Some(for_s.trim()).filter(|text| !text.is_empty()).map(str::parse).transpose();
     let for_s = for_s.map_err(|_odd| ApiError::bad_request("for_s must be a whole number."))?;
-    let news = match tokens::add(&state, caller.name, NewToken { name, role, for_s }).await {
+    let wanted = NewToken { name, role, fleets: fleets(&names), for_s };
+    let news = match tokens::add(&state, caller.name, wanted).await {
         Ok(MadeToken { name, token, .. }) => News::Token { name, token },
         Err(error) => told(error)?,
     };
@@ -267,7 +301,8 @@ pub async fn account_page(
     let user = if caller.user { state.gate.user(&caller.name).await? } else { None };
     let factor = user.as_ref().and_then(|user| Some(user.factor.as_ref()?.recovery.len()));
     let (user, role) = (user.is_some(), caller.role);
-    let account = Account { user, role, sessions: &own, factor, changed, failed };
+    let fleets = &caller.reach.words();
+    let account = Account { user, role, fleets, sessions: &own, factor, changed, failed };
     html(views::people::account(&context, &account))
 }
 
@@ -304,7 +339,7 @@ pub async fn password(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    Source(source): Source,
+    arrival: Arrival,
     headers: HeaderMap,
     FormBody(form): FormBody<PasswordForm>,
 ) -> Result<Response, ApiError> {
@@ -328,18 +363,18 @@ pub async fn password(
         Ok(password) => password,
         Err(text) => return failed(text, StatusCode::BAD_REQUEST).await,
     };
-    if let Err(seconds) = state.guesses.begin(source, name, state.clock.now()) {
+    if let Err(seconds) = state.guesses.begin(arrival.source, name, state.clock.now()) {
         return failed(too_many(seconds), StatusCode::TOO_MANY_REQUESTS).await;
     }
     if !state.gate.knows_password(&user, form.old.0).await? {
-        login::refused(&state, source, name);
+        login::refused(&state, &arrival, name);
         let text = "The password you have now is another one.".to_owned();
         return failed(text, StatusCode::FORBIDDEN).await;
     }
-    let attempt = Attempt { name, source };
+    let attempt = Attempt { name, arrival: &arrival };
     match state.gate.change_password(&user, attempt, password).await? {
         Some(session) => {
-            signed_in(&state, (source, name), &headers, (&session, "/account?changed=true")).await
+            signed_in(&state, (&arrival, name), &headers, (&session, "/account?changed=true")).await
         }
         None => Ok(see_other("/login")),
     }

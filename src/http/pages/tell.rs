@@ -29,9 +29,11 @@ pub async fn page(
     let context = reader.context(&state, "Notifications", Nav::Alarms);
     let filter = MessageFilter { limit: ROWS, after: None, ..wanted.filter()? };
     let (only, channel) = (filter.state, filter.channel.clone());
-    let found = state.read(move |reader| reader.notifications(&filter)).await?;
+    let found = state.read(&reader.reach, move |store| store.notifications(&filter)).await?;
     let rows: Vec<NoticeItem> = found.into_iter().map(notice).collect();
-    let overview = overview(Channels::read(&state).await?);
+    // Channels are the manager's.
+    let overview =
+        if context.whole { overview(Channels::read(&state).await?) } else { Overview::default() };
     let shown = Shown { state: only, channel: channel.as_deref(), limit: ROWS };
     html(notifications::page(&context, &overview, &rows, &shown))
 }

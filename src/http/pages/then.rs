@@ -14,7 +14,6 @@ use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::row::{EventFilter, EventRow};
 use crate::topology::picture::{Edge, Picture};
-use crate::topology::query::find::Known;
 use crate::views;
 use crate::views::agents::AgentListItem;
 use crate::views::changes::{AlarmLine, Told};
@@ -47,7 +46,7 @@ impl Then {
         (title, nav): (&str, Nav),
         (path, keep, at): (String, String, UnixSeconds),
     ) -> Result<Self, ApiError> {
-        let mut past = PastView::of(state, at).await?;
+        let mut past = PastView::of((state, &reader.reach), at).await?;
         let mut context = reader.context(state, title, nav);
         context.names = names(&past.picture);
         context.then = Some(Viewing {
@@ -89,7 +88,8 @@ pub async fn agents(
     let way = ("/agents".to_owned(), keep(&query), at);
     let Then { context, past } = Then::of(&state, &reader, ("Agents", Nav::Agents), way).await?;
     let items = AgentListItem::from_picture(&past.picture);
-    let hits = Hits::of(&past.picture, &query.q, at, |_| Known::default());
+    let since = |id: &AgentId| past.status_since.get(&format!("a:{id}")).copied();
+    let hits = Hits::of_then(&past.picture, &query.q, at, since);
     html(views::agents::page(&context, &items, &[], (&query, &hits)))
 }
 
@@ -102,7 +102,8 @@ pub async fn links(
     let query = ListQuery { at: Some(at), ..query };
     let way = ("/links".to_owned(), keep(&query), at);
     let Then { context, past } = Then::of(&state, &reader, ("Links", Nav::Links), way).await?;
-    let hits = Hits::of(&past.picture, &query.q, at, |_| Known::default());
+    let since = |id: &AgentId| past.status_since.get(&format!("a:{id}")).copied();
+    let hits = Hits::of_then(&past.picture, &query.q, at, since);
     html(views::links::page(&context, &past.picture, (&query, &hits)))
 }
 
@@ -124,7 +125,9 @@ pub async fn agent(
     };
     let wanted = id.clone();
     let (known, events) = state
-        .read(move |store| Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?)))
+        .read(&reader.reach, move |store| {
+            Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?))
+        })
         .await?;
     let node = format!("a:{id}");
     let node_then = past.picture.nodes.iter().find(|other| other.id == node);
@@ -135,7 +138,11 @@ pub async fn agent(
         context.title.clone_from(&shown.label);
     }
     let since = past.status_since.get(&node).copied();
-    let curves = if known { Some(curves::of_agent(&state, &id, &shown).await?) } else { None };
+    let curves = if known {
+        Some(curves::of_agent((&state, &reader.reach), &id, &shown).await?)
+    } else {
+        None
+    };
     let told = (&*events, curves.as_ref());
     html(views::thing_then::agent(&context, &past.picture, (id.as_str(), since), told))
 }
@@ -148,7 +155,7 @@ pub async fn link(
 ) -> Result<Response, ApiError> {
     let way = (format!("/links/{id}"), String::new(), at);
     let Then { mut context, past } = Then::of(&state, &reader, ("Link", Nav::Links), way).await?;
-    let events = history(&state, &id, Some(at)).await?;
+    let events = history((&state, &reader), &id, Some(at)).await?;
     let edge = past.picture.edges.iter().find(|edge| edge.id == id.as_str());
     let labels = match edge {
         Some(edge) => labels(&past.picture, edge),
@@ -158,7 +165,13 @@ pub async fn link(
     context.title = labels.join(" and ");
     let curves = match edge {
         Some(edge) => Some(
-            curves::of_link(&state, edge, labels.each_ref().map(String::as_str), &shown).await?,
+            curves::of_link(
+                (&state, &reader.reach),
+                edge,
+                labels.each_ref().map(String::as_str),
+                &shown,
+            )
+            .await?,
         ),
         None => None,
     };
@@ -167,14 +180,14 @@ pub async fn link(
 
 /// `GET /links/{id}` of a link that is no longer there: what it was, and when it went.
 pub async fn gone(state: AppState, reader: Reader, id: EdgeId) -> Result<Response, ApiError> {
-    let events = history(&state, &id, None).await?;
+    let events = history((&state, &reader), &id, None).await?;
     let removed = events.iter().rev().find(|event| event.kind == EventKind::EdgeRemoved);
     let Some(gone_at) = removed.map(EventRow::holds_from) else {
         return Err(ApiError::not_found("link"));
     };
     let mut context = reader.context(&state, "Link", Nav::Links);
     // The history may begin with its end.
-    let past = match PastView::of(&state, gone_at.minus(1)).await {
+    let past = match PastView::of((&state, &reader.reach), gone_at.minus(1)).await {
         Ok(past) => Some(past),
         Err(error) if error.code() == ErrorCode::BeforeHistory => None,
         Err(error) => return Err(error),
@@ -194,7 +207,7 @@ pub async fn gone(state: AppState, reader: Reader, id: EdgeId) -> Result<Respons
 
 /// The last events about a link.
 async fn history(
-    state: &AppState,
+    (state, reader): (&AppState, &Reader),
     id: &EdgeId,
     until: Option<UnixSeconds>,
 ) -> Result<Vec<EventRow>, ApiError> {
@@ -205,7 +218,7 @@ async fn history(
         limit: FEW,
         ..EventFilter::default()
     };
-    state.read(move |store| store.events(&filter)).await
+    state.read(&reader.reach, move |store| store.events(&filter)).await
 }
 
 fn labels(picture: &Picture, edge: &Edge) -> [String; 2] {
@@ -239,7 +252,7 @@ pub async fn changes(
     let context = reader.context(&state, "Changes", Nav::Events);
     let fallback = (context.now.minus(DAY_S), context.now);
     let (times, found) = match past::times(&state, &query).await {
-        Ok((from, to)) => ((from, to), DiffView::of(&state, from, to).await),
+        Ok((from, to)) => ((from, to), DiffView::of((&state, &reader.reach), from, to).await),
         Err(error) => (fallback, Err(error)),
     };
     match found {

@@ -3,8 +3,9 @@
 use axum::http::{Request, StatusCode, header};
 use tower::ServiceExt as _;
 
-use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate};
+use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate, here};
 use crate::http::access::token;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 
 use super::*;
@@ -16,12 +17,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "public",
         &[
             ("GET", "/status/healthcheck"),
+            ("GET", "/status/dictionaries/{id}"),
             ("GET", "/livez"),
             ("GET", "/readyz"),
             ("GET", "/static/{hash}/{*path}"),
             ("GET", "/favicon.ico"),
             ("GET", "/login"),
             ("POST", "/login"),
+            ("POST", "/login/proxy"),
             ("GET", "/setup"),
             ("POST", "/setup"),
         ],
@@ -48,7 +51,6 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/alarms/quality"),
             ("GET", "/api/v1/reports"),
             ("GET", "/api/v1/reports/{id}"),
-            ("GET", "/api/v1/keys"),
             ("GET", "/api/v1/refusals"),
             ("GET", "/api/v1/events"),
             ("GET", "/api/v1/path"),
@@ -56,15 +58,12 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/what-if"),
             ("GET", "/api/v1/weak-points"),
             ("GET", "/api/v1/enrollments"),
-            ("GET", "/api/v1/keys/usage"),
             ("GET", "/api/v1/metrics"),
             ("GET", "/api/v1/export/metrics.csv"),
-            ("GET", "/api/v1/jobs"),
             ("GET", "/api/v1/maintenance"),
             ("GET", "/maintenance"),
             ("GET", "/api/v1/notifications"),
-            ("GET", "/api/v1/channels"),
-            ("GET", "/api/v1/rules"),
+            ("GET", "/api/v1/layout"),
             ("GET", "/api/v1/openapi.json"),
             ("POST", "/logout"),
             ("GET", "/api/v1/sessions"),
@@ -85,13 +84,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/paths"),
             ("GET", "/what-if"),
             ("GET", "/alarms"),
-            ("GET", "/rules"),
             ("GET", "/notifications"),
             ("GET", "/reports"),
             ("GET", "/reports/{id}"),
             ("GET", "/events"),
             ("GET", "/changes"),
-            ("GET", "/settings"),
         ],
     ),
     (
@@ -112,10 +109,6 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/alarms/acts"),
             ("POST", "/alarms/{id}/shelve"),
             ("POST", "/alarms/{id}/unshelve"),
-            ("POST", "/api/v1/channels/{id}/test"),
-            ("POST", "/api/v1/notifications/{id}/retry"),
-            ("POST", "/channels/{id}/test"),
-            ("POST", "/notifications/{id}/retry"),
             ("POST", "/alarms/{id}/ack"),
             ("POST", "/alarms/{id}/clear"),
         ],
@@ -127,45 +120,78 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/api/v1/agents/{id}/refuse"),
             ("POST", "/api/v1/agents/{id}/revoke"),
             ("POST", "/api/v1/agents/{id}/relay"),
-            ("POST", "/api/v1/jobs/{id}/run"),
-            ("POST", "/settings/jobs/{id}/run"),
-            ("GET", "/api/v1/audit"),
-            ("GET", "/api/v1/export/audit.csv"),
-            ("GET", "/api/v1/export/audit.ndjson"),
-            ("GET", "/audit"),
-            ("GET", "/api/v1/tokens"),
-            ("POST", "/api/v1/tokens"),
-            ("DELETE", "/api/v1/tokens/{id}"),
-            ("POST", "/tokens"),
-            ("POST", "/tokens/{id}/revoke"),
-            ("GET", "/api/v1/users"),
-            ("POST", "/api/v1/users"),
-            ("GET", "/api/v1/users/{id}"),
-            ("DELETE", "/api/v1/users/{id}"),
-            ("POST", "/api/v1/users/{id}/role"),
-            ("POST", "/api/v1/users/{id}/disable"),
-            ("POST", "/api/v1/users/{id}/enable"),
-            ("POST", "/api/v1/users/{id}/end-sessions"),
-            ("POST", "/api/v1/users/{id}/reset"),
-            ("POST", "/api/v1/users/{id}/password"),
-            ("GET", "/users"),
-            ("POST", "/users"),
-            ("POST", "/users/{id}/role"),
-            ("POST", "/users/{id}/disable"),
-            ("POST", "/users/{id}/enable"),
-            ("POST", "/users/{id}/end-sessions"),
-            ("POST", "/users/{id}/reset"),
-            ("POST", "/users/{id}/remove"),
-            ("POST", "/users/{id}/drop-factor"),
-            ("POST", "/api/v1/users/{id}/drop-factor"),
             ("POST", "/status/admin/reset"),
-            ("POST", "/api/v1/keys/{id}/revoke"),
             ("POST", "/agents/{id}/approve"),
             ("POST", "/agents/{id}/refuse"),
             ("POST", "/agents/{id}/revoke"),
             ("POST", "/agents/{id}/relay"),
             ("POST", "/agents/{id}/reset"),
+        ],
+    ),
+    (
+        "viewer of all",
+        &[
+            ("GET", "/api/v1/keys"),
+            ("GET", "/api/v1/keys/usage"),
+            ("GET", "/api/v1/jobs"),
+            ("GET", "/api/v1/channels"),
+            ("GET", "/api/v1/rules"),
+            ("GET", "/rules"),
+            ("GET", "/settings"),
+        ],
+    ),
+    (
+        "operator of all",
+        &[
+            ("GET", "/api/v1/layout/preview"),
+            ("POST", "/api/v1/layout/pin"),
+            ("POST", "/api/v1/layout/unpin"),
+            ("POST", "/api/v1/layout/rearrange"),
+            ("POST", "/api/v1/layout/undo"),
+            ("POST", "/api/v1/channels/{id}/test"),
+            ("POST", "/api/v1/notifications/{id}/retry"),
+            ("POST", "/channels/{id}/test"),
+            ("POST", "/notifications/{id}/retry"),
+        ],
+    ),
+    (
+        "admin of all",
+        &[
+            ("POST", "/api/v1/keys/{id}/revoke"),
+            ("POST", "/api/v1/jobs/{id}/run"),
+            ("GET", "/api/v1/audit"),
+            ("GET", "/api/v1/export/audit.csv"),
+            ("GET", "/api/v1/export/audit.ndjson"),
+            ("GET", "/api/v1/users"),
+            ("POST", "/api/v1/users"),
+            ("GET", "/api/v1/users/{id}"),
+            ("DELETE", "/api/v1/users/{id}"),
+            ("POST", "/api/v1/users/{id}/role"),
+            ("POST", "/api/v1/users/{id}/fleets"),
+            ("POST", "/api/v1/users/{id}/disable"),
+            ("POST", "/api/v1/users/{id}/enable"),
+            ("POST", "/api/v1/users/{id}/end-sessions"),
+            ("POST", "/api/v1/users/{id}/reset"),
+            ("POST", "/api/v1/users/{id}/password"),
+            ("GET", "/api/v1/tokens"),
+            ("POST", "/api/v1/tokens"),
+            ("DELETE", "/api/v1/tokens/{id}"),
+            ("POST", "/tokens"),
+            ("POST", "/tokens/{id}/revoke"),
+            ("POST", "/api/v1/users/{id}/drop-factor"),
+            ("POST", "/users/{id}/drop-factor"),
+            ("GET", "/users"),
+            ("POST", "/users"),
+            ("POST", "/users/{id}/role"),
+            ("POST", "/users/{id}/fleets"),
+            ("POST", "/users/{id}/disable"),
+            ("POST", "/users/{id}/enable"),
+            ("POST", "/users/{id}/end-sessions"),
+            ("POST", "/users/{id}/reset"),
+            ("POST", "/users/{id}/remove"),
+            ("GET", "/audit"),
             ("POST", "/settings/keys/{id}/revoke"),
+            ("POST", "/settings/jobs/{id}/run"),
         ],
     ),
 ];
@@ -175,6 +201,9 @@ fn word(need: Need) -> &'static str {
         Need::Public => "public",
         Need::Signature => "signature",
         Need::Role(role) => role.as_str(),
+        Need::Whole(Role::Viewer) => "viewer of all",
+        Need::Whole(Role::Operator) => "operator of all",
+        Need::Whole(Role::Admin) => "admin of all",
     }
 }
 
@@ -226,7 +255,7 @@ async fn strangers_reach_nothing_but_the_open_routes() {
     for route in all() {
         let expected = match route.need {
             Need::Public | Need::Signature => StatusCode::OK,
-            Need::Role(_) => StatusCode::UNAUTHORIZED,
+            Need::Role(_) | Need::Whole(_) => StatusCode::UNAUTHORIZED,
         };
         assert_eq!(status(&app, &route, &[]).await, expected, "{} {}", route.method, route.path);
         if route.need != PUBLIC && route.need != SIGNED {
@@ -241,8 +270,8 @@ async fn anonymous_viewers_look_and_touch_nothing() {
     let app = app(&[("KATTILA_ANONYMOUS_ROLE", "viewer")], &Shelf::default());
     for route in all() {
         let expected = match route.need {
-            Need::Role(role) if role > Role::Viewer => StatusCode::UNAUTHORIZED,
-            Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
+            Need::Role(role) | Need::Whole(role) if role > Role::Viewer => StatusCode::UNAUTHORIZED,
+            Need::Public | Need::Signature | Need::Role(_) | Need::Whole(_) => StatusCode::OK,
         };
         assert_eq!(status(&app, &route, &[]).await, expected, "{} {}", route.method, route.path);
     }
@@ -260,8 +289,8 @@ async fn roles_reach_what_they_may() {
         let bearer = format!("Bearer {}", secret.as_str());
         for route in all() {
             let expected = match route.need {
-                Need::Role(role) if role > have => StatusCode::FORBIDDEN,
-                Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
+                Need::Role(role) | Need::Whole(role) if role > have => StatusCode::FORBIDDEN,
+                Need::Public | Need::Signature | Need::Role(_) | Need::Whole(_) => StatusCode::OK,
             };
             let got = status(&app, &route, &[("authorization", &bearer)]).await;
             assert_eq!(got, expected, "{have}: {} {}", route.method, route.path);
@@ -270,9 +299,29 @@ async fn roles_reach_what_they_may() {
 }
 
 #[tokio::test]
+async fn who_is_limited_to_fleets_reaches_nothing_that_is_about_the_whole() {
+    use crate::http::access::keep::KeepSessions as _;
+    let shelf = Shelf::default();
+    let app = app(&[], &shelf);
+    let (secret, mut record) =
+        token::api_token("t", Role::Admin, UnixSeconds(1_800_000_000)).unwrap();
+    record.reach = Reach::read(["lab"]).unwrap();
+    shelf.put(record).await.unwrap();
+    let bearer = format!("Bearer {}", secret.as_str());
+    for route in all() {
+        let expected = match route.need {
+            Need::Whole(_) => StatusCode::FORBIDDEN,
+            Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
+        };
+        let got = status(&app, &route, &[("authorization", &bearer)]).await;
+        assert_eq!(got, expected, "{} {}", route.method, route.path);
+    }
+}
+
+#[tokio::test]
 async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
-    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+    let session = gate(&[], &shelf, &clock).sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
     let app = app(&[], &shelf);
     let cookie = format!("kattila={}", session.as_str());
     let form = token::form_token(&session);
@@ -293,7 +342,7 @@ async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
             assert_eq!(status(&app, route, &foreign).await, StatusCode::FORBIDDEN);
         }
         assert_eq!(status(&app, route, &ours).await, StatusCode::OK, "{}", route.path);
-        if let Need::Role(_) = route.need {
+        if let Need::Role(_) | Need::Whole(_) = route.need {
             let bare = [("cookie", cookie.as_str())];
             assert_eq!(status(&app, route, &bare).await, StatusCode::FORBIDDEN);
             let wrong = [("cookie", cookie.as_str()), ("x-kattila-form", "00")];
@@ -306,7 +355,7 @@ async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
 async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
     let gate = Arc::new(gate(&[], &shelf, &clock));
-    let session = gate.sign_in(ADMIN_TOKEN, None).await.unwrap().unwrap();
+    let session = gate.sign_in(ADMIN_TOKEN, &here()).await.unwrap().unwrap();
     let echo = Route {
         method: "POST",
         path: "/echo",

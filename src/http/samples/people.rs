@@ -6,6 +6,7 @@ use crate::http::operators::OK;
 use crate::http::operators::people::{Coded, UserView};
 use crate::http::operators::sessions::SessionView;
 use crate::http::operators::tokens::MadeToken;
+use crate::model::id::FleetId;
 use crate::views::people::TokenItem;
 
 use super::{JSON, LIMIT, LIMITED, NOW, Parameter, Sample, list, text, value};
@@ -24,7 +25,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
         ("POST", "/api/v1/users") => (
             "Add a user; without a password a setup code is made",
             none,
-            Some(json!({"name": "kim", "role": "viewer"})),
+            Some(json!({"name": "kim", "role": "viewer", "fleets": ["lab"]})),
             "201",
             value(&coded()),
         ),
@@ -40,7 +41,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
         ("POST", "/api/v1/tokens") => (
             "Make a token; without for_s it works until it is revoked",
             none,
-            Some(json!({"name": "ci", "role": "viewer", "for_s": 7_776_000})),
+            Some(json!({"name": "ci", "role": "viewer", "fleets": ["lab"], "for_s": 7_776_000})),
             "201",
             value(&token()),
         ),
@@ -57,6 +58,11 @@ fn about_user(path: &str) -> Option<Sample> {
         "/api/v1/users/{id}/role" => {
             ("Give a user a role", Some(json!({"role": "operator"})), value(&OK))
         }
+        "/api/v1/users/{id}/fleets" => (
+            "Say which fleets a user sees; none: all",
+            Some(json!({"fleets": ["lab", "office"]})),
+            value(&OK),
+        ),
         "/api/v1/users/{id}/disable" => ("Keep a user out", None, value(&OK)),
         "/api/v1/users/{id}/enable" => ("Let a user in again", None, value(&OK)),
         "/api/v1/users/{id}/end-sessions" => ("End a user's sessions", None, value(&OK)),
@@ -75,10 +81,15 @@ fn about_user(path: &str) -> Option<Sample> {
     Some(Sample { summary, query, body, status: "200", kind: JSON, answer })
 }
 
+fn fleets() -> Vec<FleetId> {
+    "lab".parse().into_iter().collect()
+}
+
 fn user() -> UserView {
     UserView {
         name: "olga".to_owned(),
         role: "admin",
+        fleets: Vec::new(),
         disabled: false,
         password_at: Some(NOW),
         second_factor: false,
@@ -104,6 +115,7 @@ fn token() -> MadeToken {
         id: "71d0000000000001".to_owned(),
         name: "ci".to_owned(),
         role: "viewer",
+        fleets: fleets(),
         expires_at: Some(NOW.plus(7_776_000)),
         token: "kat_(shown once)".to_owned(),
     }
@@ -114,6 +126,7 @@ fn known_token() -> TokenItem {
         id: "71d0000000000001".to_owned(),
         name: "ci".to_owned(),
         role: "viewer".to_owned(),
+        fleets: fleets(),
         created_at: NOW,
         made_by: Some("olga".to_owned()),
         last_used_at: Some(NOW),
@@ -127,6 +140,7 @@ fn session() -> SessionView {
         name: "olga".to_owned(),
         user: true,
         role: "admin".to_owned(),
+        fleets: Vec::new(),
         source: Some("192.0.2.7".to_owned()),
         created_at: NOW,
         last_used_at: NOW,

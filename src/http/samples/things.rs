@@ -13,7 +13,7 @@ use crate::http::operators::alarms::AlarmView;
 use crate::http::operators::events::EventView;
 use crate::http::operators::identities::{AgentKey, GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::reports::{ReportView, WholeReport};
-use crate::model::id::{AgentId, AlarmId, EventId, FleetId, Kid, ReportId, WindowId};
+use crate::model::id::{AgentId, AlarmId, EventId, FleetId, FrameDictId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
 use crate::model::proven::Proven;
@@ -114,8 +114,20 @@ pub(super) fn readiness() -> Readiness {
     Readiness { status: "ready", checks: vec![check] }
 }
 
+/// The name of a dictionary.
+pub(super) fn dict() -> Option<FrameDictId> {
+    "d629bb4bb0f027a8d0b2d1ba4bc0c86ab176c4e6939b8534b996d563752d7e1d".parse().ok()
+}
+
 pub(super) fn receipt() -> Receipt {
-    Receipt { status: Taken::Ok, report_id: ReportId(4711), server_time: NOW, interval: 30 }
+    Receipt {
+        status: Taken::Ok,
+        report_id: ReportId(4711),
+        server_time: NOW,
+        interval: 30,
+        framed: true,
+        dict: dict(),
+    }
 }
 
 pub(super) fn agent_summary() -> Option<AgentSummary> {
@@ -225,6 +237,8 @@ pub(super) fn enrolled() -> Option<Enrolled> {
         kid: "56475aa75463474c".parse().ok()?,
         server_time: NOW,
         interval: 30,
+        framed: true,
+        dict: dict(),
     })
 }
 
@@ -307,6 +321,8 @@ pub(super) fn report() -> Option<ReportView> {
 pub(super) fn whole_report() -> Option<WholeReport> {
     Some(WholeReport {
         summary: report()?,
+        enc: None,
+        dict: None,
         envelope: envelope().to_string(),
         envelope_base64: "eyJhZ2VudF9pZCI6...".into(),
         signed_base64: Some("eyJob3N0bmFtZSI6Imd3LTEifQ==".into()),

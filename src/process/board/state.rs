@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{AgentLive, EndLive};
-use crate::model::id::AgentId;
+use crate::model::id::{AgentId, FleetId};
 use crate::model::key::IdentityKey;
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
@@ -23,12 +23,16 @@ const RING_ITEMS: usize = 20_000;
 pub(super) struct Inner {
     pub(super) seq: u64,
     pub(super) layout_rev: i64,
-    pub(super) alarms_open: usize,
+    pub(super) alarms_open: BTreeMap<Option<FleetId>, usize>,
+    /// Rises with every change of what agents are called and which fleet they are of.
+    pub(super) names_rev: u64,
     /// Channels that do not take messages to people.
     pub(super) channels_failing: Vec<String>,
     /// Maintenance windows.
     pub(super) windows: Arc<Vec<Window>>,
     pub(super) agents: BTreeMap<AgentId, AgentEntry>,
+    /// Forgotten agents, of which the history still tells: host name and fleet.
+    pub(super) former: BTreeMap<AgentId, (Option<String>, FleetId)>,
     /// By relay, the agents whose last report came through it.
     pub(super) relayed: HashMap<AgentId, BTreeSet<AgentId>>,
     /// Keys pinned to agents, forgotten ones included.
@@ -88,7 +92,7 @@ impl Inner {
                 .filter(|e| self.drawable(&e.edge))
                 .map(EdgeEntry::now)
                 .collect(),
-            alarms_open: self.alarms_open,
+            alarms_open: self.alarms_open.values().sum(),
         }
     }
 
@@ -102,14 +106,26 @@ impl Inner {
 
     pub(super) fn put_agent(&mut self, entry: AgentEntry) {
         let id = entry.summary.agent_id.clone();
-        self.drop_agent(&id);
+        let AgentSummary { hostname, fleet_id, .. } = &entry.summary;
+        let is_news = self.agents.get(&id).is_none_or(|known| {
+            known.summary.hostname != *hostname || known.summary.fleet_id != *fleet_id
+        });
+        self.names_rev += u64::from(is_news);
+        self.former.remove(&id);
+        self.unlist(&id);
         for relay in entry.summary.relay_path.relays() {
             self.relayed.entry(relay.clone()).or_default().insert(id.clone());
         }
         self.agents.insert(id, entry);
     }
 
-    pub(super) fn drop_agent(&mut self, id: &AgentId) {
+    pub(super) fn drop_agent(&mut self, id: &AgentId, called: (Option<String>, FleetId)) {
+        self.names_rev += 1;
+        self.former.insert(id.clone(), called);
+        self.unlist(id);
+    }
+
+    fn unlist(&mut self, id: &AgentId) {
         let Some(old) = self.agents.remove(id) else { return };
         for relay in old.summary.relay_path.relays() {
             if let Some(behind) = self.relayed.get_mut(relay) {
@@ -179,7 +195,7 @@ impl Inner {
         }
         let from = self.seq;
         self.seq += 1;
-        let alarms = AlarmCount { open: self.alarms_open };
+        let alarms = AlarmCount { open: self.alarms_open.values().sum() };
         Some(Patch { from, seq: self.seq, t: now, n, e, s, alarms })
     }
 

@@ -134,10 +134,10 @@ fn what_did_not_change_makes_no_patch() {
     board.publish(NOW);
     let (seq, _) = board.position();
     board.set_node(node("a:1", AgentStatus::Online), None);
-    board.set_alarms_open(0);
+    board.set_alarms_open(BTreeMap::new());
     board.publish(NOW);
     assert_eq!(board.position().0, seq);
-    board.set_alarms_open(2);
+    board.set_alarms_open(BTreeMap::from([(None, 2)]));
     board.publish(NOW);
     assert_eq!(board.position().0, seq + 1);
     assert!(board.since(seq + 7).is_none(), "a client from another time starts anew");

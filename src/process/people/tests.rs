@@ -30,7 +30,12 @@ fn act(people: &mut People, user: &str, act: Act) -> Result<Decided, CommandErro
 fn two() -> People {
     let mut people = People::new();
     act(&mut people, "olga", Act::AddFirst { password: "p1".to_owned() }).unwrap();
-    act(&mut people, "kim", Act::Add { role: Role::Viewer, entry: password("p2") }).unwrap();
+    act(
+        &mut people,
+        "kim",
+        Act::Add { role: Role::Viewer, entry: password("p2"), reach: Reach::Whole },
+    )
+    .unwrap();
     people
 }
 
@@ -46,7 +51,11 @@ fn the_first_is_an_admin_and_there_is_one_first() {
     assert_eq!((olga.password.as_deref(), olga.password_at), (Some("p1"), Some(T)));
     let again = act(&mut people, "eve", Act::AddFirst { password: "p3".to_owned() });
     assert_eq!(refused(again), "there are users by now");
-    let twice = act(&mut people, "kim", Act::Add { role: Role::Admin, entry: password("p3") });
+    let twice = act(
+        &mut people,
+        "kim",
+        Act::Add { role: Role::Admin, entry: password("p3"), reach: Reach::Whole },
+    );
     assert_eq!(refused(twice), "there is a user kim already");
     assert_eq!(act(&mut people, "eve", Act::Disable).unwrap_err(), CommandError::UserNotFound);
 }
@@ -77,7 +86,7 @@ fn somebody_who_comes_back_is_not_who_they_were() {
     let mut people = two();
     let before = people["kim"].generation;
     act(&mut people, "kim", Act::Remove).unwrap();
-    let add = Act::Add { role: Role::Viewer, entry: password("p2") };
+    let add = Act::Add { role: Role::Viewer, entry: password("p2"), reach: Reach::Whole };
     let decided = decide(&people, &order("kim", add), T.plus(1)).unwrap();
     assert!(decided.user.unwrap().generation > before);
 }
@@ -91,7 +100,11 @@ fn the_last_admin_who_can_sign_in_stays() {
         assert!(refused(act(&mut people, "olga", one.clone())).contains("only admin"), "{one:?}");
     }
     // An admin who has not chosen a password yet cannot sign in.
-    let waiting = Act::Add { role: Role::Admin, entry: Entry::Setup(setup(2, T.plus(60))) };
+    let waiting = Act::Add {
+        role: Role::Admin,
+        entry: Entry::Setup(setup(2, T.plus(60))),
+        reach: Reach::Whole,
+    };
     act(&mut people, "eve", waiting).unwrap();
     assert!(act(&mut people, "olga", Act::Disable).is_err());
     let chosen = Act::Password { password: "p3".to_owned(), proof: Proof::Setup([2; 32]) };

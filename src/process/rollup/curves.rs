@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Rollup, hour_of, samples};
+use super::{Rollup, hour_of};
 use crate::meter::roll::{Grid, Rolled, points, roll};
 use crate::model::id::AgentId;
 use crate::model::metric::{HOUR_S, SLOT_S, SLOTS, Slot, Subject};
@@ -80,7 +80,7 @@ impl Rollup {
     fn raw(&self, reader: &dyn Reader, asked: &CurvesAsked) -> Result<Vec<Curve>, StoreError> {
         let span = (asked.from, asked.to);
         let whose = Whose::One(Which::Named(asked.agent.clone()));
-        let (_, of_agents) = samples(reader, &self.terms, whose, span)?;
+        let (_, of_agents) = self.samples_of(reader, whose, span)?;
         let all = of_agents
             .into_values()
             .flat_map(|samples| points(&samples, span, self.terms.gap_s).into_iter());
@@ -136,7 +136,7 @@ impl Rollup {
         }
         let whose = Whose::One(Which::Named(asked.agent.clone()));
         let span = (begin, begin.plus(hours * HOUR_S));
-        let (_, of_agents) = samples(reader, &self.terms, whose, span)?;
+        let (_, of_agents) = self.samples_of(reader, whose, span)?;
         let samples: Vec<_> = of_agents.into_values().flatten().collect();
         let hour = |hour: i64| {
             let grid = Grid { from: begin.plus(hour * HOUR_S), step_s: SLOT_S, slots: SLOTS };

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::engine::Settings;
 use super::handle::{Command, CommandError, Processor};
 use crate::meter::roll::{Grid, better, roll};
 use crate::meter::sample::Sample;
@@ -28,7 +29,8 @@ use crate::store::metrics::{
 };
 use crate::store::row::ReportFilter;
 use crate::store::{Reader, StoreError};
-use crate::wire::data;
+use crate::verify::shelf::Shelf;
+use crate::verify::stored;
 
 /// Name of the small value that says how far the rows reach.
 const KEPT: &str = "metrics.rolled";
@@ -95,6 +97,8 @@ impl Terms {
 #[derive(Debug)]
 pub struct Rollup {
     reader: Arc<dyn Reader>,
+    /// What framed reports are unpacked with.
+    shelf: Arc<Shelf>,
     terms: Terms,
     mark: Mutex<Option<Mark>>,
     /// When the last report was received, as of the last step: a clock that jumps ahead is no
@@ -109,14 +113,24 @@ struct Step {
 }
 
 impl Rollup {
+    /// That of a manager with these settings.
+    pub(super) fn begun<'a>(
+        of: &Settings,
+        read: (Arc<dyn Reader>, Arc<Shelf>),
+        kept: impl Fn(&str) -> Option<&'a str>,
+    ) -> Arc<Self> {
+        let terms = Terms::new(of.rollups, of.report_interval, of.max_skew);
+        Arc::new(Self::restored(read, terms, kept))
+    }
+
     /// Goes on from what is kept; `kept` finds a small value by its name.
-    pub(super) fn restored<'a>(
-        reader: Arc<dyn Reader>,
+    fn restored<'a>(
+        (reader, shelf): (Arc<dyn Reader>, Arc<Shelf>),
         terms: Terms,
         kept: impl Fn(&str) -> Option<&'a str>,
     ) -> Self {
         let mark = kept(KEPT).and_then(|text| serde_json::from_str(text).ok());
-        Self { reader, terms, mark: Mutex::new(mark), newest: AtomicI64::new(i64::MIN) }
+        Self { reader, shelf, terms, mark: Mutex::new(mark), newest: AtomicI64::new(i64::MIN) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Mark>> {
@@ -206,7 +220,28 @@ impl Rollup {
         whose: Whose,
         hour: UnixSeconds,
     ) -> Result<(MeasuredTo, BTreeMap<AgentNo, Vec<Sample>>), StoreError> {
-        samples(self.reader.as_ref(), &self.terms, whose, (hour, hour.plus(HOUR_S)))
+        self.samples_of(self.reader.as_ref(), whose, (hour, hour.plus(HOUR_S)))
+    }
+
+    /// What agents measured between two times, with what is needed beside it to tell of all of it.
+    fn samples_of(
+        &self,
+        reader: &dyn Reader,
+        whose: Whose,
+        (from, to): (UnixSeconds, UnixSeconds),
+    ) -> Result<(MeasuredTo, BTreeMap<AgentNo, Vec<Sample>>), StoreError> {
+        let (from, to) = (from.minus(self.terms.gap_s), to.plus(self.terms.gap_s));
+        let asked = MeasuredAsked { whose, from, to, slack_s: self.terms.slack_s };
+        let mut samples: BTreeMap<AgentNo, Vec<Sample>> = BTreeMap::new();
+        let reached = reader.measured(&asked, &mut |one| match stored::report(
+            &one.envelope,
+            &self.shelf,
+        ) {
+            Some(told) => samples.entry(one.agent).or_default().push(Sample::of(one.at, told)),
+            None => warn!(agent = %one.agent, at = %one.at, "A stored report cannot be read"),
+        })?;
+        samples.values_mut().for_each(|of_agent| of_agent.sort_by_key(|sample| sample.at));
+        Ok((reached, samples))
     }
 
     /// The row of an agent, if there is anything to tell.
@@ -292,24 +327,6 @@ const fn hour_of(at: UnixSeconds) -> UnixSeconds {
     UnixSeconds(at.0.div_euclid(HOUR_S) * HOUR_S)
 }
 
-/// What agents measured between two times, with what is needed beside it to tell of all of it.
-fn samples(
-    reader: &dyn Reader,
-    terms: &Terms,
-    whose: Whose,
-    (from, to): (UnixSeconds, UnixSeconds),
-) -> Result<(MeasuredTo, BTreeMap<AgentNo, Vec<Sample>>), StoreError> {
-    let (from, to) = (from.minus(terms.gap_s), to.plus(terms.gap_s));
-    let asked = MeasuredAsked { whose, from, to, slack_s: terms.slack_s };
-    let mut samples: BTreeMap<AgentNo, Vec<Sample>> = BTreeMap::new();
-    let reached = reader.measured(&asked, &mut |one| match data::stored(&one.envelope) {
-        Some(told) => samples.entry(one.agent).or_default().push(Sample::of(one.at, told)),
-        None => warn!(agent = %one.agent, at = %one.at, "A stored report cannot be read back"),
-    })?;
-    samples.values_mut().for_each(|of_agent| of_agent.sort_by_key(|sample| sample.at));
-    Ok((reached, samples))
-}
-
 impl Processor {
     /// How the roll-up stands.
     pub fn rollup(&self) -> &Arc<Rollup> {
@@ -331,7 +348,7 @@ impl Processor {
             *rows += hours.len() as u64;
             let kept = serde_json::to_string(&mark)
                 .map_err(|error| CommandError::Unavailable(error.to_string()))?;
-            self.command(Command::Rolled(hours, (KEPT, kept))).await?;
+            self.command(Command::Ran(KEPT, kept, hours)).await?;
             *self.rollup.lock() = Some(mark);
         }
     }
@@ -351,7 +368,11 @@ mod tests {
             assert_eq!((terms.gap_s, terms.slack_s), (180, 1_200));
             let text = format!(r#"{{"hour":7200,"after":3,"late":9,"first":{first}}}"#);
             let kept = |name: &str| (name == KEPT).then_some(text.as_str());
-            let rollup = Rollup::restored(Arc::clone(&reader) as Arc<dyn Reader>, terms, kept);
+            let rollup = Rollup::restored(
+                (Arc::clone(&reader) as Arc<dyn Reader>, Arc::default()),
+                terms,
+                kept,
+            );
             rollup.newest.store(newest, Ordering::Relaxed);
             rollup
         };

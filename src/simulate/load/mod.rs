@@ -3,6 +3,7 @@
 //! Fair to the manager: a fixed number of keep-alive connections, at most one report in flight
 //! on each, every agent always on the same connection.
 
+mod press;
 mod stage;
 mod worker;
 
@@ -16,10 +17,11 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::pack::NoMemory;
 
 use self::stage::Stage;
 use self::worker::Worker;
-use super::envelope::{Scheme, Signer};
+use super::envelope::{Scheme, Shape, Signer};
 use super::pace::{self, Pace, Timetable};
 use super::summary::{Progress, Summary};
 use super::target::Target;
@@ -42,6 +44,10 @@ pub struct Load {
     pub signer: Signer,
     /// How hosts sign.
     pub signing: Signing,
+    /// Which shape reports of version 2 have.
+    pub shape: Shape,
+    /// Whether the manager knows the hosts' own keys from an earlier run.
+    pub introduced: bool,
     /// How reports follow each other.
     pub pace: Pace,
     /// Connections at once; never more than hosts or [`MOST_CONNECTIONS`].
@@ -91,6 +97,9 @@ pub enum LoadError {
     /// The operating system gave no randomness.
     #[error("the operating system gave no random bytes for a nonce")]
     Randomness(#[source] getrandom::Error),
+    /// There is no memory to compress.
+    #[error(transparent)]
+    Memory(NoMemory),
     /// The operating system gave no thread.
     #[error("the pacing thread could not be started")]
     Thread(#[source] std::io::Error),

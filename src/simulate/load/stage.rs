@@ -10,10 +10,13 @@ use crate::clock::Clock;
 use crate::sign::ed25519::{SecretKey, agent_id_of};
 use crate::sign::nonce;
 use crate::simulate::answer::Answer;
-use crate::simulate::envelope::{self, Head, Scheme, Signer};
+use crate::simulate::connection::Letter;
+use crate::simulate::envelope::{self, Head, Packed, Scheme, Shape, Signer};
 use crate::simulate::summary::Tally;
 use crate::simulate::world::World;
+use crate::wire::frame::Encoding;
 
+use super::press::{Lent, Press};
 use super::{Load, LoadError, Signing};
 
 /// Counts are kept in so many places, so that workers seldom wait for each other.
@@ -27,6 +30,8 @@ pub(super) struct Stage {
     signer: Signer,
     signing: Signing,
     clock: Clock,
+    shape: Shape,
+    pub(super) lent: Lent,
     /// The hosts' own keys, of those that have one.
     keys: Vec<Option<OwnKey>>,
 }
@@ -56,6 +61,8 @@ impl Stage {
             tallies: (0..TALLIES).map(|_| Mutex::default()).collect(),
             signer: load.signer,
             signing: load.signing,
+            shape: load.shape,
+            lent: Lent::default(),
             clock: load.clock,
         }
     }
@@ -74,7 +81,11 @@ impl Stage {
     }
 
     /// A host's report, signed; `None` while the host is away.
-    pub(super) fn envelope(&self, host: usize) -> Result<Option<Bytes>, LoadError> {
+    pub(super) fn envelope(
+        &self,
+        host: usize,
+        press: &mut Press,
+    ) -> Result<Option<Letter>, LoadError> {
         let millis = self.clock.now_millis();
         let mut scene = lock(&self.scene);
         let Some((data, head)) = scene.speak(host, millis) else { return Ok(None) };
@@ -87,14 +98,28 @@ impl Stage {
             timestamp: &head.timestamp.to_string(),
             nonce: &nonce,
         };
-        Ok(Some(match (self.signing.scheme(host), self.key(host)) {
-            (Scheme::Ed25519, Some(own)) => {
-                let head = Head { agent_id: &own.agent_id, ..head };
-                envelope::seal_own(&own.secret, &head, &data).into()
+        let scheme = self.signing.scheme(host);
+        if scheme == Scheme::V1 {
+            return Ok(Some(Letter::json(self.signer.seal_v1(&head, &data))));
+        }
+        let own = self.key(host).filter(|_| scheme == Scheme::Ed25519);
+        let head = Head { agent_id: own.map_or(head.agent_id, |own| &own.agent_id), ..head };
+        let known = self.lent.known();
+        let pressed = press.press(self.shape, &data, known.as_deref())?;
+        let packed = pressed.as_ref().map(|(frame, sent)| Packed { frame, sent });
+        Ok(Some(match (packed, own) {
+            (None, Some(own)) => Letter::json(envelope::seal_own(&own.secret, &head, &data)),
+            (None, None) => Letter::json(self.signer.seal_v2(&head, &data)),
+            (Some(packed), Some(own)) => {
+                Letter::framed(envelope::frame_own(&own.secret, &head, &packed))
             }
-            (Scheme::V1, _) => self.signer.seal_v1(&head, &data).into(),
-            (Scheme::V2 | Scheme::Ed25519, _) => self.signer.seal_v2(&head, &data).into(),
+            (Some(packed), None) => Letter::framed(self.signer.frame(&head, &packed)),
         }))
+    }
+
+    /// Whether hosts compress, and so want to know the manager's dictionary.
+    pub(super) fn compresses(&self) -> bool {
+        self.shape == Shape::Framed(Encoding::Zstd)
     }
 
     fn key(&self, host: usize) -> Option<&OwnKey> {
@@ -154,7 +179,7 @@ impl OwnKey {
         (load.signing.scheme(host) == Scheme::Ed25519).then(|| {
             let secret = load.world.own_key(host);
             let agent_id = agent_id_of(&secret.public());
-            Self { secret, agent_id, enrolled: AtomicBool::new(false) }
+            Self { secret, agent_id, enrolled: AtomicBool::new(load.introduced) }
         })
     }
 }

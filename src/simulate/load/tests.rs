@@ -76,6 +76,8 @@ async fn load(url: &str, agents: usize, pace: Pace) -> Load {
         }),
         signer: Signer::new(Zeroizing::new(b"0123456789abcdef0123456789abcdef".to_vec())),
         signing: Signing::All(Scheme::V2),
+        shape: Shape::Json,
+        introduced: false,
         pace,
         connections: NonZeroUsize::new(4).unwrap(),
         duration: None,

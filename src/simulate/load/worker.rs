@@ -4,16 +4,16 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulate::answer::{self, Answer, Loss, Next};
-use crate::simulate::connection::Connection;
+use crate::simulate::connection::{Connection, Letter};
 use crate::simulate::pace::{Resend, Turn, next_regular};
 use crate::simulate::rng::Rng;
 use crate::simulate::target::Target;
 
+use super::press::Press;
 use super::stage::Stage;
 use super::{LAST_ANSWERS, LoadError};
 
@@ -26,6 +26,7 @@ pub(super) struct Worker {
     number: usize,
     hosts: Vec<usize>,
     connection: Connection,
+    press: Press,
     stage: Arc<Stage>,
     stop: CancellationToken,
     rng: Rng,
@@ -43,6 +44,7 @@ impl Worker {
             number,
             hosts: (number..stage.hosts()).step_by(step).collect(),
             connection: Connection::new(Arc::clone(target)),
+            press: Press::default(),
             stage: Arc::clone(stage),
             stop: stop.clone(),
             rng: Rng::new(number as u64),
@@ -60,14 +62,14 @@ impl Worker {
             let answer = match self.introduce(host).await? {
                 Some(refused) => Some(refused),
                 None => {
-                    let Some(envelope) = self.stage.envelope(host)? else {
+                    let Some(envelope) = self.stage.envelope(host, &mut self.press)? else {
                         silent += 1;
                         if silent >= hosts.len() {
                             self.pause(Instant::now() + REST).await;
                         }
                         continue;
                     };
-                    self.send(host, envelope, Instant::now()).await
+                    self.send(host, envelope, Instant::now()).await?
                 }
             };
             silent = 0;
@@ -92,9 +94,9 @@ impl Worker {
                 else => break,
             };
             if self.introduce(host).await?.is_none()
-                && let Some(envelope) = self.stage.envelope(host)?
+                && let Some(envelope) = self.stage.envelope(host, &mut self.press)?
             {
-                self.send(host, envelope, intended).await;
+                self.send(host, envelope, intended).await?;
             }
         }
         inbox.close();
@@ -150,12 +152,12 @@ impl Worker {
         }
         let sent = match resend {
             Some(resend) => resend,
-            None => match self.stage.envelope(host)? {
+            None => match self.stage.envelope(host, &mut self.press)? {
                 Some(envelope) => Resend { envelope, signed_at: Instant::now(), attempt: 0 },
                 None => return Ok(Some(regular(Instant::now()))),
             },
         };
-        let Some(answer) = self.send(host, sent.envelope.clone(), Instant::now()).await else {
+        let Some(answer) = self.send(host, sent.envelope.clone(), Instant::now()).await? else {
             return Ok(None);
         };
         let now = Instant::now();
@@ -195,22 +197,45 @@ impl Worker {
     }
 
     /// Sends and counts; `None` if the run ended before the answer came.
-    async fn send(&mut self, host: usize, envelope: Bytes, intended: Instant) -> Option<Answer> {
-        let bytes = envelope.len();
+    async fn send(
+        &mut self,
+        host: usize,
+        envelope: Letter,
+        intended: Instant,
+    ) -> Result<Option<Answer>, LoadError> {
+        let bytes = envelope.body.len();
         let last_call = async {
             self.stop.cancelled().await;
             tokio::time::sleep(LAST_ANSWERS).await;
         };
         let answer = tokio::select! {
             answer = self.connection.post(envelope) => answer,
-            () = last_call => return None,
+            () = last_call => return Ok(None),
         };
         self.stage.count(self.number, &answer, bytes, intended.elapsed());
         if matches!(&answer, Answer::Refused { status: 401, .. }) {
             // The manager may have lost, or an admin unpinned, the host's own key.
             self.stage.set_enrolled(host, false);
         }
-        Some(answer)
+        if self.stage.compresses() {
+            self.heed(&answer).await?;
+        }
+        Ok(Some(answer))
+    }
+
+    /// Takes up the dictionary that an answer names, and lets go of one that is not known.
+    async fn heed(&mut self, answer: &Answer) -> Result<(), LoadError> {
+        if matches!(answer, Answer::Refused { code, .. } if &**code == "dictionary_unknown") {
+            self.stage.lent.forget();
+        }
+        if *answer == Answer::Stored
+            && let Some(id) = self.connection.told_dictionary()
+            && self.stage.lent.is_to_fetch(&id)
+            && let Some(bytes) = self.connection.dictionary(&id).await
+        {
+            self.stage.lent.put(id, bytes)?;
+        }
+        Ok(())
     }
 
     /// Waits for a time or for the end of the run.

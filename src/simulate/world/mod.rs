@@ -46,6 +46,18 @@ pub enum Mix {
     /// To be measured with: ten peers per host on average, about 5 KB per report, and about 3 %
     /// of the reports change a route.
     Load,
+    /// The same with forty peers per host.
+    Dense,
+}
+
+impl Mix {
+    /// Whether reports are as large as real ones, and change as those do.
+    const fn is_measured(self) -> bool {
+        match self {
+            Self::Demo => false,
+            Self::Load | Self::Dense => true,
+        }
+    }
 }
 
 /// Who a host is to the manager.
@@ -126,7 +138,7 @@ impl World {
         let seed = self.seed;
         let speaker = self.hosts.get_mut(host)?;
         speaker.reports += 1;
-        if self.mix == Mix::Load {
+        if self.mix.is_measured() {
             speaker.wander(seed);
         }
         let data = report::write(self, host, now.0)?;

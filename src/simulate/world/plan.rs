@@ -224,16 +224,18 @@ impl Mix {
         match self {
             Self::Demo => 40,
             Self::Load => 57,
+            Self::Dense => 100,
         }
     }
 
-    /// Demo cells show every structure clearly; load cells average ten peers per host, which
-    /// takes a larger mesh.
+    /// Demo cells show every structure clearly; load cells average ten peers per host, and dense
+    /// ones forty, which takes larger meshes.
     const fn shares(self, size: usize) -> Shares {
         let whole = self.cell_size();
         let (mesh, chain, islands) = match self {
             Self::Demo => (size * 7 / whole, size * 6 / whole, size * 12 / whole),
             Self::Load => (size * 21 / whole, size * 8 / whole, size * 12 / whole),
+            Self::Dense => (size * 61 / whole, size * 6 / whole, size * 23 / whole),
         };
         Shares { hubs: size - mesh - chain - islands, mesh, chain, islands }
     }
@@ -246,7 +248,7 @@ mod tests {
     #[test]
     fn every_size_has_exactly_that_many_hosts_and_no_tie_leaves_them() {
         for agents in [0, 1, 2, 3, 5, 17, 36, 40, 59, 60, 100, 1000] {
-            for mix in [Mix::Demo, Mix::Load] {
+            for mix in [Mix::Demo, Mix::Load, Mix::Dense] {
                 let plan = Plan::draw(agents, mix);
                 assert_eq!(plan.hosts.len(), agents);
                 for tie in &plan.ties {
@@ -258,15 +260,17 @@ mod tests {
     }
 
     #[test]
-    fn load_cells_average_ten_peers_per_host() {
-        let plan = Plan::draw(5700, Mix::Load);
-        let ends: usize = plan
-            .ties
-            .iter()
-            .map(|tie| 1 + usize::from(tie.b.is_some() && tie.nature != Nature::Half))
-            .sum();
-        let average = ends as f64 / plan.hosts.len() as f64;
-        assert!((9.0..11.0).contains(&average), "{average}");
+    fn measured_cells_average_ten_or_forty_peers_per_host() {
+        for (mix, peers) in [(Mix::Load, 9.0..11.0), (Mix::Dense, 38.0..42.0)] {
+            let plan = Plan::draw(5700, mix);
+            let ends: usize = plan
+                .ties
+                .iter()
+                .map(|tie| 1 + usize::from(tie.b.is_some() && tie.nature != Nature::Half))
+                .sum();
+            let average = ends as f64 / plan.hosts.len() as f64;
+            assert!(peers.contains(&average), "{mix:?}: {average}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Speaker<'_> {
     fn interfaces(&self, json: &mut Json) {
         let id = self.id;
         let [a, b, c] = identity::lan(id);
-        let load = self.world.mix == Mix::Load;
+        let load = self.world.mix.is_measured();
         self.wired(json, "lo", 65_536, "00:00:00:00:00:00", |json| {
             json.raw("\"127.0.0.1/8\",\"::1/128\"");
         });
@@ -147,7 +147,7 @@ impl Speaker<'_> {
         json.raw(r#"{"dst":"172.16.0.0/12","dev":"mgmt0","protocol":"kernel","scope":"link"},"#);
         json.raw(r#"{"dst":"10.0.0.0/10","dev":"wg0","protocol":"kernel","scope":"link"},"#);
         json.raw(r#"{"dst":"fd77:1::/64","dev":"wg0","protocol":"kernel"},"#);
-        if self.world.mix == Mix::Load {
+        if self.world.mix.is_measured() {
             json.raw(r#"{"dst":"10.64.0.0/10","dev":"wg1","protocol":"kernel","scope":"link"},"#);
             json.raw(r#"{"dst":"fd77:2::/64","dev":"wg1","protocol":"kernel"},"#);
         }
@@ -170,7 +170,7 @@ impl Speaker<'_> {
             let (end, other) = link.seen_from(self.number)?;
             other.filter(|_| end.lists).map(|other| (link, other.host as u64))
         });
-        others.take(if self.world.mix == Mix::Load { SITE_ROUTES } else { usize::MAX })
+        others.take(if self.world.mix.is_measured() { SITE_ROUTES } else { usize::MAX })
     }
 
     fn peer(&self, json: &mut Json, link: &Link) {

@@ -260,7 +260,7 @@ pub(super) fn settle_in(plan: &Plan, seed: u64, mix_of: Mix, birth: i64) -> (Vec
             a: End::born(tie.a, true, (past, past / 3), chance),
             b: tie.b.map(|b| End::born(b, mutual, (past / 3, past), chance >> 8)),
             nature: tie.nature,
-            iface: if mix_of == Mix::Load { number % 2 } else { 0 },
+            iface: if mix_of.is_measured() { number % 2 } else { 0 },
             cuts: u32::from(tie.nature == Nature::Severed),
             handshake_at: match tie.nature {
                 Nature::Busy => birth - below(chance >> 16, REKEY_SECONDS),

@@ -3,9 +3,9 @@
 use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
-    agents, alarms, audit, channels, dictionaries, edges, events, flaps, identities, interfaces,
-    keys, layout, meta, metrics, notifications, peers, reports, routes, sessions, tellings, users,
-    windows,
+    agents, alarms, audit, channels, dictionaries, edges, events, flaps, frame_dictionaries,
+    identities, interfaces, keys, layout, layout_steps, meta, metrics, notifications, peers,
+    reports, routes, sessions, tellings, users, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -36,10 +36,17 @@ pub(super) fn apply(
     change.keys.iter().try_for_each(|key| keys::put(desk, key))?;
     change.layout.iter().try_for_each(|place| layout::put(desk, place))?;
     change.layout_removed.iter().try_for_each(|node| layout::remove(desk, node))?;
+    let steps = &change.layout_steps;
+    steps.removed.iter().try_for_each(|step| layout_steps::remove(desk, *step))?;
+    steps.added.iter().try_for_each(|step| layout_steps::put(desk, step))?;
     if let Some(dictionary) = &change.dictionary {
         dictionaries::put(desk, dictionary)?;
         dictionaries::drop_unneeded(desk)?;
         packer.look_again();
+    }
+    if let Some(dictionary) = &change.frame_dictionary {
+        frame_dictionaries::put(desk, dictionary)?;
+        frame_dictionaries::drop_unneeded(desk)?;
     }
     people(desk, change)?;
     change.audit.iter().try_for_each(|entry| audit::append(desk, entry))?;

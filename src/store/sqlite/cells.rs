@@ -11,8 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::hex;
-use crate::model::id::Kid;
+use crate::model::id::{FleetId, Kid};
 use crate::model::key::WgKey;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 
@@ -74,6 +75,12 @@ impl<'r, 's> Cells<'r, 's> {
     /// A value kept as JSON, or NULL.
     pub(super) fn maybe_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
         self.maybe_text(|text| serde_json::from_str(text).ok())
+    }
+
+    /// A reach: a list of fleets, or NULL for everything.
+    pub(super) fn reach(&mut self) -> Result<Reach, StoreError> {
+        let fleets: Option<Vec<FleetId>> = self.maybe_json()?;
+        Ok(fleets.map_or(Reach::Whole, Reach::only))
     }
 
     /// A time.
@@ -152,4 +159,10 @@ pub(super) fn json<T: Serialize>(table: &'static str, value: &T) -> Result<Strin
 pub(super) fn kid_bytes(kid: &Kid) -> Vec<u8> {
     // A Kid is 16 hexadecimal digits by construction; anything else would fail the column's check.
     hex::decode(kid.as_str()).unwrap_or_default()
+}
+
+/// A reach as [`Cells::reach`] reads it.
+pub(super) fn fleets_json(reach: &Reach) -> Option<String> {
+    let names: Vec<String> = reach.fleets().iter().map(|fleet| format!("\"{fleet}\"")).collect();
+    (!reach.is_whole()).then(|| format!("[{}]", names.join(",")))
 }

@@ -57,7 +57,13 @@ const MIGRATIONS: &[Migration] = &[
         name: "0015_second_factor",
         sql: include_str!("../../../migrations/0015_second_factor.sql"),
     },
-    Migration { name: "0016_metrics", sql: include_str!("../../../migrations/0016_metrics.sql") },
+    Migration {
+        name: "0016_layout_steps",
+        sql: include_str!("../../../migrations/0016_layout_steps.sql"),
+    },
+    Migration { name: "0017_reach", sql: include_str!("../../../migrations/0017_reach.sql") },
+    Migration { name: "0018_frames", sql: include_str!("../../../migrations/0018_frames.sql") },
+    Migration { name: "0019_metrics", sql: include_str!("../../../migrations/0019_metrics.sql") },
 ];
 
 /// What a file is, before anything is written to it.

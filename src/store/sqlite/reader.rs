@@ -12,15 +12,17 @@ use super::prune;
 use super::settings::open_reader;
 use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, audit, carriers, channels, events, identities, interfaces, keys, metrics,
-    notifications, past, peers, reports, routes, sessions, users,
+    agents, alarms, audit, carriers, channels, events, frame_dictionaries, identities, interfaces,
+    keys, metrics, notifications, past, peers, reports, routes, sessions, users,
 };
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, EventId, ReportId};
 use crate::model::life::AlarmLife;
+use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
+use crate::store::dictionary::FrameDictionary;
 use crate::store::metrics::{
     LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch,
 };
@@ -94,11 +96,11 @@ impl Reader for SqliteReader {
 
     fn alarm_lives(
         &self,
-        from: UnixSeconds,
-        to: UnixSeconds,
+        span: (UnixSeconds, UnixSeconds),
+        reach: &Reach,
         limit: usize,
     ) -> Result<Vec<AlarmLife>, StoreError> {
-        self.pool.read(|conn| alarms::lives(conn, from, to, limit))
+        self.pool.read(|conn| alarms::lives(conn, span, reach, limit))
     }
 
     fn notifications(&self, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {
@@ -115,6 +117,10 @@ impl Reader for SqliteReader {
 
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
         self.pool.read(|conn| carriers::find(conn, filter))
+    }
+
+    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
+        self.pool.read(frame_dictionaries::list)
     }
 
     fn metrics(&self, asked: &MetricsAsked) -> Result<Vec<Stretch>, StoreError> {

@@ -16,8 +16,9 @@ use super::place::Place;
 use super::prune;
 use super::shelf::Shelf;
 use super::table::{
-    agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, identities, interfaces,
-    keys, layout, meta, notifications, peers, reports, routes, sessions, tellings, users, windows,
+    agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, frame_dictionaries,
+    identities, interfaces, keys, layout, layout_steps, meta, notifications, peers, reports,
+    routes, sessions, tellings, users, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -218,6 +219,8 @@ impl Writer for SqliteWriter {
             keys: keys::list(conn)?,
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,
+            layout_steps: layout_steps::list(conn)?,
+            frame_dictionaries: frame_dictionaries::list(conn)?,
             meta: meta::list(conn)?,
             last_report: ReportId(reports::range(conn)?.1),
             last_alarm: alarms::last(conn)?,
@@ -304,7 +307,9 @@ impl Writer for SqliteWriter {
 
     fn samples(&mut self, before: ReportId, limit: usize) -> Result<Samples, StoreError> {
         let (envelopes, next) = reports::samples(&self.reading(), before, limit)?;
-        Ok(Samples { envelopes, next, newest: dictionaries::newest(&self.conn)? })
+        let newest = dictionaries::newest(&self.conn)?;
+        let newest_frame = frame_dictionaries::newest(&self.conn)?;
+        Ok(Samples { envelopes, next, newest, newest_frame })
     }
 
     fn ended_sessions(

@@ -197,3 +197,20 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_the_history_does_not_tell_cannot_be_asked_of_it() {
+    for (text, field) in [
+        ("state:down ip:10.0.0.0/8", "ip"),
+        ("version:<1.4", "version"),
+        ("-scheme:v1", "scheme"),
+        ("seen:>5m", "seen"),
+    ] {
+        assert!(Query::parse(text).is_ok(), "{text}");
+        let error = Query::parse_then(text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("`{field}:` cannot be asked of the past")), "{error}");
+    }
+    for text in ["", "hel state:down site:hel since:<1h links:>2 alarm:open key:abcd iface:wg0"] {
+        assert_eq!(Query::parse_then(text), Query::parse(text));
+    }
+}

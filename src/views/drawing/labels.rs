@@ -53,12 +53,15 @@ pub(super) struct Wanted {
     pub(super) bold: bool,
     /// Where it may stand.
     pub(super) around: Around,
+    /// Whether it stands on a plate that a line ties to its point.
+    pub(super) plate: bool,
 }
 
 impl Wanted {
-    fn size(&self) -> (f64, f64) {
+    pub(super) fn size(&self) -> (f64, f64) {
         let letters = self.lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
-        (letters as f64 * self.font * LETTER, LINE * self.lines.len() as f64)
+        let border = if self.plate { 10.0 } else { 0.0 };
+        (letters as f64 * self.font * LETTER + border, LINE * self.lines.len() as f64)
     }
 
     fn spots(&self) -> Vec<Point> {
@@ -136,6 +139,7 @@ mod tests {
             font: 12.0,
             bold: false,
             around: Around::Any,
+            plate: false,
         }
     }
 

@@ -54,6 +54,13 @@ pub(super) fn foot(scene: &Scene<'_>, size: Size, sight: &Sight) -> String {
     if sight.problems {
         about.push("problems only".to_owned());
     }
+    about.extend(sight.question.words.iter().cloned());
+    if sight.layers.subnets {
+        about.push("plates: prefixes sent to the node".to_owned());
+    }
+    if sight.question.lost.is_some() {
+        about.push("bar: taken away, red ring: cut off, yellow: weakened".to_owned());
+    }
     if sight.anonymised {
         about.push("names and addresses are pseudonyms".to_owned());
     }

@@ -9,8 +9,10 @@
 pub mod geometry;
 mod labels;
 mod legend;
+mod nets;
 mod paint;
 pub mod plan;
+pub mod question;
 pub mod scene;
 mod shapes;
 pub mod xml;
@@ -21,7 +23,8 @@ use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 
 use geometry::{Inset, Size, View, fit};
-use plan::Plan;
+use plan::{Layers, Plan};
+use question::Question;
 use scene::Scene;
 
 /// Largest side of a picture: a poster; more only takes memory.
@@ -47,8 +50,12 @@ pub struct Sight {
     pub selected: Option<String>,
     /// Only what is in trouble stays bright.
     pub problems: bool,
-    /// The paths of reports are drawn, too.
-    pub relays: bool,
+    /// What is drawn beside nodes.
+    pub layers: Layers,
+    /// What is asked of the map.
+    pub question: Question,
+    /// What is not bright is left out.
+    pub hide: bool,
     /// The ids of nodes and links that were asked for; nothing: all.
     pub only: Option<HashSet<String>>,
     /// What was asked for, in words, for the foot of the picture.
@@ -66,8 +73,13 @@ pub fn svg(picture: &Picture, sight: &Sight) -> String {
     let size = Size { w, h: h - FOOT };
     let scene = Scene::new(picture);
     let view = sight.view.unwrap_or_else(|| whole(picture, size));
-    let plan = Plan::new(&scene, view, size, sight.relays);
+    let mut plan = Plan::new(&scene, view, size, sight.layers);
+    plan.follow(&scene, view, &sight.question.legs);
     let bright = scene::bright(&scene, sight.only.as_ref(), sight.problems);
+    let bright = sight.question.narrow(&scene, bright);
+    if let Some(bright) = bright.as_ref().filter(|_| sight.hide) {
+        plan.retain(bright);
+    }
     paint::picture(&scene, &plan, bright.as_ref(), sight)
 }
 

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::model::state::EndState;
+use crate::topology::picture::Edge;
 
 use super::geometry::{Curve, Point};
 use super::labels::{Around, LINE, Taken, Wanted, place};
 use super::plan::{Circle, Plan, Spot};
+use super::question::Lost;
 use super::scene::{EndOf, Look, Mark, Scene, half};
 use super::shapes::{arrow, bubble, colour, mark, spot};
 use super::xml::{Tenth, Text};
-use super::{FOOT, Sight, legend};
+use super::{FOOT, Sight, legend, nets, question};
 
 /// So few nodes may all ask for a name.
 const FEW_NODES: usize = 120;
@@ -28,7 +30,7 @@ fn is_dim(bright: Bright<'_>, id: &str) -> bool {
     bright.is_some_and(|bright| !bright.contains(id))
 }
 
-fn xy((x, y): Point) -> String {
+pub(super) fn xy((x, y): Point) -> String {
     format!("{} {}", Tenth(x), Tenth(y))
 }
 
@@ -52,8 +54,9 @@ pub(super) fn picture(
     );
     sites(&mut out, plan);
     bundles(&mut out, plan, bright);
-    links(&mut out, plan, bright);
+    links(&mut out, plan, bright, sight.question.lost.as_ref());
     relays(&mut out, plan, bright);
+    question::way(&mut out, plan);
     for circle in &plan.bubbles {
         let dim = bright.is_some() && circle.members.iter().all(|node| is_dim(bright, &node.id));
         out += &bubble(circle, dim);
@@ -62,6 +65,9 @@ pub(super) fn picture(
         out += &spot(node, is_dim(bright, &node.node.id));
     }
     ring(&mut out, plan, sight.selected.as_deref());
+    if let Some(lost) = &sight.question.lost {
+        question::loss(&mut out, plan, lost);
+    }
     labels(&mut out, plan, bright, sight.selected.as_deref());
     out += &legend::foot(scene, plan.size, sight);
     out + "</svg>\n"
@@ -126,7 +132,13 @@ fn way(curve: &Curve, end: EndOf) -> String {
     format!("M{}Q{} {}", xy(from), xy(via), xy(curve.mid))
 }
 
-fn links(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>) {
+/// Whether a link goes with what is taken away.
+fn is_gone(edge: &Edge, lost: Option<&Lost>) -> bool {
+    let ids = [&edge.id, &edge.source, &edge.target];
+    lost.is_some_and(|lost| ids.into_iter().any(|id| lost.gone.contains(id)))
+}
+
+fn links(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>, lost: Option<&Lost>) {
     // The worse lie above the better, as on the page.
     let order = [
         EndState::Up,
@@ -146,7 +158,7 @@ fn links(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>) {
                 if half(line.edge, end) != state {
                     continue;
                 }
-                let dim = is_dim(bright, &line.edge.id);
+                let dim = is_dim(bright, &line.edge.id) || is_gone(line.edge, lost);
                 let faint = if dim { " opacity=\"0.15\"" } else { "" };
                 group += &format!("<path d=\"{}\"{faint}/>\n", way(&line.curve, end));
             }
@@ -161,7 +173,8 @@ fn links(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>) {
     }
     for line in &plan.edges {
         let Some(kind) = Mark::of(line.edge) else { continue };
-        let faint = if is_dim(bright, &line.edge.id) { " opacity=\"0.15\"" } else { "" };
+        let dim = is_dim(bright, &line.edge.id) || is_gone(line.edge, lost);
+        let faint = if dim { " opacity=\"0.15\"" } else { "" };
         *out += &format!(
             "<g class=\"mark {}\"{faint}>{}</g>\n",
             kind.as_str(),
@@ -227,22 +240,52 @@ fn labels(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>, selected: Optio
     let mut wanted = site_names(plan);
     wanted.extend(plan.nodes.iter().filter_map(|spot| name(plan, spot, bright, selected)));
     wanted.extend(bundle_words(plan));
+    wanted.extend(
+        plan.subnets.iter().filter(|own| is_lit(plan, &own.owner, bright)).flat_map(nets::plates),
+    );
     *out += &format!(
         "<g text-anchor=\"middle\" stroke=\"{}\" stroke-width=\"3.5\" stroke-linejoin=\"round\" paint-order=\"stroke\">\n",
         colour("map")
     );
     for (label, (x, y)) in place(wanted, &taken(plan)) {
+        if label.plate {
+            plate(out, &label, (x, y));
+        }
+        let halo = if label.plate { " stroke=\"none\"" } else { "" };
         let weight = if label.bold { " font-weight=\"650\"" } else { "" };
         for (i, (words, ink)) in label.lines.iter().enumerate() {
             let [x, y, font] = [x, y + i as f64 * LINE, label.font].map(Tenth);
             *out += &format!(
-                "<text x=\"{x}\" y=\"{y}\" dy=\"0.35em\" font-size=\"{font}\"{weight} fill=\"{}\">{}</text>\n",
+                "<text x=\"{x}\" y=\"{y}\" dy=\"0.35em\" font-size=\"{font}\"{weight}{halo} fill=\"{}\">{}</text>\n",
                 colour(ink),
                 Text(words)
             );
         }
     }
     *out += "</g>\n";
+}
+
+/// Whether a node is bright, or a node of a bubble.
+fn is_lit(plan: &Plan<'_>, owner: &str, bright: Bright<'_>) -> bool {
+    let bubble = plan.bubbles.iter().find(|bubble| bubble.site.id == owner);
+    bubble.map_or(!is_dim(bright, owner), |bubble| {
+        bubble.members.iter().any(|node| !is_dim(bright, &node.id))
+    })
+}
+
+/// The wide rectangle of a prefix, with a thin line to its point.
+fn plate(out: &mut String, label: &Wanted, (x, y): Point) {
+    let (w, h) = label.size();
+    let (left, top) = (x - w / 2.0, y - LINE / 2.0);
+    let end = (label.at.0.clamp(left, left + w), label.at.1.clamp(top, top + h));
+    let [left, top, w, h] = [left, top, w, h].map(Tenth);
+    *out += &format!(
+        "<g class=\"net\" stroke=\"{}\" stroke-width=\"1\"><path d=\"M{}L{}\"/><rect x=\"{left}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" fill=\"{}\"/></g>\n",
+        colour("stale"),
+        xy(label.at),
+        xy(end),
+        colour("surface")
+    );
 }
 
 fn site_names(plan: &Plan<'_>) -> Vec<Wanted> {
@@ -255,6 +298,7 @@ fn site_names(plan: &Plan<'_>) -> Vec<Wanted> {
         font: 13.0,
         bold: true,
         around: Around::Fixed,
+        plate: false,
     });
     let closed = plan.bubbles.iter().map(|circle| {
         let counts = circle.site.counts;
@@ -276,6 +320,7 @@ fn site_names(plan: &Plan<'_>) -> Vec<Wanted> {
             font: 13.0,
             bold: true,
             around: Around::Upright,
+            plate: false,
         }
     });
     open.chain(closed).collect()
@@ -311,6 +356,7 @@ fn name(
         font: 12.0,
         bold: false,
         around: Around::Any,
+        plate: false,
     })
 }
 
@@ -335,6 +381,7 @@ fn bundle_words(plan: &Plan<'_>) -> impl Iterator<Item = Wanted> {
             font: 11.0,
             bold: false,
             around: Around::Fixed,
+            plate: false,
         })
     })
 }

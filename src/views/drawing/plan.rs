@@ -3,12 +3,14 @@
 //! That follows from its size in pixels, and nodes and links from it. The arithmetic is that of
 //! `static/js/lod.js` and `relays.js`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::state::EdgeState;
 use crate::topology::picture::{Edge, Node, Site};
 
 use super::geometry::{Curve, Point, Size, View, bow, halves, inside, touches};
+use super::nets::{Nets, nets};
+use super::question::Leg;
 use super::scene::{Look, Scene, is_bad};
 
 /// Above this many agents in sight, the sites farthest from the middle stay bubbles.
@@ -113,6 +115,46 @@ pub struct Plan<'a> {
     pub bundles: BTreeMap<(String, String), Bundle>,
     /// The paths of reports.
     pub relays: Vec<Step>,
+    /// The prefixes that nodes and bubbles carry.
+    pub subnets: Vec<Nets>,
+    /// A way.
+    pub legs: Vec<DrawnLeg>,
+}
+
+/// A leg of a way as it is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct DrawnLeg {
+    /// Its line.
+    pub curve: Curve,
+    /// Where it leads, as a unit vector.
+    pub along: Point,
+    /// Whether it takes a link that is known.
+    pub linked: bool,
+}
+
+/// What is drawn beside nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layers {
+    /// WireGuard links.
+    pub wireguard: bool,
+    /// The prefixes that nodes carry.
+    pub subnets: bool,
+    /// The paths of reports.
+    pub relays: bool,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self { wireguard: true, subnets: false, relays: false }
+    }
+}
+
+impl Layers {
+    /// Those of these names, as the map's address has them.
+    pub fn named(names: &str) -> Self {
+        let has = |wanted: &str| names.split(',').any(|name| name == wanted);
+        Self { wireguard: has("wireguard"), subnets: has("subnets"), relays: has("relays") }
+    }
 }
 
 /// A site with many agents is readable from 90 px of radius, a small one much sooner.
@@ -190,7 +232,7 @@ struct Anchor {
 
 impl<'a> Plan<'a> {
     /// The plan for one picture.
-    pub fn new(scene: &Scene<'a>, view: View, size: Size, relays: bool) -> Self {
+    pub fn new(scene: &Scene<'a>, view: View, size: Size, layers: Layers) -> Self {
         let sites = place(scene, view, size);
         let mut nodes = Vec::new();
         let mut home = HashMap::new();
@@ -210,8 +252,9 @@ impl<'a> Plan<'a> {
             }));
         }
         let anchor = |id: &str| anchor(scene, &home, (view, size), id);
-        let (edges, bundles) = collect(scene, anchor, size);
-        let relays = if relays { steps(scene, anchor, size) } else { Vec::new() };
+        let (edges, bundles) =
+            if layers.wireguard { collect(scene, anchor, size) } else { Lines::default() };
+        let relays = if layers.relays { steps(scene, anchor, size) } else { Vec::new() };
         let (circles, bubbles): (Vec<_>, Vec<_>) = sites.into_iter().partition(|c| c.open);
         let mut bubbles: Vec<_> =
             bubbles.into_iter().filter(|c| c.visible && !c.members.is_empty()).collect();
@@ -226,7 +269,53 @@ impl<'a> Plan<'a> {
             (false, false) => "agents",
         };
         nodes.retain(|spot| inside(spot.at, 40.0, size));
-        Self { level, size, circles, bubbles, nodes, edges, bundles, relays }
+        let subnets =
+            if layers.subnets { nets(scene.picture, &nodes, &bubbles) } else { Vec::new() };
+        let legs = Vec::new();
+        Self { level, size, circles, bubbles, nodes, edges, bundles, relays, subnets, legs }
+    }
+
+    /// Draws a way over it: along its links where they are drawn.
+    pub fn follow(&mut self, scene: &Scene<'a>, view: View, legs: &[Leg]) {
+        let places: HashMap<&str, Point> =
+            self.nodes.iter().map(|spot| (spot.node.id.as_str(), spot.at)).collect();
+        let bubbles: HashMap<&str, Point> =
+            self.bubbles.iter().map(|bubble| (bubble.site.id.as_str(), bubble.at)).collect();
+        let place = |id: &str| {
+            let node = scene.node(id)?;
+            let at = places.get(id).or_else(|| bubbles.get(node.site.as_str()));
+            Some(at.copied().unwrap_or_else(|| view.on(self.size, (node.x, node.y))))
+        };
+        let curves: HashMap<&str, Curve> =
+            self.edges.iter().map(|line| (line.edge.id.as_str(), line.curve)).collect();
+        let drawn = |leg: &Leg| {
+            let (a, b) = (place(&leg.from)?, place(&leg.to)?);
+            if a == b {
+                return None;
+            }
+            let known = leg.edge.as_deref().and_then(|id| curves.get(id)).copied();
+            let curve = known.unwrap_or_else(|| halves(a, b, 0.0));
+            let forth = (curve.a.0 - a.0).hypot(curve.a.1 - a.1) < 1.0;
+            let (x, y) = curve.along;
+            let along = if forth { (x, y) } else { (-x, -y) };
+            Some(DrawnLeg { curve, along, linked: leg.edge.is_some() })
+        };
+        self.legs = legs.iter().filter_map(drawn).collect();
+    }
+
+    /// Leaves out what is not bright.
+    pub fn retain(&mut self, bright: &BTreeSet<String>) {
+        let any = |members: &[&Node]| members.iter().any(|node| bright.contains(&node.id));
+        self.subnets.retain(|own| {
+            let site = self.bubbles.iter().find(|bubble| bubble.site.id == own.owner);
+            site.map_or(bright.contains(&own.owner), |bubble| any(&bubble.members))
+        });
+        self.nodes.retain(|spot| bright.contains(&spot.node.id));
+        self.bubbles.retain(|bubble| any(&bubble.members));
+        self.circles.retain(|circle| any(&circle.members));
+        self.edges.retain(|line| bright.contains(&line.edge.id));
+        self.bundles.retain(|_, bundle| bundle.edges.iter().any(|id| bright.contains(id)));
+        self.relays.retain(|step| bright.contains(&step.from) && bright.contains(&step.to));
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::geometry::Curve;
-use super::plan::{Bundle, Line, Step};
+use super::nets::Nets;
+use super::plan::{Bundle, Layers, Line, Step};
+use super::question::{Leg, Lost};
 use super::scene::{EndOf, Mark, half};
 use super::*;
 use crate::model::path::RelayPath;
@@ -78,6 +80,9 @@ fn link(i: usize, a: &Node, b: &Node) -> Edge {
     edge.state = state;
     edge.ends[0].state = ends[0];
     edge.ends[1].state = ends[1];
+    if i % 3 == 0 {
+        edge.ends[0].allowed_ips = vec![format!("10.{}.0.0/16", i % 7), format!("10.0.0.{i}/32")];
+    }
     edge
 }
 
@@ -117,6 +122,7 @@ fn world() -> Picture {
     picture
 }
 
+const ALL: Layers = Layers { wireguard: true, subnets: true, relays: true };
 const STAGE: Size = Size { w: 1000.0, h: 700.0 };
 
 fn sights(picture: &Picture) -> [(&'static str, View); 5] {
@@ -136,7 +142,7 @@ fn curve(Curve { a, ca, mid, b, .. }: &Curve) -> String {
 
 /// A plan as lines of text, sorted, as `shared.test.mjs` writes them.
 fn told(scene: &Scene<'_>, view: View) -> Vec<String> {
-    let plan = Plan::new(scene, view, STAGE, true);
+    let plan = Plan::new(scene, view, STAGE, ALL);
     let mut lines = vec![format!("level {}", plan.level)];
     for (kind, circles) in [("circle", &plan.circles), ("bubble", &plan.bubbles)] {
         lines.extend(
@@ -161,6 +167,11 @@ fn told(scene: &Scene<'_>, view: View) -> Vec<String> {
     lines.extend(plan.relays.iter().map(|Step { from, to, proven, curve: way }| {
         format!("relay {from} {to} {proven} {}", curve(way))
     }));
+    lines.extend(
+        plan.subnets
+            .iter()
+            .map(|Nets { owner, nets, .. }| format!("subnet {owner} {}", nets.join(" "))),
+    );
     lines.sort();
     lines
 }
@@ -206,7 +217,7 @@ fn the_page_and_the_picture_draw_the_same_things_in_the_same_places() {
 
 #[test]
 fn the_same_picture_gives_the_same_bytes() {
-    let sight = Sight { selected: Some("a:oul-0".to_owned()), relays: true, ..Sight::default() };
+    let sight = Sight { selected: Some("a:oul-0".to_owned()), layers: ALL, ..Sight::default() };
     let svg = svg(&world(), &sight);
     assert_eq!(svg, super::svg(&world(), &sight));
     // Another process must write these very bytes, too.
@@ -252,4 +263,40 @@ fn the_foot_tells_what_the_picture_answers() {
     }
     assert!(svg.contains("width=\"320\" height=\"8000\""), "sizes stay in bounds");
     assert!(super::svg(&Picture::default(), &Sight::default()).contains("Links: none"));
+}
+
+#[test]
+fn what_is_asked_of_the_map_is_marked_and_the_rest_dim_or_left_out() {
+    let picture = world();
+    let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<HashSet<_>>();
+    let leg = |from: &str, to: &str, edge: Option<&str>| Leg {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        edge: edge.map(str::to_owned),
+    };
+    let link = picture.edges.iter().find(|edge| edge.target == "a:hel-6").unwrap();
+    let question = Question {
+        within: vec![question::around(&picture, "a:hel-0", 1)],
+        legs: vec![
+            leg("a:hel-6", "a:hel-0", Some(&link.id)),
+            leg("a:hel-0", "a:oul-0", None),
+            leg("a:hel-0", "a:nobody", None),
+        ],
+        lost: Some(Lost { gone: set(&["a:hel-0"]), cut_off: set(&["a:hel-6"]), ..Lost::default() }),
+        words: vec!["around hel-0".to_owned()],
+    };
+    let sight = Sight {
+        view: Some(View { x: 300.7, y: 50.3, k: 0.8371 }),
+        question,
+        hide: true,
+        ..Sight::default()
+    };
+    let drawn = svg(&picture, &sight);
+    let count = |what: &str| drawn.matches(what).count();
+    let marks = ["class=\"way\"", "class=\"taken\"", "class=\"lost\"", "9 7"].map(count);
+    assert_eq!(marks, [2, 1, 1, 1]);
+    assert!(drawn.contains("around hel-0") && drawn.contains(">hel-6<"));
+    assert!(!drawn.contains(">tam-1<"), "no neighbour of hel-0");
+    let dim = svg(&picture, &Sight { hide: false, ..sight });
+    assert!(dim.len() > drawn.len() && dim.contains("opacity=\"0.15\""));
 }

@@ -9,6 +9,7 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
     let user = |name: &str, role, sessions| UserItem {
         name: name.to_owned(),
         role,
+        fleets: Vec::new(),
         disabled: false,
         has_password: true,
         second_factor: sessions > 1,
@@ -22,6 +23,7 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
     let new = UserItem {
         has_password: false,
         setup_until: Some(NOW.plus(80_000)),
+        fleets: ["lab", "office-north"].iter().filter_map(|name| name.parse().ok()).collect(),
         ..user("kim", Role::Viewer, 0)
     };
     let late = UserItem { setup_until: Some(NOW.minus(1)), name: "late".to_owned(), ..new.clone() };
@@ -33,6 +35,7 @@ pub(in crate::views) fn tokens() -> Vec<TokenItem> {
         id: id.to_owned(),
         name: name.to_owned(),
         role: role.to_owned(),
+        fleets: Vec::new(),
         created_at: NOW.minus(90 * 86_400),
         made_by: None,
         last_used_at: None,
@@ -41,6 +44,7 @@ pub(in crate::views) fn tokens() -> Vec<TokenItem> {
     let used = TokenItem {
         made_by: Some("olga@example.org".to_owned()),
         last_used_at: Some(NOW.minus(70)),
+        fleets: "lab".parse().into_iter().collect(),
         expires_at: Some(NOW.plus(80 * 86_400)),
         ..token("71d0000000000001", "grafana", "viewer")
     };

@@ -27,13 +27,9 @@ mod section;
 mod told;
 mod top;
 
-use std::ops::Range;
-
 use thiserror::Error;
 
 use crate::model::report::ReportData;
-use crate::wire::envelope::{self, DataV2, Envelope, HeadV1, HeadV2};
-use crate::wire::relay;
 
 use notes::Notes;
 
@@ -60,20 +56,6 @@ pub enum DataInvalid {
         /// How many are taken.
         limit: usize,
     },
-}
-
-/// Reads what a stored report says, inside its relays' envelopes: it was verified, so it can only be read unless its
-/// bytes are damaged.
-pub fn stored(envelope: &[u8]) -> Option<ReportData> {
-    let origin = relay::origin(envelope).ok()?;
-    let inside = |range: &Range<usize>| origin.get(range.clone());
-    let head = envelope::parse(&origin).ok()?;
-    let said = match &head {
-        Envelope::V1(HeadV1 { data, .. })
-        | Envelope::V2(HeadV2 { data: DataV2::InBody(data), .. }) => inside(data)?,
-        Envelope::V2(HeadV2 { data: DataV2::Decoded(data), .. }) => data,
-    };
-    parse(said).ok()
 }
 
 /// Reads `data`. The result is sorted and free of duplicates, so that the order in which a host

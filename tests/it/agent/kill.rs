@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use kattila::wire::frame;
 use rustix::process::Signal;
 
 use super::program::Program;
@@ -37,8 +38,11 @@ fn accepted(spool: &Path) -> BTreeSet<String> {
 fn stored(db: &Path) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for (_, envelope) in envelopes(db) {
-        let data = envelope.split_once(",\"data\":").unwrap().1;
-        *times.entry(data[..data.len() - 1].to_owned()).or_default() += 1;
+        let data = match frame::split(envelope.as_bytes()) {
+            Some((_, data)) => &envelope[data],
+            None => envelope.split_once(",\"data\":").unwrap().1.strip_suffix('}').unwrap(),
+        };
+        *times.entry(data.to_owned()).or_default() += 1;
     }
     times
 }

@@ -9,6 +9,7 @@ use hyper::Method;
 use kattila::process::handle::QUEUE_REPORTS;
 use kattila::sign::relay::RelaySigner;
 use kattila::wire::codes::ErrorCode;
+use kattila::wire::frame;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -24,8 +25,8 @@ use crate::support::rows::Rows;
 use crate::support::seal::{Seal, object};
 
 /// Codes of what this version does not speak or never says to anybody who asks properly:
-/// dictionaries; what only agents' doors say; faults; the moment of a stop.
-const NOT_TODAY: &[&str] = &["upstream_unreachable", "dictionary_unknown", "internal", "starting"];
+/// what only agents' doors say; faults; the moment of a stop.
+const NOT_TODAY: &[&str] = &["upstream_unreachable", "internal", "starting"];
 
 /// The codes that have been seen.
 #[derive(Default)]
@@ -86,6 +87,8 @@ fn envelopes() -> Vec<Case> {
             .header("content-type", "text/plain"),
         report(415, "content_encoding", old("table").v1()).header("content-encoding", "gzip"),
         report(422, "data_invalid", old("table").data("[]").v1()),
+        report(422, "dictionary_unknown", new("table").framed(&"ab".repeat(32)))
+            .header("content-type", frame::CONTENT_TYPE),
         report(422, "relay_too_deep", and("relay_path", r#"["a","b","c","d"]"#)),
         report(422, "relay_loop", and("relay_path", r#"["a","b","a"]"#)),
     ]

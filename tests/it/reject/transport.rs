@@ -96,7 +96,7 @@ async fn types_and_encodings() {
             unsupported("JSON of another kind", "application/problem+json"),
             unsupported("nearly", "application/jsonp"),
             unsupported("a form", "application/x-www-form-urlencoded"),
-            unsupported("a framed body", "application/vnd.kattila.report"),
+            unsupported("nearly a frame", "application/vnd.kattila.report+json"),
             encoded("gzip"),
             encoded("br"),
             encoded("zstd"),

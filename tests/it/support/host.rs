@@ -11,6 +11,7 @@ use kattila::agent::door::listen::{DoorSettings, Serving};
 use kattila::agent::observe::Observer;
 use kattila::agent::report::About;
 use kattila::agent::run::{Agent, Settings};
+use kattila::agent::shape::Preference;
 use kattila::agent::spool::{Bounds, Spool};
 use kattila::clock::Clock;
 use kattila::keys::source::SourceConfig;
@@ -93,6 +94,7 @@ impl TestHost {
             dir: dir.path().join("agent"),
             spool: Bounds { bytes: 1024 * 1024, age: 604_800 },
             door: DoorSettings { serving: Serving::Off, token: None },
+            shape: Preference::Auto,
         };
         change(&mut settings);
         let mut host = Self { clock, settings, made_up: MadeUp::default(), agent: None, dir };

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use kattila::wire::frame;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -102,6 +103,13 @@ pub(crate) async fn post_json(
     let mut all = vec![(CONTENT_TYPE.as_str(), "application/json")];
     all.extend_from_slice(headers);
     send(addr, Method::POST, path, &all, body).await
+}
+
+/// Posts a report of either shape, or a registration.
+pub(crate) async fn post_report(addr: SocketAddr, path: &str, body: Vec<u8>) -> Answer {
+    let json = "application/json";
+    let kind = if frame::is_frame(&body) { frame::CONTENT_TYPE } else { json };
+    send(addr, Method::POST, path, &[(CONTENT_TYPE.as_str(), kind)], body).await
 }
 
 /// Posts a report to a manager that may not be there to answer.

@@ -11,7 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::http::post_json;
+use super::http::post_report;
+use super::stored::read_report;
 
 /// What the door does with a request.
 #[derive(Debug, Clone)]
@@ -74,16 +75,18 @@ impl Reply {
 pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) body: String,
+    /// The body, byte for byte.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Request {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
+        read_report(&self.bytes)
     }
 
     /// The relays it passed, the last one first, and the report inside.
     pub(crate) fn report(&self) -> (Vec<String>, Vec<u8>) {
-        let (mut relays, mut body) = (Vec::new(), self.body.clone().into_bytes());
+        let (mut relays, mut body) = (Vec::new(), self.bytes.clone());
         while relay::is_relay(&body) {
             let head = relay::parse(&body).unwrap();
             relays.push(head.relay_id.to_string());
@@ -201,7 +204,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, came: Arc<Notify
 
 /// Status, further headers and body; `None` to hang up.
 async fn answer_of(reply: Reply, request: Request) -> Option<(u16, String, String)> {
-    let pass = async |to| post_json(to, &request.path, &[], request.body.clone()).await;
+    let pass = async |to| post_report(to, &request.path, request.bytes.clone()).await;
     match reply {
         Reply::Answer(status, headers, body) => Some((status, headers, body)),
         Reply::HangUp => None,
@@ -214,11 +217,11 @@ async fn answer_of(reply: Reply, request: Request) -> Option<(u16, String, Strin
             None
         }
         Reply::Unwrap(to) => {
-            let answer = post_json(to, "/status/updates", &[], request.report().1).await;
+            let answer = post_report(to, "/status/updates", request.report().1).await;
             Some((answer.status, String::new(), answer.text()))
         }
         Reply::UnwrapAndHangUp(to) => {
-            post_json(to, "/status/updates", &[], request.report().1).await;
+            post_report(to, "/status/updates", request.report().1).await;
             None
         }
     }
@@ -228,15 +231,18 @@ async fn answer_of(reply: Reply, request: Request) -> Option<(u16, String, Strin
 async fn read(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(end) = end {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let body = &bytes[end + 4..];
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
                 name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
             });
             if body.len() >= length.unwrap_or(0) {
                 let path = head.split(' ').nth(1).unwrap().to_owned();
-                return Some(Request { path, body: body.to_owned() });
+                let text = String::from_utf8_lossy(body).into_owned();
+                return Some(Request { path, body: text, bytes: body.to_vec() });
             }
         }
         let mut chunk = [0; 4096];

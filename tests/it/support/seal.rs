@@ -97,6 +97,22 @@ impl Seal {
         object(&self.members_v2())
     }
 
+    /// A frame whose data, which is not, is said to be compressed with this dictionary.
+    pub(crate) fn framed(&self, dict: &str) -> String {
+        let Self { agent, fleet, psk, tick, timestamp, nonce, data } = self;
+        let kid = kid_of_psk(psk.as_bytes());
+        let digest = hex::encode(&sha256(data.as_bytes()));
+        let text = format!(
+            "KATTILA2-FRAMED\nhmac-sha256\n{kid}\n{fleet}\n{agent}\n{tick}\n{timestamp}\n{nonce}\nzstd\n{dict}\n{digest}\n"
+        );
+        let mut members = self.members_v2();
+        members.retain(|(name, _)| !["data", "sig"].contains(name));
+        members.push(("sig", format!("\"{}\"", hmac::v2(psk.as_bytes(), &text))));
+        members.push(("enc", "\"zstd\"".to_owned()));
+        members.push(("dict", format!("\"{dict}\"")));
+        format!("{}\n{data}", object(&members))
+    }
+
     /// Version 2 with the data in base64.
     pub(crate) fn v2_base64(&self) -> String {
         let mut members = self.members_v2();

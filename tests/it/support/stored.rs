@@ -6,6 +6,7 @@ use kattila::model::id::ReportId;
 use kattila::store::Reader as _;
 use kattila::store::row::ReportFilter;
 use kattila::store::sqlite::open_read_only;
+use kattila::wire::frame;
 use serde_json::Value;
 
 /// Every stored envelope, in the order of storing, with the second it came.
@@ -23,8 +24,21 @@ pub(crate) fn envelopes(db: &Path) -> Vec<(i64, String)> {
     }
 }
 
+/// A report in either shape as the JSON shape would have it.
+pub(crate) fn read_report(bytes: &[u8]) -> Value {
+    if !frame::is_frame(bytes) {
+        return serde_json::from_slice(bytes).unwrap();
+    }
+    let (head, data) = frame::split(bytes).unwrap();
+    let mut whole: Value = serde_json::from_slice(head).unwrap();
+    if whole["enc"] == "identity" {
+        whole["data"] = serde_json::from_slice(&bytes[data]).unwrap();
+    }
+    whole
+}
+
 /// The same, read as JSON.
 pub(crate) fn reports(db: &Path) -> Vec<(i64, Value)> {
-    let read = |(at, text): (i64, String)| (at, serde_json::from_str(&text).unwrap());
+    let read = |(at, text): (i64, String)| (at, read_report(text.as_bytes()));
     envelopes(db).into_iter().map(read).collect()
 }

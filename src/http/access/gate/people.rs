@@ -1,13 +1,12 @@
 //! Users at the gate: they sign in by name and password, choose a password with a setup code, and
 //! every change about them ends their sessions here as it does in the store.
 
-use std::net::IpAddr;
-
 use zeroize::Zeroizing;
 
 use crate::http::access::factors::{recovery_codes, recovery_digest};
 use crate::http::access::sessions::ABSOLUTE_SECONDS;
 use crate::http::access::token;
+use crate::http::arrival::Arrival;
 use crate::http::error::ApiError;
 use crate::model::password::Password;
 use crate::process::handle::CommandError;
@@ -43,8 +42,8 @@ impl std::fmt::Debug for SetUp {
 pub struct Attempt<'a> {
     /// The user's name, as `model::access::user_name` gives it.
     pub name: &'a str,
-    /// The address.
-    pub source: Option<IpAddr>,
+    /// How they came here.
+    pub arrival: &'a Arrival,
 }
 
 impl Gate {
@@ -88,7 +87,7 @@ impl Gate {
         typed: Zeroizing<String>,
         code: &str,
     ) -> Result<Option<Zeroizing<String>>, ApiError> {
-        self.allow_sign_in()?;
+        self.allow_sign_in(attempt.arrival.channel)?;
         let user = self.user(attempt.name).await?.filter(|user| !user.disabled);
         let stored = user.as_ref().and_then(|user| user.password.clone());
         let matched = self.hashing.compare(typed.clone(), stored).await?;
@@ -133,7 +132,7 @@ impl Gate {
         code: &str,
         (password, first): (Password, bool),
     ) -> Result<SetUp, ApiError> {
-        self.allow_sign_in()?;
+        self.allow_sign_in(attempt.arrival.channel)?;
         let hash = token::hash(code);
         if !first {
             let now = self.clock.now();
@@ -223,6 +222,19 @@ impl Gate {
         self.renew(user, attempt, Act::DropFactor(Proof::Old(user.generation))).await
     }
 
+    /// Opens a session for a user whom a trusted proxy has let in: the session's own token. Neither
+    /// password nor code is asked for; those are the proxy's matter.
+    pub async fn sign_in_vouched(
+        &self,
+        attempt: Attempt<'_>,
+    ) -> Result<Option<Zeroizing<String>>, ApiError> {
+        self.allow_sign_in(attempt.arrival.channel)?;
+        let Some(user) = self.user(attempt.name).await?.filter(|user| !user.disabled) else {
+            return Ok(None);
+        };
+        self.open_for(&user, attempt, (None, Second::Vouched)).await
+    }
+
     async fn open_for(
         &self,
         user: &UserRecord,
@@ -233,7 +245,8 @@ impl Gate {
         let mut session = self.record(&user.name, user.role, "session", token::hash(&secret));
         session.expires_at = Some(session.created_at.plus(ABSOLUTE_SECONDS));
         session.generation = Some(user.generation);
-        session.source = attempt.source.map(|source| source.to_string());
+        session.source = attempt.arrival.source.map(|source| source.to_string());
+        session.reach = user.reach.clone();
         match self.kept.sign_in(SignIn { session: session.clone(), rehashed, second }).await {
             Ok(()) => {}
             // The user was changed between the look at the password and now, or the code was used.

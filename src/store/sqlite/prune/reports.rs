@@ -16,7 +16,7 @@ use crate::store::sqlite::bases::USES;
 use crate::store::sqlite::cells::Cells;
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::reports::row_limit;
-use crate::store::sqlite::table::{dictionaries, late, meta};
+use crate::store::sqlite::table::{dictionaries, frame_dictionaries, late, meta};
 
 /// A row weighs its envelope and 200 bytes more: small columns and index entries.
 pub(super) const LINE: Line = Line {
@@ -74,6 +74,7 @@ pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreE
     }
     if next.is_none() && removed > 0 {
         dictionaries::drop_unneeded(desk)?;
+        frame_dictionaries::drop_unneeded(desk)?;
     }
     Ok(Pruned { removed, next })
 }

@@ -5,13 +5,14 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::model::id::{AgentNo, AlarmId, ReportId, WindowId};
 use crate::model::life::AlarmLife;
+use crate::model::reach::Reach;
 use crate::model::shelf::Shelved;
 use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::change::AlarmRecord;
 use crate::store::row::{AlarmFilter, AlarmRow};
-use crate::store::sqlite::cells::Cells;
+use crate::store::sqlite::cells::{Cells, fleets_json};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::reports::row_limit;
 
@@ -76,12 +77,14 @@ fn named(row: &Row<'_>) -> Result<AlarmRow, StoreError> {
 }
 
 macro_rules! select_named {
-    () => {
+    ($followers:literal) => {
         concat!(
             "SELECT ",
             columns!(),
             ", a.agent_id, (SELECT count(*) FROM alarms c WHERE c.inhibited_by = l.alarm_id
-                AND c.state <> 'cleared') FROM alarms l LEFT JOIN agents a USING (agent_no)"
+                AND c.state <> 'cleared'",
+            $followers,
+            ") FROM alarms l LEFT JOIN agents a USING (agent_no)"
         )
     };
 }
@@ -117,7 +120,14 @@ pub(in crate::store::sqlite) fn list(
     conn: &Connection,
     filter: &AlarmFilter,
 ) -> Result<Vec<AlarmRow>, StoreError> {
-    let mut all_of = Where { sql: String::from(select_named!()), ..Where::default() };
+    let mut all_of = Where::default();
+    match fleets_json(&filter.reach) {
+        None => all_of.sql.push_str(select_named!("")),
+        fleets @ Some(_) => {
+            const SEEN: &str = select_named!(" AND c.fleet_id IN (SELECT value FROM json_each(?))");
+            all_of.and(SEEN, fleets);
+        }
+    }
     // `state <> 'cleared'` is the condition of the index of open alarms, word for word.
     all_of.sql.push_str(match filter.id {
         Some(_) => " WHERE 1",
@@ -147,6 +157,8 @@ fn narrow(all_of: &mut Where, filter: &AlarmFilter) {
     all_of.and(" AND l.fleet_id = ?", filter.fleet.as_ref().map(ToString::to_string));
     all_of.and(" AND l.raised_at >= ?", filter.raised_from.map(|at| at.0));
     all_of.and(" AND l.raised_at < ?", filter.raised_to.map(|at| at.0));
+    let within = " AND coalesce(l.fleet_id, a.fleet_id) IN (SELECT value FROM json_each(?))";
+    all_of.and(within, fleets_json(&filter.reach));
     all_of.and(" AND l.inhibited_by = ?", filter.cause.map(|id| id.0));
     let text = filter.text.as_deref().map(like);
     all_of.and(" AND (l.message || ' ' || l.subject) LIKE ? ESCAPE '!'", text);
@@ -168,15 +180,18 @@ fn like(text: &str) -> String {
 /// Alarms raised from a time to before another, newest first.
 pub(in crate::store::sqlite) fn lives(
     conn: &Connection,
-    from: UnixSeconds,
-    to: UnixSeconds,
+    (from, to): (UnixSeconds, UnixSeconds),
+    reach: &Reach,
     limit: usize,
 ) -> Result<Vec<AlarmLife>, StoreError> {
     const SQL: &str = "SELECT kind, subject, severity, raised_at, acknowledged_at, cleared_at,
             clear_cause, inhibited_by IS NOT NULL
         FROM alarms WHERE raised_at >= ?1 AND raised_at < ?2
+            AND (?4 IS NULL OR coalesce(fleet_id, (SELECT a.fleet_id FROM agents a
+                WHERE a.agent_no = alarms.agent_no)) IN (SELECT value FROM json_each(?4)))
         ORDER BY raised_at DESC LIMIT ?3";
-    all(conn, TABLE, SQL, params![from.0, to.0, row_limit(limit)], |row| {
+    let values = params![from.0, to.0, row_limit(limit), fleets_json(reach)];
+    all(conn, TABLE, SQL, values, |row| {
         let mut cells = Cells::new(TABLE, row);
         Ok(AlarmLife {
             kind: cells.text(AlarmKind::from_word)?,

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::change::{LEARNT_LATER, NewEvent};
 use crate::store::earlier::EdgePast;
 use crate::store::row::{EventFilter, EventRow};
-use crate::store::sqlite::cells::{Cells, json};
+use crate::store::sqlite::cells::{Cells, fleets_json, json};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::reports::row_limit;
 
@@ -79,6 +79,10 @@ pub(in crate::store::sqlite) fn list(
     if let Some(until) = filter.until {
         sql.push_str(concat!(" AND ", holds_from!(), " <= ?"));
         values.push(Box::new(until.0));
+    }
+    if let Some(fleets) = fleets_json(&filter.reach) {
+        sql.push_str(" AND coalesce(e.fleet_id, a.fleet_id) IN (SELECT value FROM json_each(?))");
+        values.push(Box::new(fleets));
     }
     sql.push_str(" ORDER BY e.event_id");
     if filter.before.is_some() {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use zeroize::Zeroizing;
 
 use crate::store::StoreError;
-use crate::store::change::KeyRecord;
+use crate::store::key::KeyRecord;
 use crate::store::sqlite::cells::{Cells, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all};
 

@@ -8,7 +8,7 @@ use crate::model::state::{MessageState, Telling};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::notice::{MessageFilter, MessageItem, MessageRecord};
-use crate::store::sqlite::cells::{Cells, json};
+use crate::store::sqlite::cells::{Cells, fleets_json, json};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::reports::row_limit;
 
@@ -123,6 +123,13 @@ pub(in crate::store::sqlite) fn find(
         " AND n.notification_id IN
             (SELECT notification_id FROM notification_items WHERE alarm_id = ?)",
         alarm,
+    );
+    let fleets = fleets_json(&filter.reach).map(|fleets| Box::new(fleets) as Box<dyn ToSql>);
+    only(
+        " AND EXISTS (SELECT 1 FROM notification_items i
+            WHERE i.notification_id = n.notification_id
+            AND json_extract(i.facts, '$.fleet_id') IN (SELECT value FROM json_each(?)))",
+        fleets,
     );
     sql.push_str(" ORDER BY n.notification_id");
     if filter.after.is_none() {

@@ -14,7 +14,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::past::{AlarmsThen, Changes, ChangesAsked, Past, Tally};
 use crate::store::row::EventRow;
-use crate::store::sqlite::cells::Cells;
+use crate::store::sqlite::cells::{Cells, fleets_json};
 use crate::store::sqlite::desk::{all, one};
 use crate::store::sqlite::table::reports::row_limit;
 
@@ -33,6 +33,20 @@ macro_rules! by_time {
     () => {
         "events e INDEXED BY events_by_time
             WHERE (kind GLOB 'edge.*' OR kind GLOB 'agent.*' OR kind GLOB 'alarm.*')"
+    };
+}
+
+/// What narrows it to the fleets of a JSON array, unless that is NULL.
+macro_rules! within {
+    ($fleets:literal) => {
+        concat!(
+            " AND (",
+            $fleets,
+            " IS NULL OR coalesce(e.fleet_id, (SELECT g.fleet_id FROM agents g
+                WHERE g.agent_no = e.agent_no)) IN (SELECT value FROM json_each(",
+            $fleets,
+            ")))"
+        )
     };
 }
 
@@ -108,15 +122,16 @@ fn since(conn: &Connection) -> Result<Option<UnixSeconds>, StoreError> {
 }
 
 fn alarms(conn: &Connection, at: UnixSeconds) -> Result<Vec<AlarmsThen>, StoreError> {
-    const SQL: &str = "SELECT a.agent_id, count(*),
+    const SQL: &str = "SELECT coalesce(l.fleet_id, a.fleet_id), a.agent_id, count(*),
             count(*) FILTER (WHERE l.acknowledged_at IS NULL OR l.acknowledged_at > ?1)
         FROM alarms l LEFT JOIN agents a USING (agent_no)
         WHERE l.raised_at <= ?1 AND (l.cleared_at IS NULL OR l.cleared_at > ?1)
             AND (l.returned_at IS NULL OR l.returned_at > ?1)
-        GROUP BY l.agent_no ORDER BY l.agent_no";
+        GROUP BY 1, l.agent_no ORDER BY l.agent_no, 1";
     all(conn, "alarms", SQL, params![at.0], |row| {
         let mut cells = Cells::new("alarms", row);
         Ok(AlarmsThen {
+            fleet: cells.maybe_parse()?,
             agent_id: cells.maybe_parse()?,
             active: cells.take()?,
             unacknowledged: cells.take()?,
@@ -136,7 +151,9 @@ pub(in crate::store::sqlite) fn changes(
         by_time!(),
         " AND ",
         holds_from!(),
-        " < ?1 ORDER BY ",
+        " < ?1",
+        within!("?2"),
+        " ORDER BY ",
         holds_from!(),
         " DESC LIMIT 1"
     );
@@ -147,12 +164,17 @@ pub(in crate::store::sqlite) fn changes(
         by_time!(),
         " AND ",
         holds_from!(),
-        " > ?1 ORDER BY ",
+        " > ?1",
+        within!("?2"),
+        " ORDER BY ",
         holds_from!(),
         " LIMIT 1"
     );
     let neighbour = |sql| match asked.around {
-        Some(at) => one(conn, TABLE, sql, params![at.0], |row| Cells::new(TABLE, row).time()),
+        Some(at) => {
+            let values = params![at.0, fleets_json(&asked.reach)];
+            one(conn, TABLE, sql, values, |row| Cells::new(TABLE, row).time())
+        }
         None => Ok(None),
     };
     Ok(Changes {
@@ -173,11 +195,14 @@ fn between(conn: &Connection, asked: &ChangesAsked) -> Result<Vec<EventRow>, Sto
         by_time!(),
         " AND ",
         holds_from!(),
-        " BETWEEN ?1 AND ?2 ORDER BY ",
+        " BETWEEN ?1 AND ?2",
+        within!("?4"),
+        " ORDER BY ",
         holds_from!(),
         " DESC, event_id DESC LIMIT ?3) e LEFT JOIN agents a ON a.agent_no = e.agent_no"
     );
-    let limits = params![asked.from.0, asked.to.0, row_limit(asked.limit)];
+    let fleets = fleets_json(&asked.reach);
+    let limits = params![asked.from.0, asked.to.0, row_limit(asked.limit), fleets];
     let mut events = all(conn, TABLE, SQL, limits, events::from_row)?;
     events.sort_by_key(|row| (row.holds_from(), row.id));
     Ok(events)
@@ -194,7 +219,9 @@ fn tallies(conn: &Connection, asked: &ChangesAsked) -> Result<Vec<Tally>, StoreE
         by_time!(),
         " AND ",
         holds_from!(),
-        " BETWEEN ?1 AND ?2 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        " BETWEEN ?1 AND ?2",
+        within!("?4"),
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     );
     let tally = |row: &Row<'_>| {
         let mut cells = Cells::new(TABLE, row);
@@ -205,5 +232,6 @@ fn tallies(conn: &Connection, asked: &ChangesAsked) -> Result<Vec<Tally>, StoreE
             count: cells.unsigned()?,
         })
     };
-    all(conn, TABLE, SQL, params![asked.from.0, asked.to.0, asked.step], tally)
+    let fleets = fleets_json(&asked.reach);
+    all(conn, TABLE, SQL, params![asked.from.0, asked.to.0, asked.step, fleets], tally)
 }

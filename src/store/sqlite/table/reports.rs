@@ -11,9 +11,10 @@ use crate::model::state::{CanonForm, RelayProof, Scheme};
 use crate::store::StoreError;
 use crate::store::change::NewReport;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
-use crate::store::sqlite::cells::{Cells, json, kid_bytes};
+use crate::store::sqlite::cells::{Cells, fleets_json, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::envelope::{ENVELOPE, Kept, Packer, Reading};
+use crate::store::sqlite::table::frame_dictionaries::id_bytes;
 use crate::store::sqlite::table::late;
 
 const TABLE: &str = "reports";
@@ -124,9 +125,10 @@ fn bare(row: &Row<'_>) -> Result<StoredReport, StoreError> {
 /// The columns of an insert, in the order of its parameters.
 const INSERT: &str = "INSERT INTO reports (report_id, agent_no, scheme, canon_form, kid,
         timestamp, collected_at, received_at, tick, nonce, data_sha256, redacted, relay_path,
-        relay_proven, source, envelope_bytes, encoding, envelope, dict, base)
+        relay_proven, source, envelope_bytes, encoding, envelope, dict, base,
+        frame_dict)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20)";
+        ?20, (SELECT dict_no FROM frame_dictionaries WHERE dict_id = ?21))";
 
 /// Appends a report.
 pub(in crate::store::sqlite) fn insert(
@@ -161,6 +163,7 @@ pub(in crate::store::sqlite) fn insert(
             packed.bytes,
             packed.dict,
             packed.base.map(|base| base.0),
+            report.frame_dict.as_ref().map(id_bytes),
         ],
     )?;
     if report.late { late::insert(desk, report) } else { Ok(()) }
@@ -196,6 +199,10 @@ pub(in crate::store::sqlite) fn list(
             sql.push_str(condition);
             values.push(Box::new(id.0));
         }
+    }
+    if let Some(fleets) = fleets_json(&filter.reach) {
+        sql.push_str(" AND a.fleet_id IN (SELECT value FROM json_each(?))");
+        values.push(Box::new(fleets));
     }
     sql.push_str(" ORDER BY r.report_id");
     if filter.after.is_none() {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::people::{SessionFilter, SessionRecord};
-use crate::store::sqlite::cells::Cells;
+use crate::store::sqlite::cells::{Cells, fleets_json};
 use crate::store::sqlite::desk::{Desk, all, one};
 
 const TABLE: &str = "sessions";
@@ -13,7 +13,7 @@ const TABLE: &str = "sessions";
 macro_rules! columns {
     () => {
         "token_hash, name, role, kind, form_token, created_at, last_used_at, expires_at, \
-         generation, source, made_by"
+         generation, source, made_by, fleets"
     };
 }
 
@@ -31,6 +31,7 @@ fn from_row(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
         generation: cells.take()?,
         source: cells.take()?,
         made_by: cells.take()?,
+        reach: cells.reach()?,
     })
 }
 
@@ -80,7 +81,7 @@ pub(in crate::store::sqlite) fn list(
 const UPSERT: &str = concat!(
     "INSERT INTO sessions (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
     ON CONFLICT (token_hash) DO UPDATE SET
         name = excluded.name,
         role = excluded.role,
@@ -92,7 +93,8 @@ const UPSERT: &str = concat!(
         expires_at = excluded.expires_at,
         generation = excluded.generation,
         source = excluded.source,
-        made_by = excluded.made_by"
+        made_by = excluded.made_by,
+        fleets = excluded.fleets"
 );
 
 /// Inserts or updates a session or token.
@@ -115,6 +117,7 @@ pub(in crate::store::sqlite) fn put(
             session.generation,
             session.source,
             session.made_by,
+            fleets_json(&session.reach),
         ],
     )?;
     Ok(())

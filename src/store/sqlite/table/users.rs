@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 use crate::model::access::Role;
 use crate::store::StoreError;
 use crate::store::people::{Factor, Setup, UserRecord};
-use crate::store::sqlite::cells::Cells;
+use crate::store::sqlite::cells::{Cells, fleets_json};
 use crate::store::sqlite::desk::{Desk, all};
 
 const TABLE: &str = "users";
@@ -13,7 +13,8 @@ const TABLE: &str = "users";
 macro_rules! columns {
     () => {
         "name, role, password, password_at, setup_hash, setup_until, disabled, generation, \
-         created_at, created_by, last_sign_in_at, last_sign_in_from, totp_secret, totp_step, recovery"
+         created_at, created_by, last_sign_in_at, last_sign_in_from, totp_secret, totp_step, recovery, \
+         fleets"
     };
 }
 
@@ -35,6 +36,7 @@ fn from_row(row: &Row<'_>) -> Result<UserRecord, StoreError> {
         last_sign_in_at: cells.maybe_time()?,
         last_sign_in_from: cells.take()?,
         factor: factor(&mut cells)?,
+        reach: cells.reach()?,
     })
 }
 
@@ -60,7 +62,7 @@ pub(in crate::store::sqlite) fn list(
 const UPSERT: &str = concat!(
     "INSERT INTO users (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
     ON CONFLICT (name) DO UPDATE SET
         role = excluded.role,
         password = excluded.password,
@@ -75,7 +77,8 @@ const UPSERT: &str = concat!(
         last_sign_in_from = excluded.last_sign_in_from,
         totp_secret = excluded.totp_secret,
         totp_step = excluded.totp_step,
-        recovery = excluded.recovery"
+        recovery = excluded.recovery,
+        fleets = excluded.fleets"
 );
 
 /// Inserts or updates a user.
@@ -102,6 +105,7 @@ pub(in crate::store::sqlite) fn put(
             user.factor.as_ref().map(|factor| factor.secret),
             user.factor.as_ref().map(|factor| factor.step),
             user.factor.as_ref().map(|factor| factor.recovery.concat()),
+            fleets_json(&user.reach),
         ],
     )?;
     Ok(())

@@ -76,6 +76,7 @@ fn report(id: i64, agent: i64) -> Change {
             data_sha256: [7; 32],
             // Incompressible enough that a report takes room.
             envelope: Bytes::from(hex::encode(&seed.repeat(200)) + &noise(id)),
+            frame_dict: None,
             redacted: false,
             relay_path: RelayPath::direct(),
             source: None,

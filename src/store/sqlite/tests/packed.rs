@@ -3,7 +3,7 @@
 
 use super::super::bases::USES;
 use super::*;
-use crate::pack::dictionary::{Dictionary, measure};
+use crate::pack::dictionary::{DICTIONARY_BYTES, Dictionary, measure};
 use crate::store::dictionary::DictionaryRecord;
 use crate::store::prune::{Limits, Prunable, Prune};
 
@@ -41,7 +41,7 @@ fn trained(of: i64) -> DictionaryRecord {
     let text =
         |n: i64| format!("{}{}{}", &common[..900], noise(n), &common[900..1800]).into_bytes();
     let samples: Vec<Vec<u8>> = (0..300).map(text).collect();
-    let made = Dictionary::train(&samples).unwrap();
+    let made = Dictionary::train(&samples, DICTIONARY_BYTES).unwrap();
     let (plain, packed) = measure(&samples, Some(&made)).unwrap();
     DictionaryRecord {
         id: made.id().clone(),

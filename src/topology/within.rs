@@ -1,0 +1,214 @@
+//! The map as somebody sees it who may see some fleets only, and what of a change they are told.
+//!
+//! A link is seen if both its ends are: one that leads into another fleet is left out, with
+//! whatever it would tell of the other end. Pure; must never let through what it cannot place.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::picture::{AlarmCount, Edge, Node, Part, Patch, Picture, Site};
+use crate::model::reach::Reach;
+
+/// What of a map is within a reach.
+pub fn picture(whole: &Picture, reach: &Reach, alarms_open: usize) -> Picture {
+    let nodes: Vec<Node> =
+        whole.nodes.iter().filter(|node| reach.sees(&node.fleet_id)).cloned().collect();
+    let known: HashSet<&str> = nodes.iter().map(|node| node.id.as_str()).collect();
+    let both =
+        |edge: &&Edge| known.contains(edge.source.as_str()) && known.contains(edge.target.as_str());
+    let edges = whole.edges.iter().filter(both).cloned().collect();
+    let sites = whole.sites.iter().filter(|site| reach.sees(&site.fleet_id)).cloned().collect();
+    Picture { epoch: whole.epoch.clone(), sites, edges, nodes, alarms_open, ..*whole }
+}
+
+/// Turns patches of the whole map into patches of what is within a reach.
+///
+/// It remembers what its watchers have been shown, so that what leaves the reach, or the map, is taken away from them
+/// and nothing else is named.
+#[derive(Debug)]
+pub struct Sieve {
+    reach: Reach,
+    nodes: HashSet<String>,
+    edges: HashSet<String>,
+    sites: HashSet<String>,
+    /// Nodes and links of maps that were fetched since the last patch: the next may take away
+    /// what no patch has brought.
+    fetched: HashSet<String>,
+}
+
+impl Sieve {
+    /// For watchers who have this map, which [`picture`] has made.
+    pub fn new(reach: Reach, seen: &Picture) -> Self {
+        let ids = |ids: &mut dyn Iterator<Item = &String>| ids.cloned().collect();
+        Self {
+            reach,
+            nodes: ids(&mut seen.nodes.iter().map(|node| &node.id)),
+            edges: ids(&mut seen.edges.iter().map(|edge| &edge.id)),
+            sites: ids(&mut seen.sites.iter().map(|site| &site.id)),
+            fetched: HashSet::new(),
+        }
+    }
+
+    /// A watcher fetches a map that [`picture`] has made.
+    pub fn show(&mut self, seen: &Picture) {
+        let nodes = seen.nodes.iter().map(|node| &node.id).filter(|id| !self.nodes.contains(*id));
+        let edges = seen.edges.iter().map(|edge| &edge.id).filter(|id| !self.edges.contains(*id));
+        self.fetched.extend(nodes.chain(edges).cloned());
+    }
+
+    /// What of a patch is told. `whole` is the map that the patch leads to, or a later one: links
+    /// of nodes that come into the reach are taken from it.
+    pub fn pass(
+        &mut self,
+        patch: &Patch,
+        whole: &dyn Fn() -> Arc<Picture>,
+        alarms_open: usize,
+    ) -> Patch {
+        let fetched = std::mem::take(&mut self.fetched);
+        let (mut told, mut come) = (Part::default(), HashSet::new());
+        for node in &patch.n.set {
+            if self.reach.sees(&node.fleet_id) {
+                if self.nodes.insert(node.id.clone()) {
+                    come.insert(node.id.as_str());
+                }
+                told.set.push(node.clone());
+            } else if self.nodes.remove(&node.id) {
+                told.del.push(node.id.clone());
+            }
+        }
+        let had = |id: &&String| self.nodes.remove(*id) || fetched.contains(*id);
+        told.del.extend(patch.n.del.iter().filter(had).cloned());
+        let mut edges = self.links(patch, whole, (&come, &told.del));
+        edges.del.extend(patch.e.del.iter().filter(|id| fetched.contains(*id)).cloned());
+        let mut sites: Part<Site> = Part::default();
+        for site in patch.s.set.iter().filter(|site| self.reach.sees(&site.fleet_id)) {
+            self.sites.insert(site.id.clone());
+            sites.set.push(site.clone());
+        }
+        sites.del.extend(patch.s.del.iter().filter(|id| self.sites.remove(*id)).cloned());
+        let alarms = AlarmCount { open: alarms_open };
+        Patch { from: patch.from, seq: patch.seq, t: patch.t, n: told, e: edges, s: sites, alarms }
+    }
+
+    fn links(
+        &mut self,
+        patch: &Patch,
+        whole: &dyn Fn() -> Arc<Picture>,
+        (come, gone): (&HashSet<&str>, &[String]),
+    ) -> Part<Edge> {
+        let mut set: BTreeMap<&str, &Edge> = BTreeMap::new();
+        let moved = !come.is_empty() || !gone.is_empty();
+        let whole = if moved { whole() } else { Arc::default() };
+        if !come.is_empty() {
+            let touches = |edge: &&Edge| {
+                come.contains(edge.source.as_str()) || come.contains(edge.target.as_str())
+            };
+            set.extend(whole.edges.iter().filter(touches).map(|edge| (edge.id.as_str(), edge)));
+        }
+        set.extend(patch.e.set.iter().map(|edge| (edge.id.as_str(), edge)));
+        let mut part = Part::default();
+        for (id, edge) in set {
+            if self.nodes.contains(&edge.source) && self.nodes.contains(&edge.target) {
+                self.edges.insert(id.to_owned());
+                part.set.push(edge.clone());
+            } else if self.edges.remove(id) {
+                part.del.push(id.to_owned());
+            }
+        }
+        part.del.extend(patch.e.del.iter().filter(|id| self.edges.remove(*id)).cloned());
+        // Links of a node that left the reach are not in the patch: they are as they were.
+        let left: HashSet<&str> = gone.iter().map(String::as_str).collect();
+        let ends = |edge: &&Edge| {
+            left.contains(edge.source.as_str()) || left.contains(edge.target.as_str())
+        };
+        for edge in whole.edges.iter().filter(ends) {
+            if self.edges.remove(&edge.id) {
+                part.del.push(edge.id.clone());
+            }
+        }
+        part
+    }
+
+    /// Whether watchers have been shown a node.
+    pub fn has_node(&self, id: &str) -> bool {
+        self.nodes.contains(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::FleetId;
+    use crate::topology::picture::samples::{edge, node};
+
+    fn fleet(name: &str) -> FleetId {
+        name.parse().unwrap()
+    }
+
+    fn of(id: &str, fleet_id: &str) -> Node {
+        Node { fleet_id: fleet(fleet_id), ..node(id) }
+    }
+
+    fn link(id: &str, source: &str, target: &str) -> Edge {
+        edge(id, [source, target])
+    }
+
+    fn whole() -> Picture {
+        Picture {
+            seq: 7,
+            nodes: vec![of("a:a1", "a"), of("a:a2", "a"), of("a:b1", "b"), of("a:b2", "b")],
+            edges: vec![
+                link("e1", "a:a1", "a:a2"),
+                link("e2", "a:a1", "a:b1"),
+                link("e3", "a:b1", "a:b2"),
+            ],
+            alarms_open: 9,
+            ..Picture::default()
+        }
+    }
+
+    fn ids<'a>(edges: impl IntoIterator<Item = &'a Edge>) -> Vec<&'a str> {
+        edges.into_iter().map(|edge| edge.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_link_is_seen_if_both_its_ends_are() {
+        let seen = picture(&whole(), &Reach::of([fleet("a")]), 1);
+        assert_eq!((seen.nodes.len(), seen.alarms_open, seen.seq), (2, 1, 7));
+        assert_eq!(ids(&seen.edges), ["e1"]);
+        assert_eq!(picture(&whole(), &Reach::nothing(), 0).nodes.len(), 0);
+    }
+
+    #[test]
+    fn patches_name_nothing_that_was_not_shown() {
+        let reach = Reach::of([fleet("a")]);
+        let mut sieve = Sieve::new(reach.clone(), &picture(&whole(), &reach, 0));
+        let mut patch = Patch { from: 7, seq: 8, ..Patch::default() };
+        patch.n.del = vec!["a:b2".to_owned(), "a:a2".to_owned()];
+        patch.e.del = vec!["e3".to_owned(), "e1".to_owned()];
+        patch.n.set = vec![of("a:b1", "b")];
+        patch.e.set = vec![link("e2", "a:a1", "a:b1")];
+        let told = sieve.pass(&patch, &|| Arc::new(whole()), 3);
+        assert_eq!((told.from, told.seq, told.alarms.open), (7, 8, 3));
+        assert_eq!((told.n.del, told.e.del), (vec!["a:a2".to_owned()], vec!["e1".to_owned()]));
+        assert!(told.n.set.is_empty() && told.e.set.is_empty());
+    }
+
+    #[test]
+    fn who_comes_into_the_reach_brings_links_and_who_leaves_takes_them() {
+        let reach = Reach::of([fleet("a")]);
+        let mut sieve = Sieve::new(reach.clone(), &picture(&whole(), &reach, 0));
+        let mut later = whole();
+        later.nodes[2].fleet_id = fleet("a");
+        let later = move || Arc::new(later.clone());
+        let mut patch = Patch { from: 7, seq: 8, ..Patch::default() };
+        patch.n.set = vec![of("a:b1", "a")];
+        let told = sieve.pass(&patch, &later, 0);
+        assert_eq!((told.n.set.len(), ids(&told.e.set)), (1, vec!["e2"]));
+        let back =
+            Patch { from: 8, seq: 9, n: Part { set: vec![of("a:b1", "b")], del: vec![] }, ..patch };
+        let told = sieve.pass(&back, &later, 0);
+        assert_eq!((told.n.del, told.e.del), (vec!["a:b1".to_owned()], vec!["e2".to_owned()]));
+        assert!(!sieve.has_node("a:b1"));
+    }
+}
