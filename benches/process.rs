@@ -10,6 +10,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use futures_util::future::join_all;
 use kattila::clock::Clock;
 use kattila::keys::ring::{KeyRing, StoredKey};
+use kattila::model::metric::Rollups;
 use kattila::model::time::UnixSeconds;
 use kattila::process::chores::Keep;
 use kattila::process::engine::{Enroll, Parts, Settings, start};
@@ -100,10 +101,17 @@ fn processor(db: &std::path::Path) -> Processor {
         v1_repeats: Suspicion::Alarm,
         rate: None,
         keep: Keep::default(),
+        rollups: Rollups::Off,
     };
-    let writer = open(db, Durability::Full).expect("a database").writer;
-    let clock = Clock::manual(NOW);
-    let parts = Parts { writer, epoch: "bench".to_owned(), seed: [1, 2], settings, clock };
+    let opened = open(db, Durability::Full).expect("a database");
+    let parts = Parts {
+        writer: opened.writer,
+        reader: opened.reader,
+        epoch: "bench".to_owned(),
+        seed: [1, 2],
+        settings,
+        clock: Clock::manual(NOW),
+    };
     start(parts).expect("a processor").processor
 }
 

@@ -15,6 +15,8 @@ pub mod form;
 
 pub mod config;
 
+pub mod meter;
+
 pub mod pack;
 
 pub mod store;

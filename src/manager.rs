@@ -111,7 +111,7 @@ impl Manager {
         let reader: Arc<dyn Reader> = reader;
         let keeper = Arc::new(keeper(&config, reader.as_ref())?);
         let began = clock.now();
-        let started = engine::start(parts(opened.writer, &config, &clock)?)?;
+        let started = engine::start(parts((opened.writer, Arc::clone(&reader)), &config, &clock)?)?;
         let processor = started.processor;
         let arranger = Arc::new(Arranger::new(started.layout));
         let (keep_keys, database) = (config.keys.cache, config.db.clone());
@@ -319,13 +319,13 @@ fn refuse_loss(config: &Config, rolled_back: Option<(i64, i64)>) -> Result<(), S
 
 /// What the processor is made of.
 fn parts<W: Writer + Send + 'static>(
-    writer: W,
+    (writer, reader): (W, Arc<dyn Reader>),
     config: &Config,
     clock: &Clock,
 ) -> Result<Parts<W>, StartError> {
     let (epoch, seed, settings) =
         (random::hex()?, [random::number()?, random::number()?], settings(config));
-    Ok(Parts { writer, epoch, seed, settings, clock: clock.clone() })
+    Ok(Parts { writer, reader, epoch, seed, settings, clock: clock.clone() })
 }
 
 /// Tells of a stop that was not in order, and of what it asks for.

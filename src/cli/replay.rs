@@ -21,6 +21,7 @@ use crate::config::source::Values;
 use crate::http::operators::past;
 use crate::jobs::keys::stored_of;
 use crate::model::id::{AlarmId, ReportId};
+use crate::model::metric::Rollups;
 use crate::model::state::{IdentityState, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::chores::Keep;
@@ -210,6 +211,7 @@ fn settings(values: &Values) -> Result<(Settings, Policy), ReplayError> {
         v1_repeats: Suspicion::Alarm,
         rate: None,
         keep: Keep::default(),
+        rollups: Rollups::Off,
     };
     // What was taken once is taken again, whatever the settings are now.
     Ok((settings, Policy { max_skew: 86_400, relay_psk: true, ..Policy::default() }))

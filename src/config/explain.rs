@@ -4,13 +4,14 @@ use crate::alarms::tuning::Tuning;
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
 use crate::model::id::Kid;
+use crate::model::metric::Rollups;
 use crate::model::rate::Rate;
 use crate::model::state::AlarmKind;
 use crate::model::time::duration_text;
 use crate::notify::plan::{Channel, Plan, origin};
 use crate::verify::bodies::Suspicion;
 
-use super::{Access, Config, Durability, Enroll, KeptBy, Keys};
+use super::{Access, Config, Durability, Enroll, Kept, KeptBy, Keys};
 
 /// A token shorter than this is worth a warning: 32 hexadecimal digits are 128 bits.
 const ADVISED_TOKEN_CHARS: usize = 32;
@@ -24,6 +25,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Reports kept", kept(config.kept.reports)),
         ("History kept", kept(config.kept.events)),
         ("Alarms kept", kept(config.kept.alarms)),
+        ("Curves kept", curves(&config.kept)),
         (NOTIFIED, config.notify.as_ref().map_or_else(nobody, |notify| notified(&notify.plan))),
         (RULES, config.rules.as_ref().map_or_else(catalogue, |rules| tuned(&rules.tuning))),
         ("Keys", keys(&config.keys)),
@@ -111,6 +113,15 @@ fn door(config: &Config) -> String {
 
 const fn lost(strict: bool) -> &'static str {
     if strict { "a database that lacks acknowledged ones is refused" } else { "raise an alarm" }
+}
+
+fn curves(of: &Kept) -> String {
+    let (slots, hours) = (kept(of.slots), kept(of.hours));
+    match of.rollups {
+        Rollups::All => format!("in slots of five minutes {slots}; by the hour {hours}"),
+        Rollups::Hourly => format!("by the hour {hours}"),
+        Rollups::Off => "none but what the stored reports themselves tell".to_owned(),
+    }
 }
 
 fn kept(limits: KeptBy) -> String {

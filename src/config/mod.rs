@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
+use crate::model::metric::Rollups;
 use crate::model::rate::Rate;
 use crate::oidc::settings::Settings;
 use crate::verify::bodies::Suspicion;
@@ -134,6 +135,12 @@ pub struct Kept {
     pub events: KeptBy,
     /// Cleared alarms.
     pub alarms: KeptBy,
+    /// Which rows of counters are made.
+    pub rollups: Rollups,
+    /// Those of five minutes.
+    pub slots: KeptBy,
+    /// Those by the hour.
+    pub hours: KeptBy,
 }
 
 /// The limits of one kind of rows; whichever is reached first holds, `None` for no limit.
@@ -244,6 +251,9 @@ mod tests {
         assert_eq!(config.durability, Durability::Full);
         let reports = KeptBy { age: Some(30 * 86_400), bytes: Some(10 << 30) };
         assert_eq!(config.kept.reports, reports);
+        assert_eq!(config.kept.rollups, Rollups::All);
+        assert_eq!(config.kept.slots.age, Some(30 * 86_400));
+        assert_eq!(config.kept.hours.age, Some(400 * 86_400));
         assert_eq!(config.enroll, Enroll::Open);
         assert!(config.tls.is_none() && config.metrics.is_none());
         assert!(config.access.anonymous.is_none() && config.access.admin_token.is_none());
@@ -266,6 +276,7 @@ mod tests {
             ("KATTILA_RATE_AGENT", "1"),
             ("KATTILA_REPORTS_AGE", "30d"),
             ("KATTILA_EVENTS_BYTES", "0"),
+            ("KATTILA_ROLLUPS", "daily"),
             ("KATTILA_LISTNE", "x"),
             ("KATTILA_TLS_CERT", "/nowhere/cert.pem"),
             ("KATTILA_DNS_SERVER", "127.0.0.1:53"),
@@ -278,6 +289,7 @@ mod tests {
             "KATTILA_RATE_AGENT:",
             "KATTILA_REPORTS_AGE:",
             "KATTILA_EVENTS_BYTES:",
+            "KATTILA_ROLLUPS:",
             "KATTILA_LISTNE:",
             "KATTILA_TLS_CERT:",
             "KATTILA_TLS_KEY:",

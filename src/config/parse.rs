@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::keys::dns::{DnsName, Dnssec, InvalidDnsName};
 use crate::model::access::Role;
 use crate::model::id::Kid;
+use crate::model::metric::Rollups;
 use crate::model::rate::Rate;
 
 use super::{Durability, Enroll};
@@ -124,6 +125,10 @@ pub(super) fn dns_name(text: &str) -> Result<DnsName, String> {
 
 pub(super) fn durability(text: &str) -> Result<Durability, String> {
     word(text, &[("full", Durability::Full), ("normal", Durability::Normal)])
+}
+
+pub(super) fn rollups(text: &str) -> Result<Rollups, String> {
+    word(text, &[("all", Rollups::All), ("hourly", Rollups::Hourly), ("off", Rollups::Off)])
 }
 
 pub(super) fn enroll(text: &str) -> Result<Enroll, String> {

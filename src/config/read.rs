@@ -119,7 +119,17 @@ impl<'a> Reading<'a> {
         let reports = self.kept_by("KATTILA_REPORTS_AGE", "KATTILA_REPORTS_BYTES");
         let events = self.kept_by("KATTILA_EVENTS_AGE", "KATTILA_EVENTS_BYTES");
         let alarms = self.kept_by("KATTILA_ALARMS_AGE", "KATTILA_ALARMS_BYTES");
-        Some(Kept { reports: reports?, events: events?, alarms: alarms? })
+        let rollups = self.required("KATTILA_ROLLUPS", parse::rollups);
+        let slots = self.kept_by("KATTILA_SLOTS_AGE", "KATTILA_SLOTS_BYTES");
+        let hours = self.kept_by("KATTILA_HOURS_AGE", "KATTILA_HOURS_BYTES");
+        Some(Kept {
+            reports: reports?,
+            events: events?,
+            alarms: alarms?,
+            rollups: rollups?,
+            slots: slots?,
+            hours: hours?,
+        })
     }
 
     fn notify(&mut self) -> Option<Notify> {

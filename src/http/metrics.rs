@@ -99,6 +99,7 @@ struct Measured {
     watchers: Gauge,
     agents: Family<ByStatus, Gauge>,
     jobs: Jobs,
+    rollup_lag_seconds: Gauge,
     notifications: Notifications,
     alarms_open: Gauge,
     keys_usable: Gauge,
@@ -254,6 +255,11 @@ impl Measured {
             ("events", "Events in the history", &self.events),
             ("watchers", "Open event streams", &self.watchers),
             ("alarms_open", "Alarms that are active and not acknowledged", &self.alarms_open),
+            (
+                "rollup_lag_seconds",
+                "Seconds by which rows of counters are made later than they should be",
+                &self.rollup_lag_seconds,
+            ),
             ("keys_usable", "Pre-shared keys that verify reports now", &self.keys_usable),
             (
                 "keys_age_seconds",
@@ -302,6 +308,7 @@ impl Measured {
             self.agents.get_or_create(&ByStatus { status: status.as_str() }).set(count(same));
         }
         self.jobs.read(state, now);
+        self.rollup_lag_seconds.set(state.whole().rollup().behind_s(now));
         let uptime = u32::try_from(now.since(state.started_at)).unwrap_or_default();
         self.uptime_seconds.set(f64::from(uptime));
     }

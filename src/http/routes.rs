@@ -86,6 +86,8 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/topology", VIEWER, get(topology::topology)),
         route("GET", "/api/v1/history", VIEWER, get(past::history)),
         route("GET", "/api/v1/diff", VIEWER, get(past::diff)),
+        route("GET", "/api/v1/metrics", VIEWER, get(operators::metrics::view)),
+        route("GET", "/api/v1/export/metrics.csv", VIEWER, get(operators::metrics::csv)),
         route("GET", "/api/v1/stream", VIEWER, get(sse::stream)),
         route("GET", "/api/v1/agents/{id}", VIEWER, get(agent::one)),
         route("GET", "/api/v1/search", VIEWER, get(search::search)),

@@ -5,6 +5,7 @@ mod aside;
 mod audit;
 mod layout;
 mod map;
+mod metrics;
 mod notices;
 mod past;
 mod people;
@@ -201,7 +202,9 @@ fn giving(path: &str) -> Option<Sample> {
     if path == "/status/dictionaries/{id}" {
         return Some(dictionary());
     }
-    if let Some(sample) = about_alarms(path).or_else(|| audit::of(path)) {
+    if let Some(sample) =
+        about_alarms(path).or_else(|| audit::of(path)).or_else(|| metrics::of(path))
+    {
         return Some(sample);
     }
     let none: &[Parameter] = &[];

@@ -23,7 +23,10 @@ pub(super) fn settings(config: &Config) -> Settings {
             reports: limits(config.kept.reports),
             events: limits(config.kept.events),
             alarms: limits(config.kept.alarms),
+            slots: limits(config.kept.slots),
+            hours: limits(config.kept.hours),
         },
+        rollups: config.kept.rollups,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod hex;
 pub mod id;
 pub mod key;
 pub mod life;
+pub mod metric;
 pub mod password;
 pub mod path;
 pub mod pattern;

@@ -31,6 +31,10 @@ pub struct Keep {
     pub events: Limits,
     /// Cleared alarms.
     pub alarms: Limits,
+    /// Agents' counters in slots of five minutes.
+    pub slots: Limits,
+    /// The same by the hour.
+    pub hours: Limits,
 }
 
 macro_rules! chores {
@@ -72,6 +76,9 @@ chores!(
     /// Takes out sessions, tokens and the like that are over.
     Sweep = "sweep", "job.sweep", 60,
         "Removes sessions and tokens that are over, and maintenance windows beyond KATTILA_ALARMS_AGE";
+    /// Makes rows of agents' counters out of the stored reports. Before reports go.
+    RollUp = "roll-up", "job.roll-up", 300,
+        "Makes 5-minute and hourly rows of counters and handshakes out of stored reports, when an hour is over";
     /// Takes out old reports.
     PruneReports = "prune-reports", "job.prune-reports", 300,
         "Removes stored reports beyond KATTILA_REPORTS_AGE and KATTILA_REPORTS_BYTES";
@@ -84,6 +91,12 @@ chores!(
     /// Takes out messages to people that were taken or given up long ago.
     PruneNotifications = "prune-notifications", "job.prune-notifications", 300,
         "Removes the log of notifications beyond KATTILA_ALARMS_AGE and KATTILA_ALARMS_BYTES";
+    /// Takes out old slots of five minutes.
+    PruneSlots = "prune-slots", "job.prune-slots", 300,
+        "Removes 5-minute rows of counters beyond KATTILA_SLOTS_AGE and KATTILA_SLOTS_BYTES";
+    /// Takes out old hours.
+    PruneHours = "prune-hours", "job.prune-hours", 300,
+        "Removes hourly rows of counters beyond KATTILA_HOURS_AGE and KATTILA_HOURS_BYTES";
     /// Learns what reports have in common.
     TrainDictionary = "train-dictionary", "job.train-dictionary", 600,
         "Learns dictionaries for compression: of stored reports, once a week or when they pack worse than they did; and, from their form without their values, of what agents send";
@@ -101,11 +114,13 @@ impl Chore {
     /// What of the database it makes less; `None` for what does other work.
     const fn prunable(self) -> Option<Prunable> {
         match self {
-            Self::Sweep | Self::TrainDictionary => None,
+            Self::Sweep | Self::RollUp | Self::TrainDictionary => None,
             Self::PruneReports => Some(Prunable::Reports),
             Self::PruneEvents => Some(Prunable::Events),
             Self::PruneAlarms => Some(Prunable::Alarms),
             Self::PruneNotifications => Some(Prunable::Notifications),
+            Self::PruneSlots => Some(Prunable::FineMetrics),
+            Self::PruneHours => Some(Prunable::HourlyMetrics),
             Self::Vacuum => Some(Prunable::FreePages),
         }
     }
@@ -149,7 +164,8 @@ pub struct ChoreState {
     pub last_run: Option<UnixSeconds>,
     /// How long that took, in milliseconds.
     pub duration_ms: Option<i64>,
-    /// How many rows, or pages, that took out; how many dictionaries that added.
+    /// How many rows, or pages, that took out; how many dictionaries, or hours of agents, that
+    /// added.
     pub rows: Option<u64>,
     /// When it will begin next.
     pub next_run: UnixSeconds,
@@ -324,6 +340,7 @@ impl Processor {
         let mut rows = 0;
         let result = match chore.prunable() {
             Some(what) => self.prune(what, &mut rows).await,
+            None if chore == Chore::RollUp => self.roll_up(&mut rows).await,
             None if chore == Chore::TrainDictionary => self.train_dictionary(&mut rows).await,
             None => self.sweep(&mut rows).await,
         };
@@ -339,7 +356,8 @@ impl Processor {
         let past = Past { at, duration_ms, rows, failed, failures: 0 };
         let kept = self.chores.with(chore, |entry| entry.end(past));
         if let Some(text) = kept
-            && let Err(failure) = self.command(Command::Ran(chore.kept_as(), text)).await
+            && let Err(failure) =
+                self.command(Command::Ran(chore.kept_as(), text, Vec::new())).await
         {
             warn!(job = name, %failure, "What a background job did was not written down");
         }
@@ -386,7 +404,9 @@ pub(super) fn prune(
 ) -> Result<Pruned, StoreError> {
     let settings = &engine.settings;
     let keep = &settings.keep;
-    let replay_s = super::admit::looks_back_s(settings.max_skew);
+    // What is not rolled up yet stays, too.
+    let rolled_s = engine.rollup.holds_s(now);
+    let replay_s = super::admit::looks_back_s(settings.max_skew).max(rolled_s);
     let replay_v1_s = match settings.v1_repeats {
         Suspicion::Off => replay_s,
         Suspicion::Alarm | Suspicion::Refuse => replay_s.max(LOOK_BACK_S),
@@ -395,6 +415,8 @@ pub(super) fn prune(
         Prunable::Reports => keep.reports,
         Prunable::Events => keep.events,
         Prunable::Alarms | Prunable::Notifications => keep.alarms,
+        Prunable::FineMetrics => keep.slots,
+        Prunable::HourlyMetrics => keep.hours,
         Prunable::FreePages => Limits::default(),
     };
     engine.writer.prune(&Prune { what, limits, now, replay_s, replay_v1_s, after })

@@ -72,7 +72,10 @@ pub(super) fn carry_out(
             Ok(Done::Nothing)
         }
         Command::Sweep => Ok(Done::Swept { rows: sweep::run(engine, &mut draft)? }),
-        Command::Ran(name, text) => Ok(put_meta(&mut draft, name, text)),
+        Command::Ran(name, text, hours) => {
+            draft.change.metrics = hours;
+            Ok(put_meta(&mut draft, name, text))
+        }
         Command::Dictionary(learnt) => Ok(put_dictionary(&mut draft, learnt)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);

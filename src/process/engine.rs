@@ -20,16 +20,16 @@ use super::handle::{CommandError, Processor, QUEUE_REPORTS};
 use super::places::Stored;
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
-use super::tally::Tally;
-use super::totals::Totals;
+use super::rollup::Rollup;
 use super::tune::Rulebook;
 use super::{admit, audit, load, show, tell, tick, tune, upkeep};
+use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
 use crate::store::row::FleetSnapshot;
-use crate::store::{StoreError, Writer};
+use crate::store::{Reader, StoreError, Writer};
 use crate::verify::bodies::Suspicion;
 use crate::verify::rejection::Rejection;
 use crate::verify::replay::{ReplayMemory, Rules};
@@ -70,12 +70,16 @@ pub struct Settings {
     pub rate: Option<Rate>,
     /// How long what grows is kept.
     pub keep: Keep,
+    /// Which rows of agents' counters are made.
+    pub rollups: crate::model::metric::Rollups,
 }
 
 /// What the processor works with.
 pub struct Parts<W> {
     /// The write side of the store, owned from here on.
     pub writer: W,
+    /// The read side, for what is done beside the thread.
+    pub reader: Arc<dyn Reader>,
     /// Names this run.
     pub epoch: String,
     /// Random; seeds the hashes of nonces if the database has no seed yet.
@@ -106,6 +110,7 @@ pub(super) struct Engine {
     pub(super) clock: Clock,
     pub(super) seed: [u64; 2],
     pub(super) rules: Arc<Rulebook>,
+    pub(super) rollup: Arc<Rollup>,
     pub(super) shelf: Arc<Shelf>,
     /// Storage failed as a whole; the batch is lost and memory is ahead of it.
     suspect: bool,
@@ -151,6 +156,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let rulebook = Arc::new(Rulebook::restored(kept(tune::KEPT)));
     let sentry = tick::Sentry::new(now, parts.settings.report_interval, kept);
     let shelf = Arc::new(load::shelf_of(&snapshot)?);
+    let rollup = Rollup::begun(&parts.settings, (parts.reader, Arc::clone(&shelf)), kept);
     let fleet = load::fleet_of(snapshot, parts.settings.report_interval);
     let engine = Engine {
         writer,
@@ -166,6 +172,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         clock: parts.clock.clone(),
         seed,
         rules: Arc::clone(&rulebook),
+        rollup: Arc::clone(&rollup),
         shelf: Arc::clone(&shelf),
         suspect: false,
         ahead: false,
@@ -177,7 +184,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         .map_err(|error| StoreError::Unavailable(format!("the writer thread: {error}")))?;
     let clock = parts.clock;
     let rules = rulebook;
-    let processor = Processor { jobs, board, refusals, tally, totals, chores, rules, shelf, clock };
+    let processor =
+        Processor { jobs, board, refusals, tally, totals, chores, rules, rollup, shelf, clock };
     let layout = Stored { places, rev: layout_rev.unwrap_or(1), steps };
     Ok(Started { processor, thread, layout, has_admin_token })
 }

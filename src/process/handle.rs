@@ -21,11 +21,10 @@ use super::refusals::{Refusal, Refusals};
 use super::reply::Job;
 use super::sections::SectionHashes;
 use super::summary::AgentSummary;
-use super::tally::Tally;
-use super::totals::Totals;
 use super::tune::{Rulebook, Rules};
 use super::upkeep::Upkeep;
 use super::wish::Wish;
+use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::keys::ring::StoredKey;
 use crate::model::id::{AgentId, AlarmId, FleetId, Kid, NotificationId, ReportId, WindowId};
@@ -169,8 +168,8 @@ pub enum Command {
     Tick,
     /// Take out what has had its time.
     Sweep,
-    /// Keep the text that says how a chore's last run went, under the chore's name.
-    Ran(&'static str, String),
+    /// Keep the text that says how a chore went, or how far, under its name, and hours it made.
+    Ran(&'static str, String, Vec<crate::store::metrics::HourRecord>),
     /// Use this dictionary from now on.
     Dictionary(Learnt),
     /// The key ring changed or was asked for.
@@ -309,6 +308,7 @@ pub struct Processor {
     pub(super) totals: Arc<Totals>,
     pub(super) chores: Arc<Chores>,
     pub(super) rules: Arc<Rulebook>,
+    pub(super) rollup: Arc<super::rollup::Rollup>,
     pub(super) shelf: Arc<Shelf>,
     pub(super) clock: Clock,
 }

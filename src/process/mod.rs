@@ -44,6 +44,7 @@ pub mod refusals;
 mod relays;
 mod reply;
 mod report;
+pub mod rollup;
 mod rows;
 pub mod sections;
 mod show;

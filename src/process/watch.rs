@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use super::chores::Chore;
 use super::conflicts;
 use super::draft::Draft;
 use super::engine::Engine;
@@ -124,8 +125,11 @@ pub(super) fn look(engine: &mut Engine, draft: &mut Draft) {
     if let Some(seen) = backup::stale(&engine.sentry.watch.backups, &limits, draft.now) {
         tell(book, draft, &seen);
     }
+    let behind_s = engine.rollup.behind_s(draft.now);
     for job in engine.chores.health(draft.now) {
+        let rolls = job.name == Chore::RollUp.name();
         let job = service::JobFacts {
+            behind_s: if rolls { behind_s } else { 0 },
             name: job.name,
             failures: job.failures,
             why: job.why.as_deref(),

@@ -100,6 +100,8 @@ pub struct Change {
     pub users_ended: Vec<String>,
     /// Entries to append to the audit.
     pub audit: Vec<Sealed>,
+    /// Hours of agents' counters, each in place of what is stored of it.
+    pub metrics: Vec<super::metrics::HourRecord>,
     /// Small values to remember by name. Names that begin with `store.` are the store's own.
     pub meta: Vec<(&'static str, String)>,
     /// What was kept in memory until now. A large fleet's may come in several changes; the mark
@@ -159,6 +161,7 @@ impl Change {
             users_removed,
             users_ended,
             audit,
+            metrics,
             meta,
             flushed,
         } = self;
@@ -195,6 +198,7 @@ impl Change {
             && users_removed.is_empty()
             && users_ended.is_empty()
             && audit.is_empty()
+            && metrics.is_empty()
             && meta.is_empty()
             && flushed.is_none()
     }

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: thirty whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: thirty-three whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -16,6 +16,7 @@ pub mod flush;
 pub mod identity;
 pub mod key;
 pub mod layout;
+pub mod metrics;
 pub mod narrow;
 pub mod notice;
 pub mod past;
@@ -40,6 +41,7 @@ use carrier::{Carrier, CarrierFilter};
 use change::Change;
 use dictionary::{FrameDictionary, Samples};
 use earlier::{Earlier, Known};
+use metrics::{LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch};
 use notice::{ChannelRow, MessageFilter, MessageRecord};
 use past::{Changes, ChangesAsked, Past};
 use people::{SessionFilter, UserRecord};
@@ -179,6 +181,19 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Who has, reaches or may use an address or a prefix.
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError>;
+
+    /// What is kept of an agent's counters over time, by hour.
+    fn metrics(&self, asked: &MetricsAsked) -> Result<Vec<Stretch>, StoreError>;
+
+    /// Hands out the stored reports that agents measured between two times, agent by agent.
+    fn measured(
+        &self,
+        asked: &MeasuredAsked,
+        each: &mut dyn FnMut(Measured),
+    ) -> Result<MeasuredTo, StoreError>;
+
+    /// Reports that came late, after one of them, in the order in which they came.
+    fn late_reports(&self, after: ReportId, limit: usize) -> Result<Vec<LateReport>, StoreError>;
 
     /// The dictionaries that agents compressed what is stored with, and those that they may use now,
     /// the newest last.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::audit::Sealed;
-use crate::model::id::AgentId;
+use crate::model::id::{AgentId, ReportId};
 use crate::model::life::AlarmLife;
 use crate::model::reach::{Reach, Strangers};
 use crate::model::time::UnixSeconds;
@@ -16,6 +16,9 @@ use crate::model::time::UnixSeconds;
 use super::audit::AuditFilter;
 use super::carrier::{Carrier, CarrierFilter};
 use super::dictionary::FrameDictionary;
+use super::metrics::{
+    LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch, Which, Whose,
+};
 use super::notice::{ChannelRow, MessageFilter, MessageRecord};
 use super::past::{Changes, ChangesAsked, Past};
 use super::people::{SessionFilter, UserRecord};
@@ -41,6 +44,14 @@ impl<'a> Narrow<'a> {
 
     fn known(&self, agent: Option<AgentId>) -> Option<AgentId> {
         agent.filter(|id| !self.strangers.has(id))
+    }
+
+    /// Whether an agent is named and seen.
+    fn sees(&self, which: &Which) -> Result<bool, StoreError> {
+        match which {
+            Which::Named(id) => Ok(self.agent(id)?.is_some()),
+            Which::Numbered(_) => Ok(false),
+        }
     }
 
     fn event(&self, mut row: EventRow) -> EventRow {
@@ -141,6 +152,27 @@ impl Reader for Narrow<'_> {
     /// What stored reports are unpacked with; they tell no values.
     fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
         self.whole.frame_dictionaries()
+    }
+
+    fn metrics(&self, asked: &MetricsAsked) -> Result<Vec<Stretch>, StoreError> {
+        if self.sees(&asked.agent)? { self.whole.metrics(asked) } else { Ok(Vec::new()) }
+    }
+
+    /// Of one agent that is named and seen.
+    fn measured(
+        &self,
+        asked: &MeasuredAsked,
+        each: &mut dyn FnMut(Measured),
+    ) -> Result<MeasuredTo, StoreError> {
+        let seen = match &asked.whose {
+            Whose::One(which) => self.sees(which)?,
+            Whose::After(..) => false,
+        };
+        if seen { self.whole.measured(asked, each) } else { Ok(MeasuredTo::default()) }
+    }
+
+    fn late_reports(&self, _after: ReportId, _limit: usize) -> Result<Vec<LateReport>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {

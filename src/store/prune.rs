@@ -17,6 +17,10 @@ pub enum Prunable {
     Alarms,
     /// Messages to people that were taken or given up.
     Notifications,
+    /// Rows of twelve slots of agents' counters.
+    FineMetrics,
+    /// Rows of one.
+    HourlyMetrics,
     /// Pages of the file that hold nothing, beyond those that will soon be used again.
     FreePages,
 }

@@ -13,6 +13,7 @@ use crate::store::row::{AgentDetail, AlarmRow, ReportSummary};
 use crate::topology::picture::Picture;
 
 use super::alarms::AlarmItem;
+use super::curves::Html;
 use super::maintenance;
 use super::page::PageContext;
 use super::path::Way;
@@ -166,6 +167,7 @@ struct AgentPage<'a> {
     maintenance: Option<(Moment, &'a Window)>,
     times: &'static [(i64, &'static str)],
     reports: Vec<ReportItem>,
+    curves: &'a Html,
 }
 
 /// Routes on the page; full tables of routers would drown everything else.
@@ -249,6 +251,8 @@ pub struct Around<'a> {
     pub reports: &'a [ReportSummary],
     /// All maintenance windows.
     pub windows: &'a [Window],
+    /// Its counters over time.
+    pub curves: &'a Html,
 }
 
 /// The page.
@@ -261,7 +265,7 @@ pub fn page(
     around: &Around<'_>,
 ) -> Result<String, askama::Error> {
     let agent = &detail.agent;
-    let Around { picture, relays_for, alarms, reports, windows } = *around;
+    let Around { picture, relays_for, alarms, reports, windows, curves } = *around;
     let covering = maintenance::covering(windows, agent, ctx.now);
     let Way { relays: hops, proof } = Way::new(&ctx.names, &agent.relay_path);
     let waiting = detail.identities.iter().find(|key| key.state == IdentityState::Pending);
@@ -295,6 +299,7 @@ pub fn page(
         maintenance: covering.map(|(until, window)| (Moment::ago(until, ctx.now), window)),
         times: &maintenance::TIMES,
         reports: reports.iter().map(|row| ReportItem::new(ctx, row)).collect(),
+        curves,
     };
     page.render()
 }
@@ -320,6 +325,7 @@ mod tests {
             alarms: &alarms,
             reports: &reports,
             windows: &windows(),
+            curves: &Html::default(),
         };
         let html = page(&ctx, &agent(), &around).expect("rendered");
         for wanted in [

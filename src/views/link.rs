@@ -5,6 +5,7 @@ use askama::Template;
 use crate::store::row::EventRow;
 use crate::topology::picture::{Edge, End};
 
+use super::curves::Html;
 use super::events::EventItem;
 use super::page::PageContext;
 use super::text::{Chip, Moment, because, bytes, encode, span};
@@ -32,6 +33,7 @@ struct LinkPage<'a> {
     map_href: String,
     id: &'a str,
     events: Vec<EventItem>,
+    curves: &'a Html,
 }
 
 fn or_dash(value: Option<String>) -> String {
@@ -89,7 +91,7 @@ fn facts(ctx: &PageContext, ends: &[End; 2]) -> Vec<Fact> {
 }
 
 /// The page of `edge`. `labels` name its ends, `events` are what is known of its past,
-/// oldest first.
+/// oldest first, `curves` its counters over time.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -97,7 +99,7 @@ pub fn page(
     ctx: &PageContext,
     edge: &Edge,
     labels: [&str; 2],
-    events: &[EventRow],
+    (events, curves): (&[EventRow], &Html),
 ) -> Result<String, askama::Error> {
     let [a, b] = &edge.ends;
     let href =
@@ -116,6 +118,7 @@ pub fn page(
         id: &edge.id,
         map_href: format!("/map?sel={}", encode(&format!("edge~{}", edge.id))),
         events: events.iter().rev().map(|row| EventItem::new(ctx, row)).collect(),
+        curves,
     };
     page.render()
 }
@@ -133,7 +136,8 @@ mod tests {
         let marked: Vec<&str> =
             facts(&ctx, &edge.ends).iter().filter(|f| f.differs).map(|f| f.name).collect();
         assert_eq!(marked, ["Received"]);
-        let html = page(&ctx, edge, ["hel-gw1", "oul-gw2"], &[]).expect("rendered");
+        let html =
+            page(&ctx, edge, ["hel-gw1", "oul-gw2"], (&[], &Html::default())).expect("rendered");
         assert_eq!(html.matches("class=\"differs\"").count(), 2);
         assert!(html.contains("What hel-gw1 reports") && html.contains("What oul-gw2 reports"));
     }

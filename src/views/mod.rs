@@ -13,6 +13,7 @@ pub mod assets;
 pub mod audit;
 mod change;
 pub mod changes;
+pub mod curves;
 pub mod drawing;
 pub mod error;
 pub mod events;

@@ -1,5 +1,6 @@
 //! A small made-up fleet that the tests of all pages share, and a test over every page.
 
+pub(in crate::views) mod curves;
 pub(in crate::views) mod notices;
 pub(in crate::views) mod people;
 pub(in crate::views) mod ways;
@@ -639,12 +640,14 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     let (paths, asked) = (context("Paths", Nav::Paths), super::paths::Asked::default());
     let (picture, told, sent) = (picture(), alarms(), reports());
     let relays_for = ["tre-gw1".parse().expect("an agent")];
+    let drawn = curves::day(NOW);
     let around = super::agent::Around {
         picture: &picture,
         relays_for: &relays_for,
         alarms: &told,
         reports: &sent,
         windows: &windows(),
+        curves: &drawn,
     };
     vec![
         ("paths", super::paths::page(&paths, &asked, &[ways::journey()], Some(&ways::carriers()))),
@@ -655,7 +658,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("agents", super::agents::page(&agents, &listed, &waiting(), (&query, &all))),
         ("agent", super::agent::page(&agents, &agent(), &around)),
         ("links", super::links::page(&links, &picture, (&query, &all))),
-        ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], &events())),
+        ("link", super::link::page(&links, &dead, ["hel-gw1", "oul-gw2"], (&events(), &drawn))),
         (
             "alarms",
             super::alarms::page(
@@ -702,14 +705,18 @@ fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let changes = context("Changes", Nav::Events);
     let difference = super::changes::samples::told();
     let times = (NOW.minus(86_400), NOW);
+    let drawn = curves::day(NOW.minus(3_600));
     use super::thing_then;
     vec![
         ("agents-then", super::agents::page(&agents, &listed, &[], (&query, &all))),
         ("links-then", super::links::page(&links, &picture, (&query, &all))),
-        ("link-then", thing_then::link(&link, dead, ends(), (None, &events()))),
-        ("link-gone", thing_then::link(&gone, dead, ends(), (Some(NOW), &events()))),
-        ("link-not-there", thing_then::link(&link, None, ends(), (None, &[]))),
-        ("agent-then", thing_then::agent(&agent, &picture, ("oul-gw2", Some(NOW)), &events())),
+        ("link-then", thing_then::link(&link, dead, ends(), (None, &events(), Some(&drawn)))),
+        ("link-gone", thing_then::link(&gone, dead, ends(), (Some(NOW), &events(), None))),
+        ("link-not-there", thing_then::link(&link, None, ends(), (None, &[], None))),
+        (
+            "agent-then",
+            thing_then::agent(&agent, &picture, ("oul-gw2", Some(NOW)), (&events(), Some(&drawn))),
+        ),
         ("changes", super::changes::page(&changes, times, Ok(&difference))),
         (
             "changes-refused",

@@ -213,8 +213,24 @@ pub fn audit(rows: &[Sealed]) -> Result<Vec<u8>, csv::Error> {
     out.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
+/// Rows of cells under their heads; what hosts tell is [`text`] already.
+///
+/// # Errors
+/// If the writer fails, which memory does not.
+pub fn plain(
+    heads: &[String],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<Vec<u8>, csv::Error> {
+    let mut out = Writer::from_writer(Vec::new());
+    out.write_record(heads)?;
+    for row in rows {
+        out.write_record(row)?;
+    }
+    out.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
 /// A text that no spreadsheet takes for a formula.
-fn text(value: &str) -> String {
+pub fn text(value: &str) -> String {
     let formula = value.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{value}") } else { value.to_owned() }
 }

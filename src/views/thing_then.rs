@@ -6,6 +6,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::row::EventRow;
 use crate::topology::picture::{Edge, Node, Picture};
 
+use super::curves::Html;
 use super::events::EventItem;
 use super::page::PageContext;
 use super::text::{Chip, Moment, because, encode};
@@ -28,6 +29,7 @@ struct LinkThen<'a> {
     was: Option<Was>,
     gone: Option<Moment>,
     events: Vec<EventItem>,
+    curves: Option<&'a Html>,
 }
 
 /// What a link was.
@@ -43,7 +45,7 @@ struct Was {
 }
 
 /// The page of a link. `edge` is what it was, if it was there, `gone_at` when it went, if it is
-/// no longer there, `events` its history, oldest first.
+/// no longer there, `events` its history, oldest first, `curves` its counters until then.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -51,7 +53,7 @@ pub fn link(
     ctx: &PageContext,
     edge: Option<&Edge>,
     labels: [String; 2],
-    (gone_at, events): (Option<UnixSeconds>, &[EventRow]),
+    (gone_at, events, curves): (Option<UnixSeconds>, &[EventRow], Option<&Html>),
 ) -> Result<String, askama::Error> {
     let was = edge.map(|edge| Was {
         chip: Chip::edge(edge.state),
@@ -68,7 +70,7 @@ pub fn link(
     });
     let gone = gone_at.map(|at| Moment::full(at, ctx.now));
     let events = events.iter().rev().map(|row| EventItem::new(ctx, row)).collect();
-    LinkThen { ctx, labels, was, gone, events }.render()
+    LinkThen { ctx, labels, was, gone, events, curves }.render()
 }
 
 fn or_dash(value: Option<String>) -> String {
@@ -87,6 +89,7 @@ struct AgentThen<'a> {
     learnt: Option<Moment>,
     links: Vec<LinkRow>,
     events: Vec<EventItem>,
+    curves: Option<&'a Html>,
 }
 
 /// The page of the agent `id`, as `picture` shows it; `since` is when its status began.
@@ -97,7 +100,7 @@ pub fn agent(
     ctx: &PageContext,
     picture: &Picture,
     (id, since): (&str, Option<UnixSeconds>),
-    events: &[EventRow],
+    (events, curves): (&[EventRow], Option<&Html>),
 ) -> Result<String, askama::Error> {
     let name = format!("a:{id}");
     let node = picture.nodes.iter().find(|node| node.id == name);
@@ -129,6 +132,7 @@ pub fn agent(
         learnt: ctx.then.as_ref().and_then(|then| then.learnt(&name, ctx.now)),
         links: own.map(row).collect(),
         events: events.iter().rev().map(|row| EventItem::new(ctx, row)).collect(),
+        curves,
     };
     page.render()
 }

@@ -21,6 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("keys", &["model", "sign"]),
     ("topology", &["model"]),
     ("mask", &["model", "sign", "topology"]),
+    ("meter", &["model"]),
     ("alarms", &["model", "form", "topology"]),
     ("pack", &["model", "sign"]),
     ("verify", &["model", "wire", "sign", "keys", "pack"]),
@@ -30,8 +31,8 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "process",
         &[
-            "model", "clock", "wire", "sign", "keys", "topology", "alarms", "verify", "pack",
-            "store", "notify",
+            "model", "clock", "wire", "sign", "keys", "topology", "meter", "alarms", "verify",
+            "pack", "store", "notify",
         ],
     ),
     ("delivery", &["model", "clock", "sign", "keys", "store", "notify", "process"]),

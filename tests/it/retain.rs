@@ -73,6 +73,8 @@ async fn the_size_settles_over_a_month() {
         ("KATTILA_REPORTS_AGE", &two_days),
         ("KATTILA_EVENTS_AGE", &two_days),
         ("KATTILA_ALARMS_AGE", &two_days),
+        ("KATTILA_SLOTS_AGE", &two_days),
+        ("KATTILA_HOURS_AGE", &two_days),
     ])
     .await;
     let mut agents: Vec<Agent> = [ALPHA, BETA, GAMMA].map(|id| kattila.agent(id)).into();
@@ -85,14 +87,23 @@ async fn the_size_settles_over_a_month() {
         kattila.advance(0).await;
         if hour % 24 == 0 {
             let tables = Rows::of(&kattila.db());
-            let names = ["reports", "events", "alarms", "events_in_force"];
+            let names = [
+                "reports",
+                "events",
+                "alarms",
+                "events_in_force",
+                "metric_5m",
+                "metric_1h",
+                "metric_names",
+                "metric_hours",
+            ];
             rows.push(names.map(|name| tables.count(name)));
             pages.push(number(&kattila.db(), "PRAGMA page_count"));
         }
     }
     // From the fifth day on nothing gets any more, whatever comes.
-    let most = |days: &[[usize; 4]], n: usize| days.iter().map(|day| day[n]).max().unwrap();
-    for n in 0..4 {
+    let most = |days: &[[usize; 8]], n: usize| days.iter().map(|day| day[n]).max().unwrap();
+    for n in 0..8 {
         let (early, late) = (most(&rows[4..10], n), most(&rows[10..], n));
         assert!(late <= early + early / 10, "table {n}: {rows:?}");
     }
@@ -100,6 +111,7 @@ async fn the_size_settles_over_a_month() {
     let kept = 3 * 24;
     assert!((kept..=kept + 9).contains(&rows[29][0]), "reports of two days: {rows:?}");
     assert!(rows[29][2] > 0, "there were alarms");
+    assert!(rows[29][4] > 0 && rows[29][5] > 0, "there were rows of counters");
 
     // What is left is whole: every report proves itself, the numbers go on, the present is told.
     let said = verify(&kattila.db()).await;
@@ -115,7 +127,10 @@ async fn the_size_settles_over_a_month() {
 /// An engine that keeps what grows for an hour, with reports of two hosts for three hours.
 async fn three_hours(db: &Path) -> (Engine, Agent) {
     let hour = Limits { age: Some(HOUR), bytes: None };
-    let engine = Engine::start_keeping(db, Keep { reports: hour, events: hour, alarms: hour });
+    let engine = Engine::start_keeping(
+        db,
+        Keep { reports: hour, events: hour, alarms: hour, ..Keep::default() },
+    );
     let (mut alpha, mut beta) = (engine.agent(ALPHA), engine.agent(BETA));
     for minute in 0..180 {
         let now = START.plus(60 * minute);
@@ -232,7 +247,7 @@ async fn an_end_between_two_chunks_loses_nothing_that_is_kept() {
         assert!(last.iter().all(|id| left.contains(id)), "a kept report is gone");
         assert!(told(&image).is_superset(&history), "a kept line is gone");
         // Whoever starts on it goes on, and comes to the same end.
-        let keep = Keep { reports: hour, events: hour, alarms: hour };
+        let keep = Keep { reports: hour, events: hour, alarms: hour, ..Keep::default() };
         let engine = Engine::start_keeping(&image, keep);
         engine.clock.set(clock);
         for chore in Chore::ALL {
@@ -299,30 +314,33 @@ async fn jobs_are_listed_run_and_remembered() {
         names,
         [
             "sweep",
+            "roll-up",
             "prune-reports",
             "prune-events",
             "prune-alarms",
             "prune-notifications",
+            "prune-slots",
+            "prune-hours",
             "train-dictionary",
             "vacuum"
         ]
     );
-    let first = jobs(&kattila).await[1].clone();
+    let first = jobs(&kattila).await[2].clone();
     assert_eq!((&first["last_run"], &first["next_run"]), (&Value::Null, &json!(START)));
 
     kattila.advance(10).await;
-    let ran = jobs(&kattila).await[1].clone();
+    let ran = jobs(&kattila).await[2].clone();
     assert_eq!((&ran["last_run"], &ran["rows"]), (&json!(START.plus(10)), &json!(0)));
     assert_eq!(ran["next_run"], json!(START.plus(310)));
     kattila.advance(100).await;
-    assert_eq!(jobs(&kattila).await[1], ran, "it is not due");
+    assert_eq!(jobs(&kattila).await[2], ran, "it is not due");
 
     // An admin has it run; the history says so.
     let asked = kattila.operator().post("/api/v1/jobs/prune-reports/run", &json!({})).await;
     assert_eq!(asked.status, 202, "{}", asked.text());
     assert_eq!(asked.json()["next_run"], json!(START.plus(110)));
     kattila.advance(1).await;
-    assert_eq!(jobs(&kattila).await[1]["last_run"], json!(START.plus(111)));
+    assert_eq!(jobs(&kattila).await[2]["last_run"], json!(START.plus(111)));
     let told = kattila.operator().events().await;
     assert!(told.contains(&"admin.action had the job prune-reports run".to_owned()), "{told:?}");
     let unknown = kattila.operator().post("/api/v1/jobs/prune/run", &json!({})).await;
@@ -333,10 +351,10 @@ async fn jobs_are_listed_run_and_remembered() {
 
     // What was written down is known after a restart, and what is due is done.
     let kattila = kattila.restart().await;
-    let again = jobs(&kattila).await[1].clone();
+    let again = jobs(&kattila).await[2].clone();
     assert_eq!(again["last_run"], ran["last_run"]);
     kattila.advance(300).await;
-    assert_eq!(jobs(&kattila).await[1]["last_run"], json!(START.plus(411)));
+    assert_eq!(jobs(&kattila).await[2]["last_run"], json!(START.plus(411)));
     kattila.stop().await;
 }
 

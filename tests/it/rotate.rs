@@ -329,6 +329,8 @@ async fn everything_readable(kattila: &TestManager) -> Vec<(String, String)> {
         let asks = [
             ("/api/v1/path", format!("?from={AGENT}&to={AGENT}")),
             ("/api/v1/carriers", "?net=10.77.0.0/16".to_owned()),
+            ("/api/v1/metrics", format!("?agent={AGENT}")),
+            ("/api/v1/export/metrics.csv", format!("?agent={AGENT}")),
             ("/api/v1/what-if", format!("?without={AGENT}")),
         ];
         let question = asks.iter().find(|(of, _)| *of == route.path);

@@ -23,6 +23,7 @@ use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter}
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
 
+use crate::store_metrics;
 use crate::store_notices;
 use crate::store_prune;
 use crate::store_samples::{
@@ -54,6 +55,8 @@ fn suite(make: impl Fn() -> Store) {
     what_is_calm_is_forgotten(make());
     store_notices::messages_wait_in_order_and_are_found(make());
     store_notices::messages_leave_when_they_are_old(make());
+    store_metrics::hours_come_back_and_are_replaced(make());
+    store_metrics::reports_are_found_by_when_they_were_measured(make());
     one_key_is_in_force_and_past_ones_prove(make());
     a_second_change_replaces_values(make());
     removals_remove(make());

@@ -4,7 +4,9 @@ use std::pin::pin;
 
 use futures_util::future::join_all;
 use kattila::model::state::AgentStatus;
+use kattila::process::chores::{Chore, Keep};
 use kattila::process::handle::Command;
+use kattila::store::prune::Limits;
 use kattila::store::sqlite::desk::Counters;
 use serde_json::{Value, json};
 
@@ -108,5 +110,41 @@ async fn a_large_fleet_that_falls_silent_is_declared_so_bit_by_bit() {
         processor.command(Command::Tick).await.unwrap();
         assert_eq!(silent(), expected);
     }
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_is_rolled_up_a_few_agents_at_a_time() {
+    const AGENTS: u64 = 20;
+    const OF_ONE_CHANGE: u64 = 8;
+    let dir = tempfile::tempdir().unwrap();
+    let week = Limits { age: Some(7 * 86_400), bytes: None };
+    let keep = Keep { slots: week, hours: week, ..Keep::default() };
+    let engine = Engine::start_keeping(&dir.path().join("k.db"), keep);
+    let mut agents: Vec<_> = (0..AGENTS).map(|n| engine.agent(&format!("{n:016x}"))).collect();
+    for minute in 0..90 {
+        let now = START.plus(minute * 60);
+        engine.clock.set(now);
+        for agent in &mut agents {
+            let sealed = agent.seal_v2(&Host::alpha().data().to_string());
+            engine.processor().submit(submission(sealed, now)).await.unwrap();
+        }
+    }
+    let before = engine.gate.counters();
+    engine.processor().run_chore(Chore::RollUp).await;
+    let (statements, rows, commits) = spent(&engine, before);
+    let changes = AGENTS.div_ceil(OF_ONE_CHANGE);
+    // Of each change the batch, its savepoint, two counts of the hour and the mark; of each agent
+    // two rows and its names of the day; and what came of the run.
+    let run = BATCH_STATEMENTS + 3;
+    assert_eq!(statements, changes * (BATCH_STATEMENTS + 2 + 3) + 3 * AGENTS + run);
+    assert_eq!(rows, changes * 4 + 3 * AGENTS + 2);
+    assert_eq!(commits, changes + 1);
+    // Reports cost what they did.
+    let before = engine.gate.counters();
+    let now = engine.clock.now();
+    let sealed = agents[0].seal_v2(&Host::alpha().data().to_string());
+    engine.processor().submit(submission(sealed, now)).await.unwrap();
+    assert_eq!(spent(&engine, before), (BATCH_STATEMENTS + 1, 2, 1));
     engine.stop().await;
 }

@@ -90,7 +90,7 @@ pub(super) const INGEST_LAG: Rule = Rule {
 /// `job.failed`.
 pub(super) const JOB_FAILED: Rule = Rule {
     kind: AlarmKind::JobFailed,
-    limits: &[service::JOB_FAILURES],
+    limits: &[service::JOB_FAILURES, service::JOB_BEHIND_S],
     severity: Severity::Major,
     raise_count: 2,
     meaning: "A background job fails again and again, or does not run.",

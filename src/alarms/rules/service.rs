@@ -37,6 +37,14 @@ pub const LAG_OVER_S: i64 = 60;
 pub const JOB_FAILURES: Limit =
     Limit::count("failures", 2, (1, 1_000), "runs that failed one after the other");
 
+/// Longer than any hour takes to be rolled up, and shorter than reports wait for it.
+pub const JOB_BEHIND_S: Limit = Limit::seconds(
+    "behind_s",
+    7_200,
+    (1_800, 604_800),
+    "seconds by which rows of counters are made too late",
+);
+
 /// More than a person who mistypes.
 pub const SIGN_INS: Limit =
     Limit::count("tries", 10, (2, 10_000), "failed sign-ins within window_s");
@@ -189,6 +197,8 @@ pub struct JobFacts<'a> {
     pub why: Option<&'a str>,
     /// Seconds by which it should have begun before now, if it is later than two periods.
     pub overdue_s: Option<i64>,
+    /// Seconds by which what it makes comes later than it should.
+    pub behind_s: i64,
 }
 
 /// Does a background job fail, or not run at all?
@@ -203,6 +213,12 @@ pub fn job<'a>(job: &JobFacts<'a>, limits: &Limits<'_>) -> Observation<'a> {
             "the background job {name} should have run {} ago and has not; restart the manager \
              and look at its log",
             duration(late)
+        )),
+        (_, None) if job.behind_s >= limits.get(&JOB_BEHIND_S) => Some(format!(
+            "the background job {name} is {} behind: reports come faster than it reads them back, \
+             and those that are removed first leave gaps in the curves; keep reports for longer \
+             (KATTILA_REPORTS_BYTES), or make fewer rows (KATTILA_ROLLUPS)",
+            duration(job.behind_s)
         )),
         (_, None) => None,
     };
@@ -300,7 +316,8 @@ mod tests {
 
     #[test]
     fn a_job_that_fails_twice_or_does_not_run() {
-        let facts = JobFacts { name: "vacuum", failures: 0, why: None, overdue_s: None };
+        let facts =
+            JobFacts { name: "vacuum", failures: 0, why: None, overdue_s: None, behind_s: 0 };
         let usual = Limits::usual(AlarmKind::JobFailed);
         assert!(!job(&facts, &usual).holds);
         let once = JobFacts { failures: 1, why: Some("the disk is full"), ..facts.clone() };
@@ -308,8 +325,11 @@ mod tests {
         let seen = job(&JobFacts { failures: 2, ..once }, &usual);
         assert_eq!(seen.subject, "vacuum");
         assert!(seen.message.ends_with("failed 2 times in a row: the disk is full"));
-        let seen = job(&JobFacts { overdue_s: Some(900), ..facts }, &usual);
+        let seen = job(&JobFacts { overdue_s: Some(900), ..facts.clone() }, &usual);
         assert!(seen.message.contains("15 min 0 s ago"), "{}", seen.message);
+        assert!(!job(&JobFacts { behind_s: 7_199, ..facts.clone() }, &usual).holds);
+        let seen = job(&JobFacts { behind_s: 7_200, ..facts }, &usual);
+        assert!(seen.message.contains("is 2 h 0 min behind"), "{}", seen.message);
     }
 
     #[test]

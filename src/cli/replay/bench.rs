@@ -98,7 +98,14 @@ impl Bench {
         let clock = Clock::manual(at);
         // Always the same, so that the same reports give the same answer.
         let (epoch, seed) = ("replay".to_owned(), [1, 2]);
-        let parts = Parts { writer: opened.writer, epoch, seed, settings, clock: clock.clone() };
+        let parts = Parts {
+            writer: opened.writer,
+            reader: Arc::clone(&opened.reader) as _,
+            epoch,
+            seed,
+            settings,
+            clock: clock.clone(),
+        };
         let started = engine::start(parts)?;
         let bench = Self {
             processor: started.processor,

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod layout;
 pub mod maintenance;
 pub mod marks;
+pub mod metrics;
 pub mod notifications;
 pub mod past;
 pub mod paths;

@@ -37,6 +37,7 @@ use crate::views::text::{encode, plural};
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
 
+use super::curves::{self, Shown};
 use super::{Reader, html, names, then};
 
 /// Rows of the pages that page by the store's numbers.
@@ -59,6 +60,7 @@ pub struct Asked {
     before: Option<i64>,
     agent: Option<String>,
     at: Option<String>,
+    range: Option<String>,
 }
 
 impl Asked {
@@ -74,6 +76,11 @@ impl Asked {
     /// The time of the page, if that is not the present.
     fn at(&self) -> Result<Option<UnixSeconds>, ApiError> {
         maybe_time(self.at.as_deref())
+    }
+
+    /// What curves of a page show.
+    fn shown(&self, path: String, at: Option<UnixSeconds>) -> Shown {
+        Shown { path, at, range: self.range.clone() }
     }
 
     /// The agent of the filter box; a text that cannot be an id asks for nobody.
@@ -156,8 +163,9 @@ pub async fn agent(
     Id(id): Id<AgentId>,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    if let Some(at) = asked.at()? {
-        return then::agent(state, reader, (id, at)).await;
+    let shown = asked.shown(format!("/agents/{}", encode(id.as_str())), asked.at()?);
+    if let Some(at) = shown.at {
+        return then::agent(state, reader, (id, at, shown)).await;
     }
     let found = state
         .read(&reader.reach, move |store| {
@@ -189,12 +197,14 @@ pub async fn agent(
     context.names = names((&state, &reader), told.chain([&detail.agent.id]));
     context.unheard = present::unheard(&seen, &alarms);
     let picture = seen.picture(context.now);
+    let curves = curves::of_agent((&state, &reader.reach), &detail.agent.id, &shown).await?;
     let around = views::agent::Around {
         picture: &picture,
         relays_for: &relays_for,
         alarms: &alarms,
         reports: &reports,
         windows: &seen.windows(),
+        curves: &curves,
     };
     html(views::agent::page(&context, &detail, &around))
 }
@@ -221,8 +231,9 @@ pub async fn link(
     Id(id): Id<EdgeId>,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    if let Some(at) = asked.at()? {
-        return then::link(state, reader, (id, at)).await;
+    let shown = asked.shown(format!("/links/{id}"), asked.at()?);
+    if let Some(at) = shown.at {
+        return then::link(state, reader, (id, at, shown)).await;
     }
     let found = EdgeView::of(&state.seen(&reader.reach), &id);
     let Some(EdgeView { edge, labels }) = found else {
@@ -240,7 +251,8 @@ pub async fn link(
     let ends = edge.ends.iter().filter_map(|end| end.agent_id.as_ref());
     context.names =
         names((&state, &reader), events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
-    html(views::link::page(&context, &edge, [from, to], &events))
+    let curves = curves::of_link((&state, &reader.reach), &edge, [from, to], &shown).await?;
+    html(views::link::page(&context, &edge, [from, to], (&events, &curves)))
 }
 
 /// `GET /reports`.

@@ -10,6 +10,7 @@ pub mod api;
 pub mod aside;
 pub mod ask;
 pub mod audit;
+mod curves;
 pub mod factor;
 pub mod look;
 pub mod people;

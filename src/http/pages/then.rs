@@ -24,6 +24,7 @@ use crate::views::text::encode;
 use crate::views::then::Viewing;
 use crate::wire::codes::ErrorCode;
 
+use super::curves::{self, Shown};
 use super::{Reader, html};
 
 /// Events shown on the page of one thing.
@@ -110,7 +111,7 @@ pub async fn links(
 pub async fn agent(
     state: AppState,
     reader: Reader,
-    (id, at): (AgentId, UnixSeconds),
+    (id, at, shown): (AgentId, UnixSeconds, Shown),
 ) -> Result<Response, ApiError> {
     let way = (format!("/agents/{}", encode(id.as_str())), String::new(), at);
     let Then { mut context, past } =
@@ -129,22 +130,28 @@ pub async fn agent(
         })
         .await?;
     let node = format!("a:{id}");
-    let shown = past.picture.nodes.iter().find(|other| other.id == node);
-    if shown.is_none() && !known {
+    let node_then = past.picture.nodes.iter().find(|other| other.id == node);
+    if node_then.is_none() && !known {
         return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
     }
-    if let Some(shown) = shown {
+    if let Some(shown) = node_then {
         context.title.clone_from(&shown.label);
     }
     let since = past.status_since.get(&node).copied();
-    html(views::thing_then::agent(&context, &past.picture, (id.as_str(), since), &events))
+    let curves = if known {
+        Some(curves::of_agent((&state, &reader.reach), &id, &shown).await?)
+    } else {
+        None
+    };
+    let told = (&*events, curves.as_ref());
+    html(views::thing_then::agent(&context, &past.picture, (id.as_str(), since), told))
 }
 
 /// `GET /links/{id}?at=`.
 pub async fn link(
     state: AppState,
     reader: Reader,
-    (id, at): (EdgeId, UnixSeconds),
+    (id, at, shown): (EdgeId, UnixSeconds, Shown),
 ) -> Result<Response, ApiError> {
     let way = (format!("/links/{id}"), String::new(), at);
     let Then { mut context, past } = Then::of(&state, &reader, ("Link", Nav::Links), way).await?;
@@ -156,7 +163,19 @@ pub async fn link(
         None => ends(&context.names, &events),
     };
     context.title = labels.join(" and ");
-    html(views::thing_then::link(&context, edge, labels, (None, &events)))
+    let curves = match edge {
+        Some(edge) => Some(
+            curves::of_link(
+                (&state, &reader.reach),
+                edge,
+                labels.each_ref().map(String::as_str),
+                &shown,
+            )
+            .await?,
+        ),
+        None => None,
+    };
+    html(views::thing_then::link(&context, edge, labels, (None, &events, curves.as_ref())))
 }
 
 /// `GET /links/{id}` of a link that is no longer there: what it was, and when it went.
@@ -183,7 +202,7 @@ pub async fn gone(state: AppState, reader: Reader, id: EdgeId) -> Result<Respons
         _ => ends(&context.names, &events),
     };
     context.title = labels.join(" and ");
-    html(views::thing_then::link(&context, edge, labels, (Some(gone_at), &events)))
+    html(views::thing_then::link(&context, edge, labels, (Some(gone_at), &events, None)))
 }
 
 /// The last events about a link.

@@ -60,6 +60,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/what-if"),
             ("GET", "/api/v1/weak-points"),
             ("GET", "/api/v1/enrollments"),
+            ("GET", "/api/v1/metrics"),
+            ("GET", "/api/v1/export/metrics.csv"),
             ("GET", "/api/v1/maintenance"),
             ("GET", "/maintenance"),
             ("GET", "/api/v1/notifications"),

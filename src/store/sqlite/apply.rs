@@ -4,8 +4,8 @@ use super::desk::Desk;
 use super::envelope::Packer;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, edges, events, flaps, frame_dictionaries,
-    identities, interfaces, keys, layout, layout_steps, meta, notifications, peers, reports,
-    routes, sessions, tellings, users, windows,
+    identities, interfaces, keys, layout, layout_steps, meta, metrics, notifications, peers,
+    reports, routes, sessions, tellings, users, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -50,6 +50,7 @@ pub(super) fn apply(
     }
     people(desk, change)?;
     change.audit.iter().try_for_each(|entry| audit::append(desk, entry))?;
+    metrics::put(desk, &change.metrics)?;
     change.meta.iter().try_for_each(|(name, value)| meta::put(desk, name, value))?;
     change.flushed.as_ref().map_or(Ok(()), |flushed| flush(desk, flushed))
 }

@@ -67,6 +67,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0019_foreign_users",
         sql: include_str!("../../../migrations/0019_foreign_users.sql"),
     },
+    Migration { name: "0020_metrics", sql: include_str!("../../../migrations/0020_metrics.sql") },
 ];
 
 /// What a file is, before anything is written to it.

@@ -13,16 +13,19 @@ use super::settings::open_reader;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, carriers, channels, events, frame_dictionaries, identities, interfaces,
-    keys, notifications, past, peers, reports, routes, sessions, users,
+    keys, metrics, notifications, past, peers, reports, routes, sessions, users,
 };
 use crate::model::audit::Sealed;
-use crate::model::id::{AgentId, EventId};
+use crate::model::id::{AgentId, EventId, ReportId};
 use crate::model::life::AlarmLife;
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
 use crate::store::dictionary::FrameDictionary;
+use crate::store::metrics::{
+    LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch,
+};
 use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::people::{SessionFilter, UserRecord};
@@ -118,6 +121,23 @@ impl Reader for SqliteReader {
 
     fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
         self.pool.read(frame_dictionaries::list)
+    }
+
+    fn metrics(&self, asked: &MetricsAsked) -> Result<Vec<Stretch>, StoreError> {
+        self.pool.read(|conn| metrics::list(conn, asked))
+    }
+
+    fn measured(
+        &self,
+        asked: &MeasuredAsked,
+        each: &mut dyn FnMut(Measured),
+    ) -> Result<MeasuredTo, StoreError> {
+        let shelf = &self.shelf;
+        self.pool.read(|conn| metrics::measured(&Reading { conn, shelf }, asked, each))
+    }
+
+    fn late_reports(&self, after: ReportId, limit: usize) -> Result<Vec<LateReport>, StoreError> {
+        self.pool.read(|conn| metrics::late(conn, after, limit))
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {

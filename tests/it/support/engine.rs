@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use kattila::clock::Clock;
 use kattila::model::id::{AgentNo, ReportId};
+use kattila::model::metric::Rollups;
 use kattila::model::report::{Interface, Route};
 use kattila::model::time::UnixSeconds;
 use kattila::process::chores::Keep;
@@ -16,12 +17,12 @@ use kattila::process::handle::{Processor, Submission};
 use kattila::store::change::Change;
 use kattila::store::dictionary::Samples;
 use kattila::store::earlier::{Earlier, Known};
-use kattila::store::prune::{Prune, Pruned};
+use kattila::store::prune::{Limits, Prune, Pruned};
 use kattila::store::row::{FleetSnapshot, SessionRow};
 use kattila::store::sqlite::desk::Counters;
 use kattila::store::sqlite::writer::SqliteWriter;
 use kattila::store::sqlite::{Durability, open};
-use kattila::store::{StoreError, Writer};
+use kattila::store::{Reader, StoreError, Writer};
 use kattila::verify::bodies::Suspicion;
 use kattila::verify::{Policy, verify_report};
 
@@ -156,6 +157,7 @@ pub(crate) struct Engine {
     pub(crate) gate: Gate,
     pub(crate) clock: Clock,
     keep: Keep,
+    pub(crate) reader: Arc<dyn Reader>,
 }
 
 impl Engine {
@@ -186,11 +188,22 @@ impl Engine {
             v1_repeats: Suspicion::Alarm,
             rate: None,
             keep,
+            // Rows of counters are made where a test keeps them.
+            rollups: if keep.slots == Limits::default() { Rollups::Off } else { Rollups::All },
         };
         let writer = Gated { writer: opened.writer, gate: gate.clone() };
+        let reader: Arc<dyn Reader> = opened.reader;
         let (epoch, seed) = ("e".to_owned(), [1, 2]);
-        let started = start(Parts { writer, epoch, seed, settings, clock: clock.clone() }).unwrap();
-        Self { started, gate, clock, keep }
+        let parts = Parts {
+            writer,
+            reader: Arc::clone(&reader),
+            epoch,
+            seed,
+            settings,
+            clock: clock.clone(),
+        };
+        let started = start(parts).unwrap();
+        Self { started, gate, clock, keep, reader }
     }
 
     pub(crate) fn processor(&self) -> &Processor {

@@ -8,6 +8,7 @@
 mod alarms;
 mod events;
 mod facts;
+mod metrics;
 mod notifications;
 mod reports;
 
@@ -43,6 +44,8 @@ pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreE
         Prunable::Events => events::chunk(desk, chunk),
         Prunable::Alarms => alarms::chunk(desk, chunk),
         Prunable::Notifications => notifications::chunk(desk, chunk),
+        Prunable::FineMetrics => metrics::chunk(desk, &metrics::FINE, chunk),
+        Prunable::HourlyMetrics => metrics::chunk(desk, &metrics::HOURLY, chunk),
         Prunable::FreePages => free_pages(desk),
     }
 }
@@ -158,6 +161,14 @@ pub(super) fn count(
         Cells::new(table, row).unsigned()
     })?;
     Ok(below.unwrap_or(0) + u64::try_from(last - mark + 1).unwrap_or(0))
+}
+
+/// The number of the first report that was received at or after a time.
+pub(super) fn received_since(conn: &Connection, time: UnixSeconds) -> Result<i64, StoreError> {
+    let mark = meta::number(conn, meta::REPORTS_PRUNED_BELOW)?.max(1);
+    let first = reports::LINE.since(conn, mark, time)?;
+    // Below the mark there are few, and they may be of any time.
+    if first > mark { Ok(first) } else { reports::LINE.since(conn, 1, time) }
 }
 
 /// Gives free pages back to the file system, beyond those that new rows will take.

@@ -19,6 +19,7 @@ pub(super) mod late;
 pub(super) mod layout;
 pub(super) mod layout_steps;
 pub(super) mod meta;
+pub(super) mod metrics;
 pub(super) mod notifications;
 pub(super) mod past;
 pub(super) mod peers;
