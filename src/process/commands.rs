@@ -71,10 +71,7 @@ pub(super) fn carry_out(
             Ok(Done::Nothing)
         }
         Command::Sweep => Ok(Done::Swept { rows: sweep::run(engine, &mut draft)? }),
-        Command::Ran(name, text) => {
-            draft.change.meta.push((name, text));
-            Ok(Done::Nothing)
-        }
+        Command::Ran(name, text) => Ok(remember(&mut draft, name, text)),
         Command::Dictionary(dictionary) => Ok(put_dictionary(&mut draft, dictionary)),
         Command::Keys { rows, changes, health } => {
             keys::record(&mut draft, rows, changes);
@@ -106,6 +103,12 @@ fn note_condition(engine: &mut Engine, draft: &mut Draft, found: &ManagerConditi
         }
         ManagerCondition::Disk(disk) => watch::disk(&mut engine.fleet, draft, disk),
     }
+    Done::Nothing
+}
+
+/// When a job ran last, in words of its own.
+fn remember(draft: &mut Draft, name: &'static str, text: String) -> Done {
+    draft.change.meta.push((name, text));
     Done::Nothing
 }
 

@@ -327,6 +327,7 @@ async fn everything_readable(kattila: &TestManager) -> Vec<(String, String)> {
             ("/api/v1/path", format!("?from={AGENT}&to={AGENT}")),
             ("/api/v1/carriers", "?net=10.77.0.0/16".to_owned()),
             ("/api/v1/what-if", format!("?without={AGENT}")),
+            ("/api/v1/agents/{id}/told", "?at=".to_owned() + &kattila.clock.now().to_string()),
         ];
         let question = asks.iter().find(|(of, _)| *of == route.path);
         let path = route.path.replace("{id}", id.map_or("", |(_, id)| id))

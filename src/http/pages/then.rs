@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use crate::http::error::ApiError;
 use crate::http::operators::past::{self, AlarmChange, DiffQuery, DiffView, PastView};
+use crate::http::operators::told;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::model::id::{AgentId, EdgeId, EventId};
@@ -22,6 +23,7 @@ use crate::views::names::Names;
 use crate::views::page::{Nav, PageContext};
 use crate::views::text::encode;
 use crate::views::then::Viewing;
+use crate::views::thing_then::Said;
 use crate::wire::codes::ErrorCode;
 
 use super::{Reader, html};
@@ -123,8 +125,11 @@ pub async fn agent(
         ..EventFilter::default()
     };
     let wanted = id.clone();
-    let (known, events) = state
-        .read(move |store| Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?)))
+    let (known, events, said) = state
+        .read(move |store| {
+            let said = told::told(store, &wanted, at)?;
+            Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?, said))
+        })
         .await?;
     let node = format!("a:{id}");
     let shown = past.picture.nodes.iter().find(|other| other.id == node);
@@ -135,7 +140,15 @@ pub async fn agent(
         context.title.clone_from(&shown.label);
     }
     let since = past.status_since.get(&node).copied();
-    html(views::thing_then::agent(&context, &past.picture, (id.as_str(), since), &events))
+    let said = said.map(|told| Said {
+        report: told.report_id,
+        received_at: told.received_at,
+        measured_at: told.measured_at,
+        interfaces: told.interfaces.unwrap_or_default(),
+        peers: told.peers.unwrap_or_default(),
+    });
+    let of = (id.as_str(), since, said.as_ref());
+    html(views::thing_then::agent(&context, &past.picture, of, &events))
 }
 
 /// `GET /links/{id}?at=`.
@@ -148,13 +161,17 @@ pub async fn link(
     let Then { mut context, past } = Then::of(&state, &reader, ("Link", Nav::Links), way).await?;
     let events = history(&state, &id, Some(at)).await?;
     let edge = past.picture.edges.iter().find(|edge| edge.id == id.as_str());
-    let labels = match edge {
+    let edge = match edge {
+        Some(edge) => Some(told::filled(&state, edge, at).await?),
+        None => None,
+    };
+    let labels = match &edge {
         Some(edge) => labels(&past.picture, edge),
         None if events.is_empty() => [id.to_string(), "not known yet".to_owned()],
         None => ends(&context.names, &events),
     };
     context.title = labels.join(" and ");
-    html(views::thing_then::link(&context, edge, labels, (None, &events)))
+    html(views::thing_then::link(&context, edge.as_ref(), labels, (None, &events)))
 }
 
 /// `GET /links/{id}` of a link that is no longer there: what it was, and when it went.
