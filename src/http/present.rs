@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::http::state::seen::Seen;
 use crate::model::id::{AgentId, AlarmId, ReportId};
 use crate::model::proven::Proven;
+use crate::model::report::ReportData;
 use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
 use crate::process::prove::{SharedKeys, prove};
@@ -100,9 +101,27 @@ pub fn around(
     Ok(found)
 }
 
+/// The agent's last report received by a time, with what it said; `None` if it is not kept any
+/// more, or its bytes are damaged.
+pub fn said_by(
+    (store, shelf): (&dyn Reader, &Shelf),
+    id: &AgentId,
+    at: UnixSeconds,
+) -> Result<Option<(ReportSummary, ReportData)>, StoreError> {
+    let filter = ReportFilter {
+        agent: Some(id.clone()),
+        before: Some(first_after(store, at)?),
+        envelopes: true,
+        limit: 1,
+        ..ReportFilter::default()
+    };
+    let Some(report) = store.reports(&filter)?.pop() else { return Ok(None) };
+    Ok(stored::report(&report.envelope, shelf).map(|said| (report.summary, said)))
+}
+
 /// The number of the first report received after a time, or one more than the last; found by
 /// halving, since numbers grow with time.
-fn first_after(store: &dyn Reader, at: UnixSeconds) -> Result<ReportId, StoreError> {
+pub fn first_after(store: &dyn Reader, at: UnixSeconds) -> Result<ReportId, StoreError> {
     let newest = ReportFilter { limit: 1, ..ReportFilter::default() };
     let last = summaries(store, &newest)?.pop().map_or(0, |report| report.id.0);
     let (mut low, mut high) = (1, last + 1);

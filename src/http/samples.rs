@@ -70,12 +70,21 @@ const OF_AGENT: Parameter = text("agent_id", "Only of this agent");
 const ASKED: Parameter =
     text("q", "Only what this asks for, such as state:down site:hel; docs/api.md has the language");
 const QUERY: &[Parameter] = &[ASKED];
+const TOLD_QUERY: &[Parameter] = &[text("at", "The time (Unix seconds or RFC 3339)")];
+const LOG_QUERY: &[Parameter] = &[
+    OF_AGENT,
+    text("subject", "Only about this thing; of events alone"),
+    number("before", "Only before the row with this id"),
+    text("at", "Only what was known by then (Unix seconds or RFC 3339)"),
+    number("limit", "At most this many, the last ones, 1 to 10000, 10000 if not told"),
+    ANON,
+];
 const THEN: Parameter = text("at", "Asked of the map as it was then (Unix seconds or RFC 3339)");
 const SEARCH_QUERY: &[Parameter] = &[ASKED, THEN];
 const ANON: Parameter =
     text("anon", "1: under pseudonyms, which stay the same until the manager is started again");
 const GRAPH_QUERY: &[Parameter] =
-    &[ASKED, text("at", "The map as it was then (Unix seconds or RFC 3339); of graphs only"), ANON];
+    &[ASKED, text("at", "As it was then (Unix seconds or RFC 3339)"), ANON];
 const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];
 const ALARM_QUERY: &[Parameter] = &[
     text(
@@ -198,13 +207,38 @@ fn dictionary() -> Sample {
     }
 }
 
+/// Questions about ways and losses, and what was said and happened before.
+fn questions(path: &str) -> Option<Sample> {
+    let (summary, query, answer) = match path {
+        "/api/v1/path" => {
+            ("The way from a host to an address, and back", PATH_QUERY, value(&ways::path()))
+        }
+        "/api/v1/carriers" => {
+            ("Who carries a prefix, the most specific first", NET_QUERY, list(&ways::carrier()))
+        }
+        "/api/v1/what-if" => {
+            ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
+        }
+        "/api/v1/weak-points" => {
+            ("The weakest hosts and links", WEAK_QUERY, value(&ways::weakest()))
+        }
+        "/api/v1/agents/{id}/told" => {
+            ("What its last report by a time said", TOLD_QUERY, value(&things::told()))
+        }
+        "/api/v1/export/events.csv" | "/api/v1/export/reports.csv" => {
+            return Some(export(LOG_QUERY));
+        }
+        _ => return None,
+    };
+    Some(Sample { summary, query, body: None, status: "200", kind: JSON, answer })
+}
+
 fn giving(path: &str) -> Option<Sample> {
     if path == "/status/dictionaries/{id}" {
         return Some(dictionary());
     }
-    if let Some(sample) =
-        about_alarms(path).or_else(|| audit::of(path)).or_else(|| metrics::of(path))
-    {
+    let others = about_alarms(path).or_else(|| audit::of(path)).or_else(|| metrics::of(path));
+    if let Some(sample) = others.or_else(|| questions(path)) {
         return Some(sample);
     }
     let none: &[Parameter] = &[];
@@ -239,18 +273,6 @@ fn giving(path: &str) -> Option<Sample> {
         }
         "/api/v1/keys" => ("The key ring, by key ids", none, value(&things::keys())),
         "/api/v1/events" => ("The history, oldest first", EVENT_QUERY, list(&things::event())),
-        "/api/v1/path" => {
-            ("The way from a host to an address, and back", PATH_QUERY, value(&ways::path()))
-        }
-        "/api/v1/carriers" => {
-            ("Who carries a prefix, the most specific first", NET_QUERY, list(&ways::carrier()))
-        }
-        "/api/v1/what-if" => {
-            ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
-        }
-        "/api/v1/weak-points" => {
-            ("The weakest hosts and links", WEAK_QUERY, value(&ways::weakest()))
-        }
         "/api/v1/enrollments" => {
             ("Agents and keys that wait for an admin", none, list(&things::waiting()))
         }
@@ -344,7 +366,7 @@ fn queued(summary: &'static str) -> Sample {
 
 fn export(query: &'static [Parameter]) -> Sample {
     Sample {
-        summary: "A table as CSV (agents.csv, links.csv, alarms.csv) or the map as a graph (map.json, \
+        summary: "A table as CSV (agents.csv, links.csv, alarms.csv, events.csv, reports.csv) or the map as a graph (map.json, \
                   map.graphml, map.dot)",
         query,
         body: None,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::model::access::Role;
 use crate::model::id::{AgentNo, AlarmId, EventId, ReportId, WindowId};
+use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
 use crate::model::proven::Proven;
 use crate::model::report::{Counters, Interface, LinkState, Peer, Problem, Route};
@@ -154,6 +155,39 @@ pub(super) fn picture() -> Picture {
             ),
         ],
         ..Picture::default()
+    }
+}
+
+pub(super) fn said() -> super::thing_then::Said {
+    let interface = Interface {
+        name: "wg0".to_owned(),
+        mac: None,
+        mtu: Some(1420),
+        state: LinkState::Up,
+        flags: Vec::new(),
+        addresses: vec!["10.200.0.1/24".parse().expect("an address")],
+        public_key: None,
+        listen_port: Some(51_820),
+        counters: Counters::default(),
+    };
+    let peer = Peer {
+        interface: "wg0".to_owned(),
+        public_key: WgKey([9; 32]),
+        endpoint: Some("203.0.113.4:51820".to_owned()),
+        allowed_ips: vec!["10.200.0.2/32".parse().expect("a prefix")],
+        latest_handshake: NOW.minus(71),
+        rx_bytes: 1_290,
+        tx_bytes: 34_567_890,
+        persistent_keepalive: 25,
+        has_psk: false,
+    };
+    let (report, received_at, measured_at) = (ReportId(41), NOW.minus(9), NOW.minus(10));
+    super::thing_then::Said {
+        report,
+        received_at,
+        measured_at,
+        interfaces: vec![interface],
+        peers: vec![peer],
     }
 }
 
@@ -715,7 +749,12 @@ fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
         ("link-not-there", thing_then::link(&link, None, ends(), (None, &[], None))),
         (
             "agent-then",
-            thing_then::agent(&agent, &picture, ("oul-gw2", Some(NOW)), (&events(), Some(&drawn))),
+            thing_then::agent(
+                &agent,
+                &picture,
+                ("oul-gw2", Some(NOW), Some(&said())),
+                (&events(), Some(&drawn)),
+            ),
         ),
         ("changes", super::changes::page(&changes, times, Ok(&difference))),
         (

@@ -3,6 +3,7 @@
 import { fill, getJson, h } from "./dom.js";
 import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, END_WORDS, NODE_CHIP, NODE_WORDS, ago, because, bytes, iso, plural, signed, span } from "./format.js";
 import { carriersOf, net, several } from "./groups.js";
+import { handshakeOf, peerOf, said } from "./told.js";
 import { counts, edgeRank, edgesOf, endOf, isBadEdge, look, nodeRank, otherEnd, pageOf, worstFirst } from "./scene.js";
 import { nameOf } from "./a11y.js";
 import { way } from "./relays.js";
@@ -80,24 +81,24 @@ export class Panel {
     if (focus) this.root.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
   }
 
-  // The details are those of now: the past has none.
+  // The details are those of now; of the past, what the reports of the time said.
   async fetch(scene, { type, id }, key) {
-    if (scene.past) return;
+    if (scene.past && type === "net") return;
     const agent = type === "node" ? scene.nodes.get(id)?.agent_id : null;
-    const load = type === "net" ? () => carriersOf(id) : null;
+    const load = scene.past ? () => said(scene, type, id) : type === "net" ? () => carriersOf(id) : null;
     const url = type === "edge" ? `/api/v1/edges/${encodeURIComponent(id)}` : agent ? `/api/v1/agents/${encodeURIComponent(agent)}` : null;
     if (!url && !load) return;
     const [details, failure] = await (load?.() ?? getJson(url)).then((found) => [found, null], (error) => [null, error.message]);
     if (this.key !== key) return;
     [this.details, this.failure] = [details, failure];
     this.draw();
-    this.verbs.aged(this.ages());
+    if (!scene.past) this.verbs.aged(this.ages());
   }
 
   // Fetched again after a change, so that ages and counters do not grow old beside a live map.
   refresh() {
     const [scene, selected, more] = this.last ?? [];
-    if (selected && more.length === 0) this.fetch(scene, selected, this.key);
+    if (selected && more.length === 0 && !scene.past) this.fetch(scene, selected, this.key);
   }
 
   // Handshake ages of the chosen agent's links, on that host's own clock: "edge/end" -> text.
@@ -169,7 +170,8 @@ export class Panel {
 
   node(scene, node) {
     const now = this.verbs.now();
-    const d = this.details;
+    const told = scene.past && this.details?.told;
+    const d = scene.past ? null : this.details;
     const site = scene.sites.get(node.site);
     const links = edgesOf(scene, node.id).slice().sort((a, b) => edgeRank(a) - edgeRank(b) || (nameOf(scene, otherEnd(a, node.id)) < nameOf(scene, otherEnd(b, node.id)) ? -1 : 1));
     const peers = new Map((d?.peers ?? []).map((peer) => [peer.edge_id, peer]));
@@ -188,8 +190,9 @@ export class Panel {
         this.button("What if without", () => this.verbs.without([node.id]))),
       this.trouble(),
       rows([
-        ["Address", node.addresses.length > 0 ? node.addresses.slice(0, 3).map((address, i) => [i > 0 && h("br"), code(address)]).flat().filter(Boolean) : null],
+        ["Address", told ? told.addresses.flatMap((address, i) => [i > 0 && h("br"), code(address)]).filter(Boolean) : node.addresses.length > 0 ? node.addresses.slice(0, 3).map((address, i) => [i > 0 && h("br"), code(address)]).flat().filter(Boolean) : null],
         ["Last report", node.kind === "agent" && !scene.past ? time(d?.last_seen_at ?? node.seen_at, now) : null],
+        ["Said", told ? time(told.measured_at, now, scene.past) : null],
         ["State since", since ? time(since, now, scene.past) : null],
         ["Report path", d && way(scene, d)],
         ["Agent version", d?.agent_version ?? null],
@@ -199,13 +202,14 @@ export class Panel {
         ["Open alarms", node.alarms > 0 ? String(node.alarms) : null],
       ].map(([name, value]) => [name, Array.isArray(value) ? h("span", {}, value) : value])),
       d?.problems?.length > 0 && h("p", { class: "notice" }, `${plural(d.problems.length, "part")} of the last report could not be understood; the agent's page lists them.`),
+      scene.past && this.details && !told && h("p", { class: "muted" }, "Addresses and counters of then are not known: no report of the time is kept."),
       h("h3", {}, `WireGuard links (${links.length})`),
       links.length > 0 && table(["Peer", "Interface", "Handshake"], links.slice(0, MANY).map((edge) => {
         const end = edge.ends[endOf(edge, node.id)];
         return h("tr", {},
           h("td", {}, sign(edge), this.choose("edge", edge.id, nameOf(scene, otherEnd(edge, node.id)))),
           h("td", {}, code(end.interface ?? "—")),
-          h("td", { class: "number" }, peers.has(edge.id) ? this.age(peers.get(edge.id).latest_handshake) : "—"));
+          h("td", { class: "number" }, peers.has(edge.id) ? this.age(peers.get(edge.id).latest_handshake) : told ? handshakeOf(told, peerOf(told, edge, endOf(edge, node.id))) : "—"));
       })),
       links.length > MANY && h("p", {}, h("a", { href: page ?? `/links?q=${encodeURIComponent(node.label)}` }, `All ${links.length} links`)),
     ];
@@ -238,8 +242,8 @@ export class Panel {
         this.button("Show on map", () => this.verbs.zoomTo({ type: "edge", id: edge.id })),
         this.button("What if without", () => this.verbs.without([edge.id]))),
       this.trouble(),
-      h("p", { class: "muted" }, "So since ", time(edge.since, now, scene.past), ", judged ", time(edge.judged_at, now, scene.past), scene.past ? "." : "; below is what the ends say now."),
-      !scene.past && table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {
+      h("p", { class: "muted" }, "So since ", time(edge.since, now, scene.past), ", judged ", time(edge.judged_at, now, scene.past), scene.past ? (full === edge ? ". Endpoints and counters of then are not known." : "; below is what the ends said then.") : "; below is what the ends say now."),
+      (!scene.past || full !== edge) && table(["", this.choose("node", edge.source, names[0]), this.choose("node", edge.target, names[1])], lines.map(([name, of, compared]) => {
         const [a, b] = full.ends.map(of);
         const differs = compared && a !== b && a !== "—" && b !== "—";
         return h("tr", { class: differs ? "differs" : null }, h("th", { scope: "row" }, differs ? `≠ ${name}` : name), h("td", {}, a), h("td", {}, b));

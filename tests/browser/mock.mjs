@@ -191,6 +191,17 @@ export function agentDetail(picture, id, now) {
   };
 }
 
+// What an agent said at a time.
+export function told(picture, id, at) {
+  const node = picture.nodes.find((candidate) => candidate.agent_id === id);
+  if (!node) return { status: 404, detail: "There is no such agent." };
+  const own = picture.edges.filter((edge) => edge.source === node.id || edge.target === node.id).map((edge) => {
+    const end = edge.source === node.id ? 0 : 1;
+    return { ...edge.ends[end], public_key: edge.ends[1 - end].public_key, latest_handshake: at - 61, endpoint: "203.0.113.9:51820" };
+  });
+  return { agent_id: id, report_id: 7, received_at: at - 9, measured_at: at - 10, interfaces: [{ name: "wg0", public_key: "own", addresses: node.addresses.map((address) => `${address}/24`) }], routes: [], peers: own };
+}
+
 export const alarms = (picture, now) =>
   picture.nodes.filter((node) => node.alarms > 0).slice(0, 8).map((node, i) => ({
     id: i + 1, kind: "agent.offline", severity: i % 3 === 2 ? "warning" : "major", state: i === 1 ? "acknowledged" : "active", fleet_id: "lab",

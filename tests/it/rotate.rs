@@ -332,6 +332,7 @@ async fn everything_readable(kattila: &TestManager) -> Vec<(String, String)> {
             ("/api/v1/metrics", format!("?agent={AGENT}")),
             ("/api/v1/export/metrics.csv", format!("?agent={AGENT}")),
             ("/api/v1/what-if", format!("?without={AGENT}")),
+            ("/api/v1/agents/{id}/told", "?at=".to_owned() + &kattila.clock.now().to_string()),
         ];
         let question = asks.iter().find(|(of, _)| *of == route.path);
         let path = route.path.replace("{id}", id.map_or("", |(_, id)| id))

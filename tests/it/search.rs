@@ -146,3 +146,56 @@ async fn the_picture_answers_what_the_address_asks() {
     svg("focus=nobody&hops=many&path=nobody&without=nobody&layers=&only=nothing").await;
     kattila.stop().await;
 }
+
+/// What agents said at a time is read back from their reports.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_then_is_read_back_and_taken_away() {
+    let kattila = trio().await;
+    let operator = kattila.operator();
+    let now = kattila.clock.now().0;
+    let told = operator.json(&format!("/api/v1/agents/{ALPHA}/told?at={now}")).await;
+    assert_eq!(told["peers"][0]["public_key"], BETA_KEY);
+    assert_eq!(told["peers"][0]["rx_bytes"], 1000);
+    let text = told["interfaces"].to_string();
+    assert!(text.contains("10.77.0.1/24"), "{text}");
+    for (path, status) in [
+        (format!("/api/v1/agents/{ALPHA}/told?at=1000"), 404),
+        (format!("/api/v1/agents/nobody/told?at={now}"), 404),
+        (format!("/api/v1/agents/{ALPHA}/told"), 400),
+    ] {
+        assert_eq!(operator.get(&path).await.status, status, "{path}");
+    }
+    let page = operator.get(&format!("/agents/{ALPHA}?at={now}")).await.text();
+    assert!(page.contains("What it said") && page.contains("10.77.0.1/24"), "{page}");
+    let map = operator.topology().await;
+    let between = |edge: &&Value| {
+        [&edge["source"], &edge["target"]].iter().all(|end| end.as_str().unwrap().starts_with("a:"))
+    };
+    let link = map["edges"].as_array().unwrap().iter().find(between).unwrap();
+    let link = link["id"].as_str().unwrap();
+    let page = operator.get(&format!("/links/{link}?at={now}")).await.text();
+    assert!(page.contains("20 s before"), "{page}");
+
+    let csv = async |query: &str| {
+        let answer = operator.get(&format!("/api/v1/export/{query}")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        answer.text()
+    };
+    let reports = csv("reports.csv").await;
+    assert_eq!(reports.lines().count(), 3, "{reports}");
+    assert_eq!(csv(&format!("reports.csv?agent_id={ALPHA}")).await.lines().count(), 2);
+    assert_eq!(csv("reports.csv?at=1000").await.lines().count(), 1);
+    let events = csv("events.csv").await;
+    assert!(events.contains("agent.registered") && events.contains(ALPHA), "{events}");
+    assert_eq!(csv("events.csv?at=1000").await.lines().count(), 1);
+    for table in ["events.csv?anon=1", "reports.csv?anon=1"] {
+        let text = csv(table).await;
+        assert!(text.lines().count() > 2, "{text}");
+        assert!(
+            ![ALPHA, BETA, ALPHA_KEY, "10.77."].iter().any(|name| text.contains(name)),
+            "{text}"
+        );
+    }
+    assert_eq!(csv(&format!("links.csv?at={now}")).await.lines().count(), 3);
+    kattila.stop().await;
+}

@@ -38,7 +38,7 @@ pub struct Asked {
     #[serde(default)]
     pub q: String,
     /// A time of the past.
-    at: Option<String>,
+    pub at: Option<String>,
     /// `node~ID`, `edge~ID` or `site~ID`.
     sel: Option<String>,
     /// `1`: only what is in trouble stays bright.

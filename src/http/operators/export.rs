@@ -33,11 +33,12 @@ pub async fn export(
         "links.csv" => "attachment; filename=\"links.csv\"",
         _ => {
             return Err(ApiError::not_found(
-                "list; there are agents.csv, links.csv, alarms.csv, map.dot, map.graphml and map.json",
+                "list; there are agents.csv, links.csv, alarms.csv, events.csv, reports.csv, map.dot, \
+                 map.graphml and map.json",
             ));
         }
     };
-    if asked.is_anonymous() {
+    if asked.is_anonymous() || asked.at.is_some() {
         let picture = drawing::part((&state, &caller.reach), &asked).await?;
         let rows = match name.as_str() {
             "links.csv" => table::links(&picture, |_| true),

@@ -1,6 +1,7 @@
-//! What the map's address asks of it beside a search, for the picture of it: the neighbourhood of
-//! a node, a way, what would be lost, rows of the legend. What is not on the map is passed over, as
-//! the page does.
+//! What the map's address asks of it beside a search, for the picture of it.
+//!
+//! The neighbourhood of a node, a way, what would be lost, rows of the legend. What is not on the
+//! map is passed over, as the page does.
 
 use std::collections::HashSet;
 

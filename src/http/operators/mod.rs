@@ -11,6 +11,7 @@ pub mod export;
 pub mod identities;
 pub mod jobs;
 pub mod layout;
+pub mod log_csv;
 pub mod maintenance;
 pub mod marks;
 pub mod metrics;
@@ -24,6 +25,7 @@ pub mod rules;
 pub mod search;
 pub mod sessions;
 pub mod tokens;
+pub mod told;
 pub mod topology;
 pub mod what_if;
 

@@ -1,12 +1,14 @@
 //! Pages about the past.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 
 use crate::http::error::ApiError;
 use crate::http::operators::past::{self, AlarmChange, DiffQuery, DiffView, PastView};
+use crate::http::operators::told;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::model::id::{AgentId, EdgeId, EventId};
@@ -22,6 +24,7 @@ use crate::views::names::Names;
 use crate::views::page::{Nav, PageContext};
 use crate::views::text::encode;
 use crate::views::then::Viewing;
+use crate::views::thing_then::Said;
 use crate::wire::codes::ErrorCode;
 
 use super::curves::{self, Shown};
@@ -124,9 +127,11 @@ pub async fn agent(
         ..EventFilter::default()
     };
     let wanted = id.clone();
-    let (known, events) = state
+    let shelf = Arc::clone(state.whole().shelf());
+    let (known, events, said) = state
         .read(&reader.reach, move |store| {
-            Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?))
+            let said = told::told((store, &shelf), &wanted, at)?;
+            Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?, said))
         })
         .await?;
     let node = format!("a:{id}");
@@ -143,8 +148,16 @@ pub async fn agent(
     } else {
         None
     };
+    let said = said.map(|told| Said {
+        report: told.report_id,
+        received_at: told.received_at,
+        measured_at: told.measured_at,
+        interfaces: told.interfaces.unwrap_or_default(),
+        peers: told.peers.unwrap_or_default(),
+    });
+    let of = (id.as_str(), since, said.as_ref());
     let told = (&*events, curves.as_ref());
-    html(views::thing_then::agent(&context, &past.picture, (id.as_str(), since), told))
+    html(views::thing_then::agent(&context, &past.picture, of, told))
 }
 
 /// `GET /links/{id}?at=`.
@@ -157,13 +170,17 @@ pub async fn link(
     let Then { mut context, past } = Then::of(&state, &reader, ("Link", Nav::Links), way).await?;
     let events = history((&state, &reader), &id, Some(at)).await?;
     let edge = past.picture.edges.iter().find(|edge| edge.id == id.as_str());
-    let labels = match edge {
+    let edge = match edge {
+        Some(edge) => Some(told::filled((&state, &reader.reach), edge, at).await?),
+        None => None,
+    };
+    let labels = match &edge {
         Some(edge) => labels(&past.picture, edge),
         None if events.is_empty() => [id.to_string(), "not known yet".to_owned()],
         None => ends(&context.names, &events),
     };
     context.title = labels.join(" and ");
-    let curves = match edge {
+    let curves = match &edge {
         Some(edge) => Some(
             curves::of_link(
                 (&state, &reader.reach),
@@ -175,7 +192,7 @@ pub async fn link(
         ),
         None => None,
     };
-    html(views::thing_then::link(&context, edge, labels, (None, &events, curves.as_ref())))
+    html(views::thing_then::link(&context, edge.as_ref(), labels, (None, &events, curves.as_ref())))
 }
 
 /// `GET /links/{id}` of a link that is no longer there: what it was, and when it went.

@@ -13,6 +13,7 @@ use crate::http::operators::alarms::AlarmView;
 use crate::http::operators::events::EventView;
 use crate::http::operators::identities::{AgentKey, GenerationUse, KeyUsage, Waiting};
 use crate::http::operators::reports::{ReportView, WholeReport};
+use crate::http::operators::told::ToldView;
 use crate::model::id::{AgentId, AlarmId, EventId, FleetId, FrameDictId, Kid, ReportId, WindowId};
 use crate::model::key::WgKey;
 use crate::model::path::RelayPath;
@@ -409,4 +410,17 @@ pub(super) fn peer() -> Option<PeerView> {
         OtherEnd { node: "a:gw-2".into(), label: "gw-2".into(), agent_id: "gw-2".parse().ok() };
     let edge_id = "0f1e2d3c4b5a6978".parse().ok()?;
     Some(PeerView { peer, edge_id, state: Some(EdgeState::Up), other: Some(other) })
+}
+
+/// What an agent said at a time.
+pub(super) fn told() -> Option<ToldView> {
+    Some(ToldView {
+        agent_id: agent_id()?,
+        report_id: ReportId(1),
+        received_at: NOW,
+        measured_at: NOW,
+        interfaces: Some(vec![interface()]),
+        routes: Some(route().into_iter().collect()),
+        peers: Some(peer().into_iter().map(|view| view.peer).collect()),
+    })
 }
