@@ -51,6 +51,7 @@ const ADMIN_OF_ALL: Need = Need::Whole(Role::Admin);
 /// All routes, by who comes.
 pub fn all() -> Vec<Route> {
     let mut routes = programs();
+    routes.extend(about_places());
     routes.extend(about_alarms());
     routes.extend(about_people());
     routes.extend(pages());
@@ -112,17 +113,6 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/notifications", VIEWER, get(notices::list)),
         route("GET", "/api/v1/channels", VIEWER_OF_ALL, get(notices::channels)),
         route("GET", "/api/v1/rules", VIEWER_OF_ALL, get(operators::rules::rules)),
-        route("GET", "/api/v1/layout", VIEWER, get(operators::layout::look)),
-        route("GET", "/api/v1/layout/preview", OPERATOR_OF_ALL, get(operators::layout::preview)),
-        route("POST", "/api/v1/layout/pin", OPERATOR_OF_ALL, post(operators::layout::pin)),
-        route("POST", "/api/v1/layout/unpin", OPERATOR_OF_ALL, post(operators::layout::unpin)),
-        route(
-            "POST",
-            "/api/v1/layout/rearrange",
-            OPERATOR_OF_ALL,
-            post(operators::layout::rearrange),
-        ),
-        route("POST", "/api/v1/layout/undo", OPERATOR_OF_ALL, post(operators::layout::undo)),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
         route("POST", "/api/v1/channels/{id}/test", OPERATOR_OF_ALL, post(notices::test)),
         route("POST", "/api/v1/notifications/{id}/retry", OPERATOR_OF_ALL, post(notices::retry)),
@@ -137,6 +127,19 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/export/audit.csv", ADMIN_OF_ALL, get(audit::csv)),
         route("GET", "/api/v1/export/audit.ndjson", ADMIN_OF_ALL, get(audit::ndjson)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
+    ]
+}
+
+/// Where things are drawn.
+fn about_places() -> Vec<Route> {
+    use operators::layout;
+    vec![
+        route("GET", "/api/v1/layout", VIEWER, get(layout::look)),
+        route("GET", "/api/v1/layout/preview", OPERATOR_OF_ALL, get(layout::preview)),
+        route("POST", "/api/v1/layout/pin", OPERATOR_OF_ALL, post(layout::pin)),
+        route("POST", "/api/v1/layout/unpin", OPERATOR_OF_ALL, post(layout::unpin)),
+        route("POST", "/api/v1/layout/rearrange", OPERATOR_OF_ALL, post(layout::rearrange)),
+        route("POST", "/api/v1/layout/undo", OPERATOR_OF_ALL, post(layout::undo)),
     ]
 }
 

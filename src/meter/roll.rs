@@ -51,7 +51,9 @@ pub type Rolled = BTreeMap<Subject, Vec<Option<Slot>>>;
 /// Points of each thing: one per report, and one without a value in every gap.
 pub type Points = BTreeMap<Subject, Vec<(UnixSeconds, Option<Slot>)>>;
 
-/// Makes slots of samples in the order of their times. What moved between two of them is shared
+/// Makes slots of samples in the order of their times.
+///
+/// What moved between two of them is shared
 /// out over the slots between them by time, so that sums stay what they are. Two that are more
 /// than `gap_s` apart are not compared.
 pub fn roll(samples: &[Sample], grid: &Grid, gap_s: i64) -> Rolled {

@@ -36,7 +36,7 @@ impl Reach {
     pub fn of(fleets: impl IntoIterator<Item = FleetId>) -> Self {
         match Self::only(fleets) {
             Self::Fleets(own) if own.is_empty() => Self::Whole,
-            some => some,
+            some @ (Self::Whole | Self::Fleets(_)) => some,
         }
     }
 

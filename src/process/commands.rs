@@ -46,10 +46,7 @@ pub(super) fn carry_out(
             may_relay(engine, &mut draft, &agent, allowed)
         }
         Command::PutSession(session) => Ok(put_session(&mut draft, session)),
-        Command::FirstToken(token) => {
-            draft.change.meta.push((super::engine::FIRST_TOKEN, draft.now.to_string()));
-            Ok(put_session(&mut draft, token))
-        }
+        Command::FirstToken(token) => Ok(put_first_token(&mut draft, token)),
         Command::DropSession { hash, .. } => {
             draft.change.sessions_removed.push(hash);
             Ok(Done::Nothing)
@@ -132,6 +129,12 @@ fn arrange(draft: &mut Draft, arranged: Arranged) -> Done {
 fn put_meta(draft: &mut Draft, name: &'static str, text: String) -> Done {
     draft.change.meta.push((name, text));
     Done::Nothing
+}
+
+/// Stores the token of the first start, and that there was one.
+fn put_first_token(draft: &mut Draft, token: SessionRecord) -> Done {
+    draft.change.meta.push((super::engine::FIRST_TOKEN, draft.now.to_string()));
+    put_session(draft, token)
 }
 
 fn put_session(draft: &mut Draft, session: SessionRecord) -> Done {

@@ -8,7 +8,6 @@ use kattila::model::metric::Counter;
 use kattila::model::time::UnixSeconds;
 use kattila::process::chores::{Chore, Keep};
 use kattila::process::rollup::curves::{Curve, CurvesAsked, Resolution};
-use kattila::store::Reader as _;
 use kattila::store::metrics::{Grain, MetricsAsked, Of, Which};
 use kattila::store::prune::Limits;
 use rusqlite::Connection;

@@ -80,7 +80,7 @@ fn link(i: usize, a: &Node, b: &Node) -> Edge {
     edge.state = state;
     edge.ends[0].state = ends[0];
     edge.ends[1].state = ends[1];
-    if i % 3 == 0 {
+    if i.is_multiple_of(3) {
         edge.ends[0].allowed_ips = vec![format!("10.{}.0.0/16", i % 7), format!("10.0.0.{i}/32")];
     }
     edge
