@@ -7,6 +7,8 @@
 //! `cargo bench --bench throughput -- --help` lists what can be varied.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
+mod beside;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -36,6 +38,8 @@ use kattila::simulate::world::{Mix, Options, World};
 use kattila::wire::frame::Encoding;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
+
+use beside::Lookers;
 
 const PSK: &str = "bench-psk-000000000000000000000000";
 
@@ -67,6 +71,19 @@ struct Args {
     /// Reports per second instead of as many as are answered
     #[arg(long)]
     rate: Option<f64>,
+    /// Forty peers per agent instead of ten
+    #[arg(long)]
+    dense: bool,
+    /// Afterwards so many seconds at half of what was measured, by intended start times
+    #[arg(long, default_value_t = 0)]
+    half: u64,
+    /// Watchers of the stream at that rate, with one who asks for the map each second and one who
+    /// reads all reports; measured in turn with none
+    #[arg(long, default_value_t = 0)]
+    watchers: usize,
+    /// Afterwards so many connections at once, beyond what the manager lets wait
+    #[arg(long, default_value_t = 0)]
+    flood: usize,
     /// `full` or `normal`
     #[arg(long, default_value = "full")]
     durability: String,
@@ -156,6 +173,7 @@ async fn serve_manager(db: &Path, durability: &str) {
         ("KATTILA_PSK", PSK),
         ("KATTILA_DURABILITY", durability),
         ("KATTILA_RATE_AGENT", "off"),
+        ("KATTILA_ANONYMOUS_ROLE", "viewer"),
         // Nobody falls silent while all are being made known.
         ("KATTILA_REPORT_INTERVAL", "600"),
         // Version 1 agents report far more often here than any real one.
@@ -226,10 +244,14 @@ impl Server {
 }
 
 /// What one measurement drives its servers with.
+#[derive(Clone, Copy)]
 struct Drive<'a> {
     args: &'a Args,
     version: Version,
     agents: usize,
+    pace: Pace,
+    connections: usize,
+    seconds: u64,
 }
 
 impl Drive<'_> {
@@ -239,7 +261,7 @@ impl Drive<'_> {
         let options = Options {
             seed: 7,
             agents: self.agents,
-            mix: Mix::Load,
+            mix: if self.args.dense { Mix::Dense } else { Mix::Load },
             faults: false,
             start: clock.now(),
         };
@@ -251,8 +273,8 @@ impl Drive<'_> {
             shape,
             // Enrolled while it is warmed up; the floor asks for nothing.
             introduced: duration.is_some(),
-            pace: self.args.rate.map_or(Pace::Closed, Pace::Rate),
-            connections: NonZeroUsize::new(self.args.connections).expect("at least 1"),
+            pace: self.pace,
+            connections: NonZeroUsize::new(self.connections).expect("at least 1"),
             duration,
             clock,
         }
@@ -274,12 +296,72 @@ impl Drive<'_> {
     }
 
     async fn round(&self, server: &Server, mut watch: impl FnMut()) -> (Summary, u64) {
-        let load = self.load(&server.url, Some(Duration::from_secs(self.args.seconds))).await;
+        let load = self.load(&server.url, Some(Duration::from_secs(self.seconds))).await;
         let before = server.cpu_us();
         let stop = CancellationToken::new();
         let summary = load::run(load, &stop, |_progress| watch()).await.expect("a run");
         let cpu_us = server.cpu_us() - before;
         (summary, cpu_us)
+    }
+}
+
+impl Drive<'_> {
+    /// Half of what was measured, alone and with those who look, in turn.
+    async fn at_half(&self, server: &Server, rate: f64) {
+        let args = self.args;
+        let half = Drive { pace: Pace::Rate(rate / 2.0), seconds: args.half, ..*self };
+        let (mut alone, mut watched) = (Row::default(), Row::default());
+        let mut seen = Vec::new();
+        for _ in 0..args.rounds {
+            alone.add(&half.round(server, || {}).await);
+            if args.watchers > 0 {
+                let lookers = Lookers::start(&server.url, PSK, args.watchers);
+                watched.add(&half.round(server, || {}).await);
+                seen.push(lookers.stop().await);
+            }
+        }
+        alone.print(&half, "half");
+        if args.watchers == 0 {
+            return;
+        }
+        watched.print(&half, "watched");
+        let ms = |us: u64| us as f64 / 1000.0;
+        for of in seen {
+            println!(
+                "        {} watchers: {} patches seen, p50 {:.0} ms, p99 {:.0} ms after the \
+                 acknowledgement; map of {} KiB p50 {:.0} ms, p99 {:.0} ms, {} unchanged; {} \
+                 stored reports read",
+                args.watchers,
+                of.patch_us.len(),
+                ms(of.patch_us.value_at_quantile(0.5)),
+                ms(of.patch_us.value_at_quantile(0.99)),
+                of.map_bytes >> 10,
+                ms(of.map_us.value_at_quantile(0.5)),
+                ms(of.map_us.value_at_quantile(0.99)),
+                of.unchanged,
+                of.exported,
+            );
+        }
+    }
+
+    /// More at once than the manager lets wait, and how it does right after.
+    async fn flood(&self, server: &Server) {
+        let before = server.rss_kib();
+        let mut most = before;
+        let many = Drive { connections: self.args.flood, ..*self };
+        let (summary, _cpu) = many.round(server, || most = most.max(server.rss_kib())).await;
+        let answers: Vec<String> =
+            summary.answers.iter().map(|(label, count)| format!("{count} {label}")).collect();
+        println!(
+            "        {} connections: {}; memory {} MiB before, {} MiB at most",
+            self.args.flood,
+            answers.join(", "),
+            before >> 10,
+            most >> 10,
+        );
+        let mut after = Row::default();
+        after.add(&self.round(server, || {}).await);
+        after.print(self, "after");
     }
 }
 
@@ -333,7 +415,9 @@ impl Row {
 async fn compare(args: &Args, version: Version, agents: usize) {
     let dir = tempfile::tempdir_in(&args.on).expect("a directory");
     let db = dir.path().join("k.db");
-    let drive = Drive { args, version, agents };
+    let pace = args.rate.map_or(Pace::Closed, Pace::Rate);
+    let (connections, seconds) = (args.connections, args.seconds);
+    let drive = Drive { args, version, agents, pace, connections, seconds };
     let floor = Server::start(Path::new("-"), &args.durability);
     let manager = Server::start(&db, &args.durability);
     let empty_kib = manager.rss_kib();
@@ -350,6 +434,12 @@ async fn compare(args: &Args, version: Version, agents: usize) {
     let floor_rate = below.print(&drive, "floor");
     let rate = above.print(&drive, "manager");
     floor.stop();
+    if args.half > 0 {
+        drive.at_half(&manager, rate).await;
+    }
+    if args.flood > 0 {
+        drive.flood(&manager).await;
+    }
     manager.stop();
     let again = Server::start(&db, &args.durability);
     let after_stop = again.ready_after;

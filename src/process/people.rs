@@ -3,6 +3,8 @@
 //! [`decide`] is pure, so that the command for a stopped manager decides as the running one does.
 //! Passwords come here hashed and setup codes as digests; neither is told in the history.
 
+mod keep;
+
 use std::collections::BTreeMap;
 
 use super::draft::{About, Draft};
@@ -231,8 +233,8 @@ pub fn decide(
         | Act::EndSessions
         | Act::Remove => {
             let user = known.ok_or(CommandError::UserNotFound)?;
-            keep_an_admin(people, user, act)?;
-            keep_foreign(user, act)?;
+            keep::an_admin(people, user, act)?;
+            keep::foreign(user, act)?;
             change(user.clone(), act, now)
         }
     }
@@ -261,48 +263,6 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
         reach: Reach::Whole,
         factor: None,
         foreign,
-    }
-}
-
-/// Refuses what would leave users without one who can sign in and manage them.
-fn keep_an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<(), CommandError> {
-    let loses_one = match act {
-        Act::Role(role) => *role < Role::Admin,
-        Act::Reach(reach) => !reach.is_whole(),
-        Act::Disable | Act::Reset(_) | Act::Remove => true,
-        Act::Add { .. }
-        | Act::AddFirst { .. }
-        | Act::Enable
-        | Act::Password { .. }
-        | Act::Factor { .. }
-        | Act::DropFactor(_)
-        | Act::EndSessions => false,
-    };
-    let manages = |user: &UserRecord| {
-        let whole = user.role == Role::Admin && user.reach.is_whole();
-        whole && !user.disabled && user.password.is_some()
-    };
-    let others = people.values().any(|other| other.name != user.name && manages(other));
-    if loses_one && manages(user) && !others {
-        let why = format!(
-            "{} is the only admin who can sign in and sees all; make another first",
-            user.name
-        );
-        return Err(CommandError::NotPossible(why));
-    }
-    Ok(())
-}
-
-/// Refuses a password to whom a provider signs in: they would come in where it keeps them out.
-fn keep_foreign(user: &UserRecord, act: &Act) -> Result<(), CommandError> {
-    let gives = matches!(act, Act::Password { .. } | Act::Reset(_) | Act::Factor { .. });
-    match &user.foreign {
-        Some(foreign) if gives => {
-            let (name, issuer) = (&user.name, &foreign.issuer);
-            let why = format!("{name} signs in at {issuer}, with no password or code of here");
-            Err(CommandError::NotPossible(why))
-        }
-        Some(_) | None => Ok(()),
     }
 }
 

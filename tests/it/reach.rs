@@ -233,6 +233,8 @@ fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String> {
     let asks: &[String] = &match route.path {
         "/api/v1/path" | "/paths" => vec![format!("from={agent}&to={agent}&net=10.0.0.0/8")],
         "/api/v1/carriers" => vec!["net=10.0.0.0/8".to_owned(), "net=192.0.2.0/24".to_owned()],
+        "/api/v1/metrics" | "/api/v1/export/metrics.csv" => vec![format!("agent={agent}")],
+        "/api/v1/agents/{id}/told" => vec![format!("at={to}")],
         "/api/v1/what-if" => vec![format!("without={agent}"), format!("without={agent}&at={to}")],
         "/what-if" => vec![String::new(), format!("without={agent}")],
         "/api/v1/diff" | "/changes" => vec![format!("from={from}&to={to}")],
@@ -427,7 +429,8 @@ async fn what_another_fleet_has_is_answered_like_what_never_was() {
         let method: Method = route.method.parse().unwrap();
         let mut answers = Vec::new();
         for id in [&theirs[place].1, &never[place].1] {
-            let path = route.path.replace("{id}", id);
+            let at = if route.path.ends_with("/told") { "?at=1795214400" } else { "" };
+            let path = route.path.replace("{id}", id) + at;
             let sent = if method == Method::GET { "" } else { body };
             let answer = scene.ask(&scene.token, (method.clone(), &path), sent).await;
             assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text());

@@ -20,7 +20,7 @@ const RANGES: [(&str, &str, i64); 4] = [
 ];
 
 /// The one that is shown if none is chosen.
-const USUAL: &str = "24h";
+const USUAL: &str = "1h";
 
 /// Interfaces of an agent that are drawn: those with the most traffic.
 const DRAWN: usize = 8;
@@ -40,7 +40,7 @@ impl Shown {
     fn chosen(&self) -> (&'static str, i64) {
         let named = |name: &str| RANGES.into_iter().find(|(other, ..)| *other == name);
         let chosen = self.range.as_deref().and_then(named).or_else(|| named(USUAL));
-        chosen.map_or((USUAL, 86_400), |(name, _, seconds)| (name, seconds))
+        chosen.map_or((USUAL, 3_600), |(name, _, seconds)| (name, seconds))
     }
 
     fn window(&self, state: &AppState) -> Window {

@@ -1,0 +1,214 @@
+//! Those who look while reports come in: watchers of the stream, a program that asks for the map
+//! each second, and one that reads every stored report. What they see, and how late.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use kattila::clock::Clock;
+use kattila::sign::nonce;
+use kattila::simulate::envelope::{Head, Signer};
+use reqwest::Client;
+use reqwest::header::{ETAG, IF_NONE_MATCH};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// The host whose name changes with each of its reports, so that every report moves the map.
+const PROBE: &str = "70726f62650000000000000000000000";
+const FLEET: &str = "probe";
+
+/// Between two reports of the probe.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What those who looked saw.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// From the acknowledgement of a report to the patch at a watcher, in microseconds.
+    pub(crate) patch_us: Histogram<u64>,
+    /// Asking for the whole map, in microseconds.
+    pub(crate) map_us: Histogram<u64>,
+    /// Bytes of the last whole map.
+    pub(crate) map_bytes: usize,
+    /// Answers that said the map was as before.
+    pub(crate) unchanged: u64,
+    /// Stored reports that were read.
+    pub(crate) exported: u64,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        let histogram = || Histogram::new_with_bounds(1, 600_000_000, 3).expect("good bounds");
+        Self { patch_us: histogram(), map_us: histogram(), map_bytes: 0, unchanged: 0, exported: 0 }
+    }
+}
+
+/// When each report of the probe was acknowledged, and what was seen so far.
+#[derive(Default)]
+struct Shared {
+    acknowledged: Mutex<HashMap<u64, Instant>>,
+    seen: Mutex<Seen>,
+}
+
+impl Shared {
+    fn seen(&self, note: impl FnOnce(&mut Seen)) {
+        note(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A watcher saw the name of report `number`.
+    fn saw(&self, number: u64) {
+        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        // A patch may overtake the answer; then it was there at once.
+        let late = acknowledged.get(&number).map(Instant::elapsed).unwrap_or_default();
+        drop(acknowledged);
+        self.seen(|seen| seen.patch_us.saturating_record(micros(late)));
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+/// Those who look, until they are stopped.
+pub(crate) struct Lookers {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Lookers {
+    /// `watchers` on the stream, one program on the map, one that reads all reports, and the host
+    /// whose changes they are to see.
+    pub(crate) fn start(url: &str, psk: &str, watchers: usize) -> Self {
+        let shared = Arc::new(Shared::default());
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        // Asked for even where nothing is encrypted; already there if this is not the first time.
+        let _is_first = rustls::crypto::ring::default_provider().install_default().is_ok();
+        let client = Client::builder().no_proxy().build().expect("a client");
+        for _ in 0..watchers {
+            let (shared, stop) = (Arc::clone(&shared), stop.clone());
+            // Each has its own connection, as browsers have.
+            let client = Client::builder().no_proxy().build().expect("a client");
+            let url = format!("{url}/api/v1/stream");
+            tasks.spawn(async move { until(&stop, watch(client, url, &shared)).await });
+        }
+        for which in 0..3 {
+            let (shared, stop, client) = (Arc::clone(&shared), stop.clone(), client.clone());
+            let (url, psk) = (url.to_owned(), Zeroizing::new(psk.as_bytes().to_vec()));
+            tasks.spawn(async move {
+                match which {
+                    0 => until(&stop, probe(client, url, Signer::new(psk), &shared)).await,
+                    1 => until(&stop, ask(client, url, &shared)).await,
+                    _ => until(&stop, export(client, url, &shared)).await,
+                }
+            });
+        }
+        Self { shared, tasks, stop }
+    }
+
+    /// Ends them; what they saw.
+    pub(crate) async fn stop(mut self) -> Seen {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.expect("a task that ends in order");
+        }
+        std::mem::take(&mut *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn until(stop: &CancellationToken, work: impl Future<Output = ()>) {
+    let _stopped = stop.run_until_cancelled(work).await;
+}
+
+/// Reads the stream and notes which names it tells.
+async fn watch(client: Client, url: String, shared: &Shared) {
+    let mut stream = client.get(url).send().await.expect("a stream");
+    assert!(stream.status().is_success(), "the stream was refused: {}", stream.status());
+    let (mut text, mut last) = (Vec::new(), 0);
+    while let Ok(Some(chunk)) = stream.chunk().await {
+        text.extend_from_slice(&chunk);
+        // Whole lines only: a name may be cut in two.
+        let Some(end) = text.iter().rposition(|byte| *byte == b'\n') else { continue };
+        let lines = String::from_utf8_lossy(text.get(..end).unwrap_or_default()).into_owned();
+        text.drain(..=end);
+        for found in lines.split("\"probe-").skip(1) {
+            let number = found.split('"').next().and_then(|number| number.parse().ok());
+            // The picture at the beginning tells what was before.
+            if let Some(number) = number.filter(|number| *number > last) {
+                if last > 0 {
+                    shared.saw(number);
+                }
+                last = number;
+            }
+        }
+    }
+}
+
+/// Reports under another host name each second.
+async fn probe(client: Client, url: String, signer: Signer, shared: &Shared) {
+    let clock = Clock::system();
+    for number in 1_u64.. {
+        let now = clock.now();
+        let head = Head {
+            agent_id: PROBE,
+            fleet_id: Some(FLEET),
+            tick: &clock.now_millis().to_string(),
+            timestamp: &now.to_string(),
+            nonce: &nonce::fresh().expect("random bytes"),
+        };
+        let data = format!(r#"{{"hostname":"probe-{number}"}}"#);
+        let envelope = signer.seal_v2(&head, data.as_bytes());
+        let sent = client.post(format!("{url}/status/updates")).body(envelope).send().await;
+        let answer = sent.expect("an answer");
+        if answer.status().is_success() {
+            let mut acknowledged =
+                shared.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            acknowledged.insert(number, Instant::now());
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Asks for the whole map each second, and says which one it has.
+async fn ask(client: Client, url: String, shared: &Shared) {
+    let mut known = None;
+    loop {
+        let begin = Instant::now();
+        let mut asking = client.get(format!("{url}/api/v1/topology"));
+        if let Some(tag) = &known {
+            asking = asking.header(IF_NONE_MATCH, tag);
+        }
+        let answer = asking.send().await.expect("an answer");
+        known = answer.headers().get(ETAG).cloned().or(known);
+        let is_new = answer.status().is_success();
+        let body = answer.bytes().await.expect("a body");
+        shared.seen(|seen| {
+            seen.map_us.saturating_record(micros(begin.elapsed()));
+            if is_new {
+                seen.map_bytes = body.len();
+            } else {
+                seen.unchanged += 1;
+            }
+        });
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Reads every stored report, newest first, over and over.
+async fn export(client: Client, url: String, shared: &Shared) {
+    let mut before: Option<u64> = None;
+    loop {
+        let from = before.map(|id| format!("&before={id}")).unwrap_or_default();
+        let address = format!("{url}/api/v1/reports?limit=500{from}");
+        let answer = client.get(address).send().await.expect("an answer");
+        let page = answer.bytes().await.expect("a body");
+        let page: serde_json::Value = serde_json::from_slice(&page).expect("JSON");
+        let rows = page.as_array().or_else(|| page.get("reports")?.as_array());
+        let rows = rows.map(Vec::as_slice).unwrap_or_default();
+        shared.seen(|seen| seen.exported += rows.len() as u64);
+        let last = rows.last().and_then(|row| row.get("id").or_else(|| row.get("report_id")));
+        before = last.and_then(serde_json::Value::as_u64);
+    }
+}
