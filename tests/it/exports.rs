@@ -79,7 +79,11 @@ async fn under_pseudonyms_no_real_name_leaves() {
         &link,
         "alpha",
         "beta",
-        "fleet-a",
+        // A pseudonym of a fleet may begin so, too.
+        "\"fleet-a\"",
+        "fleet-a/",
+        ">fleet-a<",
+        ",fleet-a,",
         "/lab",
         "\"lab\"",
         ">lab<",
