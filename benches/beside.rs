@@ -1,5 +1,6 @@
-//! Those who look while reports come in: watchers of the stream, a program that asks for the map
-//! each second, and one that reads every stored report. What they see, and how late.
+//! What is measured beside the most: half of it, a flood, and those who look while reports come
+//! in: watchers of the stream, a program that asks for the map each second, and one that reads
+//! every stored report.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +10,15 @@ use hdrhistogram::Histogram;
 use kattila::clock::Clock;
 use kattila::sign::nonce;
 use kattila::simulate::envelope::{Head, Signer};
+use kattila::simulate::pace::Pace;
 use reqwest::Client;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
 use tokio::task::JoinSet;
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
+
+use super::{Drive, PSK, Row, Server};
 
 /// The host whose name changes with each of its reports, so that every report moves the map.
 const PROBE: &str = "70726f62650000000000000000000000";
@@ -135,11 +140,8 @@ async fn watch(client: Client, url: String, shared: &Shared) {
         text.drain(..=end);
         for found in lines.split("\"probe-").skip(1) {
             let number = found.split('"').next().and_then(|number| number.parse().ok());
-            // The picture at the beginning tells what was before.
             if let Some(number) = number.filter(|number| *number > last) {
-                if last > 0 {
-                    shared.saw(number);
-                }
+                shared.saw(number);
                 last = number;
             }
         }
@@ -148,8 +150,9 @@ async fn watch(client: Client, url: String, shared: &Shared) {
 
 /// Reports under another host name each second.
 async fn probe(client: Client, url: String, signer: Signer, shared: &Shared) {
-    let clock = Clock::system();
+    let (clock, mut pace) = (Clock::system(), interval(EVERY));
     for number in 1_u64.. {
+        pace.tick().await;
         let now = clock.now();
         let head = Head {
             agent_id: PROBE,
@@ -167,14 +170,14 @@ async fn probe(client: Client, url: String, signer: Signer, shared: &Shared) {
                 shared.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
             acknowledged.insert(number, Instant::now());
         }
-        tokio::time::sleep(EVERY).await;
     }
 }
 
 /// Asks for the whole map each second, and says which one it has.
 async fn ask(client: Client, url: String, shared: &Shared) {
-    let mut known = None;
+    let (mut known, mut pace) = (None, interval(EVERY));
     loop {
+        pace.tick().await;
         let begin = Instant::now();
         let mut asking = client.get(format!("{url}/api/v1/topology"));
         if let Some(tag) = &known {
@@ -192,7 +195,6 @@ async fn ask(client: Client, url: String, shared: &Shared) {
                 seen.unchanged += 1;
             }
         });
-        tokio::time::sleep(EVERY).await;
     }
 }
 
@@ -210,5 +212,68 @@ async fn export(client: Client, url: String, shared: &Shared) {
         shared.seen(|seen| seen.exported += rows.len() as u64);
         let last = rows.last().and_then(|row| row.get("id").or_else(|| row.get("report_id")));
         before = last.and_then(serde_json::Value::as_u64);
+    }
+}
+
+impl Drive<'_> {
+    /// Half of what was measured, alone and with those who look, in turn.
+    pub(crate) async fn at_half(&self, server: &Server, rate: f64) {
+        let args = self.args;
+        let half = Drive { pace: Pace::Rate(rate / 2.0), seconds: args.half, ..*self };
+        let (mut alone, mut watched) = (Row::default(), Row::default());
+        let mut seen = Vec::new();
+        for _ in 0..args.rounds {
+            alone.add(&half.round(server, || {}).await);
+            if args.watchers > 0 {
+                let lookers = Lookers::start(&server.url, PSK, args.watchers);
+                watched.add(&half.round(server, || {}).await);
+                seen.push(lookers.stop().await);
+            }
+        }
+        alone.print(&half, "half");
+        if args.watchers == 0 {
+            return;
+        }
+        watched.print(&half, "watched");
+        let ms = |us: u64| us as f64 / 1000.0;
+        for of in seen {
+            if of.patch_us.is_empty() {
+                println!("        no change reached a watcher in time: give --half more seconds");
+            }
+            println!(
+                "        {} watchers: {} patches seen, p50 {:.0} ms, p99 {:.0} ms after the \
+                 acknowledgement; map of {} KiB p50 {:.0} ms, p99 {:.0} ms, {} unchanged; {} \
+                 stored reports read",
+                args.watchers,
+                of.patch_us.len(),
+                ms(of.patch_us.value_at_quantile(0.5)),
+                ms(of.patch_us.value_at_quantile(0.99)),
+                of.map_bytes >> 10,
+                ms(of.map_us.value_at_quantile(0.5)),
+                ms(of.map_us.value_at_quantile(0.99)),
+                of.unchanged,
+                of.exported,
+            );
+        }
+    }
+
+    /// More at once than the manager lets wait, and how it does right after.
+    pub(crate) async fn flood(&self, server: &Server) {
+        let before = server.rss_kib();
+        let mut most = before;
+        let many = Drive { connections: self.args.flood, ..*self };
+        let (summary, _cpu) = many.round(server, || most = most.max(server.rss_kib())).await;
+        let answers: Vec<String> =
+            summary.answers.iter().map(|(label, count)| format!("{count} {label}")).collect();
+        println!(
+            "        {} connections: {}; memory {} MiB before, {} MiB at most",
+            self.args.flood,
+            answers.join(", "),
+            before >> 10,
+            most >> 10,
+        );
+        let mut after = Row::default();
+        after.add(&self.round(server, || {}).await);
+        after.print(self, "after");
     }
 }

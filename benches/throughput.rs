@@ -39,8 +39,6 @@ use kattila::wire::frame::Encoding;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use beside::Lookers;
-
 const PSK: &str = "bench-psk-000000000000000000000000";
 
 /// What the floor answers: as long as a receipt.
@@ -302,66 +300,6 @@ impl Drive<'_> {
         let summary = load::run(load, &stop, |_progress| watch()).await.expect("a run");
         let cpu_us = server.cpu_us() - before;
         (summary, cpu_us)
-    }
-}
-
-impl Drive<'_> {
-    /// Half of what was measured, alone and with those who look, in turn.
-    async fn at_half(&self, server: &Server, rate: f64) {
-        let args = self.args;
-        let half = Drive { pace: Pace::Rate(rate / 2.0), seconds: args.half, ..*self };
-        let (mut alone, mut watched) = (Row::default(), Row::default());
-        let mut seen = Vec::new();
-        for _ in 0..args.rounds {
-            alone.add(&half.round(server, || {}).await);
-            if args.watchers > 0 {
-                let lookers = Lookers::start(&server.url, PSK, args.watchers);
-                watched.add(&half.round(server, || {}).await);
-                seen.push(lookers.stop().await);
-            }
-        }
-        alone.print(&half, "half");
-        if args.watchers == 0 {
-            return;
-        }
-        watched.print(&half, "watched");
-        let ms = |us: u64| us as f64 / 1000.0;
-        for of in seen {
-            println!(
-                "        {} watchers: {} patches seen, p50 {:.0} ms, p99 {:.0} ms after the \
-                 acknowledgement; map of {} KiB p50 {:.0} ms, p99 {:.0} ms, {} unchanged; {} \
-                 stored reports read",
-                args.watchers,
-                of.patch_us.len(),
-                ms(of.patch_us.value_at_quantile(0.5)),
-                ms(of.patch_us.value_at_quantile(0.99)),
-                of.map_bytes >> 10,
-                ms(of.map_us.value_at_quantile(0.5)),
-                ms(of.map_us.value_at_quantile(0.99)),
-                of.unchanged,
-                of.exported,
-            );
-        }
-    }
-
-    /// More at once than the manager lets wait, and how it does right after.
-    async fn flood(&self, server: &Server) {
-        let before = server.rss_kib();
-        let mut most = before;
-        let many = Drive { connections: self.args.flood, ..*self };
-        let (summary, _cpu) = many.round(server, || most = most.max(server.rss_kib())).await;
-        let answers: Vec<String> =
-            summary.answers.iter().map(|(label, count)| format!("{count} {label}")).collect();
-        println!(
-            "        {} connections: {}; memory {} MiB before, {} MiB at most",
-            self.args.flood,
-            answers.join(", "),
-            before >> 10,
-            most >> 10,
-        );
-        let mut after = Row::default();
-        after.add(&self.round(server, || {}).await);
-        after.print(self, "after");
     }
 }
 

@@ -18,9 +18,10 @@ use super::rules::silence::HOLDS_S;
 pub struct End {
     /// The agent's id.
     pub agent: String,
-    /// Subject of alarms about the interface that it is about, if it is about one; of a link, only
-    /// if the other end may not know its port.
+    /// Subject of alarms about the interface that it is about, if it is about one.
     pub own: Option<String>,
+    /// Subject of alarms about the port of the link's interface, if the other end may not know it.
+    pub port: Option<String>,
     /// Subject of alarms about its entry for the other end of the link.
     pub entry: Option<String>,
     /// Subjects of alarms about interfaces without which it cannot be what the alarm asks for:
@@ -158,7 +159,9 @@ fn candidates(kind: AlarmKind, around: &Around, mass_s: i64) -> Vec<Candidate> {
         K::IfaceDown | K::IfaceGone => own(K::AgentOffline).chain(boot()).collect(),
         K::EdgeDown => {
             let near = interfaces().chain(link(K::EdgeOneWay)).chain(entries(K::WgPskRemoved));
-            let near = near.chain(through(K::ListenPortChanged)).chain(own(K::AgentOffline));
+            let ports = ends.iter().filter_map(|end| end.port.as_ref());
+            let near = near.chain(ports.map(|port| about(K::ListenPortChanged, port)));
+            let near = near.chain(own(K::AgentOffline));
             let near = near.chain(own(K::AgentClockWentBack));
             let far = split().chain(own(K::NodeIsolated));
             near.chain(behind()).chain(far).chain(mass(None)).collect()

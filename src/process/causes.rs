@@ -105,6 +105,7 @@ fn end(fleet: &Fleet, sentry: &Sentry, no: AgentNo) -> Option<End> {
     Some(End {
         agent: name(&no)?,
         own: None,
+        port: None,
         entry: None,
         interfaces: Vec::new(),
         relays: relays.into_iter().flatten().filter_map(name).collect(),
@@ -129,9 +130,9 @@ fn ends(fleet: &Fleet, sentry: &Sentry, edge: &EdgeMem) -> Vec<End> {
         let interfaces = broken(fleet, no, interface);
         let end = end(fleet, sentry, no)?;
         let entry = listed.as_ref().map(|(on, key)| format!("{}/{on}/{key}", end.agent));
-        let own =
-            (!is_known_by_port(fleet, edge, side)).then(|| format!("{}/{interface}", end.agent));
-        Some(End { own, entry, interfaces, ..end })
+        let own = format!("{}/{interface}", end.agent);
+        let port = (!is_known_by_port(fleet, edge, side)).then(|| own.clone());
+        Some(End { own: Some(own), port, entry, interfaces, ..end })
     });
     ends.collect()
 }

@@ -135,6 +135,7 @@ fn what_is_wrong_with_a_link_follows_from_what_is_wrong_with_its_ends() {
     use AlarmKind as K;
     let wire = End {
         own: Some("a/wg0".into()),
+        port: Some("a/wg0".into()),
         entry: Some("a/wg0/key".into()),
         interfaces: vec!["a/wg0".into()],
         ..end("a")
@@ -281,8 +282,9 @@ fn ring(of: &str) -> Around {
     let relays: Vec<String> =
         AGENTS.iter().filter(|other| **other != of).map(|other| (*other).to_owned()).collect();
     let interfaces = AGENTS.iter().map(|agent| (*agent).to_owned()).collect();
-    let (own, entry) = (Some(of.to_owned()), Some(of.to_owned()));
-    let ends = vec![End { agent: of.into(), own, entry, interfaces, relays, fell_silent: true }];
+    let [own, port, entry] = [(); 3].map(|()| Some(of.to_owned()));
+    let fell_silent = true;
+    let ends = vec![End { agent: of.into(), own, port, entry, interfaces, relays, fell_silent }];
     let (link, key, split) = (Some("b".into()), Some("c".into()), Some("a".into()));
     Around { ends, link, key, split, interval_s: 30, ..Around::default() }
 }
