@@ -168,6 +168,8 @@ pub struct Access {
     pub admin_token: Option<Zeroizing<String>>,
     /// What callers without a token may do.
     pub anonymous: Option<Role>,
+    /// Who is given pseudonyms instead of names and addresses, whoever they are.
+    pub masked: Vec<Role>,
     /// Whether signing in over plain HTTP is allowed beyond loopback.
     pub insecure_http: bool,
 }
@@ -177,6 +179,7 @@ impl fmt::Debug for Access {
         f.debug_struct("Access")
             .field("admin_token", &self.admin_token.as_ref().map(|_| "(hidden)"))
             .field("anonymous", &self.anonymous)
+            .field("masked", &self.masked)
             .field("insecure_http", &self.insecure_http)
             .finish()
     }

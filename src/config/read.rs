@@ -275,8 +275,17 @@ impl<'a> Reading<'a> {
     fn access(&mut self) -> Option<Access> {
         let anonymous = self.required("KATTILA_ANONYMOUS_ROLE", parse::anonymous);
         let insecure_http = self.required("KATTILA_INSECURE_HTTP", parse::zero_or_one);
+        let masked = match self.values.get("KATTILA_MASK_ROLES") {
+            None => Some(Vec::new()),
+            Some(_) => self.optional("KATTILA_MASK_ROLES", parse::masked),
+        };
         let admin_token = self.admin_token();
-        Some(Access { admin_token, anonymous: anonymous?, insecure_http: insecure_http? })
+        Some(Access {
+            admin_token,
+            anonymous: anonymous?,
+            masked: masked?,
+            insecure_http: insecure_http?,
+        })
     }
 
     fn admin_token(&mut self) -> Option<Zeroizing<String>> {

@@ -172,6 +172,13 @@ pub const SETTINGS: &[Setting] = &[
         "viewer lets anyone who reaches the door look, not touch",
     ),
     setting(
+        "KATTILA_MASK_ROLES",
+        Some("mask-roles"),
+        "ROLE,..",
+        None,
+        "Roles that are given pseudonyms instead of names and addresses: viewer, operator",
+    ),
+    setting(
         "KATTILA_ENROLL",
         Some("enroll"),
         "open|approve|closed",

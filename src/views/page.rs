@@ -82,6 +82,8 @@ pub struct PageContext {
     pub form_token: Option<String>,
     /// Whether the reader sees everything, the manager itself included.
     pub whole: bool,
+    /// Whether names and addresses on the page are pseudonyms.
+    pub masked: bool,
     /// Colours.
     pub theme: Theme,
     /// Alarms that are active and not acknowledged.

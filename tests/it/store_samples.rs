@@ -371,6 +371,7 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         source: None,
         made_by: None,
         reach: Reach::Whole,
+        masked: true,
     }
 }
 
@@ -393,6 +394,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
             issuer: String::from("https://id.example.org"),
             subject: format!("subject of {name}"),
         }),
+        masked: true,
     }
 }
 

@@ -25,6 +25,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::mask::Lens;
 use crate::model::access::Role;
 use crate::model::id::AgentId;
 use crate::model::reach::Reach;
@@ -43,8 +44,8 @@ use super::state::AppState;
 #[derive(Debug, Clone)]
 pub struct Reader {
     role: Option<Role>,
-    /// How far they see.
-    reach: Reach,
+    /// How they see.
+    lens: Lens,
     signed_in: bool,
     who: String,
     form_token: Option<String>,
@@ -71,8 +72,9 @@ impl FromRequestParts<AppState> for Reader {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
         Ok(Self {
-            role: Some(caller.role),
-            reach: caller.reach.clone(),
+            // Who is given pseudonyms changes nothing, whatever their role.
+            role: Some(if caller.lens.guise.is_some() { Role::Viewer } else { caller.role }),
+            lens: caller.lens.clone(),
             who: caller.name.clone(),
             signed_in: matches!(caller.way, Way::Session { .. }),
             form_token: caller.form_token().map(str::to_owned),
@@ -92,13 +94,13 @@ impl Reader {
     fn stranger(headers: &HeaderMap, (request_id, channel): (String, Channel)) -> Self {
         let theme = Theme::from_cookie(cookie::theme(headers));
         let who = String::new();
-        let (role, reach) = (None, Reach::nothing());
-        Self { role, reach, signed_in: false, who, form_token: None, theme, request_id, channel }
+        let (role, lens) = (None, Lens::of(Reach::nothing()));
+        Self { role, lens, signed_in: false, who, form_token: None, theme, request_id, channel }
     }
 
     /// What every page is told.
     fn context(&self, state: &AppState, title: impl Into<String>, nav: Nav) -> PageContext {
-        let seen = state.seen(&self.reach);
+        let seen = state.seen(&self.lens);
         PageContext {
             title: title.into(),
             nav,
@@ -106,7 +108,8 @@ impl Reader {
             signed_in: self.signed_in,
             who: self.who.clone(),
             form_token: self.form_token.clone(),
-            whole: self.reach.is_whole(),
+            whole: self.lens.is_clear(),
+            masked: self.lens.guise.is_some(),
             theme: self.theme,
             alarms_open: seen.alarms_open(),
             channels_failing: seen.channels_failing(),
@@ -159,7 +162,7 @@ fn names<'a>(
     (state, reader): (&AppState, &Reader),
     ids: impl IntoIterator<Item = &'a AgentId>,
 ) -> Names {
-    let seen = state.seen(&reader.reach);
+    let seen = state.seen(&reader.lens);
     Names::of(ids, |id| seen.agent(id)?.hostname)
 }
 
