@@ -3,6 +3,7 @@
 use crate::alarms::tuning::Tuning;
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
+use crate::model::access::Role;
 use crate::model::id::Kid;
 use crate::model::metric::Rollups;
 use crate::model::rate::Rate;
@@ -36,6 +37,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Rate of an address", rate(config.rates.source, "refused requests")),
         ("Admin", admin(&config.access)),
         ("Strangers", strangers(config)),
+        ("Pseudonyms", pseudonyms(&config.access.masked)),
         ("Proxies", proxies(config)),
         ("Sign-in elsewhere", elsewhere(config)),
         (
@@ -243,6 +245,14 @@ fn proxies(config: &Config) -> String {
         Some(header) => format!("; they let users in by the header {header}"),
     };
     format!("believed at {}{users}", trusted.join(", "))
+}
+
+fn pseudonyms(roles: &[Role]) -> String {
+    if roles.is_empty() {
+        return "for users and tokens of which that is said".to_owned();
+    }
+    let roles: Vec<String> = roles.iter().map(|role| format!("every {role}")).collect();
+    format!("for {}, and users and tokens of which that is said", roles.join(" and "))
 }
 
 fn strangers(config: &Config) -> String {

@@ -270,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn roles_are_given_pseudonyms_and_admins_never() {
+        let masked = |roles| load(&[("KATTILA_PSK", KEY), ("KATTILA_MASK_ROLES", roles)]);
+        let roles = masked("viewer, operator").unwrap().access.masked;
+        assert_eq!(roles, [Role::Viewer, Role::Operator]);
+        assert!(load(&[("KATTILA_PSK", KEY)]).unwrap().access.masked.is_empty());
+        for bad in ["admin", "viewer,guest"] {
+            let all = mistakes(&[("KATTILA_PSK", KEY), ("KATTILA_MASK_ROLES", bad)]);
+            assert!(all.iter().any(|one| one.starts_with("KATTILA_MASK_ROLES")), "{all:?}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_told_at_once() {
         let all = mistakes(&[
             ("KATTILA_LISTEN", "localhost"),

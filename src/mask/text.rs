@@ -156,6 +156,9 @@ impl Faces {
     /// A word without what stands around it.
     fn core(&self, word: &str) -> String {
         let guise = self.guise();
+        if !word.chars().any(char::is_alphanumeric) {
+            return word.chars().filter(char::is_ascii).collect();
+        }
         if self.is_agent(word) {
             return guise.named("agent", word);
         }
@@ -171,9 +174,10 @@ impl Faces {
         if is_own(word) || is_number(word) || is_time(word) || is_usual(word) {
             return word.to_owned();
         }
-        // Two words with a sign between them, such as an agent and its interface.
+        // Two words with a sign between them, such as an agent and its interface, or a fleet and a
+        // key, which may have signs of its own.
         let sign = |c: char| !(c.is_alphanumeric() || matches!(c, '.' | '_' | ':' | '-'));
-        let Some(at) = word.find(sign) else { return guise.host(word) };
+        let Some(at) = word.find('|').or_else(|| word.find(sign)) else { return guise.host(word) };
         let (left, rest) = word.split_at(at);
         let mut rest = rest.chars();
         let between: String = rest.next().into_iter().collect();
@@ -269,6 +273,7 @@ impl Guise {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -299,11 +304,35 @@ mod tests {
         assert!(told.contains("(agent-"), "{told}");
     }
 
+    proptest! {
+        #[test]
+        fn a_name_that_is_no_word_of_ours_never_stays(
+            name in "[a-zA-Z]{2,9}[-_.]?[a-z0-9]{2,9}([.][a-z]{2,6}){0,2}",
+            around in "[(\"'<\\[]?", after in "[)\"'>\\],.;:]{0,2}",
+        ) {
+            let usual = is_own(&name) || is_usual(&name) || is_number(&name);
+            prop_assume!(!usual);
+            let told = faces().text(&format!("peer {around}{name}{after} is down"));
+            prop_assert!(!told.contains(&name), "{name} in {told}");
+            prop_assert!(told.starts_with("peer ") && told.ends_with(" is down"), "{told}");
+        }
+
+        #[test]
+        fn any_text_at_all_can_be_told(text: String) {
+            let told = faces().text(&text);
+            prop_assert!(told.chars().all(|c| c.is_ascii() || AROUND.contains(&c)
+                || !c.is_alphanumeric()), "{told}");
+        }
+    }
+
     #[test]
     fn a_host_that_is_called_like_a_word_is_hidden_all_the_same() {
-        let told = faces().text("silent is silent; gw-1/wg0 is half_configured");
+        let told = faces().text("silent is silent; gw-1/wg0 <-> is half_configured");
         assert_eq!(told.matches("host-").count(), 2, "{told}");
-        assert!(told.contains("; agent-") && told.ends_with("/wg0 is half_configured"), "{told}");
+        assert!(
+            told.contains("; agent-") && told.ends_with("/wg0 <-> is half_configured"),
+            "{told}"
+        );
     }
 
     #[test]
@@ -321,6 +350,9 @@ mod tests {
         assert_eq!(faces.text("00000000000000aa"), guise.short_id("00000000000000aa"));
         assert_eq!(faces.text(KEY), guise.key_of(&KEY.parse().unwrap()).to_string());
         assert_eq!(faces.text("moritz"), guise.host("moritz"));
+        let key = guise.key_of(&KEY.parse().unwrap());
+        let fleet = guise.fleet(&"acme".parse().unwrap());
+        assert_eq!(faces.text(&format!("acme|{KEY}")), format!("{fleet}|{key}"));
         let id: AgentId = "gw-1".parse().unwrap();
         assert_eq!(faces.text("gw-1"), guise.agent(&id).as_str());
         assert_eq!(faces.agent(&guise.agent(&id)), Some(&id));

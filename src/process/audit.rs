@@ -365,7 +365,8 @@ impl Telling {
     fn made(record: &SessionRecord, by: &str) -> Self {
         let fleets = record.reach.fleets();
         let after = json!({
-            "role": record.role, "fleets": fleets, "expires_at": record.expires_at,
+            "role": record.role, "fleets": fleets, "masked": record.masked,
+            "expires_at": record.expires_at,
         });
         Self::new(by, "token.make", format!("token {}", record.name)).with(after)
     }
@@ -392,6 +393,7 @@ impl Seen {
                 json!({
                     "role": user.role.as_str(),
                     "fleets": user.reach.fleets(),
+                    "masked": user.masked,
                     "disabled": user.disabled,
                     "has_password": user.password.is_some(),
                     "second_factor": user.factor.is_some(),

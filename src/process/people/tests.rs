@@ -125,6 +125,20 @@ fn somebody_who_comes_back_is_not_who_they_were() {
 }
 
 #[test]
+fn an_admin_is_never_under_pseudonyms() {
+    let mut people = two();
+    assert!(refused(act(&mut people, "olga", Act::Mask(true))).contains("under pseudonyms"));
+    let add = |role| Act::Add { role, entry: password("p2"), reach: Reach::Whole, masked: true };
+    assert!(refused(act(&mut people, "eve", add(Role::Admin))).contains("under pseudonyms"));
+    let decided = act(&mut people, "eve", add(Role::Viewer)).unwrap();
+    assert!(decided.told.ends_with(", under pseudonyms"), "{}", decided.told);
+    assert!(refused(act(&mut people, "eve", Act::Role(Role::Admin))).contains("give up one"));
+    let decided = act(&mut people, "eve", Act::Mask(false)).unwrap();
+    assert!(decided.ends_sessions && decided.told.contains("real names"), "{}", decided.told);
+    act(&mut people, "eve", Act::Role(Role::Admin)).unwrap();
+}
+
+#[test]
 fn the_last_admin_who_can_sign_in_stays() {
     let mut people = two();
     let acts =
