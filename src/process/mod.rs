@@ -8,6 +8,7 @@ pub mod acts;
 mod admit;
 pub mod audit;
 pub mod board;
+mod boxed;
 mod causes;
 pub mod chores;
 mod claims;

@@ -4,12 +4,12 @@
 //! each have a tunnel for road warriors with the same addresses. So the two interfaces must be tied
 //! to each other, or to one third.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::doubt::is_heard;
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet};
 use super::raise::{facts, name_of, observe};
 use super::witness::hosts;
 use crate::alarms::rules::identity as rules;
@@ -28,7 +28,7 @@ fn place(end: &EdgeEnd) -> Place<'_> {
 
 /// An interface, and all that it has links with.
 fn around<'f>(
-    agents: &BTreeMap<AgentNo, AgentMem>,
+    agents: &Agents,
     edges: &'f HashMap<EdgeId, EdgeMem>,
     (no, interface): (AgentNo, &'f str),
 ) -> BTreeSet<Place<'f>> {

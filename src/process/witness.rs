@@ -1,7 +1,7 @@
 //! What the two ends of a link know of it: the facts a verdict is given on, and what an agent's
 //! peers see of a host that has fallen silent. Reads the fleet; changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::claims::Claimed;
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet, PeerMem};
 use crate::alarms::rules::agent::{Patience, Sight};
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::report::Peer;
@@ -167,7 +167,7 @@ pub(super) fn lets_in(peer: &Peer, address: &IpAddr) -> bool {
 
 /// What the peers of an agent say of their links with it, if they report themselves.
 pub(super) fn sights<'f>(
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    agents: &'f Agents,
     edges: &HashMap<EdgeId, EdgeMem>,
     of: &AgentMem,
 ) -> Vec<Sight<'f>> {
@@ -176,7 +176,7 @@ pub(super) fn sights<'f>(
 }
 
 fn sight<'f>(
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    agents: &'f Agents,
     no: AgentNo,
     edge: &EdgeMem,
 ) -> Option<Sight<'f>> {

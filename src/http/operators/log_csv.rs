@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::export::file;
 use super::past::maybe_time;
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::present;
@@ -105,7 +106,7 @@ async fn masks((state, reach): (&AppState, &Reach)) -> Result<Masked, ApiError> 
         let picture = seen.picture(state.clock.now());
         mask::picture(&picture, &state.pseudonyms)
     };
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+    aside(work).await
 }
 
 /// The pseudonym of an agent that is on the map.
