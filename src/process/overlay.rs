@@ -48,18 +48,15 @@ pub(super) fn addresses(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     let Some(before) = agent.record.last_seen_at else { return };
     let own = agent.claims.iter().filter(|(_, claimed)| claimed.wireguard);
     let own = own.flat_map(|(name, claimed)| hosts(claimed).into_iter().map(move |at| (at, name)));
-    let mut looked = BTreeSet::new();
+    let any_open = book.of_kind(KIND).next().is_some();
     for (address, interface) in own.clone() {
-        let holders: Vec<(AgentNo, &str)> =
-            owners.wireguard_holders(&agent.record.fleet, address).collect();
-        looked.insert(address);
-        let is_open = || book.find(KIND, &subject(agent, address)).is_some();
-        if holders.iter().all(|(other, _)| *other == no) && !is_open() {
+        let holders = || owners.wireguard_holders(&agent.record.fleet, address);
+        let is_open = || any_open && book.find(KIND, &subject(agent, address)).is_some();
+        if holders().all(|(other, _)| other == no) && !is_open() {
             continue;
         }
         let mine = around(agents, edges, (no, interface));
-        let mut names: Vec<&str> = holders
-            .into_iter()
+        let mut names: Vec<&str> = holders()
             .filter(|at| at.0 == no || !mine.is_disjoint(&around(agents, edges, *at)))
             .filter_map(|(other, _)| agents.get(&other))
             .filter(|other| is_heard(other, no, before))
@@ -77,7 +74,7 @@ pub(super) fn addresses(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
         .of_agent(no)
         .filter(|alarm| alarm.kind == KIND)
         .filter_map(|alarm| alarm.subject.split_once('|')?.1.parse().ok())
-        .filter(|address| !looked.contains(address))
+        .filter(|given_up| own.clone().all(|(address, _)| address != *given_up))
         .collect();
     for address in given_up {
         if owners.wireguard_holders(&agent.record.fleet, address).count() < 2 {

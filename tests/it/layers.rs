@@ -127,6 +127,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["httpdate"], &["agent", "delivery"]),
     (&["lettre"], &["delivery"]),
     (&["toml"], &["form"]),
+    (&["tikv_jemallocator"], &["main"]),
     (
         &[
             "netlink_packet_core",
