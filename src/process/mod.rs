@@ -6,6 +6,7 @@
 
 pub mod acts;
 mod admit;
+mod archive;
 pub mod audit;
 pub mod board;
 mod boxed;

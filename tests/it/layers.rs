@@ -26,7 +26,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("pack", &["model", "sign"]),
     ("verify", &["model", "wire", "sign", "keys", "pack"]),
     ("store", &["model"]),
-    ("store::sqlite", &["model", "store", "pack"]),
+    ("store::sqlite", &["model", "clock", "sign", "store", "pack"]),
     ("notify", &["model", "form", "sign", "store"]),
     (
         "process",
