@@ -4,16 +4,18 @@
 //! processor: values that move with every report sit in shared cells, everything else changes
 //! rarely and travels as patches, at most two a second.
 
+mod shares;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
 
+use super::shares::Shares;
 use super::summary::AgentSummary;
 use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
@@ -70,6 +72,7 @@ pub struct Board {
     inner: RwLock<Inner>,
     cache: Mutex<Option<Arc<Picture>>>,
     signals: broadcast::Sender<Arc<Signal>>,
+    shares: watch::Sender<Arc<Shares>>,
 }
 
 /// A node as the layout sees it.
@@ -87,7 +90,9 @@ impl Board {
     /// An empty board of a new epoch.
     pub fn new(epoch: String) -> Self {
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        Self { epoch, inner: RwLock::default(), cache: Mutex::default(), signals }
+        let (inner, cache, shares) =
+            (RwLock::default(), Mutex::default(), watch::Sender::default());
+        Self { epoch, inner, cache, signals, shares }
     }
 
     /// Names this run of the manager.
