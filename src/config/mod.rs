@@ -172,6 +172,8 @@ pub struct Access {
     pub admin_token: Option<Zeroizing<String>>,
     /// What callers without a token may do.
     pub anonymous: Option<Role>,
+    /// For how many days a link may be shared at most; none: not at all.
+    pub share_days: u32,
     /// Whether signing in over plain HTTP is allowed beyond loopback.
     pub insecure_http: bool,
 }
@@ -181,6 +183,7 @@ impl fmt::Debug for Access {
         f.debug_struct("Access")
             .field("admin_token", &self.admin_token.as_ref().map(|_| "(hidden)"))
             .field("anonymous", &self.anonymous)
+            .field("share_days", &self.share_days)
             .field("insecure_http", &self.insecure_http)
             .finish()
     }

@@ -276,9 +276,15 @@ impl<'a> Reading<'a> {
 
     fn access(&mut self) -> Option<Access> {
         let anonymous = self.required("KATTILA_ANONYMOUS_ROLE", parse::anonymous);
+        let share_days = self.required("KATTILA_SHARE_DAYS", |text| parse::number(text, 0, 3650));
         let insecure_http = self.required("KATTILA_INSECURE_HTTP", parse::zero_or_one);
         let admin_token = self.admin_token();
-        Some(Access { admin_token, anonymous: anonymous?, insecure_http: insecure_http? })
+        Some(Access {
+            admin_token,
+            anonymous: anonymous?,
+            share_days: share_days?,
+            insecure_http: insecure_http?,
+        })
     }
 
     fn admin_token(&mut self) -> Option<Zeroizing<String>> {

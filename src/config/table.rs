@@ -172,6 +172,13 @@ pub const SETTINGS: &[Setting] = &[
         "viewer lets anyone who reaches the door look, not touch",
     ),
     setting(
+        "KATTILA_SHARE_DAYS",
+        Some("share-days"),
+        "DAYS",
+        Some("90"),
+        "How long a shared link may work at most; 0 lets nobody share any",
+    ),
+    setting(
         "KATTILA_ENROLL",
         Some("enroll"),
         "open|approve|closed",

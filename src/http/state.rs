@@ -124,6 +124,8 @@ pub struct Parts {
     pub guesses: Guesses,
     /// How fast accounts may reset.
     pub resets: Pace,
+    /// How fast shared links may be opened.
+    pub opens: Pace,
     /// Which proxies are believed what.
     pub ways: Ways,
     /// What a report must fulfil.
@@ -146,6 +148,7 @@ impl AppState {
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
             resets: Pace::of_resets(),
+            opens: Pace::of_opens(),
             ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),

@@ -5,17 +5,19 @@
 //! rarely and travels as patches, at most two a second.
 
 pub mod link;
+mod shares;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use link::Link;
 use state::{AgentEntry, Inner, NodeEntry};
 
+use super::shares::Shares;
 use super::summary::AgentSummary;
 use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
@@ -72,6 +74,7 @@ pub struct Board {
     inner: RwLock<Inner>,
     cache: Mutex<Option<Arc<Picture>>>,
     signals: broadcast::Sender<Arc<Signal>>,
+    shares: watch::Sender<Arc<Shares>>,
 }
 
 /// A node as the layout sees it.
@@ -89,7 +92,9 @@ impl Board {
     /// An empty board of a new epoch.
     pub fn new(epoch: String) -> Self {
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        Self { epoch, inner: RwLock::default(), cache: Mutex::default(), signals }
+        let (inner, cache, shares) =
+            (RwLock::default(), Mutex::default(), watch::Sender::default());
+        Self { epoch, inner, cache, signals, shares }
     }
 
     /// Names this run of the manager.

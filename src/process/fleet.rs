@@ -14,6 +14,7 @@ use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
 use super::people::People;
+use super::shares::Shares;
 use super::weak::Weakness;
 use crate::alarms::book::Book;
 use crate::alarms::cover::{Cover, Covered};
@@ -276,6 +277,8 @@ pub(super) struct Fleet {
     pub(super) last_window: WindowId,
     /// Users, by name.
     pub(super) people: People,
+    /// Links that were shared.
+    pub(super) shares: Shares,
     /// The end of the audit.
     pub(super) audit: Head,
     /// What the graph cannot lose, as of the last look.

@@ -11,9 +11,9 @@ use super::edges::external_node;
 use super::fleet::{AgentMem, Agents, EdgeMem, Fleet, PeerKey, PeerMem, PeerMems, Wire};
 use super::identity::Keys;
 use super::ledger;
-use super::upkeep;
 use super::weak::{self, Weakness};
 use super::witness;
+use super::{shares, upkeep};
 use crate::alarms::cover::Cover;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
@@ -41,6 +41,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     let (cover, last_window) = cover_of(&mut snapshot);
     let users = std::mem::take(&mut snapshot.users).into_iter();
     let people = users.map(|user| (user.name.clone(), user)).collect();
+    let shares = shares::held(std::mem::take(&mut snapshot.shares), &people);
     let mut fleet = Fleet {
         agents: Agents::new(),
         by_id: HashMap::new(),
@@ -53,6 +54,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         cover,
         last_window,
         people,
+        shares,
         weak: Weakness::default(),
         audit: snapshot.audit,
         last_report: snapshot.last_report,

@@ -49,6 +49,7 @@ mod report;
 pub mod rollup;
 mod rows;
 pub mod sections;
+pub mod shares;
 mod show;
 pub mod status;
 pub mod summary;

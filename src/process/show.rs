@@ -31,6 +31,7 @@ pub(super) fn everything(fleet: &Fleet, board: &Board) {
         externals: fleet.externals.keys().cloned().collect(),
         alarms: true,
         windows: true,
+        shares: true,
         graph: true,
     };
     board.retain(&node_ids(fleet), &effects.edges);
@@ -63,6 +64,9 @@ pub(super) fn effects(fleet: &Fleet, board: &Board, effects: Effects) {
     }
     if effects.windows {
         board.set_windows(fleet.cover.windows().cloned().collect());
+    }
+    if effects.shares {
+        board.set_shares(fleet.shares.clone());
     }
     if effects.alarms {
         board.set_alarms_open(fleet.book.unacknowledged());

@@ -49,6 +49,7 @@ mod revoke;
 mod rotate;
 mod scenarios;
 mod search;
+mod shares;
 mod shell_agent;
 mod shipped;
 mod store_contract;
