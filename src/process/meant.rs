@@ -27,11 +27,7 @@ fn ordered(one: AgentNo, other: AgentNo) -> [AgentNo; 2] {
 }
 
 impl<'f> Space<'f> {
-    fn of(
-        agents: &'f Agents,
-        edges: &HashMap<EdgeId, EdgeMem>,
-        id: &'f FleetId,
-    ) -> Self {
+    fn of(agents: &'f Agents, edges: &HashMap<EdgeId, EdgeMem>, id: &'f FleetId) -> Self {
         let mut named: BTreeMap<&str, Vec<AgentNo>> = BTreeMap::new();
         let own = |agent: &&AgentMem| agent.record.fleet == *id && !agent.record.forgotten;
         for agent in agents.values().filter(own) {

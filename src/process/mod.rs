@@ -33,6 +33,7 @@ mod late;
 mod ledger;
 mod links;
 mod load;
+mod lot;
 mod mass;
 mod meant;
 mod order;

@@ -1,7 +1,6 @@
 //! From facts to alarms: asks the rules, keeps the book, and puts every change of an alarm into
 //! the same transaction as the fact behind it.
 
-
 use serde_json::{Value, json};
 
 use super::clocks;
@@ -317,13 +316,7 @@ fn awaits_cause(book: &Book, agents: &Agents, edge: &EdgeRecord) -> bool {
 
 /// Whether the alarm about this key waits for a second report of another agent. Two agents that
 /// both list a host which is about to report for the first time must not pass for two reports.
-fn awaits_another(
-    book: &Book,
-    agents: &Agents,
-    space: &FleetId,
-    no: AgentNo,
-    key: WgKey,
-) -> bool {
+fn awaits_another(book: &Book, agents: &Agents, space: &FleetId, no: AgentNo, key: WgKey) -> bool {
     let subject = EndpointName::External { fleet: space, key }.to_string();
     let pending = book.find(AlarmKind::PeerUnknown, &subject);
     let pending = pending.filter(|alarm| alarm.state == AlarmState::Pending);

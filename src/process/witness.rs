@@ -175,11 +175,7 @@ pub(super) fn sights<'f>(
     edges.filter_map(|edge| sight(agents, of.record.no, edge)).collect()
 }
 
-fn sight<'f>(
-    agents: &'f Agents,
-    no: AgentNo,
-    edge: &EdgeMem,
-) -> Option<Sight<'f>> {
+fn sight<'f>(agents: &'f Agents, no: AgentNo, edge: &EdgeMem) -> Option<Sight<'f>> {
     let listing = |side: usize| {
         let agent = agents.get(&edge.record.ends.get(side)?.agent?)?;
         Some((agent, agent.peers.get(edge.listed(side)?)?))

@@ -28,6 +28,7 @@ mod keys;
 mod lab;
 mod late;
 mod layers;
+mod masked;
 mod mesh;
 mod metrics;
 mod migrations;

@@ -372,6 +372,7 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         source: None,
         made_by: None,
         reach: Reach::Whole,
+        masked: true,
     }
 }
 
@@ -394,6 +395,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
             issuer: String::from("https://id.example.org"),
             subject: format!("subject of {name}"),
         }),
+        masked: true,
     }
 }
 

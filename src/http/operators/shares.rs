@@ -14,6 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::params::{Id, Params, rows};
 use crate::http::routes;
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::id::{AgentId, AlarmId, FleetId};
 use crate::model::reach::{MOST_FLEETS, Reach};
 use crate::model::time::UnixSeconds;
@@ -84,8 +85,8 @@ pub struct Asked {
 }
 
 /// The links that show nothing beyond a reach, newest first.
-pub fn all(state: &AppState, reach: &Reach) -> Vec<ShareView> {
-    state.seen(reach).shares().into_iter().map(ShareView::from).collect()
+pub fn all(state: &AppState, lens: &Lens) -> Vec<ShareView> {
+    state.seen(lens).shares().into_iter().map(ShareView::from).collect()
 }
 
 /// `GET /api/v1/shares`.
@@ -94,7 +95,7 @@ pub async fn list(
     caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Json<Vec<ShareView>> {
-    let mut all = all(&state, &caller.reach);
+    let mut all = all(&state, &caller.lens);
     all.truncate(rows(asked.limit));
     Json(all)
 }
@@ -197,10 +198,10 @@ fn decoded(part: &str) -> Result<String, ApiError> {
 /// The fleet of the thing that a page is about; `None` where it is about everything.
 async fn fleet_of(
     state: &AppState,
-    reach: &Reach,
+    lens: &Lens,
     thing: Thing,
 ) -> Result<Option<FleetId>, ApiError> {
-    let seen = state.seen(reach);
+    let seen = state.seen(lens);
     match thing {
         Thing::Everything => Ok(None),
         Thing::Agent(id) => {
@@ -213,7 +214,7 @@ async fn fleet_of(
         }
         Thing::Alarm(id) => {
             let id = id.parse().map(AlarmId).map_err(|_odd| ApiError::not_found("alarm"))?;
-            let found = state.read(reach, move |store| store.alarms(&AlarmFilter::one(id)));
+            let found = state.read(lens, move |store| store.alarms(&AlarmFilter::one(id)));
             let row = found.await?.pop().ok_or_else(|| ApiError::not_found("alarm"))?;
             row.alarm.fleet.map(Some).ok_or_else(|| {
                 wrong("This alarm is about the manager itself, which no link shows.")
@@ -225,8 +226,8 @@ async fn fleet_of(
 /// What a link will show: what was named, or what its page is about.
 async fn reach_of(state: &AppState, caller: &Caller, wanted: &NewShare) -> Result<Reach, ApiError> {
     let named = Reach::read(wanted.fleets.iter().map(String::as_str)).map_err(wrong)?;
-    let own = fleet_of(state, &caller.reach, thing(&wanted.view)?).await?;
-    let agents = state.seen(&caller.reach).agents();
+    let own = fleet_of(state, &caller.lens, thing(&wanted.view)?).await?;
+    let agents = state.seen(&caller.lens).agents();
     let known: Vec<FleetId> = agents.into_iter().map(|agent| agent.fleet_id).collect();
     if let Some(strange) = named.fleets().iter().find(|fleet| !known.contains(fleet)) {
         return Err(wrong(format!("There is no fleet {strange}.")));
@@ -300,7 +301,7 @@ async fn carry_out(state: &AppState, wish: ShareWish) -> Result<(), ApiError> {
 
 /// Takes a link back: it shows nothing from now on, and its streams end.
 pub async fn end_one(state: &AppState, caller: &Caller, id: &str) -> Result<(), ApiError> {
-    let seen = state.seen(&caller.reach).shares();
+    let seen = state.seen(&caller.lens).shares();
     let found = seen.into_iter().find(|share| id_of(&share.token_hash) == id);
     let hash = found.ok_or_else(|| ApiError::not_found("shared link"))?.token_hash;
     carry_out(state, ShareWish::End { hash, by: caller.name.clone() }).await

@@ -33,7 +33,7 @@ fn page(
     (view, news): (&str, &News),
 ) -> Result<Response, ApiError> {
     let context = reader.context(state, "Shared links", Nav::Nowhere);
-    let all = shares::all(state, &reader.reach).into_iter().map(|share| ShareItem {
+    let all = shares::all(state, &reader.lens).into_iter().map(|share| ShareItem {
         id: share.id,
         view: share.view,
         fleets: share.fleets,

@@ -76,7 +76,8 @@ impl Link {
                 interface: end.interface.clone(),
                 public_key: end.public_key,
                 state: end.state,
-                latest_handshake: live.map(|l| UnixSeconds(l.latest_handshake.load(Ordering::Relaxed))),
+                latest_handshake: live
+                    .map(|l| UnixSeconds(l.latest_handshake.load(Ordering::Relaxed))),
                 rx_bytes: live.map(|l| l.rx_bytes.load(Ordering::Relaxed)),
                 tx_bytes: live.map(|l| l.tx_bytes.load(Ordering::Relaxed)),
                 endpoint: peer.and_then(|peer| peer.endpoint.clone()),
