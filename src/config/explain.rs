@@ -27,6 +27,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("History kept", kept(config.kept.events)),
         ("Alarms kept", kept(config.kept.alarms)),
         ("Curves kept", curves(&config.kept)),
+        ("Archive", archive(config)),
         (NOTIFIED, config.notify.as_ref().map_or_else(nobody, |notify| notified(&notify.plan))),
         (RULES, config.rules.as_ref().map_or_else(catalogue, |rules| tuned(&rules.tuning))),
         ("Keys", keys(&config.keys)),
@@ -51,6 +52,13 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
                 .map_or("no door for metrics".to_owned(), |at| format!("http://{at}/metrics")),
         ),
     ]
+}
+
+fn archive(config: &Config) -> String {
+    config.archive.as_ref().map_or_else(
+        || "none, so the database can be put back as a backup has it only".to_owned(),
+        |archive| format!("{}, {}", archive.dir.display(), kept(archive.kept)),
+    )
 }
 
 /// The name of the line about notifications.
@@ -266,5 +274,11 @@ fn strangers(config: &Config) -> String {
         "nobody can sign in: the door is plain HTTP beyond loopback, so set KATTILA_TLS_CERT and \
          KATTILA_TLS_KEY, or accept the risk with KATTILA_INSECURE_HTTP=1"
     };
-    format!("{may}; {sign_in}")
+    let shared = match config.access.share_days {
+        0 => "no links can be shared".to_owned(),
+        days => {
+            format!("a shared link shows one view to whoever holds it, for {days} days at most")
+        }
+    };
+    format!("{may}; {shared}; {sign_in}")
 }

@@ -5,6 +5,7 @@
 //! explanation and in every message.
 
 pub mod agent;
+pub mod archive;
 pub mod dns;
 pub mod explain;
 pub mod flags;
@@ -32,6 +33,7 @@ use crate::model::rate::Rate;
 use crate::oidc::settings::Settings;
 use crate::verify::bodies::Suspicion;
 
+use archive::Archive;
 use mistake::ConfigError;
 use notify::Notify;
 use proxies::Proxies;
@@ -57,6 +59,8 @@ pub struct Config {
     pub strict_storage: bool,
     /// How long what grows is kept.
     pub kept: Kept,
+    /// Where what is committed is archived; `None` if it is not.
+    pub archive: Option<Archive>,
     /// How people are told of alarms; `None` if nobody is.
     pub notify: Option<Notify>,
     /// What of the catalogue of alarms is changed; `None` if nothing is.
@@ -168,6 +172,8 @@ pub struct Access {
     pub admin_token: Option<Zeroizing<String>>,
     /// What callers without a token may do.
     pub anonymous: Option<Role>,
+    /// For how many days a link may be shared at most; none: not at all.
+    pub share_days: u32,
     /// Who is given pseudonyms instead of names and addresses, whoever they are.
     pub masked: Vec<Role>,
     /// Whether signing in over plain HTTP is allowed beyond loopback.
@@ -179,6 +185,7 @@ impl fmt::Debug for Access {
         f.debug_struct("Access")
             .field("admin_token", &self.admin_token.as_ref().map(|_| "(hidden)"))
             .field("anonymous", &self.anonymous)
+            .field("share_days", &self.share_days)
             .field("masked", &self.masked)
             .field("insecure_http", &self.insecure_http)
             .finish()

@@ -82,6 +82,7 @@ impl<'a> Reading<'a> {
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
         let kept = self.kept();
+        let archive = self.archive();
         let notify = self.notify();
         let rules = self.rules();
         let log = self.log();
@@ -102,6 +103,7 @@ impl<'a> Reading<'a> {
             durability: durability?,
             strict_storage: strict_storage?,
             kept: kept?,
+            archive,
             notify,
             rules,
             log: log?,
@@ -274,6 +276,7 @@ impl<'a> Reading<'a> {
 
     fn access(&mut self) -> Option<Access> {
         let anonymous = self.required("KATTILA_ANONYMOUS_ROLE", parse::anonymous);
+        let share_days = self.required("KATTILA_SHARE_DAYS", |text| parse::number(text, 0, 3650));
         let insecure_http = self.required("KATTILA_INSECURE_HTTP", parse::zero_or_one);
         let masked = match self.values.get("KATTILA_MASK_ROLES") {
             None => Some(Vec::new()),
@@ -283,6 +286,7 @@ impl<'a> Reading<'a> {
         Some(Access {
             admin_token,
             anonymous: anonymous?,
+            share_days: share_days?,
             masked: masked?,
             insecure_http: insecure_http?,
         })

@@ -262,6 +262,7 @@ mod tests {
             ],
         ),
         (404, &["not_found", "agent_not_found", "key_not_found"]),
+        (410, &["share_over"]),
         (405, &["method_not_allowed"]),
         (408, &["request_timeout"]),
         (409, &["nonce_replayed", "tick_replayed", "identity_conflict", "conflict"]),

@@ -18,7 +18,7 @@ use crate::wire::codes::ErrorCode;
 
 use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
-use super::access::{Need, login, provider, setup};
+use super::access::{Need, login, provider, setup, share};
 use super::error::ApiError;
 use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
@@ -42,6 +42,8 @@ pub struct Route<S = AppState> {
 
 const PUBLIC: Need = Need::Public;
 const SIGNED: Need = Need::Signature;
+/// For viewers, and for visitors who hold a shared link.
+const SHARED: Need = Need::Shared;
 const VIEWER: Need = Need::Role(Role::Viewer);
 const OPERATOR: Need = Need::Role(Role::Operator);
 const ADMIN: Need = Need::Role(Role::Admin);
@@ -56,6 +58,7 @@ pub fn all() -> Vec<Route> {
     routes.extend(about_places());
     routes.extend(about_alarms());
     routes.extend(about_people());
+    routes.extend(about_shares());
     routes.extend(pages());
     routes
 }
@@ -93,31 +96,31 @@ fn programs() -> Vec<Route> {
         route("GET", "/livez", PUBLIC, get(health::live)),
         route("GET", "/readyz", PUBLIC, get(health::ready)),
         // Operators.
-        route("GET", "/status/agents", VIEWER, get(search::agents)).masked(),
-        route("GET", "/api/v1/topology", VIEWER, get(topology::topology)).masked(),
-        route("GET", "/api/v1/history", VIEWER, get(past::history)).masked(),
-        route("GET", "/api/v1/diff", VIEWER, get(past::diff)).masked(),
-        route("GET", "/api/v1/metrics", VIEWER, get(operators::metrics::view)).masked(),
+        route("GET", "/status/agents", SHARED, get(search::agents)).masked(),
+        route("GET", "/api/v1/topology", SHARED, get(topology::topology)).masked(),
+        route("GET", "/api/v1/history", SHARED, get(past::history)).masked(),
+        route("GET", "/api/v1/diff", SHARED, get(past::diff)).masked(),
+        route("GET", "/api/v1/metrics", SHARED, get(operators::metrics::view)).masked(),
         route("GET", "/api/v1/export/metrics.csv", VIEWER, get(operators::metrics::csv)).masked(),
-        route("GET", "/api/v1/stream", VIEWER, get(sse::stream)).masked(),
-        route("GET", "/api/v1/agents/{id}", VIEWER, get(agent::one)).masked(),
-        route("GET", "/api/v1/agents/{id}/told", VIEWER, get(operators::told::at)),
+        route("GET", "/api/v1/stream", SHARED, get(sse::stream)).masked(),
+        route("GET", "/api/v1/agents/{id}", SHARED, get(agent::one)).masked(),
+        route("GET", "/api/v1/agents/{id}/told", SHARED, get(operators::told::at)),
         route("GET", "/api/v1/export/events.csv", VIEWER, get(operators::log_csv::events)).masked(),
         route("GET", "/api/v1/export/reports.csv", VIEWER, get(operators::log_csv::reports))
             .masked(),
-        route("GET", "/api/v1/search", VIEWER, get(search::search)).masked(),
+        route("GET", "/api/v1/search", SHARED, get(search::search)).masked(),
         route("GET", "/api/v1/export/{id}", VIEWER, get(export::export)).masked(),
-        route("GET", "/api/v1/edges", VIEWER, get(search::edges)).masked(),
-        route("GET", "/api/v1/edges/{id}", VIEWER, get(edges::one)).masked(),
+        route("GET", "/api/v1/edges", SHARED, get(search::edges)).masked(),
+        route("GET", "/api/v1/edges/{id}", SHARED, get(edges::one)).masked(),
         route("GET", "/api/v1/reports", VIEWER, get(reports::list)).masked(),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
         route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)).masked(),
         route("GET", "/api/v1/keys", VIEWER_OF_ALL, get(keys::list)),
-        route("GET", "/api/v1/events", VIEWER, get(events::list)).masked(),
-        route("GET", "/api/v1/path", VIEWER, get(paths::path)).masked(),
-        route("GET", "/api/v1/carriers", VIEWER, get(paths::carriers)).masked(),
-        route("GET", "/api/v1/what-if", VIEWER, get(what_if::what_if)).masked(),
-        route("GET", "/api/v1/weak-points", VIEWER, get(what_if::weak_points)).masked(),
+        route("GET", "/api/v1/events", SHARED, get(events::list)).masked(),
+        route("GET", "/api/v1/path", SHARED, get(paths::path)).masked(),
+        route("GET", "/api/v1/carriers", SHARED, get(paths::carriers)).masked(),
+        route("GET", "/api/v1/what-if", SHARED, get(what_if::what_if)).masked(),
+        route("GET", "/api/v1/weak-points", SHARED, get(what_if::weak_points)).masked(),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)).masked(),
         route("GET", "/api/v1/keys/usage", VIEWER_OF_ALL, get(identities::key_usage)),
         route("GET", "/api/v1/jobs", VIEWER_OF_ALL, get(jobs::list)),
@@ -158,9 +161,9 @@ fn about_places() -> Vec<Route> {
 fn about_alarms() -> Vec<Route> {
     use operators::{acts, alarms, maintenance, quality};
     vec![
-        route("GET", "/status/alarms", VIEWER, get(alarms::list)).masked(),
+        route("GET", "/status/alarms", SHARED, get(alarms::list)).masked(),
         route("GET", "/api/v1/export/alarms.csv", VIEWER, get(alarms::export)).masked(),
-        route("GET", "/api/v1/alarms", VIEWER, get(alarms::list)).masked(),
+        route("GET", "/api/v1/alarms", SHARED, get(alarms::list)).masked(),
         route("GET", "/api/v1/alarms/quality", VIEWER, get(quality::view)).masked(),
         route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)).masked(),
         route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)).masked(),
@@ -224,6 +227,21 @@ fn about_people() -> Vec<Route> {
     ]
 }
 
+/// Links that are shared.
+fn about_shares() -> Vec<Route> {
+    use operators::shares;
+    vec![
+        route("GET", "/s/{token}", PUBLIC, get(share::open)),
+        route("POST", "/leave", PUBLIC, post(share::leave)),
+        route("GET", "/api/v1/shares", OPERATOR, get(shares::list)),
+        route("POST", "/api/v1/shares", OPERATOR, post(shares::make)),
+        route("DELETE", "/api/v1/shares/{id}", OPERATOR, delete(shares::revoke)),
+        route("GET", "/shares", OPERATOR, get(pages::shares::list)),
+        route("POST", "/shares", OPERATOR, post(pages::shares::make)),
+        route("POST", "/shares/{id}/revoke", OPERATOR, post(pages::shares::revoke)),
+    ]
+}
+
 /// People: HTML.
 fn pages() -> Vec<Route> {
     vec![
@@ -235,26 +253,26 @@ fn pages() -> Vec<Route> {
         route("GET", "/login/oidc", PUBLIC, get(provider::begin)),
         route("GET", provider::CALLBACK, PUBLIC, get(provider::back)),
         route("POST", "/logout", VIEWER, post(login::sign_out)).masked(),
-        route("GET", "/", VIEWER, get(look::map)).masked(),
-        route("GET", "/map", VIEWER, get(look::map)).masked(),
-        route("GET", "/map.svg", VIEWER, get(operators::drawing::svg)).masked(),
-        route("GET", "/agents", VIEWER, get(look::agents)).masked(),
-        route("GET", "/agents/{id}", VIEWER, get(look::agent)).masked(),
-        route("GET", "/links", VIEWER, get(look::links)).masked(),
-        route("GET", "/links/{id}", VIEWER, get(look::link)).masked(),
-        route("GET", "/paths", VIEWER, get(ask::paths)).masked(),
-        route("GET", "/what-if", VIEWER, get(ask::what_if)).masked(),
-        route("GET", "/alarms", VIEWER, get(alarm::list)).masked(),
+        route("GET", "/", SHARED, get(look::map)).masked(),
+        route("GET", "/map", SHARED, get(look::map)).masked(),
+        route("GET", "/map.svg", SHARED, get(operators::drawing::svg)).masked(),
+        route("GET", "/agents", SHARED, get(look::agents)).masked(),
+        route("GET", "/agents/{id}", SHARED, get(look::agent)).masked(),
+        route("GET", "/links", SHARED, get(look::links)).masked(),
+        route("GET", "/links/{id}", SHARED, get(look::link)).masked(),
+        route("GET", "/paths", SHARED, get(ask::paths)).masked(),
+        route("GET", "/what-if", SHARED, get(ask::what_if)).masked(),
+        route("GET", "/alarms", SHARED, get(alarm::list)).masked(),
         route("GET", "/alarms/quality", VIEWER, get(alarm::quality)).masked(),
-        route("GET", "/alarms/{id}", VIEWER, get(alarm::one)).masked(),
+        route("GET", "/alarms/{id}", SHARED, get(alarm::one)).masked(),
         route("GET", "/rules", VIEWER_OF_ALL, get(rules::page)),
         route("GET", "/notifications", VIEWER, get(tell::page)).masked(),
         route("POST", "/channels/{id}/test", OPERATOR_OF_ALL, post(tell::test)),
         route("POST", "/notifications/{id}/retry", OPERATOR_OF_ALL, post(tell::retry)),
         route("GET", "/reports", VIEWER, get(look::reports)).masked(),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
-        route("GET", "/events", VIEWER, get(look::events)).masked(),
-        route("GET", "/changes", VIEWER, get(then::changes)).masked(),
+        route("GET", "/events", SHARED, get(look::events)).masked(),
+        route("GET", "/changes", SHARED, get(then::changes)).masked(),
         route("GET", "/audit", ADMIN_OF_ALL, get(audit::page)),
         route("GET", "/settings", VIEWER_OF_ALL, get(look::settings)),
         route("GET", "/api", VIEWER, get(pages::api::page)).masked(),
@@ -293,18 +311,23 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(
     guards: &Guards,
 ) -> Router<S> {
     let mut router = Router::new();
-    for Route { path, need, masked, handler, .. } in routes {
+    for Route { method, path, need, masked, handler } in routes {
+        // What only looks cannot be forged; and the layer logs addresses, in which tokens of shared
+        // links stand.
+        let ours = |handler: MethodRouter<S>| match method {
+            "GET" => handler,
+            _ => handler.route_layer(CsrfLayer::new().with_rejection_response(foreign)),
+        };
         let handler = match need {
             // Agents have no cookies, no browser and no use for compression.
             Need::Signature => handler,
-            Need::Public => handler.route_layer(CsrfLayer::new().with_rejection_response(foreign)),
-            Need::Role(role) | Need::Whole(role) => {
+            Need::Public => ours(handler),
+            Need::Shared | Need::Role(_) | Need::Whole(_) => {
                 let Guards { gate, sources, clock } = guards.clone();
-                let whole = need == Need::Whole(role);
-                let guards = Guard { gate, sources, clock, role, whole, masked };
-                handler
-                    .route_layer(middleware::from_fn_with_state(guards, guard))
-                    .route_layer(CsrfLayer::new().with_rejection_response(foreign))
+                let (whole, shared) = (matches!(need, Need::Whole(_)), need == Need::Shared);
+                let role = need.role().unwrap_or(Role::Admin);
+                let guards = Guard { gate, sources, clock, role, whole, shared, masked };
+                ours(handler.route_layer(middleware::from_fn_with_state(guards, guard)))
                     .route_layer(compression())
             }
         };

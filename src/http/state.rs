@@ -33,6 +33,7 @@ use super::access::keep::StoredSessions;
 use super::access::setup::CODE_SECONDS;
 use super::access::token;
 use super::arrival::Ways;
+use super::aside::aside;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
@@ -124,6 +125,8 @@ pub struct Parts {
     pub guesses: Guesses,
     /// How fast accounts may reset.
     pub resets: Pace,
+    /// How fast shared links may be opened.
+    pub opens: Pace,
     /// Which proxies are believed what.
     pub ways: Ways,
     /// What a report must fulfil.
@@ -150,6 +153,7 @@ impl AppState {
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
             resets: Pace::of_resets(),
+            opens: Pace::of_opens(),
             ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),
@@ -204,7 +208,7 @@ impl AppState {
         let closed = |_closed| ApiError::new(ErrorCode::Starting, "The manager is stopping.");
         let _permit = self.reads.acquire().await.map_err(closed)?;
         let (state, lens) = (self.clone(), lens.clone());
-        let answer = tokio::task::spawn_blocking(move || {
+        let answer = aside(move || {
             let reader = &*state.core.reader;
             if lens.is_clear() {
                 return ask(reader);
@@ -222,7 +226,7 @@ impl AppState {
                 None => ask(within),
             }
         });
-        answer.await.map_err(ApiError::internal)?.map_err(ApiError::from)
+        answer.await?.map_err(ApiError::from)
     }
 }
 

@@ -6,8 +6,10 @@
 
 pub mod acts;
 mod admit;
+mod archive;
 pub mod audit;
 pub mod board;
+mod boxed;
 mod causes;
 pub mod chores;
 mod claims;
@@ -48,6 +50,7 @@ mod report;
 pub mod rollup;
 mod rows;
 pub mod sections;
+pub mod shares;
 mod show;
 pub mod status;
 pub mod summary;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::draft::{About, Draft};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Done};
+use super::shares::{self, ShareWish};
 use crate::model::access::Role;
 use crate::model::reach::Reach;
 use crate::model::state::EventKind;
@@ -184,6 +185,8 @@ pub enum PeopleWish {
     SignIn(SignIn),
     /// A token is to open nothing any more.
     Revoke(Revoke),
+    /// Something about a shared link.
+    Share(ShareWish),
     /// A session or token was used; it stays away if it has ended meanwhile.
     Used([u8; 32], UnixSeconds),
 }
@@ -366,12 +369,14 @@ pub(super) fn carry_out(
         PeopleWish::Revoke(Revoke { record, by }) => {
             draft.cause = Some(by);
             draft.change.sessions_removed.push(record.token_hash);
+            shares::end_of(fleet, draft, (&record.name, false));
             let subject =
                 format!("revoked the token {} with the role {}", record.name, record.role);
             let about = About { fleet: None, agent: None, subject };
             draft.event(EventKind::AdminAction, about, None, None);
             Ok(Done::Nothing)
         }
+        PeopleWish::Share(wish) => shares::carry_out(fleet, draft, wish),
         PeopleWish::Used(hash, at) => {
             draft.change.sessions_used.push((hash, at));
             Ok(Done::Nothing)
@@ -386,6 +391,7 @@ fn obey(fleet: &mut Fleet, draft: &mut Draft, order: &Order) -> Result<Done, Com
         draft.change.users_ended.push(order.user.clone());
     }
     let least = user.as_ref().map_or(i64::MAX, |user| user.generation);
+    shares::follow(fleet, draft, (&order.user, user.as_ref()));
     match user {
         Some(user) => keep(fleet, draft, user),
         None => {

@@ -58,6 +58,8 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         unheard: BTreeMap::new(),
         names: Names::default(),
         plain_http_warning: false,
+        visit: None,
+        share_days: 90,
     }
 }
 

@@ -76,6 +76,8 @@ codes!(
     AgentNotFound = "agent_not_found", "There is no such agent";
     /// 404: no such key.
     KeyNotFound = "key_not_found", "There is no such key";
+    /// 410: a shared link that has ended, was taken back, or never was.
+    ShareOver = "share_over", "This link shows nothing any more";
     /// 405: the address exists, this method does not.
     MethodNotAllowed = "method_not_allowed", "This method is not allowed here";
     /// 408: the request took too long to arrive.
@@ -150,6 +152,7 @@ impl ErrorCode {
             | Self::Forbidden
             | Self::MaskedCaller => 403,
             Self::NotFound | Self::AgentNotFound | Self::KeyNotFound => 404,
+            Self::ShareOver => 410,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::NonceReplayed | Self::TickReplayed | Self::IdentityConflict | Self::Conflict => {

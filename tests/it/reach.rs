@@ -1,6 +1,8 @@
 //! Who is limited to fleets sees these and nothing of the others: every address, every act, the
 //! stream.
 
+mod visitor;
+
 use hyper::Method;
 use kattila::http::access::Need;
 use kattila::http::routes::{self, Route};
@@ -148,6 +150,8 @@ impl Scene {
             let window =
                 json!({"fleet_id": fleet, "reason": reason, "from": START.0 + 90_000, "for_s": 60});
             assert_eq!(admin.post("/api/v1/maintenance", &window).await.status, 201);
+            let link = json!({"view": "/map", "fleets": [fleet]});
+            assert_eq!(admin.post("/api/v1/shares", &link).await.status, 201);
         }
         let mut this = Self { kattila, hosts, limited, token, _plan: dir };
         this.trouble().await;

@@ -2,6 +2,8 @@
 
 pub mod people;
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use zeroize::Zeroizing;
 
@@ -12,6 +14,7 @@ use crate::http::error::ApiError;
 use crate::mask::{Guise, Lens};
 use crate::model::access::{ADMIN_NAME, Role, STRANGER_NAME};
 use crate::model::reach::Reach;
+use crate::process::shares::id_of;
 use crate::store::people::{SessionFilter, SessionRecord};
 use crate::wire::codes::ErrorCode;
 
@@ -19,7 +22,7 @@ use super::factors::Enrolling;
 use super::hashing::Hashing;
 use super::keep::KeepSessions;
 use super::sessions::{ABSOLUTE_SECONDS, Known, Sessions, is_over};
-use super::{Caller, Way, cookie, token};
+use super::{Caller, Way, cookie, share, token};
 
 /// Sessions of one name that are looked at when a further one begins.
 const LISTED: usize = 100;
@@ -86,11 +89,21 @@ impl Gate {
                     "This token is not known here, or it has ended.",
                 )),
             },
-            (None, Some(secret)) => {
-                let caller = self.by_session(secret).await?;
-                Ok(caller.filter(|caller| is_theirs(caller, arrival)).or_else(|| self.stranger()))
+            (None, secret) => {
+                let shared = cookie::share(headers, arrival.channel);
+                if let Some(visitor) = shared.and_then(|token| self.by_share(token)) {
+                    return Ok(Some(visitor));
+                }
+                let known = match secret {
+                    Some(secret) => self.by_session(secret).await?,
+                    None => None,
+                };
+                let known = known.filter(|caller| is_theirs(caller, arrival));
+                match known.or_else(|| self.stranger()) {
+                    None if shared.is_some() => Err(share::over()),
+                    known => Ok(known),
+                }
             }
-            (None, None) => Ok(self.stranger()),
         }
     }
 
@@ -139,6 +152,16 @@ impl Gate {
         }
         let form_token = token::form_token(secret);
         self.caller(&record, Way::Session { hash, form_token }).map(Some)
+    }
+
+    /// Whoever holds the token of a shared link that still shows something.
+    pub fn by_share(&self, secret: &str) -> Option<Caller> {
+        let found = self.kept.share(&token::hash(secret))?;
+        let share = Some(found).filter(|share| share.is_live(self.clock.now()))?;
+        let name = format!("share {}", id_of(&share.token_hash));
+        let lens = self.lens(Role::Viewer, (share.reach.clone(), false));
+        let way = Way::Share(Arc::new(share));
+        Some(Caller { name, user: false, role: Role::Viewer, lens, way })
     }
 
     async fn find(&self, hash: [u8; 32]) -> Result<Option<SessionRecord>, ApiError> {
@@ -248,6 +271,10 @@ impl Gate {
             Way::Bearer { token: Some(hash) } | Way::Session { hash, .. } => {
                 self.known.is_live(hash, self.clock.now())
             }
+            // One that shows less by now is opened anew.
+            Way::Share(opened) => self.kept.share(&opened.token_hash).is_some_and(|share| {
+                share.is_live(self.clock.now()) && share.reach == opened.reach
+            }),
         }
     }
 
@@ -299,7 +326,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 #[cfg(test)]
 pub(in crate::http) mod tests {
     use std::collections::HashMap;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use axum::http::HeaderValue;
     use futures_util::FutureExt as _;
@@ -310,8 +337,12 @@ pub(in crate::http) mod tests {
     use crate::process::handle::CommandError;
     use crate::process::people::{Order, SignIn};
     use crate::store::people::UserRecord;
+    use crate::store::share::ShareRecord;
 
     use super::*;
+
+    /// A shared link that there always is.
+    pub(in crate::http) const SHARE_TOKEN: &str = "a-share-token-for-tests";
 
     pub(in crate::http) const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 
@@ -320,6 +351,20 @@ pub(in crate::http) mod tests {
     pub(in crate::http) struct Shelf(Arc<Mutex<HashMap<[u8; 32], SessionRecord>>>);
 
     impl KeepSessions for Shelf {
+        fn share(&self, hash: &[u8; 32]) -> Option<ShareRecord> {
+            (*hash == token::hash(SHARE_TOKEN)).then(|| ShareRecord {
+                token_hash: *hash,
+                view: "/map".to_owned(),
+                reach: Reach::read(["lab"]).unwrap(),
+                made_by: "olga".to_owned(),
+                by_user: true,
+                named: true,
+                created_at: UnixSeconds(0),
+                expires_at: UnixSeconds(i64::MAX),
+                opened: 0,
+                last_opened_at: None,
+            })
+        }
         fn find(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<SessionRecord>, ApiError>> {
             let found = self.0.lock().unwrap().get(&hash).cloned();
             async { Ok(found) }.boxed()

@@ -39,6 +39,8 @@ pub struct Guard {
     pub role: Role,
     /// Whether they must see everything.
     pub whole: bool,
+    /// Whether a shared link shows it.
+    pub shared: bool,
     /// Whether what is answered can be told under pseudonyms.
     pub masked: bool,
 }
@@ -75,6 +77,13 @@ impl Guard {
                 "Sign in at /login, or send Authorization: Bearer TOKEN.",
             ));
         };
+        if !self.shared && caller.share().is_some() {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "A shared link shows the map and its tables, and this is neither.",
+            )
+            .of(&caller.name));
+        }
         if caller.role < self.role {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,

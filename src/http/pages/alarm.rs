@@ -153,10 +153,12 @@ pub async fn one(
         .evidence
         .iter()
         .map(|(agent, reports)| (context.names.name(agent.as_str()).to_owned(), reports.clone()));
+    // Who is told of alarms is no visitor's business.
+    let messages = if reader.visit.is_some() { &[][..] } else { &found.messages };
     let told = Told {
         row: &found.row,
         events: &found.events,
-        messages: &found.messages,
+        messages,
         cause: found.cause.as_ref(),
         followers: &found.followers,
         evidence: &evidence.collect::<Vec<_>>(),

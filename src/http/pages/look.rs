@@ -132,8 +132,7 @@ pub async fn agents(
     let relays = items.iter().flat_map(|item| item.relay_path.relays());
     context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
     let hits = hits(&desk, &asked, context.now);
-    let waiting: Vec<_> =
-        Waiting::all(&state, &reader.lens).into_iter().map(waiting_item).collect();
+    let waiting: Vec<_> = reader.waiting(&state).into_iter().map(waiting_item).collect();
     html(views::agents::page(&context, &items, &waiting, (&asked.query(), &hits)))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! No page is written here; [`look`] has those that only show, [`act`] the forms that change
 //! something, [`alarm`] and [`aside`] those about alarms and maintenance, [`tell`] both for notifications,
-//! [`people`] users, their sessions and tokens, [`factor`] one's own second factor.
+//! [`shares`] shared links, [`people`] users, their sessions and tokens, [`factor`] one's own second factor.
 
 pub mod act;
 pub mod alarm;
@@ -15,6 +15,7 @@ pub mod factor;
 pub mod look;
 pub mod people;
 pub mod rules;
+pub mod shares;
 pub mod tell;
 pub mod then;
 
@@ -29,15 +30,17 @@ use crate::mask::Lens;
 use crate::model::access::Role;
 use crate::model::id::AgentId;
 use crate::model::reach::Reach;
+use crate::store::share::ShareRecord;
 use crate::views;
 use crate::views::login::LoginForm;
 use crate::views::names::Names;
-use crate::views::page::{Nav, PageContext, Theme};
+use crate::views::page::{Nav, PageContext, Theme, Visit};
 
 use super::access::{Caller, Way, cookie};
 use super::arrival::{Arrival, Channel};
 use super::error::{ApiError, Refused, status};
 use super::observe::RequestId;
+use super::operators::identities::Waiting;
 use super::state::AppState;
 
 /// Who looks, and how their pages shall look.
@@ -52,6 +55,8 @@ pub struct Reader {
     theme: Theme,
     request_id: String,
     channel: Channel,
+    /// What a visitor came by.
+    visit: Option<Visit>,
 }
 
 /// Somebody who has not said who they are, on a page that needs nothing.
@@ -78,6 +83,7 @@ impl FromRequestParts<AppState> for Reader {
             who: caller.name.clone(),
             signed_in: matches!(caller.way, Way::Session { .. }),
             form_token: caller.form_token().map(str::to_owned),
+            visit: caller.share().map(|share| visit(share, &caller.lens)),
             ..Self::unknown(parts)
         })
     }
@@ -94,8 +100,22 @@ impl Reader {
     fn stranger(headers: &HeaderMap, (request_id, channel): (String, Channel)) -> Self {
         let theme = Theme::from_cookie(cookie::theme(headers));
         let who = String::new();
-        let (role, lens) = (None, Lens::of(Reach::nothing()));
-        Self { role, lens, signed_in: false, who, form_token: None, theme, request_id, channel }
+        Self {
+            role: None,
+            lens: Lens::of(Reach::nothing()),
+            signed_in: false,
+            who,
+            form_token: None,
+            theme,
+            request_id,
+            channel,
+            visit: None,
+        }
+    }
+
+    /// Who waits for an admin. What becomes of them is no visitor's business.
+    fn waiting(&self, state: &AppState) -> Vec<Waiting> {
+        if self.visit.is_some() { Vec::new() } else { Waiting::all(state, &self.lens) }
     }
 
     /// What every page is told.
@@ -121,7 +141,18 @@ impl Reader {
             unheard: BTreeMap::new(),
             names: Names::default(),
             plain_http_warning: self.channel == Channel::Plain,
+            visit: self.visit.clone(),
+            share_days: state.config.access.share_days,
         }
+    }
+}
+
+/// What a visitor is told of the link they came by.
+fn visit(share: &ShareRecord, lens: &Lens) -> Visit {
+    Visit {
+        by: share.named.then(|| share.made_by.clone()),
+        fleets: lens.told_reach().fleets(),
+        until: share.expires_at,
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::http::operators::OK;
 use crate::http::operators::people::{Coded, UserView};
 use crate::http::operators::sessions::SessionView;
+use crate::http::operators::shares::{MadeShare, ShareView};
 use crate::http::operators::tokens::MadeToken;
 use crate::model::id::FleetId;
 use crate::views::people::TokenItem;
@@ -47,6 +48,25 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
             "201",
             value(&token()),
         ),
+        ("GET", "/api/v1/shares") => (
+            "Shared links that show what the caller sees, newest first",
+            LIMITED,
+            None,
+            "200",
+            list(&share()),
+        ),
+        ("POST", "/api/v1/shares") => (
+            "Share a view with whoever holds the link; its path is told this once",
+            none,
+            Some(
+                json!({"view": "/map?q=state:down", "fleets": ["lab"], "for_s": 604_800, "named": true}),
+            ),
+            "201",
+            value(&made_share()),
+        ),
+        ("DELETE", "/api/v1/shares/{id}") => {
+            ("Take a shared link back", none, None, "200", value(&OK))
+        }
         ("DELETE", "/api/v1/tokens/{id}") => ("Revoke a token", none, None, "200", value(&OK)),
         ("DELETE", "/api/v1/users/{id}") => ("Forget a user", none, None, "200", value(&OK)),
         ("POST", path) => return about_user(path),
@@ -142,6 +162,30 @@ fn known_token() -> TokenItem {
         made_by: Some("olga".to_owned()),
         last_used_at: Some(NOW),
         expires_at: Some(NOW.plus(7_776_000)),
+    }
+}
+
+fn share() -> ShareView {
+    ShareView {
+        id: "5aa5e00000000001".to_owned(),
+        view: "/map?q=state:down".to_owned(),
+        fleets: fleets(),
+        made_by: "olga".to_owned(),
+        named: true,
+        created_at: NOW,
+        expires_at: NOW.plus(604_800),
+        opened: 2,
+        last_opened_at: Some(NOW),
+    }
+}
+
+fn made_share() -> MadeShare {
+    MadeShare {
+        id: "5aa5e00000000001".to_owned(),
+        path: "/s/(shown once)".to_owned(),
+        view: "/map?q=state:down".to_owned(),
+        fleets: fleets(),
+        expires_at: NOW.plus(604_800),
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::watch;
 
 use super::{AppState, veil};
 use crate::mask::faces::Faces;
@@ -20,7 +21,9 @@ use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 use crate::process::board::{Board, Signal};
 use crate::process::refusals::Refusal;
+use crate::process::shares::Shares;
 use crate::process::summary::AgentSummary;
+use crate::store::share::ShareRecord;
 use crate::topology::picture::{Edge, Node, Patch, Picture};
 use crate::topology::within::{self, Sieve};
 
@@ -285,6 +288,23 @@ impl Seen {
             self.guise.as_ref().map_or_else(|| window.clone(), |guise| guise.window(window))
         };
         Arc::new(all.iter().filter(is_seen).map(told).collect())
+    }
+
+    /// The shared links that show only what is seen, and still something; the newest first.
+    pub fn shares(&self) -> Vec<ShareRecord> {
+        let (all, now) = (self.board().shares(), self.state.clock.now());
+        let seen = |share: &&ShareRecord| {
+            let fleets = share.reach.fleets();
+            share.is_live(now) && fleets.iter().all(|fleet| self.reach.sees(fleet))
+        };
+        let mut seen: Vec<ShareRecord> = all.values().filter(seen).cloned().collect();
+        seen.sort_by_key(|share| (std::cmp::Reverse(share.created_at), share.token_hash));
+        seen
+    }
+
+    /// Tells of every change of shared links.
+    pub fn watch_shares(&self) -> watch::Receiver<Arc<Shares>> {
+        self.board().watch_shares()
     }
 
     /// The last refusals, newest first: of agents that are known here.
