@@ -2,6 +2,7 @@
 //! and only then answers.
 
 mod finish;
+mod seed;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::chores::{self, Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS};
+use super::newcomers::Room;
 use super::places::Stored;
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
@@ -28,7 +30,6 @@ use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
-use crate::store::row::FleetSnapshot;
 use crate::store::{Reader, StoreError, Writer};
 use crate::verify::bodies::Suspicion;
 use crate::verify::rejection::Rejection;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub v1_repeats: Suspicion,
     /// Verified reports one agent may send; `None` = no limit.
     pub rate: Option<Rate>,
+    /// How many new agents there may be.
+    pub room: Room,
     /// How long what grows is kept.
     pub keep: Keep,
     /// Which rows of agents' counters are made.
@@ -118,9 +121,6 @@ pub(super) struct Engine {
     ahead: bool,
 }
 
-/// Name of the seed among the small values.
-const SEED: &str = "nonce_seed";
-
 /// Name of the small value that says when the first admin token was made.
 pub(super) const FIRST_TOKEN: &str = "first_token_made_at";
 
@@ -146,7 +146,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let now = parts.clock.now();
     let mut writer: Box<dyn Writer> = Box::new(parts.writer);
     let mut snapshot = writer.load_fleet()?;
-    let seed = seed_of(&snapshot, parts.seed, writer.as_mut())?;
+    let seed = seed::seed_of(&snapshot, parts.seed, writer.as_mut())?;
     let places = std::mem::take(&mut snapshot.layout);
     let steps = std::mem::take(&mut snapshot.layout_steps);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
@@ -188,27 +188,6 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
         Processor { jobs, board, refusals, tally, totals, chores, rules, rollup, shelf, clock };
     let layout = Stored { places, rev: layout_rev.unwrap_or(1), steps };
     Ok(Started { processor, thread, layout, has_admin_token })
-}
-
-/// The seed of this database; writes the one offered if there is none.
-fn seed_of(
-    snapshot: &FleetSnapshot,
-    offered: [u64; 2],
-    writer: &mut dyn Writer,
-) -> Result<[u64; 2], StoreError> {
-    let parse = |text: &str| {
-        let (a, b) = text.split_once(' ')?;
-        Some([a.parse().ok()?, b.parse().ok()?])
-    };
-    if let Some(seed) = load::meta(snapshot, SEED).and_then(parse) {
-        return Ok(seed);
-    }
-    let [a, b] = offered;
-    let change = Change { meta: vec![(SEED, format!("{a} {b}"))], ..Change::default() };
-    writer.begin()?;
-    writer.record(&change)?;
-    writer.commit()?;
-    Ok(offered)
 }
 
 fn rules(settings: &Settings, seed: [u64; 2]) -> Rules {

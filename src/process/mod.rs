@@ -34,6 +34,7 @@ mod links;
 mod load;
 mod mass;
 mod meant;
+pub mod newcomers;
 mod order;
 mod overlay;
 mod peers;

@@ -50,6 +50,7 @@ mod scenarios;
 mod search;
 mod shell_agent;
 mod shipped;
+mod spans;
 mod store_contract;
 mod store_metrics;
 mod store_notices;
