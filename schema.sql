@@ -454,7 +454,8 @@ CREATE TABLE sessions (
     generation   INTEGER,                            -- the user's generation when the session began; NULL: it is no user's
     source       TEXT,                               -- the address it was opened from; NULL: not known
     made_by      TEXT,                               -- who made the token; NULL: not known, or a session
-    fleets       TEXT                                -- the fleets it sees, as a JSON array; NULL: all, and the manager itself
+    fleets       TEXT,                               -- the fleets it sees, as a JSON array; NULL: all, and the manager itself
+    masked       INTEGER NOT NULL DEFAULT 0 CHECK (masked IN (0, 1)) -- 1: it is given pseudonyms instead of names and addresses
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_name ON sessions (name);
@@ -478,7 +479,8 @@ CREATE TABLE users (
     recovery        BLOB    CHECK (length(recovery) % 32 = 0), -- SHA-256 of each recovery code that is left, one after another
     fleets          TEXT,                            -- the fleets they see, as a JSON array; NULL: all, and the manager itself
     issuer          TEXT,                            -- the OpenID provider where they sign in (iss); NULL: they sign in with a password
-    subject         TEXT    CHECK ((subject IS NULL) = (issuer IS NULL)) -- who they are there (sub), for ever
+    subject         TEXT    CHECK ((subject IS NULL) = (issuer IS NULL)), -- who they are there (sub), for ever
+    masked          INTEGER NOT NULL DEFAULT 0 CHECK (masked IN (0, 1)) -- 1: they are given pseudonyms instead of names and addresses
 ) STRICT, WITHOUT ROWID;
 
 -- Nobody at a provider is two users.
@@ -558,3 +560,17 @@ CREATE TABLE metric_hours (
     rows_1h  INTEGER NOT NULL,                       -- rows of metric_1h
     bytes_1h INTEGER NOT NULL                        -- their bytes
 ) STRICT;
+
+-- Links that show one view of some fleets, for a while, to whoever holds them.
+CREATE TABLE shares (
+    token_hash     BLOB    NOT NULL PRIMARY KEY CHECK (length(token_hash) = 32), -- SHA-256 of the link's token; the token is not kept
+    view           TEXT    NOT NULL,                 -- path and query of the page that it opens
+    fleets         TEXT    NOT NULL,                 -- the fleets it shows, as a JSON array
+    made_by        TEXT    NOT NULL,                 -- who made it
+    by_user        INTEGER NOT NULL CHECK (by_user IN (0, 1)), -- 1: they are a user; 0: a token of a program
+    named          INTEGER NOT NULL CHECK (named IN (0, 1)), -- 1: visitors are told who made it
+    created_at     INTEGER NOT NULL,                 -- when it was made
+    expires_at     INTEGER NOT NULL,                 -- when it ends
+    opened         INTEGER NOT NULL,                 -- how often it was opened
+    last_opened_at INTEGER                           -- when it was opened last; NULL: never
+) STRICT, WITHOUT ROWID;

@@ -270,5 +270,11 @@ fn strangers(config: &Config) -> String {
         "nobody can sign in: the door is plain HTTP beyond loopback, so set KATTILA_TLS_CERT and \
          KATTILA_TLS_KEY, or accept the risk with KATTILA_INSECURE_HTTP=1"
     };
-    format!("{may}; {sign_in}")
+    let shared = match config.access.share_days {
+        0 => "no links can be shared".to_owned(),
+        days => {
+            format!("a shared link shows one view to whoever holds it, for {days} days at most")
+        }
+    };
+    format!("{may}; {shared}; {sign_in}")
 }

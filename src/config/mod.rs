@@ -178,6 +178,10 @@ pub struct Access {
     pub admin_token: Option<Zeroizing<String>>,
     /// What callers without a token may do.
     pub anonymous: Option<Role>,
+    /// For how many days a link may be shared at most; none: not at all.
+    pub share_days: u32,
+    /// Who is given pseudonyms instead of names and addresses, whoever they are.
+    pub masked: Vec<Role>,
     /// Whether signing in over plain HTTP is allowed beyond loopback.
     pub insecure_http: bool,
 }
@@ -187,6 +191,8 @@ impl fmt::Debug for Access {
         f.debug_struct("Access")
             .field("admin_token", &self.admin_token.as_ref().map(|_| "(hidden)"))
             .field("anonymous", &self.anonymous)
+            .field("share_days", &self.share_days)
+            .field("masked", &self.masked)
             .field("insecure_http", &self.insecure_http)
             .finish()
     }

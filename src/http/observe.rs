@@ -141,7 +141,7 @@ impl Visit {
         let code = match (refused.map(|refused| refused.code.as_str()), status) {
             (code, StatusCode::UNAUTHORIZED) => code.unwrap_or("sign_in_refused"),
             (code, StatusCode::TOO_MANY_REQUESTS) => code.unwrap_or("sign_in_throttled"),
-            (Some(code), StatusCode::FORBIDDEN) => code,
+            (Some(code), StatusCode::FORBIDDEN | StatusCode::GONE) => code,
             _ => return,
         };
         state.whole().turned_away(Refusal {

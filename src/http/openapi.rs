@@ -72,11 +72,14 @@ fn operation(route: &Route, sample: Sample) -> OperationBuilder {
         OperationBuilder::new().summary(Some(sample.summary)).tag(match route.need {
             Need::Public => "health",
             Need::Signature => "agents",
-            Need::Role(_) | Need::Whole(_) => "operators",
+            Need::Shared | Need::Role(_) | Need::Whole(_) => "operators",
         });
-    if let Need::Role(role) | Need::Whole(role) = route.need {
-        let whole = matches!(route.need, Need::Whole(_));
-        let more = if whole { ", and a caller who is not limited to fleets" } else { "" };
+    if let Some(role) = route.need.role() {
+        let more = match route.need {
+            Need::Whole(_) => ", and a caller who is not limited to fleets",
+            Need::Shared => ", or a shared link",
+            Need::Public | Need::Signature | Need::Role(_) => "",
+        };
         operation = operation
             .description(Some(format!("Needs the role {role}{more}.")))
             .security(SecurityRequirement::new(BEARER, Vec::<String>::new()));
@@ -172,7 +175,7 @@ mod tests {
             assert!(!operation["summary"].as_str().unwrap().is_empty());
             assert_eq!(
                 operation["security"].is_array(),
-                matches!(route.need, Need::Role(_) | Need::Whole(_)),
+                route.need.role().is_some(),
                 "{}",
                 route.path
             );

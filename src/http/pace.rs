@@ -14,6 +14,9 @@ use super::error::ApiError;
 /// as many at once as a script needs that goes through a site.
 const RESETS: Rate = Rate { per_second: 1, burst: 100 };
 
+/// An opened link is a row of the audit: one a second, and as many at once as a room full of people.
+const OPENS: Rate = Rate { per_second: 1, burst: 60 };
+
 /// Accounts remembered; there are 1,000 users at most, and tokens beside them.
 const REMEMBERED: usize = 10_000;
 
@@ -28,6 +31,11 @@ impl Pace {
     /// The pace of resets.
     pub fn of_resets() -> Self {
         Self { rate: RESETS, buckets: Mutex::default() }
+    }
+
+    /// The pace at which one shared link is opened.
+    pub fn of_opens() -> Self {
+        Self { rate: OPENS, buckets: Mutex::default() }
     }
 
     /// Takes one turn of an account, or refuses.

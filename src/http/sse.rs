@@ -17,9 +17,11 @@ use futures_util::{Stream, stream};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::process::board::Signal;
+use crate::process::shares::Shares;
 use crate::topology::picture::Patch;
 use crate::wire::codes::ErrorCode;
 
@@ -50,7 +52,7 @@ pub async fn stream(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let seen = state.seen(&caller.reach);
+    let seen = state.seen(&caller.lens);
     if seen.watchers() >= WATCHERS {
         return Err(
             ApiError::new(ErrorCode::Overloaded, "Too many streams are open.").retry_after(30)
@@ -67,6 +69,8 @@ struct Watcher {
     seen: Seen,
     caller: Caller,
     signals: Receiver<Arc<Signal>>,
+    /// Hears at once that the link has ended which a visitor came by.
+    shares: watch::Receiver<Arc<Shares>>,
     /// The last patch that was sent, or that the client has from elsewhere.
     seq: u64,
     waiting: VecDeque<Event>,
@@ -78,6 +82,7 @@ impl Watcher {
     fn new((state, seen): (AppState, Seen), caller: Caller, last: Option<&str>) -> Self {
         // Subscribed before anything is read, so that nothing falls between.
         let (seq, layout_rev, signals) = seen.subscribe();
+        let shares = seen.watch_shares();
         let mut comments = tokio::time::interval(COMMENT_EVERY);
         comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         comments.reset();
@@ -104,7 +109,7 @@ impl Watcher {
                 None => waiting.push_back(resync("gap")),
             },
         }
-        Self { state, seen, caller, signals, seq, waiting, comments, over: false }
+        Self { state, seen, caller, signals, shares, seq, waiting, comments, over: false }
     }
 
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -126,6 +131,9 @@ impl Watcher {
                 biased;
                 () = self.state.shutdown.cancelled() => return None,
                 signal = self.signals.recv() => self.take(signal.as_deref()),
+                Ok(()) = self.shares.changed(), if self.caller.share().is_some() => {
+                    self.may_look();
+                }
                 _ = self.comments.tick() => self.pause(),
             }
         }
@@ -175,9 +183,7 @@ impl Watcher {
 }
 
 fn patch(epoch: &str, patch: &Patch) -> Event {
-    // A picture's parts always have a JSON form.
-    let data = serde_json::to_string(patch).unwrap_or_default();
-    Event::default().event("patch").id(format!("{epoch}:{}", patch.seq)).data(data)
+    Event::default().event("patch").id(format!("{epoch}:{}", patch.seq)).data(patch.json())
 }
 
 fn resync(reason: &str) -> Event {

@@ -17,6 +17,7 @@ use super::engine::Engine;
 use super::handle::{Command, CommandError, Done, ResetTarget};
 use super::people::{self, PeopleWish, Revoke};
 use super::places::Arranged;
+use super::shares::ShareWish;
 use super::upkeep::Upkeep;
 use super::wish::Wish;
 use crate::model::audit::{Entry, Head, MANAGER, UNKNOWN};
@@ -324,6 +325,7 @@ impl Telling {
         let order = match wish {
             PeopleWish::Order(order) => order,
             PeopleWish::SignIn(sign_in) => return Self::session(&sign_in.session, asker),
+            PeopleWish::Share(wish) => return Some(Self::share(wish, asker)),
             PeopleWish::Used(..) => return None,
             PeopleWish::Revoke(Revoke { record, by }) => {
                 return Some(Self::new(by, "token.revoke", format!("token {}", record.name)));
@@ -333,6 +335,7 @@ impl Telling {
             Act::Add { .. } | Act::AddFirst { .. } => ("user.add", None),
             Act::Role(_) => ("user.role", None),
             Act::Reach(_) => ("user.fleets", None),
+            Act::Mask(_) => ("user.mask", None),
             Act::Disable => ("user.disable", None),
             Act::Enable => ("user.enable", None),
             Act::Password { .. } => ("user.password", None),
@@ -344,6 +347,13 @@ impl Telling {
         };
         let told = Self::new(&order.by, act, format!("user {}", order.user));
         Some(Self { after, ..told.seeing(Seen::User(order.user.clone())) })
+    }
+
+    fn share(wish: &ShareWish, asker: Option<&Asker>) -> Self {
+        let visitor = asker.and_then(|asker| asker.name.as_deref()).unwrap_or(UNKNOWN);
+        let (act, id, after) = wish.told();
+        let told = Self::new(wish.by().unwrap_or(visitor), act, format!("share {id}"));
+        Self { after, ..told }
     }
 
     /// A session that was opened, or a token that was made; `None` for one that was only used.

@@ -4,16 +4,20 @@
 //! processor: values that move with every report sit in shared cells, everything else changes
 //! rarely and travels as patches, at most two a second.
 
+pub mod link;
+mod shares;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
-use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
+use link::Link;
+use state::{AgentEntry, Inner, NodeEntry};
 
+use super::shares::Shares;
 use super::summary::AgentSummary;
 use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
@@ -70,6 +74,7 @@ pub struct Board {
     inner: RwLock<Inner>,
     cache: Mutex<Option<Arc<Picture>>>,
     signals: broadcast::Sender<Arc<Signal>>,
+    shares: watch::Sender<Arc<Shares>>,
 }
 
 /// A node as the layout sees it.
@@ -87,7 +92,9 @@ impl Board {
     /// An empty board of a new epoch.
     pub fn new(epoch: String) -> Self {
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        Self { epoch, inner: RwLock::default(), cache: Mutex::default(), signals }
+        let (inner, cache, shares) =
+            (RwLock::default(), Mutex::default(), watch::Sender::default());
+        Self { epoch, inner, cache, signals, shares }
     }
 
     /// Names this run of the manager.
@@ -106,15 +113,15 @@ impl Board {
     /// The whole picture. Computed once per change and second, however many ask.
     pub fn picture(&self, now: UnixSeconds) -> Arc<Picture> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let inner = self.read();
+        let (seq, layout_rev) = self.position();
         if let Some(picture) = cache.as_ref()
-            && picture.seq == inner.seq
-            && picture.layout_rev == inner.layout_rev
+            && (picture.seq, picture.layout_rev) == (seq, layout_rev)
             && now.since(picture.generated_at) < 1
         {
             return Arc::clone(picture);
         }
-        let picture = Arc::new(inner.picture(&self.epoch, now));
+        let held = self.read().hold();
+        let picture = Arc::new(held.picture(&self.epoch, now));
         *cache = Some(Arc::clone(&picture));
         picture
     }
@@ -148,14 +155,20 @@ impl Board {
 
     /// All agents that are not forgotten, by id.
     pub fn agents(&self) -> Vec<AgentSummary> {
-        let inner = self.read();
-        inner.agents.values().map(|entry| inner.summary(entry)).collect()
+        let held: Vec<_> = {
+            let inner = self.read();
+            inner.agents.values().map(|entry| inner.with_behind(entry)).collect()
+        };
+        held.into_iter().map(|(entry, behind)| entry.now(behind)).collect()
     }
 
     /// One agent.
     pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
-        let inner = self.read();
-        inner.agents.get(id).map(|entry| inner.summary(entry))
+        let held = {
+            let inner = self.read();
+            inner.agents.get(id).map(|entry| inner.with_behind(entry))
+        };
+        held.map(|(entry, behind)| entry.now(behind))
     }
 
     /// When an agent was heard last, if it is silent by now.
@@ -169,8 +182,8 @@ impl Board {
     /// The agents at the ends of a link.
     pub fn ends(&self, id: &str) -> Option<Vec<AgentId>> {
         let inner = self.read();
-        let ends = inner.edges.get(id)?.edge.ends.iter();
-        Some(ends.filter_map(|end| end.agent_id.clone()).collect())
+        let behind = inner.edges.get(&id.parse().ok()?)?.behind.iter();
+        Some(behind.filter_map(|end| end.agent.clone()).collect())
     }
 
     /// What is remembered of an agent for its next signature.
@@ -204,12 +217,13 @@ impl Board {
 
     /// One link with its present values.
     pub fn edge(&self, id: &str) -> Option<Edge> {
-        self.read().edges.get(id).map(EdgeEntry::now)
+        let id = id.parse().ok()?;
+        self.read().edges.get(&id).map(|link| link.now())
     }
 
     /// One node.
     pub fn node(&self, id: &str) -> Option<Node> {
-        self.read().nodes.get(id).map(NodeEntry::now)
+        self.read().nodes.get(id).map(|entry| entry.now())
     }
 
     /// The names of all nodes, whether they have a place or not.
@@ -229,14 +243,25 @@ impl Board {
         self.read().names_rev
     }
 
-    /// The agents beyond a reach, as of that change.
-    pub fn strangers(&self, reach: &Reach) -> (u64, Strangers) {
+    /// What somebody makes of how all agents are called, those that are forgotten included, as of
+    /// that change: by id, host name and fleet.
+    pub fn called<T>(
+        &self,
+        make: impl for<'a> FnOnce(
+            &mut dyn Iterator<Item = (&'a AgentId, Option<&'a str>, &'a FleetId)>,
+        ) -> T,
+    ) -> (u64, T) {
         let inner = self.read();
         let agents = inner.agents.values().map(|entry| &entry.summary);
         let named = agents.map(|one| (&one.agent_id, one.hostname.as_deref(), &one.fleet_id));
         let former = inner.former.iter();
         let former = former.map(|(id, (name, fleet))| (id, name.as_deref(), fleet));
-        (inner.names_rev, Strangers::of(named.chain(former), reach))
+        (inner.names_rev, make(&mut named.chain(former)))
+    }
+
+    /// The agents beyond a reach, as of that change.
+    pub fn strangers(&self, reach: &Reach) -> (u64, Strangers) {
+        self.called(|agents| Strangers::of(agents, reach))
     }
 
     /// Channels that do not take messages to people.
@@ -289,7 +314,8 @@ impl Board {
             let site = node.site.clone();
             inner.dirty_sites.insert(site);
         }
-        inner.nodes.insert(node.id.clone(), NodeEntry { node, placed, live: live.cloned() });
+        let entry = NodeEntry { node, placed, live: live.cloned() };
+        inner.nodes.insert(entry.node.id.clone(), Arc::new(entry));
     }
 
     /// Removes a node.
@@ -297,7 +323,7 @@ impl Board {
         let mut inner = self.write();
         if let Some(entry) = inner.nodes.remove(id) {
             inner.dirty_nodes.insert(id.to_owned());
-            inner.dirty_sites.insert(entry.node.site);
+            inner.dirty_sites.insert(entry.node.site.clone());
         }
     }
 
@@ -311,9 +337,8 @@ impl Board {
             inner.nodes.remove(&id);
             inner.dirty_nodes.insert(id);
         }
-        let kept: BTreeSet<&str> = edges.iter().map(EdgeId::as_str).collect();
-        let gone = inner.edges.keys().filter(|id| !kept.contains(id.as_str())).cloned();
-        let gone: Vec<String> = gone.collect();
+        let gone = inner.edges.keys().filter(|id| !edges.contains(*id)).cloned();
+        let gone: Vec<EdgeId> = gone.collect();
         for id in gone {
             inner.edges.remove(&id);
             inner.dirty_edges.insert(id);
@@ -321,17 +346,18 @@ impl Board {
     }
 
     /// Sets or replaces a link.
-    pub fn set_edge(&self, edge: Edge, live: [Option<Arc<EndLive>>; 2]) {
+    pub fn set_edge(&self, link: Link) {
         let mut inner = self.write();
-        inner.dirty_edges.insert(edge.id.clone());
-        inner.edges.insert(edge.id.clone(), EdgeEntry { edge, live });
+        let id = link.record.id.clone();
+        inner.dirty_edges.insert(id.clone());
+        inner.edges.insert(id, Arc::new(link));
     }
 
     /// Removes a link.
-    pub fn remove_edge(&self, id: &str) {
+    pub fn remove_edge(&self, id: &EdgeId) {
         let mut inner = self.write();
         if inner.edges.remove(id).is_some() {
-            inner.dirty_edges.insert(id.to_owned());
+            inner.dirty_edges.insert(id.clone());
         }
     }
 
@@ -353,10 +379,11 @@ impl Board {
     /// All nodes as the layout sees them.
     pub fn all_nodes(&self) -> Vec<Unplaced> {
         let inner = self.read();
-        let mut neighbours: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for EdgeEntry { edge, .. } in inner.edges.values() {
-            neighbours.entry(&edge.source).or_default().push(edge.target.clone());
-            neighbours.entry(&edge.target).or_default().push(edge.source.clone());
+        let mut neighbours: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for link in inner.edges.values() {
+            let [Some(source), Some(target)] = link.nodes() else { continue };
+            neighbours.entry(source.clone()).or_default().push(target.clone());
+            neighbours.entry(target).or_default().push(source);
         }
         let all = inner.nodes.values().map(|entry| Unplaced {
             node: entry.node.clone(),
@@ -382,6 +409,7 @@ impl Board {
         }
         for (id, site, x, y) in nodes {
             let Some(entry) = inner.nodes.get_mut(id) else { continue };
+            let entry = Arc::make_mut(entry);
             if entry.placed && (entry.node.x, entry.node.y) == (*x, *y) && entry.node.site == *site
             {
                 continue;

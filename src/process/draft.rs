@@ -55,6 +55,7 @@ pub(super) struct Effects {
     pub(super) externals: BTreeSet<String>,
     pub(super) alarms: bool,
     pub(super) windows: bool,
+    pub(super) shares: bool,
     pub(super) graph: bool,
 }
 
@@ -65,6 +66,7 @@ impl Effects {
         self.externals.append(&mut other.externals);
         self.alarms |= other.alarms;
         self.windows |= other.windows;
+        self.shares |= other.shares;
         self.graph |= other.graph;
     }
 }

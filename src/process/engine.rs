@@ -2,7 +2,6 @@
 //! and only then answers.
 
 mod finish;
-mod seed;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
 use super::rollup::Rollup;
 use super::tune::Rulebook;
-use super::{admit, audit, load, show, tell, tick, tune, upkeep};
+use super::{admit, audit, load, lot, show, tell, tick, tune, upkeep};
 use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
@@ -87,6 +86,8 @@ pub struct Parts<W> {
     pub epoch: String,
     /// Random; seeds the hashes of nonces if the database has no seed yet.
     pub seed: [u64; 2],
+    /// Random; what pseudonyms are made of if the database has no key for them yet.
+    pub pseudonyms: [u8; 32],
     /// Settings.
     pub settings: Settings,
     /// The clock.
@@ -135,6 +136,8 @@ pub struct Started {
     pub layout: Stored,
     /// Whether an admin token has been made for this database before.
     pub has_admin_token: bool,
+    /// What pseudonyms are made of in this database.
+    pub pseudonyms: [u8; 32],
 }
 
 /// Loads the fleet and starts the thread.
@@ -146,7 +149,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let now = parts.clock.now();
     let mut writer: Box<dyn Writer> = Box::new(parts.writer);
     let mut snapshot = writer.load_fleet()?;
-    let seed = seed::seed_of(&snapshot, parts.seed, writer.as_mut())?;
+    let seed = lot::seed_of(&snapshot, parts.seed, writer.as_mut())?;
+    let pseudonyms = lot::pseudonyms_of(&snapshot, parts.pseudonyms, writer.as_mut())?;
     let places = std::mem::take(&mut snapshot.layout);
     let steps = std::mem::take(&mut snapshot.layout_steps);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
@@ -187,7 +191,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let processor =
         Processor { jobs, board, refusals, tally, totals, chores, rules, rollup, shelf, clock };
     let layout = Stored { places, rev: layout_rev.unwrap_or(1), steps };
-    Ok(Started { processor, thread, layout, has_admin_token })
+    Ok(Started { processor, thread, layout, has_admin_token, pseudonyms })
 }
 
 fn rules(settings: &Settings, seed: [u64; 2]) -> Rules {

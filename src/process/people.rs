@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::draft::{About, Draft};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Done};
+use super::shares::{self, ShareWish};
 use crate::model::access::Role;
 use crate::model::reach::Reach;
 use crate::model::state::EventKind;
@@ -44,6 +45,8 @@ pub enum Act {
         entry: Entry,
         /// Which fleets they see.
         reach: Reach,
+        /// Whether they are given pseudonyms.
+        masked: bool,
     },
     /// Add them, if they are the first.
     AddFirst {
@@ -54,6 +57,8 @@ pub enum Act {
     Role(Role),
     /// Let them see these fleets from now on.
     Reach(Reach),
+    /// Give them pseudonyms instead of names and addresses from now on, or not any more.
+    Mask(bool),
     /// Keep them out.
     Disable,
     /// Let them in again.
@@ -123,6 +128,7 @@ impl std::fmt::Debug for Act {
             Self::AddFirst { .. } => "AddFirst",
             Self::Role(_) => "Role",
             Self::Reach(_) => "Reach",
+            Self::Mask(_) => "Mask",
             Self::Disable => "Disable",
             Self::Enable => "Enable",
             Self::Password { .. } => "Password",
@@ -179,6 +185,8 @@ pub enum PeopleWish {
     SignIn(SignIn),
     /// A token is to open nothing any more.
     Revoke(Revoke),
+    /// Something about a shared link.
+    Share(ShareWish),
     /// A session or token was used; it stays away if it has ended meanwhile.
     Used([u8; 32], UnixSeconds),
 }
@@ -203,7 +211,8 @@ pub fn decide(
     let known = people.get(name);
     let added = |user: UserRecord| {
         let (role, fleets) = (user.role, user.reach.addition());
-        let told = format!("added the user {name} with the role {role}{fleets}");
+        let masked = if user.masked { ", under pseudonyms" } else { "" };
+        let told = format!("added the user {name} with the role {role}{fleets}{masked}");
         Decided { user: Some(user), ends_sessions: false, told }
     };
     match act {
@@ -213,9 +222,10 @@ pub fn decide(
         Act::Add { .. } if people.len() >= MOST => {
             Err(CommandError::NotPossible(format!("there are {MOST} users, which is the most")))
         }
-        Act::Add { role, entry, reach } => {
+        Act::Add { role, entry, reach, masked } => {
+            keep::admins_see(name, (*role, *masked))?;
             let user = fresh(name, (*role, entry), by, now);
-            Ok(added(UserRecord { reach: reach.clone(), ..user }))
+            Ok(added(UserRecord { reach: reach.clone(), masked: *masked, ..user }))
         }
         Act::AddFirst { password } if people.is_empty() => {
             let entry = Entry::Password(password.clone());
@@ -224,6 +234,7 @@ pub fn decide(
         Act::AddFirst { .. } => Err(CommandError::NotPossible("there are users by now".to_owned())),
         Act::Role(_)
         | Act::Reach(_)
+        | Act::Mask(_)
         | Act::Disable
         | Act::Enable
         | Act::Password { .. }
@@ -263,6 +274,7 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
         reach: Reach::Whole,
         factor: None,
         foreign,
+        masked: false,
     }
 }
 
@@ -271,12 +283,19 @@ fn change(mut user: UserRecord, act: &Act, now: UnixSeconds) -> Result<Decided, 
     let name = user.name.clone();
     let told = match act {
         Act::Role(role) => {
+            keep::admins_see(&name, (*role, user.masked))?;
             let before = std::mem::replace(&mut user.role, *role);
             format!("gave the user {name} the role {role} instead of {before}")
         }
         Act::Reach(reach) => {
             let before = std::mem::replace(&mut user.reach, reach.clone());
             format!("lets the user {name} see {} instead of {}", reach.words(), before.words())
+        }
+        Act::Mask(masked) => {
+            keep::admins_see(&name, (user.role, *masked))?;
+            user.masked = *masked;
+            let what = if *masked { "pseudonyms" } else { "real names and addresses" };
+            format!("gives the user {name} {what} from now on")
         }
         Act::Disable => {
             user.disabled = true;
@@ -350,12 +369,14 @@ pub(super) fn carry_out(
         PeopleWish::Revoke(Revoke { record, by }) => {
             draft.cause = Some(by);
             draft.change.sessions_removed.push(record.token_hash);
+            shares::end_of(fleet, draft, (&record.name, false));
             let subject =
                 format!("revoked the token {} with the role {}", record.name, record.role);
             let about = About { fleet: None, agent: None, subject };
             draft.event(EventKind::AdminAction, about, None, None);
             Ok(Done::Nothing)
         }
+        PeopleWish::Share(wish) => shares::carry_out(fleet, draft, wish),
         PeopleWish::Used(hash, at) => {
             draft.change.sessions_used.push((hash, at));
             Ok(Done::Nothing)
@@ -370,6 +391,7 @@ fn obey(fleet: &mut Fleet, draft: &mut Draft, order: &Order) -> Result<Done, Com
         draft.change.users_ended.push(order.user.clone());
     }
     let least = user.as_ref().map_or(i64::MAX, |user| user.generation);
+    shares::follow(fleet, draft, (&order.user, user.as_ref()));
     match user {
         Some(user) => keep(fleet, draft, user),
         None => {

@@ -1,10 +1,10 @@
 //! What has had its time and is taken out of the tables: sessions and tokens that ended without
-//! anybody presenting them again, maintenance windows that are long over, and how restless things
+//! anybody presenting them again, shared links that ended, maintenance windows that are long over, and how restless things
 //! were that are calm by now.
 
 use super::draft::{About, Draft};
 use super::engine::Engine;
-use super::upkeep;
+use super::{shares, upkeep};
 use crate::model::access::SESSION_IDLE_SECONDS;
 use crate::model::state::EventKind;
 use crate::store::StoreError;
@@ -28,14 +28,17 @@ pub(super) fn run(engine: &mut Engine, draft: &mut Draft) -> Result<u64, StoreEr
             let subject = format!("the token {} with the role {} expired", over.name, over.role);
             let about = About { fleet: None, agent: None, subject };
             draft.event(EventKind::AdminAction, about, None, None);
+            shares::end_of(&mut engine.fleet, draft, (&over.name, false));
         }
         draft.change.sessions_removed.push(over.token_hash);
     }
     let calm = engine.fleet.book.forget_flaps(FLAPS_PER_SWEEP, draft.now);
     let age = engine.settings.keep.alarms.age;
     upkeep::sweep(&mut engine.fleet, draft, age);
+    shares::sweep(&mut engine.fleet, draft);
     let change = &mut draft.change;
-    let rows = change.sessions_removed.len() + change.windows_removed.len() + calm.len();
+    let over = change.sessions_removed.len() + change.shares_removed.len();
+    let rows = over + change.windows_removed.len() + calm.len();
     change.flaps.removed.extend(calm);
     Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }

@@ -27,6 +27,7 @@ use super::key::KeyRecord;
 use super::layout::{LayoutRecord, StepChanges};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
+use super::share::ShareRecord;
 
 /// Everything that one report, tick or admin action changes.
 /// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
@@ -98,6 +99,10 @@ pub struct Change {
     pub users_removed: Vec<String>,
     /// Users all of whose sessions are deleted, before any is inserted.
     pub users_ended: Vec<String>,
+    /// Shared links to insert or update.
+    pub shares: Vec<ShareRecord>,
+    /// Shared links to delete, by hash.
+    pub shares_removed: Vec<[u8; 32]>,
     /// Entries to append to the audit.
     pub audit: Vec<Sealed>,
     /// Hours of agents' counters, each in place of what is stored of it.
@@ -160,6 +165,8 @@ impl Change {
             users,
             users_removed,
             users_ended,
+            shares,
+            shares_removed,
             audit,
             metrics,
             meta,
@@ -197,6 +204,8 @@ impl Change {
             && users.is_empty()
             && users_removed.is_empty()
             && users_ended.is_empty()
+            && shares.is_empty()
+            && shares_removed.is_empty()
             && audit.is_empty()
             && metrics.is_empty()
             && meta.is_empty()

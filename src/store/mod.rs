@@ -23,6 +23,7 @@ pub mod past;
 pub mod people;
 pub mod prune;
 pub mod row;
+pub mod share;
 pub mod sqlite;
 
 use std::path::Path;

@@ -20,6 +20,7 @@ use super::key::KeyRecord;
 use super::layout::{LayoutRecord, LayoutStep};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
+use super::share::ShareRecord;
 
 /// Everything the processor starts from.
 #[derive(Debug, Default)]
@@ -54,6 +55,8 @@ pub struct FleetSnapshot {
     pub windows: Vec<Window>,
     /// Users, by name.
     pub users: Vec<UserRecord>,
+    /// Links that were shared, those that have ended included.
+    pub shares: Vec<ShareRecord>,
     /// Pre-shared keys.
     pub keys: Vec<KeyRecord>,
     /// Agents' own keys, past ones included, in the order they were asked for.

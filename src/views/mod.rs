@@ -36,6 +36,7 @@ pub mod report;
 pub mod reports;
 pub mod rules;
 pub mod settings;
+pub mod shares;
 pub mod table;
 pub mod text;
 pub mod then;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::access::Role;
-use crate::model::id::AlarmId;
+use crate::model::id::{AlarmId, FleetId, ReportId};
 use crate::model::time::UnixSeconds;
 
 use super::names::Names;
@@ -82,6 +82,8 @@ pub struct PageContext {
     pub form_token: Option<String>,
     /// Whether the reader sees everything, the manager itself included.
     pub whole: bool,
+    /// Whether names and addresses on the page are pseudonyms.
+    pub masked: bool,
     /// Colours.
     pub theme: Theme,
     /// Alarms that are active and not acknowledged.
@@ -104,6 +106,30 @@ pub struct PageContext {
     pub names: Names,
     /// Whether to warn that passwords travel unencrypted.
     pub plain_http_warning: bool,
+    /// The shared link that the reader came by, if they did.
+    pub visit: Option<Visit>,
+    /// For how many days a link can be shared; none: not at all.
+    pub share_days: u32,
+}
+
+/// A shared link, as its visitors are told of it.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// Who made it, if that is to be told.
+    pub by: Option<String>,
+    /// What it shows.
+    pub fleets: Vec<FleetId>,
+    /// When it ends.
+    pub until: UnixSeconds,
+}
+
+impl Visit {
+    /// The fleets in words.
+    pub fn fleets(&self) -> String {
+        let names: Vec<&str> = self.fleets.iter().map(FleetId::as_str).collect();
+        let word = if names.len() == 1 { "fleet" } else { "fleets" };
+        format!("{word} {}", names.join(", "))
+    }
 }
 
 /// One entry of the top bar.
@@ -120,6 +146,11 @@ pub struct NavItem {
 }
 
 impl PageContext {
+    /// Where a report is shown; nowhere for who is given pseudonyms, since it is shown as signed.
+    pub fn report_href(&self, id: ReportId) -> Option<String> {
+        (!self.masked).then(|| format!("/reports/{id}"))
+    }
+
     /// The entries of the top bar, for readers who may see anything at all.
     pub fn nav_items(&self) -> Vec<NavItem> {
         if self.role.is_none() {
@@ -137,6 +168,7 @@ impl PageContext {
         ]
         .into_iter()
         .filter(|(nav, ..)| self.whole || *nav != Nav::Settings)
+        .filter(|(nav, ..)| self.visit.is_none() || *nav != Nav::Reports)
         .map(|(nav, href, label)| NavItem {
             href,
             label,
@@ -159,6 +191,11 @@ impl PageContext {
     /// Whether the reader may acknowledge and clear alarms on this page.
     pub fn can_act(&self) -> bool {
         self.role >= Some(Role::Operator) && self.form_token.is_some()
+    }
+
+    /// Whether the reader may share a link on this page.
+    pub fn can_share(&self) -> bool {
+        self.can_act() && self.share_days > 0
     }
 
     /// Whether the reader may approve and reset agents on this page.

@@ -46,6 +46,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         who: "admin".to_owned(),
         form_token: Some("form-token".to_owned()),
         whole: true,
+        masked: false,
         theme: Theme::Auto,
         alarms_open: 2,
         channels_failing: Vec::new(),
@@ -57,6 +58,8 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         unheard: BTreeMap::new(),
         names: Names::default(),
         plain_http_warning: false,
+        visit: None,
+        share_days: 90,
     }
 }
 
@@ -634,6 +637,7 @@ fn account() -> Result<String, askama::Error> {
         user: true,
         role: Role::Admin,
         fleets: "all fleets",
+        masked: false,
         sessions: &own,
         factor: Some(9),
         changed: true,

@@ -68,12 +68,16 @@ codes!(
     PendingApproval = "pending_approval", "This agent waits for approval";
     /// 403: a role that is too small.
     Forbidden = "forbidden", "Your role does not allow this";
+    /// 403: this is not given to who is given pseudonyms.
+    MaskedCaller = "masked_caller", "You are given pseudonyms, and this cannot be told under them";
     /// 404: no such address.
     NotFound = "not_found", "There is nothing here";
     /// 404: no such agent.
     AgentNotFound = "agent_not_found", "There is no such agent";
     /// 404: no such key.
     KeyNotFound = "key_not_found", "There is no such key";
+    /// 410: a shared link that has ended, was taken back, or never was.
+    ShareOver = "share_over", "This link shows nothing any more";
     /// 405: the address exists, this method does not.
     MethodNotAllowed = "method_not_allowed", "This method is not allowed here";
     /// 408: the request took too long to arrive.
@@ -145,8 +149,10 @@ impl ErrorCode {
             | Self::FleetMismatch
             | Self::EnrollmentClosed
             | Self::PendingApproval
-            | Self::Forbidden => 403,
+            | Self::Forbidden
+            | Self::MaskedCaller => 403,
             Self::NotFound | Self::AgentNotFound | Self::KeyNotFound => 404,
+            Self::ShareOver => 410,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::NonceReplayed | Self::TickReplayed | Self::IdentityConflict | Self::Conflict => {

@@ -30,6 +30,8 @@ const TWEEN_MS = 250;
 // Details and alarms are asked for again at most this often, however many patches come.
 const REFRESH_MS = 3000;
 const NARROW = 760;
+// Whoever came by a shared link has no account and no settings to make.
+const VISITS = document.body.dataset.visit === "true";
 
 class MapPage {
   constructor() {
@@ -183,6 +185,7 @@ class MapPage {
       this.painter.readPalette();
       this.dirty();
     });
+    document.addEventListener("kattila:address", () => this.scene && this.save("replaceState"));
     document.addEventListener("visibilitychange", () => {
       this.feed.visibility(document.hidden);
       if (!document.hidden) this.dirty();
@@ -273,7 +276,7 @@ class MapPage {
     const newcomer = () => this.scene.nodes.size === 0 && !this.scene.past;
     byId("empty").hidden = !newcomer();
     this.stage.hidden = newcomer();
-    this.start.watch(newcomer);
+    if (!VISITS) this.start.watch(newcomer);
     // Whoever looks at the whole map goes on doing so while it grows.
     const restructured = scene.lists === null;
     if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
@@ -299,7 +302,7 @@ class MapPage {
     line.textContent = { live: "Live", lost: `Reconnecting, data from ${at}`, hidden: "Paused", past: "Past", "signed-out": "Signed out" }[state];
     clearTimeout(this.lost);
     if ((state === "live" || state === "hidden") && !this.wish && !this.pruned) this.note(null);
-    if (state === "signed-out") this.note("Your session has ended; the map no longer changes.", "/login", "Sign in again");
+    if (state === "signed-out") this.note(`Your ${VISITS ? "link" : "session"} has ended; the map no longer changes.`, "/login", VISITS ? "Sign in" : "Sign in again");
     if (state === "lost") this.lost = setTimeout(() => this.note(`No connection to the manager. This is the network as it was at ${at}.`), LOST_MS);
   }
 
@@ -669,14 +672,14 @@ class MapPage {
 
   remember(push) {
     clearTimeout(this.remembering);
-    const save = () => {
-      const search = this.address();
-      this.tables();
-      if (search === location.search) return;
-      history[push ? "pushState" : "replaceState"](null, "", `${location.pathname}${search}`);
-    };
-    if (push) save();
-    else this.remembering = setTimeout(save, 300);
+    if (push) this.save("pushState");
+    else this.remembering = setTimeout(() => this.save("replaceState"), 300);
+  }
+
+  save(how) {
+    const search = this.address();
+    this.tables();
+    if (search !== location.search) history[how](null, "", `${location.pathname}${search}`);
   }
 
   // The table shows the same: what is searched for, at the time that is shown.

@@ -159,7 +159,7 @@ export class Feed {
     } catch (error) {
       this.fetching = false;
       if (this.stopped) return;
-      if (error.status === 401 || error.status === 403) this.signedOut();
+      if ([401, 403, 410].includes(error.status)) this.signedOut();
       else this.after("snapshot", 3000, () => this.resync());
       if (!this.scene) this.on.failed?.(error);
       return;

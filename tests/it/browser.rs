@@ -164,6 +164,7 @@ async fn signing_in_and_acting() {
     ];
     Script::start("acts.test.mjs", kattila.manager().url(), &secrets).end().await;
     Script::start("alarms.test.mjs", kattila.manager().url(), &secrets).end().await;
+    Script::start("shares.test.mjs", kattila.manager().url(), &secrets).end().await;
     crowd.go_home().await;
     kattila.stop().await;
 }
@@ -228,7 +229,7 @@ async fn an_empty_manager_says_how_to_begin() {
 
 /// The paths of all pages for people, from the route table, separated by blanks.
 fn pages() -> String {
-    let programs = ["/api/", "/status/", "/static/", "/livez", "/readyz", "/login/"];
+    let programs = ["/api/", "/status/", "/static/", "/livez", "/readyz", "/login/", "/s/"];
     let page = |path: &str| !path.contains('.') && !programs.iter().any(|p| path.starts_with(p));
     let all: Vec<_> = routes::all()
         .into_iter()

@@ -175,7 +175,7 @@ fn the_sample_rows_leave_no_table_empty() {
         .unwrap()
         .collect::<rusqlite::Result<_>>()
         .unwrap();
-    assert_eq!(tables.len(), 30);
+    assert_eq!(tables.len(), 31);
     for table in tables {
         let rows: i64 =
             conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();

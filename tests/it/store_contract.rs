@@ -20,6 +20,7 @@ use kattila::store::notice::MessageRecord;
 use kattila::store::past::ChangesAsked;
 use kattila::store::people::SessionFilter;
 use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
+use kattila::store::share::ShareRecord;
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
 
@@ -29,7 +30,7 @@ use crate::store_prune;
 use crate::store_samples::{
     T, agent, alarm, bare_agent, bare_interface, channel, edge, edge_id, envelope, event, flap,
     frame_dictionary, identity, interface, key, message, only_report, peer, place, report, route,
-    sealed, session, step, telling, user, wg_key, window,
+    sealed, session, share, step, telling, user, wg_key, window,
 };
 
 type Store = (Box<dyn Writer>, Arc<dyn Reader>);
@@ -79,6 +80,7 @@ fn suite(make: impl Fn() -> Store) {
     numbers_keep_their_names(make());
     keys_sessions_and_notes(make());
     users_come_and_go_with_their_sessions(make());
+    shared_links_are_opened_shrink_and_go(make());
     a_stop_is_orderly(make());
     store_prune::old_reports_leave_in_chunks(make());
     store_prune::reports_that_may_come_again_stay(make());
@@ -137,6 +139,7 @@ fn everything() -> Change {
         frame_dictionary: Some(frame_dictionary(1)),
         sessions: vec![session(1)],
         users: vec![user("olga"), user("kim")],
+        shares: vec![share(2), share(1)],
         audit: vec![sealed(1), sealed(2)],
         meta: vec![("layout_rev", String::from("3"))],
         ..Change::default()
@@ -153,6 +156,23 @@ fn an_empty_store_is_empty((mut writer, reader): Store) {
     assert!(reader.session(&[0; 32]).unwrap().is_none());
     let stats = reader.stats().unwrap();
     assert_eq!((stats.reports, stats.events, stats.last_event), (0, 0, EventId(0)));
+}
+
+fn shared_links_are_opened_shrink_and_go((mut writer, _reader): Store) {
+    let shares = vec![share(1), share(2)];
+    write(&mut *writer, &[Change { shares, ..Change::default() }]);
+    let opened = ShareRecord {
+        opened: 3,
+        last_opened_at: Some(T.plus(10)),
+        reach: Reach::only(["fleet-b".parse().unwrap()]),
+        ..share(1)
+    };
+    let moved = ShareRecord { view: String::from("/users"), named: true, ..opened.clone() };
+    write(&mut *writer, &[Change { shares: vec![moved], ..Change::default() }]);
+    assert_eq!(writer.load_fleet().unwrap().shares, [opened, share(2)], "what it opens stays");
+    let shares_removed = vec![[1; 32], [9; 32]];
+    write(&mut *writer, &[Change { shares_removed, ..Change::default() }]);
+    assert_eq!(writer.load_fleet().unwrap().shares, [share(2)]);
 }
 
 fn what_is_calm_is_forgotten((mut writer, _reader): Store) {
@@ -186,6 +206,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         last_notification,
         windows,
         users,
+        shares,
         keys,
         identities,
         layout,
@@ -217,11 +238,10 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(waiting, [bare], "without their alarms, and only what waits");
     assert_eq!((channels, last_notification), (vec![channel("chat")], NotificationId(2)));
     assert_eq!((windows, keys.len()), (vec![window(1), window(2)], 1));
-    assert_eq!(users, [user("kim"), user("olga")]);
+    assert_eq!((users, shares), (vec![user("kim"), user("olga")], vec![share(1), share(2)]));
     let own = [identity(1, 1, IdentityState::Retired), identity(2, 1, IdentityState::Pinned)];
     assert_eq!(identities, own);
-    assert_eq!(layout, [place("a:agent-1")]);
-    assert_eq!(layout_steps, [step(1), step(2)]);
+    assert_eq!((layout, layout_steps), (vec![place("a:agent-1")], vec![step(1), step(2)]));
     assert_eq!(frame_dictionaries, [frame_dictionary(1)]);
     assert_eq!(reader.frame_dictionaries().unwrap(), frame_dictionaries);
     assert_eq!(meta, [(String::from("layout_rev"), String::from("3"))]);

@@ -30,6 +30,7 @@ use kattila::store::key::KeyRecord;
 use kattila::store::layout::{LayoutRecord, LayoutStep, PlaceBefore};
 use kattila::store::notice::{ChannelRecord, Facts, MessageItem, MessageRecord, TellRecord};
 use kattila::store::people::{Factor, Foreign, SessionRecord, Setup, UserRecord};
+use kattila::store::share::ShareRecord;
 
 /// An entry of the audit. Stores keep hashes and do not check them.
 pub(crate) fn sealed(seq: i64) -> Sealed {
@@ -371,6 +372,7 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         source: None,
         made_by: None,
         reach: Reach::Whole,
+        masked: true,
     }
 }
 
@@ -393,6 +395,23 @@ pub(crate) fn user(name: &str) -> UserRecord {
             issuer: String::from("https://id.example.org"),
             subject: format!("subject of {name}"),
         }),
+        masked: true,
+    }
+}
+
+/// A link that was shared.
+pub(crate) fn share(n: u8) -> ShareRecord {
+    ShareRecord {
+        token_hash: [n; 32],
+        view: String::from("/map?q=state%3Adown"),
+        reach: Reach::only(["fleet-a".parse().unwrap()]),
+        made_by: String::from("olga"),
+        by_user: true,
+        named: false,
+        created_at: T,
+        expires_at: T.plus(604_800),
+        opened: 2,
+        last_opened_at: Some(T.plus(9)),
     }
 }
 

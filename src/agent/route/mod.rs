@@ -299,7 +299,7 @@ fn path_failed(answer: &Answer) -> Option<bool> {
         Answer::Lost { sent, .. } => Some(*sent),
         Answer::Refused(Refusal { status, code, .. }) => match (status, code.as_str()) {
             // These may be about the relay's own signature, clock or standing, or its door.
-            (300..=401 | 403..=405 | 407 | 431, _) => Some(false),
+            (300..=401 | 403..=405 | 407 | 410 | 431, _) => Some(false),
             (
                 _,
                 "relay_too_deep"

@@ -16,6 +16,12 @@ const STRICT_FLOW: &str = "__Host-kattila_flow";
 /// The same over plain HTTP.
 const PLAIN_FLOW: &str = "kattila_flow";
 
+/// The token of a shared link that was opened.
+const STRICT_SHARE: &str = "__Host-kattila_share";
+
+/// The same over plain HTTP.
+const PLAIN_SHARE: &str = "kattila_share";
+
 /// The colours a browser asked for.
 const THEME: &str = "kattila_theme";
 
@@ -41,9 +47,35 @@ pub fn flow(headers: &HeaderMap, channel: Channel) -> Option<&str> {
 /// The provider sends the browser back from another site, so the cookie must be sent along from there
 /// (`Lax`, RFC 6265bis section 5.6.7.1).
 pub fn set_flow(text: &str, channel: Channel, seconds: i64) -> Option<HeaderValue> {
+    lax([STRICT_FLOW, PLAIN_FLOW], text, (channel, seconds))
+}
+
+/// The token of the shared link that this browser has opened, under the name that is given out over
+/// this channel.
+pub fn share(headers: &HeaderMap, channel: Channel) -> Option<&str> {
+    let strict = value(headers, STRICT_SHARE);
+    match channel {
+        Channel::Tls => strict,
+        Channel::Local | Channel::Plain => strict.or_else(|| value(headers, PLAIN_SHARE)),
+    }
+}
+
+/// Lets the browser look by a shared link for so many seconds; none take that away.
+///
+/// People come from a chat or a mail: after the redirect the cookie must be sent along, which a
+/// `Strict` one is not. It opens nothing that changes anything.
+pub fn set_share(token: &str, channel: Channel, seconds: i64) -> Option<HeaderValue> {
+    lax([STRICT_SHARE, PLAIN_SHARE], token, (channel, seconds))
+}
+
+fn lax(
+    [strict, plain]: [&str; 2],
+    text: &str,
+    (channel, seconds): (Channel, i64),
+) -> Option<HeaderValue> {
     let (name, secure) = match channel {
-        Channel::Tls => (STRICT_FLOW, "; Secure"),
-        Channel::Local | Channel::Plain => (PLAIN_FLOW, ""),
+        Channel::Tls => (strict, "; Secure"),
+        Channel::Local | Channel::Plain => (plain, ""),
     };
     let text = format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={seconds}");
     let mut value = HeaderValue::from_str(&text).ok()?;
@@ -121,6 +153,9 @@ mod tests {
         let flow = set_flow("F", Channel::Tls, 600).unwrap();
         let wanted = "__Host-kattila_flow=F; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600";
         assert_eq!((flow.is_sensitive(), flow.to_str().unwrap()), (true, wanted));
+        let share = set_share("S", Channel::Tls, 60).unwrap();
+        let wanted = "__Host-kattila_share=S; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=60";
+        assert_eq!((share.is_sensitive(), share.to_str().unwrap()), (true, wanted));
         let cleared = clear(Channel::Tls).unwrap();
         assert!(cleared.to_str().unwrap().starts_with("__Host-kattila=; "));
         assert!(cleared.to_str().unwrap().ends_with("; Max-Age=0"));

@@ -11,10 +11,14 @@ use crate::model::time::UnixSeconds;
 use crate::process::handle::{Command, CommandError, Done, Processor};
 use crate::process::people::{Order, PeopleWish, SignIn};
 use crate::store::people::{SessionFilter, SessionRecord, UserRecord};
+use crate::store::share::ShareRecord;
 use crate::store::{Reader, StoreError};
 
 /// Keeps users, sessions and tokens over a restart.
 pub trait KeepSessions: Send + Sync {
+    /// The shared link of this hash, as committed, ended or not.
+    fn share(&self, hash: &[u8; 32]) -> Option<ShareRecord>;
+
     /// The session or token of this hash, ended or not.
     fn find(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<SessionRecord>, ApiError>>;
 
@@ -77,6 +81,10 @@ impl std::fmt::Debug for StoredSessions {
 }
 
 impl KeepSessions for StoredSessions {
+    fn share(&self, hash: &[u8; 32]) -> Option<ShareRecord> {
+        self.processor.board().shares().get(hash).cloned()
+    }
+
     fn find(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<SessionRecord>, ApiError>> {
         self.read(move |store| store.session(&hash)).boxed()
     }

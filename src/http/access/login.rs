@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::http::arrival::Arrival;
+use crate::http::arrival::{Arrival, Channel};
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
 use crate::http::pages::{self, Stranger};
@@ -202,7 +202,8 @@ pub async fn signed_in(
     // A browser that signs in again leaves its old session behind.
     state.gate.sign_out(headers, arrival.channel).await?;
     tracing::info!(source = source.map(tracing::field::display), user, "signed in");
-    Ok(with_cookie(see_other(next), cookie::set(session, arrival.channel)))
+    let response = with_cookie(see_other(next), cookie::set(session, arrival.channel));
+    Ok(leave_share(response, headers, arrival.channel))
 }
 
 /// `POST /logout`.
@@ -223,6 +224,15 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 pub fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// An answer that takes the shared link away by which the browser came until now.
+pub fn leave_share(mut response: Response, headers: &HeaderMap, channel: Channel) -> Response {
+    let cookie = cookie::share(headers, channel).and_then(|_| cookie::set_share("", channel, 0));
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }

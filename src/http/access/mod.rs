@@ -13,10 +13,14 @@ pub mod provider;
 pub mod secret;
 pub mod sessions;
 pub mod setup;
+pub mod share;
 pub mod token;
 
+use std::sync::Arc;
+
+use crate::mask::Lens;
 use crate::model::access::Role;
-use crate::model::reach::Reach;
+use crate::store::share::ShareRecord;
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +29,23 @@ pub enum Need {
     Public,
     /// A signed body, which the handler verifies; cookies and tokens are not looked at.
     Signature,
+    /// The role of a viewer, or a shared link: what a visitor looks at, and nothing else is.
+    Shared,
     /// At least this role; what is answered ends where the caller's reach ends.
     Role(Role),
     /// At least this role, and sight of everything: it is about the manager as a whole.
     Whole(Role),
+}
+
+impl Need {
+    /// The role that a caller must have at least; `None` where none is asked for.
+    pub const fn role(self) -> Option<Role> {
+        match self {
+            Self::Public | Self::Signature => None,
+            Self::Shared => Some(Role::Viewer),
+            Self::Role(role) | Self::Whole(role) => Some(role),
+        }
+    }
 }
 
 /// Somebody who has been let in.
@@ -40,8 +57,8 @@ pub struct Caller {
     pub user: bool,
     /// What they may do.
     pub role: Role,
-    /// Which fleets they see.
-    pub reach: Reach,
+    /// Which fleets they see, and whether under pseudonyms.
+    pub lens: Lens,
     /// How they came in.
     pub way: Way,
 }
@@ -63,6 +80,8 @@ pub enum Way {
         /// What forms of this session must bring back.
         form_token: String,
     },
+    /// By a shared link, as visitors do.
+    Share(Arc<ShareRecord>),
 }
 
 impl Caller {
@@ -70,14 +89,22 @@ impl Caller {
     #[cfg(test)]
     pub fn for_test(name: &str) -> Self {
         let (name, role) = (name.to_owned(), Role::Operator);
-        Self { name, user: false, role, reach: Reach::Whole, way: Way::Anonymous }
+        Self { name, user: false, role, lens: Lens::whole(), way: Way::Anonymous }
     }
 
     /// What forms of this caller must bring back, if the caller has forms.
     pub fn form_token(&self) -> Option<&str> {
         match &self.way {
             Way::Session { form_token, .. } => Some(form_token),
-            Way::Anonymous | Way::Bearer { .. } => None,
+            Way::Anonymous | Way::Bearer { .. } | Way::Share(_) => None,
+        }
+    }
+
+    /// The link that a visitor came by.
+    pub fn share(&self) -> Option<&ShareRecord> {
+        match &self.way {
+            Way::Share(share) => Some(share),
+            Way::Anonymous | Way::Bearer { .. } | Way::Session { .. } => None,
         }
     }
 }

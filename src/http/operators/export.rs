@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::drawing;
 use super::search::Desk;
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
@@ -25,7 +26,7 @@ pub async fn export(
     Id(name): Id<String>,
     Params(asked): Params<drawing::Asked>,
 ) -> Result<Response, ApiError> {
-    if let Some(graph) = drawing::graph((&state, &caller.reach), &name, &asked).await? {
+    if let Some(graph) = drawing::graph((&state, &caller.lens), &name, &asked).await? {
         return Ok(graph);
     }
     let attached = match name.as_str() {
@@ -39,7 +40,7 @@ pub async fn export(
         }
     };
     if asked.is_anonymous() || asked.at.is_some() {
-        let picture = drawing::part((&state, &caller.reach), &asked).await?;
+        let picture = drawing::part((&state, &caller.lens), &asked).await?;
         let rows = match name.as_str() {
             "links.csv" => table::links(&picture, |_| true),
             _ => table::agents(&AgentListItem::from_picture(&picture)),
@@ -47,8 +48,8 @@ pub async fn export(
         return Ok(file(attached, rows.map_err(ApiError::internal)?));
     }
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let work = move || rows(&Desk::of(&state, &caller.reach), &name, &asked.q);
-    let rows = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)??;
+    let work = move || rows(&Desk::of(&state, &caller.lens), &name, &asked.q);
+    let rows = aside(work).await??;
     Ok(file(attached, rows))
 }
 

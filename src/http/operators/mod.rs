@@ -24,6 +24,7 @@ pub mod reports;
 pub mod rules;
 pub mod search;
 pub mod sessions;
+pub mod shares;
 pub mod tokens;
 pub mod told;
 pub mod topology;

@@ -8,12 +8,12 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
-use crate::mask;
+use crate::mask::{self, Guise, Lens};
 use crate::model::hex;
-use crate::model::reach::Reach;
 use crate::sign::digest;
 
 use super::past::{self, PastView};
@@ -36,9 +36,10 @@ pub async fn topology(
     Params(wanted): Params<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let anonymous = wanted.anon.as_deref() == Some("1");
+    // Who is given pseudonyms has them already.
+    let anonymous = wanted.anon.as_deref() == Some("1") && caller.lens.guise.is_none();
     if let Some(at) = past::maybe_time(wanted.at.as_deref())? {
-        let then = PastView::of((&state, &caller.reach), at).await?;
+        let then = PastView::of((&state, &caller.lens), at).await?;
         let then = if anonymous { then.masked(&state.pseudonyms) } else { then };
         // Late reports change the past, retention ends it and a new layout moves it: only what
         // is answered tells whether it is the same.
@@ -47,25 +48,30 @@ pub async fn topology(
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return Ok(tagged(&headers, &tag, || (json, body).into_response()));
     }
-    let picture = state.seen(&caller.reach).picture(state.clock.now());
+    let seen = state.seen(&caller.lens);
     // Who signs in as somebody else in the same browser has another map.
-    let whose = whose(&caller.reach);
-    if anonymous {
-        let work = move || mask::picture(&picture, &state.pseudonyms).picture;
-        let picture = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
-        let tag = format!("\"anon-{}-{}{whose}\"", picture.epoch, picture.seq);
-        return Ok(tagged(&headers, &tag, || Json(picture).into_response()));
-    }
-    let tag = format!("\"{}-{}{whose}\"", picture.epoch, picture.seq);
-    Ok(tagged(&headers, &tag, || Json(&*picture).into_response()))
+    let whose = whose(&caller.lens);
+    let work = move || {
+        let picture = seen.picture(state.clock.now());
+        if anonymous {
+            let picture = mask::masked(&picture, &state.pseudonyms).picture;
+            let tag = format!("\"anon-{}-{}{whose}\"", picture.epoch, picture.seq);
+            return tagged(&headers, &tag, || Json(picture).into_response());
+        }
+        let tag = format!("\"{}-{}{whose}\"", picture.epoch, picture.seq);
+        tagged(&headers, &tag, || Json(&*picture).into_response())
+    };
+    aside(work).await
 }
 
-/// What tells apart the maps of different reaches.
-fn whose(reach: &Reach) -> String {
-    if reach.is_whole() {
+/// What tells apart the maps of different lenses.
+fn whose(lens: &Lens) -> String {
+    if lens.is_clear() {
         return String::new();
     }
-    let mut digest = hex::encode(&digest::sha256(reach.words().as_bytes()));
+    let under = lens.guise.as_ref().map(Guise::tag).unwrap_or_default();
+    let words = format!("{}\0{under}", lens.reach.words());
+    let mut digest = hex::encode(&digest::sha256(words.as_bytes()));
     digest.truncate(16);
     format!("-{digest}")
 }

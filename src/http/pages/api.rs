@@ -39,6 +39,7 @@ pub async fn page(
             let asker = match route.need {
                 Need::Public => Asker::Anybody,
                 Need::Signature => Asker::Agent,
+                Need::Shared => Asker::Role(Role::Viewer),
                 Need::Role(role) | Need::Whole(role) => Asker::Role(role),
             };
             operation(&document, (route.method, route.path), asker)

@@ -2,7 +2,7 @@
 //!
 //! No page is written here; [`look`] has those that only show, [`act`] the forms that change
 //! something, [`alarm`] and [`aside`] those about alarms and maintenance, [`tell`] both for notifications,
-//! [`people`] users, their sessions and tokens, [`factor`] one's own second factor.
+//! [`shares`] shared links, [`people`] users, their sessions and tokens, [`factor`] one's own second factor.
 
 pub mod act;
 pub mod alarm;
@@ -15,6 +15,7 @@ pub mod factor;
 pub mod look;
 pub mod people;
 pub mod rules;
+pub mod shares;
 pub mod tell;
 pub mod then;
 
@@ -25,32 +26,37 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::mask::Lens;
 use crate::model::access::Role;
 use crate::model::id::AgentId;
 use crate::model::reach::Reach;
+use crate::store::share::ShareRecord;
 use crate::views;
 use crate::views::login::LoginForm;
 use crate::views::names::Names;
-use crate::views::page::{Nav, PageContext, Theme};
+use crate::views::page::{Nav, PageContext, Theme, Visit};
 
 use super::access::{Caller, Way, cookie};
 use super::arrival::{Arrival, Channel};
 use super::error::{ApiError, Refused, status};
 use super::observe::RequestId;
+use super::operators::identities::Waiting;
 use super::state::AppState;
 
 /// Who looks, and how their pages shall look.
 #[derive(Debug, Clone)]
 pub struct Reader {
     role: Option<Role>,
-    /// How far they see.
-    reach: Reach,
+    /// How they see.
+    lens: Lens,
     signed_in: bool,
     who: String,
     form_token: Option<String>,
     theme: Theme,
     request_id: String,
     channel: Channel,
+    /// What a visitor came by.
+    visit: Option<Visit>,
 }
 
 /// Somebody who has not said who they are, on a page that needs nothing.
@@ -71,11 +77,13 @@ impl FromRequestParts<AppState> for Reader {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
         Ok(Self {
-            role: Some(caller.role),
-            reach: caller.reach.clone(),
+            // Who is given pseudonyms changes nothing, whatever their role.
+            role: Some(if caller.lens.guise.is_some() { Role::Viewer } else { caller.role }),
+            lens: caller.lens.clone(),
             who: caller.name.clone(),
             signed_in: matches!(caller.way, Way::Session { .. }),
             form_token: caller.form_token().map(str::to_owned),
+            visit: caller.share().map(|share| visit(share, &caller.lens)),
             ..Self::unknown(parts)
         })
     }
@@ -92,13 +100,27 @@ impl Reader {
     fn stranger(headers: &HeaderMap, (request_id, channel): (String, Channel)) -> Self {
         let theme = Theme::from_cookie(cookie::theme(headers));
         let who = String::new();
-        let (role, reach) = (None, Reach::nothing());
-        Self { role, reach, signed_in: false, who, form_token: None, theme, request_id, channel }
+        Self {
+            role: None,
+            lens: Lens::of(Reach::nothing()),
+            signed_in: false,
+            who,
+            form_token: None,
+            theme,
+            request_id,
+            channel,
+            visit: None,
+        }
+    }
+
+    /// Who waits for an admin. What becomes of them is no visitor's business.
+    fn waiting(&self, state: &AppState) -> Vec<Waiting> {
+        if self.visit.is_some() { Vec::new() } else { Waiting::all(state, &self.lens) }
     }
 
     /// What every page is told.
     fn context(&self, state: &AppState, title: impl Into<String>, nav: Nav) -> PageContext {
-        let seen = state.seen(&self.reach);
+        let seen = state.seen(&self.lens);
         PageContext {
             title: title.into(),
             nav,
@@ -106,7 +128,8 @@ impl Reader {
             signed_in: self.signed_in,
             who: self.who.clone(),
             form_token: self.form_token.clone(),
-            whole: self.reach.is_whole(),
+            whole: self.lens.is_clear(),
+            masked: self.lens.guise.is_some(),
             theme: self.theme,
             alarms_open: seen.alarms_open(),
             channels_failing: seen.channels_failing(),
@@ -118,7 +141,18 @@ impl Reader {
             unheard: BTreeMap::new(),
             names: Names::default(),
             plain_http_warning: self.channel == Channel::Plain,
+            visit: self.visit.clone(),
+            share_days: state.config.access.share_days,
         }
+    }
+}
+
+/// What a visitor is told of the link they came by.
+fn visit(share: &ShareRecord, lens: &Lens) -> Visit {
+    Visit {
+        by: share.named.then(|| share.made_by.clone()),
+        fleets: lens.told_reach().fleets(),
+        until: share.expires_at,
     }
 }
 
@@ -159,7 +193,7 @@ fn names<'a>(
     (state, reader): (&AppState, &Reader),
     ids: impl IntoIterator<Item = &'a AgentId>,
 ) -> Names {
-    let seen = state.seen(&reader.reach);
+    let seen = state.seen(&reader.lens);
     Names::of(ids, |id| seen.agent(id)?.hostname)
 }
 

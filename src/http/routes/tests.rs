@@ -3,7 +3,7 @@
 use axum::http::{Request, StatusCode, header};
 use tower::ServiceExt as _;
 
-use crate::http::access::gate::tests::{ADMIN_TOKEN, Shelf, gate, here};
+use crate::http::access::gate::tests::{ADMIN_TOKEN, SHARE_TOKEN, Shelf, gate, here};
 use crate::http::access::token;
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
@@ -29,41 +29,60 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/login/oidc/callback"),
             ("GET", "/setup"),
             ("POST", "/setup"),
+            ("GET", "/s/{token}"),
+            ("POST", "/leave"),
+        ],
+    ),
+    (
+        "viewer or share",
+        &[
+            ("GET", "/api/v1/topology"),
+            ("GET", "/api/v1/history"),
+            ("GET", "/api/v1/diff"),
+            ("GET", "/api/v1/metrics"),
+            ("GET", "/api/v1/stream"),
+            ("GET", "/api/v1/agents/{id}"),
+            ("GET", "/api/v1/agents/{id}/told"),
+            ("GET", "/api/v1/search"),
+            ("GET", "/api/v1/edges"),
+            ("GET", "/api/v1/edges/{id}"),
+            ("GET", "/api/v1/path"),
+            ("GET", "/api/v1/carriers"),
+            ("GET", "/api/v1/what-if"),
+            ("GET", "/api/v1/weak-points"),
+            ("GET", "/status/agents"),
+            ("GET", "/status/alarms"),
+            ("GET", "/api/v1/alarms"),
+            ("GET", "/api/v1/events"),
+            ("GET", "/"),
+            ("GET", "/map"),
+            ("GET", "/map.svg"),
+            ("GET", "/agents"),
+            ("GET", "/agents/{id}"),
+            ("GET", "/links"),
+            ("GET", "/links/{id}"),
+            ("GET", "/paths"),
+            ("GET", "/what-if"),
+            ("GET", "/alarms"),
+            ("GET", "/alarms/{id}"),
+            ("GET", "/events"),
+            ("GET", "/changes"),
         ],
     ),
     (
         "viewer",
         &[
-            ("GET", "/status/agents"),
-            ("GET", "/status/alarms"),
-            ("GET", "/api/v1/topology"),
-            ("GET", "/api/v1/history"),
-            ("GET", "/api/v1/diff"),
-            ("GET", "/api/v1/stream"),
-            ("GET", "/api/v1/agents/{id}"),
-            ("GET", "/api/v1/search"),
             ("GET", "/api/v1/export/{id}"),
-            ("GET", "/api/v1/agents/{id}/told"),
             ("GET", "/api/v1/export/events.csv"),
             ("GET", "/api/v1/export/reports.csv"),
-            ("GET", "/api/v1/edges"),
-            ("GET", "/api/v1/edges/{id}"),
             ("GET", "/api/v1/alarms/{id}"),
-            ("GET", "/api/v1/alarms"),
             ("GET", "/api/v1/alarms/quality"),
             ("GET", "/api/v1/export/alarms.csv"),
-            ("GET", "/alarms/{id}"),
             ("GET", "/alarms/quality"),
             ("GET", "/api/v1/reports"),
             ("GET", "/api/v1/reports/{id}"),
             ("GET", "/api/v1/refusals"),
-            ("GET", "/api/v1/events"),
-            ("GET", "/api/v1/path"),
-            ("GET", "/api/v1/carriers"),
-            ("GET", "/api/v1/what-if"),
-            ("GET", "/api/v1/weak-points"),
             ("GET", "/api/v1/enrollments"),
-            ("GET", "/api/v1/metrics"),
             ("GET", "/api/v1/export/metrics.csv"),
             ("GET", "/api/v1/maintenance"),
             ("GET", "/maintenance"),
@@ -79,27 +98,21 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/account/factor/confirm"),
             ("POST", "/account/factor/off"),
             ("POST", "/account/sessions/{id}/end"),
-            ("GET", "/"),
-            ("GET", "/map"),
-            ("GET", "/map.svg"),
-            ("GET", "/agents"),
-            ("GET", "/agents/{id}"),
-            ("GET", "/links"),
-            ("GET", "/links/{id}"),
-            ("GET", "/paths"),
-            ("GET", "/what-if"),
-            ("GET", "/alarms"),
             ("GET", "/notifications"),
             ("GET", "/reports"),
             ("GET", "/reports/{id}"),
-            ("GET", "/events"),
-            ("GET", "/changes"),
             ("GET", "/api"),
         ],
     ),
     (
         "operator",
         &[
+            ("GET", "/api/v1/shares"),
+            ("POST", "/api/v1/shares"),
+            ("DELETE", "/api/v1/shares/{id}"),
+            ("GET", "/shares"),
+            ("POST", "/shares"),
+            ("POST", "/shares/{id}/revoke"),
             ("POST", "/api/v1/alarms/{id}/ack"),
             ("POST", "/api/v1/alarms/{id}/clear"),
             ("POST", "/api/v1/alarms/{id}/shelve"),
@@ -174,6 +187,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("DELETE", "/api/v1/users/{id}"),
             ("POST", "/api/v1/users/{id}/role"),
             ("POST", "/api/v1/users/{id}/fleets"),
+            ("POST", "/api/v1/users/{id}/mask"),
             ("POST", "/api/v1/users/{id}/disable"),
             ("POST", "/api/v1/users/{id}/enable"),
             ("POST", "/api/v1/users/{id}/end-sessions"),
@@ -190,6 +204,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/users"),
             ("POST", "/users/{id}/role"),
             ("POST", "/users/{id}/fleets"),
+            ("POST", "/users/{id}/mask"),
             ("POST", "/users/{id}/disable"),
             ("POST", "/users/{id}/enable"),
             ("POST", "/users/{id}/end-sessions"),
@@ -206,6 +221,7 @@ fn word(need: Need) -> &'static str {
     match need {
         Need::Public => "public",
         Need::Signature => "signature",
+        Need::Shared => "viewer or share",
         Need::Role(role) => role.as_str(),
         Need::Whole(Role::Viewer) => "viewer of all",
         Need::Whole(Role::Operator) => "operator of all",
@@ -236,7 +252,8 @@ fn app(pairs: &[(&str, &str)], shelf: &Shelf) -> Router {
             "DELETE" => delete(answer),
             _ => post(answer),
         };
-        Route { method: route.method, path: route.path, need: route.need, handler }
+        let Route { method, path, need, masked, .. } = route;
+        Route { method, path, need, masked, handler }
     };
     let guards = Guards {
         gate: Arc::new(gate(pairs, shelf, &clock)),
@@ -247,7 +264,8 @@ fn app(pairs: &[(&str, &str)], shelf: &Shelf) -> Router {
 }
 
 async fn status(app: &Router, route: &Route, headers: &[(&str, &str)]) -> StatusCode {
-    let path = route.path.replace("{id}", "7").replace("{hash}/{*path}", "h/p");
+    let path =
+        route.path.replace("{id}", "7").replace("{token}", "t").replace("{hash}/{*path}", "h/p");
     let mut request = Request::builder().method(route.method).uri(path).header("host", "k");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -261,7 +279,7 @@ async fn strangers_reach_nothing_but_the_open_routes() {
     for route in all() {
         let expected = match route.need {
             Need::Public | Need::Signature => StatusCode::OK,
-            Need::Role(_) | Need::Whole(_) => StatusCode::UNAUTHORIZED,
+            Need::Shared | Need::Role(_) | Need::Whole(_) => StatusCode::UNAUTHORIZED,
         };
         assert_eq!(status(&app, &route, &[]).await, expected, "{} {}", route.method, route.path);
         if route.need != PUBLIC && route.need != SIGNED {
@@ -277,7 +295,9 @@ async fn anonymous_viewers_look_and_touch_nothing() {
     for route in all() {
         let expected = match route.need {
             Need::Role(role) | Need::Whole(role) if role > Role::Viewer => StatusCode::UNAUTHORIZED,
-            Need::Public | Need::Signature | Need::Role(_) | Need::Whole(_) => StatusCode::OK,
+            Need::Public | Need::Signature | Need::Shared | Need::Role(_) | Need::Whole(_) => {
+                StatusCode::OK
+            }
         };
         assert_eq!(status(&app, &route, &[]).await, expected, "{} {}", route.method, route.path);
     }
@@ -296,10 +316,32 @@ async fn roles_reach_what_they_may() {
         for route in all() {
             let expected = match route.need {
                 Need::Role(role) | Need::Whole(role) if role > have => StatusCode::FORBIDDEN,
-                Need::Public | Need::Signature | Need::Role(_) | Need::Whole(_) => StatusCode::OK,
+                Need::Public | Need::Signature | Need::Shared | Need::Role(_) | Need::Whole(_) => {
+                    StatusCode::OK
+                }
             };
             let got = status(&app, &route, &[("authorization", &bearer)]).await;
             assert_eq!(got, expected, "{have}: {} {}", route.method, route.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_shared_link_reaches_what_is_shared_and_nothing_else() {
+    let app = app(&[], &Shelf::default());
+    let cookie = format!("kattila_share={SHARE_TOKEN}");
+    for route in all() {
+        let expected = match route.need {
+            Need::Public | Need::Signature | Need::Shared => StatusCode::OK,
+            Need::Role(_) | Need::Whole(_) => StatusCode::FORBIDDEN,
+        };
+        let came = [("cookie", cookie.as_str())];
+        let got = status(&app, &route, &came).await;
+        assert_eq!(got, expected, "{} {}", route.method, route.path);
+        assert!(route.need != Need::Shared || route.method == "GET", "visitors change nothing");
+        if route.need.role().is_some() {
+            let over = [("cookie", "kattila_share=another")];
+            assert_eq!(status(&app, &route, &over).await, StatusCode::GONE, "{}", route.path);
         }
     }
 }
@@ -317,10 +359,38 @@ async fn who_is_limited_to_fleets_reaches_nothing_that_is_about_the_whole() {
     for route in all() {
         let expected = match route.need {
             Need::Whole(_) => StatusCode::FORBIDDEN,
-            Need::Public | Need::Signature | Need::Role(_) => StatusCode::OK,
+            Need::Public | Need::Signature | Need::Shared | Need::Role(_) => StatusCode::OK,
         };
         let got = status(&app, &route, &[("authorization", &bearer)]).await;
         assert_eq!(got, expected, "{} {}", route.method, route.path);
+    }
+}
+
+/// What a viewer may ask for that is not told under pseudonyms: bytes as they were signed.
+const UNMASKABLE: [&str; 3] = ["/api/v1/agents/{id}/told", "/api/v1/reports/{id}", "/reports/{id}"];
+
+#[tokio::test]
+async fn who_is_given_pseudonyms_reaches_what_can_be_told_under_them() {
+    use crate::http::access::keep::KeepSessions as _;
+    let shelf = Shelf::default();
+    let app = app(&[], &shelf);
+    let (secret, mut record) =
+        token::api_token("t", Role::Operator, UnixSeconds(1_800_000_000)).unwrap();
+    record.masked = true;
+    shelf.put(record).await.unwrap();
+    let bearer = format!("Bearer {}", secret.as_str());
+    for route in all() {
+        let own = route.path.starts_with("/account")
+            || matches!(route.path, "/logout" | "/api/v1/sessions/{id}");
+        let told = route.method == "GET" && !UNMASKABLE.contains(&route.path);
+        let expected = match route.need {
+            Need::Public | Need::Signature => StatusCode::OK,
+            Need::Shared | Need::Role(Role::Viewer) if own || told => StatusCode::OK,
+            Need::Shared | Need::Role(_) | Need::Whole(_) => StatusCode::FORBIDDEN,
+        };
+        let got = status(&app, &route, &[("authorization", &bearer)]).await;
+        assert_eq!(got, expected, "{} {}", route.method, route.path);
+        assert!(route.masked == (expected == StatusCode::OK) || expected == StatusCode::OK);
     }
 }
 
@@ -348,7 +418,7 @@ async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
             assert_eq!(status(&app, route, &foreign).await, StatusCode::FORBIDDEN);
         }
         assert_eq!(status(&app, route, &ours).await, StatusCode::OK, "{}", route.path);
-        if let Need::Role(_) | Need::Whole(_) = route.need {
+        if route.need.role().is_some() {
             let bare = [("cookie", cookie.as_str())];
             assert_eq!(status(&app, route, &bare).await, StatusCode::FORBIDDEN);
             let wrong = [("cookie", cookie.as_str()), ("x-kattila-form", "00")];
@@ -366,6 +436,7 @@ async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
         method: "POST",
         path: "/echo",
         need: OPERATOR,
+        masked: false,
         handler: post(|body: String| async { body }),
     };
     let guards = Guards { gate, sources: Arc::new(Sources::new(None)), clock };

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::http::operators::OK;
 use crate::http::operators::people::{Coded, UserView};
 use crate::http::operators::sessions::SessionView;
+use crate::http::operators::shares::{MadeShare, ShareView};
 use crate::http::operators::tokens::MadeToken;
 use crate::model::id::FleetId;
 use crate::views::people::TokenItem;
@@ -25,7 +26,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
         ("POST", "/api/v1/users") => (
             "Add a user; without a password a setup code is made",
             none,
-            Some(json!({"name": "kim", "role": "viewer", "fleets": ["lab"]})),
+            Some(json!({"name": "kim", "role": "viewer", "fleets": ["lab"], "masked": true})),
             "201",
             value(&coded()),
         ),
@@ -41,10 +42,31 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
         ("POST", "/api/v1/tokens") => (
             "Make a token; without for_s it works until it is revoked",
             none,
-            Some(json!({"name": "ci", "role": "viewer", "fleets": ["lab"], "for_s": 7_776_000})),
+            Some(
+                json!({"name": "ci", "role": "viewer", "fleets": ["lab"], "masked": false, "for_s": 7_776_000}),
+            ),
             "201",
             value(&token()),
         ),
+        ("GET", "/api/v1/shares") => (
+            "Shared links that show what the caller sees, newest first",
+            LIMITED,
+            None,
+            "200",
+            list(&share()),
+        ),
+        ("POST", "/api/v1/shares") => (
+            "Share a view with whoever holds the link; its path is told this once",
+            none,
+            Some(
+                json!({"view": "/map?q=state:down", "fleets": ["lab"], "for_s": 604_800, "named": true}),
+            ),
+            "201",
+            value(&made_share()),
+        ),
+        ("DELETE", "/api/v1/shares/{id}") => {
+            ("Take a shared link back", none, None, "200", value(&OK))
+        }
         ("DELETE", "/api/v1/tokens/{id}") => ("Revoke a token", none, None, "200", value(&OK)),
         ("DELETE", "/api/v1/users/{id}") => ("Forget a user", none, None, "200", value(&OK)),
         ("POST", path) => return about_user(path),
@@ -61,6 +83,11 @@ fn about_user(path: &str) -> Option<Sample> {
         "/api/v1/users/{id}/fleets" => (
             "Say which fleets a user sees; none: all",
             Some(json!({"fleets": ["lab", "office"]})),
+            value(&OK),
+        ),
+        "/api/v1/users/{id}/mask" => (
+            "Give a user pseudonyms instead of names and addresses, or not any more",
+            Some(json!({"masked": true})),
             value(&OK),
         ),
         "/api/v1/users/{id}/disable" => ("Keep a user out", None, value(&OK)),
@@ -90,6 +117,7 @@ fn user() -> UserView {
         name: "olga".to_owned(),
         role: "admin",
         fleets: Vec::new(),
+        masked: false,
         disabled: false,
         password_at: Some(NOW),
         second_factor: false,
@@ -117,6 +145,7 @@ fn token() -> MadeToken {
         name: "ci".to_owned(),
         role: "viewer",
         fleets: fleets(),
+        masked: false,
         expires_at: Some(NOW.plus(7_776_000)),
         token: "kat_(shown once)".to_owned(),
     }
@@ -128,10 +157,35 @@ fn known_token() -> TokenItem {
         name: "ci".to_owned(),
         role: "viewer".to_owned(),
         fleets: fleets(),
+        masked: false,
         created_at: NOW,
         made_by: Some("olga".to_owned()),
         last_used_at: Some(NOW),
         expires_at: Some(NOW.plus(7_776_000)),
+    }
+}
+
+fn share() -> ShareView {
+    ShareView {
+        id: "5aa5e00000000001".to_owned(),
+        view: "/map?q=state:down".to_owned(),
+        fleets: fleets(),
+        made_by: "olga".to_owned(),
+        named: true,
+        created_at: NOW,
+        expires_at: NOW.plus(604_800),
+        opened: 2,
+        last_opened_at: Some(NOW),
+    }
+}
+
+fn made_share() -> MadeShare {
+    MadeShare {
+        id: "5aa5e00000000001".to_owned(),
+        path: "/s/(shown once)".to_owned(),
+        view: "/map?q=state:down".to_owned(),
+        fleets: fleets(),
+        expires_at: NOW.plus(604_800),
     }
 }
 

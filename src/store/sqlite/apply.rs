@@ -5,7 +5,7 @@ use super::envelope::Packer;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, edges, events, flaps, frame_dictionaries,
     identities, interfaces, keys, layout, layout_steps, meta, metrics, notifications, peers,
-    reports, routes, sessions, tellings, users, windows,
+    reports, routes, sessions, shares, tellings, users, windows,
 };
 use crate::model::state::{AlarmState, IdentityState};
 use crate::store::StoreError;
@@ -62,7 +62,9 @@ fn people(desk: &mut Desk<'_>, change: &Change) -> Result<(), StoreError> {
     change.users_ended.iter().try_for_each(|name| sessions::end_all(desk, name))?;
     change.sessions.iter().try_for_each(|session| sessions::put(desk, session))?;
     change.sessions_used.iter().try_for_each(|used| sessions::note_use(desk, used))?;
-    change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))
+    change.sessions_removed.iter().try_for_each(|hash| sessions::remove(desk, hash))?;
+    change.shares.iter().try_for_each(|share| shares::put(desk, share))?;
+    change.shares_removed.iter().try_for_each(|hash| shares::remove(desk, hash))
 }
 
 fn flush(desk: &mut Desk<'_>, Flushed { state, upto }: &Flushed) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, frame_dictionaries,
     identities, interfaces, keys, layout, layout_steps, meta, notifications, peers, reports,
-    routes, sessions, tellings, users, windows,
+    routes, sessions, shares, tellings, users, windows,
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
@@ -264,6 +264,7 @@ impl Writer for SqliteWriter {
             last_notification: notifications::last(conn)?,
             windows: windows::list(conn)?,
             users: users::list(conn, None)?,
+            shares: shares::list(conn)?,
             keys: keys::list(conn)?,
             identities: identities::list(conn)?,
             layout: layout::list(conn)?,

@@ -230,6 +230,8 @@ async fn every_answer_of_the_protocol_and_no_row_of_it() {
     // The first try puts its name on the list, and nothing of what it said.
     problem("first", &waiting().send(&kattila).await, (403, "pending_approval"));
     seen.refuse(&kattila, &[waiting()]).await;
+    let over = report(410, "share_over", "").to(Method::GET, "/s/never-was");
+    seen.refuse(&kattila, &[over]).await;
     kattila.stop().await;
 
     let kattila = TestManager::start_with(&[("KATTILA_RATE_SOURCE", "1/1")]).await;

@@ -26,6 +26,7 @@ pub(super) mod peers;
 pub(super) mod reports;
 pub(super) mod routes;
 pub(super) mod sessions;
+pub(super) mod shares;
 pub(super) mod tellings;
 pub(super) mod users;
 pub(super) mod windows;
