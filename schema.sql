@@ -454,7 +454,8 @@ CREATE TABLE sessions (
     generation   INTEGER,                            -- the user's generation when the session began; NULL: it is no user's
     source       TEXT,                               -- the address it was opened from; NULL: not known
     made_by      TEXT,                               -- who made the token; NULL: not known, or a session
-    fleets       TEXT                                -- the fleets it sees, as a JSON array; NULL: all, and the manager itself
+    fleets       TEXT,                               -- the fleets it sees, as a JSON array; NULL: all, and the manager itself
+    masked       INTEGER NOT NULL DEFAULT 0 CHECK (masked IN (0, 1)) -- 1: it is given pseudonyms instead of names and addresses
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_name ON sessions (name);
@@ -478,7 +479,8 @@ CREATE TABLE users (
     recovery        BLOB    CHECK (length(recovery) % 32 = 0), -- SHA-256 of each recovery code that is left, one after another
     fleets          TEXT,                            -- the fleets they see, as a JSON array; NULL: all, and the manager itself
     issuer          TEXT,                            -- the OpenID provider where they sign in (iss); NULL: they sign in with a password
-    subject         TEXT    CHECK ((subject IS NULL) = (issuer IS NULL)) -- who they are there (sub), for ever
+    subject         TEXT    CHECK ((subject IS NULL) = (issuer IS NULL)), -- who they are there (sub), for ever
+    masked          INTEGER NOT NULL DEFAULT 0 CHECK (masked IN (0, 1)) -- 1: they are given pseudonyms instead of names and addresses
 ) STRICT, WITHOUT ROWID;
 
 -- Nobody at a provider is two users.
@@ -570,5 +572,6 @@ CREATE TABLE shares (
     created_at     INTEGER NOT NULL,                 -- when it was made
     expires_at     INTEGER NOT NULL,                 -- when it ends
     opened         INTEGER NOT NULL,                 -- how often it was opened
+    mask           BLOB    CHECK (length(mask) = 32), -- what the pseudonyms are made of under which it shows everything; NULL: real names
     last_opened_at INTEGER                           -- when it was opened last; NULL: never
 ) STRICT, WITHOUT ROWID;

@@ -109,6 +109,7 @@ fn processor(db: &std::path::Path) -> Processor {
         reader: opened.reader,
         epoch: "bench".to_owned(),
         seed: [1, 2],
+        pseudonyms: [7; 32],
         settings,
         clock: Clock::manual(NOW),
     };

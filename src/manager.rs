@@ -30,6 +30,7 @@ use crate::http::tls::{Identity, TlsError};
 use crate::jobs;
 use crate::keys::keeper::Keeper;
 use crate::keys::ring::StoredKey;
+use crate::mask::Guise;
 use crate::model::access::Role;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
@@ -88,6 +89,8 @@ pub struct Manager {
     /// Where the rules of alarms are, if there are any.
     rules_file: Option<PathBuf>,
     began: UnixSeconds,
+    /// What pseudonyms are made of.
+    pseudonyms: Guise,
     /// Ends the timers and the streams, then the doors.
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -134,8 +137,7 @@ impl Manager {
         // anybody reports.
         jobs::arrange::run(context.clone()).await;
         jobs::keys::refresh(&context, began).await;
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         if context.clock.is_system() {
             jobs::start(&context, &stop, &mut tasks);
             reload::follow(&context, tls.as_ref(), &stop, &mut tasks);
@@ -152,6 +154,7 @@ impl Manager {
             rules_file: config.rules.as_ref().map(|rules| rules.file.clone()),
             tls: tls.clone(),
             began,
+            pseudonyms: Guise::of(started.pseudonyms),
             stop,
             tasks,
             doors: JoinSet::new(),
@@ -187,7 +190,7 @@ impl Manager {
             lost_reports,
             metrics: Arc::new(Metrics::new()),
             request_ids: Arc::clone(&request_ids),
-            pseudonyms: random::pseudonyms()?,
+            pseudonyms: self.pseudonyms.clone(),
             provider: self.provider(config)?,
             run_key: random::run_key()?,
             first_code: self.make_setup_code(config)?,
@@ -325,7 +328,8 @@ fn parts<W: Writer + Send + 'static>(
 ) -> Result<Parts<W>, StartError> {
     let (epoch, seed, settings) =
         (random::hex()?, [random::number()?, random::number()?], settings(config));
-    Ok(Parts { writer, reader, epoch, seed, settings, clock: clock.clone() })
+    let pseudonyms = random::pseudonyms()?;
+    Ok(Parts { writer, reader, epoch, seed, pseudonyms, settings, clock: clock.clone() })
 }
 
 /// Tells of a stop that was not in order, and of what it asks for.

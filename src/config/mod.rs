@@ -170,6 +170,8 @@ pub struct Access {
     pub anonymous: Option<Role>,
     /// For how many days a link may be shared at most; none: not at all.
     pub share_days: u32,
+    /// Who is given pseudonyms instead of names and addresses, whoever they are.
+    pub masked: Vec<Role>,
     /// Whether signing in over plain HTTP is allowed beyond loopback.
     pub insecure_http: bool,
 }
@@ -180,6 +182,7 @@ impl fmt::Debug for Access {
             .field("admin_token", &self.admin_token.as_ref().map(|_| "(hidden)"))
             .field("anonymous", &self.anonymous)
             .field("share_days", &self.share_days)
+            .field("masked", &self.masked)
             .field("insecure_http", &self.insecure_http)
             .finish()
     }

@@ -276,11 +276,16 @@ impl<'a> Reading<'a> {
         let anonymous = self.required("KATTILA_ANONYMOUS_ROLE", parse::anonymous);
         let share_days = self.required("KATTILA_SHARE_DAYS", |text| parse::number(text, 0, 3650));
         let insecure_http = self.required("KATTILA_INSECURE_HTTP", parse::zero_or_one);
+        let masked = match self.values.get("KATTILA_MASK_ROLES") {
+            None => Some(Vec::new()),
+            Some(_) => self.optional("KATTILA_MASK_ROLES", parse::masked),
+        };
         let admin_token = self.admin_token();
         Some(Access {
             admin_token,
             anonymous: anonymous?,
             share_days: share_days?,
+            masked: masked?,
             insecure_http: insecure_http?,
         })
     }

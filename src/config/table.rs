@@ -179,6 +179,13 @@ pub const SETTINGS: &[Setting] = &[
         "How long a shared link may work at most; 0 lets nobody share any",
     ),
     setting(
+        "KATTILA_MASK_ROLES",
+        Some("mask-roles"),
+        "ROLE,..",
+        None,
+        "Roles that are given pseudonyms instead of names and addresses: viewer, operator",
+    ),
+    setting(
         "KATTILA_ENROLL",
         Some("enroll"),
         "open|approve|closed",

@@ -69,12 +69,12 @@ fn may_reset(state: &AppState, caller: &Caller, target: &ResetTarget) -> Result<
     match target {
         ResetTarget::Agent(id) => known(state, caller, id),
         // A fleet that nobody has heard of has no agents either.
-        ResetTarget::Fleet(fleet) if caller.reach.sees(fleet) => Ok(()),
+        ResetTarget::Fleet(fleet) if caller.lens.reach.sees(fleet) => Ok(()),
         ResetTarget::Fleet(_) => Err(CommandError::AgentNotFound.into()),
-        ResetTarget::All if caller.reach.is_whole() => Ok(()),
+        ResetTarget::All if caller.lens.reach.is_whole() => Ok(()),
         ResetTarget::All => Err(ApiError::new(
             ErrorCode::Forbidden,
-            format!("You see {}: name one fleet or agent.", caller.reach.words()),
+            format!("You see {}: name one fleet or agent.", caller.lens.reach.words()),
         )),
     }
 }

@@ -19,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::mask::Lens;
 use crate::model::reach::Reach;
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
@@ -335,7 +336,7 @@ async fn metrics(State(state): State<AppState>) -> Response {
 
 async fn measure(state: &AppState) -> Result<String, ApiError> {
     let (stats, channels) =
-        state.read(&Reach::Whole, |reader| Ok((reader.stats()?, reader.channels()?))).await?;
+        state.read(&Lens::whole(), |reader| Ok((reader.stats()?, reader.channels()?))).await?;
     let measured = &state.metrics.measured;
     measured.read(state, &stats);
     measured.notifications.read(channels, state.clock.now());

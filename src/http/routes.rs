@@ -34,6 +34,8 @@ pub struct Route<S = AppState> {
     pub path: &'static str,
     /// What it asks of a caller.
     pub need: Need,
+    /// Whether it serves those who are given pseudonyms: nothing that it answers has a real name.
+    pub masked: bool,
     /// What answers.
     pub handler: MethodRouter<S>,
 }
@@ -61,13 +63,21 @@ pub fn all() -> Vec<Route> {
     routes
 }
 
+impl<S> Route<S> {
+    /// The same, serving those who are given pseudonyms, too.
+    fn masked(self) -> Self {
+        Self { masked: true, ..self }
+    }
+}
+
+/// One route; it serves nobody who is given pseudonyms, unless [`Route::masked`] says so.
 fn route(
     method: &'static str,
     path: &'static str,
     need: Need,
     handler: MethodRouter<AppState>,
 ) -> Route {
-    Route { method, path, need, handler }
+    Route { method, path, need, masked: false, handler }
 }
 
 /// Agents, supervisors and operators' programs: JSON.
@@ -86,37 +96,38 @@ fn programs() -> Vec<Route> {
         route("GET", "/livez", PUBLIC, get(health::live)),
         route("GET", "/readyz", PUBLIC, get(health::ready)),
         // Operators.
-        route("GET", "/status/agents", SHARED, get(search::agents)),
-        route("GET", "/api/v1/topology", SHARED, get(topology::topology)),
-        route("GET", "/api/v1/history", SHARED, get(past::history)),
-        route("GET", "/api/v1/diff", SHARED, get(past::diff)),
-        route("GET", "/api/v1/metrics", SHARED, get(operators::metrics::view)),
-        route("GET", "/api/v1/export/metrics.csv", VIEWER, get(operators::metrics::csv)),
-        route("GET", "/api/v1/stream", SHARED, get(sse::stream)),
-        route("GET", "/api/v1/agents/{id}", SHARED, get(agent::one)),
+        route("GET", "/status/agents", SHARED, get(search::agents)).masked(),
+        route("GET", "/api/v1/topology", SHARED, get(topology::topology)).masked(),
+        route("GET", "/api/v1/history", SHARED, get(past::history)).masked(),
+        route("GET", "/api/v1/diff", SHARED, get(past::diff)).masked(),
+        route("GET", "/api/v1/metrics", SHARED, get(operators::metrics::view)).masked(),
+        route("GET", "/api/v1/export/metrics.csv", VIEWER, get(operators::metrics::csv)).masked(),
+        route("GET", "/api/v1/stream", SHARED, get(sse::stream)).masked(),
+        route("GET", "/api/v1/agents/{id}", SHARED, get(agent::one)).masked(),
         route("GET", "/api/v1/agents/{id}/told", SHARED, get(operators::told::at)),
-        route("GET", "/api/v1/export/events.csv", VIEWER, get(operators::log_csv::events)),
-        route("GET", "/api/v1/export/reports.csv", VIEWER, get(operators::log_csv::reports)),
-        route("GET", "/api/v1/search", SHARED, get(search::search)),
-        route("GET", "/api/v1/export/{id}", VIEWER, get(export::export)),
-        route("GET", "/api/v1/edges", SHARED, get(search::edges)),
-        route("GET", "/api/v1/edges/{id}", SHARED, get(edges::one)),
-        route("GET", "/api/v1/reports", VIEWER, get(reports::list)),
+        route("GET", "/api/v1/export/events.csv", VIEWER, get(operators::log_csv::events)).masked(),
+        route("GET", "/api/v1/export/reports.csv", VIEWER, get(operators::log_csv::reports))
+            .masked(),
+        route("GET", "/api/v1/search", SHARED, get(search::search)).masked(),
+        route("GET", "/api/v1/export/{id}", VIEWER, get(export::export)).masked(),
+        route("GET", "/api/v1/edges", SHARED, get(search::edges)).masked(),
+        route("GET", "/api/v1/edges/{id}", SHARED, get(edges::one)).masked(),
+        route("GET", "/api/v1/reports", VIEWER, get(reports::list)).masked(),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
-        route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)),
+        route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)).masked(),
         route("GET", "/api/v1/keys", VIEWER_OF_ALL, get(keys::list)),
-        route("GET", "/api/v1/events", SHARED, get(events::list)),
-        route("GET", "/api/v1/path", SHARED, get(paths::path)),
-        route("GET", "/api/v1/carriers", SHARED, get(paths::carriers)),
-        route("GET", "/api/v1/what-if", SHARED, get(what_if::what_if)),
-        route("GET", "/api/v1/weak-points", SHARED, get(what_if::weak_points)),
-        route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)),
+        route("GET", "/api/v1/events", SHARED, get(events::list)).masked(),
+        route("GET", "/api/v1/path", SHARED, get(paths::path)).masked(),
+        route("GET", "/api/v1/carriers", SHARED, get(paths::carriers)).masked(),
+        route("GET", "/api/v1/what-if", SHARED, get(what_if::what_if)).masked(),
+        route("GET", "/api/v1/weak-points", SHARED, get(what_if::weak_points)).masked(),
+        route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)).masked(),
         route("GET", "/api/v1/keys/usage", VIEWER_OF_ALL, get(identities::key_usage)),
         route("GET", "/api/v1/jobs", VIEWER_OF_ALL, get(jobs::list)),
-        route("GET", "/api/v1/notifications", VIEWER, get(notices::list)),
+        route("GET", "/api/v1/notifications", VIEWER, get(notices::list)).masked(),
         route("GET", "/api/v1/channels", VIEWER_OF_ALL, get(notices::channels)),
         route("GET", "/api/v1/rules", VIEWER_OF_ALL, get(operators::rules::rules)),
-        route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)),
+        route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)).masked(),
         route("POST", "/api/v1/channels/{id}/test", OPERATOR_OF_ALL, post(notices::test)),
         route("POST", "/api/v1/notifications/{id}/retry", OPERATOR_OF_ALL, post(notices::retry)),
         // Admins.
@@ -137,7 +148,7 @@ fn programs() -> Vec<Route> {
 fn about_places() -> Vec<Route> {
     use operators::layout;
     vec![
-        route("GET", "/api/v1/layout", VIEWER, get(layout::look)),
+        route("GET", "/api/v1/layout", VIEWER, get(layout::look)).masked(),
         route("GET", "/api/v1/layout/preview", OPERATOR_OF_ALL, get(layout::preview)),
         route("POST", "/api/v1/layout/pin", OPERATOR_OF_ALL, post(layout::pin)),
         route("POST", "/api/v1/layout/unpin", OPERATOR_OF_ALL, post(layout::unpin)),
@@ -150,12 +161,12 @@ fn about_places() -> Vec<Route> {
 fn about_alarms() -> Vec<Route> {
     use operators::{acts, alarms, maintenance, quality};
     vec![
-        route("GET", "/status/alarms", SHARED, get(alarms::list)),
-        route("GET", "/api/v1/export/alarms.csv", VIEWER, get(alarms::export)),
-        route("GET", "/api/v1/alarms", SHARED, get(alarms::list)),
-        route("GET", "/api/v1/alarms/quality", VIEWER, get(quality::view)),
-        route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)),
-        route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)),
+        route("GET", "/status/alarms", SHARED, get(alarms::list)).masked(),
+        route("GET", "/api/v1/export/alarms.csv", VIEWER, get(alarms::export)).masked(),
+        route("GET", "/api/v1/alarms", SHARED, get(alarms::list)).masked(),
+        route("GET", "/api/v1/alarms/quality", VIEWER, get(quality::view)).masked(),
+        route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)).masked(),
+        route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)).masked(),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(acts::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/shelve", OPERATOR, post(acts::shelve)),
         route("POST", "/api/v1/alarms/{id}/unshelve", OPERATOR, post(acts::unshelve)),
@@ -176,17 +187,18 @@ fn about_people() -> Vec<Route> {
     vec![
         route("GET", "/setup", PUBLIC, get(setup::form)),
         route("POST", "/setup", PUBLIC, post(setup::set_up)),
-        route("GET", "/api/v1/sessions", VIEWER, get(sessions::list)),
-        route("DELETE", "/api/v1/sessions/{id}", VIEWER, delete(sessions::end)),
-        route("GET", "/account", VIEWER, get(page::account)),
-        route("POST", "/account/password", VIEWER, post(page::password)),
-        route("POST", "/account/sessions/{id}/end", VIEWER, post(page::end_session)),
+        route("GET", "/api/v1/sessions", VIEWER, get(sessions::list)).masked(),
+        route("DELETE", "/api/v1/sessions/{id}", VIEWER, delete(sessions::end)).masked(),
+        route("GET", "/account", VIEWER, get(page::account)).masked(),
+        route("POST", "/account/password", VIEWER, post(page::password)).masked(),
+        route("POST", "/account/sessions/{id}/end", VIEWER, post(page::end_session)).masked(),
         route("GET", "/api/v1/users", ADMIN_OF_ALL, get(people::list)),
         route("POST", "/api/v1/users", ADMIN_OF_ALL, post(people::make)),
         route("GET", "/api/v1/users/{id}", ADMIN_OF_ALL, get(people::one)),
         route("DELETE", "/api/v1/users/{id}", ADMIN_OF_ALL, delete(people::remove)),
         route("POST", "/api/v1/users/{id}/role", ADMIN_OF_ALL, post(people::give_role)),
         route("POST", "/api/v1/users/{id}/fleets", ADMIN_OF_ALL, post(people::give_fleets)),
+        route("POST", "/api/v1/users/{id}/mask", ADMIN_OF_ALL, post(people::mask)),
         route("POST", "/api/v1/users/{id}/disable", ADMIN_OF_ALL, post(people::disable)),
         route("POST", "/api/v1/users/{id}/enable", ADMIN_OF_ALL, post(people::enable)),
         route("POST", "/api/v1/users/{id}/end-sessions", ADMIN_OF_ALL, post(people::end_sessions)),
@@ -199,13 +211,14 @@ fn about_people() -> Vec<Route> {
         route("POST", "/tokens/{id}/revoke", ADMIN_OF_ALL, post(page::revoke_token)),
         route("POST", "/api/v1/users/{id}/drop-factor", ADMIN_OF_ALL, post(people::drop_factor)),
         route("POST", "/users/{id}/drop-factor", ADMIN_OF_ALL, post(page::drop_factor)),
-        route("POST", "/account/factor", VIEWER, post(factor::begin)),
-        route("POST", "/account/factor/confirm", VIEWER, post(factor::confirm)),
-        route("POST", "/account/factor/off", VIEWER, post(factor::end)),
+        route("POST", "/account/factor", VIEWER, post(factor::begin)).masked(),
+        route("POST", "/account/factor/confirm", VIEWER, post(factor::confirm)).masked(),
+        route("POST", "/account/factor/off", VIEWER, post(factor::end)).masked(),
         route("GET", "/users", ADMIN_OF_ALL, get(page::list)),
         route("POST", "/users", ADMIN_OF_ALL, post(page::add)),
         route("POST", "/users/{id}/role", ADMIN_OF_ALL, post(page::give_role)),
         route("POST", "/users/{id}/fleets", ADMIN_OF_ALL, post(page::give_fleets)),
+        route("POST", "/users/{id}/mask", ADMIN_OF_ALL, post(page::mask)),
         route("POST", "/users/{id}/disable", ADMIN_OF_ALL, post(page::disable)),
         route("POST", "/users/{id}/enable", ADMIN_OF_ALL, post(page::enable)),
         route("POST", "/users/{id}/end-sessions", ADMIN_OF_ALL, post(page::end_sessions)),
@@ -239,31 +252,31 @@ fn pages() -> Vec<Route> {
         route("POST", "/login/proxy", PUBLIC, post(login::sign_in_vouched)),
         route("GET", "/login/oidc", PUBLIC, get(provider::begin)),
         route("GET", provider::CALLBACK, PUBLIC, get(provider::back)),
-        route("POST", "/logout", VIEWER, post(login::sign_out)),
-        route("GET", "/", SHARED, get(look::map)),
-        route("GET", "/map", SHARED, get(look::map)),
-        route("GET", "/map.svg", SHARED, get(operators::drawing::svg)),
-        route("GET", "/agents", SHARED, get(look::agents)),
-        route("GET", "/agents/{id}", SHARED, get(look::agent)),
-        route("GET", "/links", SHARED, get(look::links)),
-        route("GET", "/links/{id}", SHARED, get(look::link)),
-        route("GET", "/paths", SHARED, get(ask::paths)),
-        route("GET", "/what-if", SHARED, get(ask::what_if)),
-        route("GET", "/alarms", SHARED, get(alarm::list)),
-        route("GET", "/alarms/quality", VIEWER, get(alarm::quality)),
-        route("GET", "/alarms/{id}", SHARED, get(alarm::one)),
+        route("POST", "/logout", VIEWER, post(login::sign_out)).masked(),
+        route("GET", "/", SHARED, get(look::map)).masked(),
+        route("GET", "/map", SHARED, get(look::map)).masked(),
+        route("GET", "/map.svg", SHARED, get(operators::drawing::svg)).masked(),
+        route("GET", "/agents", SHARED, get(look::agents)).masked(),
+        route("GET", "/agents/{id}", SHARED, get(look::agent)).masked(),
+        route("GET", "/links", SHARED, get(look::links)).masked(),
+        route("GET", "/links/{id}", SHARED, get(look::link)).masked(),
+        route("GET", "/paths", SHARED, get(ask::paths)).masked(),
+        route("GET", "/what-if", SHARED, get(ask::what_if)).masked(),
+        route("GET", "/alarms", SHARED, get(alarm::list)).masked(),
+        route("GET", "/alarms/quality", VIEWER, get(alarm::quality)).masked(),
+        route("GET", "/alarms/{id}", SHARED, get(alarm::one)).masked(),
         route("GET", "/rules", VIEWER_OF_ALL, get(rules::page)),
-        route("GET", "/notifications", VIEWER, get(tell::page)),
+        route("GET", "/notifications", VIEWER, get(tell::page)).masked(),
         route("POST", "/channels/{id}/test", OPERATOR_OF_ALL, post(tell::test)),
         route("POST", "/notifications/{id}/retry", OPERATOR_OF_ALL, post(tell::retry)),
-        route("GET", "/reports", VIEWER, get(look::reports)),
+        route("GET", "/reports", VIEWER, get(look::reports)).masked(),
         route("GET", "/reports/{id}", VIEWER, get(look::report)),
-        route("GET", "/events", SHARED, get(look::events)),
-        route("GET", "/changes", SHARED, get(then::changes)),
+        route("GET", "/events", SHARED, get(look::events)).masked(),
+        route("GET", "/changes", SHARED, get(then::changes)).masked(),
         route("GET", "/audit", ADMIN_OF_ALL, get(audit::page)),
         route("GET", "/settings", VIEWER_OF_ALL, get(look::settings)),
-        route("GET", "/api", VIEWER, get(pages::api::page)),
-        route("GET", "/maintenance", VIEWER, get(aside::maintenance)),
+        route("GET", "/api", VIEWER, get(pages::api::page)).masked(),
+        route("GET", "/maintenance", VIEWER, get(aside::maintenance)).masked(),
         route("POST", "/maintenance", OPERATOR, post(aside::make)),
         route("POST", "/maintenance/{id}/end", OPERATOR, post(aside::end)),
         route("POST", "/alarms/acts", OPERATOR, post(aside::many)),
@@ -298,7 +311,7 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(
     guards: &Guards,
 ) -> Router<S> {
     let mut router = Router::new();
-    for Route { method, path, need, handler } in routes {
+    for Route { method, path, need, masked, handler } in routes {
         // What only looks cannot be forged; and the layer logs addresses, in which tokens of shared
         // links stand.
         let ours = |handler: MethodRouter<S>| match method {
@@ -313,7 +326,7 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(
                 let Guards { gate, sources, clock } = guards.clone();
                 let (whole, shared) = (matches!(need, Need::Whole(_)), need == Need::Shared);
                 let role = need.role().unwrap_or(Role::Admin);
-                let guards = Guard { gate, sources, clock, role, whole, shared };
+                let guards = Guard { gate, sources, clock, role, whole, shared, masked };
                 ours(handler.route_layer(middleware::from_fn_with_state(guards, guard)))
                     .route_layer(compression())
             }

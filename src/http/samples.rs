@@ -82,7 +82,7 @@ const LOG_QUERY: &[Parameter] = &[
 const THEN: Parameter = text("at", "Asked of the map as it was then (Unix seconds or RFC 3339)");
 const SEARCH_QUERY: &[Parameter] = &[ASKED, THEN];
 const ANON: Parameter =
-    text("anon", "1: under pseudonyms, which stay the same until the manager is started again");
+    text("anon", "1: under pseudonyms, which stay the same as long as the database does");
 const GRAPH_QUERY: &[Parameter] =
     &[ASKED, text("at", "As it was then (Unix seconds or RFC 3339)"), ANON];
 const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];

@@ -52,7 +52,7 @@ pub async fn stream(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let seen = state.seen(&caller.reach);
+    let seen = state.seen(&caller.lens);
     if seen.watchers() >= WATCHERS {
         return Err(
             ApiError::new(ErrorCode::Overloaded, "Too many streams are open.").retry_after(30)

@@ -1,6 +1,7 @@
 //! What handlers share.
 
 pub mod seen;
+mod veil;
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -14,8 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::deliverer::Deliverer;
 use crate::keys::keeper::Keeper;
-use crate::mask::Secret;
-use crate::model::reach::Reach;
+use crate::mask::{Guise, Lens};
 use crate::model::time::UnixSeconds;
 use crate::oidc::flow::RunKey;
 use crate::oidc::provider::Provider;
@@ -40,6 +40,7 @@ use super::pace::Pace;
 use super::sources::Sources;
 
 use seen::{Narrows, Seen};
+use veil::Veil;
 
 /// Reads that wait for one of the few read connections at a time; the others queue as futures,
 /// which cost no thread.
@@ -91,8 +92,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Names requests.
     pub request_ids: Arc<RequestIds>,
-    /// What pseudonyms are made with: this run's own.
-    pub pseudonyms: Secret,
+    /// What pseudonyms are made of: this database's own.
+    pub pseudonyms: Guise,
     /// Where people sign in elsewhere, if anywhere.
     pub provider: Option<Arc<Provider>>,
     /// What sign-ins there are known again by: this run's own.
@@ -143,7 +144,11 @@ impl AppState {
         let Core { processor, reader } = services.core.clone();
         let sessions = StoredSessions::new(reader, processor);
         Self(Arc::new(Parts {
-            gate: Arc::new(Gate::new(config, Box::new(sessions), services.clock.clone())),
+            gate: Arc::new(Gate::new(
+                config,
+                Box::new(sessions),
+                (services.clock.clone(), services.pseudonyms.clone()),
+            )),
             sources: Arc::new(Sources::new(config.rates.source)),
             guesses: Guesses::default(),
             resets: Pace::of_resets(),
@@ -183,8 +188,8 @@ impl AppState {
     }
 
     /// The live picture as far as somebody sees it.
-    pub fn seen(&self, reach: &Reach) -> Seen {
-        Seen::new(self, reach)
+    pub fn seen(&self, lens: &Lens) -> Seen {
+        Seen::new(self, lens)
     }
 
     /// Has a command carried out. What a caller may not see it must not name: the handler has
@@ -194,21 +199,31 @@ impl AppState {
     }
 
     /// Asks committed state as far as somebody sees it, away from the runtime's threads.
-    pub async fn read<T, F>(&self, reach: &Reach, ask: F) -> Result<T, ApiError>
+    pub async fn read<T, F>(&self, lens: &Lens, ask: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     {
         let closed = |_closed| ApiError::new(ErrorCode::Starting, "The manager is stopping.");
         let _permit = self.reads.acquire().await.map_err(closed)?;
-        let (state, reach) = (self.clone(), reach.clone());
+        let (state, lens) = (self.clone(), lens.clone());
         let answer = tokio::task::spawn_blocking(move || {
             let reader = &*state.core.reader;
-            if reach.is_whole() {
+            if lens.is_clear() {
                 return ask(reader);
             }
-            let strangers = state.seen(&reach).strangers();
-            ask(&Narrow::new(reader, reach, strangers))
+            let seen = state.seen(&lens);
+            let narrow;
+            let within: &dyn Reader = if lens.reach.is_whole() {
+                reader
+            } else {
+                narrow = Narrow::new(reader, lens.reach.clone(), seen.strangers());
+                &narrow
+            };
+            match seen.faces() {
+                Some(faces) => ask(&Veil::new(within, faces)),
+                None => ask(within),
+            }
         });
         answer.await.map_err(ApiError::internal)?.map_err(ApiError::from)
     }

@@ -1,9 +1,8 @@
-//! What every run makes for itself from the system's random numbers.
+//! What every run makes, for itself or for its database, from the system's random numbers.
 
 use zeroize::Zeroizing;
 
 use super::StartError;
-use crate::mask;
 use crate::model::hex::encode;
 use crate::oidc::flow::RunKey;
 
@@ -12,11 +11,11 @@ pub(super) fn number() -> Result<u64, StartError> {
     getrandom::u64().map_err(StartError::from)
 }
 
-/// What this run's pseudonyms are made with.
-pub(super) fn pseudonyms() -> Result<mask::Secret, StartError> {
-    let mut secret = mask::Secret([0; 32]);
-    getrandom::fill(&mut secret.0)?;
-    Ok(secret)
+/// A key that pseudonyms could be made of.
+pub(super) fn pseudonyms() -> Result<[u8; 32], StartError> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    Ok(key)
 }
 
 /// What this run's sign-ins at the provider are known again by.

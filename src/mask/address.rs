@@ -1,7 +1,8 @@
 //! Addresses that keep what they share with their neighbours and nothing else.
 //!
 //! Two addresses that begin with the same n bits have pseudonyms that begin with the same n bits
-//! (the idea of Crypto-PAn): bit i is turned over if HMAC-SHA256 of the bits before it says so. A
+//! (the idea of Crypto-PAn): bit i is turned over if HMAC-SHA256 of the bits before it says so, which
+//! can be turned back with the key. A
 //! network is masked as far as its prefix reaches, so it still holds the addresses it held. Ranges
 //! with a meaning of their own (private, shared, loopback, link-local, for documentation) keep the
 //! bits that tell which they are. What comes of any other is written with `~` in front, since it
@@ -57,42 +58,114 @@ fn kept(address: IpAddr) -> Option<u8> {
     special.filter(|net| net.contains(&address)).map(|net| net.prefix_len()).max()
 }
 
-/// The first `length` bits of an address, masked; `~` in front if they are not of a special range.
-fn turned(key: &[u8; 32], real: IpAddr, length: u8) -> (&'static str, IpAddr) {
+/// Whether bit `i` is turned over, told by the bits before it. One digest tells it for eight bits:
+/// of the 255 beginnings that the bits of a byte can have, each has a bit of the digest.
+struct Turns<'k> {
+    key: &'k [u8; 32],
+    family: u8,
+    /// The byte that the digest is of, and the digest.
+    byte: Option<(u8, [u8; 32])>,
+}
+
+impl<'k> Turns<'k> {
+    fn new(key: &'k [u8; 32], family: u8) -> Self {
+        Self { key, family, byte: None }
+    }
+
+    /// `before` has the bits before `i` of the real address.
+    fn at(&mut self, i: u8, before: u128) -> bool {
+        let byte = i / 8;
+        let digest = match self.byte {
+            Some((known, digest)) if known == byte => digest,
+            Some(_) | None => {
+                let mut message = vec![self.family, byte];
+                message.extend(first(before, byte * 8).to_be_bytes());
+                mac(self.key, &message)
+            }
+        };
+        self.byte = Some((byte, digest));
+        let depth = u32::from(i % 8);
+        // The bits of this byte that come before, as a number with a leading one: 1 to 255.
+        let begun = (before << (u32::from(byte) * 8)).checked_shr(128 - depth).unwrap_or(0);
+        let place = (1_u128 << depth) | begun;
+        let (index, bit) = (usize::try_from(place / 8).unwrap_or(0), place % 8);
+        digest.get(index).is_some_and(|byte| byte >> bit & 1 == 1)
+    }
+}
+
+/// The first `length` bits of an address, masked; whether they are of no special range.
+fn turned(key: &[u8; 32], real: IpAddr, length: u8) -> (bool, IpAddr) {
     let (value, _, family) = bits(real);
     let keep = kept(real);
     let mut out = first(value, length);
+    let mut turns = Turns::new(key, family);
     for i in keep.unwrap_or(0)..length {
-        let mut message = vec![family, i];
-        message.extend(first(value, i).to_be_bytes());
-        let turn = mac(key, &message).first().is_some_and(|byte| byte & 1 == 1);
-        if turn {
+        if turns.at(i, value) {
             out ^= 1_u128 << (127 - u32::from(i));
         }
     }
-    let global = keep.is_none() && length > 0;
-    (if global { "~" } else { "" }, address(out, family))
+    (keep.is_none() && length > 0, address(out, family))
+}
+
+/// The address whose first `length` bits have this pseudonym.
+fn turned_back(key: &[u8; 32], masked: IpAddr, length: u8) -> IpAddr {
+    let (mut value, _, family) = bits(masked);
+    value = first(value, length);
+    let mut turns = Turns::new(key, family);
+    for i in kept(masked).unwrap_or(0)..length {
+        // The bits before it are turned back already.
+        if turns.at(i, value) {
+            value ^= 1_u128 << (127 - u32::from(i));
+        }
+    }
+    address(value, family)
+}
+
+/// What stands in front of a pseudonym of no special range.
+const fn mark(global: bool) -> &'static str {
+    if global { "~" } else { "" }
+}
+
+/// How many bits of a network, or of an address in one, are masked.
+fn masked_bits(net: &IpNet) -> u8 {
+    // Host bits say that it is an address in a network, which is masked to its end.
+    let is_address = net.addr() != net.network();
+    if is_address { net.max_prefix_len() } else { net.prefix_len() }
+}
+
+/// An address, without the mark.
+pub fn bare(key: &[u8; 32], real: IpAddr) -> IpAddr {
+    turned(key, real, bits(real).1).1
+}
+
+/// A network, or an address with the length of its network, without the mark.
+pub fn net(key: &[u8; 32], real: &IpNet) -> IpNet {
+    let (_, out) = turned(key, real.addr(), masked_bits(real));
+    IpNet::new(out, real.prefix_len()).unwrap_or(*real)
+}
+
+/// The network behind a pseudonym, whose host bits are zero.
+pub fn real_net(key: &[u8; 32], masked: &IpNet) -> IpNet {
+    let out = turned_back(key, masked.addr(), masked_bits(masked));
+    IpNet::new(out, masked.prefix_len()).unwrap_or(*masked)
 }
 
 /// An address, with or without the length of its network, or a network; `None` if it is neither.
 pub fn masked(key: &[u8; 32], text: &str) -> Option<String> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        let (mark, out) = turned(key, address, bits(address).1);
-        return Some(format!("{mark}{out}"));
+        let (global, out) = turned(key, address, bits(address).1);
+        return Some(format!("{}{out}", mark(global)));
     }
     let net: IpNet = text.parse().ok()?;
-    // Host bits say that it is an address in a network, which is masked to its end.
-    let is_address = net.addr() != net.network();
-    let length = if is_address { net.max_prefix_len() } else { net.prefix_len() };
-    let (mark, out) = turned(key, net.addr(), length);
-    Some(format!("{mark}{out}/{}", net.prefix_len()))
+    let (global, out) = turned(key, net.addr(), masked_bits(&net));
+    Some(format!("{}{out}/{}", mark(global), net.prefix_len()))
 }
 
 /// An address with a port, which stays.
 pub fn endpoint(key: &[u8; 32], text: &str) -> Option<String> {
     let at: SocketAddr = text.parse().ok()?;
-    let (mark, out) = turned(key, at.ip(), bits(at.ip()).1);
-    Some(format!("{mark}{}", SocketAddr::new(out, at.port())))
+    let (global, out) = turned(key, at.ip(), bits(at.ip()).1);
+    Some(format!("{}{}", mark(global), SocketAddr::new(out, at.port())))
 }
 
 #[cfg(test)]
@@ -122,6 +195,19 @@ mod tests {
                 prop_assert_eq!(kept(a) == kept(of(a)) || kept(a).is_none(), true);
                 if kept(a) == kept(b) {
                     prop_assert_eq!(shared(of(a), of(b)), shared(a, b));
+                }
+            }
+        }
+
+        #[test]
+        fn there_and_back(a: u32, c: u128, length in 0_u8..=32) {
+            for real in [IpAddr::from(Ipv4Addr::from(a)), IpAddr::from(Ipv6Addr::from(c))] {
+                let length = if real.is_ipv4() { length } else { length * 4 };
+                let net = IpNet::new(real, length).unwrap().trunc();
+                let masked = super::net(&KEY, &net);
+                // A foreign range may come to lie in a special one; then it is not found again.
+                if kept(masked.addr()) == kept(net.addr()) {
+                    prop_assert_eq!(real_net(&KEY, &masked), net);
                 }
             }
         }

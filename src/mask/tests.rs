@@ -1,8 +1,11 @@
 use super::*;
 use crate::model::state::{AgentStatus, EdgeState, RelayProof};
 use crate::topology::picture::samples;
+use crate::topology::picture::{Node, NodeKind, Picture, Site};
 
-const SECRET: Secret = Secret([3; 32]);
+fn guise() -> Guise {
+    Guise::of([3; 32])
+}
 
 fn host(name: &str) -> Node {
     Node {
@@ -23,10 +26,10 @@ fn world() -> Picture {
     let relay = vec!["acme-gw".parse().unwrap()];
     second.relay_path = RelayPath::through(relay, RelayProof::Proven);
     let peer = Node {
-        id: "x:acme:SECRETKEY".to_owned(),
+        id: "x:acme:m4veB98FBPwBgnzi7Uej72Sw0Bk+vT+RRn8C170QUVc=".to_owned(),
         kind: NodeKind::External,
         agent_id: None,
-        ..host("SECRETKEY")
+        ..host("m4veB98F")
     };
     let mut link = samples::edge("00000000000000aa", ["a:acme-gw", "a:acme-db"]);
     link.state = EdgeState::HalfConfigured;
@@ -51,10 +54,9 @@ fn world() -> Picture {
 
 #[test]
 fn no_name_is_left() {
-    let text = serde_json::to_string(&picture(&world(), &SECRET).picture).unwrap();
+    let text = serde_json::to_string(&masked(&world(), &guise()).picture).unwrap();
     let key = WgKey([9; 32]).to_string();
-    for name in
-        ["acme", "Springfield", "SECRETKEY", "10.20.30", "81.2.69", "00000000000000aa", &key]
+    for name in ["acme", "Springfield", "m4veB98F", "10.20.30", "81.2.69", "00000000000000aa", &key]
     {
         assert!(!text.contains(name), "{name} is in {text}");
     }
@@ -63,7 +65,7 @@ fn no_name_is_left() {
 
 #[test]
 fn the_structure_stays() {
-    let Masked { picture: masked, ids } = picture(&world(), &SECRET);
+    let Masked { picture: masked, ids } = masked(&world(), &guise());
     assert_eq!((masked.nodes.len(), masked.edges.len(), masked.sites.len()), (3, 1, 1));
     let edge = &masked.edges[0];
     assert_eq!(edge.source, ids["a:acme-gw"]);
@@ -78,15 +80,32 @@ fn the_structure_stays() {
 }
 
 #[test]
-fn pseudonyms_follow_the_secret_and_the_fleet() {
-    let one = serde_json::to_string(&picture(&world(), &SECRET).picture).unwrap();
-    assert_eq!(one, serde_json::to_string(&picture(&world(), &SECRET).picture).unwrap());
-    let other = serde_json::to_string(&picture(&world(), &Secret([4; 32])).picture).unwrap();
-    assert_ne!(one, other);
-    let mut moved = world();
-    moved.nodes[0].fleet_id = "globex".parse().unwrap();
-    let [here, there] = [world(), moved].map(|world| picture(&world, &SECRET));
-    assert_ne!(here.id("a:acme-gw"), there.id("a:acme-gw"));
-    assert_eq!(here.id("a:acme-db"), there.id("a:acme-db"));
-    assert!(!format!("{SECRET:?}").contains('3'));
+fn pseudonyms_follow_the_key() {
+    let text = |guise: &Guise| serde_json::to_string(&masked(&world(), guise).picture).unwrap();
+    assert_eq!(text(&guise()), text(&Guise::of([3; 32])));
+    assert_ne!(text(&guise()), text(&Guise::of([4; 32])));
+    assert_eq!(guise(), Guise::of([3; 32]));
+    assert!(!format!("{:?}", guise()).contains('3'));
+}
+
+#[test]
+fn a_map_that_was_painted_before_is_changed_where_the_real_one_is() {
+    let mut painter = picture::Painter::new(guise());
+    let mut real = world();
+    painter.paint(&real);
+    real.nodes.remove(0);
+    real.nodes[0].label = "globex.example".to_owned();
+    real.edges.clear();
+    let again = serde_json::to_string(&painter.paint(&real)).unwrap();
+    assert_eq!(again, serde_json::to_string(&masked(&real, &guise()).picture).unwrap());
+}
+
+#[test]
+fn fleets_of_a_reach_are_told_by_their_pseudonyms() {
+    let acme = "acme".parse().unwrap();
+    let lens = Lens { reach: Reach::of([acme]), guise: Some(guise()) };
+    let told = lens.told_reach();
+    assert!(told.sees(&guise().fleet(&"acme".parse().unwrap())));
+    assert!(!told.sees(&"acme".parse().unwrap()) && !lens.is_clear());
+    assert_eq!(Lens::of(lens.reach.clone()).told_reach(), lens.reach);
 }

@@ -139,6 +139,13 @@ name!(
         && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
 );
 
+impl AgentId {
+    /// Stands where an agent cannot be named.
+    pub fn nobody() -> Self {
+        Self("nobody".into())
+    }
+}
+
 impl FleetId {
     /// The fleet of agents that name none.
     pub fn unnamed() -> Self {

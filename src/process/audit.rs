@@ -335,6 +335,7 @@ impl Telling {
             Act::Add { .. } | Act::AddFirst { .. } => ("user.add", None),
             Act::Role(_) => ("user.role", None),
             Act::Reach(_) => ("user.fleets", None),
+            Act::Mask(_) => ("user.mask", None),
             Act::Disable => ("user.disable", None),
             Act::Enable => ("user.enable", None),
             Act::Password { .. } => ("user.password", None),

@@ -234,14 +234,25 @@ impl Board {
         self.read().names_rev
     }
 
-    /// The agents beyond a reach, as of that change.
-    pub fn strangers(&self, reach: &Reach) -> (u64, Strangers) {
+    /// What somebody makes of how all agents are called, those that are forgotten included, as of
+    /// that change: by id, host name and fleet.
+    pub fn called<T>(
+        &self,
+        make: impl for<'a> FnOnce(
+            &mut dyn Iterator<Item = (&'a AgentId, Option<&'a str>, &'a FleetId)>,
+        ) -> T,
+    ) -> (u64, T) {
         let inner = self.read();
         let agents = inner.agents.values().map(|entry| &entry.summary);
         let named = agents.map(|one| (&one.agent_id, one.hostname.as_deref(), &one.fleet_id));
         let former = inner.former.iter();
         let former = former.map(|(id, (name, fleet))| (id, name.as_deref(), fleet));
-        (inner.names_rev, Strangers::of(named.chain(former), reach))
+        (inner.names_rev, make(&mut named.chain(former)))
+    }
+
+    /// The agents beyond a reach, as of that change.
+    pub fn strangers(&self, reach: &Reach) -> (u64, Strangers) {
+        self.called(|agents| Strangers::of(agents, reach))
     }
 
     /// Channels that do not take messages to people.

@@ -22,13 +22,12 @@ use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
 use super::rollup::Rollup;
 use super::tune::Rulebook;
-use super::{admit, audit, load, show, tell, tick, tune, upkeep};
+use super::{admit, audit, load, lot, show, tell, tick, tune, upkeep};
 use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
-use crate::store::row::FleetSnapshot;
 use crate::store::{Reader, StoreError, Writer};
 use crate::verify::bodies::Suspicion;
 use crate::verify::rejection::Rejection;
@@ -84,6 +83,8 @@ pub struct Parts<W> {
     pub epoch: String,
     /// Random; seeds the hashes of nonces if the database has no seed yet.
     pub seed: [u64; 2],
+    /// Random; what pseudonyms are made of if the database has no key for them yet.
+    pub pseudonyms: [u8; 32],
     /// Settings.
     pub settings: Settings,
     /// The clock.
@@ -118,9 +119,6 @@ pub(super) struct Engine {
     ahead: bool,
 }
 
-/// Name of the seed among the small values.
-const SEED: &str = "nonce_seed";
-
 /// Name of the small value that says when the first admin token was made.
 pub(super) const FIRST_TOKEN: &str = "first_token_made_at";
 
@@ -135,6 +133,8 @@ pub struct Started {
     pub layout: Stored,
     /// Whether an admin token has been made for this database before.
     pub has_admin_token: bool,
+    /// What pseudonyms are made of in this database.
+    pub pseudonyms: [u8; 32],
 }
 
 /// Loads the fleet and starts the thread.
@@ -146,7 +146,8 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let now = parts.clock.now();
     let mut writer: Box<dyn Writer> = Box::new(parts.writer);
     let mut snapshot = writer.load_fleet()?;
-    let seed = seed_of(&snapshot, parts.seed, writer.as_mut())?;
+    let seed = lot::seed_of(&snapshot, parts.seed, writer.as_mut())?;
+    let pseudonyms = lot::pseudonyms_of(&snapshot, parts.pseudonyms, writer.as_mut())?;
     let places = std::mem::take(&mut snapshot.layout);
     let steps = std::mem::take(&mut snapshot.layout_steps);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
@@ -187,28 +188,7 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let processor =
         Processor { jobs, board, refusals, tally, totals, chores, rules, rollup, shelf, clock };
     let layout = Stored { places, rev: layout_rev.unwrap_or(1), steps };
-    Ok(Started { processor, thread, layout, has_admin_token })
-}
-
-/// The seed of this database; writes the one offered if there is none.
-fn seed_of(
-    snapshot: &FleetSnapshot,
-    offered: [u64; 2],
-    writer: &mut dyn Writer,
-) -> Result<[u64; 2], StoreError> {
-    let parse = |text: &str| {
-        let (a, b) = text.split_once(' ')?;
-        Some([a.parse().ok()?, b.parse().ok()?])
-    };
-    if let Some(seed) = load::meta(snapshot, SEED).and_then(parse) {
-        return Ok(seed);
-    }
-    let [a, b] = offered;
-    let change = Change { meta: vec![(SEED, format!("{a} {b}"))], ..Change::default() };
-    writer.begin()?;
-    writer.record(&change)?;
-    writer.commit()?;
-    Ok(offered)
+    Ok(Started { processor, thread, layout, has_admin_token, pseudonyms })
 }
 
 fn rules(settings: &Settings, seed: [u64; 2]) -> Rules {

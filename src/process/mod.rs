@@ -31,6 +31,7 @@ mod late;
 mod ledger;
 mod links;
 mod load;
+mod lot;
 mod mass;
 mod meant;
 mod order;

@@ -45,6 +45,8 @@ pub enum Act {
         entry: Entry,
         /// Which fleets they see.
         reach: Reach,
+        /// Whether they are given pseudonyms.
+        masked: bool,
     },
     /// Add them, if they are the first.
     AddFirst {
@@ -55,6 +57,8 @@ pub enum Act {
     Role(Role),
     /// Let them see these fleets from now on.
     Reach(Reach),
+    /// Give them pseudonyms instead of names and addresses from now on, or not any more.
+    Mask(bool),
     /// Keep them out.
     Disable,
     /// Let them in again.
@@ -124,6 +128,7 @@ impl std::fmt::Debug for Act {
             Self::AddFirst { .. } => "AddFirst",
             Self::Role(_) => "Role",
             Self::Reach(_) => "Reach",
+            Self::Mask(_) => "Mask",
             Self::Disable => "Disable",
             Self::Enable => "Enable",
             Self::Password { .. } => "Password",
@@ -206,7 +211,8 @@ pub fn decide(
     let known = people.get(name);
     let added = |user: UserRecord| {
         let (role, fleets) = (user.role, user.reach.addition());
-        let told = format!("added the user {name} with the role {role}{fleets}");
+        let masked = if user.masked { ", under pseudonyms" } else { "" };
+        let told = format!("added the user {name} with the role {role}{fleets}{masked}");
         Decided { user: Some(user), ends_sessions: false, told }
     };
     match act {
@@ -216,9 +222,10 @@ pub fn decide(
         Act::Add { .. } if people.len() >= MOST => {
             Err(CommandError::NotPossible(format!("there are {MOST} users, which is the most")))
         }
-        Act::Add { role, entry, reach } => {
+        Act::Add { role, entry, reach, masked } => {
+            keep::admins_see(name, (*role, *masked))?;
             let user = fresh(name, (*role, entry), by, now);
-            Ok(added(UserRecord { reach: reach.clone(), ..user }))
+            Ok(added(UserRecord { reach: reach.clone(), masked: *masked, ..user }))
         }
         Act::AddFirst { password } if people.is_empty() => {
             let entry = Entry::Password(password.clone());
@@ -227,6 +234,7 @@ pub fn decide(
         Act::AddFirst { .. } => Err(CommandError::NotPossible("there are users by now".to_owned())),
         Act::Role(_)
         | Act::Reach(_)
+        | Act::Mask(_)
         | Act::Disable
         | Act::Enable
         | Act::Password { .. }
@@ -266,6 +274,7 @@ fn fresh(name: &str, (role, entry): (Role, &Entry), by: &str, now: UnixSeconds) 
         reach: Reach::Whole,
         factor: None,
         foreign,
+        masked: false,
     }
 }
 
@@ -274,12 +283,19 @@ fn change(mut user: UserRecord, act: &Act, now: UnixSeconds) -> Result<Decided, 
     let name = user.name.clone();
     let told = match act {
         Act::Role(role) => {
+            keep::admins_see(&name, (*role, user.masked))?;
             let before = std::mem::replace(&mut user.role, *role);
             format!("gave the user {name} the role {role} instead of {before}")
         }
         Act::Reach(reach) => {
             let before = std::mem::replace(&mut user.reach, reach.clone());
             format!("lets the user {name} see {} instead of {}", reach.words(), before.words())
+        }
+        Act::Mask(masked) => {
+            keep::admins_see(&name, (user.role, *masked))?;
+            user.masked = *masked;
+            let what = if *masked { "pseudonyms" } else { "real names and addresses" };
+            format!("gives the user {name} {what} from now on")
         }
         Act::Disable => {
             user.disabled = true;

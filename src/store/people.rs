@@ -37,6 +37,8 @@ pub struct UserRecord {
     pub factor: Option<Factor>,
     /// Who they are at the OpenID provider where they sign in, instead of with a password.
     pub foreign: Option<Foreign>,
+    /// Whether they are given pseudonyms instead of names and addresses.
+    pub masked: bool,
 }
 
 /// Who somebody is at an OpenID provider; no two people there ever are the same.
@@ -113,6 +115,8 @@ pub struct SessionRecord {
     pub made_by: Option<String>,
     /// Which fleets it sees.
     pub reach: Reach,
+    /// Whether it is given pseudonyms instead of names and addresses.
+    pub masked: bool,
 }
 
 /// Which sessions and tokens to list.

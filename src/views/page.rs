@@ -82,6 +82,8 @@ pub struct PageContext {
     pub form_token: Option<String>,
     /// Whether the reader sees everything, the manager itself included.
     pub whole: bool,
+    /// Whether names and addresses on the page are pseudonyms.
+    pub masked: bool,
     /// Colours.
     pub theme: Theme,
     /// Alarms that are active and not acknowledged.
@@ -188,7 +190,7 @@ impl PageContext {
 
     /// Whether the reader may share a link on this page.
     pub fn can_share(&self) -> bool {
-        self.can_act() && self.share_days > 0
+        self.can_act() && self.share_days > 0 && !self.masked
     }
 
     /// Whether the reader may approve and reset agents on this page.

@@ -23,6 +23,8 @@ pub struct UserItem {
     pub role: Role,
     /// Which fleets they see; none: all.
     pub fleets: Vec<FleetId>,
+    /// Whether they are given pseudonyms, whatever their role.
+    pub masked: bool,
     /// Whether they may not sign in.
     pub disabled: bool,
     /// Whether they have a password.
@@ -135,6 +137,8 @@ pub struct TokenItem {
     pub role: String,
     /// Which fleets it sees; none: all.
     pub fleets: Vec<FleetId>,
+    /// Whether it is given pseudonyms, whatever its role.
+    pub masked: bool,
     /// When it was made.
     pub created_at: UnixSeconds,
     /// Who made it, if that is known.
@@ -235,6 +239,8 @@ pub struct Account<'a> {
     pub role: Role,
     /// Which fleets they see, in words.
     pub fleets: &'a str,
+    /// Whether they are given pseudonyms.
+    pub masked: bool,
     /// Their sessions.
     pub sessions: &'a [SessionItem],
     /// How many recovery codes are left, for who has a second factor.
@@ -252,6 +258,7 @@ struct AccountPage<'a> {
     user: bool,
     role: Role,
     fleets: &'a str,
+    masked: bool,
     sessions: Vec<SessionLine<'a>>,
     factor: Option<usize>,
     changed: bool,
@@ -272,9 +279,9 @@ pub fn account(ctx: &PageContext, account: &Account<'_>) -> Result<String, askam
         used: moment(item.last_used_at),
         ends: item.expires_at.map(moment),
     });
-    let Account { user, role, fleets, factor, changed, failed, .. } = *account;
+    let Account { user, role, fleets, masked, factor, changed, failed, .. } = *account;
     let sessions = lines.collect();
-    AccountPage { ctx, user, role, fleets, sessions, factor, changed, failed }.render()
+    AccountPage { ctx, user, role, fleets, masked, sessions, factor, changed, failed }.render()
 }
 
 /// Where somebody stands on the way to a second factor.
@@ -382,6 +389,7 @@ mod tests {
             user: true,
             role: Role::Viewer,
             fleets: "lab, office",
+            masked: true,
             sessions: &own,
             factor: None,
             changed: false,

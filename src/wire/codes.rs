@@ -68,6 +68,8 @@ codes!(
     PendingApproval = "pending_approval", "This agent waits for approval";
     /// 403: a role that is too small.
     Forbidden = "forbidden", "Your role does not allow this";
+    /// 403: this is not given to who is given pseudonyms.
+    MaskedCaller = "masked_caller", "You are given pseudonyms, and this cannot be told under them";
     /// 404: no such address.
     NotFound = "not_found", "There is nothing here";
     /// 404: no such agent.
@@ -147,7 +149,8 @@ impl ErrorCode {
             | Self::FleetMismatch
             | Self::EnrollmentClosed
             | Self::PendingApproval
-            | Self::Forbidden => 403,
+            | Self::Forbidden
+            | Self::MaskedCaller => 403,
             Self::NotFound | Self::AgentNotFound | Self::KeyNotFound => 404,
             Self::ShareOver => 410,
             Self::MethodNotAllowed => 405,

@@ -20,12 +20,12 @@ const TABLE: &[(&str, &[&str])] = &[
     ("sign", &["model", "wire"]),
     ("keys", &["model", "sign"]),
     ("topology", &["model"]),
-    ("mask", &["model", "sign", "topology"]),
     ("meter", &["model"]),
     ("alarms", &["model", "form", "topology"]),
     ("pack", &["model", "sign"]),
     ("verify", &["model", "wire", "sign", "keys", "pack"]),
     ("store", &["model"]),
+    ("mask", &["model", "sign", "topology", "store"]),
     ("store::sqlite", &["model", "store", "pack"]),
     ("notify", &["model", "form", "sign", "store"]),
     (

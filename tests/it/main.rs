@@ -27,6 +27,7 @@ mod keys;
 mod lab;
 mod late;
 mod layers;
+mod masked;
 mod mesh;
 mod metrics;
 mod migrations;

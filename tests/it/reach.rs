@@ -16,12 +16,12 @@ use crate::support::http::{Answer, post_json, send};
 use crate::support::manager::{ADMIN_TOKEN, START, TestManager};
 use crate::support::seal::Seal;
 
-const GAMMA: &str = "6a33a0000000000000000000000006a3";
-const DELTA: &str = "de17a000000000000000000000000de1";
+pub(crate) const GAMMA: &str = "6a33a0000000000000000000000006a3";
+pub(crate) const DELTA: &str = "de17a000000000000000000000000de1";
 const NOBODY: &str = "00b0d1e5000000000000000000000000";
 
 /// One's own keys, and those of the other fleet.
-const KEYS: [&str; 4] = [
+pub(crate) const KEYS: [&str; 4] = [
     "m4veB98FBPwBgnzi7Uej72Sw0Bk+vT+RRn8C170QUVc=",
     "A9hyj48jUGKuEZMC8uMV4TghveWTLxQVY/+7UuDwagU=",
     "Z0bYcVCQYqBQzXxGmUwsBFjqmlAvBJNdMxI8jWvHPWo=",
@@ -38,16 +38,16 @@ const SECRETS: [&str; 12] = [
     KEYS[2],
     KEYS[3],
     "10.88.0.",
-    "198.51.100.",
+    "89.160.20.",
     "02:88:",
     "other-site",
     "work at the others",
 ];
 
 /// A host: which it is, and its two networks.
-struct Machine {
+pub(crate) struct Machine {
     agent: Agent,
-    name: &'static str,
+    pub(crate) name: &'static str,
     number: usize,
     peers: Vec<Value>,
 }
@@ -66,7 +66,7 @@ impl Machine {
     }
 
     fn peer(mut self, other: usize) -> Self {
-        let endpoint = if other < 2 { "192.0.2" } else { "198.51.100" };
+        let endpoint = if other < 2 { "81.2.69" } else { "89.160.20" };
         self.peers.push(json!({
             "interface": "wg0", "public_key": KEYS[other],
             "endpoint": format!("{endpoint}.{}:51820", other + 1),
@@ -80,7 +80,7 @@ impl Machine {
     fn data(&self) -> Value {
         let n = self.number;
         let (net, mac, site) =
-            if n < 2 { ("192.0.2", "02:77", "lab") } else { ("198.51.100", "02:88", "other-site") };
+            if n < 2 { ("81.2.69", "02:77", "lab") } else { ("89.160.20", "02:88", "other-site") };
         json!({
             "hostname": self.name, "boot_id": format!("boot-{n}"), "agent_version": "1.4.2",
             "labels": { "site": site },
@@ -95,16 +95,16 @@ impl Machine {
         })
     }
 
-    async fn report(&mut self) {
+    pub(crate) async fn report(&mut self) {
         let data = self.data();
         self.agent.report(&data).await;
     }
 }
 
 /// A manager with two fleets in trouble, and who may see the first.
-struct Scene {
-    kattila: TestManager,
-    hosts: Vec<Machine>,
+pub(crate) struct Scene {
+    pub(crate) kattila: TestManager,
+    pub(crate) hosts: Vec<Machine>,
     /// With every right in the first fleet.
     limited: Operator,
     token: String,
@@ -115,12 +115,12 @@ const PLAN: &str = "[[channel]]\nname = \"chat\"\ntype = \"webhook\"\nurl = \"ht
                     [[route]]\nchannels = \"chat\"\n";
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(&[1]).await
     }
 
     /// The first host has tunnels to these.
-    async fn with(peers: &[usize]) -> Self {
+    pub(crate) async fn with(peers: &[usize]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let plan = dir.path().join("plan.toml");
         std::fs::write(&plan, PLAN).unwrap();
@@ -176,7 +176,7 @@ impl Scene {
     }
 
     /// The ids of things of a fleet, by where they stand in addresses.
-    async fn ids(&self, fleet: &str, agent: &str) -> Vec<(&'static str, String)> {
+    pub(crate) async fn ids(&self, fleet: &str, agent: &str) -> Vec<(&'static str, String)> {
         let admin = self.kattila.operator();
         let map = admin.topology().await;
         let node = format!("a:{agent}");
@@ -202,7 +202,12 @@ impl Scene {
         ]
     }
 
-    async fn ask(&self, token: &str, (method, path): (Method, &str), body: &str) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        token: &str,
+        (method, path): (Method, &str),
+        body: &str,
+    ) -> Answer {
         let bearer = format!("Bearer {token}");
         let kind = if path.starts_with("/api/") || path.starts_with("/status/") {
             "application/json"
@@ -213,19 +218,19 @@ impl Scene {
         send(self.kattila.addr(), method, path, &headers, body.to_owned()).await
     }
 
-    async fn read(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn read(&self, token: &str, path: &str) -> Answer {
         self.ask(token, (Method::GET, path), "").await
     }
 }
 
-fn readable() -> impl Iterator<Item = Route> {
+pub(crate) fn readable() -> impl Iterator<Item = Route> {
     // What is public is the same for everybody; the stream never ends and is read by itself.
     let all = routes::all().into_iter().filter(|route| route.method == "GET");
     all.filter(|route| route.need != Need::Public && route.path != "/api/v1/stream")
 }
 
 /// A route's addresses with things in them, and questions that it takes.
-fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String> {
+pub(crate) fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String> {
     if route.path == "/api/v1/export/{id}" {
         let lists = ["agents.csv", "links.csv", "map.dot", "map.graphml", "map.json"];
         return lists.iter().map(|name| format!("/api/v1/export/{name}")).collect();
@@ -236,7 +241,7 @@ fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String> {
     let (from, to) = (START.0, START.0 + 400);
     let asks: &[String] = &match route.path {
         "/api/v1/path" | "/paths" => vec![format!("from={agent}&to={agent}&net=10.0.0.0/8")],
-        "/api/v1/carriers" => vec!["net=10.0.0.0/8".to_owned(), "net=192.0.2.0/24".to_owned()],
+        "/api/v1/carriers" => vec!["net=10.0.0.0/8".to_owned(), "net=81.2.69.0/24".to_owned()],
         "/api/v1/metrics" | "/api/v1/export/metrics.csv" => vec![format!("agent={agent}")],
         "/api/v1/agents/{id}/told" => vec![format!("at={to}")],
         "/api/v1/what-if" => vec![format!("without={agent}"), format!("without={agent}&at={to}")],

@@ -372,6 +372,7 @@ pub(crate) fn session(seed: u8) -> SessionRecord {
         source: None,
         made_by: None,
         reach: Reach::Whole,
+        masked: true,
     }
 }
 
@@ -394,6 +395,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
             issuer: String::from("https://id.example.org"),
             subject: format!("subject of {name}"),
         }),
+        masked: true,
     }
 }
 
@@ -409,6 +411,7 @@ pub(crate) fn share(n: u8) -> ShareRecord {
         created_at: T,
         expires_at: T.plus(604_800),
         opened: 2,
+        mask: (n == 1).then_some([9; 32]),
         last_opened_at: Some(T.plus(9)),
     }
 }

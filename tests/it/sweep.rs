@@ -28,6 +28,7 @@ fn record(number: u8, kind: &str, used: UnixSeconds, end: Option<i64>) -> Sessio
         source: None,
         made_by: None,
         reach: Reach::Whole,
+        masked: false,
     }
 }
 

@@ -45,6 +45,9 @@ pub enum TokenAct {
         /// A fleet it sees; may be given several times; without it, all
         #[arg(long = "fleet", value_name = "FLEET")]
         fleets: Vec<FleetId>,
+        /// Give it pseudonyms instead of names and addresses
+        #[arg(long)]
+        masked: bool,
         /// For how many days it works; without it, until it is revoked
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3650))]
         days: Option<u16>,
@@ -79,8 +82,17 @@ impl From<StoreError> for Failure {
 
 /// A change of the tokens.
 enum Wish {
-    Add { name: String, role: Role, reach: Reach, days: Option<u16> },
+    Add(New),
     Revoke { id: String },
+}
+
+/// A token to make.
+struct New {
+    name: String,
+    role: Role,
+    reach: Reach,
+    masked: bool,
+    days: Option<u16>,
 }
 
 /// Does it; the exit code.
@@ -91,8 +103,13 @@ pub(super) async fn run(act: TokenAct, values: &Values, now: UnixSeconds) -> u8 
             complain(&token_name(&name).err().unwrap_or_default());
             return USAGE;
         }
-        TokenAct::Add { name, scope, fleets, days, database } => {
-            (Wish::Add { name, role: scope.role(), reach: Reach::of(fleets), days }, database)
+        TokenAct::Add { scope: Scope::Admin, masked: true, .. } => {
+            complain("An admin must know which host is which; make it a viewer or an operator.");
+            return USAGE;
+        }
+        TokenAct::Add { name, scope, fleets, masked, days, database } => {
+            let (role, reach) = (scope.role(), Reach::of(fleets));
+            (Wish::Add(New { name, role, reach, masked, days }), database)
         }
         TokenAct::Revoke { id, database } => (Wish::Revoke { id }, database),
     };
@@ -134,11 +151,12 @@ fn list(database: &Path, now: UnixSeconds) -> Result<Vec<String>, Failure> {
 /// Does it in the database of a manager that is not running.
 fn in_database(database: &Path, wish: &Wish, now: UnixSeconds) -> Result<Vec<String>, Failure> {
     match wish {
-        Wish::Add { name, role, reach, days } => {
+        Wish::Add(New { name, role, reach, masked, days }) => {
             let (secret, mut record) = token::api_token(name, *role, now)
                 .map_err(|error| Failure::Refused(format!("no random numbers: {error}")))?;
             record.expires_at = days.map(|days| now.plus(i64::from(days) * DAY_S));
             (record.made_by, record.reach) = (Some(BY.to_owned()), reach.clone());
+            record.masked = *masked;
             change_at_rest(database, |reader| added(reader, record, now))?;
             Ok(vec![(*secret).clone()])
         }
@@ -165,9 +183,15 @@ fn added(reader: &dyn Reader, record: SessionRecord, now: UnixSeconds) -> Result
     }
     let (name, role) = (&record.name, &record.role);
     let (id, fleets) = (id_of(&record), record.reach.addition());
-    let told = format!("made the token {name} ({id}) with the role {role}{fleets}");
+    let under = under(record.masked);
+    let told = format!("made the token {name} ({id}) with the role {role}{fleets}{under}");
     let events = vec![act_of_admin(told, BY, now)];
     Ok(Change { sessions: vec![record], events, ..Change::default() })
+}
+
+/// What a sentence about a token goes on with.
+const fn under(masked: bool) -> &'static str {
+    if masked { ", under pseudonyms" } else { "" }
 }
 
 fn stored(reader: &dyn Reader) -> Result<Vec<SessionRecord>, StoreError> {
@@ -187,7 +211,7 @@ fn line_of(record: &SessionRecord) -> String {
     let used = used.map_or("never used".to_owned(), |at| format!("last used {}", at.to_rfc3339()));
     let ends = record.expires_at.map(UnixSeconds::to_rfc3339);
     let ends = ends.map_or("until revoked".to_owned(), |at| format!("until {at}"));
-    let fleets = record.reach.words();
+    let fleets = format!("{}{}", record.reach.words(), under(record.masked));
     [&id_of(record), &record.name, &record.role, &fleets, &used, &ends]
         .map(String::as_str)
         .join("\t")
@@ -199,7 +223,7 @@ async fn through_the_manager(values: &Values, wish: &Wish) -> u8 {
     match by_the_door(values, (method, &path), body.as_ref()).await {
         Ok(answer) => {
             match wish {
-                Wish::Add { .. } => {
+                Wish::Add(_) => {
                     say(answer.get("token").and_then(Value::as_str).unwrap_or_default());
                 }
                 Wish::Revoke { id } => say(&format!("Revoked {id}.")),
@@ -213,10 +237,12 @@ async fn through_the_manager(values: &Values, wish: &Wish) -> u8 {
 fn request(wish: &Wish) -> (Method, String, Option<Value>) {
     let all = "/api/v1/tokens";
     match wish {
-        Wish::Add { name, role, reach, days } => {
+        Wish::Add(New { name, role, reach, masked, days }) => {
             let for_s = days.map(|days| i64::from(days) * DAY_S);
             let (role, fleets) = (role.as_str(), reach.fleets());
-            let body = json!({"name": name, "role": role, "fleets": fleets, "for_s": for_s});
+            let body = json!({
+                "name": name, "role": role, "fleets": fleets, "masked": masked, "for_s": for_s,
+            });
             (Method::POST, all.to_owned(), Some(body))
         }
         Wish::Revoke { id } => (Method::DELETE, format!("{all}/{id}"), None),
@@ -244,8 +270,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("k.db");
         let add = |name: &str, days| {
-            let wish =
-                Wish::Add { name: name.to_owned(), role: Role::Viewer, reach: Reach::Whole, days };
+            let (role, reach) = (Role::Viewer, Reach::Whole);
+            let wish = Wish::Add(New { name: name.to_owned(), role, reach, masked: true, days });
             in_database(&file, &wish, NOW)
         };
         let absent = add("ci", None);
@@ -258,9 +284,9 @@ mod tests {
         assert_eq!((record.role.as_str(), record.made_by.as_deref()), ("viewer", Some(BY)));
         let list = |now| done(list(&file, now));
         let id = id_of(&record);
-        assert!(
-            list(NOW).contains(&format!("{id}\tci\tviewer\tall fleets\tnever used\tuntil revoked"))
-        );
+        assert!(list(NOW).contains(&format!(
+            "{id}\tci\tviewer\tall fleets, under pseudonyms\tnever used\tuntil revoked"
+        )));
         let brief = list(NOW).into_iter().find(|line| line.contains("brief")).unwrap();
         assert!(brief.ends_with("never used\tuntil 2027-01-16T08:00:00Z"), "{brief}");
         assert_eq!(list(NOW.plus(DAY_S)).len(), 1, "what has ended is not told");

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -41,6 +41,9 @@ pub enum UserAct {
         /// A fleet they see; may be given several times; without it, all
         #[arg(long = "fleet", value_name = "FLEET")]
         fleets: Vec<FleetId>,
+        /// Give them pseudonyms instead of names and addresses
+        #[arg(long)]
+        masked: bool,
         #[command(flatten)]
         database: Database,
     },
@@ -65,6 +68,15 @@ pub enum UserAct {
         /// A fleet they see from now on; may be given several times; without it, all
         #[arg(long = "fleet", value_name = "FLEET")]
         fleets: Vec<FleetId>,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Give a person pseudonyms instead of names and addresses, or not any more; their sessions end
+    Mask {
+        /// Their name
+        name: String,
+        /// Whether from now on
+        whether: Names,
         #[command(flatten)]
         database: Database,
     },
@@ -105,14 +117,24 @@ pub enum UserAct {
     },
 }
 
+/// Under which names somebody sees things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Names {
+    /// Under pseudonyms
+    Pseudonyms,
+    /// Under their real names
+    Real,
+}
+
 /// What is to be done about whom.
 struct Wish(Asked, String);
 
 /// An order before a password is hashed, which the running manager does itself.
 enum Asked {
-    Add(Scope, Reach, Password),
+    Add(Scope, Reach, Names, Password),
     Role(Scope),
     Fleets(Reach),
+    Mask(Names),
     Disable,
     Enable,
     Password(Password),
@@ -165,13 +187,17 @@ fn wish(act: UserAct) -> Result<(Wish, Database), String> {
         UserAct::Fleets { name, fleets, database } => {
             (Asked::Fleets(Reach::of(fleets)), user_name(&name)?, database)
         }
+        UserAct::Mask { name, whether, database } => {
+            (Asked::Mask(whether), user_name(&name)?, database)
+        }
         UserAct::Disable { name, database } => (Asked::Disable, user_name(&name)?, database),
         UserAct::Enable { name, database } => (Asked::Enable, user_name(&name)?, database),
         UserAct::DropFactor { name, database } => (Asked::DropFactor, user_name(&name)?, database),
         UserAct::Remove { name, database } => (Asked::Remove, user_name(&name)?, database),
-        UserAct::Add { name, role, fleets, database } => {
+        UserAct::Add { name, role, fleets, masked, database } => {
             let name = user_name(&name)?;
-            (Asked::Add(role, Reach::of(fleets), ask(&name)?), name, database)
+            let names = if masked { Names::Pseudonyms } else { Names::Real };
+            (Asked::Add(role, Reach::of(fleets), names, ask(&name)?), name, database)
         }
         UserAct::Password { name, database } => {
             let name = user_name(&name)?;
@@ -234,12 +260,14 @@ fn hashed(asked: &Asked) -> Result<Act, Failure> {
         password::hash(password.bytes(), salt).map_err(|error| Failure::Hash(error.to_string()))
     };
     Ok(match asked {
-        Asked::Add(role, reach, password) => {
+        Asked::Add(role, reach, names, password) => {
             let entry = Entry::Password(hash(password)?);
-            Act::Add { role: role.role(), entry, reach: reach.clone() }
+            let masked = *names == Names::Pseudonyms;
+            Act::Add { role: role.role(), entry, reach: reach.clone(), masked }
         }
         Asked::Role(role) => Act::Role(role.role()),
         Asked::Fleets(reach) => Act::Reach(reach.clone()),
+        Asked::Mask(names) => Act::Mask(*names == Names::Pseudonyms),
         Asked::Disable => Act::Disable,
         Asked::Enable => Act::Enable,
         Asked::Password(password) => {
@@ -277,7 +305,8 @@ fn line_of(user: &UserRecord) -> String {
     };
     let last = user.last_sign_in_at.map(UnixSeconds::to_rfc3339);
     let last = last.map_or("never signed in".to_owned(), |at| format!("last signed in {at}"));
-    let fleets = user.reach.words();
+    let under = if user.masked { ", under pseudonyms" } else { "" };
+    let fleets = format!("{}{under}", user.reach.words());
     [user.name.as_str(), user.role.as_str(), &fleets, state, &last].join("\t")
 }
 
@@ -298,10 +327,12 @@ fn request(asked: &Asked, user: &str) -> (Method, String, Option<Value>) {
     // Passwords are text: they were read as such.
     let text = |password: &Password| String::from_utf8_lossy(password.bytes()).into_owned();
     match asked {
-        Asked::Add(role, reach, password) => {
+        Asked::Add(role, reach, names, password) => {
             let (role, fleets) = (role.role().as_str(), reach.fleets());
-            let password = text(password);
-            let body = json!({"name": user, "role": role, "fleets": fleets, "password": password});
+            let (masked, password) = (*names == Names::Pseudonyms, text(password));
+            let body = json!({
+                "name": user, "role": role, "fleets": fleets, "masked": masked, "password": password,
+            });
             (Method::POST, "/api/v1/users".to_owned(), Some(body))
         }
         Asked::Role(role) => {
@@ -309,6 +340,9 @@ fn request(asked: &Asked, user: &str) -> (Method, String, Option<Value>) {
         }
         Asked::Fleets(reach) => {
             (Method::POST, about("fleets"), Some(json!({"fleets": reach.fleets()})))
+        }
+        Asked::Mask(names) => {
+            (Method::POST, about("mask"), Some(json!({"masked": *names == Names::Pseudonyms})))
         }
         Asked::Disable => (Method::POST, about("disable"), Some(json!({}))),
         Asked::Enable => (Method::POST, about("enable"), Some(json!({}))),
@@ -350,7 +384,10 @@ mod tests {
         let act = |asked, user: &str| in_database(&file, &Wish(asked, user.to_owned()), NOW);
         assert!(refused(act(Asked::Disable, "olga")).contains("is not there"));
         sqlite::open(&file, Durability::Full).unwrap().writer.close().unwrap();
-        let added = act(Asked::Add(Scope::Admin, Reach::Whole, chosen("stone bridge")), "olga");
+        let added = act(
+            Asked::Add(Scope::Admin, Reach::Whole, Names::Real, chosen("stone bridge")),
+            "olga",
+        );
         assert_eq!(added.ok().unwrap(), ["Added the user olga with the role admin."]);
         assert!(refused(act(Asked::Disable, "olga")).contains("the only admin"));
         let lab = Asked::Fleets(Reach::of(["lab".parse().unwrap()]));

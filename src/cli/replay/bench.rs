@@ -103,6 +103,7 @@ impl Bench {
             reader: Arc::clone(&opened.reader) as _,
             epoch,
             seed,
+            pseudonyms: [7; 32],
             settings,
             clock: clock.clone(),
         };

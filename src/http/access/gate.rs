@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::arrival::{Arrival, Channel};
 use crate::http::error::ApiError;
+use crate::mask::{Guise, Lens};
 use crate::model::access::{ADMIN_NAME, Role, STRANGER_NAME};
 use crate::model::reach::Reach;
 use crate::process::shares::id_of;
@@ -31,6 +32,8 @@ pub struct Gate {
     admin: Option<[u8; 32]>,
     anonymous: Option<Role>,
     insecure_http: bool,
+    /// Roles that see under pseudonyms, and what those are made of.
+    masked: (Vec<Role>, Guise),
     known: Sessions,
     kept: Box<dyn KeepSessions>,
     hashing: Hashing,
@@ -46,11 +49,16 @@ impl std::fmt::Debug for Gate {
 
 impl Gate {
     /// A gate as the settings say.
-    pub fn new(config: &Config, kept: Box<dyn KeepSessions>, clock: Clock) -> Self {
+    pub fn new(
+        config: &Config,
+        kept: Box<dyn KeepSessions>,
+        (clock, pseudonyms): (Clock, Guise),
+    ) -> Self {
         Self {
             admin: config.access.admin_token.as_ref().map(|secret| token::hash(secret)),
             anonymous: config.access.anonymous,
             insecure_http: config.access.insecure_http,
+            masked: (config.access.masked.clone(), pseudonyms),
             known: Sessions::default(),
             kept,
             hashing: Hashing::default(),
@@ -74,7 +82,7 @@ impl Gate {
                 Some(record) => {
                     let hash = record.token_hash;
                     let token = (!self.is_configured(&hash)).then_some(hash);
-                    caller(&record, Way::Bearer { token }).map(Some)
+                    self.caller(&record, Way::Bearer { token }).map(Some)
                 }
                 None => Err(ApiError::new(
                     ErrorCode::Unauthenticated,
@@ -102,7 +110,23 @@ impl Gate {
     fn stranger(&self) -> Option<Caller> {
         let role = self.anonymous?;
         let (name, way) = (STRANGER_NAME.to_owned(), Way::Anonymous);
-        Some(Caller { name, user: false, role, reach: Reach::Whole, way })
+        let lens = self.lens(role, (Reach::Whole, false));
+        Some(Caller { name, user: false, role, lens, way })
+    }
+
+    /// How somebody of a role sees: under pseudonyms if that is said of them or of their role.
+    fn lens(&self, role: Role, (reach, masked): (Reach, bool)) -> Lens {
+        let (roles, pseudonyms) = &self.masked;
+        let masked = role != Role::Admin && (masked || roles.contains(&role));
+        Lens { reach, guise: masked.then(|| pseudonyms.clone()) }
+    }
+
+    fn caller(&self, record: &SessionRecord, way: Way) -> Result<Caller, ApiError> {
+        let role = Role::from_word(&record.role)
+            .ok_or_else(|| ApiError::internal(format!("{} has an unknown role", record.name)))?;
+        let lens = self.lens(role, (record.reach.clone(), record.masked));
+        let (name, user) = (record.name.clone(), record.generation.is_some());
+        Ok(Caller { name, user, role, lens, way })
     }
 
     /// The record behind a token with rights of its own; for the configured admin token, one
@@ -127,16 +151,17 @@ impl Gate {
             return Ok(None);
         }
         let form_token = token::form_token(secret);
-        caller(&record, Way::Session { hash, form_token }).map(Some)
+        self.caller(&record, Way::Session { hash, form_token }).map(Some)
     }
 
     /// Whoever holds the token of a shared link that still shows something.
     pub fn by_share(&self, secret: &str) -> Option<Caller> {
         let found = self.kept.share(&token::hash(secret))?;
         let share = Some(found).filter(|share| share.is_live(self.clock.now()))?;
-        let (name, reach) = (format!("share {}", id_of(&share.token_hash)), share.reach.clone());
+        let name = format!("share {}", id_of(&share.token_hash));
+        let lens = Lens { reach: share.reach.clone(), guise: share.mask.map(Guise::of) };
         let way = Way::Share(Arc::new(share));
-        Some(Caller { name, user: false, role: Role::Viewer, reach, way })
+        Some(Caller { name, user: false, role: Role::Viewer, lens, way })
     }
 
     async fn find(&self, hash: [u8; 32]) -> Result<Option<SessionRecord>, ApiError> {
@@ -180,7 +205,7 @@ impl Gate {
         let mut record = self.record(&rights.name, role, "session", token::hash(&session));
         record.expires_at = Some(record.created_at.plus(ABSOLUTE_SECONDS));
         record.source = arrival.source.map(|source| source.to_string());
-        record.reach = rights.reach;
+        (record.reach, record.masked) = (rights.reach, rights.masked);
         self.kept.put(record.clone()).await?;
         self.begin(record).await?;
         Ok(Some(session))
@@ -275,6 +300,7 @@ impl Gate {
             source: None,
             made_by: None,
             reach: Reach::Whole,
+            masked: false,
         }
     }
 }
@@ -282,13 +308,6 @@ impl Gate {
 /// Whether a session is that of whom a proxy has let in, where one says whom.
 fn is_theirs(caller: &Caller, arrival: &Arrival) -> bool {
     arrival.vouched.as_ref().is_none_or(|name| caller.user && caller.name == *name)
-}
-
-fn caller(record: &SessionRecord, way: Way) -> Result<Caller, ApiError> {
-    let role = Role::from_word(&record.role)
-        .ok_or_else(|| ApiError::internal(format!("{} has an unknown role", record.name)))?;
-    let (name, reach) = (record.name.clone(), record.reach.clone());
-    Ok(Caller { name, user: record.generation.is_some(), role, reach, way })
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750 section 2.1).
@@ -343,6 +362,7 @@ pub(in crate::http) mod tests {
                 created_at: UnixSeconds(0),
                 expires_at: UnixSeconds(i64::MAX),
                 opened: 0,
+                mask: None,
                 last_opened_at: None,
             })
         }
@@ -398,7 +418,7 @@ pub(in crate::http) mod tests {
         ];
         let values = Values::from_pairs(base.into_iter().chain(pairs.iter().copied()));
         let config = Config::load(&values).unwrap();
-        Gate::new(&config, Box::new(shelf.clone()), clock.clone())
+        Gate::new(&config, Box::new(shelf.clone()), (clock.clone(), Guise::of([7; 32])))
     }
 
     /// From this host.

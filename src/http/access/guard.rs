@@ -41,6 +41,8 @@ pub struct Guard {
     pub whole: bool,
     /// Whether a shared link shows it.
     pub shared: bool,
+    /// Whether what is answered can be told under pseudonyms.
+    pub masked: bool,
 }
 
 /// Lets a request through to its handler, or not.
@@ -89,10 +91,21 @@ impl Guard {
             )
             .of(&caller.name));
         }
-        if self.whole && !caller.reach.is_whole() {
+        if !self.masked && caller.lens.guise.is_some() {
+            return Err(ApiError::new(
+                ErrorCode::MaskedCaller,
+                "You are given pseudonyms instead of names and addresses; this cannot be told, or \
+                 done, under them. Ask an admin for real names if you need it.",
+            )
+            .of(&caller.name));
+        }
+        if self.whole && !caller.lens.reach.is_whole() {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,
-                format!("This is about the manager as a whole; you see {}.", caller.reach.words()),
+                format!(
+                    "This is about the manager as a whole; you see {}.",
+                    caller.lens.reach.words()
+                ),
             )
             .of(&caller.name));
         }

@@ -18,8 +18,8 @@ pub mod token;
 
 use std::sync::Arc;
 
+use crate::mask::Lens;
 use crate::model::access::Role;
-use crate::model::reach::Reach;
 use crate::store::share::ShareRecord;
 
 /// What a route asks of its caller.
@@ -57,8 +57,8 @@ pub struct Caller {
     pub user: bool,
     /// What they may do.
     pub role: Role,
-    /// Which fleets they see.
-    pub reach: Reach,
+    /// Which fleets they see, and whether under pseudonyms.
+    pub lens: Lens,
     /// How they came in.
     pub way: Way,
 }
@@ -89,7 +89,7 @@ impl Caller {
     #[cfg(test)]
     pub fn for_test(name: &str) -> Self {
         let (name, role) = (name.to_owned(), Role::Operator);
-        Self { name, user: false, role, reach: Reach::Whole, way: Way::Anonymous }
+        Self { name, user: false, role, lens: Lens::whole(), way: Way::Anonymous }
     }
 
     /// What forms of this caller must bring back, if the caller has forms.

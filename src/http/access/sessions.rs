@@ -191,6 +191,7 @@ mod tests {
             source: None,
             made_by: None,
             reach: crate::model::reach::Reach::Whole,
+            masked: false,
         }
     }
 

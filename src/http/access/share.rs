@@ -64,8 +64,9 @@ pub async fn open(
 
 /// Whether somebody who signed in sees what the link shows.
 fn sees_it(own: &Caller, visitor: &Caller) -> bool {
-    let fleets = visitor.reach.fleets();
-    matches!(own.way, Way::Session { .. }) && fleets.iter().all(|fleet| own.reach.sees(fleet))
+    let fleets = visitor.lens.reach.fleets();
+    let sees = fleets.iter().all(|fleet| own.lens.reach.sees(fleet));
+    matches!(own.way, Way::Session { .. }) && own.lens.guise == visitor.lens.guise && sees
 }
 
 /// `POST /leave`: a visitor has seen enough.

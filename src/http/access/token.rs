@@ -56,6 +56,7 @@ pub fn api_token(
         source: None,
         made_by: None,
         reach: Reach::Whole,
+        masked: false,
     };
     Ok((token, record))
 }

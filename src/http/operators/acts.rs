@@ -9,6 +9,7 @@ use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::params::Id;
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::id::AlarmId;
 use crate::model::shelf::SHELF_LONGEST_S;
 use crate::model::time::UnixSeconds;
@@ -135,7 +136,7 @@ pub async fn carry_out(state: &AppState, acts: Acts) -> Result<Acted, ApiError> 
 
 /// Does something about one alarm, which must be open.
 pub async fn on_one(state: &AppState, id: i64, act: Act, caller: Caller) -> Result<(), ApiError> {
-    let Caller { name: by, reach, .. } = caller;
+    let Caller { name: by, lens: Lens { reach, .. }, .. } = caller;
     let acts = Acts { alarms: vec![AlarmId(id)], incidents: Vec::new(), act, by, reach };
     let acted = carry_out(state, acts).await?;
     let is_open = acted.results.iter().all(|acted| acted.outcome != Outcome::NotOpen);
@@ -217,7 +218,7 @@ impl Many {
         if self.ids.is_empty() && self.incidents.is_empty() {
             return Err(ApiError::bad_request("Name at least one alarm in ids or incidents."));
         }
-        let Caller { name: by, reach, .. } = caller;
+        let Caller { name: by, lens: Lens { reach, .. }, .. } = caller;
         let numbers = |ids: &[i64]| ids.iter().copied().map(AlarmId).collect();
         let (alarms, incidents) = (numbers(&self.ids), numbers(&self.incidents));
         Ok(Acts { alarms, incidents, act, by, reach })

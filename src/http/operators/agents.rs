@@ -172,10 +172,10 @@ pub async fn one(
     caller: Caller,
     Id(id): Id<AgentId>,
 ) -> Result<Json<AgentView>, ApiError> {
-    let board = &state.seen(&caller.reach);
+    let board = &state.seen(&caller.lens);
     let Some(summary) = board.agent(&id) else { return Err(unknown()) };
     let detail = state
-        .read(&caller.reach, move |reader| {
+        .read(&caller.lens, move |reader| {
             let filter =
                 AlarmFilter { agent: Some(id.clone()), limit: ALARMS, ..AlarmFilter::default() };
             let last = present::last_report(reader, &id)?;
@@ -286,7 +286,7 @@ pub async fn relay(
 /// Whoever does something about an agent must see it.
 pub fn known(state: &AppState, caller: &Caller, agent: &AgentId) -> Result<(), ApiError> {
     // What the manager itself says of agents that are not there, it says better.
-    let is_there = caller.reach.is_whole() || state.seen(&caller.reach).sees_agent(agent);
+    let is_there = caller.lens.is_clear() || state.seen(&caller.lens).sees_agent(agent);
     if is_there { Ok(()) } else { Err(CommandError::AgentNotFound.into()) }
 }
 

@@ -240,7 +240,7 @@ async fn found(
     if whole {
         filter.limit = wanted.limit.unwrap_or(OPEN_ALARMS).clamp(1, OPEN_ALARMS);
     }
-    let mut rows = state.read(&caller.reach, move |reader| reader.alarms(&filter)).await?;
+    let mut rows = state.read(&caller.lens, move |reader| reader.alarms(&filter)).await?;
     rows.retain(|row| only.holds(row));
     Ok(rows)
 }
@@ -252,7 +252,7 @@ pub async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<AlarmView>>, ApiError> {
     let rows = found((&state, &caller), &wanted, false).await?;
-    let board = &state.seen(&caller.reach);
+    let board = &state.seen(&caller.lens);
     Ok(Json(rows.into_iter().map(|row| AlarmView::new(board, row)).collect()))
 }
 
@@ -286,13 +286,13 @@ pub async fn one(
     let id = AlarmId(id);
     let told = MessageFilter { alarm: Some(id), limit: TOLD, ..MessageFilter::default() };
     let (row, told) = state
-        .read(&caller.reach, move |reader| {
+        .read(&caller.lens, move |reader| {
             Ok((reader.alarms(&AlarmFilter::one(id))?.pop(), reader.notifications(&told)?))
         })
         .await?;
     let row = row.filter(|row| row.alarm.raised_at.is_some());
     let row = row.ok_or_else(|| ApiError::not_found("alarm"))?;
-    let alarm = AlarmView::new(&state.seen(&caller.reach), row);
+    let alarm = AlarmView::new(&state.seen(&caller.lens), row);
     Ok(Json(AlarmDetail { alarm, notified: Notified::of(id, told) }))
 }
 

@@ -16,9 +16,9 @@ use super::past::maybe_time;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::audit::{Entry, Sealed};
 use crate::model::hex;
-use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
 use crate::views::audit::AuditItem;
@@ -104,7 +104,7 @@ impl Wanted {
 pub async fn read(state: &AppState, filter: AuditFilter) -> Result<AuditPage, ApiError> {
     let limit = filter.limit;
     let (rows, stats) = state
-        .read(&Reach::Whole, move |reader| Ok((reader.audit(&filter)?, reader.stats()?)))
+        .read(&Lens::whole(), move |reader| Ok((reader.audit(&filter)?, reader.stats()?)))
         .await?;
     let last = rows.last().map(|row| row.head.seq);
     Ok(AuditPage {
@@ -191,7 +191,7 @@ fn pages(
         async move {
             let Some(_) = after else { return Ok(None) };
             let rows = state
-                .read(&Reach::Whole, move |reader| reader.audit(&filter))
+                .read(&Lens::whole(), move |reader| reader.audit(&filter))
                 .await
                 .map_err(cut)?;
             let more = rows.last().map(|last| last.head.seq).filter(|_| rows.len() == PAGE);

@@ -16,8 +16,7 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
-use crate::mask::{self, Masked, Secret};
-use crate::model::reach::Reach;
+use crate::mask::{self, Guise, Lens, Masked};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
@@ -98,8 +97,8 @@ impl Asked {
         layers.relays |= is(&self.r);
         let asked = self.q.trim();
         // The question may hold a real name.
-        let anonymised = answer.masks.is_some();
-        let asked = if anonymised && !asked.is_empty() { "a search" } else { asked };
+        let anonymised = answer.anonymised;
+        let asked = if answer.masks.is_some() && !asked.is_empty() { "a search" } else { asked };
         Ok(Sight {
             size: self.size()?,
             view: self.view(),
@@ -123,18 +122,20 @@ struct Answer {
     at: Option<UnixSeconds>,
     /// What is asked of it.
     question: Question,
-    /// Pseudonyms of ids, if the picture is under pseudonyms.
+    /// Pseudonyms of ids, if the picture was put under pseudonyms because that was asked for.
     masks: Option<HashMap<String, String>>,
+    /// Whether it is under pseudonyms, for whatever reason.
+    anonymised: bool,
 }
 
 impl Answer {
     /// The same under pseudonyms.
-    fn masked(self, secret: &Secret) -> Self {
-        let Masked { picture, ids } = mask::picture(&self.picture, secret);
+    fn masked(self, guise: &Guise) -> Self {
+        let Masked { picture, ids } = mask::masked(&self.picture, guise);
         let only =
             self.only.map(|only| only.iter().filter_map(|id| ids.get(id).cloned()).collect());
         let question = self.question.renamed(&ids);
-        Self { picture, only, at: self.at, question, masks: Some(ids) }
+        Self { picture, only, at: self.at, question, masks: Some(ids), anonymised: true }
     }
 
     /// An id as it is on the picture.
@@ -153,28 +154,30 @@ fn ids(found: Found<'_>) -> HashSet<String> {
     found.nodes.into_iter().chain(found.edges).map(str::to_owned).collect()
 }
 
-async fn answer((state, reach): (&AppState, &Reach), asked: &Asked) -> Result<Answer, ApiError> {
+async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answer, ApiError> {
     let (query, then) = match maybe_time(asked.at.as_deref())? {
-        Some(at) => (query_then(&asked.q)?, Some(PastView::of((state, reach), at).await?)),
+        Some(at) => (query_then(&asked.q)?, Some(PastView::of((state, lens), at).await?)),
         None => (
             Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?,
             None,
         ),
     };
-    let (state, reach, anonymous) = (state.clone(), reach.clone(), asked.is_anonymous());
+    let (state, lens, anonymous) = (state.clone(), lens.clone(), asked.is_anonymous());
     // Routes of the past are not kept.
     let legs = match then {
-        None => asked.marks.legs((&state, &reach)).await,
+        None => asked.marks.legs((&state, &lens)).await,
         Some(_) => Vec::new(),
     };
     let marks = asked.marks.clone();
     let work = move || {
         let mut answer = match then {
             Some(then) => of_then(then, &query),
-            None => of_now(&Desk::of(&state, &reach), &query),
+            None => of_now(&Desk::of(&state, &lens), &query),
         };
         answer.question = marks.on(&answer.picture, legs);
-        if anonymous { answer.masked(&state.pseudonyms) } else { answer }
+        answer.anonymised = lens.guise.is_some();
+        // Who is given pseudonyms has them already.
+        if anonymous && !answer.anonymised { answer.masked(&state.pseudonyms) } else { answer }
     };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
@@ -182,14 +185,21 @@ async fn answer((state, reach): (&AppState, &Reach), asked: &Asked) -> Result<An
 fn of_then(then: PastView, query: &Query) -> Answer {
     let only = (!query.is_empty()).then(|| ids(then.find(query)));
     let PastView { at, picture, .. } = then;
-    Answer { picture, only, at: Some(at), question: Question::default(), masks: None }
+    Answer {
+        picture,
+        only,
+        at: Some(at),
+        question: Question::default(),
+        masks: None,
+        anonymised: false,
+    }
 }
 
 fn of_now(desk: &Desk, query: &Query) -> Answer {
     let find = || ids(find(&desk.picture, query, desk.now(), |id| desk.known(id)));
     let only = (!query.is_empty()).then(find);
     let (question, picture) = (Question::default(), (*desk.picture).clone());
-    Answer { only, at: None, picture, question, masks: None }
+    Answer { only, at: None, picture, question, masks: None, anonymised: false }
 }
 
 /// `GET /map.svg`.
@@ -198,7 +208,7 @@ pub async fn svg(
     caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let answer = answer((&state, &caller.reach), &asked).await?;
+    let answer = answer((&state, &caller.lens), &asked).await?;
     let sight = asked.sight(&answer)?;
     let work = move || drawing::svg(&answer.picture, &sight);
     let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
@@ -206,14 +216,14 @@ pub async fn svg(
 }
 
 /// The part of the map that was asked for, under pseudonyms if that was asked for, too.
-pub async fn part(whose: (&AppState, &Reach), asked: &Asked) -> Result<Picture, ApiError> {
+pub async fn part(whose: (&AppState, &Lens), asked: &Asked) -> Result<Picture, ApiError> {
     let Answer { picture, only, .. } = answer(whose, asked).await?;
     Ok(graphs::part(&picture, only.as_ref()))
 }
 
 /// A graph for another program, if the name is one of theirs.
 pub async fn graph(
-    whose: (&AppState, &Reach),
+    whose: (&AppState, &Lens),
     name: &str,
     asked: &Asked,
 ) -> Result<Option<Response>, ApiError> {

@@ -38,6 +38,6 @@ pub async fn one(
     caller: Caller,
     Id(id): Id<EdgeId>,
 ) -> Result<Json<EdgeView>, ApiError> {
-    let found = EdgeView::of(&state.seen(&caller.reach), &id);
+    let found = EdgeView::of(&state.seen(&caller.lens), &id);
     found.map(Json).ok_or_else(|| ApiError::not_found("link"))
 }

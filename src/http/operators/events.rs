@@ -89,6 +89,6 @@ pub async fn list(
         limit: params::rows(wanted.limit),
         ..EventFilter::default()
     };
-    let rows = state.read(&caller.reach, move |reader| reader.events(&filter)).await?;
+    let rows = state.read(&caller.lens, move |reader| reader.events(&filter)).await?;
     Ok(Json(rows.into_iter().map(EventView::from).collect()))
 }

@@ -25,7 +25,7 @@ pub async fn export(
     Id(name): Id<String>,
     Params(asked): Params<drawing::Asked>,
 ) -> Result<Response, ApiError> {
-    if let Some(graph) = drawing::graph((&state, &caller.reach), &name, &asked).await? {
+    if let Some(graph) = drawing::graph((&state, &caller.lens), &name, &asked).await? {
         return Ok(graph);
     }
     let attached = match name.as_str() {
@@ -39,7 +39,7 @@ pub async fn export(
         }
     };
     if asked.is_anonymous() || asked.at.is_some() {
-        let picture = drawing::part((&state, &caller.reach), &asked).await?;
+        let picture = drawing::part((&state, &caller.lens), &asked).await?;
         let rows = match name.as_str() {
             "links.csv" => table::links(&picture, |_| true),
             _ => table::agents(&AgentListItem::from_picture(&picture)),
@@ -47,7 +47,7 @@ pub async fn export(
         return Ok(file(attached, rows.map_err(ApiError::internal)?));
     }
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let work = move || rows(&Desk::of(&state, &caller.reach), &name, &asked.q);
+    let work = move || rows(&Desk::of(&state, &caller.lens), &name, &asked.q);
     let rows = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)??;
     Ok(file(attached, rows))
 }

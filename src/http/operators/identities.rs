@@ -9,9 +9,9 @@ use serde::Serialize;
 use crate::http::access::Caller;
 use crate::http::state::AppState;
 use crate::keys::ring::Generation;
+use crate::mask::Lens;
 use crate::model::id::{AgentId, FleetId, Kid};
 use crate::model::key::IdentityKey;
-use crate::model::reach::Reach;
 use crate::model::state::{AgentStatus, IdentityState, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::summary::AgentSummary;
@@ -65,9 +65,9 @@ impl Waiting {
     }
 
     /// Everything that waits, oldest first.
-    pub fn all(state: &AppState, reach: &Reach) -> Vec<Self> {
+    pub fn all(state: &AppState, lens: &Lens) -> Vec<Self> {
         let mut waiting: Vec<Self> =
-            state.seen(reach).agents().into_iter().filter_map(Self::of).collect();
+            state.seen(lens).agents().into_iter().filter_map(Self::of).collect();
         waiting.sort_by(|a, b| {
             a.requested_at.cmp(&b.requested_at).then_with(|| a.agent_id.cmp(&b.agent_id))
         });
@@ -77,7 +77,7 @@ impl Waiting {
 
 /// `GET /api/v1/enrollments`.
 pub async fn enrollments(State(state): State<AppState>, caller: Caller) -> Json<Vec<Waiting>> {
-    Json(Waiting::all(&state, &caller.reach))
+    Json(Waiting::all(&state, &caller.lens))
 }
 
 /// Who signs with what, and whom a rotation would lock out.

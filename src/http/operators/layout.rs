@@ -10,7 +10,7 @@ use crate::http::access::Caller;
 use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use crate::model::reach::Reach;
+use crate::mask::Lens;
 use crate::model::state::LayoutAct;
 use crate::model::time::UnixSeconds;
 use crate::process::places::{self, Act, ActError};
@@ -79,10 +79,15 @@ pub struct Undo {
 
 /// What somebody sees of it: of some fleets only what is pinned there, and no changes, which may
 /// be about others.
-fn view(state: &AppState, reach: &Reach) -> LayoutView {
+fn view(state: &AppState, lens: &Lens) -> LayoutView {
     let mut arrangement = state.arranger.arrangement();
-    if !reach.is_whole() {
-        let picture = state.seen(reach).picture(state.clock.now());
+    if let Some(guise) = &lens.guise {
+        arrangement.pinned = arrangement.pinned.iter().map(|id| guise.drawn(id)).collect();
+        arrangement.pinned.sort_unstable();
+        arrangement.steps.clear();
+    }
+    if !lens.reach.is_whole() {
+        let picture = state.seen(lens).picture(state.clock.now());
         let nodes = picture.nodes.iter().map(|node| &node.id);
         let ids: HashSet<&String> =
             nodes.chain(picture.sites.iter().map(|site| &site.id)).collect();
@@ -119,7 +124,7 @@ async fn carry_out(
 ) -> Result<Json<LayoutView>, ApiError> {
     let asked = (caller.name, state.clock.now());
     places::carry_out(state.whole(), &state.arranger, act, asked).await?;
-    Ok(Json(view(state, &caller.reach)))
+    Ok(Json(view(state, &caller.lens)))
 }
 
 fn bounded(named: usize) -> Result<(), ApiError> {
@@ -131,7 +136,7 @@ fn bounded(named: usize) -> Result<(), ApiError> {
 
 /// `GET /api/v1/layout`.
 pub async fn look(State(state): State<AppState>, caller: Caller) -> Json<LayoutView> {
-    Json(view(&state, &caller.reach))
+    Json(view(&state, &caller.lens))
 }
 
 /// `GET /api/v1/layout/preview`.

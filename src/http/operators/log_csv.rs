@@ -12,9 +12,8 @@ use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::present;
 use crate::http::state::AppState;
-use crate::mask::{self, Masked};
+use crate::mask::{self, Lens, Masked};
 use crate::model::id::{AgentId, EventId, ReportId};
-use crate::model::reach::Reach;
 use crate::store::Reader;
 use crate::store::row::{EventFilter, EventRow, ReportFilter, ReportSummary};
 use crate::views::table::history;
@@ -63,9 +62,9 @@ pub async fn events(
         limit: wanted.rows(),
         ..EventFilter::default()
     };
-    let mut rows = state.read(&caller.reach, move |store| store.events(&filter)).await?;
-    if wanted.is_anonymous() {
-        let masks = masks((&state, &caller.reach)).await?;
+    let mut rows = state.read(&caller.lens, move |store| store.events(&filter)).await?;
+    if wanted.is_anonymous() && caller.lens.guise.is_none() {
+        let masks = masks((&state, &caller.lens)).await?;
         rows.iter_mut().for_each(|row| hide_event(row, &masks));
     }
     let table = history::events(&rows).map_err(ApiError::internal)?;
@@ -89,9 +88,9 @@ pub async fn reports(
         let before = before.into_iter().chain(until).min();
         present::summaries(store, &ReportFilter { before, ..filter })
     };
-    let mut rows = state.read(&caller.reach, read).await?;
-    if wanted.is_anonymous() {
-        let masks = masks((&state, &caller.reach)).await?;
+    let mut rows = state.read(&caller.lens, read).await?;
+    if wanted.is_anonymous() && caller.lens.guise.is_none() {
+        let masks = masks((&state, &caller.lens)).await?;
         rows.retain_mut(|row| hide_report(row, &masks));
     }
     let table = history::reports(&rows).map_err(ApiError::internal)?;
@@ -99,11 +98,11 @@ pub async fn reports(
 }
 
 /// Pseudonyms of what is on the map.
-async fn masks((state, reach): (&AppState, &Reach)) -> Result<Masked, ApiError> {
-    let (state, seen) = (state.clone(), state.seen(reach));
+async fn masks((state, lens): (&AppState, &Lens)) -> Result<Masked, ApiError> {
+    let (state, seen) = (state.clone(), state.seen(lens));
     let work = move || {
         let picture = seen.picture(state.clock.now());
-        mask::picture(&picture, &state.pseudonyms)
+        mask::masked(&picture, &state.pseudonyms)
     };
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }

@@ -12,8 +12,8 @@ use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::id::WindowId;
-use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::model::window::{
     DAYS, ONCE_LONGEST_S, Scope, Span, Times, WEEKLY_LONGEST_S, Window, clock_text, day_names,
@@ -137,15 +137,15 @@ pub async fn list(
     if wanted.state.as_deref().is_some_and(|state| !known.contains(&state)) {
         return Err(ApiError::bad_request("state must be one of: now, coming, past."));
     }
-    let mut views = all(&state, &caller.reach);
+    let mut views = all(&state, &caller.lens);
     views.retain(|view| wanted.state.as_deref().is_none_or(|state| view.state == state));
     Ok(Json(views))
 }
 
 /// Every window: those that are open, those to come, those that are over, the newest first.
-pub fn all(state: &AppState, reach: &Reach) -> Vec<WindowView> {
+pub fn all(state: &AppState, lens: &Lens) -> Vec<WindowView> {
     let now = state.clock.now();
-    let windows = state.seen(reach).windows();
+    let windows = state.seen(lens).windows();
     let mut views: Vec<WindowView> =
         windows.iter().rev().map(|window| WindowView::of(window, now)).collect();
     let place = |view: &WindowView| match view.state {
@@ -184,7 +184,7 @@ impl Make {
     /// The wish, once everything in it is checked.
     pub fn wish(self, now: UnixSeconds, caller: Caller) -> Result<Upkeep, ApiError> {
         let reason = reason(self.reason.clone())?;
-        let Caller { name: by, reach, .. } = caller;
+        let Caller { name: by, lens: Lens { reach, .. }, .. } = caller;
         let (scope, times) = (self.scope()?, self.times(now)?);
         Ok(Upkeep::Make { scope, times, reason, by, reach })
     }
@@ -332,7 +332,7 @@ pub async fn end(
     caller: Caller,
     Id(id): Id<i64>,
 ) -> Result<Json<Made>, ApiError> {
-    let wish = Upkeep::End { window: WindowId(id), by: caller.name, reach: caller.reach };
+    let wish = Upkeep::End { window: WindowId(id), by: caller.name, reach: caller.lens.reach };
     Ok(Json(carry_out(&state, wish).await?))
 }
 

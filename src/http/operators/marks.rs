@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::paths::{self, PathQuery};
 use crate::http::state::AppState;
-use crate::model::reach::Reach;
+use crate::mask::Lens;
 use crate::topology::picture::Picture;
 use crate::topology::without::{Taken, without};
 use crate::views::drawing::question::{Leg, Lost, Question, around, legs, rows};
@@ -40,11 +40,11 @@ fn words(text: &str) -> Vec<&str> {
 
 impl Marks {
     /// The legs of the way that is asked for, by what hosts report now; none if there is no way.
-    pub async fn legs(&self, (state, reach): (&AppState, &Reach)) -> Vec<Leg> {
+    pub async fn legs(&self, (state, lens): (&AppState, &Lens)) -> Vec<Leg> {
         let Some((from, to)) = self.path.as_deref().and_then(|path| path.split_once(',')) else {
             return Vec::new();
         };
-        let picture = state.seen(reach).picture(state.clock.now());
+        let picture = state.seen(lens).picture(state.clock.now());
         // A peer without an agent is named by the address that others know it by.
         let named = |text: &str| match picture.nodes.iter().find(|node| node.id == text) {
             Some(node) => match (&node.agent_id, node.addresses.first()) {
@@ -55,7 +55,7 @@ impl Marks {
             None => text.to_owned(),
         };
         let query = PathQuery { from: named(from), to: named(to), source: String::new() };
-        match paths::find((state, reach), &query).await {
+        match paths::find((state, lens), &query).await {
             Ok(found) => legs(&picture, &found.there),
             Err(_no_way) => Vec::new(),
         }

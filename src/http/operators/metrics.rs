@@ -10,13 +10,15 @@ use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::http::state::seen::Seen;
+use crate::mask::Lens;
+use crate::mask::faces::Faces;
 use crate::model::id::{AgentId, EdgeId};
 use crate::model::key::WgKey;
 use crate::model::metric::{Counter, HOUR_S, Rollups, Slot, Subject};
-use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::rollup::curves::{Curve, CurvesAsked, Resolution};
 use crate::store::metrics::Of;
+use crate::store::{Reader, StoreError};
 use crate::topology::picture::{Edge, End};
 use crate::views::table;
 
@@ -293,7 +295,7 @@ impl Asked {
 /// # Errors
 /// If there would be too many points, or the store cannot be read.
 pub async fn curves(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     things: Things,
     window: Window,
 ) -> Result<MetricsView, ApiError> {
@@ -304,12 +306,22 @@ pub async fn curves(
     }
     let rollup = std::sync::Arc::clone(state.whole().rollup());
     let rolled_up_until = rollup.until();
-    let read = state.read(reach, move |reader| {
+    // Rows and reports hold real names; what is made of them is masked.
+    let (real, faces) = (lens.unmasked(), state.seen(lens).faces());
+    let read = state.read(&real, move |reader| {
         let mut series = Vec::new();
-        for (agent, of) in things.of {
-            let asked = CurvesAsked { agent: agent.clone(), of, from, to, resolution };
+        for (named, of) in things.of {
+            let Some((agent, of)) = behind(reader, faces.as_deref(), (&named, of))? else {
+                continue;
+            };
+            let asked = CurvesAsked { agent, of, from, to, resolution };
             let curves = rollup.curves(reader, &asked)?.into_iter();
-            series.extend(curves.map(|curve| Series::new(&agent, curve)));
+            series.extend(curves.map(|mut curve| {
+                if let Some(faces) = &faces {
+                    curve.subject = faces.guise().measured(curve.subject);
+                }
+                Series::new(&named, curve)
+            }));
         }
         Ok(series)
     });
@@ -321,19 +333,31 @@ pub async fn curves(
     Ok(MetricsView { from, to, step, step_seconds, why, rolled_up_until, series })
 }
 
+/// Which rows are asked for, behind pseudonyms; `None` if there are none.
+fn behind(
+    reader: &dyn Reader,
+    faces: Option<&Faces>,
+    (agent, of): (&AgentId, Of),
+) -> Result<Option<(AgentId, Of)>, StoreError> {
+    let Some(faces) = faces else { return Ok(Some((agent.clone(), of))) };
+    let Some(agent) = faces.agent(agent) else { return Ok(None) };
+    let Of::One(subject) = of else { return Ok(Some((agent.clone(), of))) };
+    let Some(detail) = reader.agent(agent)? else { return Ok(None) };
+    let peers: Vec<_> = detail.peers.into_iter().map(|(peer, _)| peer).collect();
+    let subject = faces.measured(&subject, (&detail.interfaces, &peers));
+    Ok(subject.map(|subject| (agent.clone(), Of::One(subject))))
+}
+
 fn too_many() -> ApiError {
     ApiError::bad_request(format!(
         "That is more than {MOST_POINTS} points; ask for less time, one interface, or step=1h."
     ))
 }
 
-async fn found(
-    (state, reach): (&AppState, &Reach),
-    asked: &Asked,
-) -> Result<MetricsView, ApiError> {
+async fn found((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<MetricsView, ApiError> {
     let rollups = state.whole().rollup().terms().rollups;
     let window = asked.window(state.clock.now(), rollups)?;
-    curves((state, reach), asked.things(&state.seen(reach))?, window).await
+    curves((state, lens), asked.things(&state.seen(lens))?, window).await
 }
 
 /// `GET /api/v1/metrics`.
@@ -342,7 +366,7 @@ pub async fn view(
     caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Json<MetricsView>, ApiError> {
-    found((&state, &caller.reach), &asked).await.map(Json)
+    found((&state, &caller.lens), &asked).await.map(Json)
 }
 
 /// `GET /api/v1/export/metrics.csv`.
@@ -358,7 +382,7 @@ pub async fn csv(
     let heads = heads.map(str::to_owned).into_iter().chain(rates.into_iter().flatten());
     let ages = ["handshake_age_seconds_last", "handshake_age_seconds_max"];
     let heads: Vec<String> = heads.chain(ages.map(str::to_owned)).collect();
-    let series = found((&state, &caller.reach), &asked).await?.series;
+    let series = found((&state, &caller.lens), &asked).await?.series;
     let rows =
         series.iter().flat_map(|series| series.points.iter().map(|point| row(series, point)));
     let table = table::plain(&heads, rows).map_err(ApiError::internal)?;

@@ -11,6 +11,7 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Id, Params};
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::id::{AlarmId, NotificationId};
 use crate::model::reach::Reach;
 use crate::model::state::{MessageState, Telling};
@@ -134,7 +135,7 @@ pub async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<NotificationView>>, ApiError> {
     let filter = wanted.filter()?;
-    let found = state.read(&caller.reach, move |reader| reader.notifications(&filter)).await?;
+    let found = state.read(&caller.lens, move |reader| reader.notifications(&filter)).await?;
     Ok(Json(found.into_iter().map(NotificationView::from).collect()))
 }
 
@@ -187,7 +188,7 @@ pub struct Channels {
 impl Channels {
     /// The channels as they stand.
     pub async fn read(state: &AppState) -> Result<Self, ApiError> {
-        let rows = state.read(&Reach::Whole, |reader| reader.channels()).await?;
+        let rows = state.read(&Lens::whole(), |reader| reader.channels()).await?;
         let standing = state.deliverer.standing();
         let view = |row| {
             let ChannelRow { channel, .. } = &row;
@@ -279,8 +280,8 @@ pub async fn queue_again(
     by: String,
 ) -> Result<Queued, ApiError> {
     let filter = MessageFilter::one(id);
-    let found = state.read(&Reach::Whole, move |reader| reader.notifications(&filter));
-    let found = found.await?.pop();
+    let whole = Lens::whole();
+    let found = state.read(&whole, move |reader| reader.notifications(&filter)).await?.pop();
     let message = found.ok_or_else(|| ApiError::not_found("notification"))?;
     queued(state, Wish::Again { message: Box::new(message), by }).await
 }

@@ -12,9 +12,8 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
-use crate::mask::{self, Masked, Secret};
+use crate::mask::{self, Guise, Lens, Masked};
 use crate::model::id::AgentId;
-use crate::model::reach::Reach;
 use crate::model::state::{EventKind, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::past::{Changes, ChangesAsked, Past, Tally};
@@ -63,10 +62,7 @@ pub struct PastView {
 
 impl PastView {
     /// The map of a time since which something is known.
-    pub async fn of(
-        (state, reach): (&AppState, &Reach),
-        at: UnixSeconds,
-    ) -> Result<Self, ApiError> {
+    pub async fn of((state, lens): (&AppState, &Lens), at: UnixSeconds) -> Result<Self, ApiError> {
         let now = state.clock.now();
         if at > now {
             return Err(ApiError::bad_request(format!(
@@ -75,18 +71,18 @@ impl PastView {
                 now.to_rfc3339()
             )));
         }
-        let today = state.seen(reach).picture(now);
+        let today = state.seen(lens).picture(now);
         let near = ChangesAsked { around: Some(at), ..ChangesAsked::between(at, at) };
         let (since, then, Changes { previous, next, .. }) = state
-            .read(reach, move |store| {
+            .read(lens, move |store| {
                 let past = store.past(at)?;
                 Ok((past.since, rebuild(&past, at, &today), store.changes(&near)?))
             })
             .await?;
         let since = told_since(since, at)?;
         let Then { mut picture, mut status_since, mut learnt_later } = then;
-        if !reach.is_whole() {
-            picture = within::picture(&picture, reach, picture.alarms_open);
+        if !lens.reach.is_whole() {
+            picture = within::picture(&picture, &lens.told_reach(), picture.alarms_open);
             let ids = picture.nodes.iter().map(|node| &node.id);
             let ids: HashSet<&String> =
                 ids.chain(picture.edges.iter().map(|edge| &edge.id)).collect();
@@ -97,8 +93,8 @@ impl PastView {
     }
 
     /// The same under pseudonyms.
-    pub fn masked(self, secret: &Secret) -> Self {
-        let Masked { picture, ids } = mask::picture(&self.picture, secret);
+    pub fn masked(self, guise: &Guise) -> Self {
+        let Masked { picture, ids } = mask::masked(&self.picture, guise);
         let named = |times: BTreeMap<String, UnixSeconds>| {
             let of = |(id, at): (String, UnixSeconds)| Some((ids.get(&id)?.clone(), at));
             times.into_iter().filter_map(of).collect()
@@ -257,7 +253,7 @@ pub async fn history(
     let step = to.since(from).saturating_add(steps - 1) / steps;
     let around = maybe_time(query.at.as_deref())?;
     let asked = ChangesAsked { step, around, ..ChangesAsked::between(from, to) };
-    let found = state.read(&caller.reach, move |store| store.changes(&asked)).await?;
+    let found = state.read(&caller.lens, move |store| store.changes(&asked)).await?;
     let Changes { since, tallies, previous, next, .. } = found;
     let buckets = buckets(from, step, &tallies);
     Ok(Json(HistoryView { since, from, to, step, buckets, previous, next }))
@@ -348,7 +344,7 @@ pub async fn diff(
     Params(query): Params<DiffQuery>,
 ) -> Result<Json<DiffView>, ApiError> {
     let (from, to) = times(&state, &query).await?;
-    DiffView::of((&state, &caller.reach), from, to).await.map(Json)
+    DiffView::of((&state, &caller.lens), from, to).await.map(Json)
 }
 
 /// The two times that are asked for.
@@ -368,7 +364,7 @@ pub async fn times(
 async fn a_day_before(state: &AppState, to: UnixSeconds) -> Result<UnixSeconds, ApiError> {
     let asked = ChangesAsked::between(to, to);
     // Since when the past can be told is the same for everybody.
-    let since = state.read(&Reach::Whole, move |store| store.changes(&asked)).await?.since;
+    let since = state.read(&Lens::whole(), move |store| store.changes(&asked)).await?.since;
     let day = to.minus(DAY_S);
     Ok(since.map_or(day, |since| since.max(day).min(to)))
 }
@@ -376,19 +372,19 @@ async fn a_day_before(state: &AppState, to: UnixSeconds) -> Result<UnixSeconds, 
 impl DiffView {
     /// Compares the maps of two times.
     pub async fn of(
-        (state, reach): (&AppState, &Reach),
+        (state, lens): (&AppState, &Lens),
         from: UnixSeconds,
         to: UnixSeconds,
     ) -> Result<Self, ApiError> {
         if from > to {
             return Err(ApiError::bad_request("from must not be after to."));
         }
-        let before = PastView::of((state, reach), from).await?.then();
-        let after = PastView::of((state, reach), to).await?.then();
+        let before = PastView::of((state, lens), from).await?.then();
+        let after = PastView::of((state, lens), to).await?.then();
         // What held at the first time already is no change.
         let first = from.plus(1);
         let asked = ChangesAsked { limit: MOST_EVENTS, ..ChangesAsked::between(first, to) };
-        let events = state.read(reach, move |store| store.changes(&asked)).await?.events;
+        let events = state.read(lens, move |store| store.changes(&asked)).await?.events;
         let mut times: BTreeMap<String, Vec<UnixSeconds>> = BTreeMap::new();
         for event in &events {
             times.entry(event.subject.clone()).or_default().push(event.holds_from());

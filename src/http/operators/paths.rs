@@ -13,9 +13,9 @@ use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
 use crate::http::state::seen::Seen;
+use crate::mask::Lens;
 use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::WgKey;
-use crate::model::reach::Reach;
 use crate::model::report::Route;
 use crate::model::state::AgentStatus;
 use crate::process::summary::AgentSummary;
@@ -106,7 +106,7 @@ pub async fn path(
     caller: Caller,
     Params(query): Params<PathQuery>,
 ) -> Result<Json<PathView>, ApiError> {
-    find((&state, &caller.reach), &query).await.map(Json)
+    find((&state, &caller.lens), &query).await.map(Json)
 }
 
 /// `GET /api/v1/carriers`.
@@ -115,13 +115,13 @@ pub async fn carriers(
     caller: Caller,
     Params(query): Params<CarriersQuery>,
 ) -> Result<Json<Vec<CarrierView>>, ApiError> {
-    let found = carry((&state, &caller.reach), &query).await?;
+    let found = carry((&state, &caller.lens), &query).await?;
     Ok(Json(found.into_iter().map(CarrierView::from).collect()))
 }
 
 /// Who carries a prefix.
 pub async fn carry(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     query: &CarriersQuery,
 ) -> Result<Vec<Carrier>, ApiError> {
     let filter = CarrierFilter {
@@ -130,7 +130,7 @@ pub async fn carry(
         addresses_only: false,
         limit: params::rows(query.limit),
     };
-    state.read(reach, move |store| store.carriers(&filter)).await
+    state.read(lens, move |store| store.carriers(&filter)).await
 }
 
 fn prefix(text: &str) -> Result<IpNet, ApiError> {
@@ -143,12 +143,12 @@ fn prefix(text: &str) -> Result<IpNet, ApiError> {
 
 /// The way from a host to an address, and back.
 pub async fn find(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     query: &PathQuery,
 ) -> Result<PathView, ApiError> {
     let query = query.clone();
-    let seen = state.seen(reach);
-    state.read(reach, move |store| Ok(answer(&seen, store, &query))).await?
+    let seen = state.seen(lens);
+    state.read(lens, move |store| Ok(answer(&seen, store, &query))).await?
 }
 
 fn answer(seen: &Seen, store: &dyn Reader, query: &PathQuery) -> Result<PathView, ApiError> {

@@ -35,6 +35,8 @@ pub struct UserView {
     pub role: &'static str,
     /// Which fleets they see; none: all, and the manager itself.
     pub fleets: Vec<FleetId>,
+    /// Whether they are given pseudonyms, whatever their role.
+    pub masked: bool,
     /// Whether they may not sign in.
     pub disabled: bool,
     /// When they chose their password; `null`: they have none yet.
@@ -63,6 +65,7 @@ impl UserView {
             name: user.name,
             role: user.role.as_str(),
             fleets: user.reach.fleets(),
+            masked: user.masked,
             disabled: user.disabled,
             password_at: user.password_at,
             second_factor: user.factor.is_some(),
@@ -117,6 +120,9 @@ pub struct NewUser {
     /// Which fleets they see; none, or without it: all.
     #[serde(default)]
     pub fleets: Vec<String>,
+    /// Whether they are given pseudonyms; without it, as their role is.
+    #[serde(default)]
+    pub masked: bool,
     /// Their password; without it a setup code is made, with which they choose one.
     #[serde(default)]
     pub password: Option<Secret>,
@@ -187,7 +193,7 @@ pub async fn add(state: &AppState, by: String, wanted: NewUser) -> Result<Coded,
             (Entry::Setup(setup), Some(code), Some(until))
         }
     };
-    let act = Act::Add { role, entry, reach };
+    let act = Act::Add { role, entry, reach, masked: wanted.masked };
     state.gate.order(Order { user: user.clone(), act, by }).await?;
     Ok(Coded { name: user, setup_code: code, setup_until: until })
 }
@@ -255,6 +261,25 @@ pub async fn give_fleets(
     JsonBody(wanted): JsonBody<NewFleets>,
 ) -> Result<Json<Acknowledged>, ApiError> {
     change(&state, caller.name, (&name, Act::Reach(reach(&wanted.fleets)?))).await?;
+    Ok(Json(OK))
+}
+
+/// Under which names a user sees things from now on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMask {
+    /// Whether under pseudonyms.
+    pub masked: bool,
+}
+
+/// `POST /api/v1/users/{id}/mask`.
+pub async fn mask(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(name): Id<String>,
+    JsonBody(wanted): JsonBody<NewMask>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    change(&state, caller.name, (&name, Act::Mask(wanted.masked))).await?;
     Ok(Json(OK))
 }
 

@@ -10,6 +10,7 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::reach::Reach;
 use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
@@ -120,7 +121,7 @@ impl QualityView {
 
 /// Reads and measures.
 pub async fn measured(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     asked: &Asked,
 ) -> Result<QualityView, ApiError> {
     let now = state.clock.now();
@@ -130,7 +131,7 @@ pub async fn measured(
         return Err(ApiError::bad_request("from must be before to."));
     }
     let lives =
-        state.read(reach, move |store| store.alarm_lives((from, to), &Reach::Whole, MOST)).await?;
+        state.read(lens, move |store| store.alarm_lives((from, to), &Reach::Whole, MOST)).await?;
     Ok(QualityView::new(&lives, (from, to), now))
 }
 
@@ -140,5 +141,5 @@ pub async fn view(
     caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Result<Json<QualityView>, ApiError> {
-    measured((&state, &caller.reach), &asked).await.map(Json)
+    measured((&state, &caller.lens), &asked).await.map(Json)
 }

@@ -164,7 +164,7 @@ pub async fn list(
         limit: params::rows(wanted.limit),
         ..ReportFilter::default()
     };
-    let rows = state.read(&caller.reach, move |reader| present::summaries(reader, &filter)).await?;
+    let rows = state.read(&caller.lens, move |reader| present::summaries(reader, &filter)).await?;
     Ok(Json(rows.into_iter().map(ReportView::from).collect()))
 }
 
@@ -181,7 +181,7 @@ pub async fn refusals(
     caller: Caller,
     Params(few): Params<Few>,
 ) -> Json<Vec<Refusal>> {
-    let mut refusals = state.seen(&caller.reach).refusals();
+    let mut refusals = state.seen(&caller.lens).refusals();
     refusals.truncate(params::rows(few.limit));
     Json(refusals)
 }
@@ -193,7 +193,7 @@ pub async fn one(
     Id(id): Id<i64>,
 ) -> Result<Json<WholeReport>, ApiError> {
     let row = state
-        .read(&caller.reach, move |reader| {
+        .read(&caller.lens, move |reader| {
             present::proven(reader, &SharedKeys::read(reader)?, ReportId(id))
         })
         .await?;

@@ -12,8 +12,8 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::id::AgentId;
-use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::summary::AgentSummary;
 use crate::topology::picture::{Edge, Picture};
@@ -76,8 +76,8 @@ pub struct Desk {
 
 impl Desk {
     /// The fleet as it is, as far as somebody sees it.
-    pub fn of(state: &AppState, reach: &Reach) -> Self {
-        let (now, seen) = (state.clock.now(), state.seen(reach));
+    pub fn of(state: &AppState, lens: &Lens) -> Self {
+        let (now, seen) = (state.clock.now(), state.seen(lens));
         let agents = seen.agents().into_iter();
         Self {
             picture: seen.picture(now),
@@ -129,7 +129,7 @@ async fn ask<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let query = Query::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let state = state.clone();
-    let work = move || answer(&Desk::of(&state, &caller.reach), &query);
+    let work = move || answer(&Desk::of(&state, &caller.lens), &query);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
@@ -154,7 +154,7 @@ pub async fn search(
     let view = match maybe_time(asked.at.as_deref())? {
         Some(at) => {
             let query = query_then(&asked.q)?;
-            let then = PastView::of((&state, &caller.reach), at).await?;
+            let then = PastView::of((&state, &caller.lens), at).await?;
             let work = move || SearchView::of(&then.picture, then.find(&query));
             tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
         }
@@ -179,7 +179,7 @@ pub async fn agents(
     Params(asked): Params<Asked>,
 ) -> Result<Json<Vec<AgentSummary>>, ApiError> {
     if asked.q.is_empty() {
-        return Ok(Json(state.seen(&caller.reach).agents()));
+        return Ok(Json(state.seen(&caller.lens).agents()));
     }
     let found = ask((&state, caller), &asked.q, |desk, query| {
         let found: HashSet<&str> = desk.find(query).nodes.into_iter().collect();

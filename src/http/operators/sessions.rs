@@ -8,6 +8,7 @@ use crate::http::access::{Caller, Way};
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params, rows};
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::access::Role;
 use crate::model::hex;
 use crate::model::id::FleetId;
@@ -53,12 +54,13 @@ impl SessionView {
     fn of(record: SessionRecord, caller: &Caller) -> Self {
         let current =
             matches!(&caller.way, Way::Session { hash, .. } if *hash == record.token_hash);
+        let lens = Lens { reach: record.reach.clone(), guise: caller.lens.guise.clone() };
         Self {
             id: id_of(&record),
             user: record.generation.is_some(),
             name: record.name,
             role: record.role,
-            fleets: record.reach.fleets(),
+            fleets: lens.told_reach().fleets(),
             source: record.source,
             created_at: record.created_at,
             last_used_at: record.last_used_at,
@@ -103,7 +105,7 @@ async fn of_caller(state: &AppState, caller: &Caller) -> Result<Vec<SessionRecor
 
 /// Admins of everything look after everybody's.
 fn is_over_all(caller: &Caller) -> bool {
-    caller.role == Role::Admin && caller.reach.is_whole()
+    caller.role == Role::Admin && caller.lens.is_clear()
 }
 
 /// `GET /api/v1/sessions`: the caller's own; all of them for admins.

@@ -3,6 +3,8 @@
 //! A link opens one page that visitors may look at, and shows fleets by name, never everything: what
 //! belongs to the manager itself stays with people who signed in.
 
+mod masked;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
@@ -14,6 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::params::{Id, Params, rows};
 use crate::http::routes;
 use crate::http::state::AppState;
+use crate::mask::{Guise, Lens};
 use crate::model::id::{AgentId, AlarmId, FleetId};
 use crate::model::reach::{MOST_FLEETS, Reach};
 use crate::model::time::UnixSeconds;
@@ -51,6 +54,8 @@ pub struct ShareView {
     pub made_by: String,
     /// Whether visitors are told that.
     pub named: bool,
+    /// Whether it shows pseudonyms instead of names, addresses and keys.
+    pub masked: bool,
     /// When it was made.
     pub created_at: UnixSeconds,
     /// When it ends.
@@ -69,6 +74,7 @@ impl From<ShareRecord> for ShareView {
             fleets: share.reach.fleets(),
             made_by: share.made_by,
             named: share.named,
+            masked: share.mask.is_some(),
             created_at: share.created_at,
             expires_at: share.expires_at,
             opened: share.opened,
@@ -83,9 +89,9 @@ pub struct Asked {
     limit: Option<usize>,
 }
 
-/// The links that show nothing beyond a reach, newest first.
-pub fn all(state: &AppState, reach: &Reach) -> Vec<ShareView> {
-    state.seen(reach).shares().into_iter().map(ShareView::from).collect()
+/// The links that show only what somebody sees, newest first.
+pub fn all(state: &AppState, lens: &Lens) -> Vec<ShareView> {
+    state.seen(lens).shares().into_iter().map(ShareView::from).collect()
 }
 
 /// `GET /api/v1/shares`.
@@ -94,7 +100,7 @@ pub async fn list(
     caller: Caller,
     Params(asked): Params<Asked>,
 ) -> Json<Vec<ShareView>> {
-    let mut all = all(&state, &caller.reach);
+    let mut all = all(&state, &caller.lens);
     all.truncate(rows(asked.limit));
     Json(all)
 }
@@ -118,6 +124,9 @@ pub struct NewShare {
     /// Whether visitors are told who made it.
     #[serde(default = "shown_by_default")]
     pub named: bool,
+    /// Whether it shows pseudonyms instead of names, addresses and keys.
+    #[serde(default)]
+    pub masked: bool,
 }
 
 /// A link that was made; its path is told this once.
@@ -197,10 +206,10 @@ fn decoded(part: &str) -> Result<String, ApiError> {
 /// The fleet of the thing that a page is about; `None` where it is about everything.
 async fn fleet_of(
     state: &AppState,
-    reach: &Reach,
+    lens: &Lens,
     thing: Thing,
 ) -> Result<Option<FleetId>, ApiError> {
-    let seen = state.seen(reach);
+    let seen = state.seen(lens);
     match thing {
         Thing::Everything => Ok(None),
         Thing::Agent(id) => {
@@ -213,7 +222,7 @@ async fn fleet_of(
         }
         Thing::Alarm(id) => {
             let id = id.parse().map(AlarmId).map_err(|_odd| ApiError::not_found("alarm"))?;
-            let found = state.read(reach, move |store| store.alarms(&AlarmFilter::one(id)));
+            let found = state.read(lens, move |store| store.alarms(&AlarmFilter::one(id)));
             let row = found.await?.pop().ok_or_else(|| ApiError::not_found("alarm"))?;
             row.alarm.fleet.map(Some).ok_or_else(|| {
                 wrong("This alarm is about the manager itself, which no link shows.")
@@ -225,8 +234,8 @@ async fn fleet_of(
 /// What a link will show: what was named, or what its page is about.
 async fn reach_of(state: &AppState, caller: &Caller, wanted: &NewShare) -> Result<Reach, ApiError> {
     let named = Reach::read(wanted.fleets.iter().map(String::as_str)).map_err(wrong)?;
-    let own = fleet_of(state, &caller.reach, thing(&wanted.view)?).await?;
-    let agents = state.seen(&caller.reach).agents();
+    let own = fleet_of(state, &caller.lens, thing(&wanted.view)?).await?;
+    let agents = state.seen(&caller.lens).agents();
     let known: Vec<FleetId> = agents.into_iter().map(|agent| agent.fleet_id).collect();
     if let Some(strange) = named.fleets().iter().find(|fleet| !known.contains(fleet)) {
         return Err(wrong(format!("There is no fleet {strange}.")));
@@ -265,6 +274,13 @@ fn end(for_s: Option<i64>, most_days: u32, now: UnixSeconds) -> Result<UnixSecon
     )))
 }
 
+/// What the pseudonyms of one link are made of: no two links show the same.
+fn own_key() -> Result<[u8; 32], getrandom::Error> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    Ok(key)
+}
+
 /// Makes a link.
 pub async fn add(
     state: &AppState,
@@ -275,9 +291,14 @@ pub async fn add(
     let expires_at = end(wanted.for_s, state.config.access.share_days, now)?;
     let reach = reach_of(state, caller, &wanted).await?;
     let secret = token::make("").map_err(ApiError::internal)?;
+    let mask = wanted.masked.then(own_key).transpose().map_err(ApiError::internal)?;
+    let view = match mask {
+        Some(key) => masked::view(&wanted.view, &Guise::of(key)),
+        None => wanted.view,
+    };
     let share = ShareRecord {
         token_hash: token::hash(&secret),
-        view: wanted.view.clone(),
+        view: view.clone(),
         reach: reach.clone(),
         made_by: caller.name.clone(),
         by_user: caller.user,
@@ -285,12 +306,13 @@ pub async fn add(
         created_at: now,
         expires_at,
         opened: 0,
+        mask,
         last_opened_at: None,
     };
     let id = id_of(&share.token_hash);
     carry_out(state, ShareWish::Make(share)).await?;
     let path = format!("/s/{}", secret.as_str());
-    Ok(MadeShare { id, path, view: wanted.view, fleets: reach.fleets(), expires_at })
+    Ok(MadeShare { id, path, view, fleets: reach.fleets(), expires_at })
 }
 
 async fn carry_out(state: &AppState, wish: ShareWish) -> Result<(), ApiError> {
@@ -300,7 +322,7 @@ async fn carry_out(state: &AppState, wish: ShareWish) -> Result<(), ApiError> {
 
 /// Takes a link back: it shows nothing from now on, and its streams end.
 pub async fn end_one(state: &AppState, caller: &Caller, id: &str) -> Result<(), ApiError> {
-    let seen = state.seen(&caller.reach).shares();
+    let seen = state.seen(&caller.lens).shares();
     let found = seen.into_iter().find(|share| id_of(&share.token_hash) == id);
     let hash = found.ok_or_else(|| ApiError::not_found("shared link"))?.token_hash;
     carry_out(state, ShareWish::End { hash, by: caller.name.clone() }).await

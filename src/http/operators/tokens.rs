@@ -10,7 +10,7 @@ use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params, rows};
 use crate::http::state::AppState;
-use crate::model::access::token_name;
+use crate::model::access::{Role, token_name};
 use crate::model::id::FleetId;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Command;
@@ -40,6 +40,7 @@ fn shown(record: SessionRecord) -> TokenItem {
         name: record.name,
         role: record.role,
         fleets: record.reach.fleets(),
+        masked: record.masked,
         created_at: record.created_at,
         made_by: record.made_by,
         last_used_at: used.then_some(record.last_used_at),
@@ -83,6 +84,9 @@ pub struct NewToken {
     /// Which fleets it sees; none, or without it: all.
     #[serde(default)]
     pub fleets: Vec<String>,
+    /// Whether it is given pseudonyms; without it, as its role is.
+    #[serde(default)]
+    pub masked: bool,
     /// For how many seconds it works; without it, until it is revoked.
     #[serde(default)]
     pub for_s: Option<i64>,
@@ -99,6 +103,8 @@ pub struct MadeToken {
     pub role: &'static str,
     /// Which fleets it sees; none: all.
     pub fleets: Vec<FleetId>,
+    /// Whether it is given pseudonyms, whatever its role.
+    pub masked: bool,
     /// When it ends; `null`: it does not.
     pub expires_at: Option<UnixSeconds>,
     /// The token itself.
@@ -124,7 +130,12 @@ pub fn end(for_s: Option<i64>, now: UnixSeconds) -> Result<Option<UnixSeconds>, 
 
 /// Makes a token.
 pub async fn add(state: &AppState, by: String, wanted: NewToken) -> Result<MadeToken, ApiError> {
-    let (role, reach) = (role(&wanted.role)?, reach(&wanted.fleets)?);
+    let (role, reach, masked) = (role(&wanted.role)?, reach(&wanted.fleets)?, wanted.masked);
+    if masked && role == Role::Admin {
+        let why =
+            "masked: an admin must know which host is which; make it a viewer or an operator.";
+        return Err(ApiError::new(ErrorCode::InvalidField, why));
+    }
     let now = state.clock.now();
     let expires_at = end(wanted.for_s, now)?;
     let name = token_name(&wanted.name)
@@ -139,15 +150,16 @@ pub async fn add(state: &AppState, by: String, wanted: NewToken) -> Result<MadeT
     }
     let (secret, mut record) = token::api_token(name, role, now).map_err(ApiError::internal)?;
     (record.expires_at, record.made_by) = (expires_at, Some(by.clone()));
-    record.reach = reach.clone();
+    (record.reach, record.masked) = (reach.clone(), masked);
     let id = id_of(&record);
     state.gate.add_token(record).await?;
     let fleets = reach.addition();
-    let what = format!("made the token {name} ({id}) with the role {role}{fleets}");
+    let under = if masked { ", under pseudonyms" } else { "" };
+    let what = format!("made the token {name} ({id}) with the role {role}{fleets}{under}");
     state.command(Command::Note { by, what }).await?;
     let (name, token) = (name.to_owned(), (*secret).clone());
     let (role, fleets) = (role.as_str(), reach.fleets());
-    Ok(MadeToken { id, name, role, fleets, expires_at, token })
+    Ok(MadeToken { id, name, role, fleets, masked, expires_at, token })
 }
 
 /// Revokes a token: nothing that it opened stays open.

@@ -13,9 +13,9 @@ use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::present;
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::id::{AgentId, ReportId};
 use crate::model::key::WgKey;
-use crate::model::reach::Reach;
 use crate::model::report::{Interface, Peer, Route};
 use crate::model::time::UnixSeconds;
 use crate::store::{Reader, StoreError};
@@ -76,19 +76,19 @@ pub async fn at(
 ) -> Result<Json<ToldView>, ApiError> {
     let at = time(&asked.at)?;
     let shelf = Arc::clone(state.whole().shelf());
-    let found = state.read(&caller.reach, move |store| told((store, &shelf), &id, at)).await?;
+    let found = state.read(&caller.lens, move |store| told((store, &shelf), &id, at)).await?;
     found.map(Json).ok_or_else(|| ApiError::not_found("report of this agent by then, still kept"))
 }
 
 /// A link of the past with what its ends said of each other at the time, as far as that is kept.
 pub async fn filled(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     edge: &Edge,
     at: UnixSeconds,
 ) -> Result<Edge, ApiError> {
     let (mut edge, shelf) = (edge.clone(), Arc::clone(state.whole().shelf()));
     state
-        .read(reach, move |store| {
+        .read(lens, move |store| {
             let [a, b] = edge.ends.clone();
             for (end, other) in edge.ends.iter_mut().zip([b, a]) {
                 let Some(agent) = &end.agent_id else { continue };

@@ -11,9 +11,8 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
-use crate::mask;
+use crate::mask::{self, Guise, Lens};
 use crate::model::hex;
-use crate::model::reach::Reach;
 use crate::sign::digest;
 
 use super::past::{self, PastView};
@@ -36,9 +35,10 @@ pub async fn topology(
     Params(wanted): Params<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let anonymous = wanted.anon.as_deref() == Some("1");
+    // Who is given pseudonyms has them already.
+    let anonymous = wanted.anon.as_deref() == Some("1") && caller.lens.guise.is_none();
     if let Some(at) = past::maybe_time(wanted.at.as_deref())? {
-        let then = PastView::of((&state, &caller.reach), at).await?;
+        let then = PastView::of((&state, &caller.lens), at).await?;
         let then = if anonymous { then.masked(&state.pseudonyms) } else { then };
         // Late reports change the past, retention ends it and a new layout moves it: only what
         // is answered tells whether it is the same.
@@ -47,11 +47,11 @@ pub async fn topology(
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return Ok(tagged(&headers, &tag, || (json, body).into_response()));
     }
-    let picture = state.seen(&caller.reach).picture(state.clock.now());
+    let picture = state.seen(&caller.lens).picture(state.clock.now());
     // Who signs in as somebody else in the same browser has another map.
-    let whose = whose(&caller.reach);
+    let whose = whose(&caller.lens);
     if anonymous {
-        let work = move || mask::picture(&picture, &state.pseudonyms).picture;
+        let work = move || mask::masked(&picture, &state.pseudonyms).picture;
         let picture = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
         let tag = format!("\"anon-{}-{}{whose}\"", picture.epoch, picture.seq);
         return Ok(tagged(&headers, &tag, || Json(picture).into_response()));
@@ -60,12 +60,14 @@ pub async fn topology(
     Ok(tagged(&headers, &tag, || Json(&*picture).into_response()))
 }
 
-/// What tells apart the maps of different reaches.
-fn whose(reach: &Reach) -> String {
-    if reach.is_whole() {
+/// What tells apart the maps of different lenses.
+fn whose(lens: &Lens) -> String {
+    if lens.is_clear() {
         return String::new();
     }
-    let mut digest = hex::encode(&digest::sha256(reach.words().as_bytes()));
+    let under = lens.guise.as_ref().map(Guise::tag).unwrap_or_default();
+    let words = format!("{}\0{under}", lens.reach.words());
+    let mut digest = hex::encode(&digest::sha256(words.as_bytes()));
     digest.truncate(16);
     format!("-{digest}")
 }

@@ -11,7 +11,7 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::params::{Params, rows};
 use crate::http::state::AppState;
-use crate::model::reach::Reach;
+use crate::mask::Lens;
 use crate::topology::picture::Picture;
 use crate::topology::weakest::{Weakest, weakest};
 use crate::topology::without::{Loss, Taken, without};
@@ -35,7 +35,7 @@ pub async fn what_if(
     caller: Caller,
     Params(query): Params<WhatIf>,
 ) -> Result<Json<Loss>, ApiError> {
-    match lose((&state, &caller.reach), &query).await? {
+    match lose((&state, &caller.lens), &query).await? {
         (taken, loss) if !taken.is_empty() => Ok(Json(loss)),
         _ => Err(ApiError::bad_request("Give `without`: ids of agents and links, by commas.")),
     }
@@ -43,18 +43,18 @@ pub async fn what_if(
 
 /// The map that a question is put to: that of now, or of a time of the past.
 async fn picture(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     at: Option<&str>,
 ) -> Result<Arc<Picture>, ApiError> {
     Ok(match maybe_time(at)? {
-        Some(at) => Arc::new(PastView::of((state, reach), at).await?.picture),
-        None => state.seen(reach).picture(state.clock.now()),
+        Some(at) => Arc::new(PastView::of((state, lens), at).await?.picture),
+        None => state.seen(lens).picture(state.clock.now()),
     })
 }
 
 /// What a question takes away, and what would be lost: worked out away from the runtime's threads,
 /// since it walks all links.
-pub async fn lose(whose: (&AppState, &Reach), query: &WhatIf) -> Result<(Taken, Loss), ApiError> {
+pub async fn lose(whose: (&AppState, &Lens), query: &WhatIf) -> Result<(Taken, Loss), ApiError> {
     let words = query.without.split(',').map(str::trim).filter(|word| !word.is_empty());
     let words: Vec<String> = words.map(str::to_owned).collect();
     if words.len() > MOST_TAKEN {
@@ -91,12 +91,12 @@ pub async fn weak_points(
     caller: Caller,
     Params(query): Params<WeakPoints>,
 ) -> Result<Json<Weakest>, ApiError> {
-    weak((&state, &caller.reach), rows(query.limit), query.at.as_deref()).await.map(Json)
+    weak((&state, &caller.lens), rows(query.limit), query.at.as_deref()).await.map(Json)
 }
 
 /// What the network can least afford to lose: worked out likewise.
 pub async fn weak(
-    whose: (&AppState, &Reach),
+    whose: (&AppState, &Lens),
     most: usize,
     at: Option<&str>,
 ) -> Result<Weakest, ApiError> {

@@ -45,9 +45,9 @@ pub async fn list(
         limit: if cleared { ROWS } else { OPEN_ALARMS },
         ..wanted.filter(cleared)?
     };
-    let rows = state.read(&reader.reach, move |store| store.alarms(&filter)).await?;
+    let rows = state.read(&reader.lens, move |store| store.alarms(&filter)).await?;
     context.names = names((&state, &reader), rows.iter().filter_map(|row| row.agent_id.as_ref()));
-    context.unheard = present::unheard(&state.seen(&reader.reach), &rows);
+    context.unheard = present::unheard(&state.seen(&reader.lens), &rows);
     let kept = Kept {
         kind: wanted.kind.unwrap_or_default(),
         severity: wanted.severity.unwrap_or_default(),
@@ -136,11 +136,11 @@ pub async fn one(
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, format!("Alarm {id}"), Nav::Alarms);
-    let seen = state.seen(&reader.reach);
+    let seen = state.seen(&reader.lens);
     let live = seen.clone();
     let work = move |store: &dyn Store| Found::read(store, AlarmId(id), &|row| ends(&live, row));
     let found =
-        state.read(&reader.reach, work).await?.ok_or_else(|| ApiError::not_found("alarm"))?;
+        state.read(&reader.lens, work).await?.ok_or_else(|| ApiError::not_found("alarm"))?;
     let rows = found.followers.iter().chain(&found.cause).chain([&found.row]);
     let agents = rows.filter_map(|row| row.agent_id.as_ref());
     let told = found.evidence.iter().flat_map(|(_, reports)| reports);
@@ -173,6 +173,6 @@ pub async fn quality(
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Quality of alarms", Nav::Alarms);
-    let view = quality::measured((&state, &reader.reach), &asked).await?;
+    let view = quality::measured((&state, &reader.lens), &asked).await?;
     html(views::quality::page(&context, &view.shown()))
 }

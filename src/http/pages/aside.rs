@@ -159,7 +159,7 @@ pub async fn maintenance(
     reader: Reader,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Maintenance", Nav::Alarms);
-    let windows = state.seen(&reader.reach).windows();
+    let windows = state.seen(&reader.lens).windows();
     let agents = windows.iter().filter_map(|window| match &window.scope {
         Scope::Agent(id) => Some(id),
         Scope::Fleet(_) | Scope::Label { .. } => None,
@@ -224,7 +224,7 @@ pub async fn end(
     caller: Caller,
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
-    let wish = Upkeep::End { window: WindowId(id), by: caller.name, reach: caller.reach };
+    let wish = Upkeep::End { window: WindowId(id), by: caller.name, reach: caller.lens.reach };
     windows::carry_out(&state, wish).await?;
     Ok(see_other("/maintenance"))
 }

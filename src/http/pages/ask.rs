@@ -47,7 +47,7 @@ pub async fn paths(
     };
     let (mut journeys, mut found) = (Vec::new(), None);
     if !path.to.is_empty() {
-        match ways::find((&state, &reader.reach), &path).await {
+        match ways::find((&state, &reader.lens), &path).await {
             Ok(PathView { there, back }) => {
                 journeys = [Some(there), back].into_iter().flatten().collect()
             }
@@ -56,7 +56,7 @@ pub async fn paths(
     }
     if !net.is_empty() {
         let query = CarriersQuery { net, limit: Some(CARRIERS_SHOWN), fleet_id: None };
-        match ways::carry((&state, &reader.reach), &query).await {
+        match ways::carry((&state, &reader.lens), &query).await {
             Ok(carriers) => found = Some(carriers),
             Err(error) => asked.net_problem = Some(told(error)?),
         }
@@ -71,7 +71,7 @@ pub async fn what_if(
     Params(query): Params<WhatIf>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "What if", Nav::Paths);
-    let whose = (&state, &reader.reach);
+    let whose = (&state, &reader.lens);
     let (taken, loss) = match loss_of::lose(whose, &query).await {
         Ok(found) => found,
         Err(error) => {

@@ -4,8 +4,8 @@
 use crate::http::error::ApiError;
 use crate::http::operators::metrics::{MetricsView, Point, Rate, Series, Things, Window, curves};
 use crate::http::state::AppState;
+use crate::mask::Lens;
 use crate::model::id::AgentId;
-use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Edge;
 use crate::views::curves::{Chart, Curves, Html, Line, Range, Unit};
@@ -88,12 +88,12 @@ impl Shown {
 /// The curves of a link: how old handshakes are at both ends, and what goes each way by what both
 /// say of it.
 pub(super) async fn of_link(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     edge: &Edge,
     labels: [&str; 2],
     shown: &Shown,
 ) -> Result<Html, ApiError> {
-    let view = curves((state, reach), Things::of_link(edge), shown.window(state)).await?;
+    let view = curves((state, lens), Things::of_link(edge), shown.window(state)).await?;
     let [a, b] = edge.ends.each_ref().map(|end| {
         let agent = end.agent_id.as_ref();
         view.series.iter().find(|series| Some(&series.agent_id) == agent)
@@ -125,12 +125,12 @@ pub(super) async fn of_link(
 
 /// The curves of an agent: what goes over its interfaces, and what goes wrong there.
 pub(super) async fn of_agent(
-    (state, reach): (&AppState, &Reach),
+    (state, lens): (&AppState, &Lens),
     agent: &AgentId,
     shown: &Shown,
 ) -> Result<Html, ApiError> {
     let view =
-        curves((state, reach), Things::of_agent(agent.clone(), None), shown.window(state)).await?;
+        curves((state, lens), Things::of_agent(agent.clone(), None), shown.window(state)).await?;
     let told = |series: &&Series| {
         series.points.iter().any(|point| point.rates().iter().any(Option::is_some))
     };

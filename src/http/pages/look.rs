@@ -95,7 +95,7 @@ impl Asked {
 /// `GET /` and `/map`.
 pub async fn map(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Map", Nav::Map);
-    let seen = state.seen(&reader.reach);
+    let seen = state.seen(&reader.lens);
     let picture = seen.picture(context.now);
     let start = getting_started(&state, &seen);
     html(views::map::page(&context, &picture, &start))
@@ -126,7 +126,7 @@ pub async fn agents(
         return then::agents(state, reader, (asked.query(), at)).await;
     }
     let mut context = reader.context(&state, "Agents", Nav::Agents);
-    let desk = Desk::of(&state, &reader.reach);
+    let desk = Desk::of(&state, &reader.lens);
     let known = &desk.agents;
     let items = desk.items();
     let relays = items.iter().flat_map(|item| item.relay_path.relays());
@@ -167,7 +167,7 @@ pub async fn agent(
         return then::agent(state, reader, (id, at, shown)).await;
     }
     let found = state
-        .read(&reader.reach, move |store| {
+        .read(&reader.lens, move |store| {
             let alarms =
                 AlarmFilter { agent: Some(id.clone()), limit: ROWS, ..AlarmFilter::default() };
             let reports =
@@ -184,7 +184,7 @@ pub async fn agent(
     let (Some(mut detail), last, alarms, reports) = found else {
         return Err(ApiError::new(ErrorCode::AgentNotFound, "Look for it in the list of agents."));
     };
-    let seen = state.seen(&reader.reach);
+    let seen = state.seen(&reader.lens);
     let live = (&seen, &**state.whole().shelf());
     present::bring_up_to_date(&mut detail, last.as_ref(), live);
     let title = detail.agent.hostname.as_deref().unwrap_or_else(|| detail.agent.id.as_str());
@@ -196,7 +196,7 @@ pub async fn agent(
     context.names = names((&state, &reader), told.chain([&detail.agent.id]));
     context.unheard = present::unheard(&seen, &alarms);
     let picture = seen.picture(context.now);
-    let curves = curves::of_agent((&state, &reader.reach), &detail.agent.id, &shown).await?;
+    let curves = curves::of_agent((&state, &reader.lens), &detail.agent.id, &shown).await?;
     let around = views::agent::Around {
         picture: &picture,
         relays_for: &relays_for,
@@ -218,7 +218,7 @@ pub async fn links(
         return then::links(state, reader, (asked.query(), at)).await;
     }
     let context = reader.context(&state, "Links", Nav::Links);
-    let desk = Desk::of(&state, &reader.reach);
+    let desk = Desk::of(&state, &reader.lens);
     let hits = hits(&desk, &asked, context.now);
     html(views::links::page(&context, &desk.picture, (&asked.query(), &hits)))
 }
@@ -234,7 +234,7 @@ pub async fn link(
     if let Some(at) = shown.at {
         return then::link(state, reader, (id, at, shown)).await;
     }
-    let found = EdgeView::of(&state.seen(&reader.reach), &id);
+    let found = EdgeView::of(&state.seen(&reader.lens), &id);
     let Some(EdgeView { edge, labels }) = found else {
         return then::gone(state, reader, id).await;
     };
@@ -244,13 +244,13 @@ pub async fn link(
         limit: FEW,
         ..EventFilter::default()
     };
-    let events = state.read(&reader.reach, move |store| store.events(&past)).await?;
+    let events = state.read(&reader.lens, move |store| store.events(&past)).await?;
     let [from, to] = &labels;
     let mut context = reader.context(&state, format!("{from} and {to}"), Nav::Links);
     let ends = edge.ends.iter().filter_map(|end| end.agent_id.as_ref());
     context.names =
         names((&state, &reader), events.iter().filter_map(|row| row.agent_id.as_ref()).chain(ends));
-    let curves = curves::of_link((&state, &reader.reach), &edge, [from, to], &shown).await?;
+    let curves = curves::of_link((&state, &reader.lens), &edge, [from, to], &shown).await?;
     html(views::link::page(&context, &edge, [from, to], (&events, &curves)))
 }
 
@@ -268,10 +268,10 @@ pub async fn reports(
         limit: ROWS,
         ..ReportFilter::default()
     };
-    let rows = state.read(&reader.reach, move |store| present::summaries(store, &filter)).await?;
+    let rows = state.read(&reader.lens, move |store| present::summaries(store, &filter)).await?;
     let agent = agent.as_ref().map(AgentId::as_str);
     let refused: Vec<_> = state
-        .seen(&reader.reach)
+        .seen(&reader.lens)
         .refusals()
         .into_iter()
         .filter(|refusal| agent.is_none() || refusal.agent_id.as_deref() == agent)
@@ -303,7 +303,7 @@ pub async fn report(
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
     let found = state
-        .read(&reader.reach, move |store| {
+        .read(&reader.lens, move |store| {
             present::proven(store, &SharedKeys::read(store)?, ReportId(id))
         })
         .await?;
@@ -332,7 +332,7 @@ pub async fn events(
         limit: ROWS,
         ..EventFilter::default()
     };
-    let rows = state.read(&reader.reach, move |store| store.events(&filter)).await?;
+    let rows = state.read(&reader.lens, move |store| store.events(&filter)).await?;
     context.names = names((&state, &reader), rows.iter().filter_map(|row| row.agent_id.as_ref()));
     html(views::events::page(&context, &rows, agent.as_ref().map(AgentId::as_str), ROWS))
 }

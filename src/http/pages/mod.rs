@@ -26,6 +26,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::mask::Lens;
 use crate::model::access::Role;
 use crate::model::id::AgentId;
 use crate::model::reach::Reach;
@@ -46,8 +47,8 @@ use super::state::AppState;
 #[derive(Debug, Clone)]
 pub struct Reader {
     role: Option<Role>,
-    /// How far they see.
-    reach: Reach,
+    /// How they see.
+    lens: Lens,
     signed_in: bool,
     who: String,
     form_token: Option<String>,
@@ -76,12 +77,13 @@ impl FromRequestParts<AppState> for Reader {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
         Ok(Self {
-            role: Some(caller.role),
-            reach: caller.reach.clone(),
+            // Who is given pseudonyms changes nothing, whatever their role.
+            role: Some(if caller.lens.guise.is_some() { Role::Viewer } else { caller.role }),
+            lens: caller.lens.clone(),
             who: caller.name.clone(),
             signed_in: matches!(caller.way, Way::Session { .. }),
             form_token: caller.form_token().map(str::to_owned),
-            visit: caller.share().map(visit),
+            visit: caller.share().map(|share| visit(share, &caller.lens)),
             ..Self::unknown(parts)
         })
     }
@@ -100,7 +102,7 @@ impl Reader {
         let who = String::new();
         Self {
             role: None,
-            reach: Reach::nothing(),
+            lens: Lens::of(Reach::nothing()),
             signed_in: false,
             who,
             form_token: None,
@@ -113,12 +115,12 @@ impl Reader {
 
     /// Who waits for an admin. What becomes of them is no visitor's business.
     fn waiting(&self, state: &AppState) -> Vec<Waiting> {
-        if self.visit.is_some() { Vec::new() } else { Waiting::all(state, &self.reach) }
+        if self.visit.is_some() { Vec::new() } else { Waiting::all(state, &self.lens) }
     }
 
     /// What every page is told.
     fn context(&self, state: &AppState, title: impl Into<String>, nav: Nav) -> PageContext {
-        let seen = state.seen(&self.reach);
+        let seen = state.seen(&self.lens);
         PageContext {
             title: title.into(),
             nav,
@@ -126,7 +128,8 @@ impl Reader {
             signed_in: self.signed_in,
             who: self.who.clone(),
             form_token: self.form_token.clone(),
-            whole: self.reach.is_whole(),
+            whole: self.lens.is_clear(),
+            masked: self.lens.guise.is_some(),
             theme: self.theme,
             alarms_open: seen.alarms_open(),
             channels_failing: seen.channels_failing(),
@@ -145,10 +148,10 @@ impl Reader {
 }
 
 /// What a visitor is told of the link they came by.
-fn visit(share: &ShareRecord) -> Visit {
+fn visit(share: &ShareRecord, lens: &Lens) -> Visit {
     Visit {
         by: share.named.then(|| share.made_by.clone()),
-        fleets: share.reach.fleets(),
+        fleets: lens.told_reach().fleets(),
         until: share.expires_at,
     }
 }
@@ -190,7 +193,7 @@ fn names<'a>(
     (state, reader): (&AppState, &Reader),
     ids: impl IntoIterator<Item = &'a AgentId>,
 ) -> Names {
-    let seen = state.seen(&reader.reach);
+    let seen = state.seen(&reader.lens);
     Names::of(ids, |id| seen.agent(id)?.hostname)
 }
 

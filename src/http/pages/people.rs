@@ -41,6 +41,7 @@ fn user_item(user: UserView) -> UserItem {
         name: user.name,
         role: Role::from_word(user.role).unwrap_or(Role::Viewer),
         fleets: user.fleets,
+        masked: user.masked,
         disabled: user.disabled,
         has_password: user.password_at.is_some(),
         second_factor: user.second_factor,
@@ -93,6 +94,13 @@ pub struct NewForm {
     /// Separated by commas; nothing for all.
     #[serde(default)]
     fleets: String,
+    /// `1` for pseudonyms.
+    masked: Option<String>,
+}
+
+/// Whether a box of a form is ticked.
+fn is_ticked(field: Option<&str>) -> bool {
+    field == Some("1")
 }
 
 /// Fleets as people type them.
@@ -108,8 +116,9 @@ pub async fn add(
     reader: Reader,
     FormBody(form): FormBody<NewForm>,
 ) -> Result<Response, ApiError> {
-    let NewForm { name, role, fleets: names } = form;
-    let wanted = NewUser { name, role, fleets: fleets(&names), password: None };
+    let NewForm { name, role, fleets: names, masked } = form;
+    let masked = is_ticked(masked.as_deref());
+    let wanted = NewUser { name, role, fleets: fleets(&names), masked, password: None };
     let news = match users::add(&state, caller.name, wanted).await {
         Ok(made) => coded(made),
         Err(error) => told(error)?,
@@ -181,6 +190,24 @@ pub async fn give_fleets(
     }
 }
 
+/// The form that gives somebody pseudonyms, or not any more.
+#[derive(Debug, Deserialize)]
+pub struct MaskForm {
+    masked: Option<String>,
+}
+
+/// `POST /users/{id}/mask`.
+pub async fn mask(
+    State(state): State<AppState>,
+    caller: Caller,
+    reader: Reader,
+    Id(name): Id<String>,
+    FormBody(form): FormBody<MaskForm>,
+) -> Result<Response, ApiError> {
+    let act = Act::Mask(is_ticked(form.masked.as_deref()));
+    change(state, (caller, reader), (name, act)).await
+}
+
 /// `POST /users/{id}/disable`.
 pub async fn disable(
     State(state): State<AppState>,
@@ -239,6 +266,8 @@ pub struct TokenForm {
     /// Separated by commas; nothing for all.
     #[serde(default)]
     fleets: String,
+    /// `1` for pseudonyms.
+    masked: Option<String>,
     /// Seconds; nothing for a token without end.
     #[serde(default)]
     for_s: String,
@@ -251,10 +280,11 @@ pub async fn add_token(
     reader: Reader,
     FormBody(form): FormBody<TokenForm>,
 ) -> Result<Response, ApiError> {
-    let TokenForm { name, role, fleets: names, for_s } = form;
+    let TokenForm { name, role, fleets: names, masked, for_s } = form;
+    let masked = is_ticked(masked.as_deref());
     let for_s = Some(for_s.trim()).filter(|text| !text.is_empty()).map(str::parse).transpose();
     let for_s = for_s.map_err(|_odd| ApiError::bad_request("for_s must be a whole number."))?;
-    let wanted = NewToken { name, role, fleets: fleets(&names), for_s };
+    let wanted = NewToken { name, role, fleets: fleets(&names), masked, for_s };
     let news = match tokens::add(&state, caller.name, wanted).await {
         Ok(MadeToken { name, token, .. }) => News::Token { name, token },
         Err(error) => told(error)?,
@@ -302,8 +332,8 @@ pub async fn account_page(
     let user = if caller.user { state.gate.user(&caller.name).await? } else { None };
     let factor = user.as_ref().and_then(|user| Some(user.factor.as_ref()?.recovery.len()));
     let (user, role) = (user.is_some(), caller.role);
-    let fleets = &caller.reach.words();
-    let account = Account { user, role, fleets, sessions: &own, factor, changed, failed };
+    let (fleets, masked) = (&caller.lens.told_reach().words(), caller.lens.guise.is_some());
+    let account = Account { user, role, fleets, masked, sessions: &own, factor, changed, failed };
     html(views::people::account(&context, &account))
 }
 

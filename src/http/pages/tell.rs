@@ -29,7 +29,7 @@ pub async fn page(
     let context = reader.context(&state, "Notifications", Nav::Alarms);
     let filter = MessageFilter { limit: ROWS, after: None, ..wanted.filter()? };
     let (only, channel) = (filter.state, filter.channel.clone());
-    let found = state.read(&reader.reach, move |store| store.notifications(&filter)).await?;
+    let found = state.read(&reader.lens, move |store| store.notifications(&filter)).await?;
     let rows: Vec<NoticeItem> = found.into_iter().map(notice).collect();
     // Channels are the manager's.
     let overview =

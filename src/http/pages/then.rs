@@ -49,7 +49,7 @@ impl Then {
         (title, nav): (&str, Nav),
         (path, keep, at): (String, String, UnixSeconds),
     ) -> Result<Self, ApiError> {
-        let mut past = PastView::of((state, &reader.reach), at).await?;
+        let mut past = PastView::of((state, &reader.lens), at).await?;
         let mut context = reader.context(state, title, nav);
         context.names = names(&past.picture);
         context.then = Some(Viewing {
@@ -129,7 +129,7 @@ pub async fn agent(
     let wanted = id.clone();
     let shelf = Arc::clone(state.whole().shelf());
     let (known, events, said) = state
-        .read(&reader.reach, move |store| {
+        .read(&reader.lens, move |store| {
             let said = told::told((store, &shelf), &wanted, at)?;
             Ok((store.agent(&wanted)?.is_some(), store.events(&filter)?, said))
         })
@@ -144,7 +144,7 @@ pub async fn agent(
     }
     let since = past.status_since.get(&node).copied();
     let curves = if known {
-        Some(curves::of_agent((&state, &reader.reach), &id, &shown).await?)
+        Some(curves::of_agent((&state, &reader.lens), &id, &shown).await?)
     } else {
         None
     };
@@ -171,7 +171,7 @@ pub async fn link(
     let events = history((&state, &reader), &id, Some(at)).await?;
     let edge = past.picture.edges.iter().find(|edge| edge.id == id.as_str());
     let edge = match edge {
-        Some(edge) => Some(told::filled((&state, &reader.reach), edge, at).await?),
+        Some(edge) => Some(told::filled((&state, &reader.lens), edge, at).await?),
         None => None,
     };
     let labels = match &edge {
@@ -183,7 +183,7 @@ pub async fn link(
     let curves = match &edge {
         Some(edge) => Some(
             curves::of_link(
-                (&state, &reader.reach),
+                (&state, &reader.lens),
                 edge,
                 labels.each_ref().map(String::as_str),
                 &shown,
@@ -204,7 +204,7 @@ pub async fn gone(state: AppState, reader: Reader, id: EdgeId) -> Result<Respons
     };
     let mut context = reader.context(&state, "Link", Nav::Links);
     // The history may begin with its end.
-    let past = match PastView::of((&state, &reader.reach), gone_at.minus(1)).await {
+    let past = match PastView::of((&state, &reader.lens), gone_at.minus(1)).await {
         Ok(past) => Some(past),
         Err(error) if error.code() == ErrorCode::BeforeHistory => None,
         Err(error) => return Err(error),
@@ -235,7 +235,7 @@ async fn history(
         limit: FEW,
         ..EventFilter::default()
     };
-    state.read(&reader.reach, move |store| store.events(&filter)).await
+    state.read(&reader.lens, move |store| store.events(&filter)).await
 }
 
 fn labels(picture: &Picture, edge: &Edge) -> [String; 2] {
@@ -269,7 +269,7 @@ pub async fn changes(
     let context = reader.context(&state, "Changes", Nav::Events);
     let fallback = (context.now.minus(DAY_S), context.now);
     let (times, found) = match past::times(&state, &query).await {
-        Ok((from, to)) => ((from, to), DiffView::of((&state, &reader.reach), from, to).await),
+        Ok((from, to)) => ((from, to), DiffView::of((&state, &reader.lens), from, to).await),
         Err(error) => (fallback, Err(error)),
     };
     match found {

@@ -187,6 +187,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("DELETE", "/api/v1/users/{id}"),
             ("POST", "/api/v1/users/{id}/role"),
             ("POST", "/api/v1/users/{id}/fleets"),
+            ("POST", "/api/v1/users/{id}/mask"),
             ("POST", "/api/v1/users/{id}/disable"),
             ("POST", "/api/v1/users/{id}/enable"),
             ("POST", "/api/v1/users/{id}/end-sessions"),
@@ -203,6 +204,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/users"),
             ("POST", "/users/{id}/role"),
             ("POST", "/users/{id}/fleets"),
+            ("POST", "/users/{id}/mask"),
             ("POST", "/users/{id}/disable"),
             ("POST", "/users/{id}/enable"),
             ("POST", "/users/{id}/end-sessions"),
@@ -250,7 +252,8 @@ fn app(pairs: &[(&str, &str)], shelf: &Shelf) -> Router {
             "DELETE" => delete(answer),
             _ => post(answer),
         };
-        Route { method: route.method, path: route.path, need: route.need, handler }
+        let Route { method, path, need, masked, .. } = route;
+        Route { method, path, need, masked, handler }
     };
     let guards = Guards {
         gate: Arc::new(gate(pairs, shelf, &clock)),
@@ -363,6 +366,34 @@ async fn who_is_limited_to_fleets_reaches_nothing_that_is_about_the_whole() {
     }
 }
 
+/// What a viewer may ask for that is not told under pseudonyms: bytes as they were signed.
+const UNMASKABLE: [&str; 3] = ["/api/v1/agents/{id}/told", "/api/v1/reports/{id}", "/reports/{id}"];
+
+#[tokio::test]
+async fn who_is_given_pseudonyms_reaches_what_can_be_told_under_them() {
+    use crate::http::access::keep::KeepSessions as _;
+    let shelf = Shelf::default();
+    let app = app(&[], &shelf);
+    let (secret, mut record) =
+        token::api_token("t", Role::Operator, UnixSeconds(1_800_000_000)).unwrap();
+    record.masked = true;
+    shelf.put(record).await.unwrap();
+    let bearer = format!("Bearer {}", secret.as_str());
+    for route in all() {
+        let own = route.path.starts_with("/account")
+            || matches!(route.path, "/logout" | "/api/v1/sessions/{id}");
+        let told = route.method == "GET" && !UNMASKABLE.contains(&route.path);
+        let expected = match route.need {
+            Need::Public | Need::Signature => StatusCode::OK,
+            Need::Role(Role::Viewer) if own || told => StatusCode::OK,
+            Need::Role(_) | Need::Whole(_) => StatusCode::FORBIDDEN,
+        };
+        let got = status(&app, &route, &[("authorization", &bearer)]).await;
+        assert_eq!(got, expected, "{} {}", route.method, route.path);
+        assert!(route.masked == (expected == StatusCode::OK) || expected == StatusCode::OK);
+    }
+}
+
 #[tokio::test]
 async fn changes_from_other_sites_and_without_the_form_token_are_refused() {
     let (shelf, clock) = (Shelf::default(), Clock::manual(UnixSeconds(1_800_000_000)));
@@ -405,6 +436,7 @@ async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
         method: "POST",
         path: "/echo",
         need: OPERATOR,
+        masked: false,
         handler: post(|body: String| async { body }),
     };
     let guards = Guards { gate, sources: Arc::new(Sources::new(None)), clock };

@@ -26,7 +26,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
         ("POST", "/api/v1/users") => (
             "Add a user; without a password a setup code is made",
             none,
-            Some(json!({"name": "kim", "role": "viewer", "fleets": ["lab"]})),
+            Some(json!({"name": "kim", "role": "viewer", "fleets": ["lab"], "masked": true})),
             "201",
             value(&coded()),
         ),
@@ -42,7 +42,9 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
         ("POST", "/api/v1/tokens") => (
             "Make a token; without for_s it works until it is revoked",
             none,
-            Some(json!({"name": "ci", "role": "viewer", "fleets": ["lab"], "for_s": 7_776_000})),
+            Some(
+                json!({"name": "ci", "role": "viewer", "fleets": ["lab"], "masked": false, "for_s": 7_776_000}),
+            ),
             "201",
             value(&token()),
         ),
@@ -57,7 +59,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
             "Share a view with whoever holds the link; its path is told this once",
             none,
             Some(
-                json!({"view": "/map?q=state:down", "fleets": ["lab"], "for_s": 604_800, "named": true}),
+                json!({"view": "/map?q=state:down", "fleets": ["lab"], "for_s": 604_800, "named": true, "masked": false}),
             ),
             "201",
             value(&made_share()),
@@ -81,6 +83,11 @@ fn about_user(path: &str) -> Option<Sample> {
         "/api/v1/users/{id}/fleets" => (
             "Say which fleets a user sees; none: all",
             Some(json!({"fleets": ["lab", "office"]})),
+            value(&OK),
+        ),
+        "/api/v1/users/{id}/mask" => (
+            "Give a user pseudonyms instead of names and addresses, or not any more",
+            Some(json!({"masked": true})),
             value(&OK),
         ),
         "/api/v1/users/{id}/disable" => ("Keep a user out", None, value(&OK)),
@@ -110,6 +117,7 @@ fn user() -> UserView {
         name: "olga".to_owned(),
         role: "admin",
         fleets: Vec::new(),
+        masked: false,
         disabled: false,
         password_at: Some(NOW),
         second_factor: false,
@@ -137,6 +145,7 @@ fn token() -> MadeToken {
         name: "ci".to_owned(),
         role: "viewer",
         fleets: fleets(),
+        masked: false,
         expires_at: Some(NOW.plus(7_776_000)),
         token: "kat_(shown once)".to_owned(),
     }
@@ -148,6 +157,7 @@ fn known_token() -> TokenItem {
         name: "ci".to_owned(),
         role: "viewer".to_owned(),
         fleets: fleets(),
+        masked: false,
         created_at: NOW,
         made_by: Some("olga".to_owned()),
         last_used_at: Some(NOW),
@@ -162,6 +172,7 @@ fn share() -> ShareView {
         fleets: fleets(),
         made_by: "olga".to_owned(),
         named: true,
+        masked: false,
         created_at: NOW,
         expires_at: NOW.plus(604_800),
         opened: 2,

@@ -1,5 +1,5 @@
-//! What no act may do to users: leave nobody who can manage them, or open a second way in beside an
-//! OpenID provider. Pure.
+//! What no act may do to users: leave nobody who can manage them, hide names from who manages them,
+//! or open a second way in beside an OpenID provider. Pure.
 
 use super::{Act, People};
 use crate::model::access::Role;
@@ -14,6 +14,7 @@ pub(super) fn an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<
         Act::Disable | Act::Reset(_) | Act::Remove => true,
         Act::Add { .. }
         | Act::AddFirst { .. }
+        | Act::Mask(_)
         | Act::Enable
         | Act::Password { .. }
         | Act::Factor { .. }
@@ -30,6 +31,16 @@ pub(super) fn an_admin(people: &People, user: &UserRecord, act: &Act) -> Result<
             "{} is the only admin who can sign in and sees all; make another first",
             user.name
         );
+        return Err(CommandError::NotPossible(why));
+    }
+    Ok(())
+}
+
+/// Refuses pseudonyms for admins: whoever manages agents and keys must know which is which.
+pub(super) fn admins_see(name: &str, (role, masked): (Role, bool)) -> Result<(), CommandError> {
+    if masked && role == Role::Admin {
+        let why =
+            format!("{name} would be an admin under pseudonyms; give up one of the two first");
         return Err(CommandError::NotPossible(why));
     }
     Ok(())

@@ -33,7 +33,7 @@ fn two() -> People {
     act(
         &mut people,
         "kim",
-        Act::Add { role: Role::Viewer, entry: password("p2"), reach: Reach::Whole },
+        Act::Add { role: Role::Viewer, entry: password("p2"), reach: Reach::Whole, masked: false },
     )
     .unwrap();
     people
@@ -47,12 +47,16 @@ fn who_signs_in_at_a_provider_has_no_other_way_in_and_is_no_admin_to_count_on() 
     act(
         &mut people,
         "ida",
-        Act::Add { role: Role::Admin, entry: entry.clone(), reach: Reach::Whole },
+        Act::Add { role: Role::Admin, entry: entry.clone(), reach: Reach::Whole, masked: false },
     )
     .unwrap();
     assert_eq!(people["ida"].foreign, Some(foreign));
     assert_eq!((&people["ida"].password, &people["ida"].setup), (&None, &None));
-    let taken = act(&mut people, "kim", Act::Add { role: Role::Admin, entry, reach: Reach::Whole });
+    let taken = act(
+        &mut people,
+        "kim",
+        Act::Add { role: Role::Admin, entry, reach: Reach::Whole, masked: false },
+    );
     assert!(refused(taken).contains("already"), "a name is nobody else's by a provider's word");
     let hash = || Act::Password { password: "p".to_owned(), proof: Proof::Admin };
     for gives in [hash(), Act::Reset(setup(1, T.plus(9)))] {
@@ -82,7 +86,7 @@ fn the_first_is_an_admin_and_there_is_one_first() {
     let twice = act(
         &mut people,
         "kim",
-        Act::Add { role: Role::Admin, entry: password("p3"), reach: Reach::Whole },
+        Act::Add { role: Role::Admin, entry: password("p3"), reach: Reach::Whole, masked: false },
     );
     assert_eq!(refused(twice), "there is a user kim already");
     assert_eq!(act(&mut people, "eve", Act::Disable).unwrap_err(), CommandError::UserNotFound);
@@ -114,7 +118,8 @@ fn somebody_who_comes_back_is_not_who_they_were() {
     let mut people = two();
     let before = people["kim"].generation;
     act(&mut people, "kim", Act::Remove).unwrap();
-    let add = Act::Add { role: Role::Viewer, entry: password("p2"), reach: Reach::Whole };
+    let add =
+        Act::Add { role: Role::Viewer, entry: password("p2"), reach: Reach::Whole, masked: false };
     let decided = decide(&people, &order("kim", add), T.plus(1)).unwrap();
     assert!(decided.user.unwrap().generation > before);
 }
@@ -132,6 +137,7 @@ fn the_last_admin_who_can_sign_in_stays() {
         role: Role::Admin,
         entry: Entry::Setup(setup(2, T.plus(60))),
         reach: Reach::Whole,
+        masked: false,
     };
     act(&mut people, "eve", waiting).unwrap();
     assert!(act(&mut people, "olga", Act::Disable).is_err());

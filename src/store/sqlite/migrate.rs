@@ -68,7 +68,8 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0019_foreign_users.sql"),
     },
     Migration { name: "0020_metrics", sql: include_str!("../../../migrations/0020_metrics.sql") },
-    Migration { name: "0021_shares", sql: include_str!("../../../migrations/0021_shares.sql") },
+    Migration { name: "0021_masked", sql: include_str!("../../../migrations/0021_masked.sql") },
+    Migration { name: "0022_shares", sql: include_str!("../../../migrations/0022_shares.sql") },
 ];
 
 /// What a file is, before anything is written to it.

@@ -10,6 +10,7 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
         name: name.to_owned(),
         role,
         fleets: Vec::new(),
+        masked: false,
         disabled: false,
         has_password: true,
         second_factor: sessions > 1,
@@ -24,6 +25,7 @@ pub(in crate::views) fn people() -> Vec<UserItem> {
     let new = UserItem {
         has_password: false,
         setup_until: Some(NOW.plus(80_000)),
+        masked: true,
         fleets: ["lab", "office-north"].iter().filter_map(|name| name.parse().ok()).collect(),
         ..user("kim", Role::Viewer, 0)
     };
@@ -42,6 +44,7 @@ pub(in crate::views) fn tokens() -> Vec<TokenItem> {
         name: name.to_owned(),
         role: role.to_owned(),
         fleets: Vec::new(),
+        masked: false,
         created_at: NOW.minus(90 * 86_400),
         made_by: None,
         last_used_at: None,
@@ -51,6 +54,7 @@ pub(in crate::views) fn tokens() -> Vec<TokenItem> {
         made_by: Some("olga@example.org".to_owned()),
         last_used_at: Some(NOW.minus(70)),
         fleets: "lab".parse().into_iter().collect(),
+        masked: true,
         expires_at: Some(NOW.plus(80 * 86_400)),
         ..token("71d0000000000001", "grafana", "viewer")
     };

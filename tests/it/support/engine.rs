@@ -199,6 +199,7 @@ impl Engine {
             reader: Arc::clone(&reader),
             epoch,
             seed,
+            pseudonyms: [7; 32],
             settings,
             clock: clock.clone(),
         };

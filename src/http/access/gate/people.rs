@@ -257,7 +257,7 @@ impl Gate {
             None => {
                 // The provider says nothing of fleets; an admin here may limit them.
                 let (entry, reach) = (Entry::Foreign(foreign), Reach::Whole);
-                (person.name, Some(Act::Add { role: person.role, entry, reach }))
+                (person.name, Some(Act::Add { role: person.role, entry, reach, masked: false }))
             }
         };
         if let Some(act) = act {
@@ -280,7 +280,7 @@ impl Gate {
         session.expires_at = Some(session.created_at.plus(ABSOLUTE_SECONDS));
         session.generation = Some(user.generation);
         session.source = attempt.arrival.source.map(|source| source.to_string());
-        session.reach = user.reach.clone();
+        (session.reach, session.masked) = (user.reach.clone(), user.masked);
         match self.kept.sign_in(SignIn { session: session.clone(), rehashed, second }).await {
             Ok(()) => {}
             // The user was changed between the look at the password and now, or the code was used.

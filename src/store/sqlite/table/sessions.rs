@@ -13,7 +13,7 @@ const TABLE: &str = "sessions";
 macro_rules! columns {
     () => {
         "token_hash, name, role, kind, form_token, created_at, last_used_at, expires_at, \
-         generation, source, made_by, fleets"
+         generation, source, made_by, fleets, masked"
     };
 }
 
@@ -32,6 +32,7 @@ fn from_row(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
         source: cells.take()?,
         made_by: cells.take()?,
         reach: cells.reach()?,
+        masked: cells.take()?,
     })
 }
 
@@ -81,7 +82,7 @@ pub(in crate::store::sqlite) fn list(
 const UPSERT: &str = concat!(
     "INSERT INTO sessions (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
     ON CONFLICT (token_hash) DO UPDATE SET
         name = excluded.name,
         role = excluded.role,
@@ -94,7 +95,8 @@ const UPSERT: &str = concat!(
         generation = excluded.generation,
         source = excluded.source,
         made_by = excluded.made_by,
-        fleets = excluded.fleets"
+        fleets = excluded.fleets,
+        masked = excluded.masked"
 );
 
 /// Inserts or updates a session or token.
@@ -118,6 +120,7 @@ pub(in crate::store::sqlite) fn put(
             session.source,
             session.made_by,
             fleets_json(&session.reach),
+            session.masked,
         ],
     )?;
     Ok(())

@@ -14,7 +14,7 @@ macro_rules! columns {
     () => {
         "name, role, password, password_at, setup_hash, setup_until, disabled, generation, \
          created_at, created_by, last_sign_in_at, last_sign_in_from, totp_secret, totp_step, recovery, \
-         fleets, issuer, subject"
+         fleets, issuer, subject, masked"
     };
 }
 
@@ -42,6 +42,7 @@ fn from_row(row: &Row<'_>) -> Result<UserRecord, StoreError> {
                 (cells.take()?, cells.take()?);
             issuer.zip(subject).map(|(issuer, subject)| Foreign { issuer, subject })
         },
+        masked: cells.take()?,
     })
 }
 
@@ -67,7 +68,7 @@ pub(in crate::store::sqlite) fn list(
 const UPSERT: &str = concat!(
     "INSERT INTO users (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
     ON CONFLICT (name) DO UPDATE SET
         role = excluded.role,
         password = excluded.password,
@@ -85,7 +86,8 @@ const UPSERT: &str = concat!(
         recovery = excluded.recovery,
         fleets = excluded.fleets,
         issuer = excluded.issuer,
-        subject = excluded.subject"
+        subject = excluded.subject,
+        masked = excluded.masked"
 );
 
 /// Inserts or updates a user.
@@ -115,6 +117,7 @@ pub(in crate::store::sqlite) fn put(
             fleets_json(&user.reach),
             user.foreign.as_ref().map(|foreign| &foreign.issuer),
             user.foreign.as_ref().map(|foreign| &foreign.subject),
+            user.masked,
         ],
     )?;
     Ok(())

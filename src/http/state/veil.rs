@@ -1,0 +1,254 @@
+//! The read side as somebody sees it who is given pseudonyms.
+//!
+//! One place for every verb: what a question names is looked up behind its pseudonym, and what is
+//! answered is masked. A pseudonym of nobody, and a real name, find nothing. Texts are looked for
+//! among what is told, never among what is behind it. Bytes as they were signed are not here.
+//! Must never hand on a row that it has not masked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::mask::faces::Faces;
+use crate::model::audit::Sealed;
+use crate::model::id::{AgentId, FleetId, ReportId};
+use crate::model::life::AlarmLife;
+use crate::model::reach::Reach;
+use crate::model::time::UnixSeconds;
+use crate::process::refusals::Refusal;
+use crate::process::summary::AgentSummary;
+use crate::store::audit::AuditFilter;
+use crate::store::carrier::{Carrier, CarrierFilter};
+use crate::store::dictionary::FrameDictionary;
+use crate::store::metrics::{
+    LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch,
+};
+use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
+use crate::store::past::{Changes, ChangesAsked, Past};
+use crate::store::people::{SessionFilter, UserRecord};
+use crate::store::row::{
+    AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
+    StoreStats, StoredReport,
+};
+use crate::store::{Reader, StoreError};
+
+/// Alarms among which a text is looked for.
+const LOOKED_AT: usize = 10_000;
+
+/// A reader under pseudonyms.
+#[derive(Debug)]
+pub(super) struct Veil<'a> {
+    real: &'a dyn Reader,
+    faces: Arc<Faces>,
+}
+
+/// What a question names, behind its pseudonym: nothing named is nothing, nobody behind it is the
+/// end of the question.
+type Behind<T> = Result<Option<T>, Nobody>;
+
+/// A pseudonym of nobody.
+struct Nobody;
+
+impl<'a> Veil<'a> {
+    /// Over a reader, with whom there is.
+    pub(super) fn new(real: &'a dyn Reader, faces: Arc<Faces>) -> Self {
+        Self { real, faces }
+    }
+
+    fn agent_behind(&self, named: Option<&AgentId>) -> Behind<AgentId> {
+        named.map(|id| self.faces.agent(id).cloned().ok_or(Nobody)).transpose()
+    }
+
+    fn fleet_behind(&self, named: Option<&FleetId>) -> Behind<FleetId> {
+        named.map(|id| self.faces.fleet(id).cloned().ok_or(Nobody)).transpose()
+    }
+
+    fn event_filter(&self, asked: &EventFilter) -> Result<EventFilter, Nobody> {
+        let subject = asked.subject.as_deref();
+        Ok(EventFilter {
+            agent: self.agent_behind(asked.agent.as_ref())?,
+            subject: subject.map(|text| self.faces.subject(text).ok_or(Nobody)).transpose()?,
+            ..asked.clone()
+        })
+    }
+
+    fn alarm_filter(&self, asked: &AlarmFilter) -> Result<AlarmFilter, Nobody> {
+        Ok(AlarmFilter {
+            agent: self.agent_behind(asked.agent.as_ref())?,
+            fleet: self.fleet_behind(asked.fleet.as_ref())?,
+            text: None,
+            limit: if asked.text.is_some() { LOOKED_AT } else { asked.limit },
+            ..asked.clone()
+        })
+    }
+}
+
+impl Reader for Veil<'_> {
+    fn agent(&self, id: &AgentId) -> Result<Option<AgentDetail>, StoreError> {
+        let Some(id) = self.faces.agent(id) else { return Ok(None) };
+        Ok(self.real.agent(id)?.map(|detail| self.faces.detail(detail)))
+    }
+
+    /// Without envelopes; who asks for these is told of no report.
+    fn reports(&self, filter: &ReportFilter) -> Result<Vec<StoredReport>, StoreError> {
+        let Ok(agent) = self.agent_behind(filter.agent.as_ref()) else { return Ok(Vec::new()) };
+        if filter.envelopes {
+            return Ok(Vec::new());
+        }
+        let found = self.real.reports(&ReportFilter { agent, ..filter.clone() })?.into_iter();
+        Ok(found.map(|report| self.faces.guise().report(&report)).collect())
+    }
+
+    fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
+        let Ok(filter) = self.event_filter(filter) else { return Ok(Vec::new()) };
+        Ok(self.real.events(&filter)?.into_iter().map(|row| self.faces.event(row)).collect())
+    }
+
+    fn audit(&self, _filter: &AuditFilter) -> Result<Vec<Sealed>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn past(&self, at: UnixSeconds) -> Result<Past, StoreError> {
+        Ok(self.faces.past(self.real.past(at)?))
+    }
+
+    fn changes(&self, asked: &ChangesAsked) -> Result<Changes, StoreError> {
+        let mut changes = self.real.changes(asked)?;
+        changes.events = changes.events.into_iter().map(|row| self.faces.event(row)).collect();
+        Ok(changes)
+    }
+
+    fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {
+        let Ok(behind) = self.alarm_filter(filter) else { return Ok(Vec::new()) };
+        let found = self.real.alarms(&behind)?.into_iter();
+        let mut found: Vec<AlarmRow> = found.map(|row| self.faces.alarm(row)).collect();
+        if let Some(text) = &filter.text {
+            let text = text.to_lowercase();
+            found.retain(|AlarmRow { alarm, .. }| {
+                let told = [&alarm.message, &alarm.subject];
+                told.iter().any(|told| told.to_lowercase().contains(&text))
+            });
+            found.truncate(filter.limit);
+        }
+        Ok(found)
+    }
+
+    fn alarm_lives(
+        &self,
+        span: (UnixSeconds, UnixSeconds),
+        reach: &Reach,
+        limit: usize,
+    ) -> Result<Vec<AlarmLife>, StoreError> {
+        let lives = self.real.alarm_lives(span, reach, limit)?.into_iter();
+        Ok(lives.map(|life| self.faces.life(life)).collect())
+    }
+
+    fn notifications(&self, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {
+        if filter.channel.is_some() {
+            // Channels have no way back from their pseudonyms.
+            return Ok(Vec::new());
+        }
+        let found = self.real.notifications(filter)?.into_iter();
+        Ok(found.map(|message| self.faces.message(message)).collect())
+    }
+
+    fn due_notifications(&self, _now: UnixSeconds) -> Result<Vec<MessageRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn channels(&self) -> Result<Vec<ChannelRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Curves are made of rows that hold real names, and masked when they are made.
+    fn metrics(&self, _asked: &MetricsAsked) -> Result<Vec<Stretch>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn measured(
+        &self,
+        _asked: &MeasuredAsked,
+        _each: &mut dyn FnMut(Measured),
+    ) -> Result<MeasuredTo, StoreError> {
+        Ok(MeasuredTo::default())
+    }
+
+    fn late_reports(&self, _after: ReportId, _limit: usize) -> Result<Vec<LateReport>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
+        let Ok(fleet) = self.fleet_behind(filter.fleet.as_ref()) else { return Ok(Vec::new()) };
+        let guise = self.faces.guise();
+        let behind = CarrierFilter { fleet, net: guise.real_net(&filter.net), ..filter.clone() };
+        let found = self.real.carriers(&behind)?.into_iter();
+        // Their order would tell the order of the real names.
+        Ok(filter.arrange(found.map(|carrier| guise.carrier(carrier)).collect()))
+    }
+
+    fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn session(&self, _token_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
+        Ok(None)
+    }
+
+    fn sessions(&self, _filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn users(&self, _name: Option<&str>) -> Result<Vec<UserRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn stats(&self) -> Result<StoreStats, StoreError> {
+        Ok(StoreStats::default())
+    }
+
+    fn backup(&self, _to: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("only the database under real names can be copied".to_owned()))
+    }
+}
+
+/// An agent in one line, under pseudonyms.
+pub(super) fn summary(faces: &Faces, agent: AgentSummary) -> AgentSummary {
+    let guise = faces.guise();
+    let identity = agent.identity.map(|mut identity| {
+        identity.public_key = guise.identity_key(&identity.public_key);
+        identity.kid = guise.kid(&identity.kid);
+        identity.fingerprint = guise.digest(&identity.fingerprint);
+        identity.source = identity.source.map(|ip| guise.ip(ip));
+        identity
+    });
+    AgentSummary {
+        agent_id: guise.agent(&agent.agent_id),
+        hostname: agent.hostname.as_deref().map(|name| guise.host(name)),
+        fleet_id: guise.fleet(&agent.fleet_id),
+        agent_version: agent.agent_version.as_deref().and_then(|text| guise.version(text)),
+        kid: agent.kid.as_ref().map(|kid| guise.kid(kid)),
+        interfaces: agent.interfaces.iter().map(|name| guise.interface(name)).collect(),
+        addresses: guise.addresses(&agent.addresses),
+        site: agent.site.as_deref().map(|site| guise.site(site)),
+        role: agent.role.as_deref().map(|role| guise.role(role).to_owned()),
+        relay_path: guise.way(&agent.relay_path),
+        relays_for: agent.relays_for.iter().map(|id| guise.agent(id)).collect(),
+        source: agent.source.map(|ip| guise.ip(ip)),
+        identity,
+        ..agent
+    }
+}
+
+/// A refused request, under pseudonyms.
+pub(super) fn refusal(faces: &Faces, refusal: Refusal) -> Refusal {
+    let guise = faces.guise();
+    Refusal {
+        detail: faces.text(&refusal.detail),
+        agent_id: refusal.agent_id.map(|id| guise.agent_text(&id)),
+        source: refusal.source.map(|ip| guise.ip(ip)),
+        ..refusal
+    }
+}
