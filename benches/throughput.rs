@@ -36,10 +36,15 @@ use kattila::simulate::summary::Summary;
 use kattila::simulate::target::Target;
 use kattila::simulate::world::{Mix, Options, World};
 use kattila::wire::frame::Encoding;
+use tikv_jemallocator::Jemalloc;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 const PSK: &str = "bench-psk-000000000000000000000000";
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// What the floor answers: as long as a receipt.
 const CANNED: &str =

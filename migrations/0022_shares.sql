@@ -9,6 +9,5 @@ CREATE TABLE shares (
     created_at     INTEGER NOT NULL,                 -- when it was made
     expires_at     INTEGER NOT NULL,                 -- when it ends
     opened         INTEGER NOT NULL,                 -- how often it was opened
-    mask           BLOB    CHECK (length(mask) = 32), -- what the pseudonyms are made of under which it shows everything; NULL: real names
     last_opened_at INTEGER                           -- when it was opened last; NULL: never
 ) STRICT, WITHOUT ROWID;

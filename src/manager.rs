@@ -41,11 +41,11 @@ use crate::process::engine::{self, Parts};
 use crate::process::handle::{Command, Processor};
 use crate::process::places::Arranger;
 use crate::process::wish::Wish;
+use crate::store::sqlite::Opened;
 use crate::store::sqlite::reader::SqliteReader;
-use crate::store::sqlite::{self, Opened};
 use crate::store::{Reader, StoreError, Writer};
 
-use settings::{durability, settings};
+use settings::{open, settings};
 
 /// Why the manager did not start.
 #[derive(Debug, Error)]
@@ -104,7 +104,7 @@ impl Manager {
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let tls = config.tls.as_ref().map(Identity::read).transpose()?;
-        let opened = sqlite::open(&config.db, durability(&config))?;
+        let opened = open(&config, &clock)?;
         for warning in &opened.warnings {
             warn!("{warning}");
         }

@@ -24,7 +24,7 @@ use crate::model::id::{AgentId, FleetId};
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::change::{Change, NewEvent};
-use crate::store::sqlite::{self, Durability, Opened};
+use crate::store::sqlite::{self, Opened};
 use crate::store::{Reader, StoreError, Writer as _};
 
 use super::speak::{complain, say};
@@ -172,7 +172,7 @@ fn change_at_rest<E: From<StoreError>>(
     if !database.exists() {
         return Err(no_database(database).into());
     }
-    let Opened { mut writer, reader, .. } = sqlite::open(database, Durability::Full)?;
+    let Opened { mut writer, reader, .. } = sqlite::open_at_rest(database, Clock::system())?;
     let change = match decide(&*reader) {
         Ok(change) => change,
         Err(refusal) => {

@@ -1,11 +1,11 @@
-//! `kattila backup` and `kattila restore`.
+//! `kattila backup`.
 
 use std::path::Path;
 
 use crate::clock::Clock;
+use crate::store::Reader as _;
 use crate::store::backups;
 use crate::store::sqlite;
-use crate::store::{Reader as _, StoreError};
 
 use super::speak::{complain, say};
 use super::{DONE, storage_code};
@@ -18,19 +18,9 @@ pub fn backup(database: &Path, to: &Path) -> u8 {
     {
         complain(&format!("The copy is made, but the manager will not know of it: {error}"));
     }
-    report(copied, &format!("{} is a copy of {}.", to.display(), database.display()))
-}
-
-/// Puts a backup in an empty place, checked first.
-pub fn restore(from: &Path, database: &Path) -> u8 {
-    let restored = sqlite::backup::restore(from, database);
-    report(restored, &format!("{} was checked and is now {}.", from.display(), database.display()))
-}
-
-fn report(result: Result<(), StoreError>, done: &str) -> u8 {
-    match result {
+    match copied {
         Ok(()) => {
-            say(done);
+            say(&format!("{} is a copy of {}.", to.display(), database.display()));
             DONE
         }
         Err(error) => {
@@ -62,8 +52,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (database, copy) = (dir.path().join("k.db"), dir.path().join("copy.db"));
         assert_eq!(backup(&database, &copy), STORAGE);
-        std::fs::write(&copy, "no database").unwrap();
-        assert_ne!(restore(&copy, &database), DONE);
-        assert!(!database.exists());
+        assert!(!database.exists() && !copy.exists());
     }
 }

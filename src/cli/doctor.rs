@@ -9,17 +9,23 @@ use rustix::fs::{Access, access, statvfs};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::archive;
 use crate::config::source::Values;
 use crate::http::tls::Identity;
 use crate::keys::keeper::Keeper;
 use crate::keys::source::SourceConfig;
+use crate::model::time::{UnixSeconds, duration_text};
 use crate::store::Reader as _;
 use crate::store::sqlite;
+use crate::store::sqlite::archive::catalog;
 
 use super::findings::{Finding, tell};
 
 /// Less free space than this is a matter of hours: a busy fleet writes a gigabyte a day.
 const LEAST_FREE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// A manager at work commits every minute; one that was stopped for a day should be known.
+const SILENT_ARCHIVE_S: i64 = 86_400;
 
 /// A clock before this day (2026-01-01) was never set.
 const CLOCK_FLOOR: i64 = 1_767_225_600;
@@ -41,6 +47,9 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
     if let Ok(config) = &config {
         findings.push(Finding { about: "keys", verdict: keys(&config.keys.source, &clock).await });
         findings.push(Finding { about: "door", verdict: door(config) });
+    }
+    if let Ok(Some(archive)) = archive::load(&values) {
+        findings.push(Finding { about: "archive", verdict: archived(&archive.dir, clock.now()) });
     }
     findings.push(Finding { about: "clock", verdict: time(&clock, &database) });
     findings.push(Finding { about: "database", verdict: stored(&database) });
@@ -120,6 +129,35 @@ fn stored(database: &Path) -> Result<String, String> {
     ))
 }
 
+/// Whether the archive can be written, and how far back one can go with it.
+fn archived(dir: &Path, now: UnixSeconds) -> Result<String, String> {
+    if !dir.exists() {
+        return Ok(format!("{} is not there yet; serve makes it", dir.display()));
+    }
+    access(dir, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| format!("{} cannot be written: {error}", dir.display()))?;
+    let all = catalog::list(dir).map_err(|error| error.to_string())?;
+    let bytes: u64 = all.iter().map(|one| one.bytes).sum();
+    let (Some(from), Some(to)) =
+        (all.iter().find_map(|one| one.from), all.iter().rev().find_map(|one| one.to))
+    else {
+        return Ok(format!("{} holds nothing to go back to yet", dir.display()));
+    };
+    let (mib, timelines) = (bytes / (1024 * 1024), all.len());
+    let told = format!(
+        "{} goes back to {}, to {} at most ({timelines} timelines, {mib} MiB)",
+        dir.display(),
+        from.to_rfc3339(),
+        to.to_rfc3339()
+    );
+    let silent_s = now.since(to);
+    if silent_s > SILENT_ARCHIVE_S {
+        let silent = duration_text(silent_s);
+        return Err(format!("{told}: nothing came for {silent}; look at the job archive"));
+    }
+    Ok(told)
+}
+
 fn permissions(database: &Path, values: &Values) -> Result<String, String> {
     let dir = directory(database);
     access(dir, Access::WRITE_OK | Access::EXEC_OK)
@@ -153,8 +191,6 @@ fn directory(database: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::time::UnixSeconds;
-
     use super::*;
 
     #[test]

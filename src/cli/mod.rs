@@ -17,6 +17,7 @@ pub mod logging;
 pub mod manual;
 pub mod psk;
 pub mod replay;
+pub mod restore;
 pub mod scratch;
 pub mod secret;
 pub mod serve;
@@ -91,13 +92,8 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
-    /// Put a backup where a database is wanted and none is
-    Restore {
-        /// The backup
-        file: PathBuf,
-        #[command(flatten)]
-        database: Database,
-    },
+    /// Put a backup where a database is wanted and none is, or make it again as it was at a time
+    Restore(restore::RestoreArgs),
     /// Tell what the settings mean, or every mistake in them
     CheckConfig(Flags),
     /// Print the description of the API (OpenAPI 3.1)
@@ -175,7 +171,7 @@ pub fn run() -> u8 {
             with_runtime(doctor::run(values, clock))
         }
         Command::Backup { file, database } => backup::backup(&database.file(&values), &file),
-        Command::Restore { file, database } => backup::restore(&file, &database.file(&values)),
+        Command::Restore(args) => restore::run(&args, &values),
         Command::CheckConfig(flags) => {
             values.add(flags.into_pairs());
             check::run(&values)

@@ -45,6 +45,25 @@ pub fn run(database: &Path, kept: Option<Head>) -> u8 {
     }
 }
 
+/// Checks the audit of a database that has just been made. One of an earlier schema cannot be asked
+/// before a manager has been started on it.
+pub(super) fn audit_of(database: &Path) -> u8 {
+    let opened = sqlite::open_read_only(database);
+    match opened {
+        Ok(reader) => match audit(&*reader, None) {
+            Ok(audit) => tell_audit(&audit),
+            Err(error) => {
+                complain(&error.to_string());
+                storage_code(&error)
+            }
+        },
+        Err(error) => {
+            say(&format!("The audit was not looked at: {error}; then run `kattila verify`."));
+            DONE
+        }
+    }
+}
+
 fn tell(count: &Count) -> u8 {
     for (id, why) in &count.failed {
         say(&format!("report {id} fails: {why}"));

@@ -26,6 +26,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("History kept", kept(config.kept.events)),
         ("Alarms kept", kept(config.kept.alarms)),
         ("Curves kept", curves(&config.kept)),
+        ("Archive", archive(config)),
         (NOTIFIED, config.notify.as_ref().map_or_else(nobody, |notify| notified(&notify.plan))),
         (RULES, config.rules.as_ref().map_or_else(catalogue, |rules| tuned(&rules.tuning))),
         ("Keys", keys(&config.keys)),
@@ -49,6 +50,13 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
                 .map_or("no door for metrics".to_owned(), |at| format!("http://{at}/metrics")),
         ),
     ]
+}
+
+fn archive(config: &Config) -> String {
+    config.archive.as_ref().map_or_else(
+        || "none, so the database can be put back as a backup has it only".to_owned(),
+        |archive| format!("{}, {}", archive.dir.display(), kept(archive.kept)),
+    )
 }
 
 /// The name of the line about notifications.

@@ -5,6 +5,7 @@
 //! explanation and in every message.
 
 pub mod agent;
+pub mod archive;
 pub mod dns;
 pub mod explain;
 pub mod flags;
@@ -32,6 +33,7 @@ use crate::model::rate::Rate;
 use crate::oidc::settings::Settings;
 use crate::verify::bodies::Suspicion;
 
+use archive::Archive;
 use mistake::ConfigError;
 use notify::Notify;
 use proxies::Proxies;
@@ -57,6 +59,8 @@ pub struct Config {
     pub strict_storage: bool,
     /// How long what grows is kept.
     pub kept: Kept,
+    /// Where what is committed is archived; `None` if it is not.
+    pub archive: Option<Archive>,
     /// How people are told of alarms; `None` if nobody is.
     pub notify: Option<Notify>,
     /// What of the catalogue of alarms is changed; `None` if nothing is.

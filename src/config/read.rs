@@ -82,6 +82,7 @@ impl<'a> Reading<'a> {
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
         let kept = self.kept();
+        let archive = self.archive();
         let notify = self.notify();
         let rules = self.rules();
         let log = self.log();
@@ -102,6 +103,7 @@ impl<'a> Reading<'a> {
             durability: durability?,
             strict_storage: strict_storage?,
             kept: kept?,
+            archive,
             notify,
             rules,
             log: log?,

@@ -258,6 +258,7 @@ mod tests {
                 "enrollment_closed",
                 "pending_approval",
                 "forbidden",
+                "masked_caller",
             ],
         ),
         (404, &["not_found", "agent_not_found", "key_not_found"]),

@@ -24,7 +24,7 @@ use crate::model::reach::Reach;
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::store::notice::ChannelRow;
-use crate::store::row::StoreStats;
+use crate::store::row::{ArchiveStats, StoreStats};
 use crate::wire::codes::ErrorCode;
 
 use super::error::ApiError;
@@ -100,6 +100,7 @@ struct Measured {
     watchers: Gauge,
     agents: Family<ByStatus, Gauge>,
     jobs: Jobs,
+    archive: Archived,
     rollup_lag_seconds: Gauge,
     notifications: Notifications,
     alarms_open: Gauge,
@@ -147,6 +148,52 @@ impl Notifications {
             let oldest = oldest_waiting.map_or(0, |at| now.since(at).max(0));
             self.oldest_seconds.get_or_create(&by).set(oldest);
         }
+    }
+}
+
+/// The archive of the database; all at zero without one.
+#[derive(Debug, Default)]
+struct Archived {
+    up: Gauge,
+    lag_seconds: Gauge,
+    lag_frames: Gauge,
+    base_age_seconds: Gauge,
+    bytes: Gauge,
+}
+
+impl Archived {
+    fn register(&self, on: &mut Registry) {
+        let gauges = [
+            ("archive_up", "1 if the archive takes what is committed, else 0", &self.up),
+            (
+                "archive_lag_seconds",
+                "Seconds since the oldest commit that is not archived; 0 if all are",
+                &self.lag_seconds,
+            ),
+            (
+                "archive_lag_frames",
+                "Pages of the write-ahead log that are not archived",
+                &self.lag_frames,
+            ),
+            (
+                "archive_base_age_seconds",
+                "Seconds since the newest copy of the database in the archive was made; -1 if there is none",
+                &self.base_age_seconds,
+            ),
+            ("archive_bytes", "Size of the archive, in bytes", &self.bytes),
+        ];
+        for (name, help, gauge) in gauges {
+            on.register(name, help, gauge.clone());
+        }
+    }
+
+    fn read(&self, stats: Option<ArchiveStats>, now: UnixSeconds) {
+        self.up.set(i64::from(stats.is_some_and(|stats| !stats.failing)));
+        let stats = stats.unwrap_or_default();
+        self.lag_seconds.set(stats.behind_s);
+        self.lag_frames.set(i64::from(stats.behind_frames));
+        self.base_age_seconds.set(stats.newest_base_at.map_or(-1, |at| now.since(at)));
+        self.bytes.set(count(stats.bytes));
     }
 }
 
@@ -278,6 +325,7 @@ impl Measured {
         }
         on.register("agents", "Agents, by status", self.agents.clone());
         self.jobs.register(on);
+        self.archive.register(on);
         self.notifications.register(on);
         on.register(
             "uptime_seconds",
@@ -309,6 +357,7 @@ impl Measured {
             self.agents.get_or_create(&ByStatus { status: status.as_str() }).set(count(same));
         }
         self.jobs.read(state, now);
+        self.archive.read(stats.archive, now);
         self.rollup_lag_seconds.set(state.whole().rollup().behind_s(now));
         let uptime = u32::try_from(now.since(state.started_at)).unwrap_or_default();
         self.uptime_seconds.set(f64::from(uptime));

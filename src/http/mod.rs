@@ -9,6 +9,7 @@ pub mod access;
 pub mod admin;
 pub mod agents;
 pub mod arrival;
+pub mod aside;
 pub mod assets;
 pub mod bare;
 pub mod body;

@@ -183,9 +183,7 @@ impl Watcher {
 }
 
 fn patch(epoch: &str, patch: &Patch) -> Event {
-    // A picture's parts always have a JSON form.
-    let data = serde_json::to_string(patch).unwrap_or_default();
-    Event::default().event("patch").id(format!("{epoch}:{}", patch.seq)).data(data)
+    Event::default().event("patch").id(format!("{epoch}:{}", patch.seq)).data(patch.json())
 }
 
 fn resync(reason: &str) -> Event {

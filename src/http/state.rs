@@ -33,6 +33,7 @@ use super::access::keep::StoredSessions;
 use super::access::setup::CODE_SECONDS;
 use super::access::token;
 use super::arrival::Ways;
+use super::aside::aside;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
@@ -207,7 +208,7 @@ impl AppState {
         let closed = |_closed| ApiError::new(ErrorCode::Starting, "The manager is stopping.");
         let _permit = self.reads.acquire().await.map_err(closed)?;
         let (state, lens) = (self.clone(), lens.clone());
-        let answer = tokio::task::spawn_blocking(move || {
+        let answer = aside(move || {
             let reader = &*state.core.reader;
             if lens.is_clear() {
                 return ask(reader);
@@ -225,7 +226,7 @@ impl AppState {
                 None => ask(within),
             }
         });
-        answer.await.map_err(ApiError::internal)?.map_err(ApiError::from)
+        answer.await?.map_err(ApiError::from)
     }
 }
 

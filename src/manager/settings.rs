@@ -1,10 +1,12 @@
 //! What the settings mean to the processor and the store.
 
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::process::chores::Keep;
 use crate::process::engine::{Enroll, Settings};
-use crate::store::prune;
-use crate::store::sqlite::Durability;
+use crate::store::sqlite::archive::Terms;
+use crate::store::sqlite::{self, Durability, Opened};
+use crate::store::{StoreError, prune};
 
 /// What the processor is told.
 pub(super) fn settings(config: &Config) -> Settings {
@@ -34,8 +36,19 @@ fn limits(kept: config::KeptBy) -> prune::Limits {
     prune::Limits { age: kept.age.map(i64::from), bytes: kept.bytes }
 }
 
+/// Opens the database, with its archive if there is to be one.
+pub(super) fn open(config: &Config, clock: &Clock) -> Result<Opened, StoreError> {
+    let archived = config.archive.as_ref().map(|archive| Terms {
+        dir: archive.dir.clone(),
+        keep_s: archive.kept.age.map(i64::from),
+        bytes: archive.kept.bytes,
+        clock: clock.clone(),
+    });
+    sqlite::open_archived(&config.db, durability(config), archived)
+}
+
 /// What a commit survives.
-pub(super) fn durability(config: &Config) -> Durability {
+fn durability(config: &Config) -> Durability {
     match config.durability {
         config::Durability::Full => Durability::Full,
         config::Durability::Normal => Durability::Normal,

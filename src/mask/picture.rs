@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::Guise;
-use crate::topology::picture::{Edge, End, Node, NodeKind, Part, Patch, Picture, Site};
+use crate::topology::picture::{Edge, End, Node, NodeKind, Part, Patch, Picture, Sent, Site};
 
 /// Makes maps under the pseudonyms of one guise. It remembers the last one, since most of a map is
 /// as it was when somebody looked before.
@@ -141,7 +141,11 @@ impl Guise {
                 set: patch.s.set.iter().map(|site| self.site_of(site)).collect(),
                 del: gone(&patch.s.del, &|id| self.site_id(id)),
             },
-            ..*patch
+            from: patch.from,
+            seq: patch.seq,
+            t: patch.t,
+            alarms: patch.alarms,
+            sent: Sent::default(),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! processor: values that move with every report sit in shared cells, everything else changes
 //! rarely and travels as patches, at most two a second.
 
+pub mod link;
+mod service;
 mod shares;
 mod state;
 
@@ -13,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use tokio::sync::{broadcast, watch};
 
-use state::{AgentEntry, EdgeEntry, Inner, NodeEntry};
+use link::Link;
+use state::{AgentEntry, Inner, NodeEntry};
 
 use super::shares::Shares;
 use super::summary::AgentSummary;
@@ -22,7 +25,6 @@ use crate::model::key::IdentityKey;
 use crate::model::reach::{Reach, Strangers};
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
-use crate::model::window::Window;
 use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
 use crate::verify::Known;
 
@@ -111,15 +113,15 @@ impl Board {
     /// The whole picture. Computed once per change and second, however many ask.
     pub fn picture(&self, now: UnixSeconds) -> Arc<Picture> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let inner = self.read();
+        let (seq, layout_rev) = self.position();
         if let Some(picture) = cache.as_ref()
-            && picture.seq == inner.seq
-            && picture.layout_rev == inner.layout_rev
+            && (picture.seq, picture.layout_rev) == (seq, layout_rev)
             && now.since(picture.generated_at) < 1
         {
             return Arc::clone(picture);
         }
-        let picture = Arc::new(inner.picture(&self.epoch, now));
+        let held = self.read().hold();
+        let picture = Arc::new(held.picture(&self.epoch, now));
         *cache = Some(Arc::clone(&picture));
         picture
     }
@@ -153,14 +155,20 @@ impl Board {
 
     /// All agents that are not forgotten, by id.
     pub fn agents(&self) -> Vec<AgentSummary> {
-        let inner = self.read();
-        inner.agents.values().map(|entry| inner.summary(entry)).collect()
+        let held: Vec<_> = {
+            let inner = self.read();
+            inner.agents.values().map(|entry| inner.with_behind(entry)).collect()
+        };
+        held.into_iter().map(|(entry, behind)| entry.now(behind)).collect()
     }
 
     /// One agent.
     pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
-        let inner = self.read();
-        inner.agents.get(id).map(|entry| inner.summary(entry))
+        let held = {
+            let inner = self.read();
+            inner.agents.get(id).map(|entry| inner.with_behind(entry))
+        };
+        held.map(|(entry, behind)| entry.now(behind))
     }
 
     /// When an agent was heard last, if it is silent by now.
@@ -174,8 +182,8 @@ impl Board {
     /// The agents at the ends of a link.
     pub fn ends(&self, id: &str) -> Option<Vec<AgentId>> {
         let inner = self.read();
-        let ends = inner.edges.get(id)?.edge.ends.iter();
-        Some(ends.filter_map(|end| end.agent_id.clone()).collect())
+        let behind = inner.edges.get(&id.parse().ok()?)?.behind.iter();
+        Some(behind.filter_map(|end| end.agent.clone()).collect())
     }
 
     /// What is remembered of an agent for its next signature.
@@ -209,12 +217,13 @@ impl Board {
 
     /// One link with its present values.
     pub fn edge(&self, id: &str) -> Option<Edge> {
-        self.read().edges.get(id).map(EdgeEntry::now)
+        let id = id.parse().ok()?;
+        self.read().edges.get(&id).map(|link| link.now())
     }
 
     /// One node.
     pub fn node(&self, id: &str) -> Option<Node> {
-        self.read().nodes.get(id).map(NodeEntry::now)
+        self.read().nodes.get(id).map(|entry| entry.now())
     }
 
     /// The names of all nodes, whether they have a place or not.
@@ -255,26 +264,6 @@ impl Board {
         self.called(|agents| Strangers::of(agents, reach))
     }
 
-    /// Channels that do not take messages to people.
-    pub fn channels_failing(&self) -> Vec<String> {
-        self.read().channels_failing.clone()
-    }
-
-    /// The maintenance windows, by number, those that are over included.
-    pub fn windows(&self) -> Arc<Vec<Window>> {
-        Arc::clone(&self.read().windows)
-    }
-
-    /// Takes the maintenance windows.
-    pub fn set_windows(&self, windows: Vec<Window>) {
-        self.write().windows = Arc::new(windows);
-    }
-
-    /// Sets which channels do not take messages to people.
-    pub fn set_channels_failing(&self, names: Vec<String>) {
-        self.write().channels_failing = names;
-    }
-
     /// Sets or replaces what is known of an agent.
     pub fn set_agent(&self, summary: AgentSummary, live: &Arc<AgentLive>) {
         self.write().put_agent(AgentEntry { summary, live: Arc::clone(live) });
@@ -305,7 +294,8 @@ impl Board {
             let site = node.site.clone();
             inner.dirty_sites.insert(site);
         }
-        inner.nodes.insert(node.id.clone(), NodeEntry { node, placed, live: live.cloned() });
+        let entry = NodeEntry { node, placed, live: live.cloned() };
+        inner.nodes.insert(entry.node.id.clone(), Arc::new(entry));
     }
 
     /// Removes a node.
@@ -313,7 +303,7 @@ impl Board {
         let mut inner = self.write();
         if let Some(entry) = inner.nodes.remove(id) {
             inner.dirty_nodes.insert(id.to_owned());
-            inner.dirty_sites.insert(entry.node.site);
+            inner.dirty_sites.insert(entry.node.site.clone());
         }
     }
 
@@ -327,9 +317,8 @@ impl Board {
             inner.nodes.remove(&id);
             inner.dirty_nodes.insert(id);
         }
-        let kept: BTreeSet<&str> = edges.iter().map(EdgeId::as_str).collect();
-        let gone = inner.edges.keys().filter(|id| !kept.contains(id.as_str())).cloned();
-        let gone: Vec<String> = gone.collect();
+        let gone = inner.edges.keys().filter(|id| !edges.contains(*id)).cloned();
+        let gone: Vec<EdgeId> = gone.collect();
         for id in gone {
             inner.edges.remove(&id);
             inner.dirty_edges.insert(id);
@@ -337,17 +326,18 @@ impl Board {
     }
 
     /// Sets or replaces a link.
-    pub fn set_edge(&self, edge: Edge, live: [Option<Arc<EndLive>>; 2]) {
+    pub fn set_edge(&self, link: Link) {
         let mut inner = self.write();
-        inner.dirty_edges.insert(edge.id.clone());
-        inner.edges.insert(edge.id.clone(), EdgeEntry { edge, live });
+        let id = link.record.id.clone();
+        inner.dirty_edges.insert(id.clone());
+        inner.edges.insert(id, Arc::new(link));
     }
 
     /// Removes a link.
-    pub fn remove_edge(&self, id: &str) {
+    pub fn remove_edge(&self, id: &EdgeId) {
         let mut inner = self.write();
         if inner.edges.remove(id).is_some() {
-            inner.dirty_edges.insert(id.to_owned());
+            inner.dirty_edges.insert(id.clone());
         }
     }
 
@@ -369,10 +359,11 @@ impl Board {
     /// All nodes as the layout sees them.
     pub fn all_nodes(&self) -> Vec<Unplaced> {
         let inner = self.read();
-        let mut neighbours: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for EdgeEntry { edge, .. } in inner.edges.values() {
-            neighbours.entry(&edge.source).or_default().push(edge.target.clone());
-            neighbours.entry(&edge.target).or_default().push(edge.source.clone());
+        let mut neighbours: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for link in inner.edges.values() {
+            let [Some(source), Some(target)] = link.nodes() else { continue };
+            neighbours.entry(source.clone()).or_default().push(target.clone());
+            neighbours.entry(target).or_default().push(source);
         }
         let all = inner.nodes.values().map(|entry| Unplaced {
             node: entry.node.clone(),
@@ -398,6 +389,7 @@ impl Board {
         }
         for (id, site, x, y) in nodes {
             let Some(entry) = inner.nodes.get_mut(id) else { continue };
+            let entry = Arc::make_mut(entry);
             if entry.placed && (entry.node.x, entry.node.y) == (*x, *y) && entry.node.site == *site
             {
                 continue;

@@ -103,6 +103,9 @@ chores!(
     /// Gives free pages of the file back.
     Vacuum = "vacuum", "job.vacuum", 300,
         "Gives what is free in the database file, beyond an eighth of it, back to the disk, page by page";
+    /// Looks after the archive.
+    Archive = "archive", "job.archive", 60,
+        "Makes new bases for KATTILA_ARCHIVE_DIR, removes what is beyond KATTILA_ARCHIVE_AGE and KATTILA_ARCHIVE_BYTES, and tells when the archive takes nothing";
 );
 
 impl Chore {
@@ -114,7 +117,7 @@ impl Chore {
     /// What of the database it makes less; `None` for what does other work.
     const fn prunable(self) -> Option<Prunable> {
         match self {
-            Self::Sweep | Self::RollUp | Self::TrainDictionary => None,
+            Self::Sweep | Self::RollUp | Self::TrainDictionary | Self::Archive => None,
             Self::PruneReports => Some(Prunable::Reports),
             Self::PruneEvents => Some(Prunable::Events),
             Self::PruneAlarms => Some(Prunable::Alarms),
@@ -165,7 +168,7 @@ pub struct ChoreState {
     /// How long that took, in milliseconds.
     pub duration_ms: Option<i64>,
     /// How many rows, or pages, that took out; how many dictionaries, or hours of agents, that
-    /// added.
+    /// added; how many files of the archive that made or took out.
     pub rows: Option<u64>,
     /// When it will begin next.
     pub next_run: UnixSeconds,
@@ -342,6 +345,7 @@ impl Processor {
             Some(what) => self.prune(what, &mut rows).await,
             None if chore == Chore::RollUp => self.roll_up(&mut rows).await,
             None if chore == Chore::TrainDictionary => self.train_dictionary(&mut rows).await,
+            None if chore == Chore::Archive => self.tend_archive(&mut rows).await,
             None => self.sweep(&mut rows).await,
         };
         let duration_ms = (self.clock.now_millis() - from).max(0);
@@ -449,7 +453,7 @@ mod tests {
             assert!(ran(&chores, *chore, at(0), None).is_some(), "the first run is written down");
         }
         assert!(chores.due(at(59)).is_empty());
-        assert_eq!(chores.due(at(60)), [Chore::Sweep]);
+        assert_eq!(chores.due(at(60)), [Chore::Sweep, Chore::Archive]);
         assert_eq!(chores.due(at(-5)), Chore::ALL, "a clock set back delays nothing");
         assert!(chores.ask(Chore::Vacuum));
         assert_eq!(chores.due(at(1)), [Chore::Vacuum]);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet};
 use super::raise::{self, name_of};
 use super::tick::Sentry;
 use crate::alarms::book::Book;
@@ -82,7 +82,7 @@ fn triangulate(fleet: &mut Fleet) {
 }
 
 /// What a link tells of the clocks at its ends.
-fn told(agents: &BTreeMap<AgentNo, AgentMem>, edge: &EdgeMem) -> Option<Difference> {
+fn told(agents: &Agents, edge: &EdgeMem) -> Option<Difference> {
     let end = |side: usize| {
         let agent = agents.get(&edge.record.ends.get(side)?.agent?)?;
         let peer = agent.peers.get(edge.listed(side)?)?;
@@ -96,7 +96,7 @@ fn told(agents: &BTreeMap<AgentNo, AgentMem>, edge: &EdgeMem) -> Option<Differen
 
 /// What an agent's peers say of its clock, for its alarm.
 pub(super) fn by_peers<'f>(
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    agents: &'f Agents,
     edges: &HashMap<EdgeId, EdgeMem>,
     agent: &AgentMem,
     now: UnixSeconds,

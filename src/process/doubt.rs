@@ -86,8 +86,11 @@ pub(super) fn wg_keys(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     let Fleet { agents, book, owners, .. } = fleet;
     let Some(agent) = agents.get(&no) else { return };
     let Some(before) = agent.record.last_seen_at else { return };
-    let keys: BTreeSet<WgKey> = agent.claims.values().filter_map(|claimed| claimed.key).collect();
-    for key in keys {
+    let any_open = book.of_kind(AlarmKind::WgKeyDuplicate).next().is_some();
+    let told = agent.claims.values().filter_map(|claimed| claimed.key);
+    // Of most reports none: they cost a lookup per key.
+    let doubted = told.filter(|key| any_open || owners.is_owned_besides(key, no));
+    for key in doubted.collect::<BTreeSet<WgKey>>() {
         let others = owners.owners_of(&key);
         if others.len() < 2 && book.find(AlarmKind::WgKeyDuplicate, &key.to_string()).is_none() {
             continue;

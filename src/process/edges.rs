@@ -1,11 +1,11 @@
 //! Edges: which two ends belong together, and what both ends' evidence says.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::draft::{About, Draft};
-use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem};
+use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem, PeerMems};
 use super::witness::{evidence, rests_on_traffic, traffic_untold};
 use crate::alarms::rules::edge::slack;
 use crate::model::id::{AgentNo, EdgeId, FleetId};
@@ -74,7 +74,7 @@ pub(super) fn unlink(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, key: &Pe
 }
 
 /// Another entry of the same agent that means the same other end.
-fn other_entry(peers: &BTreeMap<PeerKey, PeerMem>, id: &EdgeId, side: usize) -> Option<PeerKey> {
+fn other_entry(peers: &PeerMems, id: &EdgeId, side: usize) -> Option<PeerKey> {
     let same = |(_, mem): &(&PeerKey, &PeerMem)| mem.edge.as_ref() == Some(id) && mem.side == side;
     peers.iter().find(same).map(|(entry, _)| entry.clone())
 }
@@ -178,7 +178,7 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
         Some(json!({ "ends": ends_json(fleet, &record) })),
     );
     let mem = EdgeMem {
-        record,
+        record: Arc::new(record),
         listed: [None, None],
         fresh: true,
         quiet: false,
@@ -279,17 +279,18 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
     if changed {
         let was = json!({ "state": edge.record.state, "reason": edge.record.reason });
         let (moved, first) = (edge.record.state != now.state, edge.fresh);
-        edge.record.reason.clone_from(&now.reason);
-        edge.record.judged_at = draft.now;
-        edge.record.state = now.state;
-        for ((end, state), key) in edge.record.ends.iter_mut().zip(now.ends).zip(keys) {
+        edge.fresh = false;
+        let record = Arc::make_mut(&mut edge.record);
+        record.reason.clone_from(&now.reason);
+        record.judged_at = draft.now;
+        record.state = now.state;
+        for ((end, state), key) in record.ends.iter_mut().zip(now.ends).zip(keys) {
             (end.state, end.public_key) = (state, key);
         }
         if moved {
-            edge.record.since = draft.now;
+            record.since = draft.now;
         }
-        edge.fresh = false;
-        let record = edge.record.clone();
+        let record = record.clone();
         if moved || first {
             let ends = record.ends.each_ref().map(|end| end.state);
             let is = json!({ "state": record.state, "reason": record.reason, "ends": ends });

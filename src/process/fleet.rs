@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::board::{AgentLive, EndLive};
+use super::boxed::Boxed;
 use super::claims::Claims;
 use super::identity::Keys;
 use super::order::Order;
@@ -34,6 +35,12 @@ use crate::topology::edge_match::Owners;
 use crate::topology::offset::{Offset, Shakes};
 use crate::topology::verdict::LATE_FLOOR_S;
 use crate::verify::bodies::Bodies;
+
+/// All agents.
+pub(super) type Agents = Boxed<AgentNo, AgentMem>;
+
+/// Peers of one agent.
+pub(super) type PeerMems = Boxed<PeerKey, PeerMem>;
 
 /// One agent.
 #[derive(Debug)]
@@ -83,7 +90,7 @@ pub(super) struct AgentMem {
     /// Whether it has ever listed its peers.
     pub(super) tells_peers: bool,
     /// Its peers by interface and key.
-    pub(super) peers: BTreeMap<PeerKey, PeerMem>,
+    pub(super) peers: PeerMems,
     /// Edges it is an end of, listed by it or not.
     pub(super) edges: BTreeSet<EdgeId>,
     /// Those of them that are judged with every report: all that are not [`EdgeMem::quiet`].
@@ -141,7 +148,7 @@ pub(super) type PeerKey = (Box<str>, WgKey);
 #[derive(Debug)]
 pub(super) struct PeerMem {
     /// What was last said of it; the moving values are those of the last write.
-    pub(super) peer: Peer,
+    pub(super) peer: Arc<Peer>,
     /// The moving values.
     pub(super) live: Arc<EndLive>,
     /// The edge it is an end of, once it is tied to one.
@@ -162,7 +169,7 @@ pub(super) struct PeerMem {
 
 impl PeerMem {
     /// A peer entry that is not tied to an edge yet.
-    pub(super) fn new(peer: Peer) -> Self {
+    pub(super) fn new(peer: Arc<Peer>) -> Self {
         Self {
             peer,
             live: Arc::default(),
@@ -182,7 +189,7 @@ impl PeerMem {
             latest_handshake: UnixSeconds(self.live.latest_handshake.load(Ordering::Relaxed)),
             rx_bytes: self.live.rx_bytes.load(Ordering::Relaxed),
             tx_bytes: self.live.tx_bytes.load(Ordering::Relaxed),
-            ..self.peer.clone()
+            ..Peer::clone(&self.peer)
         }
     }
 
@@ -228,7 +235,7 @@ impl PeerMem {
 #[derive(Debug)]
 pub(super) struct EdgeMem {
     /// Its row, as committed or about to be.
-    pub(super) record: EdgeRecord,
+    pub(super) record: Arc<EdgeRecord>,
     /// For each end, the peer entry under which its agent lists the other end.
     pub(super) listed: [Option<PeerKey>; 2],
     /// Not judged, and so not stored, yet.
@@ -254,7 +261,7 @@ impl EdgeMem {
 /// The whole fleet.
 #[derive(Debug)]
 pub(super) struct Fleet {
-    pub(super) agents: BTreeMap<AgentNo, AgentMem>,
+    pub(super) agents: Agents,
     pub(super) by_id: HashMap<AgentId, AgentNo>,
     pub(super) edges: HashMap<EdgeId, EdgeMem>,
     /// How many edges end at each external node.

@@ -1,14 +1,13 @@
 //! Alarms about links that work, but not as they should: gathers what both ends tell and asks the
 //! rules. Decides nothing itself.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use ipnet::IpNet;
 
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem, Wire};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet, PeerKey, PeerMem, Wire};
 use super::raise;
 use super::witness::{NOBODY, hosts, lets_in};
 use crate::alarms::book::Book;
@@ -34,7 +33,7 @@ struct Side<'f> {
 }
 
 impl<'f> Side<'f> {
-    fn of(agents: &'f BTreeMap<AgentNo, AgentMem>, edge: &'f EdgeMem, side: usize) -> Option<Self> {
+    fn of(agents: &'f Agents, edge: &'f EdgeMem, side: usize) -> Option<Self> {
         let end = edge.record.ends.get(side)?;
         let agent = end.agent.and_then(|no| agents.get(&no));
         let reports = agent.filter(|agent| agent.record.status == AgentStatus::Online);
@@ -121,13 +120,13 @@ fn others_let_in(
 }
 
 /// What people call the host at an end of a link.
-pub(super) fn end_name(agents: &BTreeMap<AgentNo, AgentMem>, no: Option<AgentNo>) -> &str {
+pub(super) fn end_name(agents: &Agents, no: Option<AgentNo>) -> &str {
     no.and_then(|no| agents.get(&no)).map_or(NOBODY, |a| raise::name_of(&a.record))
 }
 
 /// What rules about links look at.
 pub(super) fn facts<'a>(
-    agents: &'a BTreeMap<AgentNo, AgentMem>,
+    agents: &'a Agents,
     edge: &'a EdgeMem,
     verdict: &'a Verdict,
     draft: &Draft,

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::board::AgentLive;
 use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
-use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey, PeerMem, Wire};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet, PeerKey, PeerMem, PeerMems, Wire};
 use super::identity::Keys;
 use super::ledger;
 use super::weak::{self, Weakness};
@@ -43,7 +43,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
     let people = users.map(|user| (user.name.clone(), user)).collect();
     let shares = shares::held(std::mem::take(&mut snapshot.shares), &people);
     let mut fleet = Fleet {
-        agents: BTreeMap::new(),
+        agents: Agents::new(),
         by_id: HashMap::new(),
         edges: HashMap::new(),
         externals: HashMap::new(),
@@ -83,8 +83,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
                 *fleet.externals.entry(node).or_default() += 1;
             }
         }
-        let mem = edge_mem(record);
-        fleet.edges.insert(mem.record.id.clone(), mem);
+        fleet.edges.insert(record.id.clone(), edge_mem(record));
     }
     for record in snapshot.peers {
         peer(&mut fleet, &record);
@@ -156,7 +155,7 @@ fn edge_mem(record: EdgeRecord) -> EdgeMem {
         worked,
         gone: false,
         settling: true,
-        record,
+        record: Arc::new(record),
     }
 }
 
@@ -191,7 +190,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         signed_at: None,
         looked_at: false,
         tells_peers: record.peers_hash != 0,
-        peers: BTreeMap::new(),
+        peers: PeerMems::new(),
         edges: BTreeSet::new(),
         awake: BTreeSet::new(),
         returns: None,
@@ -204,7 +203,7 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
 fn peer(fleet: &mut Fleet, record: &PeerRecord) {
     let key: PeerKey = (record.peer.interface.as_str().into(), record.peer.public_key);
     let Some(agent) = fleet.agents.get_mut(&record.agent) else { return };
-    let mut mem = PeerMem::new(record.peer.clone());
+    let mut mem = PeerMem::new(Arc::new(record.peer.clone()));
     mem.set(&record.peer, record.measured_at);
     // The first growth after a start would span the time the manager was away.
     mem.reports = 0;
@@ -264,7 +263,7 @@ pub(super) fn dynamic(fleet: &Fleet) -> DynamicState {
             load: record.load,
             clock_offset: record.clock_offset,
         });
-        for ((interface, key), mem) in &agent.peers {
+        for ((interface, key), mem) in agent.peers.iter() {
             let present = mem.present();
             state.peers.push(PeerDynamic {
                 agent: record.no,

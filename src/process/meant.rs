@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet};
 use super::raise::{self, name_of};
 use crate::alarms::lifecycle::Observation;
 use crate::alarms::rules::meant::{self as rules, Pair};
@@ -15,7 +15,7 @@ use crate::model::state::AlarmKind;
 /// A fleet in which something is meant.
 struct Space<'f> {
     id: &'f FleetId,
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    agents: &'f Agents,
     /// Its agents by their names and ids; a name may be several hosts'.
     named: BTreeMap<&'f str, Vec<AgentNo>>,
     /// Between which agents there are links, the lower number first.
@@ -27,11 +27,7 @@ fn ordered(one: AgentNo, other: AgentNo) -> [AgentNo; 2] {
 }
 
 impl<'f> Space<'f> {
-    fn of(
-        agents: &'f BTreeMap<AgentNo, AgentMem>,
-        edges: &HashMap<EdgeId, EdgeMem>,
-        id: &'f FleetId,
-    ) -> Self {
+    fn of(agents: &'f Agents, edges: &HashMap<EdgeId, EdgeMem>, id: &'f FleetId) -> Self {
         let mut named: BTreeMap<&str, Vec<AgentNo>> = BTreeMap::new();
         let own = |agent: &&AgentMem| agent.record.fleet == *id && !agent.record.forgotten;
         for agent in agents.values().filter(own) {

@@ -6,8 +6,10 @@
 
 pub mod acts;
 mod admit;
+mod archive;
 pub mod audit;
 pub mod board;
+mod boxed;
 mod causes;
 pub mod chores;
 mod claims;

@@ -4,12 +4,12 @@
 //! each have a tunnel for road warriors with the same addresses. So the two interfaces must be tied
 //! to each other, or to one third.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::doubt::is_heard;
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet};
 use super::raise::{facts, name_of, observe};
 use super::witness::hosts;
 use crate::alarms::rules::identity as rules;
@@ -28,7 +28,7 @@ fn place(end: &EdgeEnd) -> Place<'_> {
 
 /// An interface, and all that it has links with.
 fn around<'f>(
-    agents: &BTreeMap<AgentNo, AgentMem>,
+    agents: &Agents,
     edges: &'f HashMap<EdgeId, EdgeMem>,
     (no, interface): (AgentNo, &'f str),
 ) -> BTreeSet<Place<'f>> {
@@ -48,18 +48,15 @@ pub(super) fn addresses(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     let Some(before) = agent.record.last_seen_at else { return };
     let own = agent.claims.iter().filter(|(_, claimed)| claimed.wireguard);
     let own = own.flat_map(|(name, claimed)| hosts(claimed).into_iter().map(move |at| (at, name)));
-    let mut looked = BTreeSet::new();
+    let any_open = book.of_kind(KIND).next().is_some();
     for (address, interface) in own.clone() {
-        let holders: Vec<(AgentNo, &str)> =
-            owners.wireguard_holders(&agent.record.fleet, address).collect();
-        looked.insert(address);
-        let is_open = || book.find(KIND, &subject(agent, address)).is_some();
-        if holders.iter().all(|(other, _)| *other == no) && !is_open() {
+        let holders = || owners.wireguard_holders(&agent.record.fleet, address);
+        let is_open = || any_open && book.find(KIND, &subject(agent, address)).is_some();
+        if holders().all(|(other, _)| other == no) && !is_open() {
             continue;
         }
         let mine = around(agents, edges, (no, interface));
-        let mut names: Vec<&str> = holders
-            .into_iter()
+        let mut names: Vec<&str> = holders()
             .filter(|at| at.0 == no || !mine.is_disjoint(&around(agents, edges, *at)))
             .filter_map(|(other, _)| agents.get(&other))
             .filter(|other| is_heard(other, no, before))
@@ -77,7 +74,7 @@ pub(super) fn addresses(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
         .of_agent(no)
         .filter(|alarm| alarm.kind == KIND)
         .filter_map(|alarm| alarm.subject.split_once('|')?.1.parse().ok())
-        .filter(|address| !looked.contains(address))
+        .filter(|given_up| own.clone().all(|(address, _)| address != *given_up))
         .collect();
     for address in given_up {
         if owners.wireguard_holders(&agent.record.fleet, address).count() < 2 {

@@ -1,13 +1,14 @@
 //! Alarms about what changed of an agent's peer entries, and about the port its peers know it by:
 //! compares with what was held before and asks the rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet, PeerKey};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet, PeerKey};
 use super::raise::{self, facts, name_of};
 use super::witness::hosts;
 use crate::alarms::book::Book;
@@ -20,12 +21,12 @@ use crate::model::report::{Interface, Peer};
 use crate::model::state::{AgentStatus, AlarmKind};
 
 /// A peer entry as it was before a report changed it.
-pub(super) type Before = (PeerKey, Peer);
+pub(super) type Before = (PeerKey, Arc<Peer>);
 
 /// What an agent's links are looked up in.
 #[derive(Clone, Copy)]
 struct World<'f> {
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    agents: &'f Agents,
     edges: &'f HashMap<EdgeId, EdgeMem>,
 }
 

@@ -1,14 +1,12 @@
 //! From facts to alarms: asks the rules, keeps the book, and puts every change of an alarm into
 //! the same transaction as the fact behind it.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::clocks;
 use super::draft::{About, Draft};
 use super::edges::external_alarm;
-use super::fleet::{AgentMem, Fleet};
+use super::fleet::{AgentMem, Agents, Fleet};
 use super::handle::KeyState;
 use super::ledger::row_of;
 use super::links;
@@ -305,7 +303,7 @@ pub(super) fn edge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, verdict: &
 
 /// Whether the alarm about the interface that is gone at an end still waits for its second
 /// report: people are told of the cause before they are told of the links.
-fn awaits_cause(book: &Book, agents: &BTreeMap<AgentNo, AgentMem>, edge: &EdgeRecord) -> bool {
+fn awaits_cause(book: &Book, agents: &Agents, edge: &EdgeRecord) -> bool {
     edge.ends.iter().any(|end| {
         let agent = end.agent.and_then(|no| agents.get(&no));
         let Some((agent, interface)) = agent.zip(end.interface.as_deref()) else { return false };
@@ -318,13 +316,7 @@ fn awaits_cause(book: &Book, agents: &BTreeMap<AgentNo, AgentMem>, edge: &EdgeRe
 
 /// Whether the alarm about this key waits for a second report of another agent. Two agents that
 /// both list a host which is about to report for the first time must not pass for two reports.
-fn awaits_another(
-    book: &Book,
-    agents: &BTreeMap<AgentNo, AgentMem>,
-    space: &FleetId,
-    no: AgentNo,
-    key: WgKey,
-) -> bool {
+fn awaits_another(book: &Book, agents: &Agents, space: &FleetId, no: AgentNo, key: WgKey) -> bool {
     let subject = EndpointName::External { fleet: space, key }.to_string();
     let pending = book.find(AlarmKind::PeerUnknown, &subject);
     let pending = pending.filter(|alarm| alarm.state == AlarmState::Pending);

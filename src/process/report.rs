@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -328,7 +329,7 @@ enum Taken {
     /// It was not there.
     New,
     /// It was this.
-    Changed(Peer),
+    Changed(Arc<Peer>),
 }
 
 /// Takes one peer entry.
@@ -348,7 +349,7 @@ fn change_peer(
         if !history::peer(draft, &whose, Some(&mem.peer), Some(peer)) {
             return Taken::Same;
         }
-        let old = std::mem::replace(&mut mem.peer, peer.clone());
+        let old = std::mem::replace(&mut mem.peer, Arc::new(peer.clone()));
         if let Some(edge) = mem.edge.clone() {
             draft.effects.edges.insert(edge);
         }
@@ -358,7 +359,7 @@ fn change_peer(
     }
     history::peer(draft, &whose, None, Some(peer));
     fleet.owners.add_peer(&space, no, peer);
-    let mut mem = PeerMem::new(peer.clone());
+    let mut mem = PeerMem::new(Arc::new(peer.clone()));
     mem.advance(peer, at, now);
     agent.peers.insert(key.clone(), mem);
     draft.effects.agents.insert(no);

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::board::{Board, EndLive};
+use super::board::Board;
+use super::board::link::{Behind, Link, agent_node};
 use super::draft::Effects;
 use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
 use super::summary::{AgentSummary, Identity};
 use super::upkeep;
-use crate::model::id::{AgentNo, EdgeId};
+use crate::model::id::AgentNo;
 use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, AlarmKind, AlarmState, EdgeState};
 use crate::sign::ed25519;
-use crate::store::change::{AgentRecord, EdgeEnd};
+use crate::store::change::AgentRecord;
 use crate::store::identity::IdentityRecord;
 use crate::topology::edge_match::Claim;
-use crate::topology::picture::{Edge, End, Node, NodeKind};
+use crate::topology::picture::{Node, NodeKind};
 use crate::topology::sites::{self, RoleFacts};
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub(super) fn everything(fleet: &Fleet, board: &Board) {
 }
 
 fn node_ids(fleet: &Fleet) -> BTreeSet<String> {
-    let agents = fleet.agents.values().map(agent_node_id);
+    let agents = fleet.agents.values().map(|agent| agent_node(&agent.record.id));
     agents.chain(fleet.externals.keys().cloned()).collect()
 }
 
@@ -57,8 +58,8 @@ pub(super) fn effects(fleet: &Fleet, board: &Board, effects: Effects) {
     }
     for id in effects.edges {
         match fleet.edges.get(&id) {
-            Some(edge) => show_edge(fleet, board, &id, edge),
-            None => board.remove_edge(id.as_str()),
+            Some(edge) => show_edge(fleet, board, edge),
+            None => board.remove_edge(&id),
         }
     }
     if effects.windows {
@@ -76,24 +77,20 @@ pub(super) fn effects(fleet: &Fleet, board: &Board, effects: Effects) {
     }
 }
 
-fn agent_node_id(agent: &AgentMem) -> String {
-    format!("a:{}", agent.record.id)
-}
-
 fn show_agent(fleet: &Fleet, board: &Board, no: AgentNo, agent: &AgentMem) {
     let record = &agent.record;
     board.bar(&record.id, !may_relay(agent));
     board.pin(&record.id, agent.keys.pinned().map(|row| row.public_key));
     if record.forgotten {
         board.remove_agent(&record.id, (record.hostname.clone(), record.fleet.clone()));
-        board.remove_node(&agent_node_id(agent));
+        board.remove_node(&agent_node(&record.id));
         return;
     }
     let summary = summary(fleet, agent);
     let addresses = summary.addresses.clone();
     board.set_agent(summary, &agent.live);
     let node = Node {
-        id: agent_node_id(agent),
+        id: agent_node(&record.id),
         kind: NodeKind::Agent,
         role: role(fleet, agent),
         agent_id: Some(record.id.clone()),
@@ -259,54 +256,22 @@ fn external(fleet: &Fleet, id: &str) -> Option<Node> {
     })
 }
 
-fn show_edge(fleet: &Fleet, board: &Board, id: &EdgeId, edge: &EdgeMem) {
-    let record = &edge.record;
-    let [first, second] = &record.ends;
-    let (Some(source), Some(target)) = (node_of(fleet, edge, first), node_of(fleet, edge, second))
-    else {
-        return;
+fn show_edge(fleet: &Fleet, board: &Board, edge: &EdgeMem) {
+    let link = Link {
+        record: Arc::clone(&edge.record),
+        behind: [behind(fleet, edge, 0), behind(fleet, edge, 1)],
     };
-    let (a, live_a) = end(fleet, edge, 0);
-    let (b, live_b) = end(fleet, edge, 1);
-    let picture = Edge {
-        id: id.to_string(),
-        source,
-        target,
-        edge_type: "wireguard",
-        state: record.state,
-        reason: record.reason.clone(),
-        judged_at: record.judged_at,
-        since: record.since,
-        ends: [a, b],
-    };
-    board.set_edge(picture, [live_a, live_b]);
-}
-
-fn node_of(fleet: &Fleet, edge: &EdgeMem, end: &EdgeEnd) -> Option<String> {
-    match end.agent {
-        Some(no) => fleet.agents.get(&no).map(agent_node_id),
-        None => end.public_key.map(|key| super::edges::external_node(&edge.record.fleet, &key)),
+    if link.nodes().iter().all(Option::is_some) {
+        board.set_edge(link);
     }
 }
 
-fn end(fleet: &Fleet, edge: &EdgeMem, side: usize) -> (End, Option<Arc<EndLive>>) {
-    let [first, second] = &edge.record.ends;
-    let place = if side == 0 { first } else { second };
-    let agent = place.agent.and_then(|no| fleet.agents.get(&no));
-    let mem = edge.listed(side).and_then(|entry| agent.and_then(|agent| agent.peers.get(entry)));
-    let peer = mem.map(|mem| &mem.peer);
-    let end = End {
-        agent_id: agent.map(|agent| agent.record.id.clone()),
-        interface: place.interface.clone(),
-        public_key: place.public_key,
-        state: place.state,
-        latest_handshake: None,
-        rx_bytes: None,
-        tx_bytes: None,
-        endpoint: peer.and_then(|peer| peer.endpoint.clone()),
-        allowed_ips: peer.iter().flat_map(|p| &p.allowed_ips).map(ToString::to_string).collect(),
-        persistent_keepalive: peer.map(|peer| peer.persistent_keepalive),
-        measured_at: None,
-    };
-    (end, mem.map(|mem| Arc::clone(&mem.live)))
+fn behind(fleet: &Fleet, edge: &EdgeMem, side: usize) -> Behind {
+    let end = edge.record.ends.get(side);
+    let agent = end.and_then(|end| fleet.agents.get(&end.agent?));
+    let entry = edge.listed(side).and_then(|entry| agent.and_then(|agent| agent.peers.get(entry)));
+    Behind {
+        agent: agent.map(|agent| agent.record.id.clone()),
+        listing: entry.map(|mem| (Arc::clone(&mem.peer), Arc::clone(&mem.live))),
+    }
 }

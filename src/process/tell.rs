@@ -8,13 +8,11 @@ use crate::store::change::AlarmRecord;
 
 use super::draft::{About, Draft};
 use super::engine::Engine;
-use super::fleet::{AgentMem, Fleet};
+use super::fleet::{Agents, Fleet};
 use super::handle::{CommandError, Done};
 use super::ledger;
 use super::raise;
 use super::wish::Wish;
-use crate::model::id::AgentNo;
-use std::collections::BTreeMap;
 
 /// Seconds between two looks at open alarms that nobody was told of: a route may hold by now.
 const UNTOLD_EVERY_S: i64 = 60;
@@ -29,7 +27,7 @@ pub(super) fn follow(fleet: &mut Fleet, draft: &mut Draft) {
 
 fn take(
     desk: &mut Desk,
-    agents: &BTreeMap<AgentNo, AgentMem>,
+    agents: &Agents,
     alarm: &AlarmRecord,
     now: crate::model::time::UnixSeconds,
     told: &mut Changes,

@@ -1,7 +1,7 @@
 //! What the two ends of a link know of it: the facts a verdict is given on, and what an agent's
 //! peers see of a host that has fallen silent. Reads the fleet; changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::claims::Claimed;
 use super::draft::Draft;
-use super::fleet::{AgentMem, EdgeMem, Fleet, PeerMem};
+use super::fleet::{AgentMem, Agents, EdgeMem, Fleet, PeerMem};
 use crate::alarms::rules::agent::{Patience, Sight};
 use crate::model::id::{AgentNo, EdgeId};
 use crate::model::report::Peer;
@@ -167,7 +167,7 @@ pub(super) fn lets_in(peer: &Peer, address: &IpAddr) -> bool {
 
 /// What the peers of an agent say of their links with it, if they report themselves.
 pub(super) fn sights<'f>(
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
+    agents: &'f Agents,
     edges: &HashMap<EdgeId, EdgeMem>,
     of: &AgentMem,
 ) -> Vec<Sight<'f>> {
@@ -175,11 +175,7 @@ pub(super) fn sights<'f>(
     edges.filter_map(|edge| sight(agents, of.record.no, edge)).collect()
 }
 
-fn sight<'f>(
-    agents: &'f BTreeMap<AgentNo, AgentMem>,
-    no: AgentNo,
-    edge: &EdgeMem,
-) -> Option<Sight<'f>> {
+fn sight<'f>(agents: &'f Agents, no: AgentNo, edge: &EdgeMem) -> Option<Sight<'f>> {
     let listing = |side: usize| {
         let agent = agents.get(&edge.record.ends.get(side)?.agent?)?;
         Some((agent, agent.peers.get(edge.listed(side)?)?))

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: thirty-three whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: thirty-four whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -217,4 +217,9 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Copies the database, as it is now, into a new file.
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// Makes a new copy for the archive if it is time, and takes out of it what has been kept for long
+    /// enough; answers how many files that were, 0 without an archive. An archive that does not take
+    /// what is committed is an error. May take as long as a backup.
+    fn tend_archive(&self) -> Result<u64, StoreError>;
 }

@@ -207,4 +207,8 @@ impl Reader for Narrow<'_> {
     fn backup(&self, _to: &Path) -> Result<(), StoreError> {
         Err(StoreError::Unavailable("only the whole database can be copied".to_owned()))
     }
+
+    fn tend_archive(&self) -> Result<u64, StoreError> {
+        Err(StoreError::Unavailable("only the whole database can be archived".to_owned()))
+    }
 }

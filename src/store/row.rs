@@ -309,4 +309,25 @@ pub struct StoreStats {
     pub audit: Head,
     /// Schema version.
     pub schema_version: u32,
+    /// The archive, if this store writes one.
+    pub archive: Option<ArchiveStats>,
+}
+
+/// How the archive of a database stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ArchiveStats {
+    /// When the newest commit was made that this run has archived.
+    pub archived_at: Option<UnixSeconds>,
+    /// Seconds since the oldest commit that is not archived; 0 if all are.
+    pub behind_s: i64,
+    /// Pages of the write-ahead log that are not archived.
+    pub behind_frames: u32,
+    /// The oldest time that one can go back to.
+    pub oldest_base_at: Option<UnixSeconds>,
+    /// When the newest copy of the whole database was made.
+    pub newest_base_at: Option<UnixSeconds>,
+    /// Bytes of all files in it.
+    pub bytes: u64,
+    /// Whether it takes nothing at the moment.
+    pub failing: bool,
 }

@@ -326,6 +326,11 @@ impl Owners {
         owners.iter().map(|(_, o)| o.agent).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Whether another agent than `me` tells this key as an interface's own.
+    pub fn is_owned_besides(&self, key: &WgKey, me: AgentNo) -> bool {
+        self.keys.get(key).is_some_and(|owners| owners.iter().any(|(_, owner)| owner.agent != me))
+    }
+
     /// The agents that have an address on a WireGuard interface, each with that interface.
     pub fn wireguard_holders(
         &self,

@@ -1,6 +1,8 @@
 //! The map as operators receive it: `GET /api/v1/topology` and the patches of
 //! `GET /api/v1/stream`. Field names are the contract's.
 
+use std::sync::OnceLock;
+
 use serde::Serialize;
 
 use crate::model::id::{AgentId, FleetId};
@@ -196,6 +198,34 @@ pub struct Patch {
     pub s: Part<Site>,
     /// Open alarms.
     pub alarms: AlarmCount,
+    /// The patch as it is sent, once somebody watches.
+    #[serde(skip)]
+    pub sent: Sent,
+}
+
+impl Patch {
+    /// Its JSON. Written once, however many watch.
+    pub fn json(&self) -> &str {
+        // A picture's parts always have a JSON form.
+        self.sent.0.get_or_init(|| serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+/// Text that is made of a patch when it is first asked for, and is no part of what the patch says.
+#[derive(Debug, Default)]
+pub struct Sent(OnceLock<String>);
+
+impl Clone for Sent {
+    /// A copy is made to be changed.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Sent {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Changed and deleted members of one kind; `set` holds whole members.

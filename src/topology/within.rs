@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::picture::{AlarmCount, Edge, Node, Part, Patch, Picture, Site};
+use super::picture::{AlarmCount, Edge, Node, Part, Patch, Picture, Sent, Site};
 use crate::model::reach::Reach;
 
 /// What of a map is within a reach.
@@ -87,7 +87,8 @@ impl Sieve {
         }
         sites.del.extend(patch.s.del.iter().filter(|id| self.sites.remove(*id)).cloned());
         let alarms = AlarmCount { open: alarms_open };
-        Patch { from: patch.from, seq: patch.seq, t: patch.t, n: told, e: edges, s: sites, alarms }
+        let Patch { from, seq, t, .. } = *patch;
+        Patch { from, seq, t, n: told, e: edges, s: sites, alarms, sent: Sent::default() }
     }
 
     fn links(

@@ -79,7 +79,7 @@ pub fn page(ctx: &PageContext, told: &Told<'_>) -> Result<String, askama::Error>
         ctx,
         subject: &alarm.subject,
         sentence: sentence(ctx, told.row),
-        report: alarm.report.map(|id| format!("/reports/{id}")),
+        report: alarm.report.and_then(|id| ctx.report_href(id)),
         steps: steps(ctx, told),
         cause: told.cause.map(|row| AlarmItem::new(ctx, row)),
         followers: followers.map(|row| AlarmItem::new(ctx, row)).collect(),
@@ -139,7 +139,7 @@ fn steps(ctx: &PageContext, told: &Told<'_>) -> Vec<Step> {
         let Some(after) = &row.after else { continue };
         let who = row.cause.clone().unwrap_or_default();
         let what = words(row.kind, after, before);
-        let href = row.report.map(|id| format!("/reports/{id}"));
+        let href = row.report.and_then(|id| ctx.report_href(id));
         steps.push(Step { href, ..step(row.recorded_at, 1, what, who) });
         before = Some(after);
     }

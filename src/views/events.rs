@@ -42,7 +42,7 @@ impl EventItem {
             agent: row.agent_id.as_ref().map(|id| ctx.names.link(id)),
             subject: row.subject.clone(),
             change: change::words(&ctx.names, row.before.as_ref(), row.after.as_ref()),
-            report: row.report.map(|id| format!("/reports/{id}")),
+            report: row.report.and_then(|id| ctx.report_href(id)),
             cause: row.cause.clone(),
             then: (row.holds_from() <= ctx.now).then(|| format!("/links?at={}", row.holds_from())),
             learnt: later.then(|| Moment::full(row.recorded_at, ctx.now)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::access::Role;
-use crate::model::id::{AlarmId, FleetId};
+use crate::model::id::{AlarmId, FleetId, ReportId};
 use crate::model::time::UnixSeconds;
 
 use super::names::Names;
@@ -146,6 +146,11 @@ pub struct NavItem {
 }
 
 impl PageContext {
+    /// Where a report is shown; nowhere for who is given pseudonyms, since it is shown as signed.
+    pub fn report_href(&self, id: ReportId) -> Option<String> {
+        (!self.masked).then(|| format!("/reports/{id}"))
+    }
+
     /// The entries of the top bar, for readers who may see anything at all.
     pub fn nav_items(&self) -> Vec<NavItem> {
         if self.role.is_none() {

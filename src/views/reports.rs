@@ -29,7 +29,7 @@ pub struct RefusalItem {
 /// One accepted report as lists show it.
 pub(super) struct ReportItem {
     /// Its page.
-    pub(super) href: String,
+    pub(super) href: Option<String>,
     /// Its number.
     pub(super) id: i64,
     /// When it was taken.
@@ -58,7 +58,7 @@ impl ReportItem {
     /// A row for people.
     pub(super) fn new(ctx: &PageContext, row: &ReportSummary) -> Self {
         Self {
-            href: format!("/reports/{}", row.id),
+            href: ctx.report_href(row.id),
             id: row.id.0,
             received: Moment::ago(row.received_at, ctx.now),
             agent: ctx.names.name(row.agent_id.as_str()).to_owned(),

@@ -26,7 +26,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("verify", &["model", "wire", "sign", "keys", "pack"]),
     ("store", &["model"]),
     ("mask", &["model", "sign", "topology", "store"]),
-    ("store::sqlite", &["model", "store", "pack"]),
+    ("store::sqlite", &["model", "clock", "sign", "store", "pack"]),
     ("notify", &["model", "form", "sign", "store"]),
     (
         "process",
@@ -127,6 +127,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["httpdate"], &["agent", "delivery"]),
     (&["lettre"], &["delivery"]),
     (&["toml"], &["form"]),
+    (&["tikv_jemallocator"], &["main"]),
     (
         &[
             "netlink_packet_core",

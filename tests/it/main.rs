@@ -10,6 +10,7 @@ mod accept;
 mod agent;
 mod agent_collect;
 mod alarms;
+mod allocations;
 mod arrange;
 mod audit;
 mod back_test;

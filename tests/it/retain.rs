@@ -322,7 +322,8 @@ async fn jobs_are_listed_run_and_remembered() {
             "prune-slots",
             "prune-hours",
             "train-dictionary",
-            "vacuum"
+            "vacuum",
+            "archive"
         ]
     );
     let first = jobs(&kattila).await[2].clone();

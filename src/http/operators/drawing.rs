@@ -13,6 +13,7 @@ use super::past::{PastView, maybe_time};
 use super::search::{Desk, query_then};
 use super::topology::CACHE;
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
@@ -179,7 +180,7 @@ async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answ
         // Who is given pseudonyms has them already.
         if anonymous && !answer.anonymised { answer.masked(&state.pseudonyms) } else { answer }
     };
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+    aside(work).await
 }
 
 fn of_then(then: PastView, query: &Query) -> Answer {
@@ -211,7 +212,7 @@ pub async fn svg(
     let answer = answer((&state, &caller.lens), &asked).await?;
     let sight = asked.sight(&answer)?;
     let work = move || drawing::svg(&answer.picture, &sight);
-    let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    let text = aside(work).await?;
     Ok(sent("image/svg+xml", "inline; filename=\"map.svg\"", text))
 }
 
@@ -241,7 +242,7 @@ pub async fn graph(
     };
     let Answer { picture, only, .. } = answer(whose, asked).await?;
     let work = move || write(&graphs::part(&picture, only.as_ref()));
-    let text = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    let text = aside(work).await?;
     Ok(Some(sent(kind, attached, text.map_err(ApiError::internal)?)))
 }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::drawing;
 use super::search::Desk;
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
@@ -48,7 +49,7 @@ pub async fn export(
     }
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let work = move || rows(&Desk::of(&state, &caller.lens), &name, &asked.q);
-    let rows = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)??;
+    let rows = aside(work).await??;
     Ok(file(attached, rows))
 }
 

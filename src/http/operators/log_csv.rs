@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::export::file;
 use super::past::maybe_time;
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::present;
@@ -104,7 +105,7 @@ async fn masks((state, lens): (&AppState, &Lens)) -> Result<Masked, ApiError> {
         let picture = seen.picture(state.clock.now());
         mask::masked(&picture, &state.pseudonyms)
     };
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+    aside(work).await
 }
 
 /// The pseudonym of an agent that is on the map.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::past::{PastView, maybe_time};
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
@@ -130,7 +131,7 @@ async fn ask<T: Send + 'static>(
     let query = Query::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let state = state.clone();
     let work = move || answer(&Desk::of(&state, &caller.lens), &query);
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+    aside(work).await
 }
 
 impl SearchView {
@@ -156,7 +157,7 @@ pub async fn search(
             let query = query_then(&asked.q)?;
             let then = PastView::of((&state, &caller.lens), at).await?;
             let work = move || SearchView::of(&then.picture, then.find(&query));
-            tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+            aside(work).await
         }
         None => {
             let found =

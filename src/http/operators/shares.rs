@@ -3,7 +3,7 @@
 //! A link opens one page that visitors may look at, and shows fleets by name, never everything: what
 //! belongs to the manager itself stays with people who signed in.
 
-mod masked;
+pub mod masked;
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -17,6 +17,7 @@ use crate::http::params::{Id, Params, rows};
 use crate::http::routes;
 use crate::http::state::AppState;
 use crate::mask::{Guise, Lens};
+use crate::model::access::Role;
 use crate::model::id::{AgentId, AlarmId, FleetId};
 use crate::model::reach::{MOST_FLEETS, Reach};
 use crate::model::time::UnixSeconds;
@@ -291,7 +292,8 @@ pub async fn add(
     let expires_at = end(wanted.for_s, state.config.access.share_days, now)?;
     let reach = reach_of(state, caller, &wanted).await?;
     let secret = token::make("").map_err(ApiError::internal)?;
-    let mask = wanted.masked.then(own_key).transpose().map_err(ApiError::internal)?;
+    let masked = wanted.masked || state.config.access.masked.contains(&Role::Viewer);
+    let mask = masked.then(own_key).transpose().map_err(ApiError::internal)?;
     let view = match mask {
         Some(key) => masked::view(&wanted.view, &Guise::of(key)),
         None => wanted.view,

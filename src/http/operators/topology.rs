@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::state::AppState;
@@ -47,17 +48,20 @@ pub async fn topology(
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return Ok(tagged(&headers, &tag, || (json, body).into_response()));
     }
-    let picture = state.seen(&caller.lens).picture(state.clock.now());
+    let seen = state.seen(&caller.lens);
     // Who signs in as somebody else in the same browser has another map.
     let whose = whose(&caller.lens);
-    if anonymous {
-        let work = move || mask::masked(&picture, &state.pseudonyms).picture;
-        let picture = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
-        let tag = format!("\"anon-{}-{}{whose}\"", picture.epoch, picture.seq);
-        return Ok(tagged(&headers, &tag, || Json(picture).into_response()));
-    }
-    let tag = format!("\"{}-{}{whose}\"", picture.epoch, picture.seq);
-    Ok(tagged(&headers, &tag, || Json(&*picture).into_response()))
+    let work = move || {
+        let picture = seen.picture(state.clock.now());
+        if anonymous {
+            let picture = mask::masked(&picture, &state.pseudonyms).picture;
+            let tag = format!("\"anon-{}-{}{whose}\"", picture.epoch, picture.seq);
+            return tagged(&headers, &tag, || Json(picture).into_response());
+        }
+        let tag = format!("\"{}-{}{whose}\"", picture.epoch, picture.seq);
+        tagged(&headers, &tag, || Json(&*picture).into_response())
+    };
+    aside(work).await
 }
 
 /// What tells apart the maps of different lenses.

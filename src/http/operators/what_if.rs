@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::past::{PastView, maybe_time};
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::{Params, rows};
 use crate::http::state::AppState;
@@ -71,7 +72,7 @@ pub async fn lose(whose: (&AppState, &Lens), query: &WhatIf) -> Result<(Taken, L
         let loss = without(&picture, &taken);
         Ok((taken, loss))
     };
-    let found = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+    let found = aside(work).await?;
     found.map_err(|word: String| ApiError::not_found(&format!("agent, peer or link as {word}")))
 }
 
@@ -102,5 +103,5 @@ pub async fn weak(
 ) -> Result<Weakest, ApiError> {
     let picture = picture(whose, at).await?;
     let work = move || weakest(&picture, most);
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+    aside(work).await
 }

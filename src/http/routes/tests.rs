@@ -385,8 +385,8 @@ async fn who_is_given_pseudonyms_reaches_what_can_be_told_under_them() {
         let told = route.method == "GET" && !UNMASKABLE.contains(&route.path);
         let expected = match route.need {
             Need::Public | Need::Signature => StatusCode::OK,
-            Need::Role(Role::Viewer) if own || told => StatusCode::OK,
-            Need::Role(_) | Need::Whole(_) => StatusCode::FORBIDDEN,
+            Need::Shared | Need::Role(Role::Viewer) if own || told => StatusCode::OK,
+            Need::Shared | Need::Role(_) | Need::Whole(_) => StatusCode::FORBIDDEN,
         };
         let got = status(&app, &route, &[("authorization", &bearer)]).await;
         assert_eq!(got, expected, "{} {}", route.method, route.path);

@@ -212,6 +212,10 @@ impl Reader for Veil<'_> {
     fn backup(&self, _to: &Path) -> Result<(), StoreError> {
         Err(StoreError::Unavailable("only the database under real names can be copied".to_owned()))
     }
+
+    fn tend_archive(&self) -> Result<u64, StoreError> {
+        Err(StoreError::Unavailable("only the whole database can be archived".to_owned()))
+    }
 }
 
 /// An agent in one line, under pseudonyms.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{AgentLive, EndLive};
-use crate::model::id::{AgentId, FleetId};
+use super::AgentLive;
+use super::link::Link;
+use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 use crate::process::summary::AgentSummary;
-use crate::topology::picture::{AlarmCount, Edge, Node, Part, Patch, Picture, Site, SiteCounts};
+use crate::topology::picture::{AlarmCount, Node, Part, Patch, Picture, Sent, Site, SiteCounts};
 
 /// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
 const RING_PATCHES: usize = 4096;
@@ -30,7 +31,7 @@ pub(super) struct Inner {
     pub(super) channels_failing: Vec<String>,
     /// Maintenance windows.
     pub(super) windows: Arc<Vec<Window>>,
-    pub(super) agents: BTreeMap<AgentId, AgentEntry>,
+    pub(super) agents: BTreeMap<AgentId, Arc<AgentEntry>>,
     /// Forgotten agents, of which the history still tells: host name and fleet.
     pub(super) former: BTreeMap<AgentId, (Option<String>, FleetId)>,
     /// By relay, the agents whose last report came through it.
@@ -39,13 +40,13 @@ pub(super) struct Inner {
     pub(super) pinned: HashMap<AgentId, IdentityKey>,
     /// Agents that may not relay.
     pub(super) barred: HashSet<AgentId>,
-    pub(super) nodes: BTreeMap<String, NodeEntry>,
-    pub(super) edges: BTreeMap<String, EdgeEntry>,
+    pub(super) nodes: BTreeMap<String, Arc<NodeEntry>>,
+    pub(super) edges: BTreeMap<EdgeId, Arc<Link>>,
     pub(super) sites: BTreeMap<String, Site>,
     pub(super) dirty_nodes: BTreeSet<String>,
     /// Nodes that have got their first place: their links can be drawn from now on.
     pub(super) settled_nodes: BTreeSet<String>,
-    pub(super) dirty_edges: BTreeSet<String>,
+    pub(super) dirty_edges: BTreeSet<EdgeId>,
     pub(super) dirty_sites: BTreeSet<String>,
     pub(super) alarms_dirty: bool,
     pub(super) ring: VecDeque<Arc<Patch>>,
@@ -58,50 +59,65 @@ pub(super) struct AgentEntry {
     pub(super) live: Arc<AgentLive>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct NodeEntry {
     pub(super) node: Node,
     pub(super) placed: bool,
     pub(super) live: Option<Arc<AgentLive>>,
 }
 
-#[derive(Debug)]
-pub(super) struct EdgeEntry {
-    pub(super) edge: Edge,
-    pub(super) live: [Option<Arc<EndLive>>; 2],
+/// What a picture is made of, taken at one instant. Taking it holds the processor up; making the
+/// picture does not.
+pub(super) struct Held {
+    seq: u64,
+    layout_rev: i64,
+    sites: Vec<Site>,
+    nodes: Vec<Arc<NodeEntry>>,
+    edges: Vec<Arc<Link>>,
+    alarms_open: usize,
 }
 
-impl Inner {
+impl Held {
+    /// The picture. Values that move with every report are those of now.
     pub(super) fn picture(&self, epoch: &str, now: UnixSeconds) -> Picture {
+        let placed: HashSet<&str> = self.nodes.iter().map(|entry| entry.node.id.as_str()).collect();
+        // A link is shown once both its nodes have a place.
+        let edges = self.edges.iter().map(|link| link.now());
+        let edges = edges.filter(|edge| {
+            [&edge.source, &edge.target].into_iter().all(|id| placed.contains(id.as_str()))
+        });
         Picture {
             v: 1,
             epoch: epoch.to_owned(),
             seq: self.seq,
             layout_rev: self.layout_rev,
             generated_at: now,
-            sites: self
-                .sites
-                .values()
-                .filter(|site| site.counts != SiteCounts::default())
-                .cloned()
-                .collect(),
-            nodes: self.nodes.values().filter(|e| e.placed).map(NodeEntry::now).collect(),
-            edges: self
-                .edges
-                .values()
-                .filter(|e| self.drawable(&e.edge))
-                .map(EdgeEntry::now)
-                .collect(),
+            sites: self.sites.clone(),
+            nodes: self.nodes.iter().map(|entry| entry.now()).collect(),
+            edges: edges.collect(),
+            alarms_open: self.alarms_open,
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn hold(&self) -> Held {
+        let shown = |site: &&Site| site.counts != SiteCounts::default();
+        let placed = self.nodes.values().filter(|entry| entry.placed);
+        Held {
+            seq: self.seq,
+            layout_rev: self.layout_rev,
+            sites: self.sites.values().filter(shown).cloned().collect(),
+            nodes: placed.cloned().collect(),
+            edges: self.edges.values().cloned().collect(),
             alarms_open: self.alarms_open.values().sum(),
         }
     }
 
-    /// An agent as of now.
-    pub(super) fn summary(&self, entry: &AgentEntry) -> AgentSummary {
-        let mut summary = entry.now();
-        let behind = self.relayed.get(&summary.agent_id);
-        summary.relays_for = behind.into_iter().flatten().cloned().collect();
-        summary
+    /// An agent, and those that report through it.
+    pub(super) fn with_behind(&self, entry: &Arc<AgentEntry>) -> (Arc<AgentEntry>, Vec<AgentId>) {
+        let behind = self.relayed.get(&entry.summary.agent_id).into_iter().flatten();
+        (Arc::clone(entry), behind.cloned().collect())
     }
 
     pub(super) fn put_agent(&mut self, entry: AgentEntry) {
@@ -116,7 +132,7 @@ impl Inner {
         for relay in entry.summary.relay_path.relays() {
             self.relayed.entry(relay.clone()).or_default().insert(id.clone());
         }
-        self.agents.insert(id, entry);
+        self.agents.insert(id, Arc::new(entry));
     }
 
     pub(super) fn drop_agent(&mut self, id: &AgentId, called: (Option<String>, FleetId)) {
@@ -143,10 +159,9 @@ impl Inner {
     }
 
     /// A link is shown once both its nodes have a place.
-    pub(super) fn drawable(&self, edge: &Edge) -> bool {
-        [&edge.source, &edge.target]
-            .into_iter()
-            .all(|id| self.nodes.get(id).is_some_and(|entry| entry.placed))
+    fn is_drawable(&self, link: &Link) -> bool {
+        let placed = |id: String| self.nodes.get(&id).is_some_and(|entry| entry.placed);
+        link.nodes().into_iter().all(|id| id.is_some_and(placed))
     }
 
     /// Puts a patch into the ring, and takes out the oldest ones that are too many.
@@ -174,18 +189,17 @@ impl Inner {
         // A node that has just got its place brings its links along.
         let fresh = std::mem::take(&mut self.settled_nodes);
         if !fresh.is_empty() {
-            let touching = self.edges.values().filter(|entry| {
-                fresh.contains(&entry.edge.source) || fresh.contains(&entry.edge.target)
-            });
-            let touching: Vec<String> = touching.map(|entry| entry.edge.id.clone()).collect();
-            self.dirty_edges.extend(touching);
+            let is_fresh = |id: &String| fresh.contains(id);
+            let touching =
+                self.edges.iter().filter(|(_, link)| link.nodes().iter().flatten().any(is_fresh));
+            self.dirty_edges.extend(touching.map(|(id, _)| id.clone()));
         }
         let mut e = Part::default();
         for id in std::mem::take(&mut self.dirty_edges) {
             match self.edges.get(&id) {
-                Some(entry) if self.drawable(&entry.edge) => e.set.push(entry.now()),
+                Some(link) if self.is_drawable(link) => e.set.push(link.now()),
                 Some(_) => {}
-                None => e.del.push(id),
+                None => e.del.push(id.to_string()),
             }
         }
         let s = self.patch_sites();
@@ -196,7 +210,7 @@ impl Inner {
         let from = self.seq;
         self.seq += 1;
         let alarms = AlarmCount { open: self.alarms_open.values().sum() };
-        Some(Patch { from, seq: self.seq, t: now, n, e, s, alarms })
+        Some(Patch { from, seq: self.seq, t: now, n, e, s, alarms, sent: Sent::default() })
     }
 
     /// Counts the members of every site that changed.
@@ -229,8 +243,9 @@ impl Inner {
 }
 
 impl AgentEntry {
-    fn now(&self) -> AgentSummary {
-        let mut summary = self.summary.clone();
+    /// An agent as of now, with those that report through it.
+    pub(super) fn now(&self, relays_for: Vec<AgentId>) -> AgentSummary {
+        let mut summary = AgentSummary { relays_for, ..self.summary.clone() };
         summary.last_seen_at = self.live.seen();
         let tick = self.live.last_tick.load(Ordering::Relaxed);
         summary.last_tick = (tick != 0).then_some(tick);
@@ -243,19 +258,5 @@ impl NodeEntry {
         let mut node = self.node.clone();
         node.seen_at = self.live.as_ref().and_then(|live| live.seen());
         node
-    }
-}
-
-impl EdgeEntry {
-    pub(super) fn now(&self) -> Edge {
-        let mut edge = self.edge.clone();
-        for (end, live) in edge.ends.iter_mut().zip(&self.live) {
-            let Some(live) = live else { continue };
-            end.latest_handshake = Some(UnixSeconds(live.latest_handshake.load(Ordering::Relaxed)));
-            end.rx_bytes = Some(live.rx_bytes.load(Ordering::Relaxed));
-            end.tx_bytes = Some(live.tx_bytes.load(Ordering::Relaxed));
-            end.measured_at = Some(UnixSeconds(live.measured_at.load(Ordering::Relaxed)));
-        }
-        edge
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::link::Behind;
 use super::*;
 use crate::model::id::FleetId;
-use crate::model::state::{AgentStatus, EdgeState};
+use crate::model::state::{AgentStatus, EdgeState, EndState};
+use crate::store::change::{EdgeEnd, EdgeRecord};
 use crate::topology::picture::{SiteCounts, samples};
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -17,9 +19,25 @@ fn node(id: &str, status: AgentStatus) -> Node {
     Node { status: Some(status), fleet_id: fleet(), ..samples::node(id) }
 }
 
-fn edge(state: EdgeState) -> Edge {
-    let edge = samples::edge("e1", ["a:1", "a:2"]);
-    Edge { state, judged_at: NOW, since: NOW, ..edge }
+fn edge_id() -> EdgeId {
+    EdgeId::of_digest(&[7; 32])
+}
+
+/// A link between `a:1` and `a:2`.
+fn link(state: EdgeState) -> Link {
+    let end = EdgeEnd { agent: None, interface: None, public_key: None, state: EndState::Up };
+    let record = EdgeRecord {
+        id: edge_id(),
+        fleet: fleet(),
+        ends: [end.clone(), end],
+        state,
+        reason: "a test".to_owned(),
+        judged_at: NOW,
+        since: NOW,
+        first_seen: NOW,
+    };
+    let behind = ["1", "2"].map(|id| Behind { agent: Some(id.parse().unwrap()), listing: None });
+    Link { record: Arc::new(record), behind }
 }
 
 fn place_all(board: &Board) {
@@ -81,12 +99,12 @@ fn patches_lead_where_a_fresh_picture_is() {
         &|| board.set_node(node("a:1", AgentStatus::Online), None),
         &|| {
             board.set_node(node("a:2", AgentStatus::Online), None);
-            board.set_edge(edge(EdgeState::Up), [None, None]);
+            board.set_edge(link(EdgeState::Up));
         },
         &|| place_all(&board),
-        &|| board.set_edge(edge(EdgeState::Down), [None, None]),
+        &|| board.set_edge(link(EdgeState::Down)),
         &|| board.set_node(node("a:2", AgentStatus::Offline), None),
-        &|| board.remove_edge("e1"),
+        &|| board.remove_edge(&edge_id()),
         &|| board.remove_node("a:2"),
     ];
     for (number, step) in steps.iter().enumerate() {
@@ -109,7 +127,7 @@ fn nothing_is_shown_before_it_has_a_place_and_nothing_moves_by_itself() {
     let board = Board::new("epoch".to_owned());
     board.set_node(node("a:1", AgentStatus::Online), None);
     board.set_node(node("a:2", AgentStatus::Online), None);
-    board.set_edge(edge(EdgeState::Up), [None, None]);
+    board.set_edge(link(EdgeState::Up));
     board.publish(NOW);
     assert!(board.picture(NOW).nodes.is_empty() && board.picture(NOW).edges.is_empty());
     assert_eq!(board.unplaced().unwrap().len(), 2);
@@ -141,4 +159,35 @@ fn what_did_not_change_makes_no_patch() {
     board.publish(NOW);
     assert_eq!(board.position().0, seq + 1);
     assert!(board.since(seq + 7).is_none(), "a client from another time starts anew");
+}
+
+#[test]
+fn a_patch_is_written_once_however_many_watch() {
+    let board = Board::new("epoch".to_owned());
+    let (_, _, mut first) = board.subscribe();
+    let (_, _, mut second) = board.subscribe();
+    place_all(&board);
+    board.set_node(node("a:1", AgentStatus::Online), None);
+    place_all(&board);
+    board.publish(NOW);
+    let patch = |watcher: &mut broadcast::Receiver<Arc<Signal>>| loop {
+        if let Signal::Patch(patch) = &*watcher.try_recv().unwrap() {
+            break Arc::clone(patch);
+        }
+    };
+    let (one, other) = (patch(&mut first), patch(&mut second));
+    assert!(one.json().contains("\"a:1\""));
+    assert!(std::ptr::eq(one.json(), other.json()), "two copies of one text");
+}
+
+#[test]
+fn a_picture_is_made_while_the_processor_goes_on() {
+    let board = Board::new("epoch".to_owned());
+    board.set_node(node("a:1", AgentStatus::Online), None);
+    place_all(&board);
+    let held = board.read().hold();
+    // The lock is free again: this would wait for ever otherwise.
+    board.set_node(node("a:1", AgentStatus::Stale), None);
+    assert_eq!(held.picture("epoch", NOW).nodes[0].status, Some(AgentStatus::Online));
+    assert_eq!(board.picture(NOW).nodes[0].status, Some(AgentStatus::Stale));
 }

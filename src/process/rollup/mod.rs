@@ -155,6 +155,11 @@ impl Rollup {
         mark.map_or(0, |mark| now.since(mark.hour.plus(self.wait_s())).max(0))
     }
 
+    /// The read side of the store, for what is done beside the thread.
+    pub(in crate::process) fn reader(&self) -> &Arc<dyn Reader> {
+        &self.reader
+    }
+
     /// For how many seconds reports have to be kept until they are rolled up.
     pub(super) fn holds_s(&self, now: UnixSeconds) -> i64 {
         let mark = self.lock().filter(|_| self.terms.rollups != Rollups::Off);

@@ -37,6 +37,24 @@ pub fn restore(from: &Path, to: &Path) -> Result<(), StoreError> {
     if !source.db().is_file() {
         return Err(source.refused("is not there", "name a file that `kattila backup` wrote"));
     }
+    put_in_place(to, |draft| {
+        let conn = open_reader(&source)?;
+        identify(&conn, &source)?;
+        copy(&conn, draft)?;
+        // After the rename there is nothing under these names to tidy.
+        let tidy = Tidy(draft.db().to_owned());
+        let commit_seq = check_copy(draft, &source)?;
+        std::mem::forget(tidy);
+        Ok(commit_seq)
+    })
+}
+
+/// Has a database made under another name beside an empty place, with its last commit told, and
+/// gives it its name.
+pub(super) fn put_in_place(
+    to: &Path,
+    make: impl FnOnce(&Place) -> Result<i64, StoreError>,
+) -> Result<(), StoreError> {
     let place = Place::find(to)?;
     place.check_file_system()?;
     let lock = place.lock()?;
@@ -51,12 +69,8 @@ pub fn restore(from: &Path, to: &Path) -> Result<(), StoreError> {
     let draft = Place::find(&place.beside(".restoring"))?;
     // Under the lock, a draft that is there is what an interrupted restore left.
     drop(Tidy(draft.db().to_owned()));
-    let conn = open_reader(&source)?;
-    identify(&conn, &source)?;
-    copy(&conn, &draft)?;
-    // After the rename there is nothing under these names to tidy.
+    let commit_seq = make(&draft)?;
     let tidy = Tidy(draft.db().to_owned());
-    let commit_seq = check_copy(&draft, &source)?;
     renameat_with(CWD, draft.db(), CWD, place.db(), RenameFlags::NOREPLACE)
         .map_err(|error| file_fault("the restored database", &error.into()))?;
     drop(tidy);
@@ -109,8 +123,8 @@ pub(super) fn damaged(place: &Place, damage: &str) -> StoreError {
     )
 }
 
-/// Removes an unfinished copy.
-struct Tidy(PathBuf);
+/// Removes an unfinished copy when it is dropped.
+pub(super) struct Tidy(pub(super) PathBuf);
 
 impl Drop for Tidy {
     fn drop(&mut self) {
@@ -155,7 +169,7 @@ fn copy(from: &Connection, to: &Place) -> Result<(), StoreError> {
 }
 
 /// Checks a copy thoroughly and tells its last commit.
-fn check_copy(copy: &Place, source: &Place) -> Result<i64, StoreError> {
+pub(super) fn check_copy(copy: &Place, source: &Place) -> Result<i64, StoreError> {
     let conn = open_reader(copy)?;
     if identify(&conn, source)? == Identity::New {
         return Err(source.refused("is empty", "name a file that `kattila backup` wrote"));

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::archive::{Archive, LOG_BYTES};
 use super::desk::all;
 use super::error::fault;
 use super::pool::READ_LIMIT;
-use super::settings::BUSY_WAIT;
+use super::settings::{AUTOCHECKPOINT_FRAMES, BUSY_WAIT};
 use crate::store::StoreError;
 
 const LOG: &str = "the write-ahead log";
@@ -24,16 +25,27 @@ const TRUNCATE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// How long one attempt waits: longer than most reads take.
 const TRUNCATE_ATTEMPT: Duration = Duration::from_millis(50);
 
+/// Frames short of the end of the log at which the writer waits for the archive: a megabyte.
+const NEAR_FRAMES: u32 = 256;
+
+/// How long it waits: one write of so much, on a disk that is slow.
+const ARCHIVE_WAIT: Duration = Duration::from_millis(100);
+
 /// The log of one database, and when it is emptied by force.
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
     /// Size above which it is.
     pub(super) truncate_above_bytes: u64,
+    /// Size above which an archive that takes nothing is given up.
+    pub(super) give_up_above_bytes: u64,
     /// How long the writer waits for readers to end.
     pub(super) wait: Duration,
     /// Not before this, because the last attempt failed.
     not_before: Option<Instant>,
+    /// Frames at the last commit, and at which it is next moved, where the log is archived.
+    frames: u32,
+    next_frames: u32,
 }
 
 impl Log {
@@ -42,10 +54,47 @@ impl Log {
         Self {
             path,
             truncate_above_bytes: TRUNCATE_ABOVE_BYTES,
+            give_up_above_bytes: LOG_BYTES,
             // A reader is stopped after its limit, so waiting a little longer is enough.
             wait: READ_LIMIT + 2 * TRUNCATE_ATTEMPT,
             not_before: None,
+            frames: 0,
+            next_frames: AUTOCHECKPOINT_FRAMES,
         }
+    }
+
+    /// The same for a log that is archived, after a commit: it is moved into the database as often
+    /// as SQLite would do it, but only when the archive has all of it. Near its end a short wait for
+    /// that is worth it; further away the log just grows, to a bound. True if it tried to move it.
+    pub(super) fn follow(&mut self, conn: &Connection, frames: u32, archive: &Archive) -> bool {
+        if frames < self.frames {
+            // It has started over.
+            self.next_frames = AUTOCHECKPOINT_FRAMES;
+        }
+        self.frames = frames;
+        if frames < self.next_frames {
+            return false;
+        }
+        let is_near = archive.behind() <= NEAR_FRAMES;
+        self.next_frames = frames + if is_near { AUTOCHECKPOINT_FRAMES } else { NEAR_FRAMES };
+        if archive.is_done(if is_near { ARCHIVE_WAIT } else { Duration::ZERO }) {
+            self.next_frames = frames + AUTOCHECKPOINT_FRAMES;
+            if let Err(error) = shorten(conn) {
+                tracing::warn!(%error, "The write-ahead log could not be moved into the database");
+            }
+            // Whoever makes a base reads for as long as that takes.
+            if !archive.is_copying() {
+                self.bound(conn);
+            }
+            return true;
+        }
+        let size = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        if size > self.give_up_above_bytes {
+            archive.give_up("it took nothing until the write-ahead log was full");
+            // Nobody needs it any more.
+            self.next_frames = frames;
+        }
+        false
     }
 
     /// Empties the log if it has grown beyond its bound; true if it tried.

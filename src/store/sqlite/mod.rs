@@ -21,6 +21,7 @@ mod settings;
 mod shelf;
 mod table;
 
+pub mod archive;
 pub mod backup;
 pub mod reader;
 pub mod writer;
@@ -32,7 +33,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::StoreError;
+use crate::clock::Clock;
 use ack::{AckFile, Acknowledged};
+use archive::Terms;
 use migrate::Identity;
 use place::Place;
 use reader::SqliteReader;
@@ -71,7 +74,24 @@ pub struct Opened {
 
 /// Opens the database for the one manager that may write it; creates it, or brings it to the
 /// newest schema, where needed. A file that is not ours, or newer, is left as it is.
+///
+/// What is written is not archived: an archive that there is ends here.
 pub fn open(path: &Path, durability: Durability) -> Result<Opened, StoreError> {
+    open_archived(path, durability, None)
+}
+
+/// The same for a change while no manager runs: an archive that the database has goes on.
+pub fn open_at_rest(path: &Path, clock: Clock) -> Result<Opened, StoreError> {
+    let archived = archive::of_database(&Place::find(path)?, clock);
+    open_archived(path, Durability::Full, archived)
+}
+
+/// The same with an archive, if terms for it are given.
+pub fn open_archived(
+    path: &Path,
+    durability: Durability,
+    archived: Option<Terms>,
+) -> Result<Opened, StoreError> {
     let place = Place::find(path)?;
     settings::check_version(&place, rusqlite::version_number())?;
     place.check_file_system()?;
@@ -83,6 +103,7 @@ pub fn open(path: &Path, durability: Durability) -> Result<Opened, StoreError> {
         settings::prepare_new(&conn)?;
     }
     settings::set_writer(&conn, durability)?;
+    let (keeper, ended) = archive::begin(&place, &conn, (identity == Identity::New, archived))?;
     let unclean = match identity {
         Identity::New => false,
         Identity::Ours(_) => meta::number(&conn, meta::CLEAN_STOP)? == 0,
@@ -97,12 +118,14 @@ pub fn open(path: &Path, durability: Durability) -> Result<Opened, StoreError> {
         Acknowledged::Upto(_) | Acknowledged::Nothing | Acknowledged::Unreadable => None,
     };
     let warnings = place.permission_warning().into_iter().chain(ack_warning(said, stored, &place));
-    let warnings = warnings.collect();
+    let warnings = warnings.chain(ended).collect();
     // Commit numbers go on above every number that was ever acknowledged.
     let commit_seq = rolled_back.map_or(stored, |(_, acknowledged)| acknowledged);
     let shelf = Arc::new(Shelf::default());
-    let reader = Arc::new(SqliteReader::open(place.clone(), Arc::clone(&shelf))?);
-    let files = Files { place, lock, ack };
+    let reader = SqliteReader::open(place.clone(), Arc::clone(&shelf))?;
+    let archive = keeper.as_ref().map(|keeper| Arc::clone(keeper.archive()));
+    let reader = Arc::new(reader.with_archive(archive));
+    let files = Files { place, lock, ack, keeper };
     let writer = SqliteWriter::new(conn, files, commit_seq, shelf)?;
     Ok(Opened { writer, reader, rolled_back, unclean, check_unfinished: !checked, warnings })
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::archive::Archive;
 use super::backup;
 use super::envelope::Reading;
 use super::migrate;
@@ -42,11 +43,17 @@ pub struct SqliteReader {
     pool: Pool,
     place: Place,
     shelf: Arc<Shelf>,
+    archive: Option<Arc<Archive>>,
 }
 
 impl SqliteReader {
     pub(super) fn open(place: Place, shelf: Arc<Shelf>) -> Result<Self, StoreError> {
-        Ok(Self { pool: Pool::open(&place, READ_LIMIT)?, place, shelf })
+        Ok(Self { pool: Pool::open(&place, READ_LIMIT)?, place, shelf, archive: None })
+    }
+
+    /// The same beside a writer that archives.
+    pub(super) fn with_archive(self, archive: Option<Arc<Archive>>) -> Self {
+        Self { archive, ..self }
     }
 
     /// Checks the whole file for damage, however long that takes; `Refused` tells what is wrong.
@@ -174,7 +181,12 @@ impl Reader for SqliteReader {
             last_event: EventId(last_event),
             audit,
             schema_version: u32::try_from(migrate::newest()).unwrap_or(u32::MAX),
+            archive: self.archive.as_ref().map(|archive| archive.stats()),
         })
+    }
+
+    fn tend_archive(&self) -> Result<u64, StoreError> {
+        self.archive.as_ref().map_or(Ok(0), |archive| archive.tend())
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {

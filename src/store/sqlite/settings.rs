@@ -20,7 +20,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// Frames of log (4 KiB each) after which a commit checkpoints by itself. The writer asks for
 /// checkpoints earlier; this is the net. Larger logs raise the 99th percentile of a commit.
-const AUTOCHECKPOINT_FRAMES: i64 = 1000;
+pub(super) const AUTOCHECKPOINT_FRAMES: u32 = 1000;
 
 /// Bytes to which the log is cut when it starts over.
 const JOURNAL_SIZE_LIMIT_BYTES: i64 = 64 << 20;
@@ -97,7 +97,20 @@ pub(super) fn set_writer(conn: &Connection, durability: Durability) -> Result<()
     set(conn, "synchronous", synchronous)?;
     set(conn, "foreign_keys", 1)?;
     set(conn, "journal_size_limit", JOURNAL_SIZE_LIMIT_BYTES)?;
-    set(conn, "wal_autocheckpoint", AUTOCHECKPOINT_FRAMES)
+    set(conn, "wal_autocheckpoint", i64::from(AUTOCHECKPOINT_FRAMES))
+}
+
+/// Leaves the log where it is, at commits and at the end: whoever archives it moves it.
+pub(super) fn leave_log(conn: &Connection) -> Result<(), StoreError> {
+    set(conn, "wal_autocheckpoint", 0)?;
+    move_log_at_the_end(conn, false)
+}
+
+/// Whether the last connection that is closed moves the log into the database and removes it.
+pub(super) fn move_log_at_the_end(conn: &Connection, moves: bool) -> Result<(), StoreError> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !moves)
+        .map(|_taken| ())
+        .map_err(|error| fault("settings", error))
 }
 
 /// Settings of a read connection.

@@ -3,17 +3,20 @@
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::ack::AckFile;
 use super::apply::apply;
+use super::archive::{self, Keeper};
 use super::desk::{Counters, Desk};
 use super::envelope::{Packer, Reading};
 use super::error::fault;
 use super::log::{self, Log};
 use super::place::Place;
 use super::prune;
+use super::settings;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, channels, dictionaries, earlier, edges, flaps, frame_dictionaries,
@@ -47,9 +50,14 @@ pub struct SqliteWriter {
     counters: Counters,
     pub(super) log: Log,
     place: Place,
+    /// Who archives the log, if anybody does.
+    pub(super) keeper: Option<Keeper>,
     // Last, so that the lock outlives the connection.
     _lock: File,
 }
+
+/// How long the end of a run, or somebody who wants the log empty, waits for the archive.
+const ARCHIVE_AT_LAST: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Batch {
@@ -65,12 +73,13 @@ pub(super) struct Files {
     pub(super) place: Place,
     pub(super) lock: File,
     pub(super) ack: AckFile,
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl SqliteWriter {
     pub(super) fn new(
         conn: Connection,
-        Files { place, lock, ack }: Files,
+        Files { place, lock, ack, keeper }: Files,
         commit_seq: i64,
         shelf: Arc<Shelf>,
     ) -> Result<Self, StoreError> {
@@ -86,6 +95,7 @@ impl SqliteWriter {
             counters: Counters::default(),
             log: Log::of(place.wal()),
             place,
+            keeper,
             _lock: lock,
         })
     }
@@ -102,13 +112,51 @@ impl SqliteWriter {
         meta::put_number(&mut self.desk(), meta::CLEAN_STOP, 1)?;
         self.finish()?;
         self.ack.sync()?;
-        self.checkpoint(true)
+        if !self.is_archived()? {
+            return Err(StoreError::Unavailable(String::from(
+                "the archive has not taken everything, so the write-ahead log stays for the next start",
+            )));
+        }
+        self.checkpoint(true)?;
+        if let Some(keeper) = &self.keeper {
+            keeper.archive().close()?;
+            settings::move_log_at_the_end(&self.conn, true)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the archive at the end of a run.
+    fn is_archived(&self) -> Result<bool, StoreError> {
+        let Some(keeper) = &self.keeper else { return Ok(true) };
+        keeper.archive().note(self.commit_seq, archive::frames(&self.conn)?);
+        Ok(keeper.archive().is_done_at_last(ARCHIVE_AT_LAST))
+    }
+
+    /// After a commit, moves the log into the database if it is time.
+    fn settle_log(&mut self) -> bool {
+        let Some(keeper) = &self.keeper else { return self.log.bound(&self.conn) };
+        match archive::frames(&self.conn) {
+            Ok(frames) => {
+                keeper.archive().note(self.commit_seq, frames);
+                self.log.follow(&self.conn, frames, keeper.archive())
+            }
+            // The next commit tells of this one as well.
+            Err(error) => {
+                tracing::warn!(%error, "The archive was not told of a commit yet");
+                false
+            }
+        }
     }
 
     /// Moves the write-ahead log into the database file; `truncate` also empties the log, for
     /// which it waits until running reads have ended. Between batches only.
     pub fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
         self.no_batch("checkpoint")?;
+        if !self.keeper.as_ref().is_none_or(|keeper| keeper.archive().is_done(ARCHIVE_AT_LAST)) {
+            return Err(StoreError::Unavailable(String::from(
+                "the archive has not taken everything",
+            )));
+        }
         self.counters.checkpoints += 1;
         if truncate { self.log.empty(&self.conn) } else { log::shorten(&self.conn) }
     }
@@ -284,7 +332,7 @@ impl Writer for SqliteWriter {
                 }
                 self.finish()?;
                 self.marked_in_use = true;
-                if self.log.bound(&self.conn) {
+                if self.settle_log() {
                     self.counters.checkpoints += 1;
                 }
                 Ok(())

@@ -13,14 +13,14 @@ use crate::support::http::get;
 use crate::support::process::Serve;
 
 /// A disk of 8 MB, gone with the value.
-struct SmallDisk {
+pub(super) struct SmallDisk {
     dir: TempDir,
 }
 
 impl SmallDisk {
     /// Mounts it. Needs the right to mount; a machine without it cannot run this test, and says
     /// so by failing.
-    fn mount() -> Self {
+    pub(super) fn mount() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let output = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "kattila-test"])
@@ -35,12 +35,12 @@ impl SmallDisk {
         Self { dir }
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// Takes every free byte.
-    fn fill(&self) -> PathBuf {
+    pub(super) fn fill(&self) -> PathBuf {
         let name = self.path().join("filler");
         let mut file = File::create(&name).unwrap();
         for size in [1 << 16, 1 << 12, 1] {
@@ -60,7 +60,7 @@ impl Drop for SmallDisk {
 }
 
 /// Text that does not compress: 4 KB of it fill 4 KB.
-fn noise(seed: usize) -> String {
+pub(super) fn noise(seed: usize) -> String {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::try_from(seed).unwrap() + 1);
     let mut text = String::new();
     while text.len() < 4096 {

@@ -20,7 +20,7 @@ const HARMLESS: [&str; 14] = [
 const STATES: [&str; 4] = ["state", "alarm", "kind", "links"];
 
 /// The same view, under pseudonyms.
-pub(super) fn view(real: &str, guise: &Guise) -> String {
+pub fn view(real: &str, guise: &Guise) -> String {
     let (path, query) = real.split_once('?').unwrap_or((real, ""));
     let path = match path.rsplit_once('/') {
         Some(("/agents", id)) => format!("/agents/{}", encode(&agent(&plain(id), guise))),
