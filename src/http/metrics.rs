@@ -358,9 +358,9 @@ impl Measured {
         self.keys_usable.set(count(state.keeper.ring().usable(now).count()));
         self.keys_age_seconds.set(health.last_success.map_or(-1, |at| now.since(at)));
         self.keys_failures.set(i64::from(health.failures_in_row));
-        let agents = state.whole().agents();
+        let statuses = state.whole().board().statuses();
         for status in AgentStatus::ALL {
-            let same = agents.iter().filter(|agent| agent.status == *status).count();
+            let same = statuses.get(status).copied().unwrap_or_default();
             self.agents.get_or_create(&ByStatus { status: status.as_str() }).set(count(same));
         }
         self.jobs.read(state, now);

@@ -4,6 +4,7 @@
 //! processor: values that move with every report sit in shared cells, everything else changes
 //! rarely and travels as patches, at most two a second.
 
+mod agents;
 pub mod link;
 mod service;
 mod shares;
@@ -23,7 +24,6 @@ use super::summary::AgentSummary;
 use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
 use crate::model::reach::{Reach, Strangers};
-use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
 use crate::verify::Known;
@@ -151,32 +151,6 @@ impl Board {
         }
         let start = inner.ring.iter().position(|patch| patch.from == seq)?;
         Some(inner.ring.iter().skip(start).cloned().collect())
-    }
-
-    /// All agents that are not forgotten, by id.
-    pub fn agents(&self) -> Vec<AgentSummary> {
-        let held: Vec<_> = {
-            let inner = self.read();
-            inner.agents.values().map(|entry| inner.with_behind(entry)).collect()
-        };
-        held.into_iter().map(|(entry, behind)| entry.now(behind)).collect()
-    }
-
-    /// One agent.
-    pub fn agent(&self, id: &AgentId) -> Option<AgentSummary> {
-        let held = {
-            let inner = self.read();
-            inner.agents.get(id).map(|entry| inner.with_behind(entry))
-        };
-        held.map(|(entry, behind)| entry.now(behind))
-    }
-
-    /// When an agent was heard last, if it is silent by now.
-    pub fn silent_since(&self, id: &AgentId) -> Option<UnixSeconds> {
-        let inner = self.read();
-        let entry = inner.agents.get(id)?;
-        let is_silent = matches!(entry.summary.status, AgentStatus::Stale | AgentStatus::Offline);
-        entry.live.seen().filter(|_| is_silent)
     }
 
     /// The agents at the ends of a link.
