@@ -46,8 +46,8 @@ pub async fn open(
     let Some(share) = visitor.share() else { return Err(over()) };
     // People with an account of their own see the same, and can act.
     let own = state.gate.admit(&headers, &arrival).await.ok().flatten();
-    if own.is_some_and(|own| sees_it(&own, &visitor)) {
-        return Ok(see_other(&share.view));
+    if let Some(own) = own.filter(|own| sees_it(own, &visitor)) {
+        return Ok(see_other(told(&share.view, &own)));
     }
     state.opens.take(&visitor.name, now)?;
     let wish = PeopleWish::Share(ShareWish::Opened(share.token_hash));
@@ -59,7 +59,19 @@ pub async fn open(
         Err(error) => return Err(error.into()),
     }
     let lasts = share.expires_at.since(now);
-    Ok(with_cookie(see_other(&share.view), cookie::set_share(&secret, arrival.channel, lasts)))
+    let view = told(&share.view, &visitor);
+    Ok(with_cookie(see_other(view), cookie::set_share(&secret, arrival.channel, lasts)))
+}
+
+/// The view for somebody. Who is given pseudonyms is told its page and nothing of what its maker
+/// asked it, which may name a host: of one thing's page, the list of such things.
+fn told<'v>(view: &'v str, caller: &Caller) -> &'v str {
+    if caller.lens.guise.is_none() {
+        return view;
+    }
+    let path = view.split(['?', '#']).next().unwrap_or_default();
+    let second = path.char_indices().skip(1).find(|(_, letter)| *letter == '/');
+    second.and_then(|(at, _)| path.get(..at)).unwrap_or(path)
 }
 
 /// Whether somebody who signed in sees what the link shows.
