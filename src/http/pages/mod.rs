@@ -150,7 +150,10 @@ impl Reader {
 /// What a visitor is told of the link they came by.
 fn visit(share: &ShareRecord, lens: &Lens) -> Visit {
     Visit {
-        by: share.named.then(|| share.made_by.clone()),
+        by: share.named.then(|| match &lens.guise {
+            Some(guise) => guise.person(&share.made_by),
+            None => share.made_by.clone(),
+        }),
         fleets: lens.told_reach().fleets(),
         until: share.expires_at,
     }

@@ -186,6 +186,15 @@ async fn held_up(seen: &mut Seen) {
     kattila.stop().await;
 }
 
+/// What strangers are told who look under pseudonyms.
+async fn veiled(seen: &mut Seen) {
+    let settings = [("KATTILA_ANONYMOUS_ROLE", "viewer"), ("KATTILA_MASK_ROLES", "viewer")];
+    let kattila = patient(&settings).await;
+    let keys = report(403, "masked_caller", "").to(Method::GET, "/api/v1/keys");
+    seen.refuse(&kattila, &[keys]).await;
+    kattila.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_of_the_protocol_and_no_row_of_it() {
     let mut seen = Seen::default();
@@ -233,6 +242,8 @@ async fn every_answer_of_the_protocol_and_no_row_of_it() {
     let over = report(410, "share_over", "").to(Method::GET, "/s/never-was");
     seen.refuse(&kattila, &[over]).await;
     kattila.stop().await;
+
+    veiled(&mut seen).await;
 
     let kattila = TestManager::start_with(&[("KATTILA_RATE_SOURCE", "1/1")]).await;
     let wrong = report(401, "signature_invalid", old("x").psk("a key of somebody else's").v1());
