@@ -6,10 +6,12 @@
 
 pub mod agent;
 pub mod archive;
+pub mod bounds;
 pub mod sign_in;
 
 use agent::AGENT;
 use archive::ARCHIVE;
+use bounds::BOUNDS;
 use sign_in::SIGN_IN;
 
 /// One setting.
@@ -38,8 +40,8 @@ const fn setting(
     Setting { env, flag, value, default, help }
 }
 
-/// The settings of the manager but for those in [`ARCHIVE`] and [`SIGN_IN`], in the order of the
-/// documentation.
+/// The settings of the manager but for those in [`BOUNDS`], [`ARCHIVE`] and [`SIGN_IN`], in the order
+/// of the documentation.
 pub const SETTINGS: &[Setting] = &[
     setting(
         "KATTILA_LISTEN",
@@ -239,20 +241,6 @@ pub const SETTINGS: &[Setting] = &[
         "Refused requests per second and burst from one address before it gets 429 unread",
     ),
     setting(
-        "KATTILA_RATE_NEW",
-        Some("rate-new"),
-        "RATE/BURST|off",
-        Some("10/100000"),
-        "New agents per second and burst that are registered from one address",
-    ),
-    setting(
-        "KATTILA_AGENTS_MAX",
-        Some("agents-max"),
-        "COUNT|off",
-        Some("200000"),
-        "Agents that are registered at most",
-    ),
-    setting(
         "KATTILA_DURABILITY",
         Some("durability"),
         "full|normal",
@@ -372,13 +360,6 @@ pub const SETTINGS: &[Setting] = &[
         "How log lines look",
     ),
     setting(
-        "KATTILA_OTLP_ENDPOINT",
-        Some("otlp-endpoint"),
-        "URL",
-        None,
-        "Collector of OpenTelemetry (OTLP over HTTP) that spans of requests are sent to, such as http://127.0.0.1:4318",
-    ),
-    setting(
         "KATTILA_METRICS_LISTEN",
         Some("metrics-listen"),
         "IP:PORT",
@@ -438,7 +419,7 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
 
 /// The settings of the manager.
 pub fn of_manager() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(ARCHIVE).chain(SIGN_IN)
+    SETTINGS.iter().chain(BOUNDS).chain(ARCHIVE).chain(SIGN_IN)
 }
 
 /// The settings of the agent: its own and the shared ones.

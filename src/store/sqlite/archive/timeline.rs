@@ -114,7 +114,10 @@ impl Archive {
     /// Notes that the database is at rest, with everything in its file and archived.
     pub(in crate::store::sqlite) fn close(&self) -> Result<(), StoreError> {
         let scribe = self.scribe();
-        let Some(scribe) = scribe.as_ref() else { return Ok(()) };
+        // One that was given up is no place to go on from.
+        let Some(scribe) = scribe.as_ref().filter(|_| self.lock().broken.is_none()) else {
+            return Ok(());
+        };
         let (size, changed) = fingerprint(&self.place).map_err(told(self.place.db()))?;
         let name = scribe.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let state = State::Closed(scribe.last.number, size, changed);
