@@ -177,20 +177,6 @@ pub const SETTINGS: &[Setting] = &[
         "viewer lets anyone who reaches the door look, not touch",
     ),
     setting(
-        "KATTILA_SHARE_DAYS",
-        Some("share-days"),
-        "DAYS",
-        Some("90"),
-        "How long a shared link may work at most; 0 lets nobody share any",
-    ),
-    setting(
-        "KATTILA_MASK_ROLES",
-        Some("mask-roles"),
-        "ROLE,..",
-        None,
-        "Roles that are given pseudonyms instead of names and addresses: viewer, operator",
-    ),
-    setting(
         "KATTILA_ENROLL",
         Some("enroll"),
         "open|approve|closed",

@@ -3,6 +3,7 @@
 
 import { EDGE_WORDS, NODE_WORDS, plural } from "./format.js";
 import { way } from "./relays.js";
+import { subnets } from "./reach.js";
 import { counts, edgesOf, look } from "./scene.js";
 
 export function describe(scene, selected) {
@@ -66,4 +67,15 @@ export class Announcer {
       if (text) this.news.textContent = text;
     }, wait);
   }
+}
+
+// The same of several chosen things, and of a prefix.
+export function tell(scene, selected, more) {
+  if (more.length === 0) {
+    const carriers = [...(subnets(scene).get(selected.id)?.keys() ?? [])].map((id) => nameOf(scene, id));
+    return `Prefix ${selected.id}, ${carriers.length > 0 ? `carried by ${carriers.slice(0, 5).join(", ")}` : "carried by nobody"}`;
+  }
+  const looks = [selected, ...more].filter(({ type }) => type === "node").map(({ id }) => scene.nodes.get(id)).filter(Boolean).map(look);
+  const counts = [...new Set(looks)].map((name) => `${looks.filter((other) => other === name).length} ${NODE_WORDS[name].toLowerCase()}`);
+  return [`${more.length + 1} chosen`, ...counts].join(", ");
 }

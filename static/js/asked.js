@@ -34,8 +34,15 @@ export class Asked {
     return this.tools?.leave() ?? false;
   }
 
+  // What an address names and the map does not have is left out; how many things that were.
   prune() {
-    return this.tools?.prune() ?? 0;
+    const { state } = this.verbs;
+    const scene = this.verbs.scene();
+    let unknown = 0;
+    if (state.focus && !scene.nodes.has(state.focus.id)) [state.focus, unknown] = [null, unknown + 1];
+    const known = (state.without ?? []).filter((id) => scene.nodes.has(id) || scene.edges.has(id));
+    if (state.without && known.length < state.without.length) [unknown, state.without] = [unknown + state.without.length - known.length, known];
+    return unknown;
   }
 
   draw() {

@@ -2,7 +2,7 @@
 
 import { nameOf } from "./a11y.js";
 import { getJson, h } from "./dom.js";
-import { NODE_WORDS, plural } from "./format.js";
+import { plural } from "./format.js";
 import { code, edgeChip, nodeChip } from "./panel.js";
 import { subnets } from "./reach.js";
 import { edgeRank, isBadEdge, look, nodeRank } from "./scene.js";
@@ -63,14 +63,3 @@ export function net(panel, scene, id) {
 }
 
 export const carriersOf = (id) => getJson(`/api/v1/carriers?net=${encodeURIComponent(id)}&limit=${MANY}`);
-
-// The same for those who do not see it.
-export function tell(scene, selected, more) {
-  if (more.length === 0) {
-    const carriers = [...(subnets(scene).get(selected.id)?.keys() ?? [])].map((id) => nameOf(scene, id));
-    return `Prefix ${selected.id}, ${carriers.length > 0 ? `carried by ${carriers.slice(0, 5).join(", ")}` : "carried by nobody"}`;
-  }
-  const looks = [selected, ...more].filter(({ type }) => type === "node").map(({ id }) => scene.nodes.get(id)).filter(Boolean).map(look);
-  const counts = [...new Set(looks)].map((name) => `${looks.filter((other) => other === name).length} ${NODE_WORDS[name].toLowerCase()}`);
-  return [`${more.length + 1} chosen`, ...counts].join(", ");
-}

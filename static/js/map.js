@@ -1,13 +1,12 @@
 // The map's page: holds what is chosen and where the view stands, and passes the word between
 // the feed, the plan, the painter and the panels.
 
-import { Announcer, describe, nameOf } from "./a11y.js";
+import { Announcer, describe, nameOf, tell } from "./a11y.js";
 import { AlarmList } from "./alarms.js";
-import { Arrange } from "./arrange.js";
+import { Asked } from "./asked.js";
 import { byId, getJson, h } from "./dom.js";
 import { iso, plural } from "./format.js";
 import { fit, hit, stepTo, zoomAt } from "./geometry.js";
-import { tell } from "./groups.js";
 import { listen } from "./input.js";
 import { Legend } from "./legend.js";
 import { only, plan } from "./lod.js";
@@ -18,9 +17,7 @@ import { steps } from "./relays.js";
 import { bright, fromSnapshot, lists, neighbours, pageOf } from "./scene.js";
 import { Search } from "./search.js";
 import { Feed } from "./sse.js";
-import { Start } from "./start.js";
 import { TimeStrip } from "./time.js";
-import { Tools } from "./tools.js";
 import { LAYERS, read, write } from "./url.js";
 
 const LIMITS = { min: 0.005, max: 60 };
@@ -30,6 +27,7 @@ const TWEEN_MS = 250;
 // Details and alarms are asked for again at most this often, however many patches come.
 const REFRESH_MS = 3000;
 const NARROW = 760;
+const AFTER_MS = 500;
 // Whoever came by a shared link has no account and no settings to make.
 const VISITS = document.body.dataset.visit === "true";
 
@@ -45,7 +43,7 @@ class MapPage {
     this.announcer = new Announcer(byId("chosen"), byId("news"));
     this.legend = new Legend(byId("legend"), () => this.refilter());
     this.legend.pressed = this.state.only;
-    this.tools = new Tools(byId("tool"), {
+    this.tools = new Asked(byId("tool"), {
       scene: () => this.scene,
       state: this.state,
       changed: (push) => {
@@ -55,25 +53,17 @@ class MapPage {
       say: (text) => this.announcer.chosen(text),
       choose: (selection, centre) => this.choose(selection, centre),
       arrange: () => this.arrange,
+      loaded: () => {
+        this.prune();
+        this.tools.ask();
+        this.tools.draw();
+        this.refilter();
+      },
       now: () => this.now(),
       show: (ids) => this.fitted && this.frame([...ids].map((id) => this.scene.nodes.get(id))),
     });
-    this.arrange = new Arrange({
-      scene: () => this.scene,
-      view: () => this.view,
-      size: () => this.painter.size,
-      plan: () => this.plan,
-      chosen: () => (["node", "site"].includes(this.state.selected?.type) ? this.state.selected : null),
-      moved: () => this.dirty(),
-      resync: () => this.feed.resync(),
-      changed: () => {
-        this.stage.classList.toggle("arranging", this.arrange.on);
-        this.tools.draw();
-        this.dirty();
-      },
-      say: (text) => this.announcer.chosen(text),
-      choose: (selection) => this.choose(selection, true),
-    });
+    // Until somebody arranges for the first time.
+    this.arrange = { on: false, pins: null, grab: () => false };
     this.panel = new Panel(byId("detail"), {
       now: () => this.now(),
       choose: (selection) => this.choose(selection),
@@ -112,7 +102,6 @@ class MapPage {
       leave: () => this.stage.focus(),
     });
     this.time = new TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) });
-    this.start = new Start(byId("last-refused"));
     if (window.innerWidth <= NARROW) byId("legend").open = false;
     this.listen();
     this.feed = this.makeFeed();
@@ -165,7 +154,7 @@ class MapPage {
     for (const what of ["problems", "hide", ...LAYERS]) on(what, () => this.toggle(what));
     on("tool-path", () => this.tool("path"));
     on("tool-without", () => this.tool("without"));
-    on("tool-arrange", () => this.arrange.toggle());
+    on("tool-arrange", () => this.arranges());
     byId("anon").checked = this.state.anon;
     byId("anon").addEventListener("change", () => {
       this.state.anon = byId("anon").checked;
@@ -250,6 +239,8 @@ class MapPage {
     this.tools.ask();
     this.patched();
     if (first && !this.view) this.fit(true);
+    // What most people want next is fetched once the map is drawn.
+    if (first) setTimeout(() => this.panel.load().catch(() => {}), AFTER_MS);
     const asked = this.state.path ?? this.state.without ?? this.state.focus;
     if (first && this.state.selected && !this.state.view && !asked) this.zoomTo(this.state.selected);
   }
@@ -276,7 +267,7 @@ class MapPage {
     const newcomer = () => this.scene.nodes.size === 0 && !this.scene.past;
     byId("empty").hidden = !newcomer();
     this.stage.hidden = newcomer();
-    if (!VISITS) this.start.watch(newcomer);
+    if (newcomer() && !VISITS) this.waits(newcomer);
     // Whoever looks at the whole map goes on doing so while it grows.
     const restructured = scene.lists === null;
     if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
@@ -438,7 +429,7 @@ class MapPage {
     else if (verb === "focus" || verb === "wider") this.tools.focus(this.state.selected?.type === "node" ? this.state.selected.id : null, verb === "wider");
     else if (verb === "path" || verb === "without") this.ask(verb);
     else if (verb === "keep") this.keep();
-    else if (verb === "arrange" && !byId("tool-arrange").hidden) this.arrange.toggle();
+    else if (verb === "arrange" && !byId("tool-arrange").hidden) this.arranges();
     else if (verb === "undo" && this.arrange.on) this.arrange.undo();
     else if (verb === "earlier" || verb === "later") this.time.step(verb === "earlier" ? "previous" : "next");
     else if (verb === "table") byId("table").click();
@@ -524,6 +515,45 @@ class MapPage {
     else if (this.state.problems) this.toggle("problems");
     else if (this.legend.clear()) this.refilter();
     else if (this.scene.past) this.travel(null);
+  }
+
+  // ---- what is loaded when somebody wants it
+
+  // Turns arranging on or off; its controls stand where questions do.
+  async arranges() {
+    await this.tools.load();
+    if (!this.arranger) {
+      const { Arrange } = await import("./arrange.js");
+      this.arranger ??= new Arrange(this.arranging());
+      this.arrange = this.arranger;
+    }
+    this.arrange.toggle();
+  }
+
+  arranging() {
+    return {
+      scene: () => this.scene,
+      view: () => this.view,
+      size: () => this.painter.size,
+      plan: () => this.plan,
+      chosen: () => (["node", "site"].includes(this.state.selected?.type) ? this.state.selected : null),
+      moved: () => this.dirty(),
+      resync: () => this.feed.resync(),
+      changed: () => {
+        this.stage.classList.toggle("arranging", this.arrange.on);
+        this.tools.draw();
+        this.dirty();
+      },
+      say: (text) => this.announcer.chosen(text),
+      choose: (selection) => this.choose(selection, true),
+    };
+  }
+
+  // Nobody has reported yet: tells why the last report was refused.
+  async waits(newcomer) {
+    const { Start } = await import("./start.js");
+    this.start ??= new Start(byId("last-refused"));
+    this.start.watch(newcomer);
   }
 
   // ---- the view

@@ -163,16 +163,6 @@ export class Tools {
 
   // ---- answers
 
-  // What an address names and the map does not have is left out; how many things that were.
-  prune() {
-    const { state, scene } = this;
-    let unknown = 0;
-    if (state.focus && !scene.nodes.has(state.focus.id)) [state.focus, unknown] = [null, unknown + 1];
-    const known = (state.without ?? []).filter((id) => scene.nodes.has(id) || scene.edges.has(id));
-    if (state.without && known.length < state.without.length) [unknown, state.without] = [unknown + state.without.length - known.length, known];
-    return unknown;
-  }
-
   // Asks what is not answered yet, and again what may have changed.
   ask(again = false) {
     const { path, without, at } = this.state;

@@ -73,7 +73,7 @@ test("the map is walked by keyboard and says where one is", async () => {
   assert.equal(await page.read("document.activeElement.id"), "stage", "Tab must reach the stage");
   await page.press("ArrowRight");
   const first = await page.until(`document.getElementById("stage").dataset.selected`, "a selection");
-  assert.notEqual(await page.read(`document.querySelector("#detail h2").textContent`), "Fleet");
+  await page.until(`document.querySelector("#detail h2").textContent !== "Fleet"`, "the details of what is chosen");
   assert.ok(await page.read(`document.getElementById("chosen").textContent`), "the live line must speak");
   assert.match(await page.read("location.search"), /sel=/);
   const moves = ["ArrowLeft", "ArrowUp", "ArrowDown", "ArrowRight"];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { hit } from "../../static/js/geometry.js";
-import { tell } from "../../static/js/groups.js";
+import { tell } from "../../static/js/a11y.js";
 import { only, plan } from "../../static/js/lod.js";
 import { around, carried, chain, component, subnets } from "../../static/js/reach.js";
 import { applyPatch, bright, fromSnapshot } from "../../static/js/scene.js";

@@ -1,9 +1,23 @@
-//! The manager's settings about proxies and about signing in elsewhere.
+//! The manager's settings about how much people see, about proxies and about signing in elsewhere.
 
 use super::{Setting, setting};
 
 /// The settings, in the order of the documentation.
 pub const SIGN_IN: &[Setting] = &[
+    setting(
+        "KATTILA_SHARE_DAYS",
+        Some("share-days"),
+        "DAYS",
+        Some("90"),
+        "How long a shared link may work at most; 0 lets nobody share any",
+    ),
+    setting(
+        "KATTILA_MASK_ROLES",
+        Some("mask-roles"),
+        "ROLE,..",
+        None,
+        "Roles that are given pseudonyms instead of names and addresses: viewer, operator",
+    ),
     setting(
         "KATTILA_TRUSTED_PROXIES",
         Some("trusted-proxies"),
