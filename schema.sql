@@ -572,5 +572,6 @@ CREATE TABLE shares (
     created_at     INTEGER NOT NULL,                 -- when it was made
     expires_at     INTEGER NOT NULL,                 -- when it ends
     opened         INTEGER NOT NULL,                 -- how often it was opened
-    last_opened_at INTEGER                           -- when it was opened last; NULL: never
+    last_opened_at INTEGER,                          -- when it was opened last; NULL: never
+    mask           BLOB CHECK (length(mask) = 32) -- what its pseudonyms are made of; NULL: it shows real names
 ) STRICT, WITHOUT ROWID;

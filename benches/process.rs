@@ -15,6 +15,7 @@ use kattila::model::time::UnixSeconds;
 use kattila::process::chores::Keep;
 use kattila::process::engine::{Enroll, Parts, Settings, start};
 use kattila::process::handle::{Processor, Submission};
+use kattila::process::newcomers::Room;
 use kattila::sign::nonce;
 use kattila::sign::psk::kid_of_psk;
 use kattila::simulate::envelope::{Head, Signer};
@@ -100,6 +101,7 @@ fn processor(db: &std::path::Path) -> Processor {
         enroll: Enroll::Open,
         v1_repeats: Suspicion::Alarm,
         rate: None,
+        room: Room::UNLIMITED,
         keep: Keep::default(),
         rollups: Rollups::Off,
     };

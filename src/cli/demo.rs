@@ -53,7 +53,7 @@ async fn demo(args: DemoArgs, clock: Clock) -> Result<u8, String> {
     let scratch = Scratch::new("kattila-demo-")?;
     let psk = token::make("").map_err(|error| format!("No random numbers: {error}"))?;
     let config = settings(&args, &scratch.database(), &psk)?;
-    logging::begin(&config.log).map_err(|error| format!("The log cannot begin: {error}"))?;
+    logging::begin(&config.log, None).map_err(|error| format!("The log cannot begin: {error}"))?;
     serve::raise_file_limit();
     let stop = serve::Stop::new().map_err(|error| format!("No signals: {error}"))?;
     let mut manager = match Manager::bind(config, clock.clone()).await {

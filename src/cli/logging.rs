@@ -6,19 +6,27 @@ use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::config::Log;
+use crate::delivery::spans::layer::SpanLayer;
 
-/// Begins to log.
-pub fn begin(log: &Log) -> Result<(), TryInitError> {
-    lines(log, io::stderr, io::stderr().is_terminal()).try_init()
+/// Begins to log, and to export spans if there is somebody who takes them.
+pub fn begin(log: &Log, spans: Option<SpanLayer>) -> Result<(), TryInitError> {
+    let wanted = FilterFn::new(SpanLayer::wants).with_max_level_hint(LevelFilter::DEBUG);
+    let spans = spans.map(|spans| spans.with_filter(wanted));
+    lines(log, io::stderr, io::stderr().is_terminal()).with(spans).try_init()
 }
 
 /// What the settings ask for, written somewhere. The filter has been checked with the other
 /// settings; if it were wrong after all, `info` holds.
-pub fn lines<W>(log: &Log, writer: W, colours: bool) -> impl Subscriber + Send + Sync + use<W>
+pub fn lines<W>(
+    log: &Log,
+    writer: W,
+    colours: bool,
+) -> impl Subscriber + for<'l> LookupSpan<'l> + Send + Sync + use<W>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {

@@ -26,6 +26,7 @@ use crate::model::state::{IdentityState, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::process::chores::Keep;
 use crate::process::engine::{Enroll, Settings};
+use crate::process::newcomers::Room;
 use crate::store::row::{AgentDetail, AlarmFilter, ReportFilter};
 use crate::store::{Reader, StoreError, sqlite};
 use crate::verify::Policy;
@@ -210,6 +211,7 @@ fn settings(values: &Values) -> Result<(Settings, Policy), ReplayError> {
         enroll: Enroll::Open,
         v1_repeats: Suspicion::Alarm,
         rate: None,
+        room: Room::UNLIMITED,
         keep: Keep::default(),
         rollups: Rollups::Off,
     };

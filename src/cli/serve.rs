@@ -11,6 +11,7 @@ use crate::agent::notify::notify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::source::Values;
+use crate::delivery::spans;
 use crate::manager::{Manager, StartError};
 
 use super::speak::{complain, say};
@@ -25,7 +26,15 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
             return USAGE;
         }
     };
-    if let Err(error) = logging::begin(&config.log) {
+    let exported = config.otlp.as_deref().map(|to| spans::begin(to, clock.clone())).transpose();
+    let (layer, exporter) = match exported {
+        Ok(exported) => exported.unzip(),
+        Err(problem) => {
+            complain(&format!("Spans cannot be exported: {problem}"));
+            return FAILED;
+        }
+    };
+    if let Err(error) = logging::begin(&config.log, layer) {
         complain(&format!("The log cannot begin: {error}"));
         return FAILED;
     }
@@ -45,7 +54,11 @@ pub async fn run(values: Values, clock: Clock) -> u8 {
             supervisor.tell("READY=1");
             let whole = until_stopped(&mut manager, stop, &supervisor).await;
             supervisor.tell("STOPPING=1");
-            end(manager, whole).await
+            let code = end(manager, whole).await;
+            if let Some(exporter) = exporter {
+                exporter.end().await;
+            }
+            code
         }
         Err(error) => refused(&error),
     }

@@ -33,6 +33,11 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Keys", keys(&config.keys)),
         ("Signatures", signatures(config)),
         ("New agents", enroll(config.enroll).to_owned()),
+        ("Rate of new agents", rate(config.rates.new, "new agents of an address")),
+        (
+            "Agents at most",
+            config.agents_max.map_or("no limit".to_owned(), |most| most.to_string()),
+        ),
         ("Interval", format!("agents are told to report every {} s", config.interval)),
         ("Rate of an agent", rate(config.rates.agent, "reports")),
         ("Rate of an address", rate(config.rates.source, "refused requests")),
@@ -45,6 +50,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
             "Log",
             format!("{} as {}", config.log.filter, if config.log.json { "JSON" } else { "text" }),
         ),
+        ("Spans", config.otlp.clone().unwrap_or_else(|| "not exported".to_owned())),
         (
             "Metrics",
             config

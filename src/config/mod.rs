@@ -67,10 +67,14 @@ pub struct Config {
     pub rules: Option<Rules>,
     /// What is logged, and how.
     pub log: Log,
+    /// Where spans of requests are sent; `None` if nowhere.
+    pub otlp: Option<String>,
     /// Who may look and touch.
     pub access: Access,
     /// What happens to agents not seen before.
     pub enroll: Enroll,
+    /// Agents that are registered at most; `None` for no limit.
+    pub agents_max: Option<usize>,
     /// Seconds between reports that agents are told to keep.
     pub interval: u32,
     /// Whose word about a client is taken.
@@ -119,6 +123,8 @@ pub struct Rates {
     pub agent: Option<Rate>,
     /// Refused requests of one address.
     pub source: Option<Rate>,
+    /// New agents from one address.
+    pub new: Option<Rate>,
 }
 
 /// What a commit survives.

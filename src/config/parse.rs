@@ -86,6 +86,28 @@ pub(super) fn kept_age(text: &str) -> Result<Option<u32>, String> {
     number(text, MIN_KEPT_AGE, u32::MAX).map(Some).map_err(|wrong| format!("{wrong}, or \"off\""))
 }
 
+/// How many agents are registered at most.
+pub(super) fn agents_max(text: &str) -> Result<Option<usize>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let most = number(text, 1, u32::MAX).map_err(|wrong| format!("{wrong}, or \"off\""))?;
+    Ok(usize::try_from(most).ok())
+}
+
+/// The address of a collector. It has no secrets in it, since it is shown.
+pub(super) fn collector(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(['@', '?', '#', ' ']) => {
+            Ok(text.to_owned())
+        }
+        Some(_) | None => Err(format!(
+            "\"{text}\" is not http://HOST:PORT or https://HOST:PORT without name, password and query"
+        )),
+    }
+}
+
 /// How many bytes of rows are kept.
 pub(super) fn kept_bytes(text: &str) -> Result<Option<u64>, String> {
     if text == "off" {
@@ -233,6 +255,24 @@ mod tests {
         assert_eq!(rate("off"), Ok(None));
         for bad in ["", "1", "0/1", "1/0", "-1/2", "1/2/3", "none"] {
             assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_collector_has_an_address_without_secrets() {
+        for good in ["http://127.0.0.1:4318", "https://otel.example.net/in"] {
+            assert_eq!(collector(good), Ok(good.to_owned()));
+        }
+        for bad in ["", "127.0.0.1:4318", "http://", "http://me:word@host", "http://host?key=1"] {
+            assert!(collector(bad).unwrap_err().contains("http://HOST"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn agents_are_counted_or_not_limited() {
+        assert_eq!((agents_max("200000"), agents_max("off")), (Ok(Some(200_000)), Ok(None)));
+        for bad in ["0", "-1", "many", ""] {
+            assert!(agents_max(bad).unwrap_err().contains("off"), "{bad}");
         }
     }
 

@@ -79,6 +79,8 @@ impl<'a> Reading<'a> {
         let verify = self.verify();
         let agent = self.required("KATTILA_RATE_AGENT", parse::rate);
         let source = self.required("KATTILA_RATE_SOURCE", parse::rate);
+        let new = self.required("KATTILA_RATE_NEW", parse::rate);
+        let agents_max = self.required("KATTILA_AGENTS_MAX", parse::agents_max);
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
         let kept = self.kept();
@@ -86,6 +88,7 @@ impl<'a> Reading<'a> {
         let notify = self.notify();
         let rules = self.rules();
         let log = self.log();
+        let otlp = self.optional("KATTILA_OTLP_ENDPOINT", parse::collector);
         let access = self.access();
         let enroll = self.required("KATTILA_ENROLL", parse::enroll);
         let interval =
@@ -99,7 +102,7 @@ impl<'a> Reading<'a> {
             db: db?,
             keys: keys?,
             verify: verify?,
-            rates: Rates { agent: agent?, source: source? },
+            rates: Rates { agent: agent?, source: source?, new: new? },
             durability: durability?,
             strict_storage: strict_storage?,
             kept: kept?,
@@ -107,8 +110,10 @@ impl<'a> Reading<'a> {
             notify,
             rules,
             log: log?,
+            otlp,
             access: access?,
             enroll: enroll?,
+            agents_max: agents_max?,
             interval: interval?,
             proxies: proxies?,
             oidc,

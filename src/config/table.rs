@@ -5,9 +5,11 @@
 //! is named in [`SHARED`]; no name means two things.
 
 pub mod agent;
+pub mod archive;
 pub mod sign_in;
 
 use agent::AGENT;
+use archive::ARCHIVE;
 use sign_in::SIGN_IN;
 
 /// One setting.
@@ -36,7 +38,8 @@ const fn setting(
     Setting { env, flag, value, default, help }
 }
 
-/// The settings of the manager but for those in [`SIGN_IN`], in the order of the documentation.
+/// The settings of the manager but for those in [`ARCHIVE`] and [`SIGN_IN`], in the order of the
+/// documentation.
 pub const SETTINGS: &[Setting] = &[
     setting(
         "KATTILA_LISTEN",
@@ -236,6 +239,20 @@ pub const SETTINGS: &[Setting] = &[
         "Refused requests per second and burst from one address before it gets 429 unread",
     ),
     setting(
+        "KATTILA_RATE_NEW",
+        Some("rate-new"),
+        "RATE/BURST|off",
+        Some("10/100000"),
+        "New agents per second and burst that are registered from one address",
+    ),
+    setting(
+        "KATTILA_AGENTS_MAX",
+        Some("agents-max"),
+        "COUNT|off",
+        Some("200000"),
+        "Agents that are registered at most",
+    ),
+    setting(
         "KATTILA_DURABILITY",
         Some("durability"),
         "full|normal",
@@ -327,27 +344,6 @@ pub const SETTINGS: &[Setting] = &[
         "Most bytes of hourly rows in the database; beyond it the oldest go",
     ),
     setting(
-        "KATTILA_ARCHIVE_DIR",
-        Some("archive-dir"),
-        "DIR",
-        None,
-        "Directory to which everything committed is copied, so that kattila restore --to can go back to any second",
-    ),
-    setting(
-        "KATTILA_ARCHIVE_AGE",
-        Some("archive-age"),
-        "SECONDS|off",
-        Some("1209600"),
-        "How far back one can go at least",
-    ),
-    setting(
-        "KATTILA_ARCHIVE_BYTES",
-        Some("archive-bytes"),
-        "BYTES|off",
-        Some("off"),
-        "Most bytes of the archive; beyond it the oldest goes, but for the newest copy of the database and what follows it",
-    ),
-    setting(
         "KATTILA_NOTIFY_FILE",
         Some("notify-file"),
         "FILE",
@@ -374,6 +370,13 @@ pub const SETTINGS: &[Setting] = &[
         "text|json",
         Some("text"),
         "How log lines look",
+    ),
+    setting(
+        "KATTILA_OTLP_ENDPOINT",
+        Some("otlp-endpoint"),
+        "URL",
+        None,
+        "Collector of OpenTelemetry (OTLP over HTTP) that spans of requests are sent to, such as http://127.0.0.1:4318",
     ),
     setting(
         "KATTILA_METRICS_LISTEN",
@@ -435,7 +438,7 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
 
 /// The settings of the manager.
 pub fn of_manager() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(SIGN_IN)
+    SETTINGS.iter().chain(ARCHIVE).chain(SIGN_IN)
 }
 
 /// The settings of the agent: its own and the shared ones.

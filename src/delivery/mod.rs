@@ -8,6 +8,7 @@
 pub mod beat;
 pub mod deliverer;
 mod mail;
+pub mod spans;
 mod tls;
 mod way;
 pub mod web;

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use tracing::{Instrument as _, debug_span};
 
 use crate::model::id::AgentId;
 use crate::model::time::UnixSeconds;
@@ -99,9 +100,9 @@ impl AgentDoor<'_> {
         let relay = verified.through().cloned();
         let submission = Submission::new(verified, self.source);
         let accepted =
-            self.state.whole().submit(submission).await.map_err(|why| {
-                self.refuse(&relay.iter().fold(why, |why, relay| why.through(relay)))
-            })?;
+            self.state.whole().submit(submission).instrument(debug_span!("store")).await.map_err(
+                |why| self.refuse(&relay.iter().fold(why, |why, relay| why.through(relay))),
+            )?;
         Ok(Receipt {
             status: if accepted.duplicate { Taken::Duplicate } else { Taken::Ok },
             report_id: accepted.report_id,
@@ -158,7 +159,8 @@ impl AgentDoor<'_> {
         check: impl Fn(UnixSeconds) -> Result<T, Rejection>,
     ) -> Result<T, ApiError> {
         let now = self.state.clock.now();
-        let mut result = check(now);
+        let verify = debug_span!("verify");
+        let mut result = verify.in_scope(|| check(now));
         if let Err(rejection) = &result
             && rejection.wants_new_keys()
             && self.state.keeper.refresh_for_unknown_key(now).await
@@ -226,7 +228,9 @@ impl From<&Rejection> for ApiError {
             | Rejection::BodyRepeated { accepted_at, .. } => {
                 error.with(|refused| refused.accepted_at = Some(*accepted_at))
             }
-            Rejection::RateLimited { retry_after, .. } => error.retry_after(*retry_after),
+            Rejection::RateLimited { retry_after, .. } | Rejection::NoRoom { retry_after, .. } => {
+                error.retry_after(*retry_after)
+            }
             Rejection::Envelope(_)
             | Rejection::KeysUnavailable
             | Rejection::SignatureInvalid { .. }

@@ -98,6 +98,7 @@ struct Measured {
     wal_bytes: Gauge,
     events: Gauge,
     watchers: Gauge,
+    registrations_refused: Gauge,
     agents: Family<ByStatus, Gauge>,
     jobs: Jobs,
     archive: Archived,
@@ -291,6 +292,11 @@ impl Measured {
         let gauges = [
             ("queue_reports", "Reports waiting for the processor", &self.queue_reports),
             ("stored_reports", "Reports stored since the start", &self.stored_reports),
+            (
+                "registrations_refused",
+                "New agents refused since the start, because there are too many",
+                &self.registrations_refused,
+            ),
             ("commits", "Transactions committed since the start", &self.commits),
             (
                 "commit_age_seconds",
@@ -339,6 +345,7 @@ impl Measured {
         let processor = state.whole().status();
         self.queue_reports.set(count(processor.queued));
         self.stored_reports.set(count(processor.stored));
+        self.registrations_refused.set(count(processor.refused_new));
         self.commits.set(count(processor.commits));
         self.commit_age_seconds.set(processor.last_commit.map_or(-1, |at| now.since(at)));
         self.storage_up.set(i64::from(processor.storage_ok));

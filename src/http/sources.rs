@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::rate::{Bucket, Rate};
+use crate::model::rate::{Bucket, Rate, site};
 use crate::model::time::UnixSeconds;
 use crate::wire::codes::ErrorCode;
 
@@ -16,9 +16,6 @@ use super::error::ApiError;
 /// recovered, and if there are none, begun anew: an attacker with more addresses than this is
 /// not stopped by counting addresses.
 const REMEMBERED: usize = 100_000;
-
-/// Bits of an IPv6 address that name a customer rather than a host.
-const IPV6_SITE_BITS: u32 = 64;
 
 /// The table.
 #[derive(Debug)]
@@ -63,17 +60,6 @@ impl Sources {
         let bucket = buckets.entry(site(source)).or_insert_with(|| Bucket::new(rate, now));
         // An empty bucket stays empty; the next request is refused unread.
         let _had_one = bucket.take(rate, now).is_ok();
-    }
-}
-
-/// An IPv4 address, or the network of an IPv6 address.
-pub fn site(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => {
-            let mask = u128::MAX << (u128::BITS - IPV6_SITE_BITS);
-            IpAddr::V6((u128::from(six) & mask).into())
-        }
     }
 }
 

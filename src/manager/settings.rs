@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::process::chores::Keep;
 use crate::process::engine::{Enroll, Settings};
+use crate::process::newcomers::Room;
 use crate::store::sqlite::archive::Terms;
 use crate::store::sqlite::{self, Durability, Opened};
 use crate::store::{StoreError, prune};
@@ -21,6 +22,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         },
         v1_repeats: config.verify.v1_repeats,
         rate: config.rates.agent,
+        room: Room { rate: config.rates.new, agents: config.agents_max },
         keep: Keep {
             reports: limits(config.kept.reports),
             events: limits(config.kept.events),

@@ -1,5 +1,6 @@
 //! Token buckets: how much one sender may send. Whole numbers only, and told the time.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -68,6 +69,20 @@ impl Bucket {
     /// Whether the bucket is as good as a new one, so that it need not be remembered.
     pub fn is_full(&self, rate: Rate, now: UnixSeconds) -> bool {
         self.tokens_at(rate, now) == rate.burst
+    }
+}
+
+/// Bits of an IPv6 address that name a customer rather than a host.
+const IPV6_SITE_BITS: u32 = 64;
+
+/// An IPv4 address, or the network of an IPv6 address.
+pub fn site(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => {
+            let mask = u128::MAX << (u128::BITS - IPV6_SITE_BITS);
+            IpAddr::V6((u128::from(six) & mask).into())
+        }
     }
 }
 

@@ -88,8 +88,9 @@ pub(super) fn announcement(
     match standing(engine, &mut draft, id, &fleet, source) {
         Ok(Standing::Known(_)) => Ok((draft, Ok(()))),
         Ok(Standing::New(known)) => {
-            register(engine, &mut draft, known, id, &fleet, AgentStatus::Stale, source);
-            Ok((draft, Ok(())))
+            let status = AgentStatus::Stale;
+            let registered = register(engine, &mut draft, known, id, &fleet, status, source);
+            Ok((draft, registered.map(|_no| ())))
         }
         Err(rejection) => Ok((draft, Err(rejection))),
     }
@@ -175,7 +176,7 @@ fn admitted(
     let no = match standing {
         Standing::Known(no) => no,
         Standing::New(no) => {
-            register(engine, draft, no, verified.agent_id(), &fleet, AgentStatus::Online, source)
+            register(engine, draft, no, verified.agent_id(), &fleet, AgentStatus::Online, source)?
         }
     };
     let id = ReportId(engine.fleet.last_report.0 + 1);

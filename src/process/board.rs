@@ -5,6 +5,7 @@
 //! rarely and travels as patches, at most two a second.
 
 pub mod link;
+mod service;
 mod shares;
 mod state;
 
@@ -24,7 +25,6 @@ use crate::model::key::IdentityKey;
 use crate::model::reach::{Reach, Strangers};
 use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
-use crate::model::window::Window;
 use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
 use crate::verify::Known;
 
@@ -262,26 +262,6 @@ impl Board {
     /// The agents beyond a reach, as of that change.
     pub fn strangers(&self, reach: &Reach) -> (u64, Strangers) {
         self.called(|agents| Strangers::of(agents, reach))
-    }
-
-    /// Channels that do not take messages to people.
-    pub fn channels_failing(&self) -> Vec<String> {
-        self.read().channels_failing.clone()
-    }
-
-    /// The maintenance windows, by number, those that are over included.
-    pub fn windows(&self) -> Arc<Vec<Window>> {
-        Arc::clone(&self.read().windows)
-    }
-
-    /// Takes the maintenance windows.
-    pub fn set_windows(&self, windows: Vec<Window>) {
-        self.write().windows = Arc::new(windows);
-    }
-
-    /// Sets which channels do not take messages to people.
-    pub fn set_channels_failing(&self, names: Vec<String>) {
-        self.write().channels_failing = names;
     }
 
     /// Sets or replaces what is known of an agent.

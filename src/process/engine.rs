@@ -17,6 +17,7 @@ use super::chores::{self, Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS};
+use super::newcomers::Room;
 use super::places::Stored;
 use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
@@ -67,6 +68,8 @@ pub struct Settings {
     pub v1_repeats: Suspicion,
     /// Verified reports one agent may send; `None` = no limit.
     pub rate: Option<Rate>,
+    /// How many new agents there may be.
+    pub room: Room,
     /// How long what grows is kept.
     pub keep: Keep,
     /// Which rows of agents' counters are made.

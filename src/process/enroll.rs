@@ -1,6 +1,7 @@
 //! Whom the manager knows: registration of agents not seen before.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use tracing::info;
@@ -68,7 +69,7 @@ pub(super) fn standing(
             if waiting_room_is_full(&engine.fleet) {
                 return Err(Rejection::EnrollmentClosed { agent });
             }
-            register(engine, draft, known, id, fleet, AgentStatus::Pending, source);
+            register(engine, draft, known, id, fleet, AgentStatus::Pending, source)?;
             Err(Rejection::AwaitingApproval { agent })
         }
     }
@@ -82,7 +83,7 @@ pub(super) fn waiting_room_is_full(fleet: &Fleet) -> bool {
     fleet.agents.values().filter(waits).count() >= PENDING_MAX
 }
 
-/// Registers an agent, under the number it had before if it had one.
+/// Registers an agent, under the number it had before if it had one; of others there are only so many.
 pub(super) fn register(
     engine: &mut Engine,
     draft: &mut Draft,
@@ -91,7 +92,16 @@ pub(super) fn register(
     fleet: &FleetId,
     status: AgentStatus,
     source: Option<IpAddr>,
-) -> AgentNo {
+) -> Result<AgentNo, Rejection> {
+    if known.is_none() {
+        let asked = (engine.fleet.agents.len(), source);
+        engine.sentry.newcomers.take(engine.settings.room, asked, draft.now).map_err(
+            |retry_after| {
+                engine.totals.refused_new.fetch_add(1, Ordering::Relaxed);
+                Rejection::NoRoom { agent: id.clone(), retry_after }
+            },
+        )?;
+    }
     let no = known.unwrap_or(AgentNo(engine.fleet.last_agent.0 + 1));
     engine.fleet.last_agent = engine.fleet.last_agent.max(no);
     let mut record = new_record(no, id.clone(), fleet.clone(), status, draft.now);
@@ -110,7 +120,7 @@ pub(super) fn register(
     let about = About { fleet: Some(fleet.clone()), agent: Some(no), subject: id.to_string() };
     draft.event(EventKind::AgentRegistered, about, None, Some(json!({ "status": status })));
     info!(agent_id = %id, %status, "Agent seen for the first time");
-    no
+    Ok(no)
 }
 
 fn new_record(

@@ -127,7 +127,7 @@ fn renew(
     let no = match standing(engine, draft, id, fleet, source) {
         Ok(Standing::Known(no)) => no,
         Ok(Standing::New(known)) => {
-            register(engine, draft, known, id, fleet, AgentStatus::Stale, source)
+            register(engine, draft, known, id, fleet, AgentStatus::Stale, source)?
         }
         Err(Rejection::AwaitingApproval { .. }) => return Ok(Enrolled::Pending),
         Err(rejection) => return Err(rejection),
@@ -180,7 +180,7 @@ fn first(
             own: ed25519::agent_id_of(asked.public_key()),
         }),
         Enroll::Open => {
-            let no = admit(engine, draft, asked, AgentStatus::Stale, source);
+            let no = admit(engine, draft, asked, AgentStatus::Stale, source)?;
             drop_pending(&mut engine.fleet, draft, no, IdentityState::Retired);
             put(engine, draft, no, asked, (PinnedHow::Tofu, IdentityState::Pinned, source));
             doubt::pinned(&mut engine.fleet, draft, no, &ed25519::fingerprint(asked.public_key()));
@@ -190,7 +190,7 @@ fn first(
             if enroll::waiting_room_is_full(&engine.fleet) {
                 return Err(Rejection::EnrollmentClosed { agent: asked.agent_id().clone() });
             }
-            let no = admit(engine, draft, asked, AgentStatus::Pending, source);
+            let no = admit(engine, draft, asked, AgentStatus::Pending, source)?;
             put(engine, draft, no, asked, (PinnedHow::Approved, IdentityState::Pending, source));
             Ok(Enrolled::Pending)
         }
@@ -204,12 +204,15 @@ fn admit(
     asked: &Enrolment,
     status: AgentStatus,
     source: Option<IpAddr>,
-) -> AgentNo {
+) -> Result<AgentNo, Rejection> {
     let (id, fleet) = (asked.agent_id(), asked.fleet_id());
     let known = engine.fleet.by_id.get(id).copied();
     let present = known.and_then(|no| engine.fleet.agents.get(&no));
     let present = present.filter(|agent| !agent.record.forgotten).map(|agent| agent.record.no);
-    let no = present.unwrap_or_else(|| register(engine, draft, known, id, fleet, status, source));
+    let no = match present {
+        Some(no) => no,
+        None => register(engine, draft, known, id, fleet, status, source)?,
+    };
     if let Some(agent) = engine.fleet.agents.get_mut(&no) {
         let record = &mut agent.record;
         if record.hostname.is_none() {
@@ -220,7 +223,7 @@ fn admit(
         }
         draft.agents.insert(no, record.clone());
     }
-    no
+    Ok(no)
 }
 
 /// Whether an enrolment was signed after everything that it could undo.

@@ -36,6 +36,7 @@ mod load;
 mod lot;
 mod mass;
 mod meant;
+pub mod newcomers;
 mod order;
 mod overlay;
 mod peers;

@@ -4,6 +4,7 @@
 //! Passwords come here hashed and setup codes as digests; neither is told in the history.
 
 mod keep;
+mod spend;
 
 use std::collections::BTreeMap;
 
@@ -415,7 +416,7 @@ fn sign_in(
         return Err(CommandError::NotPossible("something changed meanwhile".to_owned()));
     }
     let mut user = user.clone();
-    if !spend(&mut user, second) {
+    if !spend::second(&mut user, second) {
         return Err(CommandError::NotPossible("this code was used before".to_owned()));
     }
     user.last_sign_in_at = Some(draft.now);
@@ -424,24 +425,6 @@ fn sign_in(
     draft.change.sessions.push(session);
     keep(fleet, draft, user);
     Ok(Done::Nothing)
-}
-
-/// Uses up what was shown beside the password; whether that is enough.
-fn spend(user: &mut UserRecord, second: Second) -> bool {
-    match (&mut user.factor, second) {
-        (None, Second::Nothing) | (_, Second::Session | Second::Vouched) => true,
-        (Some(factor), Second::Code(step)) => {
-            let unused = step > factor.step;
-            factor.step = factor.step.max(step);
-            unused
-        }
-        (Some(factor), Second::Recovery(digest)) => {
-            let before = factor.recovery.len();
-            factor.recovery.retain(|left| *left != digest);
-            factor.recovery.len() < before
-        }
-        (Some(_), Second::Nothing) | (None, Second::Code(_) | Second::Recovery(_)) => false,
-    }
 }
 
 fn keep(fleet: &mut Fleet, draft: &mut Draft, user: UserRecord) {

@@ -65,6 +65,7 @@ impl ShareWish {
                 let after = json!({
                     "view": share.view, "fleets": share.reach.fleets(),
                     "expires_at": share.expires_at, "named": share.named,
+                    "masked": share.mask.is_some(),
                 });
                 ("share.make", id_of(&share.token_hash), Some(after))
             }
@@ -101,8 +102,7 @@ pub(super) fn carry_out(
 fn make(fleet: &mut Fleet, draft: &mut Draft, share: ShareRecord) -> Result<(), CommandError> {
     // Who was limited or kept out since they asked shares nothing that they do not see.
     let maker = fleet.people.get(&share.made_by);
-    let may =
-        |user: &UserRecord| !user.disabled && within(&share.reach, &user.reach) == share.reach;
+    let may = |user: &UserRecord| left(&share, user).is_some_and(|left| left == share);
     let is_held = if share.by_user { maker.is_some_and(may) } else { !share.reach.is_whole() };
     if !is_held {
         return Err(CommandError::NotPossible("something changed meanwhile".to_owned()));
@@ -150,11 +150,18 @@ pub(super) fn held(stored: Vec<ShareRecord>, people: &People) -> Shares {
         }
         // Not somebody else who has the name by now.
         let maker = people.get(&share.made_by);
-        let maker = maker.filter(|user| !user.disabled && user.created_at <= share.created_at)?;
-        let reach = within(&share.reach, &maker.reach);
-        (!reach.fleets().is_empty()).then_some(ShareRecord { reach, ..share })
+        left(&share, maker.filter(|user| user.created_at <= share.created_at)?)
     };
     stored.into_iter().filter_map(seen).map(|share| (share.token_hash, share)).collect()
+}
+
+/// What is left of a link whose maker is this user; `None` if nothing is.
+fn left(share: &ShareRecord, maker: &UserRecord) -> Option<ShareRecord> {
+    // Who is given pseudonyms shows nobody real names.
+    let told = maker.masked && share.mask.is_none();
+    let reach = within(&share.reach, &maker.reach);
+    let shows = !maker.disabled && !told && !reach.fleets().is_empty();
+    shows.then(|| ShareRecord { reach, ..share.clone() })
 }
 
 /// The part of one reach that lies in another.
@@ -169,19 +176,14 @@ pub(super) fn follow(
     draft: &mut Draft,
     (name, user): (&str, Option<&UserRecord>),
 ) {
-    let Some(user) = user.filter(|user| !user.disabled) else {
-        return end_of(fleet, draft, (name, true));
-    };
-    let of_theirs = fleet.shares.values().filter(|share| share.by_user && share.made_by == name);
-    let fewer = of_theirs.filter_map(|share| {
-        let reach = within(&share.reach, &user.reach);
-        (reach != share.reach).then(|| ShareRecord { reach, ..share.clone() })
-    });
-    for share in fewer.collect::<Vec<_>>() {
-        if share.reach.fleets().is_empty() {
-            remove(fleet, draft, share.token_hash);
-        } else {
-            put(fleet, draft, share);
+    let Some(user) = user else { return end_of(fleet, draft, (name, true)) };
+    let theirs = fleet.shares.values().filter(|share| share.by_user && share.made_by == name);
+    let theirs: Vec<ShareRecord> = theirs.cloned().collect();
+    for share in theirs {
+        match left(&share, user) {
+            Some(same) if same == share => {}
+            Some(less) => put(fleet, draft, less),
+            None => remove(fleet, draft, share.token_hash),
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct ProcessorStatus {
     pub stored: u64,
     /// Duplicates answered since start.
     pub duplicates: u64,
+    /// New agents refused since start, because there are too many.
+    pub refused_new: u64,
     /// Transactions committed since start.
     pub commits: u64,
     /// When the last one was.
@@ -33,6 +35,7 @@ impl Processor {
             queued: totals.queued.load(Ordering::Relaxed),
             stored: totals.stored.load(Ordering::Relaxed),
             duplicates: totals.duplicates.load(Ordering::Relaxed),
+            refused_new: totals.refused_new.load(Ordering::Relaxed),
             commits: totals.commits.load(Ordering::Relaxed),
             last_commit: (last_commit != 0).then_some(UnixSeconds(last_commit)),
             storage_ok: !totals.storage_failed.load(Ordering::Relaxed),

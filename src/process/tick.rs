@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::fleet::{AgentMem, Fleet};
 use super::handle::KeyState;
 use super::mass;
+use super::newcomers::Newcomers;
 use super::raise::{self, Skew};
 use super::relays;
 use super::tell;
@@ -72,6 +73,8 @@ pub(super) struct Sentry {
     /// Whether the graph changed since it was last looked at.
     pub(super) graph_changed: bool,
     pub(super) watch: Watch,
+    /// From where new agents came lately.
+    pub(super) newcomers: Newcomers,
 }
 
 impl Sentry {
@@ -101,6 +104,7 @@ impl Sentry {
             keys: None,
             graph_changed: true,
             watch: Watch::new(now),
+            newcomers: Newcomers::default(),
         }
     }
 

@@ -193,6 +193,17 @@ pub enum Rejection {
         /// Seconds to wait.
         retry_after: u32,
     },
+    /// So many new agents that there is no room for one more.
+    #[error(
+        "{agent} is not registered, there are too many new agents; it may try again in {retry_after} \
+         seconds, and an admin can allow more with KATTILA_RATE_NEW and KATTILA_AGENTS_MAX"
+    )]
+    NoRoom {
+        /// Who.
+        agent: AgentId,
+        /// Seconds to wait.
+        retry_after: u32,
+    },
     /// `data` is not what a report may hold.
     #[error("data of {agent} cannot be used: {detail}")]
     DataInvalid {
@@ -324,7 +335,7 @@ impl Rejection {
                 ChainFault::Barred(_) | ChainFault::SharedKey(_) => ErrorCode::RelayNotAllowed,
             },
             Self::Relayed { why, .. } => why.code(),
-            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::RateLimited { .. } | Self::NoRoom { .. } => ErrorCode::RateLimited,
             Self::DataInvalid { .. } => ErrorCode::DataInvalid,
             Self::FrameUnfit { .. } => ErrorCode::DataInvalid,
             Self::DictionaryUnknown { .. } => ErrorCode::DictionaryUnknown,
@@ -359,6 +370,7 @@ impl Rejection {
             Self::SignatureInvalid { agent, .. }
             | Self::VersionDowngrade { agent, .. }
             | Self::IdentityRequired { agent }
+            | Self::NoRoom { agent, .. }
             | Self::AgentRevoked { agent }
             | Self::EnrollmentClosed { agent }
             | Self::AwaitingApproval { agent }
@@ -410,6 +422,7 @@ impl Rejection {
             | Self::NonceReused { .. }
             | Self::Chain { .. }
             | Self::RateLimited { .. }
+            | Self::NoRoom { .. }
             | Self::DataInvalid { .. }
             | Self::FrameUnfit { .. }
             | Self::DictionaryUnknown { .. }

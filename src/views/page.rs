@@ -195,7 +195,7 @@ impl PageContext {
 
     /// Whether the reader may share a link on this page.
     pub fn can_share(&self) -> bool {
-        self.can_act() && self.share_days > 0
+        self.can_act() && self.share_days > 0 && !self.masked
     }
 
     /// Whether the reader may approve and reset agents on this page.

@@ -23,6 +23,8 @@ pub struct ShareItem {
     pub view: String,
     /// The fleets it shows.
     pub fleets: Vec<FleetId>,
+    /// Whether it shows pseudonyms.
+    pub masked: bool,
     /// Who made it.
     pub made_by: String,
     /// When it was made.

@@ -27,13 +27,14 @@ export function share(view, most) {
   const made = h("div", { class: "made" });
   const lasts = h("select", { id: "share-days" }, days.map((day) => h("option", { value: day, selected: day === Math.min(7, most) }, plural(day, "day"))));
   const named = h("input", { type: "checkbox", checked: true, id: "share-named" });
+  const masked = h("input", { type: "checkbox", id: "share-masked" });
   const make = h("button", { class: "button primary" }, "Make a link");
   const form = h("form", {
     onsubmit: async (event) => {
       event.preventDefault();
       make.disabled = true;
       try {
-        const link = await postJson("/api/v1/shares", { view, for_s: Number(lasts.value) * DAY_S, named: named.checked });
+        const link = await postJson("/api/v1/shares", { view, for_s: Number(lasts.value) * DAY_S, named: named.checked, masked: masked.checked });
         const { part, copy } = copied("share-link", "The link, shown this once", new URL(link.path, location.href).href);
         fill(made, part, h("p", { class: "muted" }, `It shows ${plural(link.fleets.length, "fleet")} (${link.fleets.join(", ")}) until ${iso(link.expires_at)}. `, h("a", { href: "/shares" }, "Take it back under shared links")));
         await copy();
@@ -45,7 +46,7 @@ export function share(view, most) {
     },
   }, h("h3", {}, "For anybody who holds the link"),
   h("p", {}, "They see this view, and the map and tables of the same fleets. They need no account and change nothing."),
-  h("p", { class: "actions" }, h("label", { for: "share-days" }, "Works for "), lasts, h("label", {}, named, " Tell them who shared it")), make, made);
+  h("p", { class: "actions" }, h("label", { for: "share-days" }, "Works for "), lasts, h("label", {}, named, " Tell them who shared it"), h("label", {}, masked, " Under pseudonyms instead of names, addresses and keys")), make, made);
   const dialog = h("dialog", { id: "share", "aria-labelledby": "share-title", onclose: () => dialog.remove() },
     h("h2", { id: "share-title" }, "Share this view"),
     h("h3", {}, "For people with an account"),

@@ -53,6 +53,7 @@ mod search;
 mod shares;
 mod shell_agent;
 mod shipped;
+mod spans;
 mod store_contract;
 mod store_metrics;
 mod store_notices;

@@ -405,28 +405,3 @@ async fn pseudonyms_follow_the_role() {
     assert!(named.contains("alpha"), "an operator sees names");
     kattila.stop().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_shared_link_shows_masked_visitors_its_page_and_nothing_of_what_it_names() {
-    let scene = Scene::new().await;
-    let edge = scene.ids("fleet-a", ALPHA).await[1].1.clone();
-    let kattila = scene.kattila.restart_with(&[("KATTILA_MASK_ROLES", "viewer")]).await;
-    let views = [
-        (format!("/map?q=alpha&sel=node~a:{ALPHA}"), "/map"),
-        (format!("/agents/{ALPHA}?at={}", START.0 + 390), "/agents"),
-        (format!("/links/{edge}"), "/links"),
-    ];
-    for (view, page) in views {
-        let wanted = json!({"view": view, "fleets": ["fleet-a"]});
-        let made = kattila.operator().post("/api/v1/shares", &wanted).await;
-        assert_eq!(made.status, 201, "{}", made.text());
-        let path = made.json()["path"].as_str().unwrap().to_owned();
-        let opened = get(kattila.addr(), &path, &[]).await;
-        assert_eq!((opened.status, opened.header("location")), (303, Some(page)));
-        let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-        let looked = get(kattila.addr(), page, &[("cookie", cookie.as_str())]).await;
-        assert_eq!(looked.status, 200, "{page}");
-        is_hidden(&view, &format!("{}{}", whole(&opened), whole(&looked)));
-    }
-    kattila.stop().await;
-}

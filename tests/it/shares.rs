@@ -295,6 +295,56 @@ async fn a_link_never_shows_more_than_its_maker_sees() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_under_pseudonyms_shows_no_real_name_and_the_same_ones_after_a_restart() {
+    let kattila = scene(&[]).await;
+    let tab = olga(&kattila).await;
+    let view = format!("/map?sel=node~a:{ALPHA}&q=fleet-a&at=");
+    let wanted = json!({"view": view, "fleets": ["fleet-a"], "masked": true, "named": false});
+    let made = as_olga(&kattila, &tab, &wanted).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    let path = made["path"].as_str().unwrap().to_owned();
+    let opened = get(kattila.addr(), &path, &[]).await;
+    let to = opened.header("location").unwrap().to_owned();
+    let visitor = Visitor::by(kattila.addr(), &path).await;
+    let map = visitor.get("/api/v1/topology").await.json();
+    let node = map["nodes"][0]["id"].as_str().unwrap().to_owned();
+    assert!(to.starts_with("/map?sel=node~a%3A") && !to.contains("&q="), "{to}");
+    assert!(to.contains(&node.replace(':', "%3A")), "what was chosen is chosen: {to} {node}");
+    let agent = format!("/agents/{}", node.strip_prefix("a:").unwrap());
+    for page in ["/map", "/agents", "/api/v1/topology", "/status/agents", "/events", &agent] {
+        let answer = visitor.get(page).await;
+        assert_eq!(answer.status, 200, "{page}: {}", answer.text());
+        for real in [ALPHA, "fleet-a", "olga"] {
+            assert!(!answer.text().contains(real), "{page} shows {real}");
+        }
+    }
+    assert_eq!(
+        visitor.get(&format!("/agents/{ALPHA}")).await.status,
+        404,
+        "real names find nothing"
+    );
+    assert!(shares(&kattila).await[0]["masked"].as_bool().unwrap());
+    // Who sees real names is shown the pseudonyms of the link, too.
+    assert!(tab.get(&path).await.header("set-cookie").is_some());
+    let kattila = kattila.restart().await;
+    let visitor = Visitor { addr: kattila.addr(), ..visitor };
+    let map = visitor.get("/api/v1/topology").await.json();
+    assert_eq!(map["nodes"][0]["id"], node.as_str());
+    // Who is given pseudonyms from now on has shown nobody real names.
+    let clear = kattila.operator().post("/api/v1/shares", &json!({"view": "/map"})).await;
+    assert_eq!(clear.status, 201);
+    let own = as_olga(&kattila, &olga(&kattila).await, &json!({"view": "/map"})).await.json();
+    let mask = kattila.operator().post("/api/v1/users/olga/mask", &json!({"masked": true})).await;
+    assert_eq!(mask.status, 200, "{}", mask.text());
+    assert_eq!(get(kattila.addr(), own["path"].as_str().unwrap(), &[]).await.status, 410);
+    assert_eq!(shares(&kattila).await.len(), 2, "hers under pseudonyms, and the admin's");
+    let refused = as_olga(&kattila, &olga(&kattila).await, &json!({"view": "/map"})).await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "masked_caller"));
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_with_an_account_come_as_themselves() {
     let kattila = scene(&[]).await;
     let made = kattila.operator().post("/api/v1/shares", &json!({"view": "/agents"})).await.json();

@@ -291,7 +291,8 @@ fn the_dockerfile_is_sound() {
     assert!(bases[0].contains(" AS "));
     let last = &lines[lines.iter().rposition(|line| line.starts_with("FROM ")).unwrap()..];
     let at = |word: &str| last.iter().position(|line| line.starts_with(word));
-    assert_eq!(of("USER "), ["kattila"], "nothing of it runs as root (DL3002)");
+    assert_eq!(of("USER "), ["10001:10001"], "nothing of it runs as root (DL3002, DL3066)");
+    assert!(lines.iter().any(|line| line.contains("useradd --system --uid 10001 --gid 10001")));
     assert!(at("USER ") < at("ENTRYPOINT ") && at("HEALTHCHECK ").is_some());
     assert!(of("ADD ").is_empty(), "COPY copies (DL3020)");
     for run in of("RUN ") {

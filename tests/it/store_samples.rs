@@ -411,6 +411,7 @@ pub(crate) fn share(n: u8) -> ShareRecord {
         created_at: T,
         expires_at: T.plus(604_800),
         opened: 2,
+        mask: (n == 1).then_some([9; 32]),
         last_opened_at: Some(T.plus(9)),
     }
 }

@@ -75,7 +75,7 @@ pub async fn run(args: &AgentArgs, source: impl Reread, clock: Clock) -> u8 {
             return USAGE;
         }
     };
-    if let Err(error) = logging::begin(&config.log) {
+    if let Err(error) = logging::begin(&config.log, None) {
         complain(&format!("The log cannot begin: {error}"));
         return FAILED;
     }

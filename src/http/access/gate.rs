@@ -159,7 +159,10 @@ impl Gate {
         let found = self.kept.share(&token::hash(secret))?;
         let share = Some(found).filter(|share| share.is_live(self.clock.now()))?;
         let name = format!("share {}", id_of(&share.token_hash));
-        let lens = self.lens(Role::Viewer, (share.reach.clone(), false));
+        // Where viewers are given pseudonyms, visitors are, too.
+        let viewer = self.lens(Role::Viewer, (share.reach.clone(), false));
+        let guise = share.mask.map(Guise::of).or(viewer.guise);
+        let lens = Lens { guise, ..viewer };
         let way = Way::Share(Arc::new(share));
         Some(Caller { name, user: false, role: Role::Viewer, lens, way })
     }
@@ -362,6 +365,7 @@ pub(in crate::http) mod tests {
                 created_at: UnixSeconds(0),
                 expires_at: UnixSeconds(i64::MAX),
                 opened: 0,
+                mask: None,
                 last_opened_at: None,
             })
         }

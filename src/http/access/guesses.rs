@@ -1,16 +1,19 @@
-//! Failed sign-ins by address and name, and by address alone.
+//! Failed sign-ins by address and name, by address alone, and by name alone.
 //!
 //! Five in a quarter of an hour are free, then each costs a wait that doubles; by address alone
-//! there are twenty a minute (OWASP ASVS 5.0 section 6.3.1). No account is ever locked.
+//! there are twenty a minute (OWASP ASVS 5.0 section 6.3.1). By name alone, whatever addresses they
+//! come from, a hundred in an hour are free; then addresses from which nobody has signed in under the
+//! name share one attempt per half a minute. Those from which somebody has are not slowed down, so an
+//! attacker with many addresses keeps nobody from their own account. No account is ever locked.
 //!
 //! An attempt counts as failed from its beginning until it succeeds, so that many at once are no
 //! way around the count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::http::sources::site;
+use crate::model::rate::site;
 use crate::model::time::UnixSeconds;
 use crate::sign::digest::content_hash;
 
@@ -29,6 +32,15 @@ const LONGEST_WAIT: i64 = 900;
 /// Failures of one address in a minute, whatever names it tries.
 const PER_MINUTE: u32 = 20;
 
+/// Failures under one name in an hour, whatever addresses they come from.
+const PER_HOUR: u32 = 100;
+
+/// Seconds of an hour.
+const HOUR: i64 = 3_600;
+
+/// Seconds between two attempts under a name, beyond those.
+const NAME_WAIT: i64 = 30;
+
 /// Seconds of a minute.
 const MINUTE: i64 = 60;
 
@@ -46,6 +58,19 @@ struct Table {
     pairs: HashMap<(IpAddr, u64), Failures>,
     /// By address: since when, and how many.
     addresses: HashMap<IpAddr, (UnixSeconds, u32)>,
+    /// By a digest of the name.
+    names: HashMap<u64, Name>,
+    /// From where somebody has signed in under a name.
+    known: HashSet<(IpAddr, u64)>,
+}
+
+/// Failures under one name.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    since: UnixSeconds,
+    count: u32,
+    /// When strange addresses may try next.
+    free_at: UnixSeconds,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +106,12 @@ impl Guesses {
             }
             Some(_) | None => {}
         }
+        // A token is no name, and too long to be guessed from anywhere.
+        if !name.is_empty() {
+            let is_known = table.known.contains(&pair);
+            let fresh = Name { since: now, count: 0, free_at: now };
+            table.names.entry(pair.1).or_insert(fresh).attempt(is_known, now)?;
+        }
         *count += 1;
         let failures = Failures { count: 0, last: now, free_at: now };
         table.pairs.entry(pair).or_insert(failures).fail(now);
@@ -91,7 +122,17 @@ impl Guesses {
     pub fn succeeded(&self, source: Option<IpAddr>, name: &str) {
         let Some(source) = source.map(site) else { return };
         let mut table = self.lock();
-        table.pairs.remove(&(source, content_hash(name.as_bytes())));
+        let pair = (source, content_hash(name.as_bytes()));
+        table.pairs.remove(&pair);
+        if !name.is_empty() {
+            if table.known.len() >= REMEMBERED {
+                table.known.clear();
+            }
+            table.known.insert(pair);
+            if let Some(name) = table.names.get_mut(&pair.1) {
+                name.count = name.count.saturating_sub(1);
+            }
+        }
         if let Some((_, count)) = table.addresses.get_mut(&source) {
             *count = count.saturating_sub(1);
         }
@@ -116,6 +157,23 @@ impl Failures {
     }
 }
 
+impl Name {
+    /// Counts an attempt, or says how long to wait with it.
+    fn attempt(&mut self, is_known: bool, now: UnixSeconds) -> Result<(), u32> {
+        if now.since(self.since) >= HOUR {
+            *self = Self { since: now, count: 0, free_at: now };
+        }
+        if self.count >= PER_HOUR && !is_known {
+            if self.free_at > now {
+                return Err(seconds(self.free_at.since(now)));
+            }
+            self.free_at = now.plus(NAME_WAIT);
+        }
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+}
+
 impl Table {
     fn make_room(&mut self, now: UnixSeconds) {
         if self.pairs.len() >= REMEMBERED {
@@ -128,6 +186,12 @@ impl Table {
             self.addresses.retain(|_, (since, _)| now.since(*since) < MINUTE);
             if self.addresses.len() >= REMEMBERED {
                 self.addresses.clear();
+            }
+        }
+        if self.names.len() >= REMEMBERED {
+            self.names.retain(|_, name| now.since(name.since) < HOUR);
+            if self.names.len() >= REMEMBERED {
+                self.names.clear();
             }
         }
     }
@@ -184,6 +248,30 @@ mod tests {
             guesses.begin(source(), "", later).unwrap();
         }
         assert!(guesses.begin(source(), "", later).is_err());
+    }
+
+    #[test]
+    fn many_addresses_are_slowed_down_under_one_name_and_its_owner_is_not() {
+        let guesses = Guesses::default();
+        let from = |number: u32| Some(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
+        guesses.begin(source(), "olga", T).unwrap();
+        guesses.succeeded(source(), "olga");
+        for number in 0..100 {
+            guesses.begin(from(number), "olga", T).unwrap();
+        }
+        guesses.begin(from(100), "olga", T.plus(1)).unwrap();
+        assert_eq!(guesses.begin(from(101), "olga", T.plus(2)), Err(29));
+        assert!(guesses.begin(from(101), "kim", T.plus(2)).is_ok(), "no name pays for another");
+        assert!(guesses.begin(from(101), "", T.plus(2)).is_ok(), "nor do tokens");
+        assert!(guesses.begin(source(), "olga", T.plus(2)).is_ok(), "where she has signed in");
+        let mut taken = 0;
+        for second in 2..3_600 {
+            let strange = from(200 + u32::try_from(second).unwrap());
+            taken += u32::from(guesses.begin(strange, "olga", T.plus(second)).is_ok());
+        }
+        assert_eq!(taken, 119, "one in half a minute");
+        assert!(guesses.begin(from(101), "olga", T.plus(3_600)).is_ok(), "an hour forgets");
+        assert!(guesses.begin(from(102), "olga", T.plus(3_600)).is_ok());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use axum::response::Response;
 
 use crate::http::arrival::Arrival;
 use crate::http::error::ApiError;
+use crate::http::operators::shares::masked;
 use crate::http::params::Id;
 use crate::http::state::AppState;
 use crate::process::audit::{self, Asker};
@@ -44,10 +45,15 @@ pub async fn open(
         return Err(over());
     };
     let Some(share) = visitor.share() else { return Err(over()) };
+    let view = match &visitor.lens.guise {
+        // It was made while visitors were given real names.
+        Some(guise) if share.mask.is_none() => masked::view(&share.view, guise),
+        Some(_) | None => share.view.clone(),
+    };
     // People with an account of their own see the same, and can act.
     let own = state.gate.admit(&headers, &arrival).await.ok().flatten();
-    if let Some(own) = own.filter(|own| sees_it(own, &visitor)) {
-        return Ok(see_other(told(&share.view, &own)));
+    if own.is_some_and(|own| sees_it(&own, &visitor)) {
+        return Ok(see_other(&view));
     }
     state.opens.take(&visitor.name, now)?;
     let wish = PeopleWish::Share(ShareWish::Opened(share.token_hash));
@@ -59,25 +65,14 @@ pub async fn open(
         Err(error) => return Err(error.into()),
     }
     let lasts = share.expires_at.since(now);
-    let view = told(&share.view, &visitor);
-    Ok(with_cookie(see_other(view), cookie::set_share(&secret, arrival.channel, lasts)))
-}
-
-/// The view for somebody. Who is given pseudonyms is told its page and nothing of what its maker
-/// asked it, which may name a host: of one thing's page, the list of such things.
-fn told<'v>(view: &'v str, caller: &Caller) -> &'v str {
-    if caller.lens.guise.is_none() {
-        return view;
-    }
-    let path = view.split(['?', '#']).next().unwrap_or_default();
-    let second = path.char_indices().skip(1).find(|(_, letter)| *letter == '/');
-    second.and_then(|(at, _)| path.get(..at)).unwrap_or(path)
+    Ok(with_cookie(see_other(&view), cookie::set_share(&secret, arrival.channel, lasts)))
 }
 
 /// Whether somebody who signed in sees what the link shows.
 fn sees_it(own: &Caller, visitor: &Caller) -> bool {
     let fleets = visitor.lens.reach.fleets();
-    matches!(own.way, Way::Session { .. }) && fleets.iter().all(|fleet| own.lens.reach.sees(fleet))
+    let sees = fleets.iter().all(|fleet| own.lens.reach.sees(fleet));
+    matches!(own.way, Way::Session { .. }) && own.lens.guise == visitor.lens.guise && sees
 }
 
 /// `POST /leave`: a visitor has seen enough.

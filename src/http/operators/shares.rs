@@ -3,6 +3,8 @@
 //! A link opens one page that visitors may look at, and shows fleets by name, never everything: what
 //! belongs to the manager itself stays with people who signed in.
 
+pub mod masked;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
@@ -14,7 +16,8 @@ use crate::http::error::ApiError;
 use crate::http::params::{Id, Params, rows};
 use crate::http::routes;
 use crate::http::state::AppState;
-use crate::mask::Lens;
+use crate::mask::{Guise, Lens};
+use crate::model::access::Role;
 use crate::model::id::{AgentId, AlarmId, FleetId};
 use crate::model::reach::{MOST_FLEETS, Reach};
 use crate::model::time::UnixSeconds;
@@ -52,6 +55,8 @@ pub struct ShareView {
     pub made_by: String,
     /// Whether visitors are told that.
     pub named: bool,
+    /// Whether it shows pseudonyms instead of names, addresses and keys.
+    pub masked: bool,
     /// When it was made.
     pub created_at: UnixSeconds,
     /// When it ends.
@@ -70,6 +75,7 @@ impl From<ShareRecord> for ShareView {
             fleets: share.reach.fleets(),
             made_by: share.made_by,
             named: share.named,
+            masked: share.mask.is_some(),
             created_at: share.created_at,
             expires_at: share.expires_at,
             opened: share.opened,
@@ -84,7 +90,7 @@ pub struct Asked {
     limit: Option<usize>,
 }
 
-/// The links that show nothing beyond a reach, newest first.
+/// The links that show only what somebody sees, newest first.
 pub fn all(state: &AppState, lens: &Lens) -> Vec<ShareView> {
     state.seen(lens).shares().into_iter().map(ShareView::from).collect()
 }
@@ -119,6 +125,9 @@ pub struct NewShare {
     /// Whether visitors are told who made it.
     #[serde(default = "shown_by_default")]
     pub named: bool,
+    /// Whether it shows pseudonyms instead of names, addresses and keys.
+    #[serde(default)]
+    pub masked: bool,
 }
 
 /// A link that was made; its path is told this once.
@@ -266,6 +275,13 @@ fn end(for_s: Option<i64>, most_days: u32, now: UnixSeconds) -> Result<UnixSecon
     )))
 }
 
+/// What the pseudonyms of one link are made of: no two links show the same.
+fn own_key() -> Result<[u8; 32], getrandom::Error> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    Ok(key)
+}
+
 /// Makes a link.
 pub async fn add(
     state: &AppState,
@@ -276,9 +292,15 @@ pub async fn add(
     let expires_at = end(wanted.for_s, state.config.access.share_days, now)?;
     let reach = reach_of(state, caller, &wanted).await?;
     let secret = token::make("").map_err(ApiError::internal)?;
+    let masked = wanted.masked || state.config.access.masked.contains(&Role::Viewer);
+    let mask = masked.then(own_key).transpose().map_err(ApiError::internal)?;
+    let view = match mask {
+        Some(key) => masked::view(&wanted.view, &Guise::of(key)),
+        None => wanted.view,
+    };
     let share = ShareRecord {
         token_hash: token::hash(&secret),
-        view: wanted.view.clone(),
+        view: view.clone(),
         reach: reach.clone(),
         made_by: caller.name.clone(),
         by_user: caller.user,
@@ -286,12 +308,13 @@ pub async fn add(
         created_at: now,
         expires_at,
         opened: 0,
+        mask,
         last_opened_at: None,
     };
     let id = id_of(&share.token_hash);
     carry_out(state, ShareWish::Make(share)).await?;
     let path = format!("/s/{}", secret.as_str());
-    Ok(MadeShare { id, path, view: wanted.view, fleets: reach.fleets(), expires_at })
+    Ok(MadeShare { id, path, view, fleets: reach.fleets(), expires_at })
 }
 
 async fn carry_out(state: &AppState, wish: ShareWish) -> Result<(), ApiError> {

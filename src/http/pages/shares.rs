@@ -37,6 +37,7 @@ fn page(
         id: share.id,
         view: share.view,
         fleets: share.fleets,
+        masked: share.masked,
         made_by: share.made_by,
         created_at: share.created_at,
         expires_at: share.expires_at,
@@ -70,6 +71,8 @@ pub struct NewForm {
     days: i64,
     #[serde(default)]
     named: String,
+    #[serde(default)]
+    masked: String,
 }
 
 /// `POST /shares`.
@@ -84,6 +87,7 @@ pub async fn make(
         fleets: form.fleets.split(',').map(str::to_owned).collect(),
         for_s: Some(form.days.saturating_mul(86_400)),
         named: form.named == "1",
+        masked: form.masked == "1",
     };
     let news = match shares::add(&state, &caller, wanted).await {
         Ok(made) => News::Made(Made {

@@ -59,7 +59,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<Sample> {
             "Share a view with whoever holds the link; its path is told this once",
             none,
             Some(
-                json!({"view": "/map?q=state:down", "fleets": ["lab"], "for_s": 604_800, "named": true}),
+                json!({"view": "/map?q=state:down", "fleets": ["lab"], "for_s": 604_800, "named": true, "masked": false}),
             ),
             "201",
             value(&made_share()),
@@ -172,6 +172,7 @@ fn share() -> ShareView {
         fleets: fleets(),
         made_by: "olga".to_owned(),
         named: true,
+        masked: false,
         created_at: NOW,
         expires_at: NOW.plus(604_800),
         opened: 2,

@@ -211,13 +211,13 @@ fn a_second_factor_is_used_up_code_by_code() {
         (Second::Session, true),
         (Second::Code(13), true),
     ] {
-        assert_eq!(spend(&mut kim, second), enough, "{second:?}");
+        assert_eq!(spend::second(&mut kim, second), enough, "{second:?}");
     }
     let mut olga = people["olga"].clone();
-    assert!(spend(&mut olga, Second::Nothing) && !spend(&mut olga, Second::Code(99)));
+    assert!(spend::second(&mut olga, Second::Nothing) && !spend::second(&mut olga, Second::Code(99)));
     act(&mut people, "kim", Act::DropFactor(Proof::Admin)).unwrap();
     assert!(act(&mut people, "kim", Act::DropFactor(Proof::Admin)).is_err(), "there is none");
-    assert!(spend(people.get_mut("kim").unwrap(), Second::Nothing));
+    assert!(spend::second(people.get_mut("kim").unwrap(), Second::Nothing));
 }
 
 #[test]

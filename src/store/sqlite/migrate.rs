@@ -70,6 +70,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0020_metrics", sql: include_str!("../../../migrations/0020_metrics.sql") },
     Migration { name: "0021_masked", sql: include_str!("../../../migrations/0021_masked.sql") },
     Migration { name: "0022_shares", sql: include_str!("../../../migrations/0022_shares.sql") },
+    Migration {
+        name: "0023_masked_shares",
+        sql: include_str!("../../../migrations/0023_masked_shares.sql"),
+    },
 ];
 
 /// What a file is, before anything is written to it.

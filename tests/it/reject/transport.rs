@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{Case, OLD, accept, new, old, patient, problem, refuse};
-use crate::support::http::Answer;
+use crate::support::http::{Answer, get};
 use crate::support::manager::{START, TestManager};
 use crate::support::rows::Rows;
 use crate::support::seal::Seal;
@@ -232,6 +232,39 @@ async fn an_address_that_is_refused_too_often_is_not_read() {
     assert!(before.changed(&Rows::of(&kattila.db())).is_empty());
     kattila.clock.set(START.plus(1));
     accept(&kattila, "a second later", honest).await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_registers_so_many_agents_and_the_manager_has_room_for_so_many() {
+    let kattila = patient(&[
+        ("KATTILA_RATE_NEW", "1/2"),
+        ("KATTILA_AGENTS_MAX", "3"),
+        ("KATTILA_METRICS_LISTEN", "127.0.0.1:0"),
+    ])
+    .await;
+    let report = |agent: u8, nonce: &str| {
+        let at = kattila.clock.now();
+        let tick = at.0 * 1000 + i64::from(nonce.as_bytes()[2]);
+        Seal::new(&format!("{agent:032x}"), nonce, at).tick(tick).v2()
+    };
+    accept(&kattila, "the first", report(1, "1-a")).await;
+    accept(&kattila, "the second", report(2, "2-a")).await;
+    let case = |body: String| Case::report("one more", (429, "rate_limited"), body);
+    let answer = case(report(3, "3-a")).send(&kattila).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+    assert!(answer.text().contains("too many new agents"), "{}", answer.text());
+    accept(&kattila, "one that is known", report(1, "1-b")).await;
+    kattila.clock.set(START.plus(1));
+    accept(&kattila, "a second later", report(3, "3-b")).await;
+    kattila.clock.set(START.plus(60));
+    let answer = case(report(4, "4-a")).send(&kattila).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("3600")));
+    accept(&kattila, "all that are known go on", report(2, "2-b")).await;
+    assert_eq!(kattila.operator().agents().await.len(), 3, "nothing of those is kept");
+    let door = kattila.manager().metrics_addr().unwrap();
+    let metrics = get(door, "/metrics", &[]).await.text();
+    assert!(metrics.contains("kattila_registrations_refused 2"), "{metrics}");
     kattila.stop().await;
 }
 

@@ -14,6 +14,7 @@ use kattila::model::time::UnixSeconds;
 use kattila::process::chores::Keep;
 use kattila::process::engine::{Enroll, Parts, Settings, Started, start};
 use kattila::process::handle::{Processor, Submission};
+use kattila::process::newcomers::Room;
 use kattila::store::change::Change;
 use kattila::store::dictionary::Samples;
 use kattila::store::earlier::{Earlier, Known};
@@ -187,6 +188,7 @@ impl Engine {
             enroll: Enroll::Open,
             v1_repeats: Suspicion::Alarm,
             rate: None,
+            room: Room::UNLIMITED,
             keep,
             // Rows of counters are made where a test keeps them.
             rollups: if keep.slots == Limits::default() { Rollups::Off } else { Rollups::All },

@@ -426,6 +426,7 @@ fn what_is_older_than_asked_leaves_and_every_second_since_stays() {
     let mut known = Vec::new();
     for _ in 0..30 {
         bench.commit(4);
+        bench.settle();
         bench.tend().unwrap();
         known.push((bench.now(), bench.state()));
         bench.pass(DAY);

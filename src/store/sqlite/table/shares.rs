@@ -11,7 +11,7 @@ const TABLE: &str = "shares";
 
 macro_rules! columns {
     () => {
-        "token_hash, view, fleets, made_by, by_user, named, created_at, expires_at, opened, \
+        "token_hash, view, fleets, made_by, by_user, named, created_at, expires_at, opened, mask, \
          last_opened_at"
     };
 }
@@ -33,6 +33,7 @@ fn share(cells: &mut Cells<'_, '_>) -> Result<ShareRecord, StoreError> {
         created_at: cells.time()?,
         expires_at: cells.time()?,
         opened: u64::try_from(cells.take::<i64>()?).unwrap_or_default(),
+        mask: cells.take()?,
         last_opened_at: cells.maybe_time()?,
     })
 }
@@ -40,7 +41,7 @@ fn share(cells: &mut Cells<'_, '_>) -> Result<ShareRecord, StoreError> {
 const UPSERT: &str = concat!(
     "INSERT INTO shares (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT (token_hash) DO UPDATE SET
         fleets = excluded.fleets,
         opened = excluded.opened,
@@ -65,6 +66,7 @@ pub(in crate::store::sqlite) fn put(
             share.created_at.0,
             share.expires_at.0,
             i64::try_from(share.opened).unwrap_or(i64::MAX),
+            share.mask,
             share.last_opened_at.map(|at| at.0),
         ],
     )?;
