@@ -312,11 +312,8 @@ impl Owners {
 
     /// How many agents list this key as a peer.
     pub fn listers(&self, key: &WgKey) -> usize {
-        self.affected_by(&Claim::Key(*key))
-            .into_iter()
-            .map(|name| name.agent)
-            .collect::<BTreeSet<_>>()
-            .len()
+        let names = self.affected_by(&Claim::Key(*key)).into_iter();
+        names.map(|name| name.agent).collect::<BTreeSet<_>>().len()
     }
 
     /// The agents that tell this key as an interface's own, lowest number first. More than one
