@@ -327,7 +327,7 @@ export class Tools {
       weakest && [h("h3", {}, "It can least afford to lose"), this.weakest(weakest)],
       loss && [
         h("h3", {}, "Cut off by links"),
-        cut === 0 ? h("p", {}, "Nobody: who is left reaches everybody as now.")
+        cut === 0 ? h("p", {}, "Nobody: who is left reaches everybody as now. What is down already counts as lost; its alarm tells what it cuts off.")
           : this.parts(loss.cut_off),
         h("h3", {}, "Lose their way to the manager"),
         loss.reports_lost.length === 0 ? h("p", {}, "Nobody's reports came that way.") : [h("p", {}, "Their reports must find another way:"), this.few(loss.reports_lost)],

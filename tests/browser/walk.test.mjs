@@ -136,6 +136,15 @@ test("what an admin sees", async () => {
   nothingWrong();
 });
 
+test("paper is white, also for who looks in the dark, and tables repeat their heads", async () => {
+  const page = await desk.visit("/agents", GUISES["phone-dark"]);
+  const looks = `(({ body, head, bar }) => [body.backgroundColor, body.color, head.display, bar.display])({
+    body: getComputedStyle(document.body), head: getComputedStyle(document.querySelector("thead")), bar: getComputedStyle(document.querySelector("header.top")) })`;
+  assert.notEqual((await page.read(looks))[0], "rgb(255, 255, 255)");
+  await page.send("Emulation.setEmulatedMedia", { media: "print", features: [{ name: "prefers-color-scheme", value: "dark" }] });
+  assert.deepEqual(await page.read(looks), ["rgb(255, 255, 255)", "rgb(23, 32, 43)", "table-header-group", "none"]);
+});
+
 test("the open list of keys, and the sign-in page that refuses", async () => {
   const page = await desk.visit("/map", GUISES.light);
   await page.until(DRAWN, "the map to be drawn");
