@@ -52,7 +52,8 @@ test("an operator makes a link on the map, by keyboard, and sees it selected", a
   assert.match(await page.read(`document.querySelector("#share .made").innerText`), /until \d{4}-/);
   await page.screenshot(artifact("share-dialog-1440x900"));
   await enter(page, `document.querySelector("#share .close button")`);
-  assert.equal(await page.read(`document.getElementById("share")`), null);
+  // It goes with an event that comes after it has closed.
+  await page.until(`document.getElementById("share") === null`, "the dialog to go");
   healthy(page, "sharing");
   link = { address: link, chosen };
 });
