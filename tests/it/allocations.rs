@@ -27,6 +27,9 @@ fn report(host: usize) -> Bytes {
     Bytes::from(Signer::new(Zeroizing::new(PSK.as_bytes().to_vec())).seal_v2(&head, &data))
 }
 
+/// Most of them were some 175 to 240 when this was written, by what a host tells.
+const MOST: u64 = 250;
+
 #[test]
 fn checking_and_reading_a_report_takes_so_many_allocations_and_keeps_none() {
     let ring = ring(&[PSK.as_bytes()]);
@@ -37,8 +40,7 @@ fn checking_and_reading_a_report_takes_so_many_allocations_and_keeps_none() {
             let submission = Submission::new(verified.unwrap(), None);
             drop(submission);
         });
-        eprintln!("{} {}", report.len(), info.count_total);
-        assert!(info.count_total <= 400, "{} bytes: {info:?}", report.len());
+        assert!(info.count_total <= MOST, "{} bytes: {info:?}", report.len());
         assert_eq!(info.bytes_current, 0, "{info:?}");
     }
 }

@@ -51,14 +51,21 @@ pub async fn topology(
     let seen = state.seen(&caller.lens);
     // Who signs in as somebody else in the same browser has another map.
     let whose = whose(&caller.lens);
+    let prefix = if anonymous { "anon-" } else { "" };
+    let epoch = seen.epoch().to_owned();
+    let tag = move |seq: u64| format!("\"{prefix}{epoch}-{seq}{whose}\"");
+    // Who has the map of this moment is told so without a map being made.
+    let present = tag(seen.seq());
+    if has(&headers, &present) {
+        return Ok(tagged(&headers, &present, || StatusCode::NOT_MODIFIED.into_response()));
+    }
     let work = move || {
         let picture = seen.picture(state.clock.now());
+        let tag = tag(picture.seq);
         if anonymous {
             let picture = mask::masked(&picture, &state.pseudonyms).picture;
-            let tag = format!("\"anon-{}-{}{whose}\"", picture.epoch, picture.seq);
             return tagged(&headers, &tag, || Json(picture).into_response());
         }
-        let tag = format!("\"{}-{}{whose}\"", picture.epoch, picture.seq);
         tagged(&headers, &tag, || Json(&*picture).into_response())
     };
     aside(work).await

@@ -329,6 +329,11 @@ impl Seen {
         self.board().epoch()
     }
 
+    /// The number of the last patch.
+    pub fn seq(&self) -> u64 {
+        self.board().position().0
+    }
+
     /// How many watch, of everybody.
     pub fn watchers(&self) -> usize {
         self.board().watchers()
