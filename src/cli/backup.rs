@@ -7,8 +7,8 @@ use crate::store::Reader as _;
 use crate::store::backups;
 use crate::store::sqlite;
 
-use super::speak::{complain, say};
-use super::{DONE, storage_code};
+use super::report;
+use super::speak::complain;
 
 /// Copies the database, whether a manager has it open or not.
 pub fn backup(database: &Path, to: &Path) -> u8 {
@@ -18,22 +18,13 @@ pub fn backup(database: &Path, to: &Path) -> u8 {
     {
         complain(&format!("The copy is made, but the manager will not know of it: {error}"));
     }
-    match copied {
-        Ok(()) => {
-            say(&format!("{} is a copy of {}.", to.display(), database.display()));
-            DONE
-        }
-        Err(error) => {
-            complain(&error.to_string());
-            storage_code(&error)
-        }
-    }
+    report(copied.map(|()| format!("{} is a copy of {}.", to.display(), database.display())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::STORAGE;
+    use crate::cli::{DONE, STORAGE};
     use crate::store::sqlite::{self, Durability};
 
     #[test]

@@ -236,6 +236,20 @@ pub fn storage_code(error: &StoreError) -> u8 {
     }
 }
 
+/// Tells how something that was done to a database went; its exit code.
+fn report(result: Result<String, StoreError>) -> u8 {
+    match result {
+        Ok(done) => {
+            say(&done);
+            DONE
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            storage_code(&error)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

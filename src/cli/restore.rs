@@ -7,14 +7,13 @@ use clap::Args;
 use crate::config::archive;
 use crate::config::source::Values;
 use crate::model::time::UnixSeconds;
-use crate::store::StoreError;
 use crate::store::sqlite;
 use crate::store::sqlite::archive::catalog::{self, Stretch};
 use crate::store::sqlite::archive::rebuild::{Rebuilt, Wanted, rebuild};
 use crate::wire::time::rfc3339;
 
-use super::speak::{complain, say};
-use super::{DONE, Database, USAGE, storage_code, verify};
+use super::speak::complain;
+use super::{DONE, Database, USAGE, report, verify};
 
 /// What is restored.
 #[derive(Debug, Args)]
@@ -113,19 +112,6 @@ fn table(all: &[Stretch]) -> String {
         )
     }));
     lines.join("\n")
-}
-
-fn report(result: Result<String, StoreError>) -> u8 {
-    match result {
-        Ok(done) => {
-            say(&done);
-            DONE
-        }
-        Err(error) => {
-            complain(&error.to_string());
-            storage_code(&error)
-        }
-    }
 }
 
 #[cfg(test)]

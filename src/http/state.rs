@@ -23,6 +23,7 @@ use crate::process::handle::{Command, CommandError, Done, Processor};
 use crate::process::places::Arranger;
 use crate::store::narrow::Narrow;
 use crate::store::{Reader, StoreError};
+use crate::topology::picture::Picture;
 use crate::verify::Policy;
 use crate::verify::canon::V1Canon;
 use crate::wire::codes::ErrorCode;
@@ -191,6 +192,12 @@ impl AppState {
     /// The live picture as far as somebody sees it.
     pub fn seen(&self, lens: &Lens) -> Seen {
         Seen::new(self, lens)
+    }
+
+    /// The map as somebody sees it. Making it takes long for many hosts, so that is done aside.
+    pub async fn map(&self, lens: &Lens) -> Result<Arc<Picture>, ApiError> {
+        let (seen, now) = (self.seen(lens), self.clock.now());
+        aside(move || seen.picture(now)).await
     }
 
     /// Has a command carried out. What a caller may not see it must not name: the handler has

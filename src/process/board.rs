@@ -225,12 +225,16 @@ impl Board {
             &mut dyn Iterator<Item = (&'a AgentId, Option<&'a str>, &'a FleetId)>,
         ) -> T,
     ) -> (u64, T) {
-        let inner = self.read();
-        let agents = inner.agents.values().map(|entry| &entry.summary);
+        // What is made of it takes its time, and holds nobody up.
+        let (rev, agents, former) = {
+            let inner = self.read();
+            let agents: Vec<_> = inner.agents.values().cloned().collect();
+            (inner.names_rev, agents, inner.former.clone())
+        };
+        let agents = agents.iter().map(|entry| &entry.summary);
         let named = agents.map(|one| (&one.agent_id, one.hostname.as_deref(), &one.fleet_id));
-        let former = inner.former.iter();
-        let former = former.map(|(id, (name, fleet))| (id, name.as_deref(), fleet));
-        (inner.names_rev, make(&mut named.chain(former)))
+        let former = former.iter().map(|(id, (name, fleet))| (id, name.as_deref(), fleet));
+        (rev, make(&mut named.chain(former)))
     }
 
     /// The agents beyond a reach, as of that change.

@@ -8,14 +8,13 @@ use kattila::http::access::Need;
 use kattila::http::routes;
 use kattila::model::access::Role;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::reach::{DELTA, GAMMA, KEYS, Scene, paths, readable};
 use crate::support::actors::Operator;
 use crate::support::fleet::{ALPHA, BETA};
 use crate::support::http::{Answer, get, send};
 use crate::support::manager::{ADMIN_TOKEN, START};
+use crate::support::stream::Stream;
 
 /// What tells who and where the hosts are.
 const SECRETS: [&str; 21] = [
@@ -278,33 +277,22 @@ async fn the_stream_tells_pseudonyms_that_the_map_has() {
     let mut scene = Scene::new().await;
     let secret = token(&scene, &json!({"name": "guest", "role": "viewer", "masked": true})).await;
     let map = Operator::new(scene.kattila.addr(), &secret).topology().await;
-    let mut socket = TcpStream::connect(scene.kattila.addr()).await.unwrap();
-    let request = format!(
-        "GET /api/v1/stream HTTP/1.1\r\nHost: k\r\nAuthorization: Bearer {secret}\r\nLast-Event-ID: {}:{}\r\n\r\n",
-        map["epoch"].as_str().unwrap(),
-        map["seq"],
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut text = String::new();
-    async fn until(socket: &mut TcpStream, text: &mut String, wanted: &str) {
-        while !text.contains(wanted) {
-            let mut some = [0; 4096];
-            let count = socket.read(&mut some).await.unwrap();
-            assert_ne!(count, 0, "the stream ended: {text}");
-            text.push_str(&String::from_utf8_lossy(&some[..count]));
-        }
-    }
-    until(&mut socket, &mut text, "event: hello").await;
+    let mut stream = Stream::after(&map, scene.kattila.addr(), &secret).await;
+    stream.until("event: hello").await;
     scene.hosts[0].name = "alpha-again";
     scene.hosts[0].report().await;
     let forget = json!({"agent_id": DELTA, "forget": true});
     assert_eq!(scene.kattila.operator().post("/status/admin/reset", &forget).await.status, 200);
     scene.kattila.advance(1).await;
-    until(&mut socket, &mut text, "\"del\":[\"a:agent-").await;
-    assert!(!text.contains("resync"), "{text}");
-    is_hidden("the stream", &text);
-    let told = |id: &Value| text.contains(&format!("\"id\":{id}"));
-    assert!(map["nodes"].as_array().unwrap().iter().any(|node| told(&node["id"])), "{text}");
+    stream.until("\"del\":[\"a:agent-").await;
+    assert!(!stream.text.contains("resync"), "{}", stream.text);
+    is_hidden("the stream", &stream.text);
+    let told = |id: &Value| stream.text.contains(&format!("\"id\":{id}"));
+    assert!(
+        map["nodes"].as_array().unwrap().iter().any(|node| told(&node["id"])),
+        "{}",
+        stream.text
+    );
     scene.kattila.stop().await;
 }
 

@@ -7,14 +7,13 @@ use hyper::Method;
 use kattila::http::access::Need;
 use kattila::http::routes::{self, Route};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::support::actors::{Agent, Operator};
 use crate::support::fleet::{ALPHA, BETA};
 use crate::support::http::{Answer, post_json, send};
 use crate::support::manager::{ADMIN_TOKEN, START, TestManager};
 use crate::support::seal::Seal;
+use crate::support::stream::Stream;
 
 pub(crate) const GAMMA: &str = "6a33a0000000000000000000000006a3";
 pub(crate) const DELTA: &str = "de17a000000000000000000000000de1";
@@ -496,24 +495,8 @@ async fn acts_end_where_sight_ends() {
 async fn the_stream_tells_of_ones_own() {
     let mut scene = Scene::new().await;
     let map = scene.limited.topology().await;
-    let mut socket = TcpStream::connect(scene.kattila.addr()).await.unwrap();
-    let request = format!(
-        "GET /api/v1/stream HTTP/1.1\r\nHost: k\r\nAuthorization: Bearer {}\r\nLast-Event-ID: {}:{}\r\n\r\n",
-        scene.token,
-        map["epoch"].as_str().unwrap(),
-        map["seq"],
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut text = String::new();
-    async fn until(socket: &mut TcpStream, text: &mut String, wanted: &str) {
-        while !text.contains(wanted) {
-            let mut some = [0; 4096];
-            let count = socket.read(&mut some).await.unwrap();
-            assert_ne!(count, 0, "the stream ended: {text}");
-            text.push_str(&String::from_utf8_lossy(&some[..count]));
-        }
-    }
-    until(&mut socket, &mut text, "event: hello").await;
+    let mut stream = Stream::after(&map, scene.kattila.addr(), &scene.token).await;
+    stream.until("event: hello").await;
     // Others change, come and go; then somebody of one's own comes back, with a new name.
     scene.hosts[3].report().await;
     scene.kattila.advance(1).await;
@@ -523,10 +506,10 @@ async fn the_stream_tells_of_ones_own() {
     scene.hosts[0].name = "alpha-again";
     scene.hosts[0].report().await;
     scene.kattila.advance(1).await;
-    until(&mut socket, &mut text, "alpha-again").await;
-    assert!(!text.contains("resync"), "{text}");
-    assert!(text.contains("\"alarms\":{\"open\":"), "{text}");
-    shows_nothing_of_others("the stream", &text);
+    stream.until("alpha-again").await;
+    assert!(!stream.text.contains("resync"), "{}", stream.text);
+    assert!(stream.text.contains("\"alarms\":{\"open\":"), "{}", stream.text);
+    shows_nothing_of_others("the stream", &stream.text);
     scene.kattila.stop().await;
 }
 

@@ -131,12 +131,20 @@ async fn collect(
         count = spans.recv_many(batch, BATCH) => if count == 0 { return false },
         _ = stopped.recv() => return false,
     }
-    let mut over = std::pin::pin!(tokio::time::sleep(COLLECT));
+    // What has been collected when the time is over stays in the batch.
+    tokio::time::timeout(COLLECT, fill(spans, stopped, batch)).await.unwrap_or(true)
+}
+
+/// Waits until the batch is full; false if it is time to end.
+async fn fill(
+    spans: &mut mpsc::Receiver<Closed>,
+    stopped: &mut mpsc::Receiver<()>,
+    batch: &mut Vec<Closed>,
+) -> bool {
     while batch.len() < BATCH {
         tokio::select! {
             count = spans.recv_many(batch, BATCH) => if count == 0 { return false },
             _ = stopped.recv() => return false,
-            () = &mut over => return true,
         }
     }
     true

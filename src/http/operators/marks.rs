@@ -44,7 +44,7 @@ impl Marks {
         let Some((from, to)) = self.path.as_deref().and_then(|path| path.split_once(',')) else {
             return Vec::new();
         };
-        let picture = state.seen(lens).picture(state.clock.now());
+        let Ok(picture) = state.map(lens).await else { return Vec::new() };
         // A peer without an agent is named by the address that others know it by.
         let named = |text: &str| match picture.nodes.iter().find(|node| node.id == text) {
             Some(node) => match (&node.agent_id, node.addresses.first()) {

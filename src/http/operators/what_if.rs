@@ -49,7 +49,7 @@ async fn picture(
 ) -> Result<Arc<Picture>, ApiError> {
     Ok(match maybe_time(at)? {
         Some(at) => Arc::new(PastView::of((state, lens), at).await?.picture),
-        None => state.seen(lens).picture(state.clock.now()),
+        None => state.map(lens).await?,
     })
 }
 

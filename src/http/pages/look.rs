@@ -95,9 +95,8 @@ impl Asked {
 /// `GET /` and `/map`.
 pub async fn map(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Map", Nav::Map);
-    let seen = state.seen(&reader.lens);
-    let picture = seen.picture(context.now);
-    let start = getting_started(&state, &seen);
+    let picture = state.map(&reader.lens).await?;
+    let start = getting_started(&state, &state.seen(&reader.lens));
     html(views::map::page(&context, &picture, &start))
 }
 
@@ -195,7 +194,7 @@ pub async fn agent(
     let told = told.chain(detail.agent.relay_path.relays()).chain(&relays_for);
     context.names = names((&state, &reader), told.chain([&detail.agent.id]));
     context.unheard = present::unheard(&seen, &alarms);
-    let picture = seen.picture(context.now);
+    let picture = state.map(&reader.lens).await?;
     let curves = curves::of_agent((&state, &reader.lens), &detail.agent.id, &shown).await?;
     let around = views::agent::Around {
         picture: &picture,

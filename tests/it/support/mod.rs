@@ -22,3 +22,4 @@ pub(crate) mod script;
 pub(crate) mod scripted;
 pub(crate) mod seal;
 pub(crate) mod stored;
+pub(crate) mod stream;
