@@ -17,6 +17,7 @@ mod back_test;
 mod browser;
 mod calm;
 mod data_shapes;
+mod deltas;
 mod dictionary;
 mod exports;
 mod faults;
