@@ -28,6 +28,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Alarms kept", kept(config.kept.alarms)),
         ("Curves kept", curves(&config.kept)),
         ("Archive", archive(config)),
+        ("Before an upgrade", upgrade(config.upgrade_copy).to_owned()),
         (NOTIFIED, config.notify.as_ref().map_or_else(nobody, |notify| notified(&notify.plan))),
         (RULES, config.rules.as_ref().map_or_else(catalogue, |rules| tuned(&rules.tuning))),
         ("Keys", keys(&config.keys)),
@@ -155,6 +156,10 @@ const fn durability(durability: Durability) -> &'static str {
         Durability::Full => "every acknowledged report survives a power loss",
         Durability::Normal => "acknowledged reports survive a crash, not every power loss",
     }
+}
+
+const fn upgrade(copied: bool) -> &'static str {
+    if copied { "the database is copied beside itself" } else { "no copy of the database is made" }
 }
 
 fn keys(Keys { source, cache, grace }: &Keys) -> String {
