@@ -88,9 +88,10 @@ pub struct Opening {
     pub archived: Option<Terms>,
 }
 
-/// Opens the database for the one manager that may write it, without an archive; creates it, or copies
-/// it and brings it to the newest schema, where needed. A file that is not ours, or newer, is left as it
-/// is.
+/// Opens the database for the one manager that may write it, without an archive.
+///
+/// Creates it, or copies it and brings it to the newest schema, where needed. A file that is not ours, or
+/// newer, is left as it is.
 pub fn open(path: &Path, durability: Durability) -> Result<Opened, StoreError> {
     open_with(path, Opening { durability, ..Opening::default() })
 }
