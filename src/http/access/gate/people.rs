@@ -10,7 +10,6 @@ use crate::http::arrival::Arrival;
 use crate::http::error::ApiError;
 use crate::model::audit::MANAGER;
 use crate::model::password::Password;
-use crate::model::reach::Reach;
 use crate::oidc::settings::Person;
 use crate::process::handle::CommandError;
 use crate::process::people::{Act, Entry, Order, Proof, Second, SignIn};

@@ -1,6 +1,7 @@
 //! An archive that was begun by a program of an earlier schema goes on under this one.
 
 use super::*;
+use crate::store::sqlite::log::frames;
 use crate::store::sqlite::{migrate, settings};
 
 /// A version of which there were programs.
