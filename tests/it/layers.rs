@@ -153,6 +153,7 @@ const PHRASES: &[(&str, &[&str])] = &[
         &[
             "http/",
             "jobs/",
+            "process/engine.rs",
             "simulate/",
             "store/sqlite/",
             "agent/pulse.rs",
