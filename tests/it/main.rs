@@ -24,6 +24,7 @@ mod frames;
 mod gone;
 mod history;
 mod identity;
+mod incident;
 mod keys;
 mod lab;
 mod late;
