@@ -364,6 +364,7 @@ async fn compare(args: &Args, version: Version, agents: usize) {
     let floor = Server::start(Path::new("-"), &args.durability);
     let manager = Server::start(&db, &args.durability);
     let empty_kib = manager.rss_kib();
+    beside::introduce(&manager.url).await;
     drive.warm_up(&manager.url).await;
     let wal = db.with_extension("db-wal");
     let (mut below, mut above) = (Row::default(), Row::default());

@@ -10,21 +10,31 @@ use crate::process::places::layout_nodes;
 use crate::store::layout::LayoutRecord;
 use crate::topology::layout::place;
 
+/// Places written in one transaction.
+const AT_ONCE: usize = 500;
+
 /// Gives up what has been gone for long, and places what has no place yet.
 pub async fn run(context: Context) {
     let _turn = context.arranger.turn().await;
     tidy(&context).await;
-    let Some(nodes) = context.processor.board().unplaced() else { return };
-    let present: BTreeSet<String> = nodes.iter().map(|node| node.node.id.clone()).collect();
     let (known, rev) = context.arranger.known();
-    let placed = tokio::task::spawn_blocking(move || place(&known, &layout_nodes(&nodes), rev));
-    let Ok(changed) = placed.await else {
+    let processor = context.processor.clone();
+    let placed = tokio::task::spawn_blocking(move || {
+        let nodes = processor.board().unplaced()?;
+        let present: BTreeSet<String> = nodes.iter().map(|node| node.node.id.clone()).collect();
+        Some((place(&known, &layout_nodes(&nodes), rev), present))
+    });
+    let Ok(placed) = placed.await else {
         warn!("The map could not be arranged");
         return;
     };
+    let Some((changed, present)) = placed else { return };
     context.arranger.show(context.processor.board(), &changed);
     let records = context.arranger.take(changed, &present, context.clock.now());
-    store(&context, rev, records, Vec::new()).await;
+    // Those who report meanwhile do not wait for the places of thousands.
+    for some in records.chunks(AT_ONCE) {
+        store(&context, rev, some.to_vec(), Vec::new()).await;
+    }
 }
 
 /// Notes who left and who is back, and gives up the slots of those that stay away.

@@ -39,6 +39,9 @@ const PUBLISH: Duration = Duration::from_millis(500);
 /// How often nodes without a place are given one. The first look of a new fleet waits this long.
 const ARRANGE: Duration = Duration::from_millis(700);
 
+/// The longest rest between two looks, however long the last one took.
+const ARRANGE_REST: Duration = Duration::from_secs(15);
+
 /// How often the disk of the database is looked at.
 const DISK: Duration = Duration::from_secs(30);
 
@@ -129,13 +132,13 @@ where
     });
 }
 
-/// Arranges, then rests ten times as long as that took: a large fleet that is just arriving
-/// must not cost the reports a core.
+/// Arranges, then rests ten times as long as that took, to a bound: a large fleet that is just
+/// arriving must not cost the reports a core, nor keep a single newcomer off the map for minutes.
 async fn arrange_for_ever(context: Context) {
     loop {
         let began = tokio::time::Instant::now();
         arrange::run(context.clone()).await;
-        tokio::time::sleep(ARRANGE.max(began.elapsed() * 10)).await;
+        tokio::time::sleep((began.elapsed() * 10).clamp(ARRANGE, ARRANGE_REST)).await;
     }
 }
 

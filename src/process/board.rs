@@ -6,6 +6,7 @@
 
 mod agents;
 pub mod link;
+pub mod places;
 mod service;
 mod shares;
 mod state;
@@ -25,7 +26,7 @@ use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
 use crate::model::reach::{Reach, Strangers};
 use crate::model::time::UnixSeconds;
-use crate::topology::picture::{Edge, Node, Patch, Picture, Site};
+use crate::topology::picture::{Edge, Node, Patch, Picture};
 use crate::verify::Known;
 
 /// Signals a slow watcher may fall behind before it is told to start again.
@@ -75,17 +76,6 @@ pub struct Board {
     cache: Mutex<Option<Arc<Picture>>>,
     signals: broadcast::Sender<Arc<Signal>>,
     shares: watch::Sender<Arc<Shares>>,
-}
-
-/// A node as the layout sees it.
-#[derive(Debug, Clone)]
-pub struct Unplaced {
-    /// The node without its position.
-    pub node: Node,
-    /// Nodes it has links with.
-    pub neighbours: Vec<String>,
-    /// The agent's `site` label.
-    pub site_label: Option<String>,
 }
 
 impl Board {
@@ -325,71 +315,6 @@ impl Board {
         if inner.alarms_open != open {
             inner.alarms_open = open;
             inner.alarms_dirty = true;
-        }
-    }
-
-    /// Whether some node has no position, and all nodes if so.
-    pub fn unplaced(&self) -> Option<Vec<Unplaced>> {
-        let all_placed = self.read().nodes.values().all(|entry| entry.placed);
-        if all_placed { None } else { Some(self.all_nodes()) }
-    }
-
-    /// All nodes as the layout sees them.
-    pub fn all_nodes(&self) -> Vec<Unplaced> {
-        let inner = self.read();
-        let mut neighbours: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for link in inner.edges.values() {
-            let [Some(source), Some(target)] = link.nodes() else { continue };
-            neighbours.entry(source.clone()).or_default().push(target.clone());
-            neighbours.entry(target).or_default().push(source);
-        }
-        let all = inner.nodes.values().map(|entry| Unplaced {
-            node: entry.node.clone(),
-            neighbours: neighbours.remove(entry.node.id.as_str()).unwrap_or_default(),
-            site_label: inner.site_label(&entry.node),
-        });
-        all.collect()
-    }
-
-    /// Takes positions: sites first, then nodes. Tells watchers what moved.
-    pub fn place(&self, layout_rev: i64, sites: Vec<Site>, nodes: &[(String, String, f64, f64)]) {
-        let mut inner = self.write();
-        let mut moved = Vec::new();
-        for site in sites {
-            if let Some(old) = inner.sites.get(&site.id)
-                && (old.x, old.y, old.r) == (site.x, site.y, site.r)
-            {
-                continue;
-            }
-            inner.dirty_sites.insert(site.id.clone());
-            let counts = inner.sites.get(&site.id).map(|old| old.counts).unwrap_or_default();
-            inner.sites.insert(site.id.clone(), Site { counts, ..site });
-        }
-        for (id, site, x, y) in nodes {
-            let Some(entry) = inner.nodes.get_mut(id) else { continue };
-            let entry = Arc::make_mut(entry);
-            if entry.placed && (entry.node.x, entry.node.y) == (*x, *y) && entry.node.site == *site
-            {
-                continue;
-            }
-            let first = !entry.placed;
-            if !first {
-                moved.push((id.clone(), *x, *y));
-            }
-            (entry.node.x, entry.node.y, entry.placed) = (*x, *y, true);
-            entry.node.site.clone_from(site);
-            inner.dirty_nodes.insert(id.clone());
-            inner.dirty_sites.insert(site.clone());
-            if first {
-                inner.settled_nodes.insert(id.clone());
-            }
-        }
-        let rearranged = inner.layout_rev != layout_rev;
-        inner.layout_rev = layout_rev;
-        drop(inner);
-        if rearranged || !moved.is_empty() {
-            // Nobody watching is no error.
-            let _sent = self.signals.send(Arc::new(Signal::Layout { layout_rev, moved })).is_ok();
         }
     }
 

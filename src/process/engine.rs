@@ -282,6 +282,7 @@ impl Engine {
                 | Reply::Stop(_)) => answer(&self.totals, reply, committed.is_ok()),
             }
         }
+        self.writer.settle();
         for chunk in chunks {
             self.prune(chunk, now);
         }

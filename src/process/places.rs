@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::MutexGuard as Turn;
 
-use super::board::{Board, Unplaced};
+use super::board::{Board, places::Unplaced};
 use super::handle::{Command, CommandError, Processor};
 use crate::model::id::FleetId;
 use crate::model::state::LayoutAct;

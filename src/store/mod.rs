@@ -104,6 +104,11 @@ pub trait Writer: Send {
     /// Makes the batch durable. Only after `Ok` may any of its reports be acknowledged.
     fn commit(&mut self) -> Result<(), StoreError>;
 
+    /// Does what a commit left to be done once its answers have gone: moves the log into the
+    /// database, if it is time. Between batches only; whoever does not ask for it finds it done
+    /// by the next batch.
+    fn settle(&mut self);
+
     /// Forgets the batch.
     fn rollback(&mut self);
 

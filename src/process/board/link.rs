@@ -2,6 +2,7 @@
 //! shape of the map when somebody looks.
 
 use std::array::from_fn;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -40,6 +41,11 @@ impl Link {
     /// The nodes at its ends: an agent's, or that of a key that no agent owns.
     pub(in crate::process) fn nodes(&self) -> [Option<String>; 2] {
         from_fn(|side| self.node(side))
+    }
+
+    /// Whether one of these nodes is at one of its ends.
+    pub(super) fn touches(&self, nodes: &BTreeSet<String>) -> bool {
+        self.nodes().iter().flatten().any(|node| nodes.contains(node))
     }
 
     fn node(&self, side: usize) -> Option<String> {

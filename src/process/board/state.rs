@@ -153,11 +153,6 @@ impl Inner {
         }
     }
 
-    pub(super) fn site_label(&self, node: &Node) -> Option<String> {
-        let agent = self.agents.get(node.agent_id.as_ref()?)?;
-        agent.summary.site.clone()
-    }
-
     /// A link is shown once both its nodes have a place.
     fn is_drawable(&self, link: &Link) -> bool {
         let placed = |id: String| self.nodes.get(&id).is_some_and(|entry| entry.placed);
@@ -189,9 +184,7 @@ impl Inner {
         // A node that has just got its place brings its links along.
         let fresh = std::mem::take(&mut self.settled_nodes);
         if !fresh.is_empty() {
-            let is_fresh = |id: &String| fresh.contains(id);
-            let touching =
-                self.edges.iter().filter(|(_, link)| link.nodes().iter().flatten().any(is_fresh));
+            let touching = self.edges.iter().filter(|(_, link)| link.touches(&fresh));
             self.dirty_edges.extend(touching.map(|(id, _)| id.clone()));
         }
         let mut e = Part::default();

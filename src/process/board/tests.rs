@@ -7,6 +7,7 @@ use super::*;
 use crate::model::id::FleetId;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
 use crate::store::change::{EdgeEnd, EdgeRecord};
+use crate::topology::picture::Site;
 use crate::topology::picture::{SiteCounts, samples};
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);

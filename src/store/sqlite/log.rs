@@ -10,10 +10,14 @@ use super::archive::{Archive, LOG_BYTES};
 use super::desk::all;
 use super::error::fault;
 use super::pool::READ_LIMIT;
-use super::settings::{AUTOCHECKPOINT_FRAMES, BUSY_WAIT};
+use super::settings::BUSY_WAIT;
 use crate::store::StoreError;
 
 const LOG: &str = "the write-ahead log";
+
+/// New frames (4 KiB each) after which they are moved. More at once raise the 99th percentile of a
+/// commit (PERFORMANCE).
+const MOVED_FRAMES: u32 = 1000;
 
 /// A log above this means that readers have overlapped without a gap.
 const TRUNCATE_ABOVE_BYTES: u64 = 64 << 20;
@@ -35,6 +39,8 @@ const ARCHIVE_WAIT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
+    /// New frames after which they are moved.
+    pub(super) step_frames: u32,
     /// Size above which it is.
     pub(super) truncate_above_bytes: u64,
     /// Size above which an archive that takes nothing is given up.
@@ -43,9 +49,9 @@ pub(super) struct Log {
     pub(super) wait: Duration,
     /// Not before this, because the last attempt failed.
     not_before: Option<Instant>,
-    /// Frames at the last commit, and at which it is next moved, where the log is archived.
+    /// Frames at the last commit, and at which it is next moved.
     frames: u32,
-    next_frames: u32,
+    pub(super) next_frames: u32,
 }
 
 impl Log {
@@ -53,35 +59,50 @@ impl Log {
     pub(super) fn of(path: PathBuf) -> Self {
         Self {
             path,
+            step_frames: MOVED_FRAMES,
             truncate_above_bytes: TRUNCATE_ABOVE_BYTES,
             give_up_above_bytes: LOG_BYTES,
             // A reader is stopped after its limit, so waiting a little longer is enough.
             wait: READ_LIMIT + 2 * TRUNCATE_ATTEMPT,
             not_before: None,
             frames: 0,
-            next_frames: AUTOCHECKPOINT_FRAMES,
+            next_frames: MOVED_FRAMES,
         }
     }
 
-    /// The same for a log that is archived, after a commit: it is moved into the database as often
-    /// as SQLite would do it, but only when the archive has all of it. Near its end a short wait for
-    /// that is worth it; further away the log just grows, to a bound. True if it tried to move it.
-    pub(super) fn follow(&mut self, conn: &Connection, frames: u32, archive: &Archive) -> bool {
+    /// After a commit, moves the log into the database each time so much is new in it, whether
+    /// readers let it start over or not. True if it tried.
+    pub(super) fn follow(
+        &mut self,
+        conn: &Connection,
+        frames: u32,
+        archive: Option<&Archive>,
+    ) -> bool {
         if frames < self.frames {
             // It has started over.
-            self.next_frames = AUTOCHECKPOINT_FRAMES;
+            self.next_frames = self.step_frames;
         }
         self.frames = frames;
         if frames < self.next_frames {
             return false;
         }
+        let Some(archive) = archive else {
+            self.next_frames = frames + self.step_frames;
+            self.shorten(conn);
+            self.bound(conn);
+            return true;
+        };
+        self.follow_archived(conn, frames, archive)
+    }
+
+    /// The same for a log that is archived: only when the archive has all of it. Near its end a
+    /// short wait for that is worth it; further away the log just grows, to a bound.
+    fn follow_archived(&mut self, conn: &Connection, frames: u32, archive: &Archive) -> bool {
         let is_near = archive.behind() <= NEAR_FRAMES;
-        self.next_frames = frames + if is_near { AUTOCHECKPOINT_FRAMES } else { NEAR_FRAMES };
+        self.next_frames = frames + if is_near { self.step_frames } else { NEAR_FRAMES };
         if archive.is_done(if is_near { ARCHIVE_WAIT } else { Duration::ZERO }) {
-            self.next_frames = frames + AUTOCHECKPOINT_FRAMES;
-            if let Err(error) = shorten(conn) {
-                tracing::warn!(%error, "The write-ahead log could not be moved into the database");
-            }
+            self.next_frames = frames + self.step_frames;
+            self.shorten(conn);
             // Whoever makes a base reads for as long as that takes.
             if !archive.is_copying() {
                 self.bound(conn);
@@ -95,6 +116,14 @@ impl Log {
             self.next_frames = frames;
         }
         false
+    }
+
+    /// Moves what no reader needs; what could not be moved is tried again with what comes.
+    fn shorten(&self, conn: &Connection) {
+        if let Err(error) = shorten(conn) {
+            let log = self.path.display();
+            tracing::warn!(%error, %log, "The write-ahead log could not be moved into the database");
+        }
     }
 
     /// Empties the log if it has grown beyond its bound; true if it tried.
@@ -136,6 +165,13 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// How many frames the log has, by the connection that wrote them.
+pub(super) fn frames(conn: &Connection) -> Result<u32, StoreError> {
+    conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(1)))
+        .map_err(|error| fault(LOG, error))
 }
 
 /// Moves into the database what no reader needs any more, without waiting.

@@ -18,10 +18,6 @@ pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// that restarts the log.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Frames of log (4 KiB each) after which a commit checkpoints by itself. The writer asks for
-/// checkpoints earlier; this is the net. Larger logs raise the 99th percentile of a commit.
-pub(super) const AUTOCHECKPOINT_FRAMES: u32 = 1000;
-
 /// Bytes to which the log is cut when it starts over.
 const JOURNAL_SIZE_LIMIT_BYTES: i64 = 64 << 20;
 
@@ -97,13 +93,9 @@ pub(super) fn set_writer(conn: &Connection, durability: Durability) -> Result<()
     set(conn, "synchronous", synchronous)?;
     set(conn, "foreign_keys", 1)?;
     set(conn, "journal_size_limit", JOURNAL_SIZE_LIMIT_BYTES)?;
-    set(conn, "wal_autocheckpoint", i64::from(AUTOCHECKPOINT_FRAMES))
-}
-
-/// Leaves the log where it is, at commits and at the end: whoever archives it moves it.
-pub(super) fn leave_log(conn: &Connection) -> Result<(), StoreError> {
-    set(conn, "wal_autocheckpoint", 0)?;
-    move_log_at_the_end(conn, false)
+    // SQLite would move the log inside of a commit, which its reports wait for; and where readers
+    // keep the log from starting over, in every one. `log` does it.
+    set(conn, "wal_autocheckpoint", 0)
 }
 
 /// Whether the last connection that is closed moves the log into the database and removes it.

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::ack::AckFile;
 use super::apply::apply;
-use super::archive::{self, Keeper};
+use super::archive::Keeper;
 use super::desk::{Counters, Desk};
 use super::envelope::{Packer, Reading};
 use super::error::fault;
@@ -47,6 +47,8 @@ pub struct SqliteWriter {
     /// Whether the database already says that it is in use.
     marked_in_use: bool,
     ack_failing: bool,
+    /// A commit whose log has not been looked at.
+    unsettled: bool,
     counters: Counters,
     pub(super) log: Log,
     place: Place,
@@ -92,6 +94,7 @@ impl SqliteWriter {
             commit_seq,
             marked_in_use: false,
             ack_failing: false,
+            unsettled: false,
             counters: Counters::default(),
             log: Log::of(place.wal()),
             place,
@@ -128,21 +131,26 @@ impl SqliteWriter {
     /// Waits for the archive at the end of a run.
     fn is_archived(&self) -> Result<bool, StoreError> {
         let Some(keeper) = &self.keeper else { return Ok(true) };
-        keeper.archive().note(self.commit_seq, archive::frames(&self.conn)?);
+        keeper.archive().note(self.commit_seq, log::frames(&self.conn)?);
         Ok(keeper.archive().is_done_at_last(ARCHIVE_AT_LAST))
     }
 
-    /// After a commit, moves the log into the database if it is time.
+    /// Tells the archive of the last commit. What it is not told now, the next commit tells.
+    fn note(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        match log::frames(&self.conn) {
+            Ok(frames) => keeper.archive().note(self.commit_seq, frames),
+            Err(error) => tracing::warn!(%error, "The archive was not told of a commit yet"),
+        }
+    }
+
+    /// After a commit, moves the log into the database if it is time; true if it tried.
     fn settle_log(&mut self) -> bool {
-        let Some(keeper) = &self.keeper else { return self.log.bound(&self.conn) };
-        match archive::frames(&self.conn) {
-            Ok(frames) => {
-                keeper.archive().note(self.commit_seq, frames);
-                self.log.follow(&self.conn, frames, keeper.archive())
-            }
-            // The next commit tells of this one as well.
+        let archive = self.keeper.as_ref().map(|keeper| keeper.archive().as_ref());
+        match log::frames(&self.conn) {
+            Ok(frames) => self.log.follow(&self.conn, frames, archive),
             Err(error) => {
-                tracing::warn!(%error, "The archive was not told of a commit yet");
+                tracing::warn!(%error, "The write-ahead log was not looked at after a commit");
                 false
             }
         }
@@ -152,6 +160,7 @@ impl SqliteWriter {
     /// which it waits until running reads have ended. Between batches only.
     pub fn checkpoint(&mut self, truncate: bool) -> Result<(), StoreError> {
         self.no_batch("checkpoint")?;
+        self.settle();
         if !self.keeper.as_ref().is_none_or(|keeper| keeper.archive().is_done(ARCHIVE_AT_LAST)) {
             return Err(StoreError::Unavailable(String::from(
                 "the archive has not taken everything",
@@ -180,6 +189,7 @@ impl SqliteWriter {
     }
 
     fn start(&mut self) -> Result<(), StoreError> {
+        self.settle();
         // IMMEDIATE: a transaction that begins by reading could not be upgraded later.
         self.control("BEGIN IMMEDIATE")
     }
@@ -196,6 +206,7 @@ impl SqliteWriter {
         }
         self.commit_seq = commit_seq;
         self.counters.commits += 1;
+        self.unsettled = true;
         self.acknowledge();
         Ok(())
     }
@@ -332,11 +343,15 @@ impl Writer for SqliteWriter {
                 }
                 self.finish()?;
                 self.marked_in_use = true;
-                if self.settle_log() {
-                    self.counters.checkpoints += 1;
-                }
+                self.note();
                 Ok(())
             }
+        }
+    }
+
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.unsettled) && self.settle_log() {
+            self.counters.checkpoints += 1;
         }
     }
 

@@ -114,6 +114,11 @@ impl Writer for Gated {
         self.count(result)
     }
 
+    fn settle(&mut self) {
+        self.writer.settle();
+        self.count(());
+    }
+
     fn rollback(&mut self) {
         self.writer.rollback();
     }

@@ -36,7 +36,7 @@ use rusqlite::Connection;
 use self::marker::Marker;
 use self::parts::told;
 use self::scribe::{Mark, Scribe};
-use super::error::fault;
+use super::log;
 use super::place::Place;
 use super::settings;
 use super::table::meta;
@@ -163,7 +163,7 @@ pub(super) fn begin(
     if is_new {
         forget()?;
     }
-    settings::leave_log(conn)?;
+    settings::move_log_at_the_end(conn, false)?;
     Ok((Some(Keeper::open(place, conn, terms)?), None))
 }
 
@@ -196,7 +196,7 @@ impl Archive {
     /// Notes what a run before this one has committed and not archived. It was not written after the
     /// log was.
     fn note_what_was_left(&self, conn: &Connection) -> Result<(), StoreError> {
-        let frames = frames(conn)?;
+        let frames = log::frames(conn)?;
         if frames == 0 {
             return Ok(());
         }
@@ -370,11 +370,4 @@ impl Shared {
         // Fewer than archived: the log has started over.
         noted.frames.checked_sub(archived).unwrap_or(noted.frames)
     }
-}
-
-/// How many frames the log has, by the connection that wrote them.
-pub(super) fn frames(conn: &Connection) -> Result<u32, StoreError> {
-    conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(1)))
-        .map_err(|error| fault("the write-ahead log", error))
 }

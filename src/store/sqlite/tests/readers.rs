@@ -1,6 +1,7 @@
 //! Readers cannot write and cannot keep the log from being emptied.
 
 use super::*;
+use crate::store::sqlite::log;
 use crate::store::sqlite::place::Place;
 use crate::store::sqlite::settings;
 
@@ -24,6 +25,7 @@ fn the_log_stays_bounded_while_readers_overlap() {
     let (_dir, db) = place();
     let mut run = opened(&db);
     run.writer.log.truncate_above_bytes = 256 << 10;
+    (run.writer.log.step_frames, run.writer.log.next_frames) = (32, 32);
     write(&mut run, &[first_agent()]);
     let stop = std::sync::atomic::AtomicBool::new(false);
     let reader = std::sync::Arc::clone(&run.reader);
@@ -68,6 +70,28 @@ fn a_reader_that_does_not_end_costs_room_and_no_report() {
     run.writer.checkpoint(true).unwrap();
     assert_eq!(wal_bytes(&db), 0);
     assert_eq!(stored(&run), 99);
+}
+
+#[test]
+fn a_reader_that_does_not_end_makes_no_commit_a_checkpoint() {
+    let (_dir, db) = place();
+    let mut run = opened(&db);
+    write(&mut run, &[first_agent()]);
+    let shell = Connection::open(&db).unwrap();
+    shell.execute_batch("BEGIN; SELECT count(*) FROM agents").unwrap();
+    let (before, mut id) = (run.writer.counters(), 0);
+    while log::frames(&run.writer.conn).unwrap() < 4100 {
+        let reports: Vec<_> = (1..=10).map(|i| report(id + i, 1)).collect();
+        id += 10;
+        write(&mut run, &reports);
+    }
+    run.writer.settle();
+    let spent = run.writer.counters();
+    // Every thousand frames once; SQLite by itself would do it at each commit after the first
+    // thousand.
+    assert_eq!(spent.checkpoints - before.checkpoints, 4);
+    assert!(spent.commits - before.commits > 100);
+    shell.execute_batch("COMMIT").unwrap();
 }
 
 #[test]

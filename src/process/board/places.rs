@@ -1,0 +1,119 @@
+//! Where the board's nodes are drawn: who has no place yet, and the places that are found.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::link::Link;
+use super::state::{AgentEntry, Inner, NodeEntry};
+use super::{Board, Signal};
+use crate::model::id::AgentId;
+use crate::topology::picture::{Node, Site};
+
+/// A node as the layout sees it.
+#[derive(Debug, Clone)]
+pub struct Unplaced {
+    /// The node without its position.
+    pub node: Node,
+    /// Nodes it has links with.
+    pub neighbours: Vec<String>,
+    /// The agent's `site` label.
+    pub site_label: Option<String>,
+}
+
+/// What the layout is made of, taken at one instant. Taking it holds the processor up; working
+/// out who is whose neighbour does not.
+struct Held {
+    nodes: Vec<Arc<NodeEntry>>,
+    edges: Vec<Arc<Link>>,
+    agents: Vec<Arc<AgentEntry>>,
+}
+
+impl Held {
+    fn of(inner: &Inner) -> Self {
+        Self {
+            nodes: inner.nodes.values().cloned().collect(),
+            edges: inner.edges.values().cloned().collect(),
+            agents: inner.agents.values().cloned().collect(),
+        }
+    }
+
+    fn nodes(&self) -> Vec<Unplaced> {
+        let mut neighbours: HashMap<String, Vec<String>> = HashMap::new();
+        for link in &self.edges {
+            let [Some(source), Some(target)] = link.nodes() else { continue };
+            neighbours.entry(source.clone()).or_default().push(target.clone());
+            neighbours.entry(target).or_default().push(source);
+        }
+        let summaries = self.agents.iter().map(|entry| &entry.summary);
+        let labels: HashMap<&AgentId, &String> =
+            summaries.filter_map(|agent| Some((&agent.agent_id, agent.site.as_ref()?))).collect();
+        let label = |id: &AgentId| labels.get(id).map(|label| (*label).clone());
+        let all = self.nodes.iter().map(|entry| Unplaced {
+            node: entry.node.clone(),
+            neighbours: neighbours.remove(entry.node.id.as_str()).unwrap_or_default(),
+            site_label: entry.node.agent_id.as_ref().and_then(label),
+        });
+        all.collect()
+    }
+}
+
+impl Board {
+    /// Whether some node has no position, and all nodes if so.
+    pub fn unplaced(&self) -> Option<Vec<Unplaced>> {
+        let inner = self.read();
+        if inner.nodes.values().all(|entry| entry.placed) {
+            return None;
+        }
+        let held = Held::of(&inner);
+        drop(inner);
+        Some(held.nodes())
+    }
+
+    /// All nodes as the layout sees them.
+    pub fn all_nodes(&self) -> Vec<Unplaced> {
+        let held = Held::of(&self.read());
+        held.nodes()
+    }
+
+    /// Takes positions: sites first, then nodes. Tells watchers what moved.
+    pub fn place(&self, layout_rev: i64, sites: Vec<Site>, nodes: &[(String, String, f64, f64)]) {
+        let mut inner = self.write();
+        let mut moved = Vec::new();
+        for site in sites {
+            if let Some(old) = inner.sites.get(&site.id)
+                && (old.x, old.y, old.r) == (site.x, site.y, site.r)
+            {
+                continue;
+            }
+            inner.dirty_sites.insert(site.id.clone());
+            let counts = inner.sites.get(&site.id).map(|old| old.counts).unwrap_or_default();
+            inner.sites.insert(site.id.clone(), Site { counts, ..site });
+        }
+        for (id, site, x, y) in nodes {
+            let Some(entry) = inner.nodes.get_mut(id) else { continue };
+            let entry = Arc::make_mut(entry);
+            if entry.placed && (entry.node.x, entry.node.y) == (*x, *y) && entry.node.site == *site
+            {
+                continue;
+            }
+            let first = !entry.placed;
+            if !first {
+                moved.push((id.clone(), *x, *y));
+            }
+            (entry.node.x, entry.node.y, entry.placed) = (*x, *y, true);
+            entry.node.site.clone_from(site);
+            inner.dirty_nodes.insert(id.clone());
+            inner.dirty_sites.insert(site.clone());
+            if first {
+                inner.settled_nodes.insert(id.clone());
+            }
+        }
+        let rearranged = inner.layout_rev != layout_rev;
+        inner.layout_rev = layout_rev;
+        drop(inner);
+        if rearranged || !moved.is_empty() {
+            // Nobody watching is no error.
+            let _sent = self.signals.send(Arc::new(Signal::Layout { layout_rev, moved })).is_ok();
+        }
+    }
+}
