@@ -25,6 +25,7 @@ mod frames;
 mod gone;
 mod history;
 mod identity;
+mod incident;
 mod keys;
 mod lab;
 mod late;
