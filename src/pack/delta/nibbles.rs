@@ -30,7 +30,7 @@ impl<'o> Writer<'o> {
 
     /// Appends a count: three bits in each, the lowest first, and whether more follow.
     pub(super) fn count(&mut self, value: usize) {
-        let mut left = value;
+        let mut left = u64::try_from(value).unwrap_or(u64::MAX);
         while left > 7 {
             self.put(8 | (left & 7) as u8);
             left >>= 3;
