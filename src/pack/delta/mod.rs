@@ -28,13 +28,19 @@ mod notes;
 mod spell;
 mod words;
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use beside::renewed;
 use making::Making;
 use nibbles::{END, Reader};
 use notes::Notes;
-use words::{alike, before_alike, before_last, behind_last, word};
+use words::{alike, before_alike, before_last, behind_last, until_alike, word};
+
+/// How often two texts are brought together again before all that is left of their middle counts as
+/// other bytes, so that looking for it cannot take long.
+const MEETINGS: usize = 16;
 
 /// A text, and what is told of it beside it.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +71,7 @@ pub fn pack(text: Text<'_>, against: Text<'_>, buffer: &mut Vec<u8>) {
     let earlier = renewed(against, &text.beside);
     let mut notes = Notes::new(buffer);
     let (mut old, mut new) = (earlier.as_slice(), text.bytes);
+    let mut meetings = 0..MEETINGS;
     loop {
         let same = alike(old, new);
         if same == old.len() && same == new.len() {
@@ -78,16 +85,29 @@ pub fn pack(text: Text<'_>, against: Text<'_>, buffer: &mut Vec<u8>) {
         });
         if was.is_empty() || is.is_empty() {
             // Not only words differ.
-            let at = behind_last(passed.split_at(at).0);
-            let (out, put) = before_alike(behind(old, at), behind(new, at));
-            notes.other(old.split_at(at).0, out.len(), put);
-            (old, new) = (behind(old, at + out.len()), behind(new, at + put.len()));
+            let (passed, rest) = old.split_at(behind_last(passed.split_at(at).0));
+            let (out, put) = differing(rest, behind(new, passed.len()), &mut meetings);
+            notes.other(passed, out.len(), put);
+            old = behind(rest, out.len());
+            new = behind(new, passed.len() + put.len());
         } else {
             notes.word(old.split_at(at).0, was, is);
             (old, new) = (behind(old, at + was.len()), behind(new, at + is.len()));
         }
     }
     notes.finish();
+}
+
+/// What two texts have before they are alike again.
+fn differing<'t>(
+    old: &'t [u8],
+    new: &'t [u8],
+    meetings: &mut Range<usize>,
+) -> (&'t [u8], &'t [u8]) {
+    match meetings.next().and_then(|_| until_alike(old, new)) {
+        Some((out, put)) => (old.split_at(out).0, new.split_at(put).0),
+        None => before_alike(old, new),
+    }
 }
 
 /// The text that was packed, at most `room` bytes, of which the rest is told.

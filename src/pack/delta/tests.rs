@@ -89,6 +89,38 @@ fn what_is_told_beside_takes_nothing() {
     }
 }
 
+#[test]
+fn what_came_and_went_in_several_places_leaves_the_rest_as_it_was() {
+    let list = |name: &str, from: u32, to: u32| {
+        let element = |n: u32| {
+            format!("{{\"{name}\":\"10.{n}.0.0/16\",\"dev\":\"wg{}\",\"n\":{}}}", n % 7, n * n)
+        };
+        (from..to).map(element).collect::<Vec<_>>().join(",")
+    };
+    let text = |routes: (u32, u32), door: &str, peers: (u32, u32)| {
+        let (routes, peers) = (list("dst", routes.0, routes.1), list("peer", peers.0, peers.1));
+        format!("{{\"routes\":[{routes}],\"door\":\"{door}\",\"peers\":[{peers}],\"end\":1}}")
+    };
+    let old = text((0, 20), "(none)", (100, 120));
+    // Elements come or go at either end (at the first, all others move up), and something else than
+    // words differs between the lists.
+    for (routes, door, peers, most) in [
+        ((0, 21), "(none)", (100, 120), 60),
+        ((0, 19), "(none)", (100, 120), 10),
+        ((1, 20), "(none)", (100, 120), 160),
+        ((0, 20), "[fd77::1]:51820", (100, 120), 40),
+        ((0, 21), "[fd77::1]:51820", (100, 119), 110),
+        ((0, 19), "192.0.2.1:51820", (100, 121), 110),
+    ] {
+        let bytes = size(&old, &text(routes, door, peers));
+        assert!(bytes <= most, "{routes:?} {door} {peers:?}: {bytes}");
+    }
+    // Everywhere something else, more often than is looked for: all of it, and no more.
+    let (many, other) = ("(a),[b],".repeat(2000), "<a>,{b},".repeat(2000));
+    let bytes = size(&many, &other);
+    assert!(bytes < other.len() + 100, "{bytes}");
+}
+
 /// What `wg` and `ip` told of hosts of the lab and of the mesh, at several times.
 const CAPTURED: [&[u8]; 8] = [
     include_bytes!("../../../tests/fixtures/mesh/1-healthy/node1.wg-dump.txt"),

@@ -135,6 +135,24 @@ pub(super) fn before_alike<'t>(mut one: &'t [u8], mut other: &'t [u8]) -> (&'t [
     (one, other)
 }
 
+/// How many bytes of two texts, of which the begins differ, are passed over until they are alike again
+/// for a while: what stands behind the first begin, a comma, or one of the next, is looked for.
+pub(super) fn until_alike(one: &[u8], other: &[u8]) -> Option<(usize, usize)> {
+    /// As long as what is the same in all elements of a list, and a little more.
+    const ALIKE: usize = 40;
+    const REACH: usize = 2048;
+    const TRIES: usize = 32;
+    let commas = one.iter().take(REACH).enumerate().filter(|(_, byte)| **byte == b',');
+    let mut starts = std::iter::once(0).chain(commas.map(|(at, _)| at)).take(TRIES);
+    let window = other.get(..REACH).unwrap_or(other);
+    starts.find_map(|out| {
+        let sought = one.get(out..out + ALIKE)?;
+        let mut places = window.windows(ALIKE);
+        let put = places.position(|place| place.first() == sought.first() && place == sought)?;
+        (out + put > 0).then_some((out, put))
+    })
+}
+
 /// The number that a word is, if it is one and is written as numbers are.
 pub(super) fn number(word: &[u8]) -> Option<u64> {
     let (first, rest) = word.split_first()?;
