@@ -191,8 +191,11 @@ fn compression(c: &mut Criterion) {
     group.finish();
 }
 
+/// A report, its nonce, and when it was signed.
+type Sent = (Vec<u8>, String, i64);
+
 /// Each of so many hosts' first report, and one some minutes later.
-fn pairs(hosts: usize) -> Vec<[(Vec<u8>, String, i64); 2]> {
+fn pairs(hosts: usize) -> Vec<[Sent; 2]> {
     let options = Options { seed: 7, agents: hosts, mix: Mix::Load, faults: true, start: NOW };
     let mut world = World::new(&options);
     let signer = Signer::new(Zeroizing::new(b"bench-psk-000000000000000000000000".to_vec()));
@@ -218,7 +221,7 @@ fn pairs(hosts: usize) -> Vec<[(Vec<u8>, String, i64); 2]> {
     first.into_iter().zip(second).filter_map(|(one, other)| Some([one?, other?])).collect()
 }
 
-fn text(report: &(Vec<u8>, String, i64)) -> Text<'_> {
+fn text(report: &Sent) -> Text<'_> {
     let (bytes, nonce, at) = report;
     Text { bytes, beside: Beside { word: nonce, numbers: [Some(*at), Some(at * 1000), Some(*at)] } }
 }
@@ -244,7 +247,7 @@ fn against_earlier(c: &mut Criterion) {
             delta::pack(text(new), text(old), &mut buffer);
         });
     });
-    let packed = |pack: &mut dyn FnMut(&[(Vec<u8>, String, i64); 2], &mut Vec<u8>)| -> Vec<_> {
+    let packed = |pack: &mut dyn FnMut(&[Sent; 2], &mut Vec<u8>)| -> Vec<_> {
         let one = |pair| {
             let mut packed = Vec::new();
             pack(pair, &mut packed);
