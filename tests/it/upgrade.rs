@@ -49,7 +49,7 @@ fn a_database_of_every_earlier_schema_is_copied_and_the_copy_comes_back() {
         let copy = opened.earlier.clone().unwrap();
         opened.writer.close().unwrap();
         assert_eq!(version(&db), steps().len());
-        assert_eq!(copies(dir.path()), [copy.clone()], "from schema {from}");
+        assert_eq!(copies(dir.path()), std::slice::from_ref(&copy), "from schema {from}");
         assert_eq!(copy.file_name().unwrap().to_str(), Some(&*format!("k.db.schema-{from}.7")));
         assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(version(&copy), from);
@@ -100,14 +100,11 @@ fn without_a_copy_nothing_is_changed_unless_somebody_says_so() {
     // Nothing can be written there.
     let in_the_way = dir.path().join("k.db.schema-copying");
     std::fs::create_dir(&in_the_way).unwrap();
-    match open(&db, Durability::Full).unwrap_err() {
-        StoreError::Refused { problem, remedy, .. } => {
-            assert!(problem.contains("cannot be copied before it is changed"), "{problem}");
-            assert!(remedy.contains("make room for 1 MiB"), "{remedy}");
-            assert!(remedy.contains("KATTILA_UPGRADE_COPY=off"), "{remedy}");
-        }
-        error => panic!("{error}"),
-    }
+    let error = open(&db, Durability::Full).unwrap_err();
+    let StoreError::Refused { problem, remedy, .. } = error else { panic!("{error}") };
+    assert!(problem.contains("cannot be copied before it is changed"), "{problem}");
+    assert!(remedy.contains("make room for 1 MiB"), "{remedy}");
+    assert!(remedy.contains("KATTILA_UPGRADE_COPY=off"), "{remedy}");
     assert_eq!(version(&db), 20);
     let opened = open_with(&db, Opening { earlier: Earlier::GivenUp, ..Opening::default() });
     opened.unwrap().writer.close().unwrap();
