@@ -1,5 +1,8 @@
 //! What a network would lose with some of its hosts or links: who is cut off, and what becomes a
-//! single point of failure. Asked of the picture as it is; nothing is changed.
+//! single point of failure.
+//!
+//! Asked of the picture as it is; nothing is changed. Of what is dead already, the answer is what was
+//! lost with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +10,7 @@ use serde::Serialize;
 
 use super::graph::{Components, WeakPoints, weak_points};
 use super::picture::{Edge, Node, NodeKind, Picture};
-use crate::model::state::EdgeState;
+use crate::model::state::{AgentStatus, EdgeState};
 
 /// What is taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -92,7 +95,7 @@ pub struct Loss {
 }
 
 /// Whether packets pass a link in this state as far as anybody knows.
-pub(super) fn carries(state: EdgeState) -> bool {
+pub fn carries(state: EdgeState) -> bool {
     match state {
         EdgeState::Up | EdgeState::Idle | EdgeState::OneWay | EdgeState::Unknown => true,
         EdgeState::Down | EdgeState::HalfConfigured | EdgeState::Never => false,
@@ -105,8 +108,21 @@ struct Net<'p> {
     links: Vec<(usize, usize, &'p Edge)>,
 }
 
+/// Whether a link that carries nothing does so because of what is taken away: it was taken itself,
+/// or it died after an end of it that is taken had fallen silent.
+fn died_with(edge: &Edge, ends: [&Node; 2], taken: &Taken) -> bool {
+    let silent = |node: &Node| {
+        taken.nodes.contains(&node.id)
+            && node.status == Some(AgentStatus::Offline)
+            && node.seen_at.is_none_or(|heard| edge.since >= heard)
+    };
+    edge.state == EdgeState::Down
+        && (taken.edges.contains(&edge.id) || ends.into_iter().any(silent))
+}
+
 impl<'p> Net<'p> {
-    fn of(picture: &'p Picture) -> Self {
+    /// The links that carry, and those that did until what is taken away died.
+    fn of(picture: &'p Picture, taken: &Taken) -> Self {
         let places: BTreeMap<&str, usize> = picture
             .nodes
             .iter()
@@ -114,11 +130,12 @@ impl<'p> Net<'p> {
             .map(|(place, node)| (node.id.as_str(), place))
             .collect();
         let place = |id: &str| places.get(id).copied();
-        let alive = picture.edges.iter().filter(|edge| carries(edge.state));
-        let links = alive
-            .filter_map(|edge| Some((place(&edge.source)?, place(&edge.target)?, edge)))
-            .collect();
-        Self { nodes: &picture.nodes, links }
+        let links = picture.edges.iter().filter_map(|edge| {
+            let (a, b) = (place(&edge.source)?, place(&edge.target)?);
+            let ends = [picture.nodes.get(a)?, picture.nodes.get(b)?];
+            (carries(edge.state) || died_with(edge, ends, taken)).then_some((a, b, edge))
+        });
+        Self { nodes: &picture.nodes, links: links.collect() }
     }
 
     fn is_left(&self, place: usize, taken: &Taken) -> bool {
@@ -157,9 +174,9 @@ impl<'p> Net<'p> {
     }
 }
 
-/// What would be lost without what is `taken`.
+/// What would be lost without what is `taken`; what was lost with it, where it is dead already.
 pub fn without(picture: &Picture, taken: &Taken) -> Loss {
-    let net = Net::of(picture);
+    let net = Net::of(picture, taken);
     let (nothing, left) = (Taken::default(), net.places(taken));
     let (pairs_now, pairs_then) = (net.pairs(&nothing), net.pairs(taken));
     let now = Components::of(net.places(&nothing), pairs_now.iter().copied());

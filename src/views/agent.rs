@@ -148,6 +148,8 @@ struct AgentPage<'a> {
     sentence: String,
     facts: Vec<(&'static str, String)>,
     seen: Option<Moment>,
+    /// When it was last heard, if it is down.
+    silent: Option<UnixSeconds>,
     registered: Moment,
     pending: bool,
     out: bool,
@@ -280,6 +282,7 @@ pub fn page(
         sentence: sentence(ctx, agent),
         facts: facts(ctx, agent).into_iter().chain(own_key(ctx, &detail.identities)).collect(),
         seen: agent.last_seen_at.map(|at| Moment::ago(at, ctx.now)),
+        silent: agent.last_seen_at.filter(|_| agent.status == AgentStatus::Offline),
         registered: Moment::ago(agent.registered_at, ctx.now),
         pending: agent.status == AgentStatus::Pending || waiting.is_some(),
         out: agent.status == AgentStatus::Retired,
@@ -343,6 +346,8 @@ mod tests {
             "action=\"/agents/oul-gw2/reset\"",
             "Nobody is told of its alarms; that ends",
             "new disks",
+            "What it cut off",
+            "/changes?to=",
         ] {
             assert!(html.contains(wanted), "{wanted}");
         }

@@ -26,7 +26,7 @@ pub struct EventItem {
     pub report: Option<String>,
     /// Who or what caused it.
     pub cause: Option<String>,
-    /// All links as they were then.
+    /// The map as it was then.
     pub then: Option<String>,
     /// When it was learnt, if a late report proves it.
     pub learnt: Option<Moment>,
@@ -44,7 +44,7 @@ impl EventItem {
             change: change::words(&ctx.names, row.before.as_ref(), row.after.as_ref()),
             report: row.report.and_then(|id| ctx.report_href(id)),
             cause: row.cause.clone(),
-            then: (row.holds_from() <= ctx.now).then(|| format!("/links?at={}", row.holds_from())),
+            then: (row.holds_from() <= ctx.now).then(|| format!("/map?at={}", row.holds_from())),
             learnt: later.then(|| Moment::full(row.recorded_at, ctx.now)),
         }
     }

@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use crate::model::state::EdgeState;
+use crate::model::time::UnixSeconds;
 use crate::store::row::EventRow;
 use crate::topology::picture::{Edge, End};
 
@@ -25,6 +27,8 @@ struct LinkPage<'a> {
     reason: String,
     since: Moment,
     judged: Moment,
+    /// Since when, if it is down.
+    down: Option<UnixSeconds>,
     labels: [&'a str; 2],
     hrefs: [Option<String>; 2],
     ends: [Chip; 2],
@@ -110,6 +114,7 @@ pub fn page(
         reason: because(&edge.reason),
         since: Moment::ago(edge.since, ctx.now),
         judged: Moment::ago(edge.judged_at, ctx.now),
+        down: (edge.state == EdgeState::Down).then_some(edge.since),
         labels,
         hrefs: [href(a), href(b)],
         ends: [Chip::end(a.state), Chip::end(b.state)],

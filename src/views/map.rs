@@ -36,6 +36,7 @@ struct MapPage<'a> {
     ctx: &'a PageContext,
     start: &'a GettingStarted,
     empty: bool,
+    agents: String,
     summary: String,
     rows: Vec<Row>,
 }
@@ -54,9 +55,9 @@ pub fn page(
 ) -> Result<String, askama::Error> {
     let mut agents = AgentListItem::from_picture(picture);
     agents.sort_by(AgentListItem::worst_first);
+    let count = plural(agents.len(), "agent");
     let summary = format!(
-        "{}, {}, {}",
-        plural(agents.len(), "agent"),
+        "{count}, {}, {}",
         plural(picture.sites.len(), "site"),
         plural(picture.edges.len(), "WireGuard link")
     );
@@ -69,7 +70,8 @@ pub fn page(
             item,
         })
         .collect();
-    MapPage { ctx, start, empty: picture.nodes.is_empty(), summary, rows }.render()
+    let empty = picture.nodes.is_empty();
+    MapPage { ctx, start, empty, agents: count, summary, rows }.render()
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 // What the map says to those who do not see it: the chosen thing in one line, and summaries of
 // what changed, at most every ten seconds. `describe` is pure.
 
-import { EDGE_WORDS, NODE_WORDS, plural } from "./format.js";
+import { plural } from "./format.js";
 import { way } from "./relays.js";
 import { subnets } from "./reach.js";
-import { counts, edgesOf, look } from "./scene.js";
+import { counts, edgesOf, look, nameOf } from "./scene.js";
+import { EDGE_WORDS, NODE_WORDS } from "./words.js";
 
 export function describe(scene, selected) {
   if (!selected) {
@@ -32,8 +33,6 @@ export function describe(scene, selected) {
   return `Site ${site.label}, ${plural(online + stale + offline + pending + external, "node")}, ${offline} down, ${stale} late`;
 }
 
-export const nameOf = (scene, nodeId) => scene.nodes.get(nodeId)?.label ?? nodeId;
-
 // What a change means in words: who went down, who came back. "" if nothing worth saying.
 export function summary(before, after) {
   const changed = (wanted) => [...after].filter(([id, now]) => now === wanted && before.has(id) && before.get(id) !== wanted).map(([id]) => id);
@@ -53,6 +52,11 @@ export class Announcer {
 
   chosen(text) {
     this.line.textContent = text;
+  }
+
+  // What is chosen, in one line.
+  describe(scene, selected, more) {
+    return more.length > 0 || selected?.type === "net" ? tell(scene, selected, more) : describe(scene, selected);
   }
 
   changed(scene) {

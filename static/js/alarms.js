@@ -1,6 +1,6 @@
 // The list of open alarms beside the map, with a button to acknowledge them.
 
-import { fill, getJson, h, postJson } from "./dom.js";
+import { byId, fill, getJson, h, postJson } from "./dom.js";
 import { ago, iso } from "./format.js";
 
 const SEVERITIES = ["critical", "major", "minor", "warning", "info"];
@@ -58,7 +58,7 @@ export class AlarmList {
         h("div", { class: "meta" },
           h("span", { class: `chip chip-${kind}` }, alarm.severity),
           h("a", { class: "muted", href: `/alarms/${alarm.id}` }, alarm.kind),
-          h("span", { class: "age" }, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "", alarm.children ? `, ${alarm.children} attached` : "", alarm.inhibited_by ? ", follows" : "")),
+          h("span", { class: "age" }, h("time", { datetime: iso(alarm.raised_at), title: iso(alarm.raised_at), "data-age": alarm.raised_at }, ago(alarm.raised_at, this.now())), acknowledged ? ", acknowledged" : "", alarm.children ? `, ${alarm.children} follow` : "", alarm.inhibited_by ? ", follows" : "")),
         about
           ? h("button", { type: "button", class: "link wide", onclick: () => this.choose(about) }, alarm.message)
           : alarm.message),
@@ -82,3 +82,12 @@ export class AlarmList {
       this.alarms.length > SHOWN && h("p", {}, h("a", { href: "/alarms" }, `All ${this.alarms.length} alarms`)));
   }
 }
+
+// Beside the map of a page.
+export const alarmsOf = (page) => new AlarmList({
+  root: byId("alarm-list"),
+  count: byId("alarm-count"),
+  canAct: document.body.dataset.canAct === "true",
+  now: () => page.now(),
+  choose: (selection) => page.choose(selection, true),
+});

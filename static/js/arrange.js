@@ -1,11 +1,10 @@
 // Arranging the map: operators drag agents and sites, or nudge them by keyboard; what is moved is
 // pinned for everybody. Changes can be taken back.
 
-import { nameOf } from "./a11y.js";
 import { getJson, h, postJson } from "./dom.js";
 import { ago, plural } from "./format.js";
 import { hit, toWorld } from "./geometry.js";
-import { applyLayout, lists } from "./scene.js";
+import { applyLayout, lists, nameOf } from "./scene.js";
 
 const DID = { pin: "pinned", unpin: "let go of", rearrange: "placed anew" };
 const NUDGE = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] };
@@ -169,3 +168,21 @@ export class Arrange {
           pinned.length > MANY && h("li", { class: "muted" }, `and ${pinned.length - MANY} more`)));
   }
 }
+
+// On the map's page.
+export const arrangeOf = (page) => new Arrange({
+  scene: () => page.scene,
+  view: () => page.view,
+  size: () => page.painter.size,
+  plan: () => page.plan,
+  chosen: () => (["node", "site"].includes(page.state.selected?.type) ? page.state.selected : null),
+  moved: () => page.dirty(),
+  resync: () => page.feed.resync(),
+  changed: () => {
+    page.stage.classList.toggle("arranging", page.arrange.on);
+    page.tools.draw();
+    page.dirty();
+  },
+  say: (text) => page.say(text),
+  choose: (selection) => page.choose(selection, true),
+});

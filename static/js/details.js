@@ -1,14 +1,15 @@
 // The panel's view of what is chosen: an agent or peer, a link, a site, several things, a prefix. Loaded
 // when something is chosen for the first time.
 
-import { nameOf } from "./a11y.js";
 import { h } from "./dom.js";
-import { EDGE_CHIP, EDGE_WORDS, CHIP_MARK, END_WORDS, ago, because, bytes, plural, signed, span } from "./format.js";
+import { ago, plural, span } from "./format.js";
 import { net, several } from "./groups.js";
+import { outage } from "./outage.js";
 import { MANY, code, edgeChip, nodeChip, silence, time } from "./panel.js";
 import { way } from "./relays.js";
-import { edgeRank, edgesOf, endOf, nodeRank, otherEnd, pageOf } from "./scene.js";
+import { edgeRank, edgesOf, endOf, nameOf, nodeRank, otherEnd, pageOf } from "./scene.js";
 import { handshakeOf, peerOf } from "./told.js";
+import { EDGE_CHIP, EDGE_WORDS, CHIP_MARK, END_WORDS, because, bytes, signed } from "./words.js";
 
 export { carriersOf } from "./groups.js";
 export { said } from "./told.js";
@@ -44,8 +45,9 @@ function node(panel, scene, node) {
     panel.back(),
     h("h2", {}, node.label),
     h("p", { class: "verdict" }, nodeChip(node), upkeep(node), ` ${role}, `, site ? panel.choose("site", site.id, site.label) : node.site),
+    outage(panel, scene, "node", node),
     h("p", { class: "actions" },
-      page && h("a", { class: "button", href: page, "data-focus": "open" }, "Open agent"),
+      page && h("a", { class: "button small", href: page, "data-focus": "open" }, "Open agent"),
       panel.button("Show on map", () => panel.verbs.zoomTo({ type: "node", id: node.id })),
       panel.button("Neighbourhood", () => panel.verbs.focus(node.id)),
       node.agent_id && panel.button("Path from here", () => panel.verbs.path(node.id)),
@@ -99,8 +101,9 @@ function link(panel, scene, edge) {
     panel.back(),
     h("h2", {}, `${names[0]} ⇄ ${names[1]}`),
     h("p", { class: "verdict" }, edgeChip(edge), upkeep(scene.nodes.get(edge.source), scene.nodes.get(edge.target)), " ", because(edge.reason)),
+    outage(panel, scene, "edge", edge),
     h("p", { class: "actions" },
-      h("a", { class: "button", href: pageOf(scene, "links", edge.id), "data-focus": "open" }, "Open link"),
+      h("a", { class: "button small", href: pageOf(scene, "links", edge.id), "data-focus": "open" }, "Open link"),
       panel.button("Show on map", () => panel.verbs.zoomTo({ type: "edge", id: edge.id })),
       panel.button("What if without", () => panel.verbs.without([edge.id]))),
     panel.trouble(),

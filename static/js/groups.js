@@ -1,11 +1,10 @@
 // The panel's view of several chosen things, and of a prefix.
 
-import { nameOf } from "./a11y.js";
 import { getJson, h } from "./dom.js";
 import { plural } from "./format.js";
 import { code, edgeChip, nodeChip } from "./panel.js";
 import { subnets } from "./reach.js";
-import { edgeRank, isBadEdge, look, nodeRank } from "./scene.js";
+import { edgeRank, isBadEdge, look, nameOf, nodeRank } from "./scene.js";
 
 const MANY = 40;
 

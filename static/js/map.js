@@ -1,23 +1,19 @@
 // The map's page: holds what is chosen and where the view stands, and passes the word between
 // the feed, the plan, the painter and the panels.
 
-import { Announcer, describe, nameOf, tell } from "./a11y.js";
-import { AlarmList } from "./alarms.js";
 import { Asked } from "./asked.js";
 import { byId, getJson, h } from "./dom.js";
 import { iso, plural } from "./format.js";
-import { fit, hit, stepTo, zoomAt } from "./geometry.js";
+import { fit, hit, zoomAt } from "./geometry.js";
 import { listen } from "./input.js";
+import { Later } from "./later.js";
 import { Legend } from "./legend.js";
 import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
-import { Panel } from "./panel.js";
 import { subnets } from "./reach.js";
 import { steps } from "./relays.js";
 import { bright, fromSnapshot, lists, neighbours, pageOf } from "./scene.js";
-import { Search } from "./search.js";
 import { Feed } from "./sse.js";
-import { TimeStrip } from "./time.js";
 import { LAYERS, read, write } from "./url.js";
 
 const LIMITS = { min: 0.005, max: 60 };
@@ -40,7 +36,8 @@ class MapPage {
     this.found = null;
     this.ages = new Map();
     this.painter = new Painter(this.stage, byId("probe"));
-    this.announcer = new Announcer(byId("chosen"), byId("news"));
+    this.announcer = new Later(async () => new (await import("./a11y.js")).Announcer(byId("chosen"), byId("news")));
+    this.keys = new Later(async () => new (await import("./keys.js")).Keys(this));
     this.legend = new Legend(byId("legend"), () => this.refilter());
     this.legend.pressed = this.state.only;
     this.tools = new Asked(byId("tool"), {
@@ -50,7 +47,7 @@ class MapPage {
         this.refilter();
         if (push) this.remember(true);
       },
-      say: (text) => this.announcer.chosen(text),
+      say: (text) => this.say(text),
       choose: (selection, centre) => this.choose(selection, centre),
       arrange: () => this.arrange,
       loaded: () => {
@@ -64,50 +61,15 @@ class MapPage {
     });
     // Until somebody arranges for the first time.
     this.arrange = { on: false, pins: null, grab: () => false };
-    this.panel = new Panel(byId("detail"), {
-      now: () => this.now(),
-      choose: (selection) => this.choose(selection),
-      zoomTo: (selection) => this.zoomTo(selection),
-      filter: (name) => this.legend.only(name),
-      focus: (id) => this.tools.focus(id, false),
-      without: (ids) => this.tools.without(ids),
-      path: (from, to) => {
-        this.tools.path(from);
-        if (to) this.tools.path(to);
-      },
-      aged: (ages) => {
-        this.ages = ages;
-        this.dirty();
-      },
-    });
-    this.alarms = new AlarmList({
-      root: byId("alarm-list"),
-      count: byId("alarm-count"),
-      canAct: document.body.dataset.canAct === "true",
-      now: () => this.now(),
-      choose: (selection) => this.choose(selection, true),
-    });
-    this.search = new Search(byId("search"), {
-      scene: () => this.scene,
-      at: () => this.scene?.past?.at ?? null,
-      found: (found, text) => {
-        this.found = found;
-        this.state.query = text;
-        this.refilter();
-      },
-      choose: (node) => {
-        this.choose({ type: "node", id: node.id }, true);
-        this.stage.focus();
-      },
-      leave: () => this.stage.focus(),
-    });
-    this.time = new TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) });
+    this.panel = new Later(async () => (await import("./panel.js")).panelOf(this));
+    this.alarms = new Later(async () => (await import("./alarms.js")).alarmsOf(this));
+    this.search = new Later(async () => (await import("./search.js")).searchOf(this));
+    this.time = new Later(async () => new (await import("./time.js")).TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) }));
     if (window.innerWidth <= NARROW) byId("legend").open = false;
     this.listen();
     this.feed = this.makeFeed();
     if (this.state.at) this.travel(String(this.state.at));
     else this.feed.start();
-    this.alarms.refresh();
   }
 
   makeFeed() {
@@ -145,7 +107,7 @@ class MapPage {
       carry: (x, y, done, up) => this.arrange.carry(x, y, done, up),
       open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
       hover: (x, y) => this.stage.classList.toggle("over", Boolean(this.plan && hit(this.plan, x, y, 0))),
-      key: (verb, shift) => this.key(verb, shift),
+      key: (verb, shift) => this.keys.with((keys) => keys.key(verb, shift)),
     });
     const on = (id, run) => byId(id).addEventListener("click", run);
     on("zoom-in", () => this.zoomBy(1.4));
@@ -182,7 +144,7 @@ class MapPage {
     this.stage.addEventListener("focus", () => this.dirty());
     this.stage.addEventListener("blur", () => this.dirty());
     window.addEventListener("popstate", () => this.restored());
-    setInterval(() => document.hidden || this.panel.refresh(), REFRESH_MS * 10);
+    setInterval(() => document.hidden || this.panel.with((panel) => panel.refresh()), REFRESH_MS * 10);
   }
 
   // ---- other times
@@ -212,7 +174,7 @@ class MapPage {
     const text = `The network as it was at ${iso(scene.past.at)}`;
     this.liveState({ state: "past" });
     this.note(`${text}.`, "/map", "Back to live");
-    this.announcer.chosen(`${text}: ${this.described()}`);
+    this.describe(`${text}: `);
   }
 
   // ---- what the feed brings
@@ -229,18 +191,21 @@ class MapPage {
     byId("tool-arrange").hidden = past !== null || !arranges;
     if (past && this.arrange.on) this.arrange.toggle();
     if (travelled) {
-      this.panel.key = null;
-      this.time.show(past);
+      this.panel.with((panel) => {
+        panel.key = null;
+      });
+      this.time.with((time) => time.show(past));
     }
     this.pressed();
     if (first && !this.wish) this.note(null);
-    if (first || travelled) this.search.set(this.state.query);
+    if (first || travelled) this.search.with((search) => search.set(this.state.query));
+    if (first) this.complete();
     this.prune();
     this.tools.ask();
     this.patched();
     if (first && !this.view) this.fit(true);
     // What most people want next is fetched once the map is drawn.
-    if (first) setTimeout(() => this.panel.load().catch(() => {}), AFTER_MS);
+    if (first) setTimeout(() => this.fetchMore().catch(() => {}), AFTER_MS);
     const asked = this.state.path ?? this.state.without ?? this.state.focus;
     if (first && this.state.selected && !this.state.view && !asked) this.zoomTo(this.state.selected);
   }
@@ -272,16 +237,16 @@ class MapPage {
     const restructured = scene.lists === null;
     if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
     this.legend.update(scene);
-    if (!scene.past) this.announcer.changed(scene);
+    if (!scene.past) this.announcer.with((announcer) => announcer.changed(scene));
     this.showPanel();
     this.tools.draw();
     this.refreshing ??= setTimeout(() => {
       this.refreshing = null;
       if (this.scene.past) return;
-      this.panel.refresh();
-      this.alarms.refresh();
+      this.panel.with((panel) => panel.refresh());
+      this.alarms.with((alarms) => alarms.refresh());
       this.tools.ask(true);
-      if (this.state.query) this.search.ask(false);
+      if (this.state.query) this.search.with((search) => search.ask(false));
     }, REFRESH_MS);
     this.refilter();
   }
@@ -334,15 +299,14 @@ class MapPage {
       relays: on ? `Relay paths: ${plural(steps(this.scene).length, "step")}` : "No relay paths",
       subnets: on ? `Subnets: ${plural(subnets(this.scene).size, "prefix", "prefixes")}` : "No subnets",
     };
-    this.announcer.chosen(words[what]);
+    this.say(words[what]);
   }
 
   pressed() {
-    const { problems, hide, layers, without } = this.state;
+    const { problems, hide, layers } = this.state;
     for (const [what, on] of Object.entries({ problems, hide, ...Object.fromEntries(LAYERS.map((name) => [name, layers.has(name)])) })) byId(what).setAttribute("aria-pressed", String(on));
     byId("paths").hidden = !layers.has("relays");
     byId("nets").hidden = !layers.has("subnets");
-    byId("losses").hidden = !without;
   }
 
   tap(target, add) {
@@ -382,12 +346,18 @@ class MapPage {
   }
 
   showPanel() {
-    this.panel.show(this.scene, this.state.selected, this.state.more);
+    const { scene, state: { selected, more } } = this;
+    this.panel.with((panel) => panel.show(scene, selected, more));
   }
 
-  described() {
-    const { selected, more } = this.state;
-    return more.length > 0 || selected?.type === "net" ? tell(this.scene, selected, more) : describe(this.scene, selected);
+  // Tells those who do not see it: a text, or what is chosen, after some words.
+  say(text) {
+    this.announcer.with((announcer) => announcer.chosen(text));
+  }
+
+  describe(before = "") {
+    const { scene, state: { selected, more } } = this;
+    this.announcer.with((announcer) => announcer.chosen(before + announcer.describe(scene, selected, more)));
   }
 
   choose(selection, centre = false, more = []) {
@@ -396,7 +366,7 @@ class MapPage {
     this.state.more = more;
     this.ages = new Map();
     this.showPanel();
-    this.announcer.chosen(this.described());
+    this.describe();
     this.remember(true);
     if (centre) this.zoomTo(this.state.selected);
     this.dirty();
@@ -409,144 +379,35 @@ class MapPage {
     else if (this.view) this.move(zoomAt(this.view, this.painter.size, x, y, 1.6, LIMITS), true);
   }
 
-  // ---- the keyboard
-
-  key(verb, shift) {
-    if (!this.scene || !this.view) return;
-    const arrow = ["left", "right", "up", "down"].includes(verb);
-    if (arrow && shift && this.arrange.on) this.arrange.nudge(verb);
-    else if (arrow) this.step(verb);
-    else if (verb === "in") this.zoomBy(1.4);
-    else if (verb === "out") this.zoomBy(1 / 1.4);
-    else if (verb === "fit") this.fit();
-    else if (verb === "enter") this.enter();
-    else if (verb === "escape") this.escape();
-    else if (verb === "next" || verb === "previous") this.neighbour(verb === "next" ? 1 : -1);
-    else if (verb === "help") byId("help").showModal();
-    else if (verb === "search") this.search.input.focus();
-    else if (LAYERS.includes(verb)) this.toggle(verb);
-    else if (verb === "layers") byId("wireguard").focus();
-    else if (verb === "focus" || verb === "wider") this.tools.focus(this.state.selected?.type === "node" ? this.state.selected.id : null, verb === "wider");
-    else if (verb === "path" || verb === "without") this.ask(verb);
-    else if (verb === "keep") this.keep();
-    else if (verb === "arrange" && !byId("tool-arrange").hidden) this.arranges();
-    else if (verb === "undo" && this.arrange.on) this.arrange.undo();
-    else if (verb === "earlier" || verb === "later") this.time.step(verb === "earlier" ? "previous" : "next");
-    else if (verb === "table") byId("table").click();
-  }
-
-  // A key of a question: begins it with what is chosen, then gives it what is chosen now.
-  ask(name) {
-    const { selected } = this.state;
-    if (!this.state[name] || !this.tools.takes(selected)) this.tool(name);
-  }
-
-  // Keeps what is chosen while the arrows go on; lets it go again.
-  keep() {
-    const { selected, more } = this.state;
-    if (!selected) return;
-    const kept = more.filter(({ id }) => id !== selected.id);
-    this.state.more = kept.length < more.length ? kept : [...more, selected];
-    this.showPanel();
-    this.announcer.chosen(kept.length < more.length ? "No longer kept" : `Kept, ${this.state.more.length} so far`);
-    this.remember(true);
-    this.dirty();
-  }
-
-  // Where the chosen thing stands on the stage; the middle when nothing is chosen.
-  anchor() {
-    const { selected } = this.state;
-    const { size } = this.painter;
-    const drawn = selected && [...this.plan.nodes, ...this.plan.bubbles].find((item) => item.id === selected.id);
-    if (drawn) return drawn;
-    const link = selected && this.plan.edges.find((edge) => edge.id === selected.id);
-    if (link) return { sx: link.curve.mid[0], sy: link.curve.mid[1] };
-    return { sx: size.w / 2, sy: size.h / 2, nothing: true };
-  }
-
-  step(direction) {
-    const from = this.anchor();
-    const items = [...this.plan.nodes, ...this.plan.bubbles];
-    const nearest = () => items.slice().sort((a, b) => Math.hypot(a.sx - from.sx, a.sy - from.sy) - Math.hypot(b.sx - from.sx, b.sy - from.sy))[0];
-    const next = from.nothing ? nearest() : stepTo(items, from, direction);
-    if (!next) {
-      this.announcer.chosen("Nothing further in that direction");
-      return;
-    }
-    this.choose({ type: next.node ? "node" : "site", id: next.id }, false, this.state.more);
-    this.keepInSight(next);
-  }
-
-  neighbour(by) {
-    const { selected } = this.state;
-    if (selected?.type !== "node") return;
-    const around = [...neighbours(this.scene, this.hub ?? selected.id)].sort();
-    if (!this.hub || !around.includes(selected.id)) this.hub = selected.id;
-    const ring = [...neighbours(this.scene, this.hub)].sort((a, b) => (nameOf(this.scene, a) < nameOf(this.scene, b) ? -1 : 1));
-    if (ring.length === 0) return;
-    const next = ring[(ring.indexOf(selected.id) + by + ring.length) % ring.length];
-    this.choose({ type: "node", id: next }, false, this.state.more);
-    const drawn = this.plan.nodes.find((node) => node.id === next);
-    if (drawn) this.keepInSight(drawn);
-    else this.zoomTo({ type: "node", id: next });
-  }
-
-  keepInSight({ sx, sy }) {
-    const { size } = this.painter;
-    const edge = 50;
-    const dx = sx < edge ? sx - edge : sx > size.w - edge ? sx - size.w + edge : 0;
-    const dy = sy < edge ? sy - edge : sy > size.h - edge ? sy - size.h + edge : 0;
-    if (dx || dy) this.move({ ...this.view, x: this.view.x + dx / this.view.k, y: this.view.y + dy / this.view.k }, true);
-  }
-
-  enter() {
-    const { selected } = this.state;
-    if (!selected) return;
-    if (selected.type === "site" && this.plan.bubbles.some((site) => site.id === selected.id)) this.zoomTo(selected);
-    else byId("detail").querySelector("a, button:not([data-focus=back])")?.focus();
-  }
-
-  // One level back: what is chosen, then the questions, the search, the filters, the time.
-  escape() {
-    if (this.state.selected) this.choose(null);
-    else if (this.arrange.on) this.arrange.toggle();
-    else if (this.tools.leave()) this.announcer.chosen("Back to the map");
-    else if (this.state.query) this.search.set("");
-    else if (this.state.problems) this.toggle("problems");
-    else if (this.legend.clear()) this.refilter();
-    else if (this.scene.past) this.travel(null);
-  }
-
   // ---- what is loaded when somebody wants it
 
   // Turns arranging on or off; its controls stand where questions do.
   async arranges() {
     await this.tools.load();
     if (!this.arranger) {
-      const { Arrange } = await import("./arrange.js");
-      this.arranger ??= new Arrange(this.arranging());
+      const { arrangeOf } = await import("./arrange.js");
+      this.arranger ??= arrangeOf(this);
       this.arrange = this.arranger;
     }
     this.arrange.toggle();
   }
 
-  arranging() {
-    return {
-      scene: () => this.scene,
-      view: () => this.view,
-      size: () => this.painter.size,
-      plan: () => this.plan,
-      chosen: () => (["node", "site"].includes(this.state.selected?.type) ? this.state.selected : null),
-      moved: () => this.dirty(),
-      resync: () => this.feed.resync(),
-      changed: () => {
-        this.stage.classList.toggle("arranging", this.arrange.on);
-        this.tools.draw();
-        this.dirty();
-      },
-      say: (text) => this.announcer.chosen(text),
-      choose: (selection) => this.choose(selection, true),
-    };
+  // What nobody waits for to see the picture: it comes once that is on its way.
+  async complete() {
+    this.alarms.with((alarms) => alarms.refresh());
+    const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys];
+    await Promise.all(parts.map((part) => part.load().catch(() => {})));
+    this.stage.dataset.complete = "true";
+  }
+
+  // The details of what is chosen, and what printing needs.
+  async fetchMore() {
+    await (await this.panel.load()).load();
+    const { printsPicture } = await import("./print.js");
+    printsPicture(byId("paper"), () => {
+      this.takeAway();
+      return byId("picture").href;
+    });
   }
 
   // Nobody has reported yet: tells why the last report was refused.
@@ -668,14 +529,20 @@ class MapPage {
     const near = selected?.type === "node" ? neighbours(this.scene, selected.id)
       : selected?.type === "edge" && this.scene.edges.get(selected.id) ? new Set([this.scene.edges.get(selected.id).source, this.scene.edges.get(selected.id).target]) : null;
     const { more } = this.state;
-    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, more, near, ages: this.ages, loss: this.tools.loss, pins: this.arrange.pins, focused: document.activeElement === this.stage });
+    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, more, near, ages: this.ages, loss: this.loss(), pins: this.arrange.pins, focused: document.activeElement === this.stage });
     this.tellStage();
+  }
+
+  // What is marked as lost: by a question, or with what is chosen.
+  loss() {
+    return this.tools.loss ?? this.panel.part?.marks ?? null;
   }
 
   // What is drawn, for people (the small line) and for tests (data attributes).
   tellStage() {
     const { level, shown, edges, bubbles, relays, legs, nets } = this.plan;
-    const { loss } = this.tools;
+    const loss = this.loss();
+    byId("losses").hidden = !loss || (!this.tools.loss && loss.lost.size === 0);
     const all = this.scene.nodes.size;
     const words = { sites: `${plural(bubbles.length, "site")}, ${plural(all, "node")}`, agents: `Agents, ${shown} of ${all} shown`, interfaces: `Interfaces, ${shown} of ${all} shown` };
     byId("level").textContent = words[level];
@@ -730,9 +597,9 @@ class MapPage {
     this.tools.ask();
     this.tools.draw();
     this.pressed();
-    this.search.set(query);
+    this.search.with((search) => search.set(query));
     this.showPanel();
-    this.announcer.chosen(this.described());
+    this.describe();
     if (view) this.move(view, true);
     else this.fit();
   }

@@ -1,9 +1,10 @@
 // The side panel: the fleet, or what is chosen. How that is shown is loaded when something is chosen
 // for the first time.
 
-import { fill, getJson, h } from "./dom.js";
-import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, NODE_CHIP, NODE_WORDS, ago, iso, plural, span } from "./format.js";
+import { byId, fill, getJson, h } from "./dom.js";
+import { ago, iso, plural, span } from "./format.js";
 import { counts, edgesOf, endOf, isBadEdge, look, worstFirst } from "./scene.js";
+import { CHIP_MARK, EDGE_CHIP, EDGE_WORDS, NODE_CHIP, NODE_WORDS } from "./words.js";
 
 export const chip = (kind, text) => h("span", { class: `chip chip-${kind}` }, `${CHIP_MARK[kind]} ${text}`);
 
@@ -23,11 +24,13 @@ export const code = (text) => h("code", {}, text);
 export const MANY = 14;
 
 export class Panel {
-  // `verbs`: now(), choose(selection), zoomTo(selection), filter(looks), focus(node), path(from, to), without(ids)
+  // `verbs`: now(), choose(selection), zoomTo(selection), filter(looks), focus(node), path(from, to), without(ids),
+  // frame(ids), marked(): what of the stage is marked may have changed
   constructor(root, verbs) {
     this.root = root;
     this.verbs = verbs;
     this.details = null;
+    this.outage = null;
   }
 
   // Draws anew; details of the chosen thing are fetched once and kept while it stays chosen.
@@ -37,6 +40,7 @@ export class Panel {
       this.key = key;
       this.details = null;
       this.failure = null;
+      this.outage = null;
       this.root.scrollTop = 0;
       if (selected && more.length === 0) this.fetch(scene, selected, key);
     }
@@ -90,6 +94,11 @@ export class Panel {
     if (selected && more.length === 0 && !scene.past) this.fetch(scene, selected, this.key);
   }
 
+  // What is marked on the stage while a dead thing is chosen: whom it cut off.
+  get marks() {
+    return this.outage?.marks ?? null;
+  }
+
   // Handshake ages of the chosen agent's links, on that host's own clock: "edge/end" -> text.
   ages() {
     const ages = new Map();
@@ -107,7 +116,7 @@ export class Panel {
   }
 
   button(label, run, focus = label) {
-    return h("button", { type: "button", class: "button", "data-focus": focus, onclick: run }, label);
+    return h("button", { type: "button", class: "button small", "data-focus": focus, onclick: run }, label);
   }
 
   choose(type, id, text) {
@@ -147,9 +156,30 @@ export class Panel {
       worst.length === 0 ? h("p", { class: "muted" }, agents === 0 ? "No agent yet." : "Nothing. Every agent reports and no alarm is open on one.")
         : h("ul", { class: "list" }, worst.map((node) => h("li", {},
           nodeChip(node),
-          h("span", { class: "grow" }, this.choose("node", node.id, node.label), h("br"), h("span", { class: "muted" }, this.wrong(scene, node))),
-          h("span", { class: "age" }, silence(node, now))))),
+          h("span", { class: "grow" }, this.choose("node", node.id, node.label)),
+          h("span", { class: "age" }, silence(node, now)),
+          h("span", { class: "muted rest" }, this.wrong(scene, node))))),
       all > MANY && h("p", {}, h("a", { href: "/agents" }, `All agents, worst first; ${all - MANY} more need attention`)),
     ];
   }
 }
+
+// The panel of the map's page.
+export const panelOf = (page) => new Panel(byId("detail"), {
+  now: () => page.now(),
+  choose: (selection) => page.choose(selection),
+  zoomTo: (selection) => page.zoomTo(selection),
+  filter: (name) => page.legend.only(name),
+  focus: (id) => page.tools.focus(id, false),
+  without: (ids) => page.tools.without(ids),
+  path: (from, to) => {
+    page.tools.path(from);
+    if (to) page.tools.path(to);
+  },
+  frame: (ids) => page.frame(ids.map((id) => page.scene.nodes.get(id)).filter(Boolean)),
+  marked: () => page.dirty(),
+  aged: (ages) => {
+    page.ages = ages;
+    page.dirty();
+  },
+});

@@ -94,6 +94,8 @@ export function lists(scene) {
   return scene.lists;
 }
 
+export const nameOf = (scene, nodeId) => scene.nodes.get(nodeId)?.label ?? nodeId;
+
 // The page of an agent or a link, as of the time that is shown.
 export const pageOf = (scene, kind, id) => `/${kind}/${encodeURIComponent(id)}${scene.past ? `?at=${scene.past.at}` : ""}`;
 

@@ -1,9 +1,10 @@
 // The search box over the map: the manager answers what a query asks for; a list of hits, chosen
 // by pointer or by arrows and Enter.
 
-import { fill, getJson, h } from "./dom.js";
-import { NODE_WORDS, plural } from "./format.js";
+import { byId, fill, getJson, h } from "./dom.js";
+import { plural } from "./format.js";
 import { look } from "./scene.js";
+import { NODE_WORDS } from "./words.js";
 
 const HITS = 20;
 // From the last key to the question, so that a word is asked for once.
@@ -117,3 +118,19 @@ export class Search {
     else this.input.removeAttribute("aria-activedescendant");
   }
 }
+
+// Over the map of a page.
+export const searchOf = (page) => new Search(byId("search"), {
+  scene: () => page.scene,
+  at: () => page.scene?.past?.at ?? null,
+  found: (found, text) => {
+    page.found = found;
+    page.state.query = text;
+    page.refilter();
+  },
+  choose: (node) => {
+    page.choose({ type: "node", id: node.id }, true);
+    page.stage.focus();
+  },
+  leave: () => page.stage.focus(),
+});

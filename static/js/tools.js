@@ -1,12 +1,13 @@
 // The questions that are put to the map: the neighbourhood of a node, the way between two ends,
 // what would be lost without something. Each is a part of the panel, and marks on the stage.
 
-import { nameOf } from "./a11y.js";
 import { fill, getJson, h } from "./dom.js";
-import { EDGE_CHIP, EDGE_WORDS, plural } from "./format.js";
+import { plural } from "./format.js";
 import { chip } from "./panel.js";
 import { around, chain, component } from "./reach.js";
+import { nameOf } from "./scene.js";
 import { MOST_HOPS } from "./url.js";
+import { EDGE_CHIP, EDGE_WORDS } from "./words.js";
 
 const MANY = 12;
 const ENDS = { delivered: ["up", "Arrives"], left: ["stale", "Leaves what is known"], stopped: ["down", "Stops"], unknown: ["late", "Not known"] };
@@ -327,7 +328,7 @@ export class Tools {
       weakest && [h("h3", {}, "It can least afford to lose"), this.weakest(weakest)],
       loss && [
         h("h3", {}, "Cut off by links"),
-        cut === 0 ? h("p", {}, "Nobody: who is left reaches everybody as now. What is down already counts as lost; its alarm tells what it cuts off.")
+        cut === 0 ? h("p", {}, "Nobody: who is left still reaches everybody.")
           : this.parts(loss.cut_off),
         h("h3", {}, "Lose their way to the manager"),
         loss.reports_lost.length === 0 ? h("p", {}, "Nobody's reports came that way.") : [h("p", {}, "Their reports must find another way:"), this.few(loss.reports_lost)],

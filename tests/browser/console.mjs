@@ -10,9 +10,10 @@ const ARTIFACTS = join(dirname(fileURLToPath(import.meta.url)), "../../artifacts
 
 export const artifact = (name) => join(ARTIFACTS, `${name}.png`);
 
-// Expressions in the page: a number that the stage tells about itself, and whether it has drawn.
+// Expressions in the page: a number that the stage tells about itself, and whether it has drawn and
+// the scripts have come that nobody waits for to see the picture.
 export const stage = (name) => `Number(document.getElementById("stage").dataset.${name} ?? -1)`;
-export const DRAWN = `${stage("drawnNodes")} + ${stage("drawnSites")} > 0`;
+export const DRAWN = `${stage("drawnNodes")} + ${stage("drawnSites")} > 0 && document.getElementById("stage").dataset.complete === "true"`;
 export const LIVE = `document.getElementById("live-state").textContent === "Live"`;
 
 // Asks the runner (tests/it/browser.rs) by a line of its own.

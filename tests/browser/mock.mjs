@@ -207,3 +207,13 @@ export const alarms = (picture, now) =>
     id: i + 1, kind: "agent.offline", severity: i % 3 === 2 ? "warning" : "major", state: i === 1 ? "acknowledged" : "active", fleet_id: "lab",
     agent_id: node.agent_id, subject: node.agent_id, message: `${node.label} has not reported for 2 h.`, raised_at: now - 7000 - i, acknowledged_at: null,
   }));
+
+// What differs between a day ago and a time, and what a host told of itself.
+export function diff(picture, to) {
+  const down = picture.edges.filter(({ state }) => state === "down").slice(0, 3);
+  const name = (id) => picture.nodes.find((node) => node.id === id).label;
+  return {
+    from: to - 86400, to, summary: "3 links lost", complete: true, agents: [], alarms_cleared: [], alarms_raised: [],
+    links: down.map(({ id, source, target }, i) => ({ id, labels: [name(source), name(target)], fate: "lost", before: "up", after: "down", at: [to - 30 * (i + 1)] })),
+  };
+}

@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { agentDetail, alarms, carriers, history, loss, past, search, told, topology, way, weakest } from "./mock.mjs";
+import { agentDetail, alarms, carriers, diff, history, loss, past, search, told, topology, way, weakest } from "./mock.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml", html: "text/html; charset=utf-8" };
@@ -88,6 +88,8 @@ export function preview(shape, port, changeEvery = 2000, files = {}) {
         json(response, said, said.status ?? 200);
       } else if (path.startsWith("/api/v1/agents/")) json(response, agentDetail(picture, fourth, seconds()) ?? { detail: "There is no such agent." });
       else if (path.startsWith("/api/v1/edges/")) json(response, picture.edges.find((edge) => edge.id === fourth));
+      else if (path === "/api/v1/diff") json(response, diff(picture, Number(query.get("to"))));
+      else if (path === "/api/v1/events") json(response, []);
       else if (path === "/api/v1/search") json(response, search(picture, query.get("q")));
       else if (path === "/api/v1/path") json(response, way(picture, query.get("from"), query.get("to")));
       else if (path === "/api/v1/what-if") json(response, loss(picture, query.get("without").split(",")));

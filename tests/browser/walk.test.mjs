@@ -5,15 +5,19 @@
 // KATTILA_TEST_URL      a manager with a demo fleet in which things break, which has refused a
 //                       report and has seen a window of maintenance; strangers may look
 // KATTILA_TEST_TOKEN    an admin's token
+// KATTILA_TEST_MASKED   a token of somebody who is given pseudonyms
 // KATTILA_TEST_EMPTY    a manager that nobody has reported to; strangers may look
 // KATTILA_TEST_ROUTES   the paths of all pages, as in the route table, separated by blanks
 
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { findings } from "./axe.mjs";
 import { Console, DRAWN, LIVE, artifact, please } from "./console.mjs";
+import { topology } from "./mock.mjs";
 
-const { KATTILA_TEST_URL, KATTILA_TEST_TOKEN: ADMIN, KATTILA_TEST_EMPTY, KATTILA_TEST_ROUTES = "" } = process.env;
+const { KATTILA_TEST_URL, KATTILA_TEST_TOKEN: ADMIN, KATTILA_TEST_MASKED: MASKED, KATTILA_TEST_EMPTY, KATTILA_TEST_ROUTES = "" } = process.env;
 const ROUTES = KATTILA_TEST_ROUTES.split(" ").filter(Boolean);
 
 let desk;
@@ -27,9 +31,8 @@ const GUISES = {
   "without-scripts": { reducedMotion: true },
 };
 
-before(async () => {
-  desk = await Console.open(KATTILA_TEST_URL);
-  const page = await desk.visit("/settings");
+// What there is to be looked at, under the names that a page's reader knows it by.
+async function gather(page) {
   const json = (path) => page.read(`fetch("${path}").then((answer) => answer.json())`);
   const map = await page.until(async () => {
     const map = await json("/api/v1/topology");
@@ -37,7 +40,7 @@ before(async () => {
   }, "something to break");
   const agent = map.nodes.find((node) => node.role === "gateway" && node.alarms > 0) ?? map.nodes.find((node) => node.agent_id);
   const [alarm] = await json("/status/alarms");
-  things = {
+  return {
     agents: agent.agent_id,
     links: map.edges.find(({ state }) => state === "down").id,
     alarms: String(alarm.id),
@@ -48,6 +51,11 @@ before(async () => {
     since: (await json("/api/v1/history")).since,
     at: map.generated_at,
   };
+}
+
+before(async () => {
+  desk = await Console.open(KATTILA_TEST_URL);
+  things = await gather(await desk.visit("/settings"));
 });
 
 after(() => desk?.close());
@@ -80,7 +88,7 @@ const isMap = (path) => /^\/(map)?(\?|$)/.test(path);
 // but that the browser says so.
 const told = (text) => /Failed to load resource.* (400|403|404)/.test(text);
 
-async function look(page, path, guise) {
+async function look(page, path, guise, expected) {
   // The judge is a script, too, and is let in once the page stands without its own.
   const scripts = (value) => guise === "without-scripts" && page.send("Emulation.setScriptExecutionDisabled", { value: !value });
   await scripts(false);
@@ -90,7 +98,7 @@ async function look(page, path, guise) {
     await page.until(DRAWN, "the map to be drawn");
     if (!path.includes("at=")) await page.until(LIVE, "the stream to be live");
   }
-  await judge(page, `${path} (${guise})`);
+  await judge(page, `${path} (${guise})`, expected);
 }
 
 // What is wrong with the pages of one test, all of it at once; each finding with its first page.
@@ -136,6 +144,64 @@ test("what an admin sees", async () => {
   nothingWrong();
 });
 
+test("what somebody sees who is given pseudonyms", async () => {
+  const page = await desk.visit("/settings", { token: MASKED, ...GUISES["phone-dark"] });
+  const real = things;
+  things = await gather(page);
+  assert.notEqual(things.agents, real.agents, "pseudonyms");
+  // Bytes of reports are shown to nobody under pseudonyms, and keys to nobody who sees some fleets only.
+  const shown = ROUTES.filter((route) => !/^\/reports\/|^\/setup/.test(route));
+  for (const route of shown) for (const path of addresses(route)) {
+    await look(page, path, "pseudonyms", told);
+    if (route === "/map" || route === "/agents/{id}") await page.screenshot(artifact(`walk/masked${path.slice(0, 40).replace(/\W+/g, "-")}`));
+  }
+  things = real;
+  nothingWrong();
+});
+
+// The map as it would be with another answer of the manager: `answer` takes the manager's own and
+// gives another, or null for none at all.
+async function visitWith(url, answer, options) {
+  const page = await url.visit("/settings", options);
+  const own = await page.read(`fetch("/api/v1/topology").then((response) => response.json())`);
+  const told = answer(own);
+  await page.send("Fetch.enable", { patterns: [{ urlPattern: "*/api/v1/topology*" }] });
+  page.listeners.add((method, { requestId }) => {
+    if (method !== "Fetch.requestPaused" || told === null) return;
+    const body = Buffer.from(JSON.stringify(told)).toString("base64");
+    page.send("Fetch.fulfillRequest", { requestId, responseCode: 200, responseHeaders: [{ name: "Content-Type", value: "application/json" }], body });
+  });
+  await page.open(`${url.url}/map`);
+  return page;
+}
+
+for (const count of [5000, 10000]) {
+  test(`the map of ${count} nodes`, async () => {
+    const empty = await Console.open(KATTILA_TEST_EMPTY);
+    try {
+      for (const guise of ["light", "phone-dark"]) {
+        const many = (own) => ({ ...topology(count, own.generated_at), epoch: own.epoch, seq: own.seq, layout_rev: own.layout_rev });
+        const page = await visitWith(empty, many, GUISES[guise]);
+        await page.until(DRAWN, "the map to be drawn");
+        assert.equal(await page.read(`document.getElementById("stage").dataset.level`), "sites", "sites first");
+        await judge(page, `${count} nodes (${guise})`);
+        await page.screenshot(artifact(`walk/map-${count}-${guise}`));
+      }
+    } finally {
+      await empty.close();
+    }
+    nothingWrong();
+  });
+}
+
+test("the map while it waits for the manager's answer", async () => {
+  const page = await visitWith(desk, () => null, GUISES["phone-dark"]);
+  assert.match(await page.read(`document.getElementById("level").textContent`), /^Loading \d+ agents$/);
+  await judge(page, "the map that is loading");
+  await page.screenshot(artifact("walk/map-loading"));
+  nothingWrong();
+});
+
 test("paper is white, also for who looks in the dark, and tables repeat their heads", async () => {
   const page = await desk.visit("/agents", GUISES["phone-dark"]);
   const looks = `(({ body, head, bar }) => [body.backgroundColor, body.color, head.display, bar.display])({
@@ -143,6 +209,27 @@ test("paper is white, also for who looks in the dark, and tables repeat their he
   assert.notEqual((await page.read(looks))[0], "rgb(255, 255, 255)");
   await page.send("Emulation.setEmulatedMedia", { media: "print", features: [{ name: "prefers-color-scheme", value: "dark" }] });
   assert.deepEqual(await page.read(looks), ["rgb(255, 255, 255)", "rgb(23, 32, 43)", "table-header-group", "none"]);
+});
+
+test("of the map the manager's picture is printed: light, with legend, time and what was asked", async () => {
+  const page = await desk.visit(`/map?q=state:up&sel=${encodeURIComponent(`node~${things.node}`)}`, GUISES["phone-dark"]);
+  await page.until(DRAWN, "the map to be drawn");
+  // What prints it is loaded once the map is drawn; then one listener more sees what is on the paper.
+  await page.until(`performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/print.js"))`, "what prints it");
+  await page.read(`addEventListener("beforeprint", () => {
+    const paper = document.getElementById("paper");
+    window.printed = { text: paper.textContent, shapes: paper.querySelectorAll("circle, rect, path").length, ground: paper.querySelector("rect")?.getAttribute("fill") };
+  })`);
+  const { data } = await page.send("Page.printToPDF", { preferCSSPageSize: true, printBackground: true });
+  const printed = await page.read("window.printed");
+  for (const words of ["Reporting \\d", "Links: \\d+ up", "asked for: state:up", /\d{4}-\d\d-\d\dT\d\d:\d\d/]) assert.match(printed.text, new RegExp(words));
+  assert.ok(printed.shapes > 20, `${printed.shapes} shapes`);
+  assert.match(printed.ground, /^#f/i, "light, also for who looks in the dark");
+  const pdf = Buffer.from(data, "base64");
+  assert.match(pdf.toString("latin1"), /\/MediaBox \[0 0 7\d\d\.?\d* 6\d\d/, "one sheet on its side");
+  mkdirSync(dirname(artifact("map-printed")), { recursive: true });
+  writeFileSync(artifact("map-printed").replace(/png$/, "pdf"), pdf);
+  assert.equal(await page.read(`document.getElementById("paper").childElementCount`), 0, "the page is as it was");
 });
 
 test("the open list of keys, and the sign-in page that refuses", async () => {

@@ -163,6 +163,7 @@ async fn signing_in_and_acting() {
         ("KATTILA_TEST_SECRET", PSK),
     ];
     Script::start("acts.test.mjs", kattila.manager().url(), &secrets).end().await;
+    Script::start("arrange.test.mjs", kattila.manager().url(), &secrets).end().await;
     Script::start("alarms.test.mjs", kattila.manager().url(), &secrets).end().await;
     Script::start("shares.test.mjs", kattila.manager().url(), &secrets).end().await;
     crowd.go_home().await;
@@ -260,8 +261,11 @@ async fn nothing_is_wrong_with_any_page() {
     let crowd = Crowd::gather(&kattila).await;
     maintain(&kattila).await;
     let pages = pages();
+    let masked = json!({"name": "mia", "role": "viewer", "masked": true, "for_s": 86_400});
+    let masked = kattila.operator().post("/api/v1/tokens", &masked).await.json();
     let told = [
         ("KATTILA_TEST_TOKEN", ADMIN_TOKEN),
+        ("KATTILA_TEST_MASKED", masked["token"].as_str().unwrap()),
         ("KATTILA_TEST_EMPTY", empty.manager().url()),
         ("KATTILA_TEST_ROUTES", pages.as_str()),
     ];

@@ -7,15 +7,12 @@ use std::path::PathBuf;
 
 use kattila::model::state::AlarmKind;
 use kattila::model::time::UnixSeconds;
-use kattila::simulate::world::{Mix, Options, World};
+use kattila::simulate::world::{Mix, Options};
 use serde_json::Value;
 
 use crate::support::actors::Agent;
+use crate::support::made_up::{MadeUp, ROUND_S};
 use crate::support::manager::TestManager;
-
-/// Seconds between two reports of a host.
-const ROUND: u8 = 30;
-const ROUND_S: i64 = ROUND as i64;
 
 /// Kinds that no fault of the made-up world is a case of.
 const NEVER: [AlarmKind; 11] = [
@@ -35,32 +32,11 @@ const NEVER: [AlarmKind; 11] = [
 /// Lives through so many rounds, hosts reporting one after the other; every kind that was raised.
 async fn kinds(agents: usize, mix: Mix, faults: bool, rounds: i64) -> BTreeSet<String> {
     let mut kattila = TestManager::start().await;
-    let start = kattila.clock.now();
-    let mut world = World::new(&Options { seed: 7, agents, mix, faults, start });
-    let mut hosts: Vec<Agent> = (0..world.agents())
-        .map(|host| {
-            let face = world.face(host).unwrap();
-            let mut agent = kattila.agent(face.agent_id);
-            face.fleet_id.clone_into(&mut agent.fleet);
-            agent
-        })
-        .collect();
+    let options = Options { seed: 7, agents, mix, faults, start: kattila.clock.now() };
+    let mut fleet = MadeUp::settle(&kattila, &options);
     let mut raised = BTreeSet::new();
     for second in 0..rounds * ROUND_S {
-        let now = UnixSeconds(start.0 + second);
-        kattila.clock.set(now);
-        world.step(now);
-        let turn = usize::try_from(second % ROUND_S).unwrap();
-        let due = hosts.iter_mut().enumerate().skip(turn).step_by(usize::from(ROUND));
-        for (host, agent) in due {
-            let Some(data) = world.report(host, now) else { continue };
-            let envelope = agent.seal_v2(&String::from_utf8(data).unwrap());
-            let answer = agent.send(&envelope).await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-        }
-        if second % 10 == 0 {
-            kattila.advance(0).await;
-        }
+        fleet.second(&kattila, second).await;
         if second % ROUND_S == 0 {
             let open = kattila.operator().alarms().await;
             raised.extend(open.iter().map(|line| line.split(' ').next().unwrap().to_owned()));
@@ -69,8 +45,7 @@ async fn kinds(agents: usize, mix: Mix, faults: bool, rounds: i64) -> BTreeSet<S
         }
         if second % (7 * ROUND_S) == 6 * ROUND_S {
             kattila = kattila.restart().await;
-            let addr = kattila.addr();
-            hosts.iter_mut().for_each(|agent| *agent = agent.clone().moved(addr));
+            fleet.moved(kattila.addr());
         }
     }
     kattila.stop().await;

@@ -34,6 +34,24 @@ async fn a_picture_is_the_same_in_another_process_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_way_is_drawn_on_the_picture_of_the_past_as_on_that_of_now() {
+    let kattila = two_hosts().await;
+    let at = START.plus(1);
+    for ends in [format!("{ALPHA},{BETA}"), format!("a:{BETA},a:{ALPHA}"), "alpha,BETA".to_owned()]
+    {
+        let picture = take(&kattila, &format!("/map.svg?at={at}&path={ends}")).await.text();
+        assert_eq!(picture.matches("class=\"way\"").count(), 1, "{ends}: {picture}");
+        assert!(picture.contains("the way from"), "{ends}: {picture}");
+    }
+    for ends in [format!("{ALPHA},nobody"), ALPHA.to_owned(), format!("{ALPHA},{ALPHA}")] {
+        let picture = take(&kattila, &format!("/map.svg?at={at}&path={ends}")).await;
+        assert_eq!(picture.status, 200, "{ends}: {}", picture.text());
+        assert!(!picture.text().contains("class=\"way\""), "{ends}: {}", picture.text());
+    }
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn graphs_hold_what_was_asked_for() {
     let kattila = two_hosts().await;
     for (name, kind) in [

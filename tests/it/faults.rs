@@ -5,4 +5,5 @@ mod archive;
 mod disk;
 mod kill;
 mod loss;
+mod rate;
 mod start;

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { describe, summary } from "../../static/js/a11y.js";
 import { inOrder, subjectOf } from "../../static/js/alarms.js";
-import { because, ago, bytes, iso, plural, signed, span } from "../../static/js/format.js";
+import { ago, iso, plural, span } from "../../static/js/format.js";
 import { fromSnapshot } from "../../static/js/scene.js";
 import { read, write } from "../../static/js/url.js";
+import { because, bytes, signed } from "../../static/js/words.js";
 import { picture } from "./fixture.mjs";
 
 test("spans, sizes and counts as people read them", () => {

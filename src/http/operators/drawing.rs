@@ -164,16 +164,19 @@ async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answ
         ),
     };
     let (state, lens, anonymous) = (state.clone(), lens.clone(), asked.is_anonymous());
-    // Routes of the past are not kept.
     let legs = match then {
         None => asked.marks.legs((&state, &lens)).await,
         Some(_) => Vec::new(),
     };
     let marks = asked.marks.clone();
     let work = move || {
-        let mut answer = match then {
-            Some(then) => of_then(then, &query),
-            None => of_now(&Desk::of(&state, &lens), &query),
+        let (mut answer, legs) = match then {
+            Some(then) => {
+                let answer = of_then(then, &query);
+                let legs = marks.along(&answer.picture);
+                (answer, legs)
+            }
+            None => (of_now(&Desk::of(&state, &lens), &query), legs),
         };
         answer.question = marks.on(&answer.picture, legs);
         answer.anonymised = lens.guise.is_some();

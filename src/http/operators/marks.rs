@@ -12,6 +12,7 @@ use crate::http::state::AppState;
 use crate::mask::Lens;
 use crate::topology::picture::Picture;
 use crate::topology::without::{Taken, without};
+use crate::views::drawing::chain;
 use crate::views::drawing::question::{Leg, Lost, Question, around, legs, rows};
 
 /// Links from a node that a neighbourhood is wide at most, as on the page (`url.js`).
@@ -39,9 +40,22 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 impl Marks {
+    /// The two ends of the way that is asked for.
+    fn ends(&self) -> Option<(&str, &str)> {
+        self.path.as_deref()?.split_once(',')
+    }
+
+    /// The legs of the way that is asked for, by links alone: of the past no routes are kept.
+    pub fn along(&self, picture: &Picture) -> Vec<Leg> {
+        let ends = self.ends().and_then(|(from, to)| {
+            Some((chain::meant(picture, from.trim())?, chain::meant(picture, to.trim())?))
+        });
+        ends.map(|(from, to)| chain::chain(picture, from, to)).unwrap_or_default()
+    }
+
     /// The legs of the way that is asked for, by what hosts report now; none if there is no way.
     pub async fn legs(&self, (state, lens): (&AppState, &Lens)) -> Vec<Leg> {
-        let Some((from, to)) = self.path.as_deref().and_then(|path| path.split_once(',')) else {
+        let Some((from, to)) = self.ends() else {
             return Vec::new();
         };
         let Ok(picture) = state.map(lens).await else { return Vec::new() };

@@ -13,12 +13,16 @@ use crate::http::error::ApiError;
 use crate::http::params::{Params, rows};
 use crate::http::state::AppState;
 use crate::mask::Lens;
+use crate::model::state::AgentStatus;
 use crate::topology::picture::Picture;
 use crate::topology::weakest::{Weakest, weakest};
 use crate::topology::without::{Loss, Taken, without};
 
 /// Things that one question may take away.
 const MOST_TAKEN: usize = 100;
+
+/// Seconds without a report after which an agent is called offline, at least (`alarms::rules::agent`).
+const LEAST_SILENCE_S: i64 = 180;
 
 /// `GET /api/v1/what-if`.
 #[derive(Debug, Default, Deserialize)]
@@ -48,9 +52,19 @@ async fn picture(
     at: Option<&str>,
 ) -> Result<Arc<Picture>, ApiError> {
     Ok(match maybe_time(at)? {
-        Some(at) => Arc::new(PastView::of((state, lens), at).await?.picture),
+        Some(at) => Arc::new(heard(PastView::of((state, lens), at).await?)),
         None => state.map(lens).await?,
     })
+}
+
+/// A map of the past that tells of silent agents when they were heard at the latest: that is not
+/// kept of the past, but nobody is called offline earlier than so long after it.
+fn heard(PastView { mut picture, status_since, .. }: PastView) -> Picture {
+    let silent = picture.nodes.iter_mut().filter(|node| node.status == Some(AgentStatus::Offline));
+    for node in silent {
+        node.seen_at = status_since.get(&node.id).map(|since| since.minus(LEAST_SILENCE_S));
+    }
+    picture
 }
 
 /// What a question takes away, and what would be lost: worked out away from the runtime's threads,

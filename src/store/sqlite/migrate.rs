@@ -74,6 +74,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0023_masked_shares",
         sql: include_str!("../../../migrations/0023_masked_shares.sql"),
     },
+    Migration { name: "0024_deltas", sql: include_str!("../../../migrations/0024_deltas.sql") },
 ];
 
 /// What a file is, before anything is written to it.

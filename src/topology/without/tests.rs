@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::path::RelayPath;
 use crate::model::state::RelayProof;
+use crate::model::time::UnixSeconds;
 use crate::topology::picture::samples;
 
 fn node(name: &str, kind: NodeKind) -> Node {
@@ -90,4 +91,31 @@ fn reports_that_come_through_a_host_are_told_apart_from_links() {
     assert_eq!(loss.reports_lost, [Named { id: "a:a".into(), label: "a".into() }]);
     assert_eq!(without(&ring, &nodes(&["c"])).reports_lost, []);
     assert_eq!(without(&ring, &nodes(&["a", "b"])).reports_lost, []);
+}
+
+/// A chain a-b-c in which b is silent since 100 and its link to c died at `since`.
+fn dead_middle(since: i64, status: AgentStatus) -> Picture {
+    let mut chain = picture("a-b b!c");
+    for edge in &mut chain.edges {
+        edge.since = UnixSeconds(since);
+    }
+    for node in chain.nodes.iter_mut().filter(|node| node.label == "b") {
+        (node.status, node.seen_at) = (Some(status), Some(UnixSeconds(100)));
+    }
+    chain
+}
+
+#[test]
+fn a_dead_host_cuts_off_what_was_lost_with_it() {
+    let lost = |chain: &Picture| told(chain, &nodes(&["b"])).0;
+    assert_eq!(lost(&dead_middle(400, AgentStatus::Offline)), ["c<1"]);
+    let chain = dead_middle(99, AgentStatus::Offline);
+    assert!(lost(&chain).is_empty(), "the link was dead before its host was");
+    let chain = dead_middle(400, AgentStatus::Online);
+    assert!(lost(&chain).is_empty(), "the host lives, and its link died for another reason");
+    let link = Taken { edges: BTreeSet::from(["1:b!c".to_owned()]), ..Taken::default() };
+    let loss = without(&chain, &link);
+    assert_eq!(loss.taken_links.len(), 1, "a dead link is named, too");
+    assert_eq!(told(&chain, &link).0, ["c<2"]);
+    assert!(told(&dead_middle(400, AgentStatus::Offline), &nodes(&["a"])).0.is_empty());
 }

@@ -6,6 +6,7 @@
 //! Colours are the light theme's, and attributes of shapes rather than a style sheet, which the
 //! policy that pages are sent with would not let in.
 
+pub mod chain;
 pub mod geometry;
 mod labels;
 mod legend;

@@ -29,6 +29,7 @@ const CYCLES: usize = 25;
 
 /// What one agent has sent and been told.
 pub(super) struct Journal {
+    index: u8,
     agent: Agent,
     number: u64,
     speaks_v1: bool,
@@ -46,6 +47,7 @@ impl Journal {
     pub(super) fn new(index: u8, addr: SocketAddr) -> Self {
         let agent = Agent::new(&format!("{index:032x}"), addr, Clock::system());
         Self {
+            index,
             agent,
             number: 0,
             speaks_v1: index % 2 == 1,
@@ -56,12 +58,32 @@ impl Journal {
         }
     }
 
+    /// The same, of an agent of the second version whatever its index.
+    pub(super) fn v2(index: u8, addr: SocketAddr) -> Self {
+        Self { speaks_v1: false, ..Self::new(index, addr) }
+    }
+
+    /// Which agent it is.
+    pub(super) fn index(&self) -> u8 {
+        self.index
+    }
+
+    /// How many of its reports are known to be stored.
+    pub(super) fn acknowledged(&self) -> usize {
+        self.acked.len() + self.delivered.len()
+    }
+
     /// The next report; `filling` makes it as large as wanted.
     pub(super) fn next(&mut self, filling: &str) -> String {
         self.number += 1;
         let host = format!("host-{}", self.number % 7);
         let data = json!({ "hostname": host, "n": self.number, "f": filling }).to_string();
-        if self.speaks_v1 { self.agent.seal_v1(&data) } else { self.agent.seal_v2(&data) }
+        self.seal(&data)
+    }
+
+    /// A report of this data.
+    pub(super) fn seal(&mut self, data: &str) -> String {
+        if self.speaks_v1 { self.agent.seal_v1(data) } else { self.agent.seal_v2(data) }
     }
 
     /// Sends an envelope and writes down what comes back; whether it was acknowledged. `None`:
@@ -82,7 +104,7 @@ impl Journal {
     }
 
     /// What every agent does when it does not know: the same bytes again.
-    async fn resend(&mut self, addr: SocketAddr) {
+    pub(super) async fn resend(&mut self, addr: SocketAddr) {
         let Some(envelope) = self.unanswered.take() else { return };
         let taken = self.send(addr, envelope.clone()).await;
         if self.speaks_v1 && self.refused == [409] {
@@ -135,21 +157,21 @@ pub(super) fn check_integrity(db: &Path) {
     assert_eq!(answer, "ok");
 }
 
-/// Lets all agents report at once until so many reports are acknowledged; then calls `act`,
-/// while they go on until no more answers come.
-async fn under_load(
+/// Lets all agents report at once, each what `next` makes of it, until so many reports are
+/// acknowledged; then calls `act`, while they go on until no more answers come.
+pub(super) async fn under_load(
     addr: SocketAddr,
     journals: Vec<Journal>,
-    acks: usize,
+    (acks, next): (usize, impl Fn(&mut Journal) -> String + Clone + Send + 'static),
     act: impl FnOnce(),
 ) -> Vec<Journal> {
     let (count, enough) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let mut agents = JoinSet::new();
     for mut journal in journals {
-        let (count, enough) = (Arc::clone(&count), Arc::clone(&enough));
+        let (count, enough, next) = (Arc::clone(&count), Arc::clone(&enough), next.clone());
         agents.spawn(async move {
             loop {
-                let envelope = journal.next("");
+                let envelope = next(&mut journal);
                 match journal.send(addr, envelope).await {
                     Some(true) if count.fetch_add(1, Ordering::SeqCst) + 1 == acks => {
                         enough.notify_one();
@@ -165,6 +187,10 @@ async fn under_load(
     agents.join_all().await
 }
 
+fn small(journal: &mut Journal) -> String {
+    journal.next("")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_kill_loses_or_doubles_an_acknowledged_report() {
     let home = tempfile::tempdir().unwrap();
@@ -175,7 +201,8 @@ async fn no_kill_loses_or_doubles_an_acknowledged_report() {
     let mut doubtful = 0;
     for _ in 0..CYCLES {
         let acks = 1 + usize::try_from(dice.below(97)).unwrap();
-        journals = under_load(serve.addr(), journals, acks, || serve.signal(Signal::KILL)).await;
+        let load = (acks, small);
+        journals = under_load(serve.addr(), journals, load, || serve.signal(Signal::KILL)).await;
         let (status, _log) = serve.ended().await;
         assert_eq!(status.code(), None, "it was killed");
         doubtful += compare(&db, &journals).len();
@@ -189,7 +216,7 @@ async fn no_kill_loses_or_doubles_an_acknowledged_report() {
     serve.stop().await;
     check_integrity(&db);
     let verified = run(home.path(), &["verify", "--db", "k.db"], &[]).await;
-    let sent: usize = journals.iter().map(|j| j.acked.len() + j.delivered.len()).sum();
+    let sent: usize = journals.iter().map(Journal::acknowledged).sum();
     let counts = format!("{sent} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
     assert_eq!(verified.code, Some(0), "{verified:?}");
     assert!(verified.said.starts_with(&counts), "{verified:?}");
@@ -202,7 +229,8 @@ async fn a_stop_under_load_answers_what_it_took() {
     let db = home.path().join("k.db");
     let serve = Serve::start(home.path(), &db).await;
     let journals: Vec<_> = (0..AGENTS).map(|index| Journal::new(index, serve.addr())).collect();
-    let journals = under_load(serve.addr(), journals, 150, || serve.signal(Signal::TERM)).await;
+    let load = (150, small);
+    let journals = under_load(serve.addr(), journals, load, || serve.signal(Signal::TERM)).await;
     let (status, log) = serve.ended().await;
     assert_eq!(status.code(), Some(0), "{log}");
     for journal in &journals {

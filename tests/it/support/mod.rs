@@ -11,6 +11,7 @@ pub(crate) mod host;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod log;
+pub(crate) mod made_up;
 pub(crate) mod manager;
 pub(crate) mod netns;
 pub(crate) mod network;

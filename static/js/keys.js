@@ -1,0 +1,124 @@
+// What keys do on the stage. Loaded once the picture is on its way; keys that are pressed before wait.
+
+import { byId } from "./dom.js";
+import { stepTo } from "./geometry.js";
+import { nameOf, neighbours } from "./scene.js";
+import { LAYERS } from "./url.js";
+
+export class Keys {
+  // `page` is the map's page.
+  constructor(page) {
+    this.page = page;
+    // Whose neighbours are gone through.
+    this.hub = null;
+  }
+
+  key(verb, shift) {
+    if (!this.page.scene || !this.page.view) return;
+    const arrow = ["left", "right", "up", "down"].includes(verb);
+    if (arrow && shift && this.page.arrange.on) this.page.arrange.nudge(verb);
+    else if (arrow) this.step(verb);
+    else if (verb === "in") this.page.zoomBy(1.4);
+    else if (verb === "out") this.page.zoomBy(1 / 1.4);
+    else if (verb === "fit") this.page.fit();
+    else if (verb === "enter") this.enter();
+    else if (verb === "escape") this.escape();
+    else if (verb === "next" || verb === "previous") this.neighbour(verb === "next" ? 1 : -1);
+    else if (verb === "help") byId("help").showModal();
+    else if (verb === "search") byId("q").focus();
+    else if (LAYERS.includes(verb)) this.page.toggle(verb);
+    else if (verb === "layers") byId("wireguard").focus();
+    else if (verb === "focus" || verb === "wider") this.page.tools.focus(this.page.state.selected?.type === "node" ? this.page.state.selected.id : null, verb === "wider");
+    else if (verb === "path" || verb === "without") this.ask(verb);
+    else if (verb === "keep") this.keep();
+    else if (verb === "arrange" && !byId("tool-arrange").hidden) this.page.arranges();
+    else if (verb === "undo" && this.page.arrange.on) this.page.arrange.undo();
+    else if (verb === "earlier" || verb === "later") this.page.time.with((time) => time.step(verb === "earlier" ? "previous" : "next"));
+    else if (verb === "table") byId("table").click();
+  }
+
+  // A key of a question: begins it with what is chosen, then gives it what is chosen now.
+  ask(name) {
+    const { selected } = this.page.state;
+    if (!this.page.state[name] || !this.page.tools.takes(selected)) this.page.tool(name);
+  }
+
+  // Keeps what is chosen while the arrows go on; lets it go again.
+  keep() {
+    const { selected, more } = this.page.state;
+    if (!selected) return;
+    const kept = more.filter(({ id }) => id !== selected.id);
+    this.page.state.more = kept.length < more.length ? kept : [...more, selected];
+    this.page.showPanel();
+    this.page.say(kept.length < more.length ? "No longer kept" : `Kept, ${this.page.state.more.length} so far`);
+    this.page.remember(true);
+    this.page.dirty();
+  }
+
+  // Where the chosen thing stands on the stage; the middle when nothing is chosen.
+  anchor() {
+    const { selected } = this.page.state;
+    const { size } = this.page.painter;
+    const drawn = selected && [...this.page.plan.nodes, ...this.page.plan.bubbles].find((item) => item.id === selected.id);
+    if (drawn) return drawn;
+    const link = selected && this.page.plan.edges.find((edge) => edge.id === selected.id);
+    if (link) return { sx: link.curve.mid[0], sy: link.curve.mid[1] };
+    return { sx: size.w / 2, sy: size.h / 2, nothing: true };
+  }
+
+  step(direction) {
+    const from = this.anchor();
+    const items = [...this.page.plan.nodes, ...this.page.plan.bubbles];
+    const nearest = () => items.slice().sort((a, b) => Math.hypot(a.sx - from.sx, a.sy - from.sy) - Math.hypot(b.sx - from.sx, b.sy - from.sy))[0];
+    const next = from.nothing ? nearest() : stepTo(items, from, direction);
+    if (!next) {
+      this.page.say("Nothing further in that direction");
+      return;
+    }
+    this.page.choose({ type: next.node ? "node" : "site", id: next.id }, false, this.page.state.more);
+    this.keepInSight(next);
+  }
+
+  neighbour(by) {
+    const { selected } = this.page.state;
+    if (selected?.type !== "node") return;
+    const around = [...neighbours(this.page.scene, this.hub ?? selected.id)].sort();
+    if (!this.hub || !around.includes(selected.id)) this.hub = selected.id;
+    const ring = [...neighbours(this.page.scene, this.hub)].sort((a, b) => (nameOf(this.page.scene, a) < nameOf(this.page.scene, b) ? -1 : 1));
+    if (ring.length === 0) return;
+    const next = ring[(ring.indexOf(selected.id) + by + ring.length) % ring.length];
+    this.page.choose({ type: "node", id: next }, false, this.page.state.more);
+    const drawn = this.page.plan.nodes.find((node) => node.id === next);
+    if (drawn) this.keepInSight(drawn);
+    else this.page.zoomTo({ type: "node", id: next });
+  }
+
+  keepInSight({ sx, sy }) {
+    const { size } = this.page.painter;
+    const edge = 50;
+    const dx = sx < edge ? sx - edge : sx > size.w - edge ? sx - size.w + edge : 0;
+    const dy = sy < edge ? sy - edge : sy > size.h - edge ? sy - size.h + edge : 0;
+    if (dx || dy) this.page.move({ ...this.page.view, x: this.page.view.x + dx / this.page.view.k, y: this.page.view.y + dy / this.page.view.k }, true);
+  }
+
+  enter() {
+    const { selected } = this.page.state;
+    if (!selected) return;
+    if (selected.type === "site" && this.page.plan.bubbles.some((site) => site.id === selected.id)) this.page.zoomTo(selected);
+    else for (const way of ["[data-focus=open]", "a, button:not([data-focus=back])"]) {
+      const found = byId("detail").querySelector(way);
+      if (found) return found.focus();
+    }
+  }
+
+  // One level back: what is chosen, then the questions, the search, the filters, the time.
+  escape() {
+    if (this.page.state.selected) this.page.choose(null);
+    else if (this.page.arrange.on) this.page.arrange.toggle();
+    else if (this.page.tools.leave()) this.page.say("Back to the map");
+    else if (this.page.state.query) this.page.search.with((search) => search.set(""));
+    else if (this.page.state.problems) this.page.toggle("problems");
+    else if (this.page.legend.clear()) this.page.refilter();
+    else if (this.page.scene.past) this.page.travel(null);
+  }
+}
