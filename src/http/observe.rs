@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
+use crate::model::trace::TraceParent;
 use crate::process::tally::Refusal;
 use crate::wire::codes::ErrorCode;
 use crate::wire::limits;
@@ -62,6 +63,8 @@ struct Visit {
     wants_page: bool,
     source: Source,
     channel: Channel,
+    /// Of which trace the sender says that it is part.
+    trace: Option<String>,
     begun: Instant,
 }
 
@@ -112,6 +115,8 @@ impl Visit {
     fn of(request: &Request, id: String) -> Self {
         let matched = request.extensions().get::<MatchedPath>();
         let path = request.uri().path();
+        let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        let trace = trace.and_then(|text| text.parse::<TraceParent>().ok());
         let accepts = |name: &str| {
             let accept = request.headers().get(header::ACCEPT);
             accept.and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(name))
@@ -124,6 +129,7 @@ impl Visit {
             path: request.uri().path_and_query().map_or(path, |both| both.as_str()).to_owned(),
             source: Source::of(request.extensions()),
             channel: Arrival::of(request.extensions()).channel,
+            trace: trace.map(|trace| trace.to_string()),
             begun: Instant::now(),
         }
     }
@@ -155,10 +161,11 @@ impl Visit {
 
     fn span(&self) -> tracing::Span {
         let (id, method, route) = (&self.id, &self.method, &self.route);
+        let traceparent = self.trace.as_deref();
         if is_health(route) {
-            tracing::debug_span!("request", %id, %method, %route)
+            tracing::debug_span!("request", %id, %method, %route, traceparent)
         } else {
-            tracing::info_span!("request", %id, %method, %route)
+            tracing::info_span!("request", %id, %method, %route, traceparent)
         }
     }
 

@@ -25,5 +25,6 @@ pub mod shelf;
 pub mod spread;
 pub mod state;
 pub mod time;
+pub mod trace;
 pub mod version;
 pub mod window;

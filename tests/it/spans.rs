@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::actors::{Agent, Operator};
 use crate::support::fleet::ALPHA;
+use crate::support::http::{get, post_json};
 use crate::support::manager::{ADMIN_TOKEN, PSK};
 use crate::support::process::Serve;
 use crate::support::receiver::{Mood, Receiver};
@@ -76,4 +77,34 @@ async fn requests_are_exported_with_what_they_waited_for_and_without_secrets() {
     assert_eq!(attribute(refused, "error.type"), "unauthenticated");
     assert_ne!(refused["traceId"], report["traceId"]);
     assert!(!told.contains("livez"), "health checks are no news");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_part_of_its_senders_trace_and_garbage_begins_one() {
+    let home = tempfile::tempdir().unwrap();
+    let collector = Receiver::start().await;
+    let to = collector.url("");
+    let settings = [("KATTILA_OTLP_ENDPOINT", to.as_str())];
+    let serve = Serve::start_with(home.path(), &home.path().join("k.db"), &settings).await;
+    let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let good = format!("00-{trace}-{parent}-01");
+    let agent = Agent::new(ALPHA, serve.addr(), Clock::system()).seal_v2("{}");
+    let traced = [("traceparent", good.as_str())];
+    let sent = post_json(serve.addr(), "/status/updates", &traced, agent).await;
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    let garbage = format!("00-{}-{parent}-01", "0".repeat(32));
+    get(serve.addr(), "/status/agents", &[("traceparent", garbage.as_str())]).await;
+    serve.stop().await;
+
+    let bodies: Vec<Value> =
+        collector.take().iter().map(crate::support::receiver::Got::json).collect();
+    let all = spans(&bodies);
+    let named = |name: &str| all.iter().find(|span| span["name"] == name).unwrap();
+    let report = named("POST /status/updates");
+    assert_eq!((&report["traceId"], &report["parentSpanId"]), (&trace.into(), &parent.into()));
+    let verify = named("verify");
+    assert_eq!((&verify["traceId"], &verify["parentSpanId"]), (&trace.into(), &report["spanId"]));
+    let other = named("GET /status/agents");
+    assert_eq!(other.get("parentSpanId"), None);
+    assert_ne!(other["traceId"], trace);
 }

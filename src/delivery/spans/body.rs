@@ -86,6 +86,7 @@ mod tests {
             route: Some("/status/updates".into()),
             status: Some(503),
             code: Some("overloaded".into()),
+            sender: None,
         };
         let request = Closed {
             trace: [1; 16],

@@ -15,6 +15,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
+use crate::model::trace::TraceParent;
 
 /// What is known of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) struct Facts {
     pub(super) route: Option<String>,
     pub(super) status: Option<u64>,
     pub(super) code: Option<String>,
+    /// The span of whoever sent it, in another process.
+    pub(super) sender: Option<TraceParent>,
 }
 
 /// A span that is over.
@@ -37,6 +40,15 @@ pub struct Closed {
     pub(super) began_ns: u128,
     pub(super) took_ns: u128,
     pub(super) facts: Facts,
+}
+
+impl Closed {
+    /// A span that begins here is part of its sender's trace, if there is one.
+    fn join_sender(&mut self) {
+        if let (Some(sender), None) = (self.facts.sender, self.parent) {
+            (self.trace, self.parent) = (sender.trace, Some(sender.parent));
+        }
+    }
 }
 
 /// A span that is not.
@@ -97,6 +109,7 @@ where
         let parent = parent.as_ref().and_then(|held| held.get::<Open>());
         let mut open = self.open(span.name(), parent.map(|open| &open.closed));
         attributes.record(&mut open.closed.facts);
+        open.closed.join_sender();
         span.extensions_mut().insert(open);
     }
 
@@ -137,6 +150,10 @@ impl Visit for Facts {
             "method" => &mut self.method,
             "route" => &mut self.route,
             "code" => &mut self.code,
+            "traceparent" => {
+                self.sender = format!("{value:?}").parse().ok();
+                return;
+            }
             _ => return,
         };
         *kept = Some(format!("{value:?}"));

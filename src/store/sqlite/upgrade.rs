@@ -40,7 +40,7 @@ pub(super) fn keep(
     if !kept.exists() {
         make(conn, place, &kept).map_err(|error| no_copy(place, &error))?;
     }
-    thin_out(place);
+    thin_out(place, &kept);
     Ok(kept)
 }
 
@@ -67,11 +67,13 @@ fn no_copy(place: &Place, error: &StoreError) -> StoreError {
     )
 }
 
-/// Removes all copies but the newest. What cannot be removed stays: it is in nobody's way.
-fn thin_out(place: &Place) {
-    let mut copies = copies(place);
-    copies.truncate(copies.len().saturating_sub(KEPT));
-    for (_, path) in copies {
+/// Removes all copies but this one and the newest of the others: after going back, commits count anew
+/// from an earlier number. What cannot be removed stays: it is in nobody's way.
+fn thin_out(place: &Place, kept: &Path) {
+    let mut others = copies(place);
+    others.retain(|(_, path)| path != kept);
+    others.truncate(others.len().saturating_sub(KEPT - 1));
+    for (_, path) in others {
         std::fs::remove_file(path).unwrap_or_default();
     }
 }
