@@ -87,10 +87,10 @@ CREATE TABLE frame_dictionaries (
 CREATE TABLE reports (
     report_id       INTEGER PRIMARY KEY,             -- given by the manager, grows with every accepted report
     agent_no        INTEGER NOT NULL REFERENCES agents (agent_no), -- who signed it
-    scheme          TEXT    NOT NULL CHECK (scheme IN ('v1', 'v2-hmac', 'v2-ed25519')), -- how
-    canon_form      TEXT    NOT NULL CHECK (canon_form IN
-                    ('raw', 'compact', 'compact_sorted', 'spaced', 'spaced_sorted')), -- which bytes the signature covers
-    kid             BLOB    NOT NULL CHECK (length(kid) = 8), -- name of the key that verified it
+    scheme          TEXT    CHECK (scheme IN ('v1', 'v2-hmac', 'v2-ed25519')), -- how; NULL: as base, and of version 2
+    canon_form      TEXT    CHECK (canon_form IN
+                    ('raw', 'compact', 'compact_sorted', 'spaced', 'spaced_sorted')), -- which bytes the signature covers; NULL: as base
+    kid             BLOB    CHECK (length(kid) = 8), -- name of the key that verified it; NULL: as base
     timestamp       INTEGER NOT NULL,                -- when it was signed, agent's clock
     collected_at    INTEGER,                         -- when its values were read, agent's clock; NULL: not told
     received_at     INTEGER NOT NULL,                -- when the manager took it, manager's clock
@@ -101,11 +101,11 @@ CREATE TABLE reports (
     relay_path      TEXT,                            -- JSON array of agent ids, next to the origin first; NULL: none
     source          TEXT,                            -- IP address the request came from
     envelope_bytes  INTEGER NOT NULL CHECK (envelope_bytes >= 0), -- size of the envelope before encoding
-    encoding        TEXT    NOT NULL CHECK (encoding IN ('identity', 'zstd')), -- how envelope is kept
+    encoding        TEXT    CHECK (encoding IN ('identity', 'zstd')), -- how envelope is kept; NULL: as what differs from that of base (src/pack/delta), where nonce, timestamp, tick and collected_at of both rows are told besides
     envelope        BLOB    NOT NULL,                -- the request body as verified, secrets removed
     relay_proven    INTEGER CHECK (relay_proven IN (0, 1)), -- 1: the relays of relay_path signed for it; 0: a claim; NULL: no path, or of version 4 or before: then proven unless the scheme is v1
     dict            INTEGER REFERENCES dictionaries (dict_no), -- the dictionary that envelope is packed with; NULL: none
-    base            INTEGER,                         -- the report that envelope is packed against, an earlier one of the agent that has no base itself; NULL: none
+    base            INTEGER,                         -- the report that envelope is packed against or differs from, an earlier one of the agent that has no base itself; NULL: none
     frame_dict      INTEGER REFERENCES frame_dictionaries (dict_no) -- the dictionary that the agent compressed its data with; NULL: none
 ) STRICT;
 

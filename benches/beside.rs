@@ -12,7 +12,7 @@ use kattila::sign::nonce;
 use kattila::simulate::envelope::{Head, Signer};
 use kattila::simulate::pace::Pace;
 use reqwest::Client;
-use reqwest::header::{ETAG, IF_NONE_MATCH};
+use reqwest::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
@@ -174,8 +174,9 @@ async fn call(client: &Client, url: &str, signer: &Signer, number: u64) -> bool 
     };
     let data = format!(r#"{{"hostname":"probe-{number}"}}"#);
     let envelope = signer.seal_v2(&head, data.as_bytes());
-    let sent = client.post(format!("{url}/status/updates")).body(envelope).send().await;
-    sent.expect("an answer").status().is_success()
+    let asking = client.post(format!("{url}/status/updates"));
+    let asking = asking.header(CONTENT_TYPE, "application/json").body(envelope);
+    asking.send().await.expect("an answer").status().is_success()
 }
 
 /// Has the probe known before all others, so that it is on the map when somebody looks: a large

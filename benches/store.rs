@@ -11,13 +11,15 @@ use kattila::model::id::{AgentNo, FleetId, FrameDictId, ReportId};
 use kattila::model::path::RelayPath;
 use kattila::model::state::{AgentStatus, CanonForm, Scheme};
 use kattila::model::time::UnixSeconds;
+use kattila::pack::delta::{self, Beside, Text};
 use kattila::pack::dictionary::{
     DICTIONARY_BYTES, Dictionary, FRAME_DICTIONARY_BYTES, SAMPLES_MAX,
 };
-use kattila::pack::{Against, Packer};
+use kattila::pack::{Against, Packer, Unpacker};
 use kattila::sign::digest::sha256;
+use kattila::sign::ed25519::SecretKey;
 use kattila::sign::nonce;
-use kattila::simulate::envelope::{Head, Packed, Signer};
+use kattila::simulate::envelope::{Head, Packed, Signer, seal_own};
 use kattila::simulate::world::{Mix, Options, World};
 use kattila::store::Writer as _;
 use kattila::store::change::{AgentRecord, Change, NewReport};
@@ -104,6 +106,7 @@ struct Fleet {
     dir: tempfile::TempDir,
     /// What is noted with every report.
     frame_dict: Option<FrameDictId>,
+    scheme: Scheme,
 }
 
 impl Fleet {
@@ -115,7 +118,7 @@ impl Fleet {
         let agents = (1..=AGENTS).map(agent).collect();
         writer.record(&Change { agents, ..Change::default() }).expect("agents");
         writer.commit().expect("a commit");
-        Self { writer, last: 0, dir, frame_dict: None }
+        Self { writer, last: 0, dir, frame_dict: None, scheme: Scheme::V2Hmac }
     }
 
     /// One batch of unchanged reports.
@@ -135,7 +138,7 @@ impl Fleet {
         NewReport {
             id: ReportId(self.last),
             agent: AgentNo(1 + self.last * 7919 % AGENTS),
-            scheme: Scheme::V2Hmac,
+            scheme: self.scheme,
             form: CanonForm::Raw,
             kid: "45819852fbdfc69a".parse().expect("a kid"),
             timestamp: NOW,
@@ -188,13 +191,96 @@ fn compression(c: &mut Criterion) {
     group.finish();
 }
 
+/// Each of so many hosts' first report, and one some minutes later.
+fn pairs(hosts: usize) -> Vec<[(Vec<u8>, String, i64); 2]> {
+    let options = Options { seed: 7, agents: hosts, mix: Mix::Load, faults: true, start: NOW };
+    let mut world = World::new(&options);
+    let signer = Signer::new(Zeroizing::new(b"bench-psk-000000000000000000000000".to_vec()));
+    let mut look = |now: UnixSeconds| -> Vec<_> {
+        world.step(now);
+        let seal = |host: usize| {
+            let (data, nonce) = (world.report(host, now)?, nonce::fresh().ok()?);
+            let face = world.face(host)?;
+            let (fleet_id, timestamp) = (Some(face.fleet_id), now.to_string());
+            let tick = (now.0 * 1000).to_string();
+            let head = Head {
+                agent_id: face.agent_id,
+                fleet_id,
+                tick: &tick,
+                timestamp: &timestamp,
+                nonce: &nonce,
+            };
+            Some((signer.seal_v2(&head, &data), nonce, now.0))
+        };
+        (0..hosts).map(seal).collect()
+    };
+    let (first, second) = (look(NOW), look(NOW.plus(240)));
+    first.into_iter().zip(second).filter_map(|(one, other)| Some([one?, other?])).collect()
+}
+
+fn text(report: &(Vec<u8>, String, i64)) -> Text<'_> {
+    let (bytes, nonce, at) = report;
+    Text { bytes, beside: Beside { word: nonce, numbers: [Some(*at), Some(at * 1000), Some(*at)] } }
+}
+
+/// A report against an earlier one of its host: as a frame of zstd, and as what differs.
+fn against_earlier(c: &mut Criterion) {
+    let pairs = pairs(100);
+    let mut group = c.benchmark_group("against_earlier");
+    let (mut packer, mut unpacker) =
+        (Packer::new().expect("memory"), Unpacker::new().expect("memory"));
+    let mut turn = pairs.iter().cycle();
+    let mut next = || turn.next().expect("a pair");
+    let mut buffer = Vec::new();
+    group.bench_function("zstd/pack", |b| {
+        b.iter(|| {
+            let [old, new] = next();
+            packer.pack(&new.0, Against::Text(&old.0), &mut buffer)
+        });
+    });
+    group.bench_function("delta/pack", |b| {
+        b.iter(|| {
+            let [old, new] = next();
+            delta::pack(text(new), text(old), &mut buffer);
+        });
+    });
+    let packed = |pack: &mut dyn FnMut(&[(Vec<u8>, String, i64); 2], &mut Vec<u8>)| -> Vec<_> {
+        let one = |pair| {
+            let mut packed = Vec::new();
+            pack(pair, &mut packed);
+            (pair, packed)
+        };
+        pairs.iter().map(one).collect()
+    };
+    let frames = packed(&mut |[old, new], out| {
+        assert!(packer.pack(&new.0, Against::Text(&old.0), out), "packed");
+    });
+    let mut turn = frames.iter().cycle();
+    group.bench_function("zstd/unpack", |b| {
+        b.iter(|| {
+            let ([old, new], packed) = turn.next().expect("a pair");
+            unpacker.unpack(packed, Against::Text(&old.0), new.0.len())
+        });
+    });
+    let deltas = packed(&mut |[old, new], out| delta::pack(text(new), text(old), out));
+    let mut turn = deltas.iter().cycle();
+    group.bench_function("delta/unpack", |b| {
+        b.iter(|| {
+            let ([old, new], packed) = turn.next().expect("a pair");
+            delta::unpack(packed, text(old), (text(new).beside, new.0.len()))
+        });
+    });
+    group.finish();
+}
+
 /// Reports of a made-up fleet, written as they come, and what one takes of the file; the first
 /// part is left out, since a dictionary is learnt from it.
 #[expect(clippy::print_stdout, reason = "it is what the bench is for")]
 fn stored_bytes(_: &mut Criterion) {
     for agents in [100, 1000] {
         let reports = 20_000 + LEARNT_FROM;
-        for way in [Way::Json, Way::Identity, Way::Zstd(false), Way::Zstd(true)] {
+        for way in [Way::V1, Way::Json, Way::Own, Way::Identity, Way::Zstd(false), Way::Zstd(true)]
+        {
             let (wire, file) = stored(agents, reports, way);
             println!("{agents} agents, {way:?}: {wire} bytes sent, {file} bytes of the file each");
         }
@@ -207,7 +293,10 @@ const LEARNT_FROM: usize = 2048;
 /// How reports are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
+    V1,
     Json,
+    /// JSON, signed with the host's own key.
+    Own,
     Identity,
     /// Compressed, perhaps with a dictionary of their form.
     Zstd(bool),
@@ -216,6 +305,7 @@ enum Way {
 /// Makes envelopes one way.
 struct Sender {
     signer: Signer,
+    key: SecretKey,
     way: Way,
     packer: Packer,
     buffer: Vec<u8>,
@@ -226,14 +316,17 @@ impl Sender {
     fn new(way: Way) -> Self {
         let signer = Signer::new(Zeroizing::new(b"bench-psk-000000000000000000000000".to_vec()));
         let packer = Packer::new().expect("memory");
-        Self { signer, way, packer, buffer: Vec::new(), dictionary: None }
+        let key = SecretKey::from_seed(&[7; 32]);
+        Self { signer, key, way, packer, buffer: Vec::new(), dictionary: None }
     }
 
     /// The envelope and the digest of what its signature covers.
     fn seal(&mut self, head: &Head<'_>, data: &[u8]) -> (Bytes, [u8; 32]) {
         let known = self.dictionary.as_ref();
         let (frame, sent) = match self.way {
+            Way::V1 => return (self.signer.seal_v1(head, data).into(), sha256(data)),
             Way::Json => return (self.signer.seal_v2(head, data).into(), sha256(data)),
+            Way::Own => return (seal_own(&self.key, head, data).into(), sha256(data)),
             Way::Identity => (Frame::identity(), data),
             Way::Zstd(_) => {
                 let against =
@@ -263,6 +356,11 @@ fn stored(agents: usize, reports: usize, way: Way) -> (u64, u64) {
     let mut world = World::new(&options);
     let mut sender = Sender::new(Way::Json);
     let mut fleet = Fleet::new();
+    fleet.scheme = match way {
+        Way::V1 => Scheme::V1,
+        Way::Own => Scheme::V2Ed25519,
+        Way::Json | Way::Identity | Way::Zstd(_) => Scheme::V2Hmac,
+    };
     let (mut sealed, mut said, mut first) = (Vec::new(), Vec::new(), 0);
     for number in 0..reports {
         let host = number % agents;
@@ -271,16 +369,17 @@ fn stored(agents: usize, reports: usize, way: Way) -> (u64, u64) {
         if let Some(data) = world.report(host, now) {
             let face = world.face(host).expect("a host");
             let nonce = nonce::fresh().expect("random bytes");
+            let tick = now.0 * 1000 + i64::try_from(host % 977).unwrap_or(0);
             let head = Head {
                 agent_id: face.agent_id,
                 fleet_id: Some(face.fleet_id),
-                tick: &(now.0 * 1000 + i64::try_from(host % 977).unwrap_or(0)).to_string(),
+                tick: &tick.to_string(),
                 timestamp: &now.to_string(),
                 nonce: &nonce,
             };
             let agent = AgentNo(i64::try_from(host).unwrap_or(0) + 1);
             let (envelope, digest) = sender.seal(&head, &data);
-            sealed.push((agent, now, nonce, digest, envelope));
+            sealed.push((agent, (now, tick), nonce, digest, envelope));
             if number < LEARNT_FROM {
                 said.push(data.to_vec());
             }
@@ -301,17 +400,19 @@ fn stored(agents: usize, reports: usize, way: Way) -> (u64, u64) {
     (u64::try_from(wire).unwrap_or(0) / count, (fleet.file_bytes() - first) / count)
 }
 
-type Sealed = (AgentNo, UnixSeconds, String, [u8; 32], Bytes);
+/// Whose, when it was signed and under which tick, nonce, digest, envelope.
+type Sealed = (AgentNo, (UnixSeconds, i64), String, [u8; 32], Bytes);
 
 impl Fleet {
     fn store(&mut self, sealed: &[Sealed]) {
         for batch in sealed.chunks(100) {
             self.writer.begin().expect("a batch");
-            for (agent, now, nonce, digest, envelope) in batch {
+            for (agent, (now, tick), nonce, digest, envelope) in batch {
                 let mut report = self.report(envelope);
                 (report.agent, report.nonce, report.data_sha256) = (*agent, nonce.clone(), *digest);
                 (report.timestamp, report.received_at) = (*now, *now);
-                (report.collected_at, report.tick) = (Some(*now), Some(now.0 * 1000));
+                report.collected_at = Some(*now);
+                report.tick = (self.scheme != Scheme::V1).then_some(*tick);
                 report.source = Some([10, 0, 0, 7].into());
                 let change = Change { report: Some(report), ..Change::default() };
                 self.writer.record(&change).expect("a report");
@@ -354,5 +455,5 @@ impl Fleet {
     }
 }
 
-criterion_group!(benches, stored_bytes, commits, compression);
+criterion_group!(benches, stored_bytes, against_earlier, commits, compression);
 criterion_main!(benches);

@@ -332,10 +332,14 @@ fn parts<W: Writer + Send + 'static>(
     Ok(Parts { writer, reader, epoch, seed, pseudonyms, settings, clock: clock.clone() })
 }
 
-/// Tells of a stop that was not in order, and of what it asks for.
+/// Tells of an upgrade, of a stop that was not in order, and of what it asks for.
 fn look_back(opened: &Opened) {
     if opened.unclean {
         info!("The last run did not end in order; what was committed is all there");
+    }
+    if let Some(earlier) = &opened.earlier {
+        let copy = earlier.display();
+        info!(%copy, "The database was brought to a newer schema; a copy is as it was before");
     }
     if opened.check_unfinished {
         check_in_background(Arc::clone(&opened.reader));

@@ -4,7 +4,7 @@ use crate::alarms::tuning::Tuning;
 use crate::keys::dns::Dnssec;
 use crate::keys::source::SourceConfig;
 use crate::model::access::Role;
-use crate::model::id::Kid;
+use crate::model::id::{FleetId, Kid};
 use crate::model::metric::Rollups;
 use crate::model::rate::Rate;
 use crate::model::state::AlarmKind;
@@ -28,6 +28,7 @@ pub fn lines(config: &Config) -> Vec<(&'static str, String)> {
         ("Alarms kept", kept(config.kept.alarms)),
         ("Curves kept", curves(&config.kept)),
         ("Archive", archive(config)),
+        ("Before an upgrade", upgrade(config.upgrade_copy).to_owned()),
         (NOTIFIED, config.notify.as_ref().map_or_else(nobody, |notify| notified(&notify.plan))),
         (RULES, config.rules.as_ref().map_or_else(catalogue, |rules| tuned(&rules.tuning))),
         ("Keys", keys(&config.keys)),
@@ -157,6 +158,10 @@ const fn durability(durability: Durability) -> &'static str {
     }
 }
 
+const fn upgrade(copied: bool) -> &'static str {
+    if copied { "the database is copied beside itself" } else { "no copy of the database is made" }
+}
+
 fn keys(Keys { source, cache, grace }: &Keys) -> String {
     let kept = if *cache { "last known keys are kept" } else { "keys are not kept over a restart" };
     let proof = match source {
@@ -240,12 +245,20 @@ fn elsewhere(config: &Config) -> String {
     let Some(oidc) = &config.oidc else { return "nowhere: set KATTILA_OIDC_ISSUER".to_owned() };
     let roles: Vec<_> =
         oidc.roles.iter().map(|(value, role)| format!("{value} is {role}")).collect();
+    let fleets: Vec<_> = oidc
+        .fleets
+        .iter()
+        .map(|(value, fleet)| {
+            format!("{value} sees {}", fleet.as_ref().map_or("all fleets", FleetId::as_str))
+        })
+        .collect();
     format!(
-        "at {} as {}; of {}: {}; nobody else",
+        "at {} as {}; of {}: {}; nobody else; {}",
         oidc.issuer,
         oidc.client_id,
         oidc.role_claim,
-        roles.join(", ")
+        roles.join(", "),
+        if fleets.is_empty() { "all fleets".to_owned() } else { fleets.join(", ") }
     )
 }
 

@@ -57,6 +57,8 @@ pub struct Config {
     pub durability: Durability,
     /// Whether a database that lacks acknowledged reports is refused.
     pub strict_storage: bool,
+    /// Whether the database is copied before it is brought to another schema.
+    pub upgrade_copy: bool,
     /// How long what grows is kept.
     pub kept: Kept,
     /// Where what is committed is archived; `None` if it is not.

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::model::access::Role;
+use crate::model::id::FleetId;
 use crate::oidc::provider::is_safe;
 use crate::oidc::settings::Settings;
 
@@ -13,11 +14,12 @@ use super::read::{Reading, private_text};
 const MAX_SECRET_BYTES: u64 = 4096;
 
 /// What does nothing without a provider.
-const ABOUT_OIDC: [&str; 6] = [
+const ABOUT_OIDC: [&str; 7] = [
     "KATTILA_OIDC_CLIENT_ID",
     "KATTILA_OIDC_CLIENT_SECRET",
     "KATTILA_OIDC_CLIENT_SECRET_FILE",
     "KATTILA_OIDC_ROLES",
+    "KATTILA_OIDC_FLEETS",
     "KATTILA_OIDC_CA",
     "KATTILA_PUBLIC_URL",
 ];
@@ -43,6 +45,7 @@ impl Reading<'_> {
         let client_id = self.optional("KATTILA_OIDC_CLIENT_ID", visible);
         let secret = self.client_secret();
         let roles = self.optional("KATTILA_OIDC_ROLES", roles);
+        let limits = self.optional("KATTILA_OIDC_FLEETS", fleets);
         let scopes = self.required("KATTILA_OIDC_SCOPES", scopes);
         let name_claim = self.required("KATTILA_OIDC_NAME_CLAIM", visible);
         let role_claim = self.required("KATTILA_OIDC_ROLE_CLAIM", visible);
@@ -56,6 +59,7 @@ impl Reading<'_> {
             name_claim: name_claim?,
             role_claim: role_claim?,
             roles: roles?,
+            fleets: limits.unwrap_or_default(),
             ca,
             public_url,
         })
@@ -133,6 +137,21 @@ fn roles(text: &str) -> Result<Vec<(String, Role)>, String> {
     text.split(',').map(one).collect()
 }
 
+/// `VALUE=FLEET`, separated by commas; the fleet `*` is all of them.
+fn fleets(text: &str) -> Result<Vec<(String, Option<FleetId>)>, String> {
+    let one = |word: &str| {
+        let pair = word.trim().rsplit_once('=').filter(|(value, _)| !value.is_empty());
+        let fleet = pair.and_then(|(_, fleet)| match fleet {
+            "*" => Some(None),
+            name => name.parse().ok().map(Some),
+        });
+        pair.map(|(value, _)| value.to_owned()).zip(fleet).ok_or_else(|| {
+            format!("\"{word}\" is not VALUE=FLEET, such as net-berlin=berlin, or VALUE=* for all")
+        })
+    };
+    text.split(',').map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +166,20 @@ mod tests {
         assert_eq!(told, wanted);
         for bad in ["", "=viewer", "net", "net=root", "net=viewer,"] {
             assert!(roles(bad).unwrap_err().contains("VALUE=ROLE"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_become_fleets() {
+        let all = fleets("net-berlin=berlin, cn=boss=*,*=lab").unwrap();
+        let told: Vec<_> = all
+            .iter()
+            .map(|(value, fleet)| (value.as_str(), fleet.as_ref().map(FleetId::as_str)))
+            .collect();
+        let wanted = [("net-berlin", Some("berlin")), ("cn=boss", None), ("*", Some("lab"))];
+        assert_eq!(told, wanted);
+        for bad in ["", "=berlin", "net", "net=", "net=a b", "net=berlin,"] {
+            assert!(fleets(bad).unwrap_err().contains("VALUE=FLEET"), "{bad}");
         }
     }
 

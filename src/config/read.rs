@@ -83,6 +83,7 @@ impl<'a> Reading<'a> {
         let agents_max = self.required("KATTILA_AGENTS_MAX", parse::agents_max);
         let durability = self.required("KATTILA_DURABILITY", parse::durability);
         let strict_storage = self.required("KATTILA_STRICT_STORAGE", parse::zero_or_one);
+        let upgrade_copy = self.required("KATTILA_UPGRADE_COPY", parse::switch);
         let kept = self.kept();
         let archive = self.archive();
         let notify = self.notify();
@@ -105,6 +106,7 @@ impl<'a> Reading<'a> {
             rates: Rates { agent: agent?, source: source?, new: new? },
             durability: durability?,
             strict_storage: strict_storage?,
+            upgrade_copy: upgrade_copy?,
             kept: kept?,
             archive,
             notify,

@@ -1,6 +1,7 @@
 //! What agents send: reports and announcements, verified before anything else is done.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use tracing::{Instrument as _, debug_span};
 
 use crate::model::id::AgentId;
+use crate::model::state::Scheme;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::Submission;
 use crate::process::identity::Enrolled;
@@ -178,7 +180,15 @@ impl AgentDoor<'_> {
         let known = |agent: &AgentId| self.state.whole().known(agent);
         let shelf = Some(&**self.state.whole().shelf());
         let arrived = Arrived { body, shape: Some(shape), shelf };
-        verify_report(arrived, &self.state.keeper.ring(), &self.state.policy, known, now)
+        let begun = Instant::now();
+        let ring = self.state.keeper.ring();
+        let result = verify_report(arrived, &ring, &self.state.policy, known, now);
+        let (scheme, refused) = match &result {
+            Ok(verified) => (Some(verified.scheme()), None),
+            Err(rejection) => (scheme_of(rejection), Some(rejection.code())),
+        };
+        self.state.metrics.checked(scheme, refused, begun.elapsed());
+        result
     }
 
     fn check_registration(
@@ -206,6 +216,16 @@ impl AgentDoor<'_> {
         }
         result
     }
+}
+
+/// How the refused report claims to be signed, where that is known.
+fn scheme_of(rejection: &Rejection) -> Option<Scheme> {
+    if let Rejection::SignatureInvalid { scheme, .. } | Rejection::VersionDowngrade { scheme, .. } =
+        rejection.reason()
+    {
+        return Some(*scheme);
+    }
+    None
 }
 
 impl From<&Rejection> for ApiError {
@@ -259,8 +279,6 @@ impl From<&Rejection> for ApiError {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::state::Scheme;
-
     use super::*;
 
     #[test]

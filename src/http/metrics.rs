@@ -1,9 +1,13 @@
 //! Counters of the door and measures of the manager, in the Prometheus text format, on a door
 //! of their own.
 //!
-//! One registry per manager, none global, so that tests may run many managers in one process.
+//! `measured` is what is read when somebody asks, `keys` how the agents' keys stand, `spread` shows what
+//! others measured. One registry per manager, none global, so that tests may run many managers in one process.
 
-use std::sync::atomic::AtomicU64;
+mod keys;
+mod measured;
+mod spread;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -15,23 +19,22 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::mask::Lens;
-use crate::model::reach::Reach;
-use crate::model::state::AgentStatus;
-use crate::model::time::UnixSeconds;
-use crate::store::notice::ChannelRow;
-use crate::store::row::{ArchiveStats, StoreStats};
+use crate::model::state::Scheme;
 use crate::wire::codes::ErrorCode;
 
+use self::measured::Measured;
 use super::error::ApiError;
 use super::state::AppState;
 
 /// Upper bounds in seconds: from an unchanged report at an idle manager to the handler's limit.
 const SECONDS: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0];
+
+/// Upper bounds in seconds of checking a report: a hash, a signature, many keys, a large body.
+const CHECKED: [f64; 9] = [0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.02, 0.1];
 
 const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -58,23 +61,12 @@ struct ByAnswer {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByStatus {
-    status: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByChannel {
-    channel: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByJob {
-    job: &'static str,
+struct Checked {
+    scheme: &'static str,
+    result: &'static str,
 }
 
 type Histograms = Family<ByRoute, Histogram, fn() -> Histogram>;
-type FloatGauge = Gauge<f64, AtomicU64>;
-
 /// All metrics of one manager.
 #[derive(Debug)]
 pub struct Metrics {
@@ -83,147 +75,8 @@ pub struct Metrics {
     refused: Family<ByCode, Counter>,
     seconds: Histograms,
     reports: Family<ByAnswer, Counter>,
+    checked: Family<Checked, Histogram, fn() -> Histogram>,
     measured: Measured,
-}
-
-/// What is read when metrics are asked for.
-#[derive(Debug, Default)]
-struct Measured {
-    queue_reports: Gauge,
-    stored_reports: Gauge,
-    commits: Gauge,
-    commit_age_seconds: Gauge,
-    storage_up: Gauge,
-    database_bytes: Gauge,
-    wal_bytes: Gauge,
-    events: Gauge,
-    watchers: Gauge,
-    registrations_refused: Gauge,
-    agents: Family<ByStatus, Gauge>,
-    jobs: Jobs,
-    archive: Archived,
-    rollup_lag_seconds: Gauge,
-    notifications: Notifications,
-    alarms_open: Gauge,
-    keys_usable: Gauge,
-    keys_age_seconds: Gauge,
-    keys_failures: Gauge,
-    uptime_seconds: FloatGauge,
-}
-
-/// Messages to people, by channel.
-#[derive(Debug, Default)]
-struct Notifications {
-    sent: Family<ByChannel, Gauge>,
-    failed: Family<ByChannel, Gauge>,
-    dead: Family<ByChannel, Gauge>,
-    waiting: Family<ByChannel, Gauge>,
-    oldest_seconds: Family<ByChannel, Gauge>,
-}
-
-impl Notifications {
-    fn register(&self, on: &mut Registry) {
-        let gauges = [
-            ("notifications_sent", "Messages to people that were taken", &self.sent),
-            ("notifications_failed", "Attempts to send one that failed", &self.failed),
-            ("notifications_dead", "Messages to people that were given up", &self.dead),
-            ("notifications_waiting", "Messages to people that wait", &self.waiting),
-            (
-                "notifications_oldest_seconds",
-                "Seconds since the oldest message that waits was written; 0 if none does",
-                &self.oldest_seconds,
-            ),
-        ];
-        for (name, help, gauge) in gauges {
-            on.register(name, help, gauge.clone());
-        }
-    }
-
-    fn read(&self, channels: Vec<ChannelRow>, now: UnixSeconds) {
-        for ChannelRow { channel, waiting, oldest_waiting, .. } in channels {
-            let by = ByChannel { channel: channel.name };
-            self.sent.get_or_create(&by).set(count(channel.sent));
-            self.failed.get_or_create(&by).set(count(channel.failed));
-            self.dead.get_or_create(&by).set(count(channel.dead));
-            self.waiting.get_or_create(&by).set(count(waiting));
-            let oldest = oldest_waiting.map_or(0, |at| now.since(at).max(0));
-            self.oldest_seconds.get_or_create(&by).set(oldest);
-        }
-    }
-}
-
-/// The archive of the database; all at zero without one.
-#[derive(Debug, Default)]
-struct Archived {
-    up: Gauge,
-    lag_seconds: Gauge,
-    lag_frames: Gauge,
-    base_age_seconds: Gauge,
-    bytes: Gauge,
-}
-
-impl Archived {
-    fn register(&self, on: &mut Registry) {
-        let gauges = [
-            ("archive_up", "1 if the archive takes what is committed, else 0", &self.up),
-            (
-                "archive_lag_seconds",
-                "Seconds since the oldest commit that is not archived; 0 if all are",
-                &self.lag_seconds,
-            ),
-            (
-                "archive_lag_frames",
-                "Pages of the write-ahead log that are not archived",
-                &self.lag_frames,
-            ),
-            (
-                "archive_base_age_seconds",
-                "Seconds since the newest copy of the database in the archive was made; -1 if there is none",
-                &self.base_age_seconds,
-            ),
-            ("archive_bytes", "Size of the archive, in bytes", &self.bytes),
-        ];
-        for (name, help, gauge) in gauges {
-            on.register(name, help, gauge.clone());
-        }
-    }
-
-    fn read(&self, stats: Option<ArchiveStats>, now: UnixSeconds) {
-        self.up.set(i64::from(stats.is_some_and(|stats| !stats.failing)));
-        let stats = stats.unwrap_or_default();
-        self.lag_seconds.set(stats.behind_s);
-        self.lag_frames.set(i64::from(stats.behind_frames));
-        self.base_age_seconds.set(stats.newest_base_at.map_or(-1, |at| now.since(at)));
-        self.bytes.set(count(stats.bytes));
-    }
-}
-
-/// The background jobs.
-#[derive(Debug, Default)]
-struct Jobs {
-    age_seconds: Family<ByJob, Gauge>,
-    rows: Family<ByJob, Gauge>,
-    failed: Family<ByJob, Gauge>,
-}
-
-impl Jobs {
-    fn register(&self, on: &mut Registry) {
-        let help = "Seconds since the job last began; -1 if it never did";
-        on.register("job_age_seconds", help, self.age_seconds.clone());
-        on.register("job_rows", "Rows that the job's last run removed", self.rows.clone());
-        on.register("job_failed", "1 if the job's last run failed, else 0", self.failed.clone());
-    }
-
-    fn read(&self, state: &AppState, now: UnixSeconds) {
-        for job in state.whole().chores().list(now) {
-            let by = ByJob { job: job.name };
-            let age = job.last_run.map_or(-1, |at| now.since(at));
-            self.age_seconds.get_or_create(&by).set(age);
-            self.rows.get_or_create(&by).set(count(job.rows.unwrap_or_default()));
-            let failed = job.last_run.is_some() && job.last_run == job.last_error_at;
-            self.failed.get_or_create(&by).set(i64::from(failed));
-        }
-    }
 }
 
 impl Default for Metrics {
@@ -253,9 +106,16 @@ impl Metrics {
             "Reports answered, by answer: ok, duplicate or a code",
             reports.clone(),
         );
+        let buckets: fn() -> Histogram = || Histogram::new(CHECKED);
+        let checked = Family::new_with_constructor(buckets);
+        on.register(
+            "verification_seconds",
+            "Time to parse a report and check its signature, in seconds, by scheme and result: ok or a code",
+            checked.clone(),
+        );
         let measured = Measured::default();
         measured.register(on);
-        Self { registry, requests, refused, seconds, reports, measured }
+        Self { registry, requests, refused, seconds, reports, checked, measured }
     }
 
     /// Counts an answered request.
@@ -280,99 +140,19 @@ impl Metrics {
         self.reports.get_or_create(&ByAnswer { answer }).inc();
     }
 
+    /// Counts a check of a report; of what could not be read the scheme is unknown.
+    pub fn checked(&self, scheme: Option<Scheme>, refused: Option<ErrorCode>, elapsed: Duration) {
+        let scheme = scheme.map_or("unknown", Scheme::as_str);
+        let result = refused.map_or("ok", ErrorCode::as_str);
+        let checked = self.checked.get_or_create(&Checked { scheme, result });
+        checked.observe(elapsed.as_secs_f64());
+    }
+
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
-}
-
-impl Measured {
-    fn register(&self, on: &mut Registry) {
-        let gauges = [
-            ("queue_reports", "Reports waiting for the processor", &self.queue_reports),
-            ("stored_reports", "Reports stored since the start", &self.stored_reports),
-            (
-                "registrations_refused",
-                "New agents refused since the start, because there are too many",
-                &self.registrations_refused,
-            ),
-            ("commits", "Transactions committed since the start", &self.commits),
-            (
-                "commit_age_seconds",
-                "Seconds since the last commit; -1 before the first",
-                &self.commit_age_seconds,
-            ),
-            ("storage_up", "1 if the last attempt to write succeeded, else 0", &self.storage_up),
-            ("database_bytes", "Size of the database file, in bytes", &self.database_bytes),
-            ("wal_bytes", "Size of the write-ahead log, in bytes", &self.wal_bytes),
-            ("events", "Events in the history", &self.events),
-            ("watchers", "Open event streams", &self.watchers),
-            ("alarms_open", "Alarms that are active and not acknowledged", &self.alarms_open),
-            (
-                "rollup_lag_seconds",
-                "Seconds by which rows of counters are made later than they should be",
-                &self.rollup_lag_seconds,
-            ),
-            ("keys_usable", "Pre-shared keys that verify reports now", &self.keys_usable),
-            (
-                "keys_age_seconds",
-                "Seconds since the key source last gave keys; -1 if it never did",
-                &self.keys_age_seconds,
-            ),
-            (
-                "keys_failures",
-                "Attempts to read the key source that failed since it last gave keys",
-                &self.keys_failures,
-            ),
-        ];
-        for (name, help, gauge) in gauges {
-            on.register(name, help, gauge.clone());
-        }
-        on.register("agents", "Agents, by status", self.agents.clone());
-        self.jobs.register(on);
-        self.archive.register(on);
-        self.notifications.register(on);
-        on.register(
-            "uptime_seconds",
-            "Seconds since the manager started",
-            self.uptime_seconds.clone(),
-        );
-    }
-
-    fn read(&self, state: &AppState, stats: &StoreStats) {
-        let now = state.clock.now();
-        let processor = state.whole().status();
-        self.queue_reports.set(count(processor.queued));
-        self.stored_reports.set(count(processor.stored));
-        self.registrations_refused.set(count(processor.refused_new));
-        self.commits.set(count(processor.commits));
-        self.commit_age_seconds.set(processor.last_commit.map_or(-1, |at| now.since(at)));
-        self.storage_up.set(i64::from(processor.storage_ok));
-        self.database_bytes.set(count(stats.db_bytes));
-        self.wal_bytes.set(count(stats.wal_bytes));
-        self.events.set(count(stats.events));
-        self.watchers.set(count(state.whole().board().watchers()));
-        self.alarms_open.set(count(state.whole().board().alarms_open(&Reach::Whole)));
-        let health = state.keeper.health();
-        self.keys_usable.set(count(state.keeper.ring().usable(now).count()));
-        self.keys_age_seconds.set(health.last_success.map_or(-1, |at| now.since(at)));
-        self.keys_failures.set(i64::from(health.failures_in_row));
-        let statuses = state.whole().board().statuses();
-        for status in AgentStatus::ALL {
-            let same = statuses.get(status).copied().unwrap_or_default();
-            self.agents.get_or_create(&ByStatus { status: status.as_str() }).set(count(same));
-        }
-        self.jobs.read(state, now);
-        self.archive.read(stats.archive, now);
-        self.rollup_lag_seconds.set(state.whole().rollup().behind_s(now));
-        let uptime = u32::try_from(now.since(state.started_at)).unwrap_or_default();
-        self.uptime_seconds.set(f64::from(uptime));
-    }
-}
-
-fn count(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
 }
 
 /// The app of the metrics' own door.
@@ -393,9 +173,7 @@ async fn metrics(State(state): State<AppState>) -> Response {
 async fn measure(state: &AppState) -> Result<String, ApiError> {
     let (stats, channels) =
         state.read(&Lens::whole(), |reader| Ok((reader.stats()?, reader.channels()?))).await?;
-    let measured = &state.metrics.measured;
-    measured.read(state, &stats);
-    measured.notifications.read(channels, state.clock.now());
+    state.metrics.measured.read(state, &stats, channels);
     state.metrics.text().map_err(ApiError::internal)
 }
 
@@ -410,12 +188,16 @@ mod tests {
         let code = Some(ErrorCode::SignatureInvalid);
         metrics.request("/status/updates", StatusCode::UNAUTHORIZED, code, Duration::ZERO);
         metrics.report("ok");
+        metrics.checked(Some(Scheme::V1), None, Duration::from_micros(30));
+        metrics.checked(None, code, Duration::ZERO);
         let text = metrics.text().unwrap();
         for line in [
             r#"kattila_http_requests_total{route="/livez",status="200"} 1"#,
             r#"kattila_http_refusals_total{code="signature_invalid"} 1"#,
             r#"kattila_reports_total{answer="ok"} 1"#,
             r#"kattila_http_request_seconds_bucket{le="0.005",route="/livez"} 1"#,
+            r#"kattila_verification_seconds_bucket{le="0.00005",scheme="v1",result="ok"} 1"#,
+            r#"kattila_verification_seconds_count{scheme="unknown",result="signature_invalid"} 1"#,
             "# HELP kattila_wal_bytes Size of the write-ahead log, in bytes.",
         ] {
             assert!(text.contains(line), "{line} not in\n{text}");

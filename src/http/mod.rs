@@ -24,6 +24,7 @@ pub mod openapi;
 pub mod operators;
 pub mod pace;
 pub mod paced;
+pub mod packed;
 pub mod pages;
 pub mod params;
 pub mod present;

@@ -39,6 +39,7 @@ use super::error::ApiError;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
 use super::pace::Pace;
+use super::packed::Packed;
 use super::sources::Sources;
 
 use seen::{Narrows, Seen};
@@ -134,6 +135,8 @@ pub struct Parts {
     pub policy: Policy,
     /// When this run began.
     pub started_at: UnixSeconds,
+    /// The last map that was compressed.
+    pub packed: Packed,
     narrows: Narrows,
     reads: Semaphore,
     first_user: AtomicBool,
@@ -158,6 +161,7 @@ impl AppState {
             ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),
+            packed: Packed::default(),
             narrows: Narrows::default(),
             reads: Semaphore::new(PARALLEL_READS),
             first_user: AtomicBool::new(services.first_code.is_none()),

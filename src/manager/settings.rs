@@ -6,7 +6,8 @@ use crate::process::chores::Keep;
 use crate::process::engine::{Enroll, Settings};
 use crate::process::newcomers::Room;
 use crate::store::sqlite::archive::Terms;
-use crate::store::sqlite::{self, Durability, Opened};
+use crate::store::sqlite::upgrade::Earlier;
+use crate::store::sqlite::{self, Durability, Opened, Opening};
 use crate::store::{StoreError, prune};
 
 /// What the processor is told.
@@ -46,7 +47,8 @@ pub(super) fn open(config: &Config, clock: &Clock) -> Result<Opened, StoreError>
         bytes: archive.kept.bytes,
         clock: clock.clone(),
     });
-    sqlite::open_archived(&config.db, durability(config), archived)
+    let earlier = if config.upgrade_copy { Earlier::Copied } else { Earlier::GivenUp };
+    sqlite::open_with(&config.db, Opening { durability: durability(config), earlier, archived })
 }
 
 /// What a commit survives.

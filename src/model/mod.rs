@@ -22,6 +22,7 @@ pub mod rate;
 pub mod reach;
 pub mod report;
 pub mod shelf;
+pub mod spread;
 pub mod state;
 pub mod time;
 pub mod version;

@@ -24,6 +24,9 @@ pub enum Failure {
     /// It is somebody, who has no role here.
     #[error("no role is given to {0}")]
     NoRole(String),
+    /// It is somebody who has a role here and no fleet to see.
+    #[error("no fleet is given to {0}")]
+    NoFleet(String),
     /// It is somebody whose name cannot be a user's.
     #[error("the provider tells no name that can be a user's: {0}")]
     NoName(String),

@@ -318,9 +318,10 @@ pub fn is_safe(address: &str) -> bool {
 fn in_words(failure: &Failure) -> String {
     match failure {
         Failure::Provider(why) => why.clone(),
-        other @ (Failure::Refused(_) | Failure::NoRole(_) | Failure::NoName(_)) => {
-            other.to_string()
-        }
+        other @ (Failure::Refused(_)
+        | Failure::NoRole(_)
+        | Failure::NoFleet(_)
+        | Failure::NoName(_)) => other.to_string(),
     }
 }
 

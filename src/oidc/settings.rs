@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::model::access::{Role, user_name};
+use crate::model::id::FleetId;
+use crate::model::reach::Reach;
 
 use super::Failure;
 
@@ -24,6 +26,9 @@ pub struct Settings {
     pub role_claim: String,
     /// What its values mean; `*` stands for any value and for none.
     pub roles: Vec<(String, Role)>,
+    /// Which fleets its values let them see, `None` for all; `*` as above. Without any, the provider
+    /// says nothing of fleets.
+    pub fleets: Vec<(String, Option<FleetId>)>,
     /// Authorities (PEM) of the provider's certificate instead of the system's.
     pub ca: Option<String>,
     /// Our own address as browsers see it; `None`: what each browser says.
@@ -49,6 +54,8 @@ pub struct Person {
     pub name: String,
     /// What they may do here.
     pub role: Role,
+    /// Which fleets they see; `None` if an admin here says so.
+    pub reach: Option<Reach>,
 }
 
 impl Settings {
@@ -68,21 +75,48 @@ impl Settings {
             return Err(Failure::NoName(why));
         };
         let name = user_name(&told).map_err(|why| Failure::NoName(format!("{subject}: {why}")))?;
-        Ok(Person { subject, name, role })
+        let reach = self.reach(claims);
+        if reach.as_ref().is_some_and(|reach| *reach == Reach::nothing()) {
+            return Err(Failure::NoFleet(subject));
+        }
+        Ok(Person { subject, name, role, reach })
+    }
+
+    /// All fleets that the claim's values mean.
+    fn reach(&self, claims: &Map<String, Value>) -> Option<Reach> {
+        let values = self.values(claims);
+        let meant = |(value, _): &&(String, _)| is_meant(value, &values);
+        let meant: Vec<_> = self.fleets.iter().filter(meant).map(|(_, fleet)| fleet).collect();
+        if self.fleets.is_empty() {
+            return None;
+        }
+        // One that stands for all makes the others needless.
+        let all: Option<Vec<FleetId>> = meant.into_iter().cloned().collect();
+        Some(all.map_or(Reach::Whole, Reach::only))
     }
 
     /// The greatest of the roles that the claim's values mean.
     fn role(&self, claims: &Map<String, Value>) -> Option<Role> {
-        let values = match find(claims, &self.role_claim) {
+        let values = self.values(claims);
+        let meant = |(value, _): &&(String, Role)| is_meant(value, &values);
+        self.roles.iter().filter(meant).map(|(_, role)| *role).max()
+    }
+
+    /// The values of the claim that tells what somebody may do.
+    fn values<'a>(&self, claims: &'a Map<String, Value>) -> Vec<&'a str> {
+        match find(claims, &self.role_claim) {
             Some(Value::String(one)) => vec![one.as_str()],
             Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {
                 Vec::new()
             }
-        };
-        let meant = |(value, _): &&(String, Role)| value == "*" || values.contains(&value.as_str());
-        self.roles.iter().filter(meant).map(|(_, role)| *role).max()
+        }
     }
+}
+
+/// Whether a value of the settings is among somebody's.
+fn is_meant(value: &str, values: &[&str]) -> bool {
+    value == "*" || values.contains(&value)
 }
 
 /// A claim by its name, or by its way into others with dots, as in `realm_access.roles`.
@@ -108,6 +142,7 @@ pub(super) mod tests {
             name_claim: "preferred_username".into(),
             role_claim: "groups".into(),
             roles: vec![("net".into(), Role::Operator), ("boss".into(), Role::Admin)],
+            fleets: Vec::new(),
             ca: None,
             public_url: None,
         }
@@ -132,8 +167,39 @@ pub(super) mod tests {
         }
         let anybody = Settings { roles: vec![("*".into(), Role::Viewer)], ..settings() };
         let found = person(&anybody, &json!({"sub": "7", "preferred_username": "Olga"})).unwrap();
-        let olga = Person { subject: "7".into(), name: "olga".into(), role: Role::Viewer };
+        let (subject, name, role, reach) = ("7".into(), "olga".into(), Role::Viewer, None);
+        let olga = Person { subject, name, role, reach };
         assert_eq!(found, olga);
+    }
+
+    #[test]
+    fn values_of_the_claim_become_fleets_where_the_settings_say_so() {
+        let fleet = |name: &str| Some(name.parse::<FleetId>().unwrap());
+        let fleets = vec![
+            ("net".into(), fleet("berlin")),
+            ("net".into(), fleet("lab")),
+            ("guest".into(), fleet("paris")),
+            ("boss".into(), None),
+        ];
+        let limited = Settings { fleets, ..settings() };
+        let reach = |settings: &Settings, groups: Value| {
+            let claims = json!({"sub": "7", "preferred_username": "Olga", "groups": groups});
+            person(settings, &claims).map(|person| person.reach)
+        };
+        let of = |names: &[&str]| Some(Reach::only(names.iter().filter_map(|name| fleet(name))));
+        assert_eq!(reach(&limited, json!("net")).unwrap(), of(&["berlin", "lab"]));
+        assert_eq!(
+            reach(&limited, json!(["net", "guest"])).unwrap(),
+            of(&["berlin", "lab", "paris"])
+        );
+        assert_eq!(reach(&limited, json!(["net", "boss"])).unwrap(), Some(Reach::Whole));
+        assert_eq!(reach(&settings(), json!("net")).unwrap(), None, "an admin says so");
+        let roles = vec![("*".into(), Role::Viewer)];
+        let anybody = Settings { roles, ..limited.clone() };
+        assert!(matches!(reach(&anybody, json!("x")), Err(Failure::NoFleet(_))));
+        let fleets = [limited.fleets, vec![("*".into(), fleet("lab"))]].concat();
+        let anywhere = Settings { fleets, ..anybody };
+        assert_eq!(reach(&anywhere, json!("x")).unwrap(), of(&["lab"]));
     }
 
     #[test]

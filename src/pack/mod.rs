@@ -1,9 +1,11 @@
 //! Compression: one frame of zstd (RFC 8878) at a time, with or without something that both
 //! sides have, and never grown beyond a bound on the way back.
 //!
-//! Owns the crate zstd. Must never take memory by what a frame says of itself, and knows nothing
+//! Owns the crate zstd, and another way for texts of which only numbers and some words change
+//! ([`delta`]). Must never take memory by what a frame says of itself, and knows nothing
 //! of what the bytes mean.
 
+pub mod delta;
 pub mod dictionary;
 
 use std::fmt;

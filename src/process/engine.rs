@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tracing::{error, info};
@@ -239,7 +240,7 @@ impl Engine {
 
     /// Decides, writes and answers one batch; says whether it was the last.
     fn batch(&mut self, jobs: Vec<Job>) -> bool {
-        let now = self.clock.now();
+        let (now, begun, count) = (self.clock.now(), Instant::now(), jobs.len());
         let mut effects = Effects::default();
         let mut replies = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -253,6 +254,7 @@ impl Engine {
         };
         match committed {
             Ok(()) => {
+                self.totals.note_batch(count, begun.elapsed(), &self.replay);
                 self.totals.commits.fetch_add(1, Ordering::Relaxed);
                 self.totals.last_commit.store(now.0, Ordering::Relaxed);
                 self.totals.storage_failed.store(false, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::handle::Processor;
+use crate::model::spread::Told;
 use crate::model::time::UnixSeconds;
 
 /// How the processor is doing.
@@ -26,7 +27,31 @@ pub struct ProcessorStatus {
     pub running: bool,
 }
 
+/// What the processor has measured of its work, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measures {
+    /// Reports and other jobs that were committed together.
+    pub batch_jobs: Told,
+    /// From a batch's first job being taken to the end of its commit, in microseconds.
+    pub batch_times: Told,
+    /// Agents whose replay windows are in memory, as of the last batch.
+    pub replay_windows: usize,
+    /// Bytes of these windows.
+    pub replay_bytes: usize,
+}
+
 impl Processor {
+    /// What it has measured of its work.
+    pub fn measures(&self) -> Measures {
+        let totals = &self.totals;
+        Measures {
+            batch_jobs: totals.batches.jobs.told(),
+            batch_times: totals.batches.times.told(),
+            replay_windows: totals.replay_windows.load(Ordering::Relaxed),
+            replay_bytes: totals.replay_bytes.load(Ordering::Relaxed),
+        }
+    }
+
     /// How it is doing.
     pub fn status(&self) -> ProcessorStatus {
         let totals = &self.totals;

@@ -8,6 +8,7 @@ use crate::model::key::IdentityKey;
 use crate::model::path::RelayPath;
 use crate::model::reach::Reach;
 use crate::model::report::{Interface, Peer, Route};
+use crate::model::spread::Told;
 use crate::model::state::{AlarmKind, CanonForm, EventKind, Scheme, Severity};
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
@@ -293,7 +294,7 @@ pub type KeyRow = KeyRecord;
 pub type SessionRow = SessionRecord;
 
 /// Sizes and counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreStats {
     /// Database file size in bytes.
     pub db_bytes: u64,
@@ -311,6 +312,9 @@ pub struct StoreStats {
     pub schema_version: u32,
     /// The archive, if this store writes one.
     pub archive: Option<ArchiveStats>,
+    /// How long commits took that were made durable as the settings say, in microseconds: nothing
+    /// else of a batch is in it.
+    pub commit_times: Told,
 }
 
 /// How the archive of a database stands.

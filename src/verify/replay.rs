@@ -213,6 +213,8 @@ pub struct ReplayMemory {
     rules: Rules,
     capacity: usize,
     windows: LruCache<AgentNo, Window>,
+    /// Room for nonces in all of them.
+    nonces: usize,
     /// The latest second seen; decides what may be forgotten, never what is accepted.
     high_water: UnixSeconds,
 }
@@ -226,6 +228,7 @@ impl ReplayMemory {
             rules,
             capacity: agents.max(AGENTS_AT_LEAST),
             windows,
+            nonces: 0,
             high_water: UnixSeconds(i64::MIN),
         }
     }
@@ -259,14 +262,23 @@ impl ReplayMemory {
         let hash = nonce_hash(self.rules.seed, agent, fresh.nonce);
         let forget_before = self.high_water.minus(KEPT_SECONDS);
         if let Some(window) = self.windows.get_mut(&agent) {
+            self.nonces -= window.nonces.capacity();
             window.admit(&self.rules, fresh, hash, forget_before);
+            self.nonces += window.nonces.capacity();
         }
     }
 
     /// Drops a window, so that it is loaded again: after a commit that failed, or when the
     /// agent's reports were changed from outside.
     pub fn forget(&mut self, agent: AgentNo) {
-        self.windows.pop(&agent);
+        if let Some(window) = self.windows.pop(&agent) {
+            self.nonces -= window.nonces.capacity();
+        }
+    }
+
+    /// Bytes that the windows in memory take, without the list that orders them.
+    pub fn bytes(&self) -> usize {
+        self.windows.len() * size_of::<(AgentNo, Window)>() + self.nonces * size_of::<Spent>()
     }
 
     /// How many windows are in memory.
@@ -284,16 +296,22 @@ impl ReplayMemory {
     fn watch_clock(&mut self, now: UnixSeconds) {
         if now < self.high_water.minus(KEPT_SECONDS) {
             self.windows.clear();
+            self.nonces = 0;
             self.high_water = now;
         }
         self.high_water = self.high_water.max(now);
     }
 
     fn keep(&mut self, agent: AgentNo, window: Window) {
-        while self.windows.len() >= self.capacity {
-            self.windows.pop_lru();
+        while self.windows.len() >= self.capacity
+            && let Some((_, spent)) = self.windows.pop_lru()
+        {
+            self.nonces -= spent.nonces.capacity();
         }
-        self.windows.put(agent, window);
+        self.nonces += window.nonces.capacity();
+        if let Some(before) = self.windows.put(agent, window) {
+            self.nonces -= before.nonces.capacity();
+        }
     }
 }
 

@@ -178,20 +178,20 @@ proptest! {
 }
 
 /// An agent that sends frames.
-struct Framer {
+pub(crate) struct Framer {
     signer: Signer,
     id: String,
     count: i64,
 }
 
 impl Framer {
-    fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         let signer = Signer::new(Zeroizing::new(PSK.as_bytes().to_vec()));
         Self { signer, id: id.to_owned(), count: 0 }
     }
 
     /// The next report with this data as sent.
-    fn seal(&mut self, kattila: &TestManager, frame: &Frame, sent: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal(&mut self, kattila: &TestManager, frame: &Frame, sent: &[u8]) -> Vec<u8> {
         self.count += 1;
         let now = kattila.clock.now().0;
         let head = Head {
@@ -204,7 +204,12 @@ impl Framer {
         self.signer.frame(&head, &Packed { frame, sent })
     }
 
-    fn zstd(&mut self, kattila: &TestManager, data: &str, known: Option<&Dictionary>) -> Vec<u8> {
+    pub(crate) fn zstd(
+        &mut self,
+        kattila: &TestManager,
+        data: &str,
+        known: Option<&Dictionary>,
+    ) -> Vec<u8> {
         let against = known.map_or(Against::Nothing, Against::Dictionary);
         let sent = packed(data.as_bytes(), against);
         let dict = known.map(|known| FrameDictId::of_digest(&sha256(known.bytes())));
@@ -229,7 +234,7 @@ async fn post_frame(kattila: &TestManager, body: impl Into<Bytes>) -> Answer {
     post(kattila, frame::CONTENT_TYPE, body).await
 }
 
-async fn accept(kattila: &TestManager, body: impl Into<Bytes>) -> Value {
+pub(crate) async fn accept(kattila: &TestManager, body: impl Into<Bytes>) -> Value {
     let answer = post_frame(kattila, body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()

@@ -107,7 +107,7 @@ const TABLE: &[(&str, &[&str])] = &[
 
 /// One crate, one home: where each foreign name may stand.
 const HOMES: &[(&[&str], &[&str])] = &[
-    (&["axum", "tower", "tower_http"], &["http"]),
+    (&["axum", "tower", "tower_http", "flate2"], &["http"]),
     // The simulated fleet and the commands are clients and speak HTTP as hyper's client.
     (&["hyper", "hyper_util", "http_body_util"], &["http", "simulate", "cli", "agent::door"]),
     (&["rusqlite"], &["store::sqlite"]),
@@ -153,6 +153,7 @@ const PHRASES: &[(&str, &[&str])] = &[
         &[
             "http/",
             "jobs/",
+            "process/engine.rs",
             "simulate/",
             "store/sqlite/",
             "agent/pulse.rs",

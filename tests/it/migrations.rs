@@ -17,7 +17,7 @@ fn root() -> &'static Path {
 }
 
 /// The steps on disk, in order: number and path.
-fn steps() -> Vec<(usize, PathBuf)> {
+pub(crate) fn steps() -> Vec<(usize, PathBuf)> {
     let mut files: Vec<_> = std::fs::read_dir(root().join("migrations"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -35,7 +35,7 @@ fn sample_rows(step: usize) -> String {
 }
 
 /// A database as the program of version `last` left it, with the rows of every step up to it.
-fn database_of_version(db: &Path, last: usize) {
+pub(crate) fn database_of_version(db: &Path, last: usize) {
     let conn = Connection::open(db).unwrap();
     conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA foreign_keys = ON").unwrap();
     for (step, path) in steps().into_iter().take(last) {
@@ -114,6 +114,8 @@ fn every_version_with_rows_grows_to_the_newest() {
         database_of_version(&db, version);
         let mut opened = open(&db, Durability::Full).unwrap();
         assert!(!opened.unclean);
+        // At the newest already, there is nothing to keep a copy for.
+        assert_eq!(opened.earlier.is_some(), version < steps().len(), "from version {version}");
 
         let fleet = opened.writer.load_fleet().unwrap();
         assert_eq!(fleet.agents.len(), 2, "from version {version}");

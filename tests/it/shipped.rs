@@ -128,6 +128,8 @@ async fn the_package_is_installed_started_upgraded_removed_and_purged() {
     assert_eq!(of("usr/bin/kattila"), (0, 0o755));
     for file in [
         "usr/lib/systemd/system/kattila.service",
+        "usr/lib/systemd/system/kattila-agent.service",
+        "etc/kattila/agent.env",
         "usr/share/man/man1/kattila-serve.1.gz",
         "usr/share/bash-completion/completions/kattila",
     ] {
@@ -167,6 +169,7 @@ async fn the_package_is_installed_started_upgraded_removed_and_purged() {
     assert!(!passwd.contains("kattila"), "{passwd}");
 }
 
+/// `tests/package` compares the packages themselves; this says it without a package.
 #[test]
 fn both_ways_to_make_the_package_take_the_same_files() {
     let manifest = text("Cargo.toml");
@@ -179,7 +182,7 @@ fn both_ways_to_make_the_package_take_the_same_files() {
         let (from, to, mode) = (parts[1], parts[3], parts[5]);
         count += 1;
         assert!(script.contains(&format!("-m 0{mode} ")), "{line}");
-        assert!(script.contains(&format!("\"$root/{to}\"")), "{to} is not in docs/packaging/deb");
+        assert!(script.contains(&format!("\"$root/{to}")), "{to} is not in docs/packaging/deb");
         assert!(from.starts_with("target/") || root().join(from).exists(), "{from} is not there");
     }
     assert_eq!(count, script.matches("install -D ").count());
@@ -188,13 +191,21 @@ fn both_ways_to_make_the_package_take_the_same_files() {
             std::fs::metadata(root().join("docs/packaging/debian").join(script)).unwrap().mode();
         assert_ne!(mode & 0o100, 0, "{script} cannot be run");
     }
-    assert!(metadata.contains(text("docs/packaging/debian/conffiles").trim()));
+    for kept in text("docs/packaging/debian/conffiles").lines() {
+        assert!(metadata.contains(&format!("\"{kept}\"")), "{kept}");
+    }
 }
 
 #[tokio::test]
 async fn the_shell_scripts_are_sound() {
     let mut command = Command::new("shellcheck");
-    command.current_dir(root()).args(["docs/packaging/deb", "tests/fuzz-api"]);
+    command.current_dir(root()).args([
+        "docs/packaging/deb",
+        "docs/packaging/extras",
+        "tests/fuzz-api",
+        "tests/package",
+        "tests/run",
+    ]);
     let scripts =
         ["postinst", "prerm", "postrm"].map(|name| format!("docs/packaging/debian/{name}"));
     must(command.args(scripts)).await;
@@ -312,16 +323,33 @@ fn the_dockerfile_is_sound() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_dashboard_asks_for_metrics_that_there_are() {
+/// What a manager at work exports: names of families.
+async fn exported() -> BTreeSet<String> {
     let kattila = TestManager::start_with(&[("KATTILA_METRICS_LISTEN", "127.0.0.1:0")]).await;
     kattila.agent("0123456789abcdef").report(&serde_json::json!({})).await;
     get(kattila.addr(), "/api/v1/events", &[]).await;
     let metrics = get(kattila.manager().metrics_addr().unwrap(), "/metrics", &[]).await.text();
-    let exported: BTreeSet<&str> = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        .collect();
+    kattila.stop().await;
+    let name = |line: &str| Some(line.strip_prefix("# TYPE ")?.split(' ').next()?.to_owned());
+    metrics.lines().filter_map(name).collect()
+}
+
+/// Of a metric's name in a query or on a page, the family that it is of.
+fn family(name: &str) -> &str {
+    let ends = ["_total", "_bucket", "_sum", "_count"];
+    ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+}
+
+/// Families without a member are not exported, but are named in the code.
+fn is_named(family: &str) -> bool {
+    let code = ["metrics.rs", "metrics/measured.rs", "metrics/keys.rs"];
+    let name = family.replace("kattila_", "\"") + "\"";
+    code.iter().any(|file| text(&format!("src/http/{file}")).contains(&name))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_asks_for_metrics_that_there_are() {
+    let exported = exported().await;
     let dashboard: Value = serde_json::from_str(&text("docs/grafana/kattila.json")).unwrap();
     let mut asked = BTreeSet::new();
     for panel in dashboard["panels"].as_array().unwrap() {
@@ -333,14 +361,24 @@ async fn the_dashboard_asks_for_metrics_that_there_are() {
     }
     assert!(asked.len() > 15, "{asked:?}");
     for name in asked {
-        let base = ["_total", "_bucket", "_sum", "_count"]
-            .iter()
-            .find_map(|end| name.strip_suffix(end))
-            .unwrap_or(&name);
-        let is_there = exported.contains(base) || exported.contains(name.as_str());
-        // A family without a member yet has its name in the code only.
-        let named = text("src/http/metrics.rs").contains(&base.replace("kattila_", "\""));
-        assert!(is_there || named, "{name} is not exported: {exported:?}");
+        let base = family(&name);
+        let is_there = exported.contains(base) || exported.contains(&name);
+        assert!(is_there || is_named(base), "{name} is not exported: {exported:?}");
     }
-    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_is_documented_and_none_that_is_not_there() {
+    let page = text("docs/operations.md");
+    let table = page.split("\n## Metrics\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `kattila_"));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let told: BTreeSet<&str> = names.map(|name| family(name.split('{').next().unwrap())).collect();
+    let exported = exported().await;
+    let untold: Vec<_> = exported.iter().filter(|name| !told.contains(name.as_str())).collect();
+    assert!(untold.is_empty(), "docs/operations.md does not tell of {untold:?}");
+    for name in told {
+        assert!(exported.contains(name) || is_named(name), "{name} is told of and not there");
+    }
 }

@@ -1,4 +1,5 @@
-//! The settings of the archive from which the database can be made again.
+//! The settings of the archive from which the database can be made again, and of the copy before an
+//! upgrade.
 
 use super::{Setting, setting};
 
@@ -24,5 +25,12 @@ pub const ARCHIVE: &[Setting] = &[
         "BYTES|off",
         Some("off"),
         "Most bytes of the archive; beyond it the oldest goes, but for the newest copy of the database and what follows it",
+    ),
+    setting(
+        "KATTILA_UPGRADE_COPY",
+        Some("upgrade-copy"),
+        "on|off",
+        Some("on"),
+        "on copies the database beside itself before a newer version changes its schema",
     ),
 ];

@@ -68,6 +68,13 @@ pub const SIGN_IN: &[Setting] = &[
         "Which values of the role claim mean viewer, operator or admin; * for anybody, and nobody else comes in",
     ),
     setting(
+        "KATTILA_OIDC_FLEETS",
+        Some("oidc-fleets"),
+        "VALUE=FLEET[,...]",
+        None,
+        "Which fleets those values let people see, at each sign-in; * for anybody, and for all fleets",
+    ),
+    setting(
         "KATTILA_OIDC_ROLE_CLAIM",
         Some("oidc-role-claim"),
         "CLAIM",

@@ -128,7 +128,7 @@ impl Told {
                 let text = format!("The sign-in at {host} cannot be accepted; try again.");
                 Self::new(StatusCode::UNAUTHORIZED, text)
             }
-            Failure::NoRole(_) | Failure::NoName(_) => {
+            Failure::NoRole(_) | Failure::NoFleet(_) | Failure::NoName(_) => {
                 tracing::info!(cause = %failure, "sign-in refused");
                 let text = format!(
                     "You are known at {host}, but nothing there says what you may do here; ask an \

@@ -1,6 +1,5 @@
 //! `GET /api/v1/topology`: the whole map, as it is or as it was.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -10,11 +9,13 @@ use serde::Deserialize;
 use crate::http::access::Caller;
 use crate::http::aside::aside;
 use crate::http::error::ApiError;
+use crate::http::packed;
 use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask::{self, Guise, Lens};
 use crate::model::hex;
 use crate::sign::digest;
+use crate::topology::picture::Picture;
 
 use super::past::{self, PastView};
 
@@ -45,8 +46,7 @@ pub async fn topology(
         // is answered tells whether it is the same.
         let body = serde_json::to_vec(&then).map_err(ApiError::internal)?;
         let tag = format!("\"past-{}\"", hex::encode(&digest::sha256(&body)));
-        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        return Ok(tagged(&headers, &tag, || (json, body).into_response()));
+        return aside(move || tagged(&headers, &tag, || packed::json(&headers, body))).await?;
     }
     let seen = state.seen(&caller.lens);
     // Who signs in as somebody else in the same browser has another map.
@@ -57,18 +57,25 @@ pub async fn topology(
     // Who has the map of this moment is told so without a map being made.
     let present = tag(seen.seq());
     if has(&headers, &present) {
-        return Ok(tagged(&headers, &present, || StatusCode::NOT_MODIFIED.into_response()));
+        return tagged(&headers, &present, || Ok(StatusCode::NOT_MODIFIED.into_response()));
     }
+    let whole = caller.lens.is_clear() && !anonymous && packed::takes_gzip(&headers);
     let work = move || {
-        let picture = seen.picture(state.clock.now());
+        let now = state.clock.now();
+        let picture = seen.picture(now);
         let tag = tag(picture.seq);
+        let written = |picture: &Picture| serde_json::to_vec(picture).map_err(ApiError::internal);
         if anonymous {
             let picture = mask::masked(&picture, &state.pseudonyms).picture;
-            return tagged(&headers, &tag, || Json(picture).into_response());
+            return tagged(&headers, &tag, || packed::json(&headers, written(&picture)?));
         }
-        tagged(&headers, &tag, || Json(&*picture).into_response())
+        if whole {
+            let all = || state.packed.once((&tag, now), || written(&picture));
+            return tagged(&headers, &tag, all);
+        }
+        tagged(&headers, &tag, || packed::json(&headers, written(&picture)?))
     };
-    aside(work).await
+    aside(work).await?
 }
 
 /// What tells apart the maps of different lenses.
@@ -84,15 +91,19 @@ fn whose(lens: &Lens) -> String {
 }
 
 /// An answer with its tag, or 304 if the caller has it.
-fn tagged(headers: &HeaderMap, tag: &str, answer: impl FnOnce() -> Response) -> Response {
+fn tagged(
+    headers: &HeaderMap,
+    tag: &str,
+    answer: impl FnOnce() -> Result<Response, ApiError>,
+) -> Result<Response, ApiError> {
     let mut response =
-        if has(headers, tag) { StatusCode::NOT_MODIFIED.into_response() } else { answer() };
+        if has(headers, tag) { StatusCode::NOT_MODIFIED.into_response() } else { answer()? };
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, CACHE);
     if let Ok(tag) = HeaderValue::from_str(tag) {
         answer.insert(header::ETAG, tag);
     }
-    response
+    Ok(response)
 }
 
 /// Whether `If-None-Match` lists the tag (RFC 9110 section 13.1.2: weak comparison, since a

@@ -137,7 +137,8 @@ impl Drop for Tidy {
     }
 }
 
-fn copy(from: &Connection, to: &Place) -> Result<(), StoreError> {
+/// Copies what the connection sees into a new file; a copy that fails leaves nothing.
+pub(super) fn copy(from: &Connection, to: &Place) -> Result<(), StoreError> {
     let told = |error| fault(TABLE, error);
     create_private(to.db()).map_err(|error| {
         to.refused(&format!("cannot be created ({error})"), "name a file that is not there yet")

@@ -4,19 +4,42 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::id::{AgentNo, ReportId};
+use crate::model::id::{AgentNo, Kid, ReportId};
+use crate::model::state::{CanonForm, Scheme};
+use crate::pack::delta::Beside;
 use crate::pack::dictionary::Dictionary;
+use crate::store::change::NewReport;
 
 /// Reports that are packed against one before it is another's turn. The further a report is from
-/// its base, the more differs; every base is a report at nearly full size.
-pub(super) const USES: u8 = 15;
+/// its base, the more differs; every base is a report of a kilobyte.
+pub(super) const USES: u8 = 31;
 
 /// Bytes of bases kept, as packed: those of about 100,000 agents. When they are full, agents that
 /// are not among them have their reports packed by themselves.
 const BYTES: usize = 128 << 20;
 
 /// What a base costs besides its bytes.
-const ENTRY_BYTES: usize = 128;
+const ENTRY_BYTES: usize = 192;
+
+/// What other columns of a report's row tell, and its envelope most likely, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) nonce: String,
+    /// When it was signed, its counter, and when it was measured.
+    pub(super) numbers: [Option<i64>; 3],
+}
+
+impl Told {
+    pub(super) fn beside(&self) -> Beside<'_> {
+        Beside { word: &self.nonce, numbers: self.numbers }
+    }
+}
+
+/// What a report's row is going to tell.
+pub(super) fn beside(report: &NewReport) -> Beside<'_> {
+    let NewReport { nonce, timestamp, tick, collected_at, .. } = report;
+    Beside { word: nonce, numbers: [Some(timestamp.0), *tick, collected_at.map(|at| at.0)] }
+}
 
 /// A report that others are packed against.
 #[derive(Debug, Clone)]
@@ -27,24 +50,60 @@ pub(super) struct Base {
     /// Size before packing.
     pub(super) size: usize,
     pub(super) dictionary: Option<Arc<Dictionary>>,
+    pub(super) told: Told,
+    signed: (Scheme, CanonForm, Kid),
     /// Reports packed against it.
-    pub(super) uses: u8,
+    uses: u8,
+    /// Bytes of the smallest of them, and what the others took more than that, in all.
+    least: usize,
+    excess: usize,
     /// Whether it was used since the last look for those that are not.
     fresh: bool,
 }
 
 impl Base {
     pub(super) fn new(
-        report: ReportId,
+        report: &NewReport,
         packed: &[u8],
-        size: usize,
         dictionary: Option<Arc<Dictionary>>,
     ) -> Self {
-        Self { report, packed: packed.into(), size, dictionary, uses: 0, fresh: true }
+        Self {
+            report: report.id,
+            packed: packed.into(),
+            size: report.envelope.len(),
+            dictionary,
+            told: Told { nonce: report.nonce.clone(), numbers: beside(report).numbers },
+            signed: (report.scheme, report.form, report.kid.clone()),
+            uses: 0,
+            least: usize::MAX,
+            excess: 0,
+            fresh: true,
+        }
+    }
+
+    /// Whether a report need not tell how it is signed: as this one. Of version 1, rows are looked for
+    /// by that.
+    pub(super) fn is_signed_like(&self, report: &NewReport) -> bool {
+        let (scheme, form, kid) = &self.signed;
+        let like = (report.scheme, report.form) == (*scheme, *form) && report.kid == *kid;
+        like && report.scheme != Scheme::V1
+    }
+
+    /// Whether a report is to be kept as packed against it: it has to gain more than by itself, and
+    /// once reports have cost another base, because they look different from now on, it is the
+    /// better base for those to come.
+    pub(super) fn serves(&mut self, size: usize, packed: usize) -> bool {
+        self.least = self.least.min(packed);
+        self.excess += packed - self.least;
+        let gained = size.saturating_sub(packed);
+        let serves = gained > self.size.saturating_sub(self.packed.len())
+            && self.excess <= self.packed.len();
+        self.uses += u8::from(serves);
+        serves
     }
 
     fn bytes(&self) -> usize {
-        self.packed.len() + ENTRY_BYTES
+        self.packed.len() + self.told.nonce.len() + ENTRY_BYTES
     }
 }
 
@@ -101,42 +160,4 @@ impl Bases {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn base(bytes: usize) -> Base {
-        Base::new(ReportId(1), &vec![0; bytes], bytes, None)
-    }
-
-    #[test]
-    fn a_base_serves_so_many_reports() {
-        let mut bases = Bases::default();
-        bases.put(AgentNo(1), base(100));
-        for _ in 0..USES {
-            bases.get(AgentNo(1)).unwrap().uses += 1;
-        }
-        assert!(bases.get(AgentNo(1)).is_none() && bases.get(AgentNo(2)).is_none());
-        bases.drop(AgentNo(1));
-        assert_eq!(bases.bytes, 0);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_not_kept_until_others_fall_silent() {
-        let mut bases = Bases::default();
-        for agent in 1..=3 {
-            bases.put(AgentNo(agent), base(BYTES / 3 - ENTRY_BYTES));
-        }
-        bases.put(AgentNo(4), base(1000));
-        assert!(bases.get(AgentNo(4)).is_none() && bases.get(AgentNo(1)).is_some());
-        // The first look only begins to count; agent 3 is not heard of until the second.
-        for _ in 0..2 {
-            for _ in 0..3 {
-                assert!(bases.get(AgentNo(1)).is_some() && bases.get(AgentNo(2)).is_some());
-            }
-            bases.put(AgentNo(4), base(1000));
-        }
-        assert!(bases.get(AgentNo(3)).is_none() && bases.get(AgentNo(1)).is_some());
-        assert!(bases.get(AgentNo(4)).is_some());
-        assert!(bases.bytes <= BYTES);
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
-//! How envelopes are kept: packed against an earlier one of the same agent, or else with a
-//! dictionary, where that helps, and never grown beyond a bound on the way back.
+//! How envelopes are kept: as what differs from an earlier one of the same agent, or else packed
+//! with a dictionary, where that helps, and never grown beyond a bound on the way back.
 //!
 //! Owns what the columns `encoding`, `envelope`, `dict` and `base` mean. A base has no base
 //! itself, so that no report needs more than one other to be read.
@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::bases::{Base, Bases};
+use super::bases::{Base, Bases, Told, beside};
 use super::shelf::Shelf;
 use super::table::dictionaries;
 use crate::model::id::ReportId;
+use crate::pack::delta::{self, Text};
 use crate::pack::dictionary::Dictionary;
 use crate::pack::{self, Against, NoMemory, Unpacker};
 use crate::store::StoreError;
@@ -30,16 +31,20 @@ pub(super) const ENVELOPE: &str = "reports.envelope";
 /// The words of the column `encoding`.
 const IDENTITY: &str = "identity";
 const ZSTD: &str = "zstd";
+/// No word: most reports are kept this way.
+const DELTA: Option<&str> = None;
 
 /// How an envelope is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packed<'a> {
-    pub(super) encoding: &'static str,
+    pub(super) encoding: Option<&'static str>,
     pub(super) bytes: &'a [u8],
     /// The number of the dictionary.
     pub(super) dict: Option<i64>,
     /// The report it is packed against.
     pub(super) base: Option<ReportId>,
+    /// Whether it is signed as that one: in the same way with the same key.
+    pub(super) signed_like_base: bool,
 }
 
 /// Packs envelopes; keeps its tables and its buffer from one to the next.
@@ -48,6 +53,8 @@ pub(super) struct Packer {
     packer: pack::Packer,
     unpacker: Unpacker,
     buffer: Vec<u8>,
+    /// For another way to pack the same.
+    other: Vec<u8>,
     bases: Bases,
     shelf: Arc<Shelf>,
     /// The newest dictionary, once it has been looked for.
@@ -60,6 +67,7 @@ impl Packer {
             packer: pack::Packer::new().map_err(no_memory)?,
             unpacker: Unpacker::new().map_err(no_memory)?,
             buffer: Vec::new(),
+            other: Vec::new(),
             bases: Bases::default(),
             shelf,
             newest: None,
@@ -88,13 +96,9 @@ impl Packer {
             self.bases.drop(report.agent);
             return Ok(plain(envelope));
         }
-        if let Some(base) = self.pack_against_base(report) {
-            return Ok(Packed {
-                encoding: ZSTD,
-                bytes: &self.buffer,
-                dict: None,
-                base: Some(base),
-            });
+        if let Some((encoding, base, signed_like_base)) = self.pack_against_base(report) {
+            let (bytes, base) = (self.buffer.as_slice(), Some(base));
+            return Ok(Packed { encoding, bytes, dict: None, base, signed_like_base });
         }
         let known = self.newest(conn)?;
         let against =
@@ -106,23 +110,35 @@ impl Packer {
             return Ok(plain(envelope));
         }
         let (dict, known) = known.unzip();
-        let base = Base::new(report.id, &self.buffer, envelope.len(), known);
-        self.bases.put(report.agent, base);
-        Ok(Packed { encoding: ZSTD, bytes: &self.buffer, dict, base: None })
+        self.bases.put(report.agent, Base::new(report, &self.buffer, known));
+        let bytes = self.buffer.as_slice();
+        Ok(Packed { encoding: Some(ZSTD), bytes, dict, base: None, signed_like_base: false })
     }
 
-    /// Packs a report against the agent's base into the buffer, if that is worth it.
-    fn pack_against_base(&mut self, report: &NewReport) -> Option<ReportId> {
+    /// Packs a report against the agent's base into the buffer, if that is worth it. Tells how, the base,
+    /// and whether the report is signed like it.
+    fn pack_against_base(
+        &mut self,
+        report: &NewReport,
+    ) -> Option<(Option<&'static str>, ReportId, bool)> {
         let base = self.bases.get(report.agent)?;
         let against = base.dictionary.as_deref().map_or(Against::Nothing, Against::Dictionary);
         let before = self.unpacker.unpack(&base.packed, against, base.size).ok()?;
-        let fits = self.packer.pack(&report.envelope, Against::Text(&before), &mut self.buffer);
-        // One that gains little is the better base for those to come.
-        if !fits || self.buffer.len() > base.packed.len() / 4 * 3 {
-            return None;
+        let text = Text { bytes: &report.envelope, beside: beside(report) };
+        let against = Text { bytes: &before, beside: base.told.beside() };
+        delta::pack(text, against, &mut self.buffer);
+        let mut encoding = DELTA;
+        // Where much else differs than numbers and words, what comes again in another place may
+        // make a frame the smaller way.
+        if self.buffer.len() > base.packed.len() / 2
+            && self.packer.pack(&report.envelope, Against::Text(&before), &mut self.other)
+            && self.other.len() < self.buffer.len()
+        {
+            std::mem::swap(&mut self.buffer, &mut self.other);
+            encoding = Some(ZSTD);
         }
-        base.uses += 1;
-        Some(base.report)
+        let serves = base.serves(report.envelope.len(), self.buffer.len());
+        serves.then(|| (encoding, base.report, base.is_signed_like(report)))
     }
 
     fn newest(&mut self, conn: &Connection) -> Result<Option<(i64, Arc<Dictionary>)>, StoreError> {
@@ -138,7 +154,8 @@ impl Packer {
 }
 
 fn plain(envelope: &[u8]) -> Packed<'_> {
-    Packed { encoding: IDENTITY, bytes: envelope, dict: None, base: None }
+    let encoding = Some(IDENTITY);
+    Packed { encoding, bytes: envelope, dict: None, base: None, signed_like_base: false }
 }
 
 fn no_memory(error: NoMemory) -> StoreError {
@@ -148,12 +165,14 @@ fn no_memory(error: NoMemory) -> StoreError {
 /// A stored envelope, or the one that it is packed against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
-    pub(super) encoding: String,
+    pub(super) encoding: Option<String>,
     pub(super) bytes: Vec<u8>,
     /// The size that was noted with it.
     pub(super) size: usize,
     /// The number of the dictionary.
     pub(super) dict: Option<i64>,
+    /// What other columns of the row tell.
+    pub(super) told: Told,
 }
 
 /// What makes envelopes of what is kept.
@@ -167,19 +186,23 @@ impl Reading<'_> {
     /// [`StoreError::Damaged`] if it, its base or its dictionary is not as it was.
     pub(super) fn unpack(&self, kept: Kept, base: Option<Kept>) -> Result<Vec<u8>, StoreError> {
         let Some(base) = base else { return self.alone(kept) };
+        let told = base.told.clone();
         let before = self.alone(base)?;
-        if kept.encoding != ZSTD || kept.dict.is_some() {
-            return Err(damaged());
+        match kept.encoding.as_deref() {
+            Some(ZSTD) if kept.dict.is_none() => open(&kept, Against::Text(&before)),
+            DELTA if kept.dict.is_none() => {
+                grow(&kept, Text { bytes: &before, beside: told.beside() })
+            }
+            _ => Err(damaged()),
         }
-        open(&kept, Against::Text(&before))
     }
 
     /// An envelope without a base.
     fn alone(&self, kept: Kept) -> Result<Vec<u8>, StoreError> {
-        match (kept.encoding.as_str(), kept.dict) {
-            (IDENTITY, None) if kept.bytes.len() == kept.size => Ok(kept.bytes),
-            (ZSTD, None) => open(&kept, Against::Nothing),
-            (ZSTD, Some(number)) => {
+        match (kept.encoding.as_deref(), kept.dict) {
+            (Some(IDENTITY), None) if kept.bytes.len() == kept.size => Ok(kept.bytes),
+            (Some(ZSTD), None) => open(&kept, Against::Nothing),
+            (Some(ZSTD), Some(number)) => {
                 let known = self.shelf.find(self.conn, number)?.ok_or_else(damaged)?;
                 open(&kept, Against::Dictionary(&known))
             }
@@ -194,6 +217,17 @@ fn open(kept: &Kept, against: Against<'_>) -> Result<Vec<u8>, StoreError> {
     }
     let mut unpacker = Unpacker::new().map_err(no_memory)?;
     match unpacker.unpack(&kept.bytes, against, kept.size) {
+        Ok(envelope) if envelope.len() == kept.size => Ok(envelope),
+        Ok(_) | Err(_) => Err(damaged()),
+    }
+}
+
+/// What differs from an earlier text, put into it.
+fn grow(kept: &Kept, against: Text<'_>) -> Result<Vec<u8>, StoreError> {
+    if kept.size > LARGEST_ENVELOPE_BYTES {
+        return Err(damaged());
+    }
+    match delta::unpack(&kept.bytes, against, (kept.told.beside(), kept.size)) {
         Ok(envelope) if envelope.len() == kept.size => Ok(envelope),
         Ok(_) | Err(_) => Err(damaged()),
     }

@@ -74,6 +74,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0023_masked_shares",
         sql: include_str!("../../../migrations/0023_masked_shares.sql"),
     },
+    Migration { name: "0024_deltas", sql: include_str!("../../../migrations/0024_deltas.sql") },
 ];
 
 /// What a file is, before anything is written to it.
@@ -146,7 +147,16 @@ pub(super) fn migrate(
         Identity::New => 0,
         Identity::Ours(version) => version,
     };
-    for (step, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+    migrate_to(conn, place, (done, newest()))
+}
+
+/// Takes the steps from one version to another.
+pub(super) fn migrate_to(
+    conn: &mut Connection,
+    place: &Place,
+    (done, wanted): (usize, usize),
+) -> Result<(), StoreError> {
+    for (step, migration) in MIGRATIONS.iter().enumerate().take(wanted).skip(done) {
         apply(conn, step + 1, migration).map_err(|error| {
             if let StoreError::Unavailable(_) = error {
                 return error;

@@ -24,16 +24,18 @@ mod table;
 pub mod archive;
 pub mod backup;
 pub mod reader;
+pub mod upgrade;
 pub mod writer;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::StoreError;
 use crate::clock::Clock;
+use crate::model::spread::{Spread, TIMES};
 use ack::{AckFile, Acknowledged};
 use archive::Terms;
 use migrate::Identity;
@@ -41,6 +43,7 @@ use place::Place;
 use reader::SqliteReader;
 use shelf::Shelf;
 use table::meta;
+use upgrade::Earlier;
 use writer::{Files, SqliteWriter};
 
 /// What a commit survives.
@@ -68,30 +71,40 @@ pub struct Opened {
     /// The check after an unclean stop did not end in its time: run
     /// [`SqliteReader::quick_check`] beside the work.
     pub check_unfinished: bool,
+    /// Where the database is as it was before this start brought it to another schema.
+    pub earlier: Option<PathBuf>,
     /// What an operator should know, a sentence each.
     pub warnings: Vec<String>,
 }
 
-/// Opens the database for the one manager that may write it; creates it, or brings it to the
-/// newest schema, where needed. A file that is not ours, or newer, is left as it is.
+/// How a database is opened.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// What a commit survives.
+    pub durability: Durability,
+    /// What becomes of a database of an earlier schema.
+    pub earlier: Earlier,
+    /// The archive of what is written; without it one that there is ends here.
+    pub archived: Option<Terms>,
+}
+
+/// Opens the database for the one manager that may write it, without an archive.
 ///
-/// What is written is not archived: an archive that there is ends here.
+/// Creates it, or copies it and brings it to the newest schema, where needed. A file that is not ours, or
+/// newer, is left as it is.
 pub fn open(path: &Path, durability: Durability) -> Result<Opened, StoreError> {
-    open_archived(path, durability, None)
+    open_with(path, Opening { durability, ..Opening::default() })
 }
 
 /// The same for a change while no manager runs: an archive that the database has goes on.
 pub fn open_at_rest(path: &Path, clock: Clock) -> Result<Opened, StoreError> {
     let archived = archive::of_database(&Place::find(path)?, clock);
-    open_archived(path, Durability::Full, archived)
+    open_with(path, Opening { archived, ..Opening::default() })
 }
 
-/// The same with an archive, if terms for it are given.
-pub fn open_archived(
-    path: &Path,
-    durability: Durability,
-    archived: Option<Terms>,
-) -> Result<Opened, StoreError> {
+/// The same as the opening says.
+pub fn open_with(path: &Path, opening: Opening) -> Result<Opened, StoreError> {
+    let Opening { durability, earlier, archived } = opening;
     let place = Place::find(path)?;
     settings::check_version(&place, rusqlite::version_number())?;
     place.check_file_system()?;
@@ -109,6 +122,12 @@ pub fn open_archived(
         Identity::Ours(_) => meta::number(&conn, meta::CLEAN_STOP)? == 0,
     };
     let checked = !unclean || backup::quick_check(&mut conn, &place, Some(pool::READ_LIMIT / 2))?;
+    let earlier = match (identity, earlier) {
+        (Identity::Ours(version), Earlier::Copied) if version < migrate::newest() => {
+            Some(upgrade::keep(&conn, &place, version)?)
+        }
+        (Identity::New | Identity::Ours(_), Earlier::Copied | Earlier::GivenUp) => None,
+    };
     migrate::migrate(&mut conn, &place, identity)?;
     place.sync_directory()?;
     let stored = meta::number(&conn, meta::COMMIT_SEQ)?;
@@ -124,10 +143,12 @@ pub fn open_archived(
     let shelf = Arc::new(Shelf::default());
     let reader = SqliteReader::open(place.clone(), Arc::clone(&shelf))?;
     let archive = keeper.as_ref().map(|keeper| Arc::clone(keeper.archive()));
-    let reader = Arc::new(reader.with_archive(archive));
-    let files = Files { place, lock, ack, keeper };
+    let commit_times = Arc::new(Spread::new(TIMES));
+    let reader = Arc::new(reader.beside(archive, &commit_times));
+    let files = Files { place, lock, ack, keeper, commit_times };
     let writer = SqliteWriter::new(conn, files, commit_seq, shelf)?;
-    Ok(Opened { writer, reader, rolled_back, unclean, check_unfinished: !checked, warnings })
+    let check_unfinished = !checked;
+    Ok(Opened { writer, reader, rolled_back, unclean, check_unfinished, earlier, warnings })
 }
 
 /// Opens a database to read only, whether a manager holds it or not.

@@ -20,6 +20,7 @@ use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, EventId, ReportId};
 use crate::model::life::AlarmLife;
 use crate::model::reach::Reach;
+use crate::model::spread::Spread;
 use crate::model::time::UnixSeconds;
 use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
@@ -44,16 +45,24 @@ pub struct SqliteReader {
     place: Place,
     shelf: Arc<Shelf>,
     archive: Option<Arc<Archive>>,
+    /// How long the writer's commits took, if there is one beside it.
+    commit_times: Option<Arc<Spread>>,
 }
 
 impl SqliteReader {
     pub(super) fn open(place: Place, shelf: Arc<Shelf>) -> Result<Self, StoreError> {
-        Ok(Self { pool: Pool::open(&place, READ_LIMIT)?, place, shelf, archive: None })
+        Ok(Self {
+            pool: Pool::open(&place, READ_LIMIT)?,
+            place,
+            shelf,
+            archive: None,
+            commit_times: None,
+        })
     }
 
-    /// The same beside a writer that archives.
-    pub(super) fn with_archive(self, archive: Option<Arc<Archive>>) -> Self {
-        Self { archive, ..self }
+    /// The same beside a writer: it may archive, and notes how long commits take.
+    pub(super) fn beside(self, archive: Option<Arc<Archive>>, commit_times: &Arc<Spread>) -> Self {
+        Self { archive, commit_times: Some(Arc::clone(commit_times)), ..self }
     }
 
     /// Checks the whole file for damage, however long that takes; `Refused` tells what is wrong.
@@ -182,6 +191,7 @@ impl Reader for SqliteReader {
             audit,
             schema_version: u32::try_from(migrate::newest()).unwrap_or(u32::MAX),
             archive: self.archive.as_ref().map(|archive| archive.stats()),
+            commit_times: self.commit_times.as_ref().map(|times| times.told()).unwrap_or_default(),
         })
     }
 

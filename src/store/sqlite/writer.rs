@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -25,6 +25,7 @@ use super::table::{
 };
 use crate::model::id::{AgentNo, ReportId};
 use crate::model::report::{Interface, Route};
+use crate::model::spread::Spread;
 use crate::model::time::UnixSeconds;
 use crate::store::change::Change;
 use crate::store::dictionary::Samples;
@@ -54,6 +55,7 @@ pub struct SqliteWriter {
     place: Place,
     /// Who archives the log, if anybody does.
     pub(super) keeper: Option<Keeper>,
+    commit_times: Arc<Spread>,
     // Last, so that the lock outlives the connection.
     _lock: File,
 }
@@ -76,12 +78,13 @@ pub(super) struct Files {
     pub(super) lock: File,
     pub(super) ack: AckFile,
     pub(super) keeper: Option<Keeper>,
+    pub(super) commit_times: Arc<Spread>,
 }
 
 impl SqliteWriter {
     pub(super) fn new(
         conn: Connection,
-        Files { place, lock, ack, keeper }: Files,
+        Files { place, lock, ack, keeper, commit_times }: Files,
         commit_seq: i64,
         shelf: Arc<Shelf>,
     ) -> Result<Self, StoreError> {
@@ -99,6 +102,7 @@ impl SqliteWriter {
             log: Log::of(place.wal()),
             place,
             keeper,
+            commit_times,
             _lock: lock,
         })
     }
@@ -197,13 +201,15 @@ impl SqliteWriter {
     /// Numbers and commits the open transaction.
     fn finish(&mut self) -> Result<(), StoreError> {
         let commit_seq = self.commit_seq + 1;
-        let result = meta::put_number(&mut self.desk(), meta::COMMIT_SEQ, commit_seq)
-            .and_then(|()| self.control("COMMIT"));
+        let numbered = meta::put_number(&mut self.desk(), meta::COMMIT_SEQ, commit_seq);
+        let begun = Instant::now();
+        let result = numbered.and_then(|()| self.control("COMMIT"));
         if let Err(error) = result {
             self.packer.forget();
             self.abandon();
             return Err(error);
         }
+        self.commit_times.add_time(begun.elapsed());
         self.commit_seq = commit_seq;
         self.counters.commits += 1;
         self.unsettled = true;

@@ -168,6 +168,40 @@ async fn who_comes_back_with_a_good_token_is_a_user_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fleets_follow_the_claim_at_each_sign_in() {
+    let hostile = Hostile::start().await;
+    let issuer = hostile.issuer();
+    let fleets = ("KATTILA_OIDC_FLEETS", "net=berlin,boss=*");
+    let roles = ("KATTILA_OIDC_ROLES", "net=operator,boss=admin,*=viewer");
+    let all: Vec<_> = settings(&issuer).into_iter().chain([fleets, roles]).collect();
+    let kattila = TestManager::start_with(&all).await;
+    let seen = async || kattila.operator().json("/api/v1/users/ida").await["fleets"].clone();
+
+    let nobody = try_with((&kattila, &hostile), |claims| claims["groups"] = json!(["x"])).await;
+    assert_eq!((nobody.status, session(&nobody)), (403, None), "{}", nobody.text());
+    let none = kattila.operator().get("/api/v1/users/ida").await;
+    assert_eq!(none.status, 404, "who is refused is no user: {}", none.text());
+
+    let came = try_with((&kattila, &hostile), |_| {}).await;
+    let ida = session(&came).unwrap();
+    assert_eq!(seen().await, json!(["berlin"]));
+    let settings = get(kattila.addr(), "/settings", &[("cookie", &ida)]).await;
+    assert_eq!(settings.status, 403, "a page about the manager as a whole");
+
+    // An admin's word holds until the provider's next; what it opened is closed then.
+    let boss =
+        try_with((&kattila, &hostile), |claims| claims["groups"] = json!(["net", "boss"])).await;
+    assert_eq!(seen().await, json!([]), "all of them");
+    assert_eq!(account(&kattila, &ida).await.status, 303);
+    assert!(session(&boss).is_some());
+    try_with((&kattila, &hostile), |_| {}).await;
+    assert_eq!(seen().await, json!(["berlin"]));
+    let audit = kattila.operator().json("/api/v1/audit").await.to_string();
+    assert!(audit.contains("user.fleets"), "{audit}");
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_token_that_does_not_hold_lets_anybody_in() {
     let (kattila, hostile) = lied_to().await;
     add(&kattila, "olga", "admin", OLGA).await;

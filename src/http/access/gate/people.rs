@@ -10,7 +10,6 @@ use crate::http::arrival::Arrival;
 use crate::http::error::ApiError;
 use crate::model::audit::MANAGER;
 use crate::model::password::Password;
-use crate::model::reach::Reach;
 use crate::oidc::settings::Person;
 use crate::process::handle::CommandError;
 use crate::process::people::{Act, Entry, Order, Proof, Second, SignIn};
@@ -250,17 +249,21 @@ impl Gate {
         let foreign = Foreign { issuer: issuer.to_owned(), subject: person.subject };
         let known = self.users().await?;
         let known = known.into_iter().find(|user| user.foreign.as_ref() == Some(&foreign));
-        let (name, act) = match known {
+        let (name, acts) = match known {
             Some(user) if user.disabled => return Ok(None),
-            Some(user) if user.role == person.role => (user.name, None),
-            Some(user) => (user.name, Some(Act::Role(person.role))),
+            Some(user) => {
+                // Where the provider says nothing of fleets, an admin here does.
+                let reach = person.reach.filter(|reach| *reach != user.reach).map(Act::Reach);
+                let role = (user.role != person.role).then_some(Act::Role(person.role));
+                (user.name, [reach, role])
+            }
             None => {
-                // The provider says nothing of fleets; an admin here may limit them.
-                let (entry, reach) = (Entry::Foreign(foreign), Reach::Whole);
-                (person.name, Some(Act::Add { role: person.role, entry, reach, masked: false }))
+                let (entry, reach) = (Entry::Foreign(foreign), person.reach.unwrap_or_default());
+                let act = Act::Add { role: person.role, entry, reach, masked: false };
+                (person.name, [Some(act), None])
             }
         };
-        if let Some(act) = act {
+        for act in acts.into_iter().flatten() {
             self.order(Order { user: name.clone(), act, by: MANAGER.to_owned() }).await?;
         }
         let Some(user) = self.user(&name).await? else { return Ok(None) };

@@ -14,7 +14,7 @@ use super::rebuild::{Rebuilt, Wanted, rebuild};
 use super::*;
 use crate::model::state::EventKind;
 use crate::store::change::{Change, NewEvent};
-use crate::store::sqlite::{Durability, Opened, open, open_archived, open_at_rest};
+use crate::store::sqlite::{Durability, Opened, Opening, open, open_at_rest, open_with};
 use crate::store::{Reader as _, Writer as _};
 
 const T: UnixSeconds = UnixSeconds(1_790_000_000);
@@ -49,10 +49,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut this = Self { dir, clock: Clock::manual(T), opened: None, keep_s: None, count: 0 };
+        let mut this = Self::empty();
         this.open();
         this
+    }
+
+    fn empty() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir, clock: Clock::manual(T), opened: None, keep_s: None, count: 0 }
     }
 
     fn db(&self) -> PathBuf {
@@ -64,13 +68,13 @@ impl Bench {
     }
 
     fn open(&mut self) {
-        let terms = Terms {
-            dir: self.archive(),
-            keep_s: self.keep_s,
-            bytes: None,
-            clock: self.clock.clone(),
-        };
-        self.opened = Some(open_archived(&self.db(), Durability::Full, Some(terms)).unwrap());
+        let opening = Opening { archived: Some(self.terms()), ..Opening::default() };
+        self.opened = Some(open_with(&self.db(), opening).unwrap());
+    }
+
+    fn terms(&self) -> Terms {
+        let (dir, keep_s, clock) = (self.archive(), self.keep_s, self.clock.clone());
+        Terms { dir, keep_s, bytes: None, clock }
     }
 
     fn opened(&mut self) -> &mut Opened {
@@ -442,3 +446,5 @@ fn what_is_older_than_asked_leaves_and_every_second_since_stays() {
     let parts = bench.files(&stretch.name, ".part");
     assert!(!parts[0].ends_with("log-000000000001.part"), "{parts:?}");
 }
+
+mod upgrade;

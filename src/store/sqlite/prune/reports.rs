@@ -18,13 +18,13 @@ use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::table::reports::row_limit;
 use crate::store::sqlite::table::{dictionaries, frame_dictionaries, late, meta};
 
-/// A row weighs its envelope and 200 bytes more: small columns and index entries.
+/// A row weighs its envelope and 150 bytes more: small columns and index entries.
 pub(super) const LINE: Line = Line {
     name: "reports",
     first_from: "SELECT report_id, received_at FROM reports WHERE report_id >= ?1
         ORDER BY report_id LIMIT 1",
     last: "SELECT max(report_id) FROM reports HAVING max(report_id) IS NOT NULL",
-    weight: "SELECT octet_length(envelope) + 200 FROM reports WHERE report_id >= ?1
+    weight: "SELECT octet_length(envelope) + 150 FROM reports WHERE report_id >= ?1
         ORDER BY report_id LIMIT 1",
 };
 
@@ -49,7 +49,7 @@ fn candidate(row: &Row<'_>) -> Result<Candidate, StoreError> {
 
 /// Takes out one chunk.
 pub(super) fn chunk(desk: &mut Desk<'_>, chunk: &Prune) -> Result<Pruned, StoreError> {
-    const NEXT: &str = "SELECT report_id, agent_no, scheme = 'v1',
+    const NEXT: &str = "SELECT report_id, agent_no, scheme IS 'v1',
             base IS NULL AND encoding <> 'identity' FROM reports
         WHERE report_id > ?1 AND report_id < ?2 ORDER BY report_id LIMIT ?3";
     let conn = desk.conn;
@@ -124,7 +124,7 @@ impl Staying {
     /// Whether a report stays because one that stays is packed against it. Those that are belong
     /// to the agent's next ones; that some of them are out only brings others into view.
     fn needs(&mut self, conn: &Connection, row: &Candidate) -> Result<bool, StoreError> {
-        const SQL: &str = "SELECT report_id, agent_no, scheme = 'v1', 0 FROM (
+        const SQL: &str = "SELECT report_id, agent_no, scheme IS 'v1', 0 FROM (
                 SELECT report_id, agent_no, scheme, base FROM reports
                 WHERE agent_no = ?1 AND report_id > ?2 ORDER BY report_id LIMIT ?3)
             WHERE base = ?2";

@@ -11,6 +11,7 @@ use crate::model::state::{CanonForm, RelayProof, Scheme};
 use crate::store::StoreError;
 use crate::store::change::NewReport;
 use crate::store::row::{ReportFilter, ReportSummary, StoredReport};
+use crate::store::sqlite::bases::Told;
 use crate::store::sqlite::cells::{Cells, fleets_json, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::envelope::{ENVELOPE, Kept, Packer, Reading};
@@ -19,9 +20,13 @@ use crate::store::sqlite::table::late;
 
 const TABLE: &str = "reports";
 
+/// How a report is signed stands in the row of its base `b` if it is the same. Of one whose base is
+/// gone, no more can be told than that it is damaged.
 macro_rules! summary_columns {
     () => {
-        "r.report_id, a.agent_id, r.scheme, r.canon_form, r.kid, r.timestamp, r.collected_at, \
+        "r.report_id, a.agent_id, coalesce(r.scheme, b.scheme, 'v2-hmac'), \
+         coalesce(r.canon_form, b.canon_form, 'raw'), coalesce(r.kid, b.kid, zeroblob(8)), \
+         r.timestamp, r.collected_at, \
          r.received_at, r.tick, r.nonce, r.data_sha256, r.redacted, r.relay_path, \
          r.relay_proven, r.source, r.envelope_bytes"
     };
@@ -31,8 +36,10 @@ macro_rules! summary_columns {
 /// against.
 macro_rules! envelope_columns {
     () => {
-        "r.encoding, r.envelope, r.envelope_bytes, r.dict, r.base, \
-         b.encoding, b.envelope, b.envelope_bytes, b.dict"
+        "r.encoding, r.envelope, r.envelope_bytes, r.dict, \
+         r.nonce, r.timestamp, r.tick, r.collected_at, r.base, \
+         b.encoding, b.envelope, b.envelope_bytes, b.dict, \
+         b.nonce, b.timestamp, b.tick, b.collected_at"
     };
 }
 
@@ -42,7 +49,7 @@ pub(in crate::store::sqlite) use envelope_columns;
 macro_rules! key_column {
     () => {
         "(SELECT i.public_key FROM identities i \
-         WHERE i.agent_no = r.agent_no AND i.kid = r.kid ORDER BY i.identity_no DESC LIMIT 1)"
+         WHERE i.agent_no = r.agent_no AND i.kid = coalesce(r.kid, b.kid) ORDER BY i.identity_no DESC LIMIT 1)"
     };
 }
 
@@ -104,15 +111,17 @@ pub(in crate::store::sqlite) fn readable(
     }
 }
 
-/// The columns `encoding`, `envelope`, `envelope_bytes` and `dict`; `None` if there is no row.
+/// The columns of [`envelope_columns`] of one report; `None` if there is no row.
 fn kept(cells: &mut Cells<'_, '_>) -> Result<Option<Kept>, StoreError> {
     let encoding: Option<String> = cells.take()?;
     let bytes: Option<Vec<u8>> = cells.take()?;
     let size = cells.maybe_unsigned()?;
     let dict = cells.take()?;
-    Ok(encoding.zip(bytes).zip(size).map(|((encoding, bytes), size)| {
+    let nonce: Option<String> = cells.take()?;
+    let numbers = [cells.take()?, cells.take()?, cells.take()?];
+    Ok(bytes.zip(size).zip(nonce).map(|((bytes, size), nonce)| {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        Kept { encoding, bytes, size, dict }
+        Kept { encoding, bytes, size, dict, told: Told { nonce, numbers } }
     }))
 }
 
@@ -139,15 +148,16 @@ pub(in crate::store::sqlite) fn insert(
     let path = &report.relay_path;
     let relay_path = if path.is_direct() { None } else { Some(json(TABLE, &path.relays())?) };
     let packed = packer.pack(desk.conn, report)?;
+    let told = !packed.signed_like_base;
     desk.write(
         TABLE,
         INSERT,
         params![
             report.id.0,
             report.agent.0,
-            report.scheme.as_str(),
-            report.form.as_str(),
-            kid_bytes(&report.kid),
+            told.then(|| report.scheme.as_str()),
+            told.then(|| report.form.as_str()),
+            told.then(|| kid_bytes(&report.kid)),
             report.timestamp.0,
             report.collected_at.map(|at| at.0),
             report.received_at.0,
@@ -179,11 +189,10 @@ pub(in crate::store::sqlite) fn list(
         sql.push_str(concat!(", ", envelope_columns!(), ", ", key_column!()));
     }
     // CROSS JOIN keeps the order of the loops: reports first, so that no sort is needed.
-    sql.push_str(" FROM reports r CROSS JOIN agents a USING (agent_no)");
-    if filter.envelopes {
-        sql.push_str(" LEFT JOIN reports b ON b.report_id = r.base");
-    }
-    sql.push_str(" WHERE 1");
+    sql.push_str(
+        " FROM reports r CROSS JOIN agents a USING (agent_no)
+            LEFT JOIN reports b ON b.report_id = r.base WHERE 1",
+    );
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     if let Some(agent) = &filter.agent {
         sql.push_str(" AND r.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");

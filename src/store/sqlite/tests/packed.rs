@@ -4,6 +4,7 @@
 use super::super::bases::USES;
 use super::*;
 use crate::pack::dictionary::{DICTIONARY_BYTES, Dictionary, measure};
+use crate::pack::{Against, Packer};
 use crate::store::dictionary::DictionaryRecord;
 use crate::store::prune::{Limits, Prunable, Prune};
 
@@ -77,6 +78,123 @@ fn the_next_reports_are_packed_against_one_and_read_alike_by_everybody() {
 }
 
 #[test]
+fn what_an_earlier_program_packed_is_read_beside_what_this_one_packs() {
+    let (_dir, db) = place();
+    let mut opened = opened(&db);
+    for n in 1..=6 {
+        write(&mut opened, &[said(n, 1, n)]);
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM reports WHERE encoding IS NULL"), 5);
+    // Frames against the same base, as they were stored before, and bytes as they are.
+    let conn = Connection::open(&db).unwrap();
+    let mut frame = Vec::new();
+    for n in [2, 4] {
+        let before = envelope(1, 1);
+        assert!(Packer::new().unwrap().pack(&envelope(1, n), Against::Text(&before), &mut frame));
+        let sql = "UPDATE reports SET encoding = 'zstd', envelope = ?1 WHERE report_id = ?2";
+        assert_eq!(conn.execute(sql, (&frame, n)).unwrap(), 1);
+    }
+    let sql = "UPDATE reports SET encoding = 'identity', envelope = ?1, base = NULL
+        WHERE report_id = 5";
+    assert_eq!(conn.execute(sql, [envelope(1, 5).as_ref()]).unwrap(), 1);
+    write(&mut opened, &[said(7, 1, 7)]);
+    opened.writer.close().unwrap();
+    let mut opened = open(&db, Durability::Full).unwrap();
+    write(&mut opened, &[said(8, 1, 8), said(9, 1, 9)]);
+    for n in 1..=9 {
+        assert_eq!(read(&db, n), envelope(1, n), "{n}");
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM reports WHERE base = 1 AND dict IS NULL"), 5);
+    assert_eq!(number(&db, "SELECT base FROM reports WHERE report_id = 9"), 8);
+    let all = opened.writer.samples(ReportId(10), 20).unwrap().envelopes;
+    assert!(all.into_iter().eq((1..=9).rev().map(|n| envelope(1, n).to_vec())));
+}
+
+#[test]
+fn what_a_row_tells_beside_its_envelope_is_not_in_it_twice() {
+    let (_dir, db) = place();
+    let mut opened = opened(&db);
+    let told = |n: i64| {
+        let mut change = report(n, 1);
+        if let Some(report) = &mut change.report {
+            (report.nonce, report.tick) = (format!("nonce-{n}"), Some(1000 + n));
+            (report.timestamp, report.collected_at) = (T.plus(n * 30), Some(T.plus(n * 30 - 2)));
+            report.envelope = Bytes::from(format!(
+                "{{\"nonce\":\"nonce-{n}\",\"tick\":{},\"timestamp\":{},\"data\":{{\"collected_at\":{},\
+                 \"hostname\":\"{}\"}}}}",
+                1000 + n,
+                T.plus(n * 30),
+                T.plus(n * 30 - 2),
+                noise(1),
+            ));
+        }
+        change
+    };
+    let envelope = |n: i64| told(n).report.unwrap().envelope;
+    write(&mut opened, &[told(1), told(2), told(3)]);
+    assert_eq!(number(&db, "SELECT sum(octet_length(envelope)) FROM reports WHERE base = 1"), 0);
+    for n in 1..=3 {
+        assert_eq!(read(&db, n), envelope(n));
+    }
+    // So the row cannot tell anything else about it any more.
+    let conn = Connection::open(&db).unwrap();
+    conn.execute("UPDATE reports SET timestamp = timestamp + 1 WHERE report_id = 2", []).unwrap();
+    assert_ne!(read(&db, 2), envelope(2));
+    conn.execute("UPDATE reports SET nonce = 'nonce-11' WHERE report_id = 2", []).unwrap();
+    assert!(read(&db, 2).is_empty());
+    assert_eq!(read(&db, 3), envelope(3));
+}
+
+#[test]
+fn how_a_report_is_signed_is_told_once_and_read_with_each() {
+    const OTHER: &str = "0123456789abcdef";
+    let (_dir, db) = place();
+    let mut opened = opened(&db);
+    let signed = |n: i64, agent: i64, scheme: Scheme, kid: &str| {
+        let mut change = said(n, agent, n);
+        if let Some(report) = &mut change.report {
+            (report.scheme, report.kid) = (scheme, kid.parse().unwrap());
+        }
+        change
+    };
+    let (kid, all) = (
+        "45819852fbdfc69a",
+        [
+            (1, Scheme::V2Hmac, "45819852fbdfc69a"),
+            (2, Scheme::V2Hmac, "45819852fbdfc69a"),
+            (3, Scheme::V2Hmac, OTHER),
+            (4, Scheme::V2Ed25519, "45819852fbdfc69a"),
+            (5, Scheme::V2Hmac, "45819852fbdfc69a"),
+        ],
+    );
+    let changes: Vec<_> = all.iter().map(|(n, how, kid)| signed(*n, 1, *how, kid)).collect();
+    write(&mut opened, &changes);
+    // Rows of version 1 are looked for by that.
+    write(&mut opened, &[signed(6, 2, Scheme::V1, kid), signed(7, 2, Scheme::V1, kid)]);
+    assert_eq!(number(&db, "SELECT count(*) FROM reports WHERE base IS NOT NULL"), 5);
+    let untold = "SELECT group_concat(report_id) FROM reports
+        WHERE scheme IS NULL AND canon_form IS NULL AND kid IS NULL";
+    let untold: String =
+        Connection::open(&db).unwrap().query_row(untold, [], |r| r.get(0)).unwrap();
+    assert_eq!(untold, "2,5");
+    let how = |filter: &ReportFilter| -> Vec<_> {
+        let rows = open_read_only(&db).unwrap().reports(filter).unwrap();
+        rows.into_iter().map(|row| (row.summary.scheme, row.summary.kid.to_string())).collect()
+    };
+    let listed = how(&ReportFilter::onwards(ReportId(0), 5));
+    let expected = all.map(|(_, scheme, kid)| (scheme, kid.to_owned()));
+    assert_eq!(listed, expected);
+    for (n, expected) in (1..).zip(expected) {
+        assert_eq!(how(&ReportFilter::whole(ReportId(n))), [expected]);
+    }
+    // A base that is gone leaves the others to be read, and this one to be told as damaged.
+    opened.writer.close().unwrap();
+    Connection::open(&db).unwrap().execute("DELETE FROM reports WHERE report_id = 1", []).unwrap();
+    assert_eq!(how(&ReportFilter::onwards(ReportId(0), 9)).len(), 6);
+    assert!(read(&db, 5).is_empty() && !read(&db, 7).is_empty());
+}
+
+#[test]
 fn a_batch_that_was_given_up_leaves_nothing_to_pack_against() {
     let (_dir, db) = place();
     let mut opened = opened(&db);
@@ -100,27 +218,27 @@ fn a_batch_that_was_given_up_leaves_nothing_to_pack_against() {
 fn what_others_are_packed_against_stays_as_long_as_they() {
     let (_dir, db) = place();
     let mut opened = opened(&db);
-    for n in 1..=40 {
+    for n in 1..=60 {
         write(&mut opened, &[said(n, 1, n)]);
     }
     let prune = |opened: &mut Opened, keep: i64| {
         let limits = Limits { age: Some(keep), bytes: None };
         let what = Prunable::Reports;
-        let chunk = Prune { what, limits, now: T.plus(40), replay_s: 0, replay_v1_s: 0, after: 0 };
+        let chunk = Prune { what, limits, now: T.plus(60), replay_s: 0, replay_v1_s: 0, after: 0 };
         opened.writer.prune(&chunk).unwrap()
     };
-    // Report 17 is the second base, and 20 the first that all keep.
+    // Report 33 is the second base, and 36 the first that all keep.
     for _ in 0..2 {
-        prune(&mut opened, 20);
+        prune(&mut opened, 24);
     }
     let left = "SELECT group_concat(report_id) FROM (SELECT report_id FROM reports
-        WHERE report_id < 22 ORDER BY report_id)";
+        WHERE report_id < 38 ORDER BY report_id)";
     let left: String = Connection::open(&db).unwrap().query_row(left, [], |r| r.get(0)).unwrap();
-    assert_eq!(left, "17,19,20,21");
-    for n in [17, 19, 20, 40] {
+    assert_eq!(left, "33,35,36,37");
+    for n in [33, 35, 36, 60] {
         assert_eq!(read(&db, n), envelope(1, n));
     }
-    for n in 41..=44 {
+    for n in 61..=64 {
         write(&mut opened, &[said(n, 1, n)]);
         prune(&mut opened, 0);
         assert_eq!(read(&db, n), envelope(1, n));
