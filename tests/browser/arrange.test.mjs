@@ -41,6 +41,9 @@ async function lookAt(page, { x, y }) {
   await page.until(DRAWN, "the map to be drawn");
   await page.until(LIVE, "the stream to be live");
   await page.until(`document.getElementById("stage").dataset.level !== "sites"`, "agents to be drawn");
+  // The strip below takes its room from the stage, which is then drawn anew.
+  await page.until(`!document.getElementById("time").hidden`, "the strip");
+  await page.read("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
 }
 
 async function stands(page, id, place, when) {
