@@ -200,8 +200,14 @@ impl AppState {
 
     /// The map as somebody sees it. Making it takes long for many hosts, so that is done aside.
     pub async fn map(&self, lens: &Lens) -> Result<Arc<Picture>, ApiError> {
+        self.gather();
         let (seen, now) = (self.seen(lens), self.clock.now());
         aside(move || seen.picture(now)).await
+    }
+
+    /// Gathers what the map is made of, for somebody who is about to have it made aside.
+    pub fn gather(&self) {
+        self.core.processor.board().gather(self.clock.now());
     }
 
     /// Has a command carried out. What a caller may not see it must not name: the handler has

@@ -18,17 +18,16 @@ pub async fn run(context: Context) {
     let _turn = context.arranger.turn().await;
     tidy(&context).await;
     let (known, rev) = context.arranger.known();
-    let processor = context.processor.clone();
+    let Some(roster) = context.processor.board().unplaced() else { return };
     let placed = tokio::task::spawn_blocking(move || {
-        let nodes = processor.board().unplaced()?;
+        let nodes = roster.nodes();
         let present: BTreeSet<String> = nodes.iter().map(|node| node.node.id.clone()).collect();
-        Some((place(&known, &layout_nodes(&nodes), rev), present))
+        (place(&known, &layout_nodes(&nodes), rev), present)
     });
-    let Ok(placed) = placed.await else {
+    let Ok((changed, present)) = placed.await else {
         warn!("The map could not be arranged");
         return;
     };
-    let Some((changed, present)) = placed else { return };
     context.arranger.show(context.processor.board(), &changed);
     let records = context.arranger.take(changed, &present, context.clock.now());
     // Those who report meanwhile do not wait for the places of thousands.

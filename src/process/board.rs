@@ -9,15 +9,17 @@ pub mod link;
 pub mod places;
 mod service;
 mod shares;
+mod sight;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::{broadcast, watch};
 
 use link::Link;
+use sight::Sight;
 use state::{AgentEntry, Inner, NodeEntry};
 
 use super::shares::Shares;
@@ -26,7 +28,7 @@ use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
 use crate::model::reach::{Reach, Strangers};
 use crate::model::time::UnixSeconds;
-use crate::topology::picture::{Edge, Node, Patch, Picture};
+use crate::topology::picture::{Edge, Node, Patch};
 use crate::verify::Known;
 
 /// Signals a slow watcher may fall behind before it is told to start again.
@@ -73,7 +75,7 @@ pub enum Signal {
 pub struct Board {
     epoch: String,
     inner: RwLock<Inner>,
-    cache: Mutex<Option<Arc<Picture>>>,
+    sight: Sight,
     signals: broadcast::Sender<Arc<Signal>>,
     shares: watch::Sender<Arc<Shares>>,
 }
@@ -82,9 +84,9 @@ impl Board {
     /// An empty board of a new epoch.
     pub fn new(epoch: String) -> Self {
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        let (inner, cache, shares) =
-            (RwLock::default(), Mutex::default(), watch::Sender::default());
-        Self { epoch, inner, cache, signals, shares }
+        let (inner, sight, shares) =
+            (RwLock::default(), Sight::default(), watch::Sender::default());
+        Self { epoch, inner, sight, signals, shares }
     }
 
     /// Names this run of the manager.
@@ -98,22 +100,6 @@ impl Board {
 
     fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The whole picture. Computed once per change and second, however many ask.
-    pub fn picture(&self, now: UnixSeconds) -> Arc<Picture> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seq, layout_rev) = self.position();
-        if let Some(picture) = cache.as_ref()
-            && (picture.seq, picture.layout_rev) == (seq, layout_rev)
-            && now.since(picture.generated_at) < 1
-        {
-            return Arc::clone(picture);
-        }
-        let held = self.read().hold();
-        let picture = Arc::new(held.picture(&self.epoch, now));
-        *cache = Some(Arc::clone(&picture));
-        picture
     }
 
     /// The sequence number now, and every signal after it.

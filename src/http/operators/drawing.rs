@@ -169,6 +169,7 @@ async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answ
         Some(_) => Vec::new(),
     };
     let marks = asked.marks.clone();
+    state.gather();
     let work = move || {
         let (mut answer, legs) = match then {
             Some(then) => {

@@ -48,6 +48,7 @@ pub async fn export(
         return Ok(file(attached, rows.map_err(ApiError::internal)?));
     }
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    state.gather();
     let work = move || rows(&Desk::of(&state, &caller.lens), &name, &asked.q);
     let rows = aside(work).await??;
     Ok(file(attached, rows))

@@ -100,6 +100,7 @@ pub async fn reports(
 
 /// Pseudonyms of what is on the map.
 async fn masks((state, lens): (&AppState, &Lens)) -> Result<Masked, ApiError> {
+    state.gather();
     let (state, seen) = (state.clone(), state.seen(lens));
     let work = move || {
         let picture = seen.picture(state.clock.now());

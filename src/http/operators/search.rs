@@ -87,6 +87,13 @@ impl Desk {
         }
     }
 
+    /// The same, made aside.
+    pub async fn made(state: &AppState, lens: &Lens) -> Result<Self, ApiError> {
+        state.gather();
+        let (state, lens) = (state.clone(), lens.clone());
+        aside(move || Self::of(&state, &lens)).await
+    }
+
     /// What the map does not tell of an agent.
     pub fn known(&self, id: &AgentId) -> Known<'_> {
         let Some(agent) = self.agents.get(id) else { return Known::default() };
@@ -130,6 +137,7 @@ async fn ask<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let query = Query::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let state = state.clone();
+    state.gather();
     let work = move || answer(&Desk::of(&state, &caller.lens), &query);
     aside(work).await
 }

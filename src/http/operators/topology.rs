@@ -60,6 +60,7 @@ pub async fn topology(
         return tagged(&headers, &present, || Ok(StatusCode::NOT_MODIFIED.into_response()));
     }
     let whole = caller.lens.is_clear() && !anonymous && packed::takes_gzip(&headers);
+    state.gather();
     let work = move || {
         let now = state.clock.now();
         let picture = seen.picture(now);

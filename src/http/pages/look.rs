@@ -125,7 +125,7 @@ pub async fn agents(
         return then::agents(state, reader, (asked.query(), at)).await;
     }
     let mut context = reader.context(&state, "Agents", Nav::Agents);
-    let desk = Desk::of(&state, &reader.lens);
+    let desk = Desk::made(&state, &reader.lens).await?;
     let known = &desk.agents;
     let items = desk.items();
     let relays = items.iter().flat_map(|item| item.relay_path.relays());
@@ -217,7 +217,7 @@ pub async fn links(
         return then::links(state, reader, (asked.query(), at)).await;
     }
     let context = reader.context(&state, "Links", Nav::Links);
-    let desk = Desk::of(&state, &reader.lens);
+    let desk = Desk::made(&state, &reader.lens).await?;
     let hits = hits(&desk, &asked, context.now);
     html(views::links::page(&context, &desk.picture, (&asked.query(), &hits)))
 }

@@ -22,13 +22,14 @@ pub struct Unplaced {
 
 /// What the layout is made of, taken at one instant. Taking it holds the processor up; working
 /// out who is whose neighbour does not.
-struct Held {
+#[derive(Debug)]
+pub struct Roster {
     nodes: Vec<Arc<NodeEntry>>,
     edges: Vec<Arc<Link>>,
     agents: Vec<Arc<AgentEntry>>,
 }
 
-impl Held {
+impl Roster {
     fn of(inner: &Inner) -> Self {
         Self {
             nodes: inner.nodes.values().cloned().collect(),
@@ -37,7 +38,8 @@ impl Held {
         }
     }
 
-    fn nodes(&self) -> Vec<Unplaced> {
+    /// The nodes, as the layout sees them.
+    pub fn nodes(&self) -> Vec<Unplaced> {
         let mut neighbours: HashMap<String, Vec<String>> = HashMap::new();
         for link in &self.edges {
             let [Some(source), Some(target)] = link.nodes() else { continue };
@@ -59,20 +61,16 @@ impl Held {
 
 impl Board {
     /// Whether some node has no position, and all nodes if so.
-    pub fn unplaced(&self) -> Option<Vec<Unplaced>> {
+    pub fn unplaced(&self) -> Option<Roster> {
         let inner = self.read();
-        if inner.nodes.values().all(|entry| entry.placed) {
-            return None;
-        }
-        let held = Held::of(&inner);
-        drop(inner);
-        Some(held.nodes())
+        let all_placed = inner.nodes.values().all(|entry| entry.placed);
+        (!all_placed).then(|| Roster::of(&inner))
     }
 
     /// All nodes as the layout sees them.
     pub fn all_nodes(&self) -> Vec<Unplaced> {
-        let held = Held::of(&self.read());
-        held.nodes()
+        let roster = Roster::of(&self.read());
+        roster.nodes()
     }
 
     /// Takes positions: sites first, then nodes. Tells watchers what moved.

@@ -68,6 +68,7 @@ pub(super) struct NodeEntry {
 
 /// What a picture is made of, taken at one instant. Taking it holds the processor up; making the
 /// picture does not.
+#[derive(Debug)]
 pub(super) struct Held {
     seq: u64,
     layout_rev: i64,
@@ -78,6 +79,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Of which sequence number and layout it is.
+    pub(super) fn position(&self) -> (u64, i64) {
+        (self.seq, self.layout_rev)
+    }
+
     /// The picture. Values that move with every report are those of now.
     pub(super) fn picture(&self, epoch: &str, now: UnixSeconds) -> Picture {
         let placed: HashSet<&str> = self.nodes.iter().map(|entry| entry.node.id.as_str()).collect();

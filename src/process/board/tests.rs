@@ -7,8 +7,7 @@ use super::*;
 use crate::model::id::FleetId;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
 use crate::store::change::{EdgeEnd, EdgeRecord};
-use crate::topology::picture::Site;
-use crate::topology::picture::{SiteCounts, samples};
+use crate::topology::picture::{Picture, Site, SiteCounts, samples};
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
@@ -131,7 +130,7 @@ fn nothing_is_shown_before_it_has_a_place_and_nothing_moves_by_itself() {
     board.set_edge(link(EdgeState::Up));
     board.publish(NOW);
     assert!(board.picture(NOW).nodes.is_empty() && board.picture(NOW).edges.is_empty());
-    assert_eq!(board.unplaced().unwrap().len(), 2);
+    assert_eq!(board.unplaced().unwrap().nodes().len(), 2);
     place_all(&board);
     assert!(board.unplaced().is_none());
     board.set_node(node("a:1", AgentStatus::Stale), None);

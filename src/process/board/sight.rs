@@ -1,0 +1,61 @@
+//! The whole map: gathered in a few milliseconds, made in a tenth of a second, kept for a second.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Board;
+use super::state::Held;
+use crate::model::time::UnixSeconds;
+use crate::topology::picture::Picture;
+
+/// What the last picture was made of, and what the next one is made of.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    made: Mutex<Option<Arc<Picture>>>,
+    gathered: Mutex<Option<Held>>,
+    /// Held by whoever makes one; the others wait and take it.
+    making: Mutex<()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    /// Gathers what the next picture is made of, unless there is one of this moment. For those who
+    /// have it made on a thread that stands back: while one of these holds the board and waits
+    /// for its turn, so does the processor.
+    pub fn gather(&self, now: UnixSeconds) {
+        if self.made(now).is_some() {
+            return;
+        }
+        let position = self.position();
+        let mut gathered = lock(&self.sight.gathered);
+        if gathered.as_ref().is_none_or(|held| held.position() != position) {
+            *gathered = Some(self.read().hold());
+        }
+    }
+
+    /// The whole picture. Made once per change and second, however many ask.
+    pub fn picture(&self, now: UnixSeconds) -> Arc<Picture> {
+        let _turn = lock(&self.sight.making);
+        if let Some(made) = self.made(now) {
+            return made;
+        }
+        let gathered = lock(&self.sight.gathered).take();
+        let position = self.position();
+        let of_now = gathered.filter(|held| held.position() == position);
+        let held = of_now.unwrap_or_else(|| self.read().hold());
+        let picture = Arc::new(held.picture(&self.epoch, now));
+        *lock(&self.sight.made) = Some(Arc::clone(&picture));
+        picture
+    }
+
+    /// The picture of this moment, if somebody has asked for it.
+    fn made(&self, now: UnixSeconds) -> Option<Arc<Picture>> {
+        let made = lock(&self.sight.made);
+        let picture = made.as_ref()?;
+        let is_of_now = (picture.seq, picture.layout_rev) == self.position()
+            && now.since(picture.generated_at) < 1;
+        is_of_now.then(|| Arc::clone(picture))
+    }
+}
