@@ -13,6 +13,8 @@ use kattila::simulate::envelope::{Head, Signer};
 use kattila::simulate::pace::Pace;
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use rustix::process::nice;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +82,7 @@ pub(crate) struct Lookers {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    elsewhere: Runtime,
 }
 
 impl Lookers {
@@ -89,6 +92,8 @@ impl Lookers {
         let shared = Arc::new(Shared::default());
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        let elsewhere = elsewhere();
+        let place = elsewhere.handle();
         // Asked for even where nothing is encrypted; already there if this is not the first time.
         let _is_first = rustls::crypto::ring::default_provider().install_default().is_ok();
         let client = Client::builder().no_proxy().build().expect("a client");
@@ -97,20 +102,21 @@ impl Lookers {
             // Each has its own connection, as browsers have.
             let client = Client::builder().no_proxy().build().expect("a client");
             let url = format!("{url}/api/v1/stream");
-            tasks.spawn(async move { until(&stop, watch(client, url, &shared)).await });
+            tasks.spawn_on(async move { until(&stop, watch(client, url, &shared)).await }, place);
         }
         for which in 0..3 {
             let (shared, stop, client) = (Arc::clone(&shared), stop.clone(), client.clone());
             let (url, psk) = (url.to_owned(), Zeroizing::new(psk.as_bytes().to_vec()));
-            tasks.spawn(async move {
+            let look = async move {
                 match which {
                     0 => until(&stop, probe(client, url, Signer::new(psk), &shared)).await,
                     1 => until(&stop, ask(client, url, &shared)).await,
                     _ => until(&stop, export(client, url, &shared)).await,
                 }
-            });
+            };
+            tasks.spawn_on(look, place);
         }
-        Self { shared, tasks, stop }
+        Self { shared, tasks, stop, elsewhere }
     }
 
     /// Ends them; what they saw.
@@ -119,8 +125,19 @@ impl Lookers {
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("a task that ends in order");
         }
+        self.elsewhere.shutdown_background();
         std::mem::take(&mut *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Browsers and programs that look are on other machines: here they take what processor time the
+/// manager and the generator leave over.
+fn elsewhere() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all();
+    // On Linux the nice value is the thread's own (setpriority(2)).
+    builder.on_thread_start(|| assert!(nice(19).is_ok(), "a lower rank"));
+    builder.build().expect("a runtime")
 }
 
 async fn until(stop: &CancellationToken, work: impl Future<Output = ()>) {
