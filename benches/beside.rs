@@ -202,13 +202,11 @@ pub(crate) async fn introduce(url: &str) {
     let _is_first = rustls::crypto::ring::default_provider().install_default().is_ok();
     let client = Client::builder().no_proxy().build().expect("a client");
     let signer = Signer::new(Zeroizing::new(PSK.as_bytes().to_vec()));
+    let stream = client.get(format!("{url}/api/v1/stream")).send().await;
+    let (mut stream, mut told) = (stream.expect("a stream"), Vec::new());
     assert!(call(&client, url, &signer, 0).await, "the probe was refused");
-    loop {
-        let map = client.get(format!("{url}/api/v1/topology")).send().await.expect("an answer");
-        if map.text().await.expect("a body").contains("probe-0") {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    while !String::from_utf8_lossy(&told).contains("\"probe-0\"") {
+        told.extend(stream.chunk().await.expect("a stream").expect("a stream that goes on"));
     }
 }
 

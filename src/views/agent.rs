@@ -315,7 +315,8 @@ fn map_href(id: &AgentId) -> String {
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{agent, alarms, context, picture, reports, windows};
+    use crate::views::samples::alarms::{alarms, windows};
+    use crate::views::samples::{agent, context, picture, reports};
 
     #[test]
     fn the_page_says_why_and_shows_every_section() {

@@ -250,7 +250,8 @@ mod tests {
     use crate::model::access::Role;
     use crate::model::id::EventId;
     use crate::views::page::Nav;
-    use crate::views::samples::{alarm_page, alarms, context, proven_reports};
+    use crate::views::samples::alarms::{alarm_page, alarms};
+    use crate::views::samples::{context, proven_reports};
     use serde_json::json;
 
     #[test]

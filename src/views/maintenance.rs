@@ -140,7 +140,8 @@ mod tests {
     use super::*;
     use crate::model::access::Role;
     use crate::views::page::Nav;
-    use crate::views::samples::{agent, context, windows};
+    use crate::views::samples::alarms::windows;
+    use crate::views::samples::{agent, context};
 
     #[test]
     fn windows_stand_where_they_belong_and_can_be_ended() {

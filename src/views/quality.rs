@@ -122,7 +122,7 @@ pub fn page(ctx: &PageContext, shown: &Shown) -> Result<String, askama::Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::views::samples::quality_page;
+    use crate::views::samples::alarms::quality_page;
 
     #[test]
     fn the_page_tells_of_every_kind_and_leads_to_its_alarms() {

@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn alarms_tell_what_people_wrote_as_text() {
-        let mut rows = crate::views::samples::alarms();
+        let mut rows = crate::views::samples::alarms::alarms();
         rows[1].alarm.note = Some("=1+1".to_owned());
         let lines = lines(alarms(&rows));
         assert_eq!(lines.len(), 4);

@@ -79,7 +79,7 @@ pub struct Undo {
 
 /// What somebody sees of it: of some fleets only what is pinned there, and no changes, which may
 /// be about others.
-fn view(state: &AppState, lens: &Lens) -> LayoutView {
+async fn view(state: &AppState, lens: &Lens) -> Result<LayoutView, ApiError> {
     let mut arrangement = state.arranger.arrangement();
     if let Some(guise) = &lens.guise {
         arrangement.pinned = arrangement.pinned.iter().map(|id| guise.drawn(id)).collect();
@@ -87,7 +87,7 @@ fn view(state: &AppState, lens: &Lens) -> LayoutView {
         arrangement.steps.clear();
     }
     if !lens.reach.is_whole() {
-        let picture = state.seen(lens).picture(state.clock.now());
+        let picture = state.map(lens).await?;
         let nodes = picture.nodes.iter().map(|node| &node.id);
         let ids: HashSet<&String> =
             nodes.chain(picture.sites.iter().map(|site| &site.id)).collect();
@@ -101,7 +101,8 @@ fn view(state: &AppState, lens: &Lens) -> LayoutView {
         act: step.act,
         count: step.count,
     });
-    LayoutView { layout_rev: arrangement.rev, pinned: arrangement.pinned, steps: steps.collect() }
+    let (layout_rev, pinned) = (arrangement.rev, arrangement.pinned);
+    Ok(LayoutView { layout_rev, pinned, steps: steps.collect() })
 }
 
 impl From<ActError> for ApiError {
@@ -124,7 +125,7 @@ async fn carry_out(
 ) -> Result<Json<LayoutView>, ApiError> {
     let asked = (caller.name, state.clock.now());
     places::carry_out(state.whole(), &state.arranger, act, asked).await?;
-    Ok(Json(view(state, &caller.lens)))
+    view(state, &caller.lens).await.map(Json)
 }
 
 fn bounded(named: usize) -> Result<(), ApiError> {
@@ -135,8 +136,11 @@ fn bounded(named: usize) -> Result<(), ApiError> {
 }
 
 /// `GET /api/v1/layout`.
-pub async fn look(State(state): State<AppState>, caller: Caller) -> Json<LayoutView> {
-    Json(view(&state, &caller.lens))
+pub async fn look(
+    State(state): State<AppState>,
+    caller: Caller,
+) -> Result<Json<LayoutView>, ApiError> {
+    view(&state, &caller.lens).await.map(Json)
 }
 
 /// `GET /api/v1/layout/preview`.

@@ -48,8 +48,8 @@ pub struct SqliteWriter {
     /// Whether the database already says that it is in use.
     marked_in_use: bool,
     ack_failing: bool,
-    /// A commit whose log has not been looked at.
-    unsettled: bool,
+    /// Frames of the log at a commit after which it has not been looked at.
+    unsettled: Option<u32>,
     counters: Counters,
     pub(super) log: Log,
     place: Place,
@@ -97,7 +97,7 @@ impl SqliteWriter {
             commit_seq,
             marked_in_use: false,
             ack_failing: false,
-            unsettled: false,
+            unsettled: None,
             counters: Counters::default(),
             log: Log::of(place.wal()),
             place,
@@ -139,25 +139,17 @@ impl SqliteWriter {
         Ok(keeper.archive().is_done_at_last(ARCHIVE_AT_LAST))
     }
 
-    /// Tells the archive of the last commit. What it is not told now, the next commit tells.
-    fn note(&self) {
-        let Some(keeper) = &self.keeper else { return };
-        match log::frames(&self.conn) {
-            Ok(frames) => keeper.archive().note(self.commit_seq, frames),
-            Err(error) => tracing::warn!(%error, "The archive was not told of a commit yet"),
+    /// How long the log is at the last commit, which the archive is told. What is not known now, the
+    /// next commit tells.
+    fn note(&self) -> Option<u32> {
+        let frames = log::frames(&self.conn).inspect_err(|error| {
+            tracing::warn!(%error, "The write-ahead log was not looked at after a commit");
+        });
+        let frames = frames.ok()?;
+        if let Some(keeper) = &self.keeper {
+            keeper.archive().note(self.commit_seq, frames);
         }
-    }
-
-    /// After a commit, moves the log into the database if it is time; true if it tried.
-    fn settle_log(&mut self) -> bool {
-        let archive = self.keeper.as_ref().map(|keeper| keeper.archive().as_ref());
-        match log::frames(&self.conn) {
-            Ok(frames) => self.log.follow(&self.conn, frames, archive),
-            Err(error) => {
-                tracing::warn!(%error, "The write-ahead log was not looked at after a commit");
-                false
-            }
-        }
+        Some(frames)
     }
 
     /// Moves the write-ahead log into the database file; `truncate` also empties the log, for
@@ -212,7 +204,6 @@ impl SqliteWriter {
         self.commit_times.add_time(begun.elapsed());
         self.commit_seq = commit_seq;
         self.counters.commits += 1;
-        self.unsettled = true;
         self.acknowledge();
         Ok(())
     }
@@ -349,14 +340,16 @@ impl Writer for SqliteWriter {
                 }
                 self.finish()?;
                 self.marked_in_use = true;
-                self.note();
+                self.unsettled = self.note();
                 Ok(())
             }
         }
     }
 
     fn settle(&mut self) {
-        if std::mem::take(&mut self.unsettled) && self.settle_log() {
+        let Some(frames) = self.unsettled.take() else { return };
+        let archive = self.keeper.as_ref().map(|keeper| keeper.archive().as_ref());
+        if self.log.follow(&self.conn, frames, archive) {
             self.counters.checkpoints += 1;
         }
     }

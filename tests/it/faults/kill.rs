@@ -187,6 +187,18 @@ pub(super) async fn under_load(
     agents.join_all().await
 }
 
+/// Stops the manager in order and proves all of what is stored: as many reports as agents know of.
+pub(super) async fn stop_and_prove(serve: Serve, home: &Path, journals: &[Journal]) -> usize {
+    serve.stop().await;
+    check_integrity(&home.join("k.db"));
+    let verified = run(home, &["verify", "--db", "k.db"], &[]).await;
+    let sent: usize = journals.iter().map(Journal::acknowledged).sum();
+    let counts = format!("{sent} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert!(verified.said.starts_with(&counts), "{verified:?}");
+    sent
+}
+
 fn small(journal: &mut Journal) -> String {
     journal.next("")
 }
@@ -213,13 +225,7 @@ async fn no_kill_loses_or_doubles_an_acknowledged_report() {
         }
         assert!(compare(&db, &journals).is_empty(), "sent again, all is known");
     }
-    serve.stop().await;
-    check_integrity(&db);
-    let verified = run(home.path(), &["verify", "--db", "k.db"], &[]).await;
-    let sent: usize = journals.iter().map(Journal::acknowledged).sum();
-    let counts = format!("{sent} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
-    assert_eq!(verified.code, Some(0), "{verified:?}");
-    assert!(verified.said.starts_with(&counts), "{verified:?}");
+    let sent = stop_and_prove(serve, home.path(), &journals).await;
     println!("{sent} acknowledged over {CYCLES} kills, {doubtful} stored without an answer");
 }
 

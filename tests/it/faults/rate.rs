@@ -6,9 +6,9 @@ use kattila::clock::Clock;
 use kattila::simulate::world::{Mix, Options, World};
 use rustix::process::Signal;
 
-use super::kill::{Journal, check_integrity, compare, under_load};
+use super::kill::{Journal, compare, stop_and_prove, under_load};
 use crate::support::dice::Dice;
-use crate::support::process::{Serve, run};
+use crate::support::process::Serve;
 
 /// Agents that report at the same time, each as soon as its last report was answered: more than
 /// enough for the manager never to wait for a report.
@@ -48,12 +48,6 @@ async fn no_kill_at_full_rate_loses_or_doubles_an_acknowledged_report() {
         }
     }
     assert!(compare(&db, &journals).is_empty(), "sent again, all is known");
-    serve.stop().await;
-    check_integrity(&db);
-    let verified = run(home.path(), &["verify", "--db", "k.db"], &[]).await;
-    let sent: usize = journals.iter().map(Journal::acknowledged).sum();
-    let counts = format!("{sent} ok, 0 redacted, 0 signed with a key not kept, 0 failed\n");
-    assert_eq!(verified.code, Some(0), "{verified:?}");
-    assert!(verified.said.starts_with(&counts), "{verified:?}");
+    let sent = stop_and_prove(serve, home.path(), &journals).await;
     println!("{sent} acknowledged over {CYCLES} kills at full rate");
 }
