@@ -9,6 +9,12 @@ pub(crate) const ALPHA_KEY: &str = "m4veB98FBPwBgnzi7Uej72Sw0Bk+vT+RRn8C170QUVc=
 pub(crate) const BETA_KEY: &str = "A9hyj48jUGKuEZMC8uMV4TghveWTLxQVY/+7UuDwagU=";
 pub(crate) const STRANGER_KEY: &str = "K1mUqvXl2ekVICoP3l1Sf+NShnhbDvdE2EP1hzM2Dl4=";
 
+/// Whether a text names the fleet `fleet-a`. The pseudonym of a fleet is `fleet-` and digits of
+/// base 16, so that one in sixteen begins like that name: it is followed by another digit.
+pub(crate) fn names_fleet_a(text: &str) -> bool {
+    text.split("fleet-a").skip(1).any(|rest| !rest.starts_with(|c: char| c.is_ascii_hexdigit()))
+}
+
 /// One end of a link as its host sees it.
 #[derive(Clone)]
 pub(crate) struct Host {
