@@ -90,6 +90,9 @@ struct Args {
     /// `full` or `normal`
     #[arg(long, default_value = "full")]
     durability: String,
+    /// The manager also archives everything that it commits, beside its database
+    #[arg(long)]
+    archive: bool,
     /// Where databases are made; the disk that is measured
     #[arg(long, default_value = "target")]
     on: PathBuf,
@@ -135,7 +138,7 @@ async fn main() {
     let args = Args::parse();
     match &args.serve {
         Some(place) if place.as_os_str() == "-" => serve_floor().await,
-        Some(place) => serve_manager(place, &args.durability).await,
+        Some(place) => serve_manager(place, &args).await,
         None => {
             println!("{}", Row::HEAD);
             for version in &args.schemes {
@@ -169,12 +172,13 @@ async fn serve_floor() {
     serving.await.expect("an orderly end");
 }
 
-async fn serve_manager(db: &Path, durability: &str) {
-    let settings = [
+async fn serve_manager(db: &Path, args: &Args) {
+    let archive = db.with_extension("archive");
+    let mut settings = vec![
         ("KATTILA_LISTEN", "127.0.0.1:0"),
         ("KATTILA_DB", db.to_str().expect("a path in UTF-8")),
         ("KATTILA_PSK", PSK),
-        ("KATTILA_DURABILITY", durability),
+        ("KATTILA_DURABILITY", args.durability.as_str()),
         ("KATTILA_RATE_AGENT", "off"),
         ("KATTILA_ANONYMOUS_ROLE", "viewer"),
         // Nobody falls silent while all are being made known.
@@ -182,6 +186,9 @@ async fn serve_manager(db: &Path, durability: &str) {
         // Version 1 agents report far more often here than any real one.
         ("KATTILA_NONCE_WINDOW", "100000"),
     ];
+    if args.archive {
+        settings.push(("KATTILA_ARCHIVE_DIR", archive.to_str().expect("a path in UTF-8")));
+    }
     let config = Config::load(&Values::from_pairs(settings)).expect("good settings");
     let manager = Manager::bind(config, Clock::system()).await.expect("a manager");
     println!("{}", manager.url());
@@ -198,12 +205,13 @@ struct Server {
 }
 
 impl Server {
-    fn start(place: &Path, durability: &str) -> Self {
+    fn start(place: &Path, args: &Args) -> Self {
         let begin = Instant::now();
         let mut child = Command::new(std::env::current_exe().expect("a path"))
             .arg("--serve")
             .arg(place)
-            .args(["--durability", durability])
+            .args(["--durability", &args.durability])
+            .args(args.archive.then_some("--archive"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -356,16 +364,19 @@ impl Row {
 }
 
 async fn compare(args: &Args, version: Version, agents: usize) {
-    let dir = tempfile::tempdir_in(&args.on).expect("a directory");
+    let on = args.on.canonicalize().expect("a directory that is there");
+    let dir = tempfile::tempdir_in(on).expect("a directory");
     let db = dir.path().join("k.db");
     let pace = args.rate.map_or(Pace::Closed, Pace::Rate);
     let (connections, seconds) = (args.connections, args.seconds);
     let drive = Drive { args, version, agents, pace, connections, seconds };
-    let floor = Server::start(Path::new("-"), &args.durability);
-    let manager = Server::start(&db, &args.durability);
+    let floor = Server::start(Path::new("-"), args);
+    let manager = Server::start(&db, args);
     let empty_kib = manager.rss_kib();
     beside::introduce(&manager.url).await;
+    let begun = Instant::now();
     drive.warm_up(&manager.url).await;
+    let known_after = begun.elapsed();
     let wal = db.with_extension("db-wal");
     let (mut below, mut above) = (Row::default(), Row::default());
     let mut wal_bytes = 0;
@@ -385,16 +396,17 @@ async fn compare(args: &Args, version: Version, agents: usize) {
         drive.flood(&manager).await;
     }
     manager.stop();
-    let again = Server::start(&db, &args.durability);
+    let again = Server::start(&db, args);
     let after_stop = again.ready_after;
     again.kill();
-    let again = Server::start(&db, &args.durability);
+    let again = Server::start(&db, args);
     let after_kill = again.ready_after;
     again.stop();
     println!(
-        "        ratio {:.1} %; memory {} MiB empty, {} MiB full, {:.2} KiB per agent; log at most \
+        "        ratio {:.1} %; known after {:.0} s; memory {} MiB empty, {} MiB full, {:.2} KiB per agent; log at most \
          {} MiB; database {} MiB; ready {:.2} s after a stop, {:.2} s after a kill",
         100.0 * rate / floor_rate,
+        known_after.as_secs_f64(),
         empty_kib / 1024,
         full_kib / 1024,
         full_kib.saturating_sub(empty_kib) as f64 / agents as f64,
