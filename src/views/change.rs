@@ -35,11 +35,33 @@ fn one(names: &Names, value: &Value) -> String {
         let ends: Vec<String> = ends.iter().map(|end| end_of_link(names, end)).collect();
         return ends.join(" ⇄ ");
     }
+    if let (Some(runs), Some(Value::Object(jobs))) = (members.get("runs"), members.get("jobs")) {
+        return runs_of_jobs(runs, jobs);
+    }
     // Counters are a reading, not a setting; the report has them.
     let members = members.iter().filter(|(name, value)| *name != "counters" && !is_nothing(value));
     let told: Vec<String> =
         members.map(|(name, value)| format!("{name} {}", plain(value))).collect();
     told.join(", ")
+}
+
+/// A day's runs of jobs: how many, which failed, and which took longest.
+fn runs_of_jobs(runs: &Value, jobs: &Map<String, Value>) -> String {
+    let number = |sum: &Value, name: &str| sum.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let failed: Vec<String> = jobs
+        .iter()
+        .filter(|(_, sum)| number(sum, "failed") > 0)
+        .map(|(job, sum)| format!("{job} {}", number(sum, "failed")))
+        .collect();
+    let longest = jobs.iter().max_by_key(|(_, sum)| number(sum, "longest_ms"));
+    let longest = longest.map(|(job, sum)| format!("{job} {} ms", number(sum, "longest_ms")));
+    let told = if failed.is_empty() {
+        format!("{runs} runs, none failed")
+    } else {
+        let all: u64 = jobs.values().map(|sum| number(sum, "failed")).sum();
+        format!("{runs} runs, {all} of them failed: {}", failed.join(", "))
+    };
+    longest.map_or(told.clone(), |longest| format!("{told}; longest: {longest}"))
 }
 
 /// The members that differ; for verdicts the new reason beside them.
@@ -132,6 +154,18 @@ mod tests {
     fn told(before: &Value, after: &Value) -> String {
         let some = |value: &Value| (!value.is_null()).then(|| value.clone());
         words(&Names::default(), some(before).as_ref(), some(after).as_ref())
+    }
+
+    #[test]
+    fn a_day_of_jobs_is_told_by_its_failures_and_its_longest_run() {
+        let sum =
+            |failed: u64, longest: u64| json!({"runs": 9, "failed": failed, "longest_ms": longest});
+        let mut day = json!({"from": 1, "until": 2, "runs": 18, "failed": 0,
+            "jobs": {"sweep": sum(0, 4), "roll-up": sum(0, 812)}});
+        assert_eq!(told(&Value::Null, &day), "18 runs, none failed; longest: roll-up 812 ms");
+        day["jobs"]["sweep"] = sum(3, 4);
+        let text = "18 runs, 3 of them failed: sweep 3; longest: roll-up 812 ms";
+        assert_eq!(told(&Value::Null, &day), text);
     }
 
     #[test]
