@@ -4,9 +4,13 @@ use serde_json::{Map, Value};
 
 use super::names::Names;
 use super::text::bare_reason;
+use crate::model::time::UnixSeconds;
 
 /// Longest text of one change in a list.
 const CHARS: usize = 220;
+
+/// A smaller number is no time of this program's.
+const EARLIEST: i64 = 1_000_000_000;
 
 /// Before and after of an event in one line.
 pub(super) fn words(names: &Names, before: Option<&Value>, after: Option<&Value>) -> String {
@@ -41,8 +45,17 @@ fn one(names: &Names, value: &Value) -> String {
     // Counters are a reading, not a setting; the report has them.
     let members = members.iter().filter(|(name, value)| *name != "counters" && !is_nothing(value));
     let told: Vec<String> =
-        members.map(|(name, value)| format!("{name} {}", plain(value))).collect();
+        members.map(|(name, value)| format!("{name} {}", named(name, value))).collect();
     told.join(", ")
+}
+
+/// A member's value; a time is told as one.
+fn named(name: &str, value: &Value) -> String {
+    let is_time = name.ends_with("_at") || name.ends_with("until") || name == "from";
+    match value.as_i64().filter(|at| is_time && *at >= EARLIEST) {
+        Some(at) => UnixSeconds(at).to_rfc3339(),
+        None => plain(value),
+    }
 }
 
 /// A day's runs of jobs: how many, which failed, and which took longest.
@@ -75,14 +88,14 @@ fn both(old: &Map<String, Value>, new: &Map<String, Value>) -> String {
             continue;
         }
         let change = if is_nothing(was) {
-            plain(value)
+            named(name, value)
         } else {
-            format!("{} → {}", plain(was), plain(value))
+            format!("{} → {}", named(name, was), named(name, value))
         };
         told.push(if name == "state" { change } else { format!("{name} {change}") });
     }
     let gone = old.iter().filter(|(name, was)| !new.contains_key(*name) && !is_nothing(was));
-    told.extend(gone.map(|(name, was)| format!("{name} was {}", plain(was))));
+    told.extend(gone.map(|(name, was)| format!("{name} was {}", named(name, was))));
     let mut text = told.join(", ");
     if let Some(Value::String(reason)) = new.get("reason") {
         let reason = bare_reason(reason);
@@ -154,6 +167,18 @@ mod tests {
     fn told(before: &Value, after: &Value) -> String {
         let some = |value: &Value| (!value.is_null()).then(|| value.clone());
         words(&Names::default(), some(before).as_ref(), some(after).as_ref())
+    }
+
+    #[test]
+    fn times_are_told_as_times_and_other_numbers_as_they_are() {
+        let after = json!({"role": "admin", "expires_at": 1_795_876_451});
+        let text = "expires_at 2026-11-28T14:34:11Z, role admin";
+        assert_eq!(told(&Value::Null, &after), text);
+        let text = "from 2026-11-28T14:34:11Z → 2026-11-28T14:34:12Z, layout_at 7";
+        let (before, after) =
+            (json!({"from": 1_795_876_451}), json!({"from": 1_795_876_452, "layout_at": 7}));
+        assert_eq!(told(&before, &after), text);
+        assert_eq!(told(&Value::Null, &json!({"count": 1_795_876_451})), "count 1795876451");
     }
 
     #[test]
