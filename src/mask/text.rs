@@ -103,6 +103,10 @@ impl Guise {
         if let Ok(key) = word.parse::<IdentityKey>() {
             return Some(self.identity_key(&key).to_string());
         }
+        // A peer that no agent is, as alarms about it are named.
+        if let Some(key) = word.strip_prefix("key:").and_then(|key| key.parse::<WgKey>().ok()) {
+            return Some(format!("key:{}", self.key_of(&key)));
+        }
         if short(word).is_some() {
             return Some(self.short_id(word));
         }
@@ -353,6 +357,8 @@ mod tests {
         let key = guise.key_of(&KEY.parse().unwrap());
         let fleet = guise.fleet(&"acme".parse().unwrap());
         assert_eq!(faces.text(&format!("acme|{KEY}")), format!("{fleet}|{key}"));
+        assert_eq!(faces.text(&format!("acme|key:{KEY}")), format!("{fleet}|key:{key}"));
+        assert!(!faces.text(&format!("key:{}", &KEY[1..])).contains(&KEY[1..12]));
         let id: AgentId = "gw-1".parse().unwrap();
         assert_eq!(faces.text("gw-1"), guise.agent(&id).as_str());
         assert_eq!(faces.agent(&guise.agent(&id)), Some(&id));

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use super::account;
 use super::acts::{Act, Acts, Outcome};
 use super::commands;
 use super::draft::Draft;
@@ -80,7 +81,8 @@ pub(super) fn carry_out(
     asker: Option<Asker>,
     now: UnixSeconds,
 ) -> Result<(Draft, Result<Done, CommandError>), StoreError> {
-    let refused = refused(engine, &command, now);
+    let last = matches!(command, Command::Record { kind: EventKind::ManagerStopped, .. });
+    let is_time = last || matches!(command, Command::Tick);
     let telling = Telling::of(engine, &command, asker.as_ref());
     let before = telling.as_ref().and_then(|telling| telling.seen.look(engine));
     let (mut draft, outcome) = commands::carry_out(engine, command, now)?;
@@ -94,7 +96,10 @@ pub(super) fn carry_out(
         draft.audit.push(entry.from(asker.and_then(|asker| asker.from)));
     }
     of_events(&mut draft);
-    draft.audit.extend(refused);
+    if is_time {
+        draft.audit.extend(engine.tally.take(now, last));
+        account::follow(engine, &mut draft, last);
+    }
     Ok((draft, outcome))
 }
 
@@ -109,13 +114,6 @@ fn has_effect(done: &Done) -> bool {
         | Done::User { .. }
         | Done::Nothing => true,
     }
-}
-
-/// Refusals that are to be written down by now.
-fn refused(engine: &Engine, command: &Command, now: UnixSeconds) -> Vec<Entry> {
-    let last = matches!(command, Command::Record { kind: EventKind::ManagerStopped, .. });
-    let is_time = last || matches!(command, Command::Tick);
-    if is_time { engine.tally.take(now, last) } else { Vec::new() }
 }
 
 /// An agent's own key was asked for, pinned or exchanged.

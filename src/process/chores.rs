@@ -8,16 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::engine::Engine;
+use super::account::{Ran, Runs};
 use super::handle::{Command, CommandError, Done, Processor};
-use super::reply::{Chunk, Job};
 use crate::model::time::UnixSeconds;
-use crate::store::StoreError;
-use crate::store::prune::{Limits, Prunable, Prune, Pruned};
-use crate::verify::bodies::{LOOK_BACK_S, Suspicion};
+use crate::store::prune::{Limits, Prunable};
 
 /// Seconds after which a run that did nothing is written down all the same.
 const NOTED_EVERY_S: i64 = 3600;
@@ -196,6 +192,8 @@ pub struct Chores {
     all: Mutex<Vec<(Chore, Entry)>>,
     /// Whether somebody has promised to run them when they are due.
     promised: AtomicBool,
+    /// What ended, on its way to the audit.
+    runs: Runs,
 }
 
 impl Chores {
@@ -210,7 +208,13 @@ impl Chores {
         Self {
             all: Mutex::new(Chore::ALL.iter().map(entry).collect()),
             promised: AtomicBool::new(false),
+            runs: Runs::default(),
         }
+    }
+
+    /// What ended, on its way to the audit.
+    pub(super) fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Chore, Entry)>> {
@@ -301,6 +305,21 @@ impl Entry {
         }
     }
 
+    /// The run that ends now, as the audit is told of it.
+    fn ran(&self, job: &'static str, ended: &Past, ended_at: UnixSeconds) -> Ran {
+        let past = self.past.as_ref();
+        Ran {
+            job,
+            ended_at,
+            duration_ms: ended.duration_ms,
+            rows: ended.rows,
+            by_hand: self.asked,
+            why: ended.failed.as_ref().map(|(_, why)| why.clone()),
+            failures: past.map_or(0, |past| past.failures),
+            why_before: past.and_then(|past| past.failed.as_ref()).map(|(_, why)| why.clone()),
+        }
+    }
+
     /// Takes down a run; answers what is worth to be kept.
     fn end(&mut self, mut ended: Past) -> Option<String> {
         let before = self.past.as_ref().and_then(|past| past.failed.clone());
@@ -358,7 +377,11 @@ impl Processor {
             info!(job = name, rows, duration_ms, "A background job is done");
         }
         let past = Past { at, duration_ms, rows, failed, failures: 0 };
-        let kept = self.chores.with(chore, |entry| entry.end(past));
+        let ended_at = self.clock.now();
+        let kept = self.chores.with(chore, |entry| {
+            self.chores.runs.add(&entry.ran(name, &past, ended_at));
+            entry.end(past)
+        });
         if let Some(text) = kept
             && let Err(failure) =
                 self.command(Command::Ran(chore.kept_as(), text, Vec::new())).await
@@ -373,57 +396,6 @@ impl Processor {
         }
         Ok(())
     }
-
-    /// Takes out chunk after chunk. Each waits in the queue like a report, so at most one comes
-    /// between two batches.
-    async fn prune(&self, what: Prunable, rows: &mut u64) -> Result<(), CommandError> {
-        let mut after = 0;
-        loop {
-            let chunk = self.prune_chunk(what, after).await?;
-            *rows += chunk.removed;
-            match chunk.next {
-                Some(next) => after = next,
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// Takes out one chunk of what is behind its limits; resolves after the commit.
-    pub async fn prune_chunk(&self, what: Prunable, after: i64) -> Result<Pruned, CommandError> {
-        let gone = || CommandError::Unavailable("the processor has stopped".into());
-        let (answer, result) = oneshot::channel();
-        let chunk = Chunk { what, after, to: answer };
-        self.send(Job::Chunk(chunk)).await.map_err(|_closed| gone())?;
-        let pruned = result.await.map_err(|_dropped| gone())?;
-        pruned.map_err(|failure| CommandError::Unavailable(failure.to_string()))
-    }
-}
-
-/// Takes out one chunk, between two batches.
-pub(super) fn prune(
-    engine: &mut Engine,
-    what: Prunable,
-    after: i64,
-    now: UnixSeconds,
-) -> Result<Pruned, StoreError> {
-    let settings = &engine.settings;
-    let keep = &settings.keep;
-    // What is not rolled up yet stays, too.
-    let rolled_s = engine.rollup.holds_s(now);
-    let replay_s = super::admit::looks_back_s(settings.max_skew).max(rolled_s);
-    let replay_v1_s = match settings.v1_repeats {
-        Suspicion::Off => replay_s,
-        Suspicion::Alarm | Suspicion::Refuse => replay_s.max(LOOK_BACK_S),
-    };
-    let limits = match what {
-        Prunable::Reports => keep.reports,
-        Prunable::Events => keep.events,
-        Prunable::Alarms | Prunable::Notifications => keep.alarms,
-        Prunable::FineMetrics => keep.slots,
-        Prunable::HourlyMetrics => keep.hours,
-        Prunable::FreePages => Limits::default(),
-    };
-    engine.writer.prune(&Prune { what, limits, now, replay_s, replay_v1_s, after })
 }
 
 #[cfg(test)]

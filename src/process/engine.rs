@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use super::board::Board;
 use super::causes;
-use super::chores::{self, Chores, Keep};
+use super::chores::{Chores, Keep};
 use super::draft::{Draft, Effects};
 use super::fleet::Fleet;
 use super::handle::{CommandError, Processor, QUEUE_REPORTS};
@@ -24,7 +24,7 @@ use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
 use super::rollup::Rollup;
 use super::tune::Rulebook;
-use super::{admit, audit, load, lot, show, tell, tick, tune, upkeep};
+use super::{admit, audit, load, lot, prune, show, tell, tick, tune, upkeep};
 use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
@@ -252,6 +252,7 @@ impl Engine {
         } else {
             self.writer.commit().map_err(|failure| self.storage_failed(&failure))
         };
+        self.chores.runs().settle(committed.is_ok());
         match committed {
             Ok(()) => {
                 self.totals.note_batch(count, begun.elapsed(), &self.replay);
@@ -306,7 +307,7 @@ impl Engine {
         let pruned = if self.suspect {
             Err(StoreError::Unavailable("it failed, and is tried again".into()))
         } else {
-            chores::prune(self, chunk.what, chunk.after, now)
+            prune::chunk(self, chunk.what, chunk.after, now)
         };
         // Whoever asked may have gone; what is out is out.
         let _gone = chunk.to.send(pruned).is_err();

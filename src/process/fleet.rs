@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::account::Account;
 use super::board::{AgentLive, EndLive};
 use super::boxed::Boxed;
 use super::claims::Claims;
@@ -281,6 +282,8 @@ pub(super) struct Fleet {
     pub(super) shares: Shares,
     /// The end of the audit.
     pub(super) audit: Head,
+    /// Runs of jobs that the audit has not been told of.
+    pub(super) runs: Account,
     /// What the graph cannot lose, as of the last look.
     pub(super) weak: Weakness,
     pub(super) last_report: ReportId,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::account::{self, Account};
 use super::board::AgentLive;
 use super::claims::{self, Claimed, Claims};
 use super::edges::external_node;
@@ -57,6 +58,7 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         shares,
         weak: Weakness::default(),
         audit: snapshot.audit,
+        runs: Account::restored(meta(&snapshot, account::KEPT)),
         last_report: snapshot.last_report,
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
         last_identity: snapshot.identities.iter().map(|row| row.no).max().unwrap_or_default(),

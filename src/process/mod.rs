@@ -4,6 +4,7 @@
 //! [`board::Board`] is what watchers see after each commit. Nothing here reads a clock or
 //! touches SQL: the time comes with each batch, storage is `store`'s verbs.
 
+mod account;
 pub mod acts;
 mod admit;
 mod archive;
@@ -43,6 +44,7 @@ mod peers;
 pub mod people;
 pub mod places;
 pub mod prove;
+mod prune;
 mod raise;
 pub mod refusals;
 mod relays;

@@ -4,29 +4,94 @@
 //! count only what is seen, and what still names agents of others is washed. What belongs to the
 //! manager as a whole is not there. Must never hand on a row that it has not looked at.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::audit::Sealed;
-use crate::model::id::{AgentId, ReportId};
+use crate::model::id::AgentId;
 use crate::model::life::AlarmLife;
 use crate::model::reach::{Reach, Strangers};
 use crate::model::time::UnixSeconds;
 
-use super::audit::AuditFilter;
 use super::carrier::{Carrier, CarrierFilter};
 use super::dictionary::FrameDictionary;
-use super::metrics::{
-    LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch, Which, Whose,
-};
-use super::notice::{ChannelRow, MessageFilter, MessageRecord};
+use super::metrics::{Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch, Which, Whose};
+use super::notice::{MessageFilter, MessageRecord};
 use super::past::{Changes, ChangesAsked, Past};
-use super::people::{SessionFilter, UserRecord};
 use super::row::{
-    AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
-    StoreStats, StoredReport,
+    AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, StoredReport,
 };
 use super::{Reader, StoreError};
+
+/// What belongs to the manager as a whole, and is not there for whoever reads through a lens: the one
+/// list of it, for every reader that shows less than there is.
+macro_rules! nothing_of_the_whole {
+    () => {
+        fn audit(
+            &self,
+            _filter: &$crate::store::audit::AuditFilter,
+        ) -> Result<Vec<$crate::model::audit::Sealed>, $crate::store::StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn due_notifications(
+            &self,
+            _now: $crate::model::time::UnixSeconds,
+        ) -> Result<Vec<$crate::store::notice::MessageRecord>, $crate::store::StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn channels(
+            &self,
+        ) -> Result<Vec<$crate::store::notice::ChannelRow>, $crate::store::StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn late_reports(
+            &self,
+            _after: $crate::model::id::ReportId,
+            _limit: usize,
+        ) -> Result<Vec<$crate::store::metrics::LateReport>, $crate::store::StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn session(
+            &self,
+            _token_hash: &[u8; 32],
+        ) -> Result<Option<$crate::store::row::SessionRow>, $crate::store::StoreError> {
+            Ok(None)
+        }
+
+        fn sessions(
+            &self,
+            _filter: &$crate::store::people::SessionFilter,
+        ) -> Result<Vec<$crate::store::row::SessionRow>, $crate::store::StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn users(
+            &self,
+            _name: Option<&str>,
+        ) -> Result<Vec<$crate::store::people::UserRecord>, $crate::store::StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn stats(&self) -> Result<$crate::store::row::StoreStats, $crate::store::StoreError> {
+            Ok($crate::store::row::StoreStats::default())
+        }
+
+        fn backup(&self, _to: &std::path::Path) -> Result<(), $crate::store::StoreError> {
+            Err($crate::store::StoreError::Unavailable(
+                "only the whole database is copied".to_owned(),
+            ))
+        }
+
+        fn tend_archive(&self) -> Result<u64, $crate::store::StoreError> {
+            Err($crate::store::StoreError::Unavailable(
+                "only the whole database is archived".to_owned(),
+            ))
+        }
+    };
+}
+pub(crate) use nothing_of_the_whole;
 
 /// A reader within a reach.
 #[derive(Debug)]
@@ -99,10 +164,6 @@ impl Reader for Narrow<'_> {
         Ok(self.whole.events(&filter)?.into_iter().map(|row| self.event(row)).collect())
     }
 
-    fn audit(&self, _filter: &AuditFilter) -> Result<Vec<Sealed>, StoreError> {
-        Ok(Vec::new())
-    }
-
     fn past(&self, at: UnixSeconds) -> Result<Past, StoreError> {
         let mut past = self.whole.past(at)?;
         past.facts.retain(|fact| self.reach.sees_of(fact.fleet.as_ref()));
@@ -141,14 +202,6 @@ impl Reader for Narrow<'_> {
         Ok(found.map(|message| self.message(message)).collect())
     }
 
-    fn due_notifications(&self, _now: UnixSeconds) -> Result<Vec<MessageRecord>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn channels(&self) -> Result<Vec<ChannelRow>, StoreError> {
-        Ok(Vec::new())
-    }
-
     /// What stored reports are unpacked with; they tell no values.
     fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
         self.whole.frame_dictionaries()
@@ -171,10 +224,6 @@ impl Reader for Narrow<'_> {
         if seen { self.whole.measured(asked, each) } else { Ok(MeasuredTo::default()) }
     }
 
-    fn late_reports(&self, _after: ReportId, _limit: usize) -> Result<Vec<LateReport>, StoreError> {
-        Ok(Vec::new())
-    }
-
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
         let all = CarrierFilter { limit: usize::MAX, ..filter.clone() };
         let mut found = self.whole.carriers(&all)?;
@@ -188,27 +237,5 @@ impl Reader for Narrow<'_> {
         self.whole.keys()
     }
 
-    fn session(&self, _token_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
-        Ok(None)
-    }
-
-    fn sessions(&self, _filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn users(&self, _name: Option<&str>) -> Result<Vec<UserRecord>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn stats(&self) -> Result<StoreStats, StoreError> {
-        Ok(StoreStats::default())
-    }
-
-    fn backup(&self, _to: &Path) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("only the whole database can be copied".to_owned()))
-    }
-
-    fn tend_archive(&self) -> Result<u64, StoreError> {
-        Err(StoreError::Unavailable("only the whole database can be archived".to_owned()))
-    }
+    nothing_of_the_whole!();
 }

@@ -130,7 +130,19 @@ pub(super) mod tests {
         refused.after = Some(json!({"code": "sign_in_refused", "count": 17}));
         let mut started = item(42, "manager", "manager.started", "0.1.0");
         started.from = None;
-        vec![revoked, refused, started, item(41, "<b>eve", "session.begin", "session of <b>eve")]
+        let mut day = item(40, "manager", "job.day", "runs of jobs on 2026-11-26");
+        day.from = None;
+        day.after = Some(json!({"from": 1, "until": 2, "runs": 5328, "failed": 2, "jobs": {
+            "roll-up": {"runs": 288, "failed": 0, "longest_ms": 812},
+            "archive": {"runs": 1440, "failed": 2, "longest_ms": 44},
+        }}));
+        vec![
+            revoked,
+            refused,
+            started,
+            day,
+            item(41, "<b>eve", "session.begin", "session of <b>eve"),
+        ]
     }
 
     #[test]

@@ -4,9 +4,13 @@ use serde_json::{Map, Value};
 
 use super::names::Names;
 use super::text::bare_reason;
+use crate::model::time::UnixSeconds;
 
 /// Longest text of one change in a list.
 const CHARS: usize = 220;
+
+/// A smaller number is no time of this program's.
+const EARLIEST: i64 = 1_000_000_000;
 
 /// Before and after of an event in one line.
 pub(super) fn words(names: &Names, before: Option<&Value>, after: Option<&Value>) -> String {
@@ -35,11 +39,42 @@ fn one(names: &Names, value: &Value) -> String {
         let ends: Vec<String> = ends.iter().map(|end| end_of_link(names, end)).collect();
         return ends.join(" ⇄ ");
     }
+    if let (Some(runs), Some(Value::Object(jobs))) = (members.get("runs"), members.get("jobs")) {
+        return runs_of_jobs(runs, jobs);
+    }
     // Counters are a reading, not a setting; the report has them.
     let members = members.iter().filter(|(name, value)| *name != "counters" && !is_nothing(value));
     let told: Vec<String> =
-        members.map(|(name, value)| format!("{name} {}", plain(value))).collect();
+        members.map(|(name, value)| format!("{name} {}", named(name, value))).collect();
     told.join(", ")
+}
+
+/// A member's value; a time is told as one.
+fn named(name: &str, value: &Value) -> String {
+    let is_time = name.ends_with("_at") || name.ends_with("until") || name == "from";
+    match value.as_i64().filter(|at| is_time && *at >= EARLIEST) {
+        Some(at) => UnixSeconds(at).to_rfc3339(),
+        None => plain(value),
+    }
+}
+
+/// A day's runs of jobs: how many, which failed, and which took longest.
+fn runs_of_jobs(runs: &Value, jobs: &Map<String, Value>) -> String {
+    let number = |sum: &Value, name: &str| sum.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let failed: Vec<String> = jobs
+        .iter()
+        .filter(|(_, sum)| number(sum, "failed") > 0)
+        .map(|(job, sum)| format!("{job} {}", number(sum, "failed")))
+        .collect();
+    let longest = jobs.iter().max_by_key(|(_, sum)| number(sum, "longest_ms"));
+    let longest = longest.map(|(job, sum)| format!("{job} {} ms", number(sum, "longest_ms")));
+    let told = if failed.is_empty() {
+        format!("{runs} runs, none failed")
+    } else {
+        let all: u64 = jobs.values().map(|sum| number(sum, "failed")).sum();
+        format!("{runs} runs, {all} of them failed: {}", failed.join(", "))
+    };
+    longest.map_or(told.clone(), |longest| format!("{told}; longest: {longest}"))
 }
 
 /// The members that differ; for verdicts the new reason beside them.
@@ -53,14 +88,14 @@ fn both(old: &Map<String, Value>, new: &Map<String, Value>) -> String {
             continue;
         }
         let change = if is_nothing(was) {
-            plain(value)
+            named(name, value)
         } else {
-            format!("{} → {}", plain(was), plain(value))
+            format!("{} → {}", named(name, was), named(name, value))
         };
         told.push(if name == "state" { change } else { format!("{name} {change}") });
     }
     let gone = old.iter().filter(|(name, was)| !new.contains_key(*name) && !is_nothing(was));
-    told.extend(gone.map(|(name, was)| format!("{name} was {}", plain(was))));
+    told.extend(gone.map(|(name, was)| format!("{name} was {}", named(name, was))));
     let mut text = told.join(", ");
     if let Some(Value::String(reason)) = new.get("reason") {
         let reason = bare_reason(reason);
@@ -132,6 +167,30 @@ mod tests {
     fn told(before: &Value, after: &Value) -> String {
         let some = |value: &Value| (!value.is_null()).then(|| value.clone());
         words(&Names::default(), some(before).as_ref(), some(after).as_ref())
+    }
+
+    #[test]
+    fn times_are_told_as_times_and_other_numbers_as_they_are() {
+        let after = json!({"role": "admin", "expires_at": 1_795_876_451});
+        let text = "expires_at 2026-11-28T14:34:11Z, role admin";
+        assert_eq!(told(&Value::Null, &after), text);
+        let text = "from 2026-11-28T14:34:11Z → 2026-11-28T14:34:12Z, layout_at 7";
+        let (before, after) =
+            (json!({"from": 1_795_876_451}), json!({"from": 1_795_876_452, "layout_at": 7}));
+        assert_eq!(told(&before, &after), text);
+        assert_eq!(told(&Value::Null, &json!({"count": 1_795_876_451})), "count 1795876451");
+    }
+
+    #[test]
+    fn a_day_of_jobs_is_told_by_its_failures_and_its_longest_run() {
+        let sum =
+            |failed: u64, longest: u64| json!({"runs": 9, "failed": failed, "longest_ms": longest});
+        let mut day = json!({"from": 1, "until": 2, "runs": 18, "failed": 0,
+            "jobs": {"sweep": sum(0, 4), "roll-up": sum(0, 812)}});
+        assert_eq!(told(&Value::Null, &day), "18 runs, none failed; longest: roll-up 812 ms");
+        day["jobs"]["sweep"] = sum(3, 4);
+        let text = "18 runs, 3 of them failed: sweep 3; longest: roll-up 812 ms";
+        assert_eq!(told(&Value::Null, &day), text);
     }
 
     #[test]

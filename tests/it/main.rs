@@ -26,6 +26,7 @@ mod gone;
 mod history;
 mod identity;
 mod incident;
+mod job_runs;
 mod keys;
 mod lab;
 mod late;

@@ -94,6 +94,40 @@ fn two_copies_stay_and_an_upgrade_that_was_broken_off_makes_no_second_one() {
 }
 
 #[test]
+fn another_history_that_comes_to_the_same_commit_is_copied_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("k.db");
+    let upgrade = |host: &str| {
+        std::fs::remove_file(&db).unwrap_or_default();
+        std::fs::remove_file(dir.path().join("k.db.ack")).unwrap_or_default();
+        database_of_version(&db, 20);
+        at_commit(&db, 10);
+        let conn = Connection::open(&db).unwrap();
+        conn.execute("UPDATE agents SET hostname = ?1", [host]).unwrap();
+        drop(conn);
+        let opened = open(&db, Durability::Full).unwrap();
+        opened.writer.close().unwrap();
+        let earlier = opened.earlier.unwrap();
+        earlier.file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    let host_in = |name: &str| -> String {
+        let conn = Connection::open(dir.path().join(name)).unwrap();
+        conn.query_row("SELECT hostname FROM agents", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(upgrade("before"), "k.db.schema-20.10");
+    // Somebody goes back and comes to the same number by another way; then the power goes.
+    assert_eq!(upgrade("after"), "k.db.schema-20.10-2");
+    assert_eq!(upgrade("after"), "k.db.schema-20.10-2");
+    assert_eq!(
+        (host_in("k.db.schema-20.10"), host_in("k.db.schema-20.10-2")),
+        ("before".into(), "after".into())
+    );
+    assert_eq!(upgrade("third"), "k.db.schema-20.10-3");
+    let names = ["k.db.schema-20.10-2", "k.db.schema-20.10-3"].map(|name| dir.path().join(name));
+    assert_eq!(copies(dir.path()), names);
+}
+
+#[test]
 fn without_a_copy_nothing_is_changed_unless_somebody_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("k.db");

@@ -5,29 +5,23 @@
 //! among what is told, never among what is behind it. Bytes as they were signed are not here.
 //! Must never hand on a row that it has not masked.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::mask::faces::Faces;
-use crate::model::audit::Sealed;
-use crate::model::id::{AgentId, FleetId, ReportId};
+use crate::model::id::{AgentId, FleetId};
 use crate::model::life::AlarmLife;
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::refusals::Refusal;
 use crate::process::summary::AgentSummary;
-use crate::store::audit::AuditFilter;
 use crate::store::carrier::{Carrier, CarrierFilter};
 use crate::store::dictionary::FrameDictionary;
-use crate::store::metrics::{
-    LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch,
-};
-use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
+use crate::store::metrics::{Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch};
+use crate::store::narrow::nothing_of_the_whole;
+use crate::store::notice::{MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
-use crate::store::people::{SessionFilter, UserRecord};
 use crate::store::row::{
-    AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, SessionRow,
-    StoreStats, StoredReport,
+    AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, StoredReport,
 };
 use crate::store::{Reader, StoreError};
 
@@ -103,10 +97,6 @@ impl Reader for Veil<'_> {
         Ok(self.real.events(&filter)?.into_iter().map(|row| self.faces.event(row)).collect())
     }
 
-    fn audit(&self, _filter: &AuditFilter) -> Result<Vec<Sealed>, StoreError> {
-        Ok(Vec::new())
-    }
-
     fn past(&self, at: UnixSeconds) -> Result<Past, StoreError> {
         Ok(self.faces.past(self.real.past(at)?))
     }
@@ -151,14 +141,6 @@ impl Reader for Veil<'_> {
         Ok(found.map(|message| self.faces.message(message)).collect())
     }
 
-    fn due_notifications(&self, _now: UnixSeconds) -> Result<Vec<MessageRecord>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn channels(&self) -> Result<Vec<ChannelRow>, StoreError> {
-        Ok(Vec::new())
-    }
-
     fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {
         Ok(Vec::new())
     }
@@ -176,10 +158,6 @@ impl Reader for Veil<'_> {
         Ok(MeasuredTo::default())
     }
 
-    fn late_reports(&self, _after: ReportId, _limit: usize) -> Result<Vec<LateReport>, StoreError> {
-        Ok(Vec::new())
-    }
-
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
         let Ok(fleet) = self.fleet_behind(filter.fleet.as_ref()) else { return Ok(Vec::new()) };
         let guise = self.faces.guise();
@@ -193,29 +171,7 @@ impl Reader for Veil<'_> {
         Ok(Vec::new())
     }
 
-    fn session(&self, _token_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
-        Ok(None)
-    }
-
-    fn sessions(&self, _filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn users(&self, _name: Option<&str>) -> Result<Vec<UserRecord>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn stats(&self) -> Result<StoreStats, StoreError> {
-        Ok(StoreStats::default())
-    }
-
-    fn backup(&self, _to: &Path) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("only the database under real names can be copied".to_owned()))
-    }
-
-    fn tend_archive(&self) -> Result<u64, StoreError> {
-        Err(StoreError::Unavailable("only the whole database can be archived".to_owned()))
-    }
+    nothing_of_the_whole!();
 }
 
 /// An agent in one line, under pseudonyms.

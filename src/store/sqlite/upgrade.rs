@@ -1,8 +1,9 @@
 //! What an upgrade leaves behind: a copy of the database as it was before its schema changed, so that
 //! the older program can be put back with it.
 //!
-//! A copy is named `DB.schema-VERSION.COMMIT`, beside the database, and has its rights. The two newest
-//! stay. Nothing here changes the database.
+//! A copy is named `DB.schema-VERSION.COMMIT`, beside the database, and has its rights. After going
+//! back, another history may come to the same commit: its copy is `DB.schema-VERSION.COMMIT-2`. The two
+//! newest stay. Nothing here changes the database.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +11,14 @@ use rusqlite::Connection;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::backup::{Tidy, copy};
-use super::error::file_fault;
+use super::desk::all;
+use super::error::{fault, file_fault};
 use super::place::Place;
+use super::settings::open_reader;
 use super::table::meta;
 use crate::store::StoreError;
+
+const TABLE: &str = "the copy before the upgrade";
 
 /// Copies that are kept: of an upgrade that went on after a crash, what was there before it as well.
 const KEPT: usize = 2;
@@ -29,19 +34,73 @@ pub enum Earlier {
 }
 
 /// Copies the database, which is at schema `version`, and tells where. One that was copied before, by
-/// an upgrade that did not come to its end, is not copied again.
+/// an upgrade that did not come to its end, is not copied again; a copy of the same name counts only
+/// if every row in it is the same.
 pub(super) fn keep(
     conn: &Connection,
     place: &Place,
     version: usize,
 ) -> Result<PathBuf, StoreError> {
     let commit = meta::number(conn, meta::COMMIT_SEQ)?;
-    let kept = place.beside(&format!(".schema-{version}.{commit}"));
-    if !kept.exists() {
-        make(conn, place, &kept).map_err(|error| no_copy(place, &error))?;
+    let mut kept = place.beside(&format!(".schema-{version}.{commit}"));
+    let mut histories = 1_u32;
+    while kept.exists() {
+        if is_copy_of(&kept, conn) {
+            thin_out(place, &kept);
+            return Ok(kept);
+        }
+        histories += 1;
+        kept = place.beside(&format!(".schema-{version}.{commit}-{histories}"));
     }
+    make(conn, place, &kept).map_err(|error| no_copy(place, &error))?;
     thin_out(place, &kept);
     Ok(kept)
+}
+
+/// Whether a file has the same tables with the same rows. One that cannot be read has not.
+fn is_copy_of(kept: &Path, conn: &Connection) -> bool {
+    let same = || -> Result<bool, StoreError> {
+        let copy = open_reader(&Place::find(kept)?)?;
+        let mut tables = vec!["sqlite_master".to_owned()];
+        let sql =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        tables.extend(all(conn, TABLE, sql, [], |row| {
+            row.get::<_, String>(0).map_err(|error| fault(TABLE, error))
+        })?);
+        for table in tables {
+            if !same_rows(&table, conn, &copy).map_err(|error| fault(TABLE, error))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    same().unwrap_or(false)
+}
+
+/// Whether a table has the same rows in both, row by row in the order in which they are kept.
+fn same_rows(table: &str, one: &Connection, other: &Connection) -> rusqlite::Result<bool> {
+    // Where a table begins in the file may differ.
+    let columns = if table == "sqlite_master" { "type, name, sql" } else { "*" };
+    let sql = format!("SELECT {columns} FROM \"{table}\"");
+    let (mut one, mut other) = (one.prepare(&sql)?, other.prepare(&sql)?);
+    let count = one.column_count();
+    if count != other.column_count() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (one.query([])?, other.query([])?);
+    loop {
+        match (one.next()?, other.next()?) {
+            (None, None) => return Ok(true),
+            (Some(one), Some(other)) => {
+                for column in 0..count {
+                    if one.get_ref(column)? != other.get_ref(column)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            _ => return Ok(false),
+        }
+    }
 }
 
 /// Makes the copy under another name first: what a crash leaves of it is taken for no copy.
@@ -51,7 +110,7 @@ fn make(conn: &Connection, place: &Place, to: &Path) -> Result<(), StoreError> {
     copy(conn, &draft)?;
     let tidy = Tidy(draft.db().to_owned());
     renameat_with(CWD, draft.db(), CWD, to, RenameFlags::NOREPLACE)
-        .map_err(|error| file_fault("the copy before the upgrade", &error.into()))?;
+        .map_err(|error| file_fault(TABLE, &error.into()))?;
     drop(tidy);
     place.sync_directory()
 }
@@ -78,8 +137,8 @@ fn thin_out(place: &Place, kept: &Path) {
     }
 }
 
-/// All copies beside the database, oldest first: schema and commit, and where.
-fn copies(place: &Place) -> Vec<((u64, u64), PathBuf)> {
+/// All copies beside the database, oldest first: schema, commit and which history, and where.
+fn copies(place: &Place) -> Vec<((u64, u64, u32), PathBuf)> {
     let Some(dir) = place.db().parent() else { return Vec::new() };
     let prefix = place.beside(".schema-");
     let prefix = prefix.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -88,7 +147,9 @@ fn copies(place: &Place) -> Vec<((u64, u64), PathBuf)> {
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let (version, commit) = name.strip_prefix(&prefix)?.split_once('.')?;
-            Some(((version.parse().ok()?, commit.parse().ok()?), entry.path()))
+            let (commit, history) = commit.split_once('-').unwrap_or((commit, "1"));
+            let order = (version.parse().ok()?, commit.parse().ok()?, history.parse().ok()?);
+            Some((order, entry.path()))
         })
         .collect();
     copies.sort();
