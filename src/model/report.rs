@@ -78,17 +78,23 @@ impl Interface {
         if self.flags.is_empty() { None } else { Some(self.flags.iter().any(|f| f == "UP")) }
     }
 
-    /// Whether the link works: by flags `UP` and `LOWER_UP` where there are flags, since
-    /// `operstate` of loopback, bridges and WireGuard is `UNKNOWN` while healthy.
+    /// Whether the link works, as [`LinkState::works`].
     pub fn is_up(&self) -> Option<bool> {
-        match (self.state, self.flags.is_empty()) {
+        self.state.works(&self.flags)
+    }
+}
+
+impl LinkState {
+    /// Whether a link of this state works: by flags `UP` and `LOWER_UP` where there are flags, since
+    /// `operstate` of loopback, bridges and WireGuard is `UNKNOWN` while healthy.
+    pub fn works(self, flags: &[String]) -> Option<bool> {
+        match (self, flags.is_empty()) {
             (LinkState::Down, _) => Some(false),
             (LinkState::Up, _) => Some(true),
             (LinkState::Unknown, true) => None,
-            (LinkState::Unknown, false) => Some(
-                self.flags.iter().any(|f| f == "UP")
-                    && !self.flags.iter().any(|f| f == "NO-CARRIER"),
-            ),
+            (LinkState::Unknown, false) => {
+                Some(flags.iter().any(|f| f == "UP") && !flags.iter().any(|f| f == "NO-CARRIER"))
+            }
         }
     }
 }

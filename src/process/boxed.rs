@@ -1,10 +1,9 @@
 //! A sorted map whose values stand in places of their own. The nodes of a tree are half empty when
-//! keys come in their order, as those of agents and peers do: with a value of hundreds of bytes in
-//! each place, most of the memory would hold nothing.
+//! keys come in their order, as those of agents do: with a value of hundreds of bytes in each place,
+//! most of the memory would hold nothing.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::ops::RangeFrom;
 
 /// The map.
 #[derive(Debug)]
@@ -29,17 +28,9 @@ impl<K: Ord, V> Boxed<K, V> {
         self.0.get_mut(key).map(|value| &mut **value)
     }
 
-    pub(super) fn get_key_value(&self, key: &K) -> Option<(&K, &V)> {
-        self.0.get_key_value(key).map(|(key, value)| (key, &**value))
-    }
-
     /// Answers what stood there.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, Box::new(value)).map(|old| *old)
-    }
-
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
-        self.0.remove(key).map(|old| *old)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,10 +52,6 @@ impl<K: Ord, V> Boxed<K, V> {
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
         self.0.iter().map(|(key, value)| (key, &**value))
     }
-
-    pub(super) fn range(&self, keys: RangeFrom<K>) -> impl Iterator<Item = (&K, &V)> + Clone {
-        self.0.range(keys).map(|(key, value)| (key, &**value))
-    }
 }
 
 #[cfg(test)]
@@ -80,10 +67,8 @@ mod tests {
         assert_eq!(map.insert(2, 21), Some(20));
         *map.get_mut(&1).unwrap() = 11;
         assert_eq!(map.iter().collect::<Vec<_>>(), [(&1, &11), (&2, &21), (&3, &30)]);
-        assert_eq!(map.range(2..).map(|(key, _)| *key).collect::<Vec<_>>(), [2, 3]);
-        assert_eq!((map.remove(&3), map.get(&3), map.len()), (Some(30), None, 2));
-        assert_eq!(map.get_key_value(&2), Some((&2, &21)));
+        assert_eq!((map.get(&3), map.get(&4), map.len()), (Some(&30), None, 3));
         map.values_mut().for_each(|value| *value += 1);
-        assert!(map.keys().copied().eq([1, 2]) && map.values().copied().eq([12, 22]));
+        assert!(map.keys().copied().eq([1, 2, 3]) && map.values().copied().eq([12, 22, 31]));
     }
 }

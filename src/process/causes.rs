@@ -169,7 +169,7 @@ fn lost(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm, around: &mut Around) {
 fn alone(fleet: &Fleet, sentry: &Sentry, alarm: &Alarm, around: &mut Around) {
     let Some(agent) = alarm.agent.and_then(|no| fleet.agents.get(&no)) else { return };
     let no = agent.record.no;
-    let edges = || agent.edges.iter().filter_map(|id| fleet.edges.get(id)).filter(|e| e.worked);
+    let edges = || agent.edges.keys().filter_map(|id| fleet.edges.get(id)).filter(|e| e.worked);
     let own = |edge: &EdgeMem| {
         let place = edge.record.ends.iter().find(|place| place.agent == Some(no));
         let interface = place.and_then(|place| place.interface.as_deref());
@@ -258,7 +258,7 @@ fn joints(fleet: &Fleet, split: &Split) -> Vec<End> {
     let mut joints = vec![End { interfaces, ..End::default() }];
     let silent = silent(&fleet.book).filter_map(|no| fleet.agents.get(&no));
     joints.extend(silent.filter_map(|agent| {
-        let edges = agent.edges.iter().filter_map(|id| fleet.edges.get(id));
+        let edges = agent.edges.keys().filter_map(|id| fleet.edges.get(id));
         let others = edges.filter(|edge| edge.worked).flat_map(|edge| &edge.record.ends);
         let sides: BTreeSet<usize> = others.filter_map(|end| side(split, end.agent)).collect();
         let is_joint = sides.len() > 1;

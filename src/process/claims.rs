@@ -6,13 +6,14 @@
 //! else tells this one, and with a reset. Nothing of it is stored: a stored edge whose end tells
 //! its key no more is the same fact.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
 use super::draft::Draft;
 use super::edges;
 use super::fleet::{Fleet, PeerKey};
+use super::sorted::Sorted;
 use crate::model::id::{AgentNo, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Interface;
@@ -32,7 +33,7 @@ pub(super) struct Claimed {
 }
 
 /// An agent's claims by interface name.
-pub(super) type Claims = BTreeMap<String, Claimed>;
+pub(super) type Claims = Sorted<Box<str>, Claimed>;
 
 /// Replaces an agent's claims by what its interfaces say now, and ties again the peer entries
 /// whose other end that may change.
@@ -52,7 +53,7 @@ pub(super) fn renew(
             addresses: interface.addresses.clone(),
             wireguard: interface.public_key.is_some() || with_peers.contains(name),
         };
-        (name.to_owned(), claimed)
+        (name.into(), claimed)
     });
     let claims = claims.collect();
     replace(fleet, draft, no, &claims);
@@ -63,8 +64,8 @@ pub(super) fn reconsider(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
     let Some(agent) = fleet.agents.get(&no) else { return };
     let with_peers: BTreeSet<&str> = agent.peers.keys().map(|(name, _)| &**name).collect();
     let mut claims = agent.claims.clone();
-    for (name, claimed) in &mut claims {
-        claimed.wireguard = claimed.key.is_some() || with_peers.contains(name.as_str());
+    for (name, claimed) in claims.iter_mut() {
+        claimed.wireguard = claimed.key.is_some() || with_peers.contains(&**name);
     }
     if claims != agent.claims {
         replace(fleet, draft, no, &claims);
@@ -73,7 +74,7 @@ pub(super) fn reconsider(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
 
 /// Withdraws everything an agent claims, and what it claimed before.
 pub(super) fn withdraw(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo) {
-    let mut affected = swap(fleet, no, &Claims::new());
+    let mut affected = swap(fleet, no, &Claims::default());
     forget(fleet, no, |_| true, &mut affected);
     relink(fleet, draft, &affected);
 }
@@ -132,7 +133,7 @@ fn swap(fleet: &mut Fleet, no: AgentNo, now: &Claims) -> Vec<Claim> {
     let mut affected = Vec::new();
     let differs = |a: &Claims, b: &Claims| -> Claims {
         a.iter()
-            .filter(|(name, claimed)| b.get(*name) != Some(claimed))
+            .filter(|(name, claimed)| b.get(*name) != Some(*claimed))
             .map(|(name, claimed)| (name.clone(), claimed.clone()))
             .collect()
     };
@@ -231,13 +232,17 @@ pub(super) fn recall(fleet: &mut Fleet) {
     }
 }
 
-/// Puts claims into the index without tying anything: for the start.
-pub(super) fn restore(fleet: &mut Fleet, no: AgentNo, claims: Claims) {
-    let Some(space) = fleet.agents.get(&no).map(|agent| agent.record.fleet.clone()) else {
-        return;
-    };
-    let mut unused = Vec::new();
-    add_claims(fleet, no, &space, &claims, &mut unused);
+/// Puts what an agent claims into the index without tying anything: for the start, once its peers
+/// are known.
+pub(super) fn restore(fleet: &mut Fleet, no: AgentNo) {
+    let Some(agent) = fleet.agents.get_mut(&no) else { return };
+    for (interface, _) in agent.peers.keys() {
+        if let Some(claimed) = agent.claims.get_mut(interface) {
+            claimed.wireguard = true;
+        }
+    }
+    let (space, claims) = (agent.record.fleet.clone(), std::mem::take(&mut agent.claims));
+    add_claims(fleet, no, &space, &claims, &mut Vec::new());
     if let Some(agent) = fleet.agents.get_mut(&no) {
         agent.claims = claims;
     }
@@ -250,7 +255,7 @@ fn add_claims(
     claims: &Claims,
     affected: &mut Vec<Claim>,
 ) {
-    for (interface, claimed) in claims {
+    for (interface, claimed) in claims.iter() {
         if let Some(key) = claimed.key {
             fleet.owners.add_key(Told::Now, space, (no, interface), key);
             affected.push(Claim::Key(key));
@@ -271,7 +276,7 @@ fn drop_claims(
     claims: &Claims,
     affected: &mut Vec<Claim>,
 ) {
-    for (interface, claimed) in claims {
+    for (interface, claimed) in claims.iter() {
         if let Some(key) = claimed.key {
             fleet.owners.remove_key(Told::Now, space, (no, interface), key);
             affected.push(Claim::Key(key));

@@ -60,7 +60,7 @@ fn triangulate(fleet: &mut Fleet) {
     let suspects: BTreeSet<AgentNo> = suspects.map(|agent| agent.record.no).collect();
     let links = |nos: &BTreeSet<AgentNo>| -> BTreeSet<_> {
         let agents = nos.iter().filter_map(|no| agents.get(no));
-        agents.flat_map(|agent| agent.edges.iter().cloned()).collect()
+        agents.flat_map(|agent| agent.edges.keys().cloned()).collect()
     };
     let ends = |edge: &EdgeMem| edge.record.ends.each_ref().map(|end| end.agent);
     let near = links(&suspects);
@@ -118,6 +118,6 @@ pub(super) fn by_peers<'f>(
         edge.record.state == EdgeState::Up
             && ends.clone().all(|(end, listed)| listed.is_some() && end.agent.is_some_and(reports))
     };
-    let links = agent.edges.iter().filter_map(|id| edges.get(id)).filter(tells);
+    let links = agent.edges.keys().filter_map(|id| edges.get(id)).filter(tells);
     if is_young && links.count() > 1 { ByPeers::Untold } else { ByPeers::Silent }
 }

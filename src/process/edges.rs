@@ -147,8 +147,8 @@ fn create(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId, ends: [EdgeEnd; 2],
         match end.agent {
             Some(no) => {
                 if let Some(agent) = fleet.agents.get_mut(&no) {
-                    agent.edges.insert(id.clone());
-                    agent.awake.insert(id.clone());
+                    agent.edges.insert(id.clone(), ());
+                    agent.awake.insert(id.clone(), ());
                 }
                 draft.effects.agents.insert(no);
             }
@@ -234,13 +234,13 @@ pub(super) fn touch_moved(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
     let Some(agent) = fleet.agents.get(&no) else { return };
     let restless = agent.peers.values().filter(|peer| !peer.is_calm());
     draft.to_judge.extend(restless.filter_map(|peer| peer.edge.clone()));
-    draft.to_judge.extend(agent.awake.iter().cloned());
+    draft.to_judge.extend(agent.awake.keys().cloned());
 }
 
 /// Marks all edges of an agent.
 pub(super) fn touch_all(fleet: &Fleet, draft: &mut Draft, no: AgentNo) {
     if let Some(agent) = fleet.agents.get(&no) {
-        draft.to_judge.extend(agent.edges.iter().cloned());
+        draft.to_judge.extend(agent.edges.keys().cloned());
     }
 }
 
@@ -281,7 +281,7 @@ fn judge(fleet: &mut Fleet, draft: &mut Draft, id: &EdgeId) {
         let (moved, first) = (edge.record.state != now.state, edge.fresh);
         edge.fresh = false;
         let record = Arc::make_mut(&mut edge.record);
-        record.reason.clone_from(&now.reason);
+        record.reason = now.reason.clone();
         record.judged_at = draft.now;
         record.state = now.state;
         for ((end, state), key) in record.ends.iter_mut().zip(now.ends).zip(keys) {
@@ -325,7 +325,7 @@ fn settle(fleet: &mut Fleet, id: &EdgeId, now: &Verdict, fits: bool) {
         if quiet {
             agent.awake.remove(id);
         } else {
-            agent.awake.insert(id.clone());
+            agent.awake.insert(id.clone(), ());
         }
     }
 }

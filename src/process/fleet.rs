@@ -4,7 +4,7 @@
 //! Owned by the processor's thread alone. Everything here can be rebuilt from the store; after
 //! a failed transaction it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,6 +16,7 @@ use super::identity::Keys;
 use super::order::Order;
 use super::people::People;
 use super::shares::Shares;
+use super::sorted::Sorted;
 use super::weak::Weakness;
 use crate::alarms::book::Book;
 use crate::alarms::cover::{Cover, Covered};
@@ -41,7 +42,7 @@ use crate::verify::bodies::Bodies;
 pub(super) type Agents = Boxed<AgentNo, AgentMem>;
 
 /// Peers of one agent.
-pub(super) type PeerMems = Boxed<PeerKey, PeerMem>;
+pub(super) type PeerMems = Sorted<PeerKey, PeerMem>;
 
 /// One agent.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub(super) struct AgentMem {
     /// `order`.
     pub(super) history_ahead: bool,
     /// Names of its interfaces.
-    pub(super) interfaces: Vec<String>,
+    pub(super) interfaces: Vec<Box<str>>,
     /// Keys and addresses of its interfaces.
     pub(super) claims: Claims,
     /// Whether the last list of its interfaces was whole.
@@ -72,11 +73,11 @@ pub(super) struct AgentMem {
     /// Interfaces by the keys that their peers still know them by, and that it tells no more.
     pub(super) told_before: BTreeSet<PeerKey>,
     /// Whether each interface works, where the host says so.
-    pub(super) works: BTreeMap<String, bool>,
+    pub(super) works: Sorted<Box<str>, bool>,
     /// Of its WireGuard interfaces, what links are judged by besides.
-    pub(super) wires: BTreeMap<String, Wire>,
+    pub(super) wires: Sorted<Box<str>, Wire>,
     /// Of interfaces that have seen broken packets, what they had counted when last looked at.
-    pub(super) tallies: BTreeMap<String, Tally>,
+    pub(super) tallies: Sorted<Box<str>, Tally>,
     /// Since when its clock has not been set, as far as this run knows; told with its first
     /// report of the run.
     pub(super) steady_since: Option<UnixSeconds>,
@@ -93,9 +94,9 @@ pub(super) struct AgentMem {
     /// Its peers by interface and key.
     pub(super) peers: PeerMems,
     /// Edges it is an end of, listed by it or not.
-    pub(super) edges: BTreeSet<EdgeId>,
+    pub(super) edges: Sorted<EdgeId, ()>,
     /// Those of them that are judged with every report: all that are not [`EdgeMem::quiet`].
-    pub(super) awake: BTreeSet<EdgeId>,
+    pub(super) awake: Sorted<EdgeId, ()>,
     /// When it came back lately after having been offline; `None` if it did not in this run.
     pub(super) returns: Option<Box<Recent>>,
     /// What its peers said of its host when it was last looked at for its silence.
@@ -142,6 +143,32 @@ pub(super) struct Wire {
     pub(super) listen_port: Option<u16>,
 }
 
+/// Growth of a counter in the last two reports, newest first; of each entry of each agent twice, and
+/// so in half the room of two optional numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Growth([u64; 2]);
+
+/// No counter grows by as much between two reports.
+const UNTOLD: u64 = u64::MAX;
+
+impl Default for Growth {
+    fn default() -> Self {
+        Self([UNTOLD; 2])
+    }
+}
+
+impl Growth {
+    /// What the next report tells.
+    pub(super) fn note(&mut self, grown: Option<u64>) {
+        self.0 = [grown.unwrap_or(UNTOLD), self.0[0]];
+    }
+
+    /// Of the last two reports; `None` where it is not known.
+    pub(super) fn told(&self) -> [Option<u64>; 2] {
+        self.0.map(|grown| (grown != UNTOLD).then_some(grown))
+    }
+}
+
 /// Names a peer within its agent.
 pub(super) type PeerKey = (Box<str>, WgKey);
 
@@ -156,10 +183,10 @@ pub(super) struct PeerMem {
     pub(super) edge: Option<EdgeId>,
     /// Which end.
     pub(super) side: usize,
-    /// Growth of the received bytes in the last two reports, newest first.
-    pub(super) d_rx: [Option<u64>; 2],
-    /// Growth of the sent bytes in the last two reports, newest first.
-    pub(super) d_tx: [Option<u64>; 2],
+    /// Growth of the received bytes.
+    pub(super) d_rx: Growth,
+    /// Growth of the sent bytes.
+    pub(super) d_tx: Growth,
     /// The handshakes that came in this run, since the host's clock was last set.
     pub(super) shakes: Shakes,
     /// Reports that have listed it.
@@ -176,8 +203,8 @@ impl PeerMem {
             live: Arc::default(),
             edge: None,
             side: 0,
-            d_rx: [None; 2],
-            d_tx: [None; 2],
+            d_rx: Growth::default(),
+            d_tx: Growth::default(),
             shakes: Shakes::default(),
             reports: 0,
             received_at: UnixSeconds::default(),
@@ -201,8 +228,8 @@ impl PeerMem {
         let (rx, tx) =
             (live.rx_bytes.load(Ordering::Relaxed), live.tx_bytes.load(Ordering::Relaxed));
         if self.reports > 0 {
-            self.d_rx = [new.rx_bytes.checked_sub(rx), self.d_rx[0]];
-            self.d_tx = [new.tx_bytes.checked_sub(tx), self.d_tx[0]];
+            self.d_rx.note(new.rx_bytes.checked_sub(rx));
+            self.d_tx.note(new.tx_bytes.checked_sub(tx));
             if live.latest_handshake.load(Ordering::Relaxed) != new.latest_handshake.0 {
                 self.shakes.note(new.latest_handshake);
             }
@@ -219,7 +246,7 @@ impl PeerMem {
         let live = &self.live;
         let age = live.measured_at.load(Ordering::Relaxed)
             - live.latest_handshake.load(Ordering::Relaxed);
-        (0..=LATE_FLOOR_S).contains(&age) && self.d_rx != [Some(0), Some(0)]
+        (0..=LATE_FLOOR_S).contains(&age) && self.d_rx.told() != [Some(0), Some(0)]
     }
 
     /// Sets the moving values without judging growth.

@@ -1,7 +1,7 @@
 //! The fleet in memory, built from what the store holds; and the moving values on their way
 //! back there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,13 +12,14 @@ use super::edges::external_node;
 use super::fleet::{AgentMem, Agents, EdgeMem, Fleet, PeerKey, PeerMem, PeerMems, Wire};
 use super::identity::Keys;
 use super::ledger;
+use super::sorted::Sorted;
 use super::weak::{self, Weakness};
 use super::witness;
 use super::{shares, upkeep};
 use crate::alarms::cover::Cover;
 use crate::alarms::rules::agent::Peers;
 use crate::alarms::rules::identity::Faces;
-use crate::model::id::{AgentNo, EdgeId, WindowId};
+use crate::model::id::{AgentNo, EdgeId, FleetId, WindowId};
 use crate::model::report::lists_every_interface;
 use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
@@ -26,7 +27,7 @@ use crate::notify::desk::Desk;
 use crate::store::change::{AgentRecord, EdgeRecord, PeerRecord};
 use crate::store::flush::{AgentDynamic, DynamicState, PeerDynamic};
 use crate::store::identity::IdentityRecord;
-use crate::store::row::FleetSnapshot;
+use crate::store::row::{FleetSnapshot, InterfaceRow};
 use crate::store::{StoreError, Writer};
 use crate::topology::edge_match::Owners;
 use crate::verify::shelf::Shelf;
@@ -63,23 +64,20 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         last_agent: snapshot.agents.iter().map(|agent| agent.no).max().unwrap_or(AgentNo(0)),
         last_identity: snapshot.identities.iter().map(|row| row.no).max().unwrap_or_default(),
     };
-    let claims = claims_of(&snapshot);
+    share_names(&mut snapshot);
     for record in snapshot.agents {
         fleet.by_id.insert(record.id.clone(), record.no);
         fleet.agents.insert(record.no, agent_mem(record));
     }
     keys(&mut fleet, snapshot.identities);
-    for (no, interface, works) in snapshot.links {
-        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
-        agent.works.extend(works.map(|works| (interface.clone(), works)));
-        agent.interfaces.push(interface);
+    for row in snapshot.interfaces {
+        interface(&mut fleet, row);
     }
-    note_mtus(&mut fleet, snapshot.mtus);
     for record in snapshot.edges {
         for end in &record.ends {
             if let Some(agent) = end.agent.and_then(|no| fleet.agents.get_mut(&no)) {
-                agent.edges.insert(record.id.clone());
-                agent.awake.insert(record.id.clone());
+                agent.edges.insert(record.id.clone(), ());
+                agent.awake.insert(record.id.clone(), ());
             } else if let Some(key) = end.public_key {
                 let node = external_node(&record.fleet, &key);
                 *fleet.externals.entry(node).or_default() += 1;
@@ -88,11 +86,12 @@ pub(super) fn fleet_of(mut snapshot: FleetSnapshot, report_interval: i64) -> Fle
         fleet.edges.insert(record.id.clone(), edge_mem(record));
     }
     for record in snapshot.peers {
-        peer(&mut fleet, &record);
+        peer(&mut fleet, record);
     }
     fleet.weak = weak::look(&fleet);
-    for (no, claims) in claims {
-        claims::restore(&mut fleet, no, claims);
+    let agents: Vec<AgentNo> = fleet.agents.keys().copied().collect();
+    for no in agents {
+        claims::restore(&mut fleet, no);
     }
     claims::recall(&mut fleet);
     mark_gone(&mut fleet);
@@ -107,12 +106,36 @@ fn keys(fleet: &mut Fleet, identities: Vec<IdentityRecord>) {
     }
 }
 
-fn note_mtus(fleet: &mut Fleet, mtus: Vec<(AgentNo, String, Option<u32>)>) {
-    for (no, interface, mtu) in mtus {
-        if let Some(agent) = fleet.agents.get_mut(&no) {
-            agent.wires.insert(interface, Wire { mtu, ..Wire::default() });
+/// A fleet's name stands once in memory for all who bear it.
+fn share_names(snapshot: &mut FleetSnapshot) {
+    let mut names = BTreeSet::new();
+    let agents = snapshot.agents.iter_mut().map(|agent| &mut agent.fleet);
+    let edges = snapshot.edges.iter_mut().map(|edge| &mut edge.fleet);
+    for name in agents.chain(edges) {
+        match names.get(name) {
+            Some(known) => *name = FleetId::clone(known),
+            None => _ = names.insert(name.clone()),
         }
     }
+}
+
+/// Notes an interface, and what it claims for its agent.
+fn interface(fleet: &mut Fleet, row: InterfaceRow) {
+    let Some(agent) = fleet.agents.get_mut(&row.agent) else { return };
+    let name: Box<str> = row.name.into();
+    if let Some(works) = row.works {
+        agent.works.insert(name.clone(), works);
+    }
+    if row.public_key.is_some() {
+        agent.wires.insert(name.clone(), Wire { mtu: row.mtu, ..Wire::default() });
+    }
+    let mut addresses = row.addresses;
+    addresses.sort_unstable();
+    addresses.shrink_to_fit();
+    let wireguard = row.public_key.is_some();
+    let claimed = Claimed { key: row.public_key, addresses, wireguard };
+    agent.claims.insert(name.clone(), claimed);
+    agent.interfaces.push(name);
 }
 
 /// What people were told, and will be.
@@ -180,21 +203,21 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
         order: None,
         history_ahead: false,
         interfaces: Vec::new(),
-        claims: Claims::new(),
+        claims: Claims::default(),
         lists_all: lists_every_interface(&record.problems),
         told_before: BTreeSet::new(),
-        works: BTreeMap::new(),
-        wires: BTreeMap::new(),
-        tallies: BTreeMap::new(),
+        works: Sorted::default(),
+        wires: Sorted::default(),
+        tallies: Sorted::default(),
         steady_since: None,
         booted_at: None,
         clock: None,
         signed_at: None,
         looked_at: false,
         tells_peers: record.peers_hash != 0,
-        peers: PeerMems::new(),
-        edges: BTreeSet::new(),
-        awake: BTreeSet::new(),
+        peers: PeerMems::default(),
+        edges: Sorted::default(),
+        awake: Sorted::default(),
         returns: None,
         peers_say: Peers::CannotTell,
         maintenance: None,
@@ -202,16 +225,18 @@ pub(super) fn agent_mem(record: AgentRecord) -> AgentMem {
     }
 }
 
-fn peer(fleet: &mut Fleet, record: &PeerRecord) {
+fn peer(fleet: &mut Fleet, mut record: PeerRecord) {
     let key: PeerKey = (record.peer.interface.as_str().into(), record.peer.public_key);
     let Some(agent) = fleet.agents.get_mut(&record.agent) else { return };
-    let mut mem = PeerMem::new(Arc::new(record.peer.clone()));
-    mem.set(&record.peer, record.measured_at);
+    record.peer.allowed_ips.shrink_to_fit();
+    let peer = Arc::new(record.peer);
+    let mut mem = PeerMem::new(Arc::clone(&peer));
+    mem.set(&peer, record.measured_at);
     // The first growth after a start would span the time the manager was away.
     mem.reports = 0;
-    fleet.owners.add_peer(&agent.record.fleet, record.agent, &record.peer);
+    fleet.owners.add_peer(&agent.record.fleet, record.agent, &peer);
     if let Some(edge) = fleet.edges.get_mut(&record.edge) {
-        edge.worked |= record.peer.latest_handshake.0 != 0;
+        edge.worked |= peer.latest_handshake.0 != 0;
         let ends = edge.record.ends.iter().zip(&mut edge.listed).enumerate();
         for (side, (end, listed)) in ends {
             if end.agent == Some(record.agent) && end.interface.as_deref() == Some(&*key.0) {
@@ -223,32 +248,6 @@ fn peer(fleet: &mut Fleet, record: &PeerRecord) {
         }
     }
     agent.peers.insert(key, mem);
-}
-
-fn claims_of(snapshot: &FleetSnapshot) -> BTreeMap<AgentNo, Claims> {
-    let mut all: BTreeMap<AgentNo, Claims> = BTreeMap::new();
-    for (no, interface, _) in &snapshot.links {
-        all.entry(*no).or_default().entry(interface.clone()).or_default();
-    }
-    for (no, interface, key) in &snapshot.wg_keys {
-        let claimed = all.entry(*no).or_default().entry(interface.clone()).or_default();
-        (claimed.key, claimed.wireguard) = (Some(*key), true);
-    }
-    for (no, interface, address) in &snapshot.addresses {
-        let claimed: &mut Claimed =
-            all.entry(*no).or_default().entry(interface.clone()).or_default();
-        claimed.addresses.push(*address);
-    }
-    for record in &snapshot.peers {
-        let claims = all.entry(record.agent).or_default();
-        if let Some(claimed) = claims.get_mut(&record.peer.interface) {
-            claimed.wireguard = true;
-        }
-    }
-    for claimed in all.values_mut().flat_map(BTreeMap::values_mut) {
-        claimed.addresses.sort_unstable();
-    }
-    all
 }
 
 /// The moving values, as they are written when the manager stops.

@@ -55,6 +55,7 @@ mod rows;
 pub mod sections;
 pub mod shares;
 mod show;
+mod sorted;
 pub mod status;
 pub mod summary;
 mod suspect;

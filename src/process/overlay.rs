@@ -32,9 +32,8 @@ fn around<'f>(
     edges: &'f HashMap<EdgeId, EdgeMem>,
     (no, interface): (AgentNo, &'f str),
 ) -> BTreeSet<Place<'f>> {
-    let own = agents.get(&no).map(|agent| &agent.edges);
-    let own =
-        own.into_iter().flatten().filter_map(|id| edges.get(id)).map(|edge| &edge.record.ends);
+    let own = agents.get(&no).into_iter().flat_map(|agent| agent.edges.keys());
+    let own = own.filter_map(|id| edges.get(id)).map(|edge| &edge.record.ends);
     let here = |end: &EdgeEnd| end.agent == Some(no) && end.interface.as_deref() == Some(interface);
     let with = own.filter(|ends| ends.iter().any(here)).flatten().map(place);
     with.chain([(Some(no), Some(interface), None)]).collect()

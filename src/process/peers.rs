@@ -176,7 +176,7 @@ pub(super) fn ports(
 /// To which ports of an agent's own addresses its peers send for an interface.
 fn misled<'f>(world: World<'f>, agent: &AgentMem, interface: &str) -> Vec<Misled<'f>> {
     let own: Vec<IpAddr> = agent.claims.values().flat_map(hosts).collect();
-    let edges = agent.edges.iter().filter_map(|id| world.edges.get(id));
+    let edges = agent.edges.keys().filter_map(|id| world.edges.get(id));
     let sends = edges.filter_map(|edge| {
         let ends = edge.record.ends.iter();
         let side = ends.clone().position(|end| {

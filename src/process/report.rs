@@ -229,12 +229,12 @@ fn note_links(fleet: &mut Fleet, no: AgentNo, interfaces: &[Interface]) {
     let Some(agent) = fleet.agents.get_mut(&no) else { return };
     agent.lists_all = lists_every_interface(&agent.record.problems);
     let works = interfaces.iter().filter_map(|i| i.is_up().map(|up| (i.name.as_str(), up)));
-    if !agent.works.iter().map(|(name, up)| (name.as_str(), *up)).eq(works.clone()) {
-        agent.works = works.map(|(name, up)| (name.to_owned(), up)).collect();
+    if !agent.works.iter().map(|(name, up)| (&**name, *up)).eq(works.clone()) {
+        agent.works = works.map(|(name, up)| (name.into(), up)).collect();
     }
     tables::note_wires(&mut agent.wires, interfaces);
-    if agent.interfaces.iter().ne(interfaces.iter().map(|i| &i.name)) {
-        agent.interfaces = interfaces.iter().map(|i| i.name.clone()).collect();
+    if !agent.interfaces.iter().map(|name| &**name).eq(interfaces.iter().map(|i| &*i.name)) {
+        agent.interfaces = interfaces.iter().map(|i| i.name.as_str().into()).collect();
     }
 }
 

@@ -125,7 +125,7 @@ fn summary(fleet: &Fleet, agent: &AgentMem) -> AgentSummary {
     let record = &agent.record;
     let states: Vec<EdgeState> = agent
         .edges
-        .iter()
+        .keys()
         .filter_map(|id| fleet.edges.get(id))
         .map(|edge| edge.record.state)
         .collect();
@@ -142,7 +142,7 @@ fn summary(fleet: &Fleet, agent: &AgentMem) -> AgentSummary {
         scheme: record.scheme,
         form: record.canon_form,
         kid: record.kid.clone(),
-        interfaces: agent.interfaces.clone(),
+        interfaces: agent.interfaces.iter().map(|name| String::from(&**name)).collect(),
         peers: agent.peers.len(),
         links: states.len(),
         links_down: states.iter().filter(|state| is_bad(**state)).count(),
@@ -197,7 +197,7 @@ fn addresses(agent: &AgentMem) -> Vec<String> {
 fn neighbours_degree(fleet: &Fleet, agent: &AgentMem) -> usize {
     let mut degrees: Vec<usize> = agent
         .edges
-        .iter()
+        .keys()
         .filter_map(|id| fleet.edges.get(id))
         .flat_map(|edge| &edge.record.ends)
         .filter(|end| end.agent != Some(agent.record.no))

@@ -1,11 +1,12 @@
 //! Alarms about what a host's own tables say against each other: asks the rules when a table has
 //! changed, and while something is wrong. Keeps of the tables only what links are judged by.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::fleet::{Fleet, Wire};
 use super::raise::{self, facts};
+use super::sorted::Sorted;
 use crate::alarms::lifecycle::Alarm;
 use crate::alarms::rules::errors::{Growth, Tally, look as look_at_errors};
 use crate::alarms::rules::tables::{self as rules, Tables};
@@ -17,24 +18,26 @@ use crate::model::state::AlarmKind;
 const KINDS: [AlarmKind; 2] = [AlarmKind::RouteMissing, AlarmKind::MtuMismatch];
 
 /// Takes over what a report tells of the WireGuard interfaces.
-pub(super) fn note_wires(wires: &mut BTreeMap<String, Wire>, interfaces: &[Interface]) {
+pub(super) fn note_wires(wires: &mut Sorted<Box<str>, Wire>, interfaces: &[Interface]) {
     let told = || interfaces.iter().filter(|interface| interface.public_key.is_some());
     let mut count = 0;
     for interface in told() {
         count += 1;
         let rx_errors = interface.counters.rx_errors;
-        let wire = match wires.get_mut(&interface.name) {
-            Some(wire) => wire,
-            None => wires.entry(interface.name.clone()).or_default(),
-        };
+        let wire = wires.get_mut(interface.name.as_str());
         // A counter that is known for the first time, or began again, tells of no growth.
-        let drops = wire.rx_errors.zip(rx_errors).is_some_and(|(was, is)| is > was);
+        let was = wire.as_ref().and_then(|wire| wire.rx_errors);
+        let drops = was.zip(rx_errors).is_some_and(|(was, is)| is > was);
         let listen_port = interface.listen_port;
-        *wire = Wire { mtu: interface.mtu, rx_errors, drops, listen_port };
+        let now = Wire { mtu: interface.mtu, rx_errors, drops, listen_port };
+        match wire {
+            Some(wire) => *wire = now,
+            None => _ = wires.insert(interface.name.as_str().into(), now),
+        }
     }
     if wires.len() > count {
         let names: BTreeSet<&str> = told().map(|interface| interface.name.as_str()).collect();
-        wires.retain(|name, _| names.contains(name.as_str()));
+        wires.retain(|name| names.contains(&**name));
     }
 }
 
@@ -43,15 +46,15 @@ pub(super) fn errors(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, interfac
     let Fleet { agents, book, .. } = fleet;
     let Some(agent) = agents.get_mut(&no) else { return };
     let mut tallies = std::mem::take(&mut agent.tallies);
-    tallies.retain(|name, _| interfaces.iter().any(|interface| interface.name == *name));
+    tallies.retain(|name| interfaces.iter().any(|interface| *interface.name == **name));
     let facts = facts(agent, draft);
     let limits = book.limits(AlarmKind::IfaceErrors, &agent.record.fleet, [Some(no), None]);
     let mut all = Vec::new();
     for interface in interfaces {
         let Some(is) = Tally::of(interface, draft.at) else { continue };
         let name = &interface.name;
-        let Some(was) = tallies.get_mut(name) else {
-            tallies.insert(name.clone(), is);
+        let Some(was) = tallies.get_mut(name.as_str()) else {
+            tallies.insert(name.as_str().into(), is);
             continue;
         };
         match look_at_errors(&facts, name, [was, &is], &limits) {

@@ -294,7 +294,7 @@ pub(super) fn set_status(fleet: &mut Fleet, draft: &mut Draft, no: AgentNo, stat
     let before = std::mem::replace(&mut record.status, status);
     record.status_since = draft.now;
     info!(agent_id = %record.id, %before, %status, "Agent status changed");
-    draft.to_judge.extend(agent.edges.iter().cloned());
+    draft.to_judge.extend(agent.edges.keys().cloned());
     draft.effects.agents.insert(no);
     draft.effects.graph = true;
     let record = agent.record.clone();

@@ -132,7 +132,7 @@ fn carrier(fleet: &Fleet, network: &Network<AgentNo>, (no, behind): (AgentNo, u6
     names.sort_unstable();
     let wanted: BTreeSet<(AgentNo, AgentNo)> = ways.links.iter().copied().collect();
     let ends = wanted.iter().flat_map(|(a, b)| [*a, *b]).filter_map(|no| fleet.agents.get(&no));
-    let edges: BTreeSet<&EdgeId> = ends.flat_map(|agent| &agent.edges).collect();
+    let edges: BTreeSet<&EdgeId> = ends.flat_map(|agent| agent.edges.keys()).collect();
     let edges = edges.into_iter().filter_map(|id| fleet.edges.get(id));
     let links = edges.filter(|edge| {
         let pair = joined(fleet, edge).map(|(a, b)| (a.min(b), a.max(b)));

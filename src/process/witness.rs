@@ -146,10 +146,10 @@ fn fill(fleet: &Fleet, draft: &Draft, to: &mut EndEvidence<'_>, peer: &PeerMem, 
     to.persistent_keepalive = peer.peer.persistent_keepalive;
     let age_halves = draft.now.since(peer.received_at).saturating_mul(2);
     if age_halves <= FRESH_COUNTERS_HALVES * fleet.report_interval {
-        (to.d_rx, to.d_tx) = (peer.d_rx, peer.d_tx);
+        (to.d_rx, to.d_tx) = (peer.d_rx.told(), peer.d_tx.told());
     }
     let addresses = other.agent.and_then(|no| fleet.agents.get(&no)).and_then(|agent| {
-        other.interface.as_ref().and_then(|interface| agent.claims.get(interface))
+        other.interface.as_ref().and_then(|interface| agent.claims.get(interface.as_str()))
     });
     let addresses = addresses.map(hosts).filter(|list| !list.is_empty());
     to.allowed_ips_ok = addresses.map(|list| list.iter().any(|own| lets_in(&peer.peer, own)));
@@ -171,7 +171,7 @@ pub(super) fn sights<'f>(
     edges: &HashMap<EdgeId, EdgeMem>,
     of: &AgentMem,
 ) -> Vec<Sight<'f>> {
-    let edges = of.edges.iter().filter_map(|id| edges.get(id));
+    let edges = of.edges.keys().filter_map(|id| edges.get(id));
     edges.filter_map(|edge| sight(agents, of.record.no, edge)).collect()
 }
 

@@ -1,10 +1,12 @@
 //! What comes out of storage.
 
+use ipnet::IpNet;
+
 use crate::model::audit::Head;
 use crate::model::id::{
     AgentId, AgentNo, AlarmId, EdgeId, EventId, FleetId, Kid, NotificationId, ReportId,
 };
-use crate::model::key::IdentityKey;
+use crate::model::key::{IdentityKey, WgKey};
 use crate::model::path::RelayPath;
 use crate::model::reach::Reach;
 use crate::model::report::{Interface, Peer, Route};
@@ -32,14 +34,8 @@ pub struct FleetSnapshot {
     pub peers: Vec<PeerRecord>,
     /// All edges.
     pub edges: Vec<EdgeRecord>,
-    /// Every interface: agent, name, whether it works where its host says so.
-    pub links: Vec<(AgentNo, String, Option<bool>)>,
-    /// Who owns which WireGuard key: agent, interface, key.
-    pub wg_keys: Vec<(AgentNo, String, crate::model::key::WgKey)>,
-    /// The largest packets of WireGuard interfaces: agent, interface, bytes if told.
-    pub mtus: Vec<(AgentNo, String, Option<u32>)>,
-    /// Every interface address: agent, interface, address.
-    pub addresses: Vec<(AgentNo, String, ipnet::IpNet)>,
+    /// Every interface, by agent and name.
+    pub interfaces: Vec<InterfaceRow>,
     /// Alarms that are not cleared.
     pub alarms: Vec<AlarmRecord>,
     /// How restless things are.
@@ -78,6 +74,23 @@ pub struct FleetSnapshot {
     pub audit: Head,
     /// Every report up to this one is contained in the dynamic columns.
     pub flushed_upto: ReportId,
+}
+
+/// What the processor starts from of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceRow {
+    /// Its agent.
+    pub agent: AgentNo,
+    /// Its name.
+    pub name: String,
+    /// Whether it works, where its host says so.
+    pub works: Option<bool>,
+    /// Its own WireGuard key.
+    pub public_key: Option<WgKey>,
+    /// Largest packet in bytes, if told.
+    pub mtu: Option<u32>,
+    /// Its addresses.
+    pub addresses: Vec<IpNet>,
 }
 
 /// An agent and everything it reports, as committed.

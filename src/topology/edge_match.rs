@@ -14,6 +14,7 @@ use crate::model::id::{AgentId, AgentNo, FleetId};
 use crate::model::key::WgKey;
 use crate::model::report::Peer;
 
+use super::few::Few;
 use super::intern::Interner;
 
 /// The other end of a peer entry.
@@ -152,7 +153,7 @@ struct Lister {
 }
 
 /// Owners with their fleet, by key.
-type Keys = HashMap<WgKey, Vec<(u32, Owner)>>;
+type Keys = HashMap<WgKey, Few<(u32, Owner)>>;
 
 /// Who owns which key and address, and which peer entries name them.
 ///
@@ -166,9 +167,9 @@ pub struct Owners {
     keys: Keys,
     /// The same for keys that were told before.
     keys_before: Keys,
-    addresses: HashMap<(u32, IpAddr), Vec<Holder>>,
-    waiting_for_key: HashMap<u32, Vec<Lister>>,
-    waiting_for_address: HashMap<(u32, IpAddr), Vec<Lister>>,
+    addresses: HashMap<(u32, IpAddr), Few<Holder>>,
+    waiting_for_key: HashMap<u32, Few<Lister>>,
+    waiting_for_address: HashMap<(u32, IpAddr), Few<Lister>>,
 }
 
 impl Owners {
@@ -177,7 +178,7 @@ impl Owners {
         let (agent, interface) = at;
         let fleet = self.fleets.hold(fleet.clone());
         let owner = Owner { agent, interface: self.interfaces.hold(interface.into()) };
-        if !insert(self.keys_mut(told).entry(key).or_default(), (fleet, owner)) {
+        if !self.keys_mut(told).entry(key).or_default().insert((fleet, owner)) {
             self.drop_names(fleet, owner.interface);
         }
     }
@@ -205,7 +206,7 @@ impl Owners {
         let fleet = self.fleets.hold(fleet.clone());
         let interface = self.interfaces.hold(at.interface.into());
         let holder = Holder { agent: at.agent, not_wireguard: !at.wireguard, interface };
-        if !insert(self.addresses.entry((fleet, at.address)).or_default(), holder) {
+        if !self.addresses.entry((fleet, at.address)).or_default().insert(holder) {
             self.drop_names(fleet, interface);
         }
     }
@@ -224,13 +225,13 @@ impl Owners {
         let key = self.peer_keys.hold(peer.public_key);
         let interface = self.interfaces.hold(peer.interface.as_str().into());
         let lister = Lister { agent, interface, key };
-        if !insert(self.waiting_for_key.entry(key).or_default(), lister) {
+        if !self.waiting_for_key.entry(key).or_default().insert(lister) {
             self.peer_keys.release(key);
             self.interfaces.release(interface);
         }
         for address in peer.allowed_ips.iter().filter_map(single_address) {
             let fleet = self.fleets.hold(fleet.clone());
-            if !insert(self.waiting_for_address.entry((fleet, address)).or_default(), lister) {
+            if !self.waiting_for_address.entry((fleet, address)).or_default().insert(lister) {
                 self.fleets.release(fleet);
             }
         }
@@ -279,7 +280,7 @@ impl Owners {
 
     /// Interfaces that told this key before, and whose agents tell no other for them since.
     pub fn told_before(&self, key: &WgKey) -> Vec<(AgentNo, String)> {
-        let owners = self.keys_before.get(key).map(Vec::as_slice).unwrap_or_default();
+        let owners = self.keys_before.get(key).map(Few::as_slice).unwrap_or_default();
         let named = |owner: &Owner| {
             Some((owner.agent, self.interfaces.value(owner.interface)?.to_string()))
         };
@@ -319,13 +320,15 @@ impl Owners {
     /// The agents that tell this key as an interface's own, lowest number first. More than one
     /// is a copied key.
     pub fn owners_of(&self, key: &WgKey) -> Vec<AgentNo> {
-        let owners = self.keys.get(key).map(Vec::as_slice).unwrap_or_default();
+        let owners = self.keys.get(key).map(Few::as_slice).unwrap_or_default();
         owners.iter().map(|(_, o)| o.agent).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether another agent than `me` tells this key as an interface's own.
     pub fn is_owned_besides(&self, key: &WgKey, me: AgentNo) -> bool {
-        self.keys.get(key).is_some_and(|owners| owners.iter().any(|(_, owner)| owner.agent != me))
+        self.keys
+            .get(key)
+            .is_some_and(|owners| owners.as_slice().iter().any(|(_, owner)| owner.agent != me))
     }
 
     /// The agents that have an address on a WireGuard interface, each with that interface.
@@ -351,7 +354,8 @@ impl Owners {
             Told::Now => (&self.keys, FoundBy::Key),
             Told::Before => (&self.keys_before, FoundBy::KeyBefore),
         };
-        let owners: Vec<_> = keys.get(key)?.iter().filter(|(_, o)| o.agent != me).collect();
+        let owners: Vec<_> =
+            keys.get(key)?.as_slice().iter().filter(|(_, o)| o.agent != me).collect();
         let own_fleet = owners.iter().any(|(f, _)| Some(*f) == fleet);
         let eligible = || owners.iter().filter(|(f, _)| !own_fleet || Some(*f) == fleet);
         let best = eligible().map(|(_, o)| o).min()?;
@@ -417,31 +421,19 @@ pub struct AddressOf<'a> {
     pub address: IpAddr,
 }
 
-/// Inserts into a sorted list; `false` if it was there.
-fn insert<T: Ord>(list: &mut Vec<T>, item: T) -> bool {
-    match list.binary_search(&item) {
-        Ok(_) => false,
-        Err(at) => {
-            list.insert(at, item);
-            true
-        }
-    }
-}
-
 /// Removes from the sorted list of a key, and the list with its last item; `false` if it was
 /// not there.
-fn remove<K: Eq + std::hash::Hash, T: Ord>(
-    map: &mut HashMap<K, Vec<T>>,
+fn remove<K: Eq + std::hash::Hash, T: Copy + Ord>(
+    map: &mut HashMap<K, Few<T>>,
     key: &K,
     item: &T,
 ) -> bool {
     let Some(list) = map.get_mut(key) else { return false };
-    let Ok(at) = list.binary_search(item) else { return false };
-    list.remove(at);
+    let was_there = list.remove(item);
     if list.is_empty() {
         map.remove(key);
     }
-    true
+    was_there
 }
 
 #[cfg(test)]

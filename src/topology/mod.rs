@@ -6,6 +6,7 @@ pub mod arrange;
 pub mod changes;
 pub mod conflict;
 pub mod edge_match;
+mod few;
 pub mod graph;
 mod intern;
 pub mod layout;

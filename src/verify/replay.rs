@@ -89,9 +89,14 @@ pub enum Judgement {
 /// A spent nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spent {
-    hash: u64,
+    /// As bytes: eight that need not stand at a multiple of eight make twelve of this and not
+    /// sixteen.
+    hash: [u8; 8],
     expiry: u32,
 }
+
+/// Nonces that a full window makes room for at once: a list by itself would double.
+const ROOM: usize = 8;
 
 /// What one agent has spent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,13 +114,11 @@ impl Window {
         rows: &[SpentRow],
         last_tick: Option<i64>,
     ) -> Self {
-        let mut window = Self::default();
-        for row in rows {
-            window.nonces.push(Spent {
-                hash: nonce_hash(rules.seed, agent, &row.nonce),
-                expiry: rules.expiry(row.timestamp),
-            });
-        }
+        let spent = rows.iter().map(|row| Spent {
+            hash: nonce_hash(rules.seed, agent, &row.nonce).to_ne_bytes(),
+            expiry: rules.expiry(row.timestamp),
+        });
+        let mut window = Self { nonces: spent.collect(), ticks: Ticks::default() };
         for tick in rows.iter().filter_map(|row| row.tick).chain(last_tick) {
             window.ticks.spend(tick);
         }
@@ -135,7 +138,7 @@ impl Window {
             Some(spent) => return spent,
         }
         let alive = |spent: &&Spent| i64::from(spent.expiry) >= now.0;
-        if self.nonces.iter().filter(alive).any(|spent| spent.hash == hash) {
+        if self.nonces.iter().filter(alive).any(|spent| spent.hash == hash.to_ne_bytes()) {
             return Judgement::NonceSeen;
         }
         let is_full = || self.nonces.iter().filter(alive).count() >= rules.capacity();
@@ -161,7 +164,11 @@ impl Window {
                 return;
             }
         }
-        self.nonces.push(Spent { hash, expiry: rules.expiry(fresh.timestamp) });
+        if self.nonces.len() == self.nonces.capacity() {
+            self.nonces.reserve_exact(ROOM);
+        }
+        let expiry = rules.expiry(fresh.timestamp);
+        self.nonces.push(Spent { hash: hash.to_ne_bytes(), expiry });
     }
 }
 

@@ -21,6 +21,7 @@ mod deltas;
 mod dictionary;
 mod exports;
 mod faults;
+mod footprint;
 mod frames;
 mod gone;
 mod history;

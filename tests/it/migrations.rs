@@ -121,7 +121,8 @@ fn every_version_with_rows_grows_to_the_newest() {
         assert_eq!(fleet.agents.len(), 2, "from version {version}");
         assert_eq!((fleet.peers.len(), fleet.edges.len(), fleet.alarms.len()), (1, 1, 1));
         assert_eq!((fleet.keys.len(), fleet.layout.len(), fleet.meta.len()), (1, 1, 1));
-        assert_eq!((fleet.wg_keys.len(), fleet.addresses.len()), (1, 1));
+        let interface = &fleet.interfaces[0];
+        assert_eq!((interface.public_key.is_some(), interface.addresses.len()), (true, 1));
         let detail = opened.reader.agent(&"gw-1".parse().unwrap()).unwrap().unwrap();
         assert_eq!((detail.interfaces.len(), detail.routes.len(), detail.peers.len()), (1, 1, 1));
         let audit = opened.reader.reports(&ReportFilter::onwards(ReportId(0), 10)).unwrap();

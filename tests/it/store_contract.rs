@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kattila::model::id::{AgentNo, AlarmId, EventId, NotificationId, ReportId};
 use kattila::model::path::RelayPath;
 use kattila::model::reach::Reach;
+use kattila::model::report::Interface;
 use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState, MessageState};
 use kattila::model::time::UnixSeconds;
 use kattila::store::audit::AuditFilter;
@@ -19,7 +20,7 @@ use kattila::store::layout::StepChanges;
 use kattila::store::notice::MessageRecord;
 use kattila::store::past::ChangesAsked;
 use kattila::store::people::SessionFilter;
-use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, ReportFilter};
+use kattila::store::row::{AlarmFilter, EventFilter, FleetSnapshot, InterfaceRow, ReportFilter};
 use kattila::store::share::ShareRecord;
 use kattila::store::sqlite::{Durability, open};
 use kattila::store::{Reader, StoreError, Writer};
@@ -194,10 +195,7 @@ fn everything_comes_back((mut writer, reader): Store) {
         agents,
         peers,
         edges,
-        links,
-        wg_keys,
-        mtus,
-        addresses,
+        interfaces,
         alarms,
         flaps,
         tells,
@@ -221,16 +219,15 @@ fn everything_comes_back((mut writer, reader): Store) {
     assert_eq!(agents, [agent(1), bare_agent(2)]);
     assert_eq!(peers, [peer(1, 8), peer(1, 9)]);
     assert_eq!(edges, [edge(8), edge(9)]);
-    let link = |name: &str, works| (AgentNo(1), name.to_owned(), works);
-    assert_eq!(links, [link("dummy0", None), link("wg0", Some(true))]);
-    assert_eq!(wg_keys, [(AgentNo(1), String::from("wg0"), wg_key(1))]);
-    assert_eq!(mtus, [(AgentNo(1), String::from("wg0"), interface("wg0", 1).mtu)]);
-    let expected: Vec<_> = interface("wg0", 1)
-        .addresses
-        .into_iter()
-        .map(|address| (AgentNo(1), String::from("wg0"), address))
-        .collect();
-    assert_eq!(addresses, expected);
+    let row = |it: &Interface| InterfaceRow {
+        agent: AgentNo(1),
+        name: it.name.clone(),
+        works: it.is_up(),
+        public_key: it.public_key,
+        mtu: it.mtu,
+        addresses: it.addresses.clone(),
+    };
+    assert_eq!(interfaces, [row(&bare_interface("dummy0")), row(&interface("wg0", 1))]);
     assert_eq!(alarms, [alarm(1, "e9", AlarmState::Active)], "cleared ones stay behind");
     assert_eq!(flaps, [flap("e9")]);
     assert_eq!(tells, [telling(1, "chat")]);
@@ -397,7 +394,7 @@ fn a_second_change_replaces_values((mut writer, reader): Store) {
     assert_eq!(fleet.agents, [agent(1), changed]);
     assert_eq!(fleet.edges[1].reason, older_edge.reason);
     assert_eq!(fleet.edges[1].first_seen, T, "an edge does not become younger");
-    assert!(fleet.alarms.is_empty() && fleet.wg_keys.is_empty());
+    assert!(fleet.alarms.is_empty() && fleet.interfaces.iter().all(|i| i.public_key.is_none()));
     assert_eq!(fleet.meta[0].1, "4");
     assert_eq!(writer.sections(AgentNo(1)).unwrap().1.len(), 3, "the route was there already");
     let row = reader.alarms(&AlarmFilter::one(AlarmId(1))).unwrap().remove(0);

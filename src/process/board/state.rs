@@ -201,6 +201,9 @@ impl Inner {
                 None => e.del.push(id.to_string()),
             }
         }
+        // Patches are kept for long.
+        n.set.shrink_to_fit();
+        e.set.shrink_to_fit();
         let s = self.patch_sites();
         let alarms_dirty = std::mem::take(&mut self.alarms_dirty);
         if n == Part::default() && e == Part::default() && s == Part::default() && !alarms_dirty {

@@ -2,12 +2,10 @@
 
 use rusqlite::{Connection, Row, params};
 
-use ipnet::IpNet;
-
 use crate::model::id::AgentNo;
-use crate::model::key::WgKey;
 use crate::model::report::{Counters, Interface, LinkState};
 use crate::store::StoreError;
+use crate::store::row::InterfaceRow;
 use crate::store::sqlite::cells::{Cells, json, signed};
 use crate::store::sqlite::desk::{Desk, all};
 
@@ -69,60 +67,22 @@ pub(in crate::store::sqlite) fn of(
     all(conn, TABLE, SQL, params![agent.0], from_row)
 }
 
-/// Every interface, and whether it works where its host says so.
-pub(in crate::store::sqlite) fn links(
-    conn: &Connection,
-) -> Result<Vec<(AgentNo, String, Option<bool>)>, StoreError> {
-    const SQL: &str =
-        concat!("SELECT agent_no, ", columns!(), " FROM agent_interfaces ORDER BY agent_no, name");
+/// What the processor starts from of every interface.
+pub(in crate::store::sqlite) fn list(conn: &Connection) -> Result<Vec<InterfaceRow>, StoreError> {
+    const SQL: &str = "SELECT agent_no, name, state, flags, mtu, addresses, public_key
+        FROM agent_interfaces ORDER BY agent_no, name";
     all(conn, TABLE, SQL, [], |row| {
         let mut cells = Cells::new(TABLE, row);
         let agent = AgentNo(cells.take()?);
-        let interface = interface(&mut cells)?;
-        let works = interface.is_up();
-        Ok((agent, interface.name, works))
+        Ok(InterfaceRow {
+            agent,
+            name: cells.take()?,
+            works: cells.text(state_of)?.works(&cells.json::<Vec<String>>()?),
+            mtu: cells.take()?,
+            addresses: cells.json()?,
+            public_key: cells.maybe_wg_key()?,
+        })
     })
-}
-
-/// Who owns which WireGuard key.
-pub(in crate::store::sqlite) fn wg_keys(
-    conn: &Connection,
-) -> Result<Vec<(AgentNo, String, WgKey)>, StoreError> {
-    const SQL: &str = "SELECT agent_no, name, public_key FROM agent_interfaces
-        WHERE public_key IS NOT NULL ORDER BY agent_no, name";
-    all(conn, TABLE, SQL, [], |row| {
-        let mut cells = Cells::new(TABLE, row);
-        Ok((AgentNo(cells.take()?), cells.take()?, cells.wg_key()?))
-    })
-}
-
-/// The largest packets of WireGuard interfaces.
-pub(in crate::store::sqlite) fn mtus(
-    conn: &Connection,
-) -> Result<Vec<(AgentNo, String, Option<u32>)>, StoreError> {
-    const SQL: &str = "SELECT agent_no, name, mtu FROM agent_interfaces
-        WHERE public_key IS NOT NULL ORDER BY agent_no, name";
-    all(conn, TABLE, SQL, [], |row| {
-        let mut cells = Cells::new(TABLE, row);
-        Ok((AgentNo(cells.take()?), cells.take()?, cells.take()?))
-    })
-}
-
-/// Every interface address.
-pub(in crate::store::sqlite) fn addresses(
-    conn: &Connection,
-) -> Result<Vec<(AgentNo, String, IpNet)>, StoreError> {
-    const SQL: &str = "SELECT agent_no, name, addresses FROM agent_interfaces
-        WHERE addresses <> '[]' ORDER BY agent_no, name";
-    let interfaces = all(conn, TABLE, SQL, [], |row| {
-        let mut cells = Cells::new(TABLE, row);
-        Ok((AgentNo(cells.take()?), cells.take::<String>()?, cells.json::<Vec<IpNet>>()?))
-    })?;
-    let mut found = Vec::with_capacity(interfaces.len());
-    for (agent, name, addresses) in interfaces {
-        found.extend(addresses.into_iter().map(|address| (agent, name.clone(), address)));
-    }
-    Ok(found)
 }
 
 const UPSERT: &str = concat!(
