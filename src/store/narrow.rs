@@ -19,6 +19,7 @@ use super::dictionary::FrameDictionary;
 use super::metrics::{
     LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch, Which, Whose,
 };
+use super::network::{NetworkFilter, Networks};
 use super::notice::{ChannelRow, MessageFilter, MessageRecord};
 use super::past::{Changes, ChangesAsked, Past};
 use super::people::{SessionFilter, UserRecord};
@@ -181,6 +182,10 @@ impl Reader for Narrow<'_> {
         found.retain(|carrier| self.reach.sees(&carrier.fleet_id));
         found.truncate(filter.limit);
         Ok(found)
+    }
+
+    fn networks(&self, filter: &NetworkFilter) -> Result<Networks, StoreError> {
+        self.whole.networks(&NetworkFilter { reach: self.reach.clone(), ..filter.clone() })
     }
 
     /// What stored reports are proved with; no answer shows it.

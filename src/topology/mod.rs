@@ -3,12 +3,14 @@
 //! Pure: no I/O, no clock. petgraph stays in here.
 
 pub mod arrange;
+pub mod chain;
 pub mod changes;
 pub mod conflict;
 pub mod edge_match;
 pub mod graph;
 mod intern;
 pub mod layout;
+pub mod leads;
 pub mod offset;
 mod packing;
 pub mod past;

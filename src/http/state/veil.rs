@@ -22,6 +22,7 @@ use crate::store::dictionary::FrameDictionary;
 use crate::store::metrics::{
     LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch,
 };
+use crate::store::network::{NetworkFilter, Networks};
 use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::people::{SessionFilter, UserRecord};
@@ -187,6 +188,14 @@ impl Reader for Veil<'_> {
         let found = self.real.carriers(&behind)?.into_iter();
         // Their order would tell the order of the real names.
         Ok(filter.arrange(found.map(|carrier| guise.carrier(carrier)).collect()))
+    }
+
+    fn networks(&self, filter: &NetworkFilter) -> Result<Networks, StoreError> {
+        let guise = self.faces.guise();
+        let Networks { networks, left_out } = self.real.networks(filter)?;
+        let masked = networks.into_iter().map(|network| guise.network(network)).collect();
+        // Their order would tell the order of the real names.
+        Ok(filter.arrange(masked, left_out))
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
