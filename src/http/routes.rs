@@ -119,6 +119,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/api/v1/events", SHARED, get(events::list)).masked(),
         route("GET", "/api/v1/path", SHARED, get(paths::path)).masked(),
         route("GET", "/api/v1/carriers", SHARED, get(paths::carriers)).masked(),
+        route("GET", "/api/v1/networks", SHARED, get(operators::networks::networks)).masked(),
         route("GET", "/api/v1/what-if", SHARED, get(what_if::what_if)).masked(),
         route("GET", "/api/v1/weak-points", SHARED, get(what_if::weak_points)).masked(),
         route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)).masked(),

@@ -216,6 +216,9 @@ fn questions(path: &str) -> Option<Sample> {
         "/api/v1/carriers" => {
             ("Who carries a prefix, the most specific first", NET_QUERY, list(&ways::carrier()))
         }
+        "/api/v1/networks" => {
+            ("The networks that routes and tunnels lead to", LIMITED, value(&ways::networks()))
+        }
         "/api/v1/what-if" => {
             ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
         }

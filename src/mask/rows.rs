@@ -21,9 +21,11 @@ use crate::store::carrier::{Carrier, Carries};
 use crate::store::change::{AgentRecord, LEARNT_LATER};
 use crate::store::identity::IdentityRecord;
 use crate::store::layout::LayoutRecord;
+use crate::store::network::{Exit, Network};
 use crate::store::notice::{Facts, MessageRecord};
 use crate::store::past::Past;
 use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
+use crate::topology::leads::Led;
 
 /// Protocols of routes that tell nothing (`/etc/iproute2/rt_protos`).
 const PROTOCOLS: [&str; 10] =
@@ -295,6 +297,39 @@ impl Guise {
             hostname: carrier.hostname.as_deref().map(|name| self.host(name)),
             fleet_id: self.fleet(&carrier.fleet_id),
             how,
+        }
+    }
+
+    /// A network, and who routes it.
+    pub fn network(&self, network: Network) -> Network {
+        let exit = |exit: Exit| Exit {
+            agent_id: self.agent(&exit.agent_id),
+            interface: exit.interface.as_deref().map(|name| self.interface(name)),
+        };
+        let mut exits: Vec<Exit> = network.exits.into_iter().map(exit).collect();
+        // Their order would tell the order of the real names.
+        exits.sort_unstable();
+        Network {
+            inside: network.inside,
+            fleet_id: self.fleet(&network.fleet_id),
+            net: self.net(&network.net),
+            exits,
+        }
+    }
+
+    /// A network as the map shows it.
+    pub fn led(&self, led: &Led) -> Led {
+        let nodes = |ids: &[String]| {
+            let mut masked: Vec<String> = ids.iter().map(|id| self.node_id(id)).collect();
+            masked.sort_unstable();
+            masked
+        };
+        Led {
+            fleet_id: self.fleet(&led.fleet_id),
+            prefix: self.net(&led.prefix),
+            inside: led.inside,
+            by_routes: nodes(&led.by_routes),
+            by_allowed_ips: nodes(&led.by_allowed_ips),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: thirty-four whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: thirty-five whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.
@@ -18,6 +18,7 @@ pub mod key;
 pub mod layout;
 pub mod metrics;
 pub mod narrow;
+pub mod network;
 pub mod notice;
 pub mod past;
 pub mod people;
@@ -43,6 +44,7 @@ use change::Change;
 use dictionary::{FrameDictionary, Samples};
 use earlier::{Earlier, Known};
 use metrics::{LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch};
+use network::{NetworkFilter, Networks};
 use notice::{ChannelRow, MessageFilter, MessageRecord};
 use past::{Changes, ChangesAsked, Past};
 use people::{SessionFilter, UserRecord};
@@ -187,6 +189,9 @@ pub trait Reader: Send + Sync + std::fmt::Debug {
 
     /// Who has, reaches or may use an address or a prefix.
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError>;
+
+    /// The networks that hosts route or let peers use.
+    fn networks(&self, filter: &NetworkFilter) -> Result<Networks, StoreError>;
 
     /// What is kept of an agent's counters over time, by hour.
     fn metrics(&self, asked: &MetricsAsked) -> Result<Vec<Stretch>, StoreError>;

@@ -14,6 +14,7 @@ use crate::model::time::UnixSeconds;
 use super::carrier::{Carrier, CarrierFilter};
 use super::dictionary::FrameDictionary;
 use super::metrics::{Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch, Which, Whose};
+use super::network::{NetworkFilter, Networks};
 use super::notice::{MessageFilter, MessageRecord};
 use super::past::{Changes, ChangesAsked, Past};
 use super::row::{
@@ -230,6 +231,10 @@ impl Reader for Narrow<'_> {
         found.retain(|carrier| self.reach.sees(&carrier.fleet_id));
         found.truncate(filter.limit);
         Ok(found)
+    }
+
+    fn networks(&self, filter: &NetworkFilter) -> Result<Networks, StoreError> {
+        self.whole.networks(&NetworkFilter { reach: self.reach.clone(), ..filter.clone() })
     }
 
     /// What stored reports are proved with; no answer shows it.

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock. petgraph stays in here.
 
 pub mod arrange;
+pub mod chain;
 pub mod changes;
 pub mod conflict;
 pub mod edge_match;
@@ -10,6 +11,7 @@ mod few;
 pub mod graph;
 mod intern;
 pub mod layout;
+pub mod leads;
 pub mod offset;
 mod packing;
 pub mod past;

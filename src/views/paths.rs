@@ -1,8 +1,12 @@
-//! `/paths`: the way of a packet hop by hop, there and back, and who carries a prefix.
+//! `/paths`: the way of a packet hop by hop, there and back, who carries a prefix, and which networks
+//! there are.
+
+use std::collections::{BTreeMap, HashMap};
 
 use askama::Template;
 
 use crate::store::carrier::{Carrier, Carries};
+use crate::topology::leads::Led;
 use crate::topology::path::host::route_text;
 use crate::topology::path::{Hop, Journey, Outcome};
 
@@ -60,6 +64,31 @@ struct PathsPage<'a> {
     asked: &'a Asked,
     ways: Vec<Way<'a>>,
     carriers: Option<Vec<Line>>,
+    networks: Option<Vec<NetworkLine>>,
+    left_out: usize,
+}
+
+/// One line of the table of networks.
+struct NetworkLine {
+    prefix: String,
+    ask: String,
+    fleet: String,
+    known: &'static str,
+    /// Addresses of pages (none for a peer without an agent), names, and by what.
+    to: Vec<(Option<String>, String, &'static str)>,
+}
+
+/// What was found for each question; `None` where nobody asked.
+#[derive(Debug, Default)]
+pub struct Answers<'a> {
+    /// There and back.
+    pub ways: &'a [Journey],
+    /// Who carries the prefix.
+    pub carriers: Option<&'a [Carrier]>,
+    /// The networks, and how many are left out.
+    pub networks: Option<(&'a [Led], usize)>,
+    /// The names of nodes by their ids.
+    pub names: HashMap<&'a str, &'a str>,
 }
 
 fn outcome(outcome: Outcome) -> Chip {
@@ -146,22 +175,60 @@ fn line(carrier: &Carrier) -> Line {
     }
 }
 
-/// The page: the forms, and below each what was found. `ways` are there and back, `carriers` is
-/// `None` where nobody asked.
+/// Of so many nodes that a network is sent to each is named.
+const NAMED: usize = 8;
+
+fn network_line(led: &Led, names: &HashMap<&str, &str>) -> NetworkLine {
+    let mut ids: BTreeMap<&str, &'static str> = BTreeMap::new();
+    ids.extend(led.by_routes.iter().map(|id| (id.as_str(), "by routes")));
+    for id in &led.by_allowed_ips {
+        let both = ids.contains_key(id.as_str());
+        ids.insert(id, if both { "by routes and allowed IPs" } else { "by allowed IPs" });
+    }
+    let more = ids.len().saturating_sub(NAMED);
+    let mut to: Vec<_> = ids
+        .into_iter()
+        .take(NAMED)
+        .map(|(id, how)| {
+            let page = id.strip_prefix("a:").map(|agent| format!("/agents/{}", encode(agent)));
+            (page, names.get(id).map_or(id, |name| name).to_owned(), how)
+        })
+        .collect();
+    if more > 0 {
+        to.push((None, format!("{more} more"), ""));
+    }
+    let prefix = led.prefix.to_string();
+    NetworkLine {
+        ask: format!("/paths?net={}", encode(&prefix)),
+        prefix,
+        fleet: led.fleet_id.to_string(),
+        known: if led.inside {
+            "a host has an address in it"
+        } else {
+            "by routes and allowed IPs only"
+        },
+        to,
+    }
+}
+
+/// The page: the forms, and below each what was found.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     asked: &Asked,
-    ways: &[Journey],
-    carriers: Option<&[Carrier]>,
+    answers: &Answers<'_>,
 ) -> Result<String, askama::Error> {
+    let Answers { ways, carriers, networks, names } = answers;
+    let line_of = |led| network_line(led, names);
     let page = PathsPage {
         ctx,
         asked,
         ways: ways.iter().zip([false, true]).map(|(journey, back)| way(journey, back)).collect(),
         carriers: carriers.map(|all| all.iter().map(line).collect()),
+        networks: networks.map(|(all, _)| all.iter().map(line_of).collect()),
+        left_out: networks.map_or(0, |(_, left_out)| left_out),
     };
     page.render()
 }
@@ -171,13 +238,15 @@ mod tests {
     use super::*;
     use crate::views::page::Nav;
     use crate::views::samples::context;
-    use crate::views::samples::ways::{carriers, journey};
+    use crate::views::samples::ways::{carriers, journey, networks};
 
     #[test]
     fn a_way_tells_each_hop_by_what() {
         let asked = Asked { from: "hel-gw1".into(), to: "10.8.0.2".into(), ..Asked::default() };
         let ctx = context("Paths", Nav::Paths);
-        let html = page(&ctx, &asked, &[journey(), journey()], None).expect("rendered");
+        let ways = [journey(), journey()];
+        let answers = Answers { ways: &ways, ..Answers::default() };
+        let html = page(&ctx, &asked, &answers).expect("rendered");
         let route =
             "route 10.8.0.0/24 dev wg0; wg0, to the peer whose allowed IPs have 10.8.0.2/32";
         assert_eq!(html.matches(route).count(), 2);
@@ -191,9 +260,35 @@ mod tests {
     fn carriers_are_a_table_and_none_is_said() {
         let asked = Asked { net: "10.8.0.0/24".into(), ..Asked::default() };
         let ctx = context("Paths", Nav::Paths);
-        let html = page(&ctx, &asked, &[], Some(&carriers())).expect("rendered");
+        let found = carriers();
+        let answers = Answers { carriers: Some(&found), ..Answers::default() };
+        let html = page(&ctx, &asked, &answers).expect("rendered");
         assert!(html.contains("routes it") && html.contains("default via 10.8.0.9"));
-        let html = page(&ctx, &asked, &[], Some(&[])).expect("rendered");
+        let answers = Answers { carriers: Some(&[]), ..Answers::default() };
+        let html = page(&ctx, &asked, &answers).expect("rendered");
         assert!(html.contains("Nobody reports"), "{html}");
+    }
+
+    #[test]
+    fn networks_are_a_table_that_says_how_each_is_known() {
+        let ctx = context("Paths", Nav::Paths);
+        let all = networks();
+        let names = HashMap::from([("a:hel-gw1", "Helsinki")]);
+        let answers = Answers { networks: Some((&all, 7)), names, ..Answers::default() };
+        let html = page(&ctx, &Asked::default(), &answers).expect("rendered");
+        for words in [
+            "2 shown, 7 more left out",
+            "<td>by routes and allowed IPs only</td>",
+            "<td>a host has an address in it</td>",
+            "<a href=\"/agents/hel-gw1\">Helsinki</a> <span class=\"muted\">by routes and allowed IPs</span>",
+            "href=\"/paths?net=10.1.0.0%2F16\"",
+            "1 more",
+            "Nobody: no peer may use it",
+        ] {
+            assert!(html.contains(words), "{words}: {html}");
+        }
+        let answers = Answers { networks: Some((&[], 0)), ..Answers::default() };
+        let html = page(&ctx, &Asked::default(), &answers).expect("rendered");
+        assert!(html.contains("No host reports a route"), "{html}");
     }
 }

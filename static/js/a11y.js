@@ -3,7 +3,7 @@
 
 import { plural } from "./format.js";
 import { way } from "./relays.js";
-import { subnets } from "./reach.js";
+import { beyond, subnets } from "./networks.js";
 import { counts, edgesOf, look, nameOf } from "./scene.js";
 import { EDGE_WORDS, NODE_WORDS } from "./words.js";
 
@@ -76,8 +76,10 @@ export class Announcer {
 // The same of several chosen things, and of a prefix.
 export function tell(scene, selected, more) {
   if (more.length === 0) {
-    const carriers = [...(subnets(scene).get(selected.id)?.keys() ?? [])].map((id) => nameOf(scene, id));
-    return `Prefix ${selected.id}, ${carriers.length > 0 ? `carried by ${carriers.slice(0, 5).join(", ")}` : "carried by nobody"}`;
+    const ids = [...(subnets(scene).get(selected.id)?.keys() ?? [])];
+    const carriers = ids.map((id) => nameOf(scene, id));
+    const alone = ids.length > 0 && ids.every((id) => beyond(scene, selected.id, scene.nodes.get(id)?.fleet_id));
+    return `Prefix ${selected.id}${alone ? ", known by routes only" : ""}, ${carriers.length > 0 ? `carried by ${carriers.slice(0, 5).join(", ")}` : "carried by nobody"}`;
   }
   const looks = [selected, ...more].filter(({ type }) => type === "node").map(({ id }) => scene.nodes.get(id)).filter(Boolean).map(look);
   const counts = [...new Set(looks)].map((name) => `${looks.filter((other) => other === name).length} ${NODE_WORDS[name].toLowerCase()}`);

@@ -3,7 +3,7 @@
 import { getJson, h } from "./dom.js";
 import { plural } from "./format.js";
 import { code, edgeChip, nodeChip } from "./panel.js";
-import { subnets } from "./reach.js";
+import { beyond, subnets } from "./networks.js";
 import { edgeRank, isBadEdge, look, nameOf, nodeRank } from "./scene.js";
 
 const MANY = 40;
@@ -42,14 +42,16 @@ export function several(panel, scene, chosen) {
 export function net(panel, scene, id) {
   const carriers = subnets(scene).get(id);
   const { details } = panel;
+  const alone = carriers && [...carriers.keys()].every((node) => beyond(scene, id, scene.nodes.get(node)?.fleet_id));
   const word = { address: "has an address in it", route: "has a route to it", allowed_ip: "lets a peer use it" };
   return [
     panel.back(),
     h("h2", {}, code(id)),
-    h("p", { class: "muted" }, carriers ? `Sent to ${plural(carriers.size, "node")} by the allowed IPs of their peers` : "No peer's allowed IPs have this prefix now"),
+    h("p", { class: "muted" }, carriers ? `Sent to ${plural(carriers.size, "node")} by routes or the allowed IPs of their peers` : "No route and no peer's allowed IPs lead to this prefix now"),
+    alone && h("p", {}, "Known by routes only: no host reports an address in it."),
     carriers && h("ul", { class: "list" }, [...carriers].sort(([a], [b]) => (nameOf(scene, a) < nameOf(scene, b) ? -1 : 1)).map(([node, ends]) => {
       const known = scene.nodes.get(node);
-      return known && h("li", {}, nodeChip(known), h("span", { class: "grow" }, panel.choose("node", node, known.label)), h("span", { class: "muted" }, `by ${plural(ends, "peer")}`));
+      return known && h("li", {}, nodeChip(known), h("span", { class: "grow" }, panel.choose("node", node, known.label)), h("span", { class: "muted" }, ends > 0 ? `by ${plural(ends, "peer")}` : "by routes"));
     })),
     panel.trouble(),
     Array.isArray(details) && [

@@ -1,6 +1,5 @@
 // The legend: its rows are in the page; here they get their counts and act as filters.
 
-import { subnets } from "./reach.js";
 import { counts } from "./scene.js";
 
 export class Legend {
@@ -8,7 +7,6 @@ export class Legend {
     this.filter = { looks: new Set(), states: new Set() };
     this.rows = [...root.querySelectorAll("button[data-look], button[data-states]")];
     this.changed = changed;
-    this.nets = root.querySelector("#nets .count");
     for (const row of this.rows) row.addEventListener("click", () => this.toggle(row));
   }
 
@@ -47,7 +45,6 @@ export class Legend {
   }
 
   update(scene) {
-    if (!this.nets.closest("[hidden]")) this.nets.textContent = String(subnets(scene).size);
     const { nodes, edges } = counts(scene);
     for (const row of this.rows) {
       const count = row.dataset.look ? nodes[row.dataset.look] : row.dataset.states.split(" ").reduce((sum, state) => sum + (edges[state] ?? 0), 0);

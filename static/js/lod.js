@@ -2,7 +2,6 @@
 // interfaces, by its size on screen; then the nodes and links that follow. Pure.
 
 import { bow, boxTouches, halves, toScreen } from "./geometry.js";
-import { carried } from "./reach.js";
 import { steps } from "./relays.js";
 import { isBadEdge, lists, look } from "./scene.js";
 
@@ -131,14 +130,6 @@ function relays(scene, anchor, rect) {
   return [...drawn.values()];
 }
 
-// The prefixes that each node or bubble carries.
-function nets(scene, nodes, bubbles) {
-  const by = carried(scene);
-  const own = nodes.filter(({ id }) => by.has(id)).map((owner) => ({ owner, nets: by.get(owner.id) }));
-  const shared = bubbles.map((owner) => ({ owner, nets: [...new Set(owner.members.flatMap(({ id }) => by.get(id) ?? []))].sort() }));
-  return [...own, ...shared.filter((item) => item.nets.length > 0)];
-}
-
 // The legs of a way, {from, to, edge id or null}: along its link where that is drawn.
 function way(legs, anchor, edges) {
   const drawn = new Map(edges.map((item) => [item.id, item.curve]));
@@ -154,7 +145,7 @@ function way(legs, anchor, edges) {
 const NO_LINKS = { edges: [], bundles: [] };
 
 // The plan for one picture. `margin` is how many pixels beyond the stage are drawn too, `layers`
-// what is drawn beside nodes, `legs` a way to draw over them.
+// what is drawn beside nodes (`subnets` as networks.js gathers them), `legs` a way to draw over them.
 export function plan(scene, view, size, margin = 0, layers = { wireguard: true }, legs = []) {
   const rect = { x0: -margin, y0: -margin, x1: size.w + margin, y1: size.h + margin };
   const sites = placeSites(scene, view, size, rect);
@@ -195,7 +186,7 @@ export function plan(scene, view, size, margin = 0, layers = { wireguard: true }
     size, margin, circles, bubbles, nodes, shown: onStage.length,
     ...links,
     relays: layers.relays ? relays(scene, anchor, rect) : [],
-    subnets: layers.subnets ? nets(scene, nodes, bubbles) : [],
+    subnets: layers.subnets ? layers.subnets(scene, nodes, bubbles) : [],
     legs: way(legs, anchor, links.edges),
   };
 }

@@ -10,7 +10,6 @@ import { Later } from "./later.js";
 import { Legend } from "./legend.js";
 import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
-import { subnets } from "./reach.js";
 import { steps } from "./relays.js";
 import { bright, fromSnapshot, lists, neighbours, pageOf } from "./scene.js";
 import { Feed } from "./sse.js";
@@ -24,6 +23,7 @@ const TWEEN_MS = 250;
 const REFRESH_MS = 3000;
 const NARROW = 760;
 const AFTER_MS = 500;
+const COVERS = ["#legend", ".zoom", "#level"];
 // Whoever came by a shared link has no account and no settings to make.
 const VISITS = document.body.dataset.visit === "true";
 
@@ -62,6 +62,7 @@ class MapPage {
     // Until somebody arranges for the first time.
     this.arrange = { on: false, pins: null, grab: () => false };
     this.panel = new Later(async () => (await import("./panel.js")).panelOf(this));
+    this.networks = new Later(async () => (await import("./networks.js")).networksOf(this));
     this.alarms = new Later(async () => (await import("./alarms.js")).alarmsOf(this));
     this.search = new Later(async () => (await import("./search.js")).searchOf(this));
     this.time = new Later(async () => new (await import("./time.js")).TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) }));
@@ -144,7 +145,11 @@ class MapPage {
     this.stage.addEventListener("focus", () => this.dirty());
     this.stage.addEventListener("blur", () => this.dirty());
     window.addEventListener("popstate", () => this.restored());
-    setInterval(() => document.hidden || this.panel.with((panel) => panel.refresh()), REFRESH_MS * 10);
+    setInterval(() => {
+      if (document.hidden) return;
+      this.panel.with((panel) => panel.refresh());
+      if (this.drawsNets()) this.networks.with((networks) => networks.ask(true));
+    }, REFRESH_MS * 10);
   }
 
   // ---- other times
@@ -183,7 +188,15 @@ class MapPage {
     const first = this.scene === null;
     const { past } = scene;
     const travelled = first || this.scene.past !== past;
+    // Until they are asked for anew, the networks are those that were known.
+    if (!first && !past) scene.led = this.scene.led;
     this.scene = scene;
+    if (this.drawsNets()) {
+      this.networks.with((networks) => {
+        networks.tell();
+        networks.ask(true);
+      });
+    }
     byId("time").classList.toggle("past", past !== null);
     byId("alarms").hidden = past !== null;
     // The arrangement is one for all fleets.
@@ -213,9 +226,11 @@ class MapPage {
   // Names of things that are not there are left out of the address, and that is said.
   prune() {
     const { scene, state } = this;
-    const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: subnets(scene) })[type].has(id);
+    const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: this.networks.part?.all(scene) })[type].has(id);
     const all = [state.selected, ...state.more].filter(Boolean);
-    const known = all.filter(there);
+    // Whether a prefix is there is not known before the networks are.
+    const waits = ({ type }) => type === "net" && !this.networks.part || (!scene.past && !scene.led);
+    const known = all.filter((item) => waits(item) || there(item));
     [state.selected = null, ...state.more] = known;
     const unknown = all.length - known.length + this.tools.prune();
     if (unknown === 0) return;
@@ -237,6 +252,7 @@ class MapPage {
     const restructured = scene.lists === null;
     if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
     this.legend.update(scene);
+    this.networks.part?.tell();
     if (!scene.past) this.announcer.with((announcer) => announcer.changed(scene));
     this.showPanel();
     this.tools.draw();
@@ -294,12 +310,22 @@ class MapPage {
     this.refilter();
     if (!this.scene || !LAYERS.includes(what)) return;
     const on = layers.has(what);
+    if (what === "subnets" && on) {
+      this.networks.with((networks) => networks.begin());
+      return;
+    }
     const words = {
       wireguard: `WireGuard links ${on ? "shown" : "left out"}`,
       relays: on ? `Relay paths: ${plural(steps(this.scene).length, "step")}` : "No relay paths",
-      subnets: on ? `Subnets: ${plural(subnets(this.scene).size, "prefix", "prefixes")}` : "No subnets",
+      subnets: "No subnets",
     };
     this.say(words[what]);
+  }
+
+  // Whether networks are drawn or one is chosen.
+  drawsNets() {
+    const { layers, selected, more } = this.state;
+    return layers.has("subnets") || [selected, ...more].some((item) => item?.type === "net");
   }
 
   pressed() {
@@ -446,7 +472,7 @@ class MapPage {
   zoomTo({ type, id }) {
     const { nodes, edges, sites } = this.scene;
     const members = type === "node" ? [nodes.get(id)] : type === "site" ? [sites.get(id)]
-      : type === "net" ? [...(subnets(this.scene).get(id)?.keys() ?? [])].map((node) => nodes.get(node))
+      : type === "net" ? [...(this.networks.part?.all(this.scene).get(id)?.keys() ?? [])].map((node) => nodes.get(node))
       : [nodes.get(edges.get(id)?.source), nodes.get(edges.get(id)?.target)];
     // A node already drawn large enough is only brought to the middle.
     const keep = type === "node" && nodes.has(id) && this.view && this.plan?.nodes.some((node) => node.id === id);
@@ -523,14 +549,20 @@ class MapPage {
     this.whole = false;
     const { selected } = this.state;
     const { layers } = this.state;
-    const wanted = { wireguard: layers.has("wireguard"), subnets: layers.has("subnets"), relays: layers.has("relays") };
+    const wanted = { wireguard: layers.has("wireguard"), subnets: layers.has("subnets") && this.painter.nets?.nets, relays: layers.has("relays") };
     this.plan = plan(this.scene, this.view, this.painter.size, this.painter.margin, wanted, this.tools.legs);
     if (this.state.hide && this.bright) this.plan = only(this.plan, this.bright);
     const near = selected?.type === "node" ? neighbours(this.scene, selected.id)
       : selected?.type === "edge" && this.scene.edges.get(selected.id) ? new Set([this.scene.edges.get(selected.id).source, this.scene.edges.get(selected.id).target]) : null;
     const { more } = this.state;
-    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, more, near, ages: this.ages, loss: this.loss(), pins: this.arrange.pins, focused: document.activeElement === this.stage });
+    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, more, near, ages: this.ages, loss: this.loss(), pins: this.arrange.pins, covers: this.covers(), focused: document.activeElement === this.stage });
     this.tellStage();
+  }
+
+  // What stands over the stage, so that no name is hidden there.
+  covers() {
+    const from = this.stage.getBoundingClientRect();
+    return COVERS.map((what) => this.stage.parentElement.querySelector(what).getBoundingClientRect()).map(({ x, y, width: w, height: h }) => ({ owner: "cover", x: x - from.x, y: y - from.y, w, h }));
   }
 
   // What is marked as lost: by a question, or with what is chosen.

@@ -18,10 +18,7 @@ const HALF = {
   down: ["down", 2.6, [], 0.95],
 };
 
-const DIM = 0.15;
-
-// Prefixes of one node or bubble that get a plate of their own.
-const NETS = 3;
+export const DIM = 0.15;
 
 // Among more lines between sites than this, only those with bad links are counted out.
 // So few nodes may all ask for a name, and so may those with so many pixels to the next one.
@@ -33,7 +30,7 @@ const HUB = 30;
 
 const FONT = "12px system-ui, sans-serif";
 const SITE_FONT = "650 13px system-ui, sans-serif";
-const SMALL = "11px system-ui, sans-serif";
+export const SMALL = "11px system-ui, sans-serif";
 
 export class Painter {
   constructor(canvas, probe) {
@@ -43,6 +40,8 @@ export class Painter {
     this.bitmap = document.createElement("canvas");
     this.g = this.bitmap.getContext("2d");
     this.widths = new Map();
+    // Draws networks, once they are wanted (networks.js).
+    this.nets = null;
     this.size = { w: 1, h: 1 };
     this.readPalette();
   }
@@ -316,11 +315,12 @@ export class Painter {
 
   labels(plan, marks) {
     const taken = [
+      ...(marks.covers ?? []),
       ...plan.nodes.map((n) => ({ owner: n.id, x: n.sx - n.r - 1, y: n.sy - n.r - 1, w: 2 * n.r + 2, h: 2 * n.r + 2 })),
       ...plan.edges.filter(({ edge }) => midMark(edge)).map(({ curve: { mid } }) => ({ owner: "mark", x: mid[0] - 7, y: mid[1] - 7, w: 14, h: 14 })),
       ...plan.bubbles.map((s) => ({ owner: s.id, x: s.sx - s.sr, y: s.sy - s.sr, w: 2 * s.sr, h: 2 * s.sr })),
     ];
-    const wanted = [...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...this.netLabels(plan, marks), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
+    const wanted = [...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...(this.nets?.labels(this, plan, marks) ?? []), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
     const { g, palette } = this;
     g.textAlign = "left";
     g.textBaseline = "middle";
@@ -328,9 +328,9 @@ export class Painter {
     g.lineWidth = 3.5;
     g.strokeStyle = palette.map;
     plan.nets = [];
-    for (const label of place(wanted, taken)) {
+    for (const label of place(wanted, taken, this.size)) {
       g.font = label.font;
-      if (label.net) this.plate(plan, label);
+      if (label.net) this.nets.plate(this, plan, label);
       label.lines.forEach(([text, colour], i) => {
         const x = label.bx + (label.w - this.width(text, label.font)) / 2;
         const y = label.by + 8 + i * 16;
@@ -340,42 +340,6 @@ export class Painter {
       });
       g.globalAlpha = 1;
     }
-  }
-
-  // The wide rectangle of a prefix, tied to who carries it by a thin line.
-  plate(plan, { net, dim, strong, x, y, bx, by, w, h }) {
-    const { g, palette } = this;
-    plan.nets.push({ id: net, x: bx, y: by, w, h });
-    g.globalAlpha = dim ? DIM : 1;
-    g.lineWidth = strong ? 2.5 : 1;
-    g.strokeStyle = strong ? palette.accent : palette.stale;
-    g.beginPath();
-    g.moveTo(x, y);
-    g.lineTo(Math.min(bx + w, Math.max(bx, x)), Math.min(by + h, Math.max(by, y)));
-    g.stroke();
-    g.beginPath();
-    g.rect(bx, by, w, h);
-    g.fillStyle = palette.surface;
-    g.fill();
-    g.stroke();
-    g.lineWidth = 3.5;
-    g.strokeStyle = palette.map;
-  }
-
-  // The first prefixes of each node or bubble; the last plate counts the others.
-  netLabels(plan, { bright, selected }) {
-    return plan.subnets.flatMap(({ owner, nets }) => {
-      const first = nets.length > NETS + 1 ? nets.slice(0, NETS) : nets;
-      const shown = selected?.type === "net" && nets.includes(selected.id) && !first.includes(selected.id) ? [selected.id, ...first.slice(1)] : first;
-      const lit = !bright || (owner.node ? bright.nodes.has(owner.id) : owner.members.some(({ id }) => bright.nodes.has(id)));
-      const plates = shown.map((net) => [net, net]);
-      if (first.length < nets.length) plates.push([`+${nets.length - first.length}`, nets[first.length]]);
-      return plates.map(([text, net], i) => {
-        const strong = selected?.id === net;
-        const label = this.label(`${owner.id}\n${i}`, [[text, "ink"]], owner.sx, owner.sy, (owner.sr ?? owner.r) + 22, strong ? 0 : 3, SMALL);
-        return { ...label, w: label.w + 10, net, dim: !lit, strong };
-      });
-    });
   }
 
   label(owner, lines, x, y, gap, priority, font, fixed = false) {

@@ -1,5 +1,4 @@
-// What lies around a node, the shortest chain of links between two, and who carries which prefix.
-// Pure.
+// What lies around a node, and the shortest chain of links between two. Pure.
 
 import { edgesOf, otherEnd } from "./scene.js";
 
@@ -49,38 +48,4 @@ export function component(scene, from) {
   const found = new Set([from]);
   for (const at of found) for (const edge of edgesOf(scene, at)) if (carries(edge)) found.add(otherEnd(edge, at));
   return found;
-}
-
-const isHost = (net) => net.endsWith(net.includes(":") ? "/128" : "/32") || !net.includes("/");
-
-// Which prefixes go to which nodes: those wider than one address that an end lets the other use.
-// {net -> Map(node -> how many ends say so)}, nets in order. Worked out once for each state.
-export function subnets(scene) {
-  if (scene.nets?.seq === scene.seq) return scene.nets.all;
-  const nets = new Map();
-  for (const edge of scene.edges.values()) {
-    edge.ends.forEach((end, i) => {
-      const carrier = i === 0 ? edge.target : edge.source;
-      for (const net of end.allowed_ips ?? []) {
-        if (isHost(net)) continue;
-        if (!nets.has(net)) nets.set(net, new Map());
-        const carriers = nets.get(net);
-        carriers.set(carrier, (carriers.get(carrier) ?? 0) + 1);
-      }
-    });
-  }
-  scene.nets = { seq: scene.seq, all: new Map([...nets].sort(([a], [b]) => (a < b ? -1 : 1))) };
-  return scene.nets.all;
-}
-
-// The same by node: node -> its prefixes.
-export function carried(scene) {
-  const by = new Map();
-  for (const [net, carriers] of subnets(scene)) {
-    for (const node of carriers.keys()) {
-      if (by.has(node)) by.get(node).push(net);
-      else by.set(node, [net]);
-    }
-  }
-  return by;
 }

@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { agentDetail, alarms, carriers, diff, history, loss, past, search, told, topology, way, weakest } from "./mock.mjs";
+import { agentDetail, alarms, carriers, diff, history, loss, networks, past, search, told, topology, way, weakest } from "./mock.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml", html: "text/html; charset=utf-8" };
@@ -95,6 +95,7 @@ export function preview(shape, port, changeEvery = 2000, files = {}) {
       else if (path === "/api/v1/what-if") json(response, loss(picture, query.get("without").split(",")));
       else if (path === "/api/v1/weak-points") json(response, weakest(picture));
       else if (path === "/api/v1/carriers") json(response, carriers(picture, query.get("net")));
+      else if (path === "/api/v1/networks") json(response, networks(picture));
       else if (path === "/api/v1/layout") json(response, { layout_rev: 1, pinned: picture.nodes.slice(0, 2).map(({ id }) => id), steps: [{ step: 3, at: seconds() - 90, by: "olga", act: "pin", count: 1 }] });
       else if (path === "/status/alarms") json(response, alarms(picture, seconds()));
       else if (request.method === "POST") json(response, { code: "forbidden", title: "Not here", detail: "The preview changes nothing.", request_id: "preview" }, 403);

@@ -60,13 +60,29 @@ test("layers are switched by key and button, counted by the legend and kept in t
   await focusStage(page);
   await page.press("s");
   await page.until(`${stage("drawnNets")} > 0`, "the prefixes");
-  assert.match(await page.read(said), /^Subnets: \d+ prefix/);
-  assert.ok(Number(await page.read(`document.querySelector("#nets .count").textContent`)) > 0);
+  await page.until(async () => /^Subnets: \d+ prefixes, 1 known by routes only$/.test(await page.read(said)), "the networks that routes lead to");
+  const counts = await page.read(`[...document.querySelectorAll("#nets .count")].map(({ textContent }) => Number(textContent))`);
+  assert.ok(counts[0] > 0 && counts[1] === 1, `the legend counts ${counts}`);
   await page.until(`location.search === "?layers=wireguard%2Csubnets"`, "the layers in the address");
   await page.read(`document.getElementById("wireguard").click()`);
   await page.until(`${stage("drawnEdges")} === 0`, "the links to go");
   await page.until(`location.search === "?layers=subnets"`, "the address");
   await sound(page, "subnets-light-1440x900");
+});
+
+test("a network that only routes lead to is told from the others, by the address alone and as a table", async () => {
+  const page = await visit(`/map?layers=subnets&sel=${encodeURIComponent("net~10.201.0.0/16")}`);
+  const panel = `document.getElementById("detail").innerText`;
+  await page.until(async () => /Known by routes only: no host reports an address in it/.test(await page.read(panel)), "the panel");
+  assert.match(await page.read(panel), /border/);
+  await page.until(`[...document.querySelectorAll("#detail .list")].some(({ innerText }) => innerText.includes("has a route to it"))`, "who reports what of it");
+  await sound(page, "network-light-1440x900");
+  const other = await visit(`/map?sel=${encodeURIComponent("net~10.202.0.0/15")}`);
+  await other.until(async () => /border/.test(await other.read(panel)), "the panel without the layer");
+  assert.doesNotMatch(await other.read(panel), /Known by routes only/);
+  const table = await visit("/paths?networks=1");
+  const line = await table.read(`[...document.querySelectorAll("#networks tr")].find(({ innerText }) => innerText.includes("10.201.0.0/16")).innerText`);
+  assert.match(line, /by routes and allowed IPs only\s+border by routes/);
 });
 
 test("a path is told hop by hop and drawn over the map; the address alone leads to it", async () => {

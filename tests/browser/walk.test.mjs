@@ -72,7 +72,7 @@ function addresses(route) {
     "/agents/{id}": [`?at=${things.at}`],
     "/links": ["?q=state:down", `?at=${things.at}`],
     "/links/{id}": [`?at=${things.at}`],
-    "/paths": [`?from=${one.agent_id}&to=${encodeURIComponent(other.addresses[0].split("/")[0])}`, "?net=10.0.0.0/8"],
+    "/paths": [`?from=${one.agent_id}&to=${encodeURIComponent(other.addresses[0].split("/")[0])}`, "?net=10.0.0.0/8", "?networks=1"],
     "/what-if": [`?without=${encodeURIComponent(things.agents)}`],
     "/alarms": ["?state=acknowledged", "?state=cleared"],
     "/events": [`?agent=${things.agents}`],

@@ -82,6 +82,16 @@ async fn questions_are_put_to_the_map() {
     let _one = BROWSER.lock().await;
     let kattila = TestManager::start_live(&[("KATTILA_ANONYMOUS_ROLE", "viewer")]).await;
     let crowd = Crowd::gather(&kattila).await;
+    // Two networks lie behind a host, which has an address in one of them.
+    let border = json!({
+        "hostname": "border",
+        "interfaces": [{ "name": "eth1", "state": "up", "addresses": ["10.202.0.1/16"] }],
+        "routes": [
+            { "dst": "10.201.0.0/16", "gateway": "10.202.0.9", "dev": "eth1", "protocol": "static" },
+            { "dst": "10.202.0.0/15", "gateway": "10.202.0.9", "dev": "eth1", "protocol": "static" },
+        ],
+    });
+    kattila.agent("b07de700000000000000000000000000").report(&border).await;
     Script::start("questions.test.mjs", kattila.manager().url(), &[]).end().await;
     crowd.go_home().await;
     kattila.stop().await;

@@ -17,7 +17,7 @@ use crate::support::manager::{ADMIN_TOKEN, START};
 use crate::support::stream::Stream;
 
 /// What tells who and where the hosts are.
-const SECRETS: [&str; 21] = [
+const SECRETS: [&str; 23] = [
     ALPHA,
     BETA,
     GAMMA,
@@ -36,6 +36,8 @@ const SECRETS: [&str; 21] = [
     "10.88.0.",
     "81.2.69.",
     "89.160.20.",
+    "fd66:1234:5678:",
+    "fd67:1234:5678:",
     "other-site",
     "our work",
     "work at the others",
@@ -182,6 +184,11 @@ async fn pseudonyms_lead_where_the_names_behind_them_lead() {
     let address = address.split('/').next().unwrap();
     let carriers = masked.json(&format!("/api/v1/carriers?net={address}")).await;
     assert_eq!(carriers[0]["agent_id"], json!(agent), "{carriers}");
+    // What routes lead to is drawn at the node whose host has them.
+    let networks = masked.json("/api/v1/networks").await;
+    let nodes =
+        |row: &Value| row["by_routes"].as_array().unwrap().contains(&json!(format!("a:{agent}")));
+    assert!(networks["networks"].as_array().unwrap().iter().any(nodes), "{networks}");
     let other = page["peers"][0]["other"]["agent_id"].as_str().unwrap();
     let way = masked.json(&format!("/api/v1/path?from={other}&to={address}")).await;
     assert_eq!(way["there"]["verdict"], admin_way(&admin).await, "{way}");

@@ -113,6 +113,74 @@ async fn carriers_of_a_prefix_are_listed() {
     assert_eq!(elsewhere.json(), json!([]));
 }
 
+/// Alpha lets beta use 10.0.0.0/8 and routes a part of it there, another network to a gateway
+/// without an agent, and one into the tunnel that no peer may use.
+async fn led() -> TestManager {
+    let kattila = TestManager::start().await;
+    let mut alpha = Host::alpha().with_peer(BETA_KEY, 2, START.0 - 20, 1000);
+    alpha.peers[0]["allowed_ips"] = json!(["10.77.0.2/32", "10.0.0.0/8"]);
+    let mut data = alpha.data();
+    data["routes"].as_array_mut().unwrap().extend([
+        json!({"dst": "10.1.0.0/16", "dev": "wg0", "protocol": "static"}),
+        json!({"dst": "10.2.0.0/16", "dev": "eth0", "gateway": "192.0.2.254", "protocol": "static"}),
+        json!({"dst": "fd99::/48", "dev": "wg0", "protocol": "static"}),
+    ]);
+    kattila.agent(ALPHA).report(&data).await;
+    let beta = Host::beta().with_peer(ALPHA_KEY, 1, START.0 - 20, 1000);
+    kattila.agent(BETA).report(&beta.data()).await;
+    // Who is new is on the map by now.
+    kattila.advance(3).await;
+    kattila
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_that_only_routes_lead_to_are_told_from_those_that_hosts_are_in() {
+    let kattila = led().await;
+    let told = ask(&kattila, "networks").await.json();
+    let lines: Vec<_> = told["networks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| json!([row["prefix"], row["inside"], row["by_routes"], row["by_allowed_ips"]]))
+        .collect();
+    let [alpha, beta] = [ALPHA, BETA].map(|id| format!("a:{id}"));
+    let expected = [
+        json!(["10.1.0.0/16", false, [beta], []]),
+        json!(["10.2.0.0/16", false, [alpha], []]),
+        json!(["fd99::/48", false, [], []]),
+        json!(["10.0.0.0/8", true, [], [beta]]),
+    ];
+    assert_eq!((lines, &told["left_out"]), (expected.to_vec(), &json!(0)));
+    let first = ask(&kattila, "networks?limit=1").await.json();
+    assert_eq!(first["networks"][0], told["networks"][0]);
+    assert_eq!((first["networks"].as_array().unwrap().len(), &first["left_out"]), (1, &json!(3)));
+    let picture =
+        async |query: &str| kattila.operator().get(&format!("/map.svg?{query}")).await.text();
+    let drawn = |svg: &str| {
+        (svg.matches("class=\"net\"").count(), svg.matches("class=\"net beyond\"").count())
+    };
+    let svg = picture("layers=subnets").await;
+    assert_eq!(drawn(&svg), (1, 2), "{svg}");
+    assert!(
+        svg.contains(">10.1.0.0/16<") && svg.contains("pointed: known by routes only"),
+        "{svg}"
+    );
+    let masked = picture("layers=subnets&anon=1").await;
+    assert_eq!(drawn(&masked), (1, 2));
+    assert!(!masked.contains("alpha"), "{masked}");
+    let now = kattila.clock.now();
+    assert_eq!(drawn(&picture("layers=wireguard").await), (0, 0));
+    assert_eq!(
+        drawn(&picture(&format!("layers=subnets&at={now}")).await),
+        (0, 0),
+        "none of the past"
+    );
+    let page = kattila.operator().get("/paths?networks=1").await.text();
+    assert!(page.contains("Nobody: no peer may use it") && page.contains(">alpha</a>"), "{page}");
+    let page = kattila.operator().get("/paths").await.text();
+    assert!(page.contains("List the networks"), "{page}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_works_without_a_script_and_says_what_is_wrong() {
     let kattila = pair().await;

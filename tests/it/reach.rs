@@ -28,7 +28,7 @@ pub(crate) const KEYS: [&str; 4] = [
 ];
 
 /// What tells of the other fleet.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 13] = [
     GAMMA,
     DELTA,
     "gamma-of-others",
@@ -38,6 +38,7 @@ const SECRETS: [&str; 12] = [
     KEYS[3],
     "10.88.0.",
     "89.160.20.",
+    "fd67:1234:5678:",
     "02:88:",
     "other-site",
     "work at the others",
@@ -89,7 +90,11 @@ impl Machine {
                 { "name": "wg0", "state": "unknown", "public_key": KEYS[n],
                   "addresses": [format!("{}/24", Self::address(n))] },
             ],
-            "routes": [{ "dst": format!("{}/32", Self::address(n)), "dev": "wg0" }],
+            "routes": [
+                { "dst": format!("{}/32", Self::address(n)), "dev": "wg0" },
+                { "dst": if n < 2 { "fd66:1234:5678::/48" } else { "fd67:1234:5678::/48" },
+                  "gateway": "fe80::1", "dev": "eth0", "protocol": "static" },
+            ],
             "wg_peers": self.peers,
         })
     }
@@ -239,7 +244,9 @@ pub(crate) fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String
     let agent = &ids[0].1;
     let (from, to) = (START.0, START.0 + 400);
     let asks: &[String] = &match route.path {
-        "/api/v1/path" | "/paths" => vec![format!("from={agent}&to={agent}&net=10.0.0.0/8")],
+        "/api/v1/path" | "/paths" => {
+            vec![format!("from={agent}&to={agent}&net=10.0.0.0/8&networks=1")]
+        }
         "/api/v1/carriers" => vec!["net=10.0.0.0/8".to_owned(), "net=81.2.69.0/24".to_owned()],
         "/api/v1/metrics" | "/api/v1/export/metrics.csv" => vec![format!("agent={agent}")],
         "/api/v1/agents/{id}/told" => vec![format!("at={to}")],
@@ -247,9 +254,10 @@ pub(crate) fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String
         "/what-if" => vec![String::new(), format!("without={agent}")],
         "/api/v1/diff" | "/changes" => vec![format!("from={from}&to={to}")],
         "/api/v1/history" => vec![format!("from={}&at={to}", from - 10)],
-        "/api/v1/topology" | "/agents" | "/agents/{id}" | "/links" | "/links/{id}" | "/map.svg" => {
+        "/api/v1/topology" | "/agents" | "/agents/{id}" | "/links" | "/links/{id}" => {
             vec![String::new(), format!("at={to}")]
         }
+        "/map.svg" => vec![String::new(), "layers=subnets".to_owned(), format!("at={to}")],
         "/api/v1/weak-points" => vec![String::new(), format!("at={to}")],
         "/api/v1/events" => vec!["after=0&limit=1000".to_owned(), "before=100000".to_owned()],
         "/api/v1/search" => vec![String::new(), "q=o".to_owned(), format!("q=a&at={to}")],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kattila::model::id::{AgentNo, AlarmId, EventId, NotificationId, ReportId};
 use kattila::model::path::RelayPath;
 use kattila::model::reach::Reach;
-use kattila::model::report::Interface;
+use kattila::model::report::{Interface, Route};
 use kattila::model::state::{AgentStatus, AlarmState, EventKind, IdentityState, MessageState};
 use kattila::model::time::UnixSeconds;
 use kattila::store::audit::AuditFilter;
@@ -17,6 +17,7 @@ use kattila::store::flap::{FlapRecord, Flaps};
 use kattila::store::flush::{AgentDynamic, DynamicState, Flushed, PeerDynamic};
 use kattila::store::identity::IdentityRecord;
 use kattila::store::layout::StepChanges;
+use kattila::store::network::{Network, NetworkFilter};
 use kattila::store::notice::MessageRecord;
 use kattila::store::past::ChangesAsked;
 use kattila::store::people::SessionFilter;
@@ -78,6 +79,7 @@ fn suite(make: impl Fn() -> Store) {
     alarms_are_filtered(make());
     envelopes_come_back_byte_for_byte(make());
     prefixes_are_found(make());
+    networks_are_gathered(make());
     numbers_keep_their_names(make());
     keys_sessions_and_notes(make());
     users_come_and_go_with_their_sessions(make());
@@ -336,6 +338,44 @@ fn prefixes_are_found((mut writer, reader): Store) {
     assert_eq!(reader.carriers(&filter).unwrap(), [], "one fleet sees nothing of another");
     let all_fleets = CarrierFilter { fleet: None, ..filter };
     assert_eq!(reader.carriers(&all_fleets).unwrap(), [], "nobody has it");
+}
+
+/// What routes and allowed IPs lead to, fleet by fleet, and whether anybody has an address in it.
+fn networks_are_gathered((mut writer, reader): Store) {
+    let mut all = everything();
+    all.agents[1].fleet = "elsewhere".parse().unwrap();
+    let far =
+        |protocol: &str, dst| Route { protocol: Some(protocol.to_owned()), ..route(dst, None) };
+    all.routes_added.extend([
+        (AgentNo(1), route("9.9.0.0/16", Some("10.0.0.1"))),
+        (AgentNo(1), far("static", "10.0.0.0/16")),
+        (AgentNo(2), far("static", "10.0.0.0/16")),
+        (AgentNo(2), far("kernel", "10.7.0.0/16")),
+        (AgentNo(2), Route { kind: "blackhole".to_owned(), ..far("static", "10.8.0.0/16") }),
+    ]);
+    write(&mut *writer, &[all]);
+    let told = |reach: Reach, limit| {
+        let found = reader.networks(&NetworkFilter { reach, limit }).unwrap();
+        let line = |one: &Network| {
+            let exits = one.exits.iter().map(|exit| exit.agent_id.as_str()).collect::<Vec<_>>();
+            format!("{} {} {}", one.net, one.inside, exits.join(" "))
+        };
+        (found.networks.iter().map(line).collect::<Vec<_>>(), found.left_out)
+    };
+    let (own, others) = (agent(1).id, agent(2).id);
+    let elsewhere = format!("10.0.0.0/16 false {others}");
+    let lines =
+        [elsewhere.clone(), format!("9.9.0.0/16 false {own}"), format!("10.0.0.0/16 true {own}")];
+    let (mut found, left_out) = told(Reach::Whole, 9);
+    found.sort();
+    let mut sorted = lines.to_vec();
+    sorted.sort();
+    assert_eq!((found, left_out), (sorted, 0));
+    let limited = Reach::Fleets(Arc::new(["elsewhere".parse().unwrap()].into()));
+    assert_eq!(told(limited, 9), (vec![elsewhere], 0));
+    let (first, left_out) = told(Reach::Whole, 2);
+    assert_eq!((first.len(), left_out), (2, 1));
+    assert!(first.iter().all(|line| line.contains("false")), "{first:?}");
 }
 
 /// A key goes out of force and the next comes in with one change; reports stay tied to theirs.

@@ -36,3 +36,15 @@ test("a label moves aside, then shrinks, then is left out", () => {
   const less = label("a", 0, 0, 1, { w: 20, h: 4 });
   assert.equal(place([label("a", 0, 0, 1, { less })], walls)[0].w, 20);
 });
+
+test("no label is cut by the stage's edge: it moves sideways under its point, or is left out", () => {
+  const stage = { w: 390, h: 600 };
+  const at = (x, y, more = {}) => place([label("a", x, y, 1, more)], [], stage).map(({ bx, by }) => [bx, by]);
+  assert.deepEqual(at(380, 300), [[330, 306]], "to the left, below its point");
+  assert.deepEqual(at(4, 300, { upright: true }), [[0, 306]]);
+  assert.deepEqual(at(200, 595), [[170, 573]], "above, where there is no room below");
+  assert.deepEqual(at(385, 300, { fixed: true }), [], "what stands on its point is left out");
+  assert.deepEqual(at(-10, 300, { upright: true }), [], "what belongs to a point beside the stage does not lean in");
+  assert.deepEqual(at(500, 300), [[470, 306]], "what is wholly beside it waits there for who drags the map");
+  assert.deepEqual(at(200, 300, { w: 500 }), [], "what is wider than the stage");
+});

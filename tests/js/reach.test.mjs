@@ -3,7 +3,8 @@ import test from "node:test";
 import { hit } from "../../static/js/geometry.js";
 import { tell } from "../../static/js/a11y.js";
 import { only, plan } from "../../static/js/lod.js";
-import { around, carried, chain, component, subnets } from "../../static/js/reach.js";
+import { Networks, beyond, carried, known, nets, subnets, words } from "../../static/js/networks.js";
+import { around, chain, component } from "../../static/js/reach.js";
 import { applyPatch, bright, fromSnapshot } from "../../static/js/scene.js";
 import { legsAlong, legsOf, marksOf, meant } from "../../static/js/tools.js";
 import { read, write } from "../../static/js/url.js";
@@ -56,13 +57,55 @@ test("prefixes belong to the far end of who allows them; single addresses are no
   assert.equal(tell(scene, { type: "node", id: "a:one" }, [{ type: "node", id: "a:oul-gw2" }]), "2 chosen, 1 reporting, 1 down");
 });
 
+test("a network that routes lead to is drawn where they lead, and told from one that hosts are in", () => {
+  const scene = line();
+  const led = (prefix, inside, nodes, fleet = "lab") => ({ fleet_id: fleet, prefix, inside, by_routes: nodes, by_allowed_ips: [] });
+  const before = subnets(scene);
+  scene.led = { networks: [led("10.1.0.0/16", false, []), led("10.9.0.0/16", false, ["a:three", "a:gone"]), led("10.2.0.0/24", true, ["a:one"]), led("fd00::/64", false, [], "other")], left_out: 2 };
+  assert.notEqual(subnets(scene), before, "what comes later is taken in");
+  assert.deepEqual([...subnets(scene).get("10.9.0.0/16")], [["a:three", 0]], "on the map, and by no peer");
+  assert.deepEqual([...subnets(scene).get("10.2.0.0/24")], [["a:two", 1], ["a:one", 0]]);
+  assert.deepEqual([beyond(scene, "10.9.0.0/16", "lab"), beyond(scene, "10.2.0.0/24", "lab"), beyond(scene, "fd00::/64", "lab")], [true, false, false], "fleet by fleet");
+  assert.deepEqual(known(scene), { inside: 3, outside: 2 });
+  assert.equal(words(scene), "Subnets: 5 prefixes, 2 known by routes only, 2 more left out");
+  assert.equal(tell(scene, { type: "net", id: "10.9.0.0/16" }, []), "Prefix 10.9.0.0/16, known by routes only, carried by three");
+  const drawn = plan(scene, VIEW, SIZE, 0, { subnets: nets }).subnets;
+  assert.deepEqual(drawn.map(({ owner, beyond: far }) => [owner.id, ids(far)]), [["a:one", ["10.1.0.0/16"]], ["a:two", []], ["a:three", ["10.9.0.0/16"]]]);
+  const far = plan(scene, { ...VIEW, k: 0.1 }, SIZE, 0, { subnets: nets }).subnets;
+  assert.deepEqual(far.map(({ owner, beyond: outside }) => [owner.id, ids(outside)]), [["lab/hel", ["10.1.0.0/16"]], ["lab/oul", ["10.9.0.0/16"]]]);
+});
+
+test("networks are asked for while they are wanted, once at a time, and what fails is said", async () => {
+  const scene = line();
+  const answers = [{ networks: [1], left_out: 0 }, null, { networks: [2], left_out: 0 }];
+  let [wanted, asked, changed] = [false, 0, 0];
+  const networks = new Networks({ scene: () => scene, wanted: () => wanted, changed: () => (changed += 1) }, async () => {
+    const answer = answers[asked++];
+    if (!answer) throw new Error("busy");
+    return answer;
+  });
+  await networks.ask(true);
+  assert.equal(asked, 0, "nobody wants them");
+  wanted = true;
+  await networks.ask();
+  await networks.ask();
+  assert.deepEqual([asked, changed, scene.led.networks], [1, 1, [1]]);
+  await networks.ask(true);
+  assert.deepEqual([scene.led.networks, scene.led.failed], [[1], "busy"], "what was known stays");
+  await Promise.all([networks.ask(true), networks.ask(true)]);
+  assert.deepEqual([asked, scene.led], [3, { networks: [2], left_out: 0 }]);
+  scene.past = { at: 1 };
+  await networks.ask(true);
+  assert.equal(asked, 3, "of the past there are none");
+});
+
 test("layers are drawn when they are asked for; prefixes of a bubble are those of its nodes", () => {
   const bare = plan(line(), VIEW, SIZE, 0, {});
   assert.deepEqual([bare.edges, bare.subnets, bare.relays, bare.legs], [[], [], [], []]);
-  const near = plan(line(), VIEW, SIZE, 0, { wireguard: true, subnets: true });
+  const near = plan(line(), VIEW, SIZE, 0, { wireguard: true, subnets: nets });
   assert.equal(near.edges.length, 8);
   assert.deepEqual(near.subnets.map(({ owner, nets }) => [owner.id, nets]), [["a:one", ["10.1.0.0/16", "fd00::/64"]], ["a:two", ["0.0.0.0/0", "10.2.0.0/24"]]]);
-  const far = plan(line(), { ...VIEW, k: 0.1 }, SIZE, 0, { subnets: true });
+  const far = plan(line(), { ...VIEW, k: 0.1 }, SIZE, 0, { subnets: nets });
   assert.deepEqual(far.subnets.map(({ owner, nets }) => [owner.id, nets.length]), [["lab/hel", 4]]);
   assert.deepEqual(hit({ ...near, nets: [{ id: "10.2.0.0/24", x: 5, y: 5, w: 80, h: 16 }] }, 20, 10, 0), { type: "net", id: "10.2.0.0/24" });
 });
@@ -76,7 +119,7 @@ test("a way follows its links, points where it goes, and leaves the rest dim", (
   assert.ok(drawn[0].along[0] < 0);
   const lit = bright(scene, { within: [around(scene, "a:two", 1), { nodes: new Set(["a:two", "a:one"]), edges: new Set(["l2"]) }] });
   assert.deepEqual([ids(lit.nodes), ids(lit.edges)], [["a:one", "a:two"], ["l2"]]);
-  const kept = only(plan(scene, VIEW, SIZE, 0, { wireguard: true, subnets: true }), lit);
+  const kept = only(plan(scene, VIEW, SIZE, 0, { wireguard: true, subnets: nets }), lit);
   assert.deepEqual([ids(kept.nodes.map(({ id }) => id)), kept.edges.map(({ id }) => id), kept.circles.map(({ id }) => id)], [["a:one", "a:two"], ["l2"], ["lab/hel"]]);
 });
 

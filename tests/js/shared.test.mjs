@@ -7,6 +7,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { fit } from "../../static/js/geometry.js";
 import { halfStyle, midMark, plan } from "../../static/js/lod.js";
+import { nets } from "../../static/js/networks.js";
 import { bright, fromSnapshot } from "../../static/js/scene.js";
 
 const file = (name) => readFileSync(fileURLToPath(new URL(`../fixtures/map/${name}`, import.meta.url)), "utf8");
@@ -18,7 +19,7 @@ const at = ([x, y]) => `${n(x)},${n(y)}`;
 const way = ({ a, ca, mid, b }) => [a, ca, mid, b].map(at).join(" ");
 
 function told(view) {
-  const p = plan(scene(), view, SIZE, 0, { wireguard: true, relays: true, subnets: true });
+  const p = plan(scene(), view, SIZE, 0, { wireguard: true, relays: true, subnets: nets });
   const round = (kind) => ({ site, sx, sy, sr }) => `${kind} ${site.id} ${at([sx, sy])} ${n(sr)}`;
   return [
     `level ${p.level}`,

@@ -27,6 +27,8 @@ const LATER = {
   "groups.js": 1664, // several chosen things, and a prefix
   "outage.js": 2944, // what a dead thing took with it
   "told.js": 768, // what was said at a time of the past
+  "networks.js": 2560, // the layer of networks, when it is switched on
+  "reach.js": 640, // what is around something
   "tools.js": 5376, // questions: neighbourhood, path, what if
   "arrange.js": 2304, // operators who move things
   "share.js": 1920, // operators who share a view

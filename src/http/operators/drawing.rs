@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::marks::Marks;
+use super::networks;
 use super::past::{PastView, maybe_time};
 use super::search::{Desk, query_then};
 use super::topology::CACHE;
@@ -19,6 +20,7 @@ use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask::{self, Guise, Lens, Masked};
 use crate::model::time::UnixSeconds;
+use crate::topology::leads::Led;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
 use crate::topology::query::find::{Found, find};
@@ -79,6 +81,18 @@ impl Asked {
         )))
     }
 
+    fn layers(&self) -> Layers {
+        self.layers.as_deref().map_or_else(Layers::default, Layers::named)
+    }
+
+    /// The networks, if they are to be drawn.
+    async fn networks(&self, whose: (&AppState, &Lens)) -> Result<Vec<Led>, ApiError> {
+        if !self.layers().subnets {
+            return Ok(Vec::new());
+        }
+        Ok(networks::known(whose, networks::SHOWN).await?.networks)
+    }
+
     /// Whether names and addresses are to be others.
     pub fn is_anonymous(&self) -> bool {
         self.anon.as_deref() == Some("1")
@@ -94,7 +108,7 @@ impl Asked {
         };
         let selected =
             selected.map(|(_, id)| first(id).and_then(|end| id.get(..end)).unwrap_or(id));
-        let mut layers = self.layers.as_deref().map_or_else(Layers::default, Layers::named);
+        let mut layers = self.layers();
         layers.relays |= is(&self.r);
         let asked = self.q.trim();
         // The question may hold a real name.
@@ -106,6 +120,7 @@ impl Asked {
             selected: selected.and_then(|id| answer.id(id)),
             problems: is(&self.p),
             layers,
+            networks: answer.networks.clone(),
             question: answer.question.clone(),
             hide: is(&self.hide),
             only: answer.only.clone(),
@@ -127,6 +142,8 @@ struct Answer {
     masks: Option<HashMap<String, String>>,
     /// Whether it is under pseudonyms, for whatever reason.
     anonymised: bool,
+    /// The networks, if they are drawn.
+    networks: Vec<Led>,
 }
 
 impl Answer {
@@ -136,7 +153,9 @@ impl Answer {
         let only =
             self.only.map(|only| only.iter().filter_map(|id| ids.get(id).cloned()).collect());
         let question = self.question.renamed(&ids);
-        Self { picture, only, at: self.at, question, masks: Some(ids), anonymised: true }
+        let networks = self.networks.iter().map(|led| guise.led(led)).collect();
+        let (at, masks) = (self.at, Some(ids));
+        Self { picture, only, at, question, masks, anonymised: true, networks }
     }
 
     /// An id as it is on the picture.
@@ -164,9 +183,13 @@ async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answ
         ),
     };
     let (state, lens, anonymous) = (state.clone(), lens.clone(), asked.is_anonymous());
-    let legs = match then {
-        None => asked.marks.legs((&state, &lens)).await,
-        Some(_) => Vec::new(),
+    let (legs, networks) = match then {
+        None => {
+            let whose = (&state, &lens);
+            (asked.marks.legs(whose).await, asked.networks(whose).await?)
+        }
+        // Of the past neither routes nor allowed IPs are kept.
+        Some(_) => (Vec::new(), Vec::new()),
     };
     let marks = asked.marks.clone();
     state.gather();
@@ -180,6 +203,7 @@ async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answ
             None => (of_now(&Desk::of(&state, &lens), &query), legs),
         };
         answer.question = marks.on(&answer.picture, legs);
+        answer.networks = networks;
         answer.anonymised = lens.guise.is_some();
         // Who is given pseudonyms has them already.
         if anonymous && !answer.anonymised { answer.masked(&state.pseudonyms) } else { answer }
@@ -197,6 +221,7 @@ fn of_then(then: PastView, query: &Query) -> Answer {
         question: Question::default(),
         masks: None,
         anonymised: false,
+        networks: Vec::new(),
     }
 }
 
@@ -204,7 +229,8 @@ fn of_now(desk: &Desk, query: &Query) -> Answer {
     let find = || ids(find(&desk.picture, query, desk.now(), |id| desk.known(id)));
     let only = (!query.is_empty()).then(find);
     let (question, picture) = (Question::default(), (*desk.picture).clone());
-    Answer { only, at: None, picture, question, masks: None, anonymised: false }
+    let networks = Vec::new();
+    Answer { only, at: None, picture, question, masks: None, anonymised: false, networks }
 }
 
 /// `GET /map.svg`.

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::paths::{self, PathQuery};
 use crate::http::state::AppState;
 use crate::mask::Lens;
+use crate::topology::chain::{self, Leg};
 use crate::topology::picture::Picture;
 use crate::topology::without::{Taken, without};
-use crate::views::drawing::chain;
-use crate::views::drawing::question::{Leg, Lost, Question, around, legs, rows};
+use crate::views::drawing::question::{Lost, Question, around, legs, rows};
 
 /// Links from a node that a neighbourhood is wide at most, as on the page (`url.js`).
 const MOST_HOPS: usize = 3;
@@ -48,9 +48,9 @@ impl Marks {
     /// The legs of the way that is asked for, by links alone: of the past no routes are kept.
     pub fn along(&self, picture: &Picture) -> Vec<Leg> {
         let ends = self.ends().and_then(|(from, to)| {
-            Some((chain::meant(picture, from.trim())?, chain::meant(picture, to.trim())?))
+            Some((chain::meant(picture, from)?, chain::meant(picture, to)?))
         });
-        ends.map(|(from, to)| chain::chain(picture, from, to)).unwrap_or_default()
+        ends.map(|(from, to)| chain::chain(picture, &from.id, &to.id)).unwrap_or_default()
     }
 
     /// The legs of the way that is asked for, by what hosts report now; none if there is no way.
@@ -59,14 +59,10 @@ impl Marks {
             return Vec::new();
         };
         let Ok(picture) = state.map(lens).await else { return Vec::new() };
-        // A peer without an agent is named by the address that others know it by.
-        let named = |text: &str| match picture.nodes.iter().find(|node| node.id == text) {
-            Some(node) => match (&node.agent_id, node.addresses.first()) {
-                (Some(agent), _) => agent.to_string(),
-                (None, Some(net)) => net.split('/').next().unwrap_or_default().to_owned(),
-                (None, None) => text.to_owned(),
-            },
-            None => text.to_owned(),
+        let named = |text: &str| {
+            chain::meant(&picture, text)
+                .and_then(chain::known_by)
+                .unwrap_or_else(|| text.to_owned())
         };
         let query = PathQuery { from: named(from), to: named(to), source: String::new() };
         match paths::find((state, lens), &query).await {

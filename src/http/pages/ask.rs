@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use crate::http::error::ApiError;
+use crate::http::operators::networks as networks_of;
 use crate::http::operators::paths::{self as ways, CarriersQuery, PathQuery, PathView};
 use crate::http::operators::what_if::{self as loss_of, WhatIf};
 use crate::http::params::Params;
@@ -22,20 +23,22 @@ const CARRIERS_SHOWN: usize = 200;
 /// Weak points, of hosts and of links, that the page of losses lists while nothing is asked.
 const WEAK_SHOWN: usize = 20;
 
-/// What `/paths` is asked for: a way, or who carries a prefix.
+/// What `/paths` is asked for: a way, who carries a prefix, or which networks there are.
 #[derive(Debug, Default, Deserialize)]
 pub struct Way {
     #[serde(flatten)]
     path: PathQuery,
     #[serde(default)]
     net: String,
+    /// `1`: which networks there are.
+    networks: Option<String>,
 }
 
 /// `GET /paths`.
 pub async fn paths(
     State(state): State<AppState>,
     reader: Reader,
-    Params(Way { path, net }): Params<Way>,
+    Params(Way { path, net, networks }): Params<Way>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Paths", Nav::Paths);
     let mut asked = views::paths::Asked {
@@ -61,7 +64,22 @@ pub async fn paths(
             Err(error) => asked.net_problem = Some(told(error)?),
         }
     }
-    html(views::paths::page(&context, &asked, &journeys, found.as_deref()))
+    let all = match networks.as_deref() {
+        Some("1") => {
+            let whose = (&state, &reader.lens);
+            let view = networks_of::known(whose, networks_of::SHOWN).await?;
+            Some((view, state.map(&reader.lens).await?))
+        }
+        _ => None,
+    };
+    let nodes = all.iter().flat_map(|(_, picture)| &picture.nodes);
+    let answers = views::paths::Answers {
+        ways: &journeys,
+        carriers: found.as_deref(),
+        networks: all.as_ref().map(|(view, _)| (view.networks.as_slice(), view.left_out)),
+        names: nodes.map(|node| (&*node.id, &*node.label)).collect(),
+    };
+    html(views::paths::page(&context, &asked, &answers))
 }
 
 /// `GET /what-if`.

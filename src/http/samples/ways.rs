@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use super::things::{agent_id, route};
+use crate::http::operators::networks::NetworksView;
 use crate::http::operators::paths::{CarrierView, PathView};
 use crate::model::id::FleetId;
 use crate::model::key::WgKey;
 use crate::model::state::EdgeState;
+use crate::topology::leads::Led;
 use crate::topology::path::{Hop, Journey, Outcome};
 use crate::topology::weakest::{WeakHost, WeakLink, Weakest};
 use crate::topology::without::{CutOff, Loss, Named, NamedLink};
@@ -51,6 +53,17 @@ pub(super) fn carrier() -> Option<CarrierView> {
         route: route(),
         public_key: Some(WgKey([8; 32])),
     })
+}
+
+pub(super) fn networks() -> Option<NetworksView> {
+    let led = Led {
+        fleet_id: FleetId::unnamed(),
+        prefix: "10.1.0.0/16".parse().ok()?,
+        inside: false,
+        by_routes: vec!["a:hel-gw1".into()],
+        by_allowed_ips: Vec::new(),
+    };
+    Some(NetworksView { networks: vec![led], left_out: 0 })
 }
 
 pub(super) fn loss() -> Loss {

@@ -18,6 +18,7 @@ use crate::store::carrier::{Carrier, CarrierFilter};
 use crate::store::dictionary::FrameDictionary;
 use crate::store::metrics::{Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch};
 use crate::store::narrow::nothing_of_the_whole;
+use crate::store::network::{NetworkFilter, Networks};
 use crate::store::notice::{MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::row::{
@@ -165,6 +166,14 @@ impl Reader for Veil<'_> {
         let found = self.real.carriers(&behind)?.into_iter();
         // Their order would tell the order of the real names.
         Ok(filter.arrange(found.map(|carrier| guise.carrier(carrier)).collect()))
+    }
+
+    fn networks(&self, filter: &NetworkFilter) -> Result<Networks, StoreError> {
+        let guise = self.faces.guise();
+        let Networks { networks, left_out } = self.real.networks(filter)?;
+        let masked = networks.into_iter().map(|network| guise.network(network)).collect();
+        // Their order would tell the order of the real names.
+        Ok(filter.arrange(masked, left_out))
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {

@@ -14,7 +14,7 @@ use super::settings::open_reader;
 use super::shelf::Shelf;
 use super::table::{
     agents, alarms, audit, carriers, channels, events, frame_dictionaries, identities, interfaces,
-    keys, metrics, notifications, past, peers, reports, routes, sessions, users,
+    keys, metrics, networks, notifications, past, peers, reports, routes, sessions, users,
 };
 use crate::model::audit::Sealed;
 use crate::model::id::{AgentId, EventId, ReportId};
@@ -28,6 +28,7 @@ use crate::store::dictionary::FrameDictionary;
 use crate::store::metrics::{
     LateReport, Measured, MeasuredAsked, MeasuredTo, MetricsAsked, Stretch,
 };
+use crate::store::network::{NetworkFilter, Networks};
 use crate::store::notice::{ChannelRow, MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::people::{SessionFilter, UserRecord};
@@ -133,6 +134,10 @@ impl Reader for SqliteReader {
 
     fn carriers(&self, filter: &CarrierFilter) -> Result<Vec<Carrier>, StoreError> {
         self.pool.read(|conn| carriers::find(conn, filter))
+    }
+
+    fn networks(&self, filter: &NetworkFilter) -> Result<Networks, StoreError> {
+        self.pool.read(|conn| networks::find(conn, filter))
     }
 
     fn frame_dictionaries(&self) -> Result<Vec<FrameDictionary>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::geometry::Point;
+use super::geometry::{Point, Size};
 
 /// Pixels of a cell of the grid in which boxes are looked for.
 const CELL: f64 = 64.0;
@@ -10,6 +10,8 @@ const CELL: f64 = 64.0;
 const LETTER: f64 = 0.58;
 /// Pixels from one line to the next.
 pub(super) const LINE: f64 = 16.0;
+/// Pixels of the point of a signpost.
+pub(super) const POINT: f64 = 6.0;
 
 /// A rectangle that is taken, and by whom.
 #[derive(Debug, Clone)]
@@ -27,6 +29,9 @@ pub(super) enum Around {
     Any,
     /// Below or above.
     Upright,
+    /// Where it may, above first: names stand below; farther away if it must, since a line ties it to
+    /// its point.
+    Tied,
     /// On its point or not at all.
     Fixed,
 }
@@ -53,25 +58,62 @@ pub(super) struct Wanted {
     pub(super) bold: bool,
     /// Where it may stand.
     pub(super) around: Around,
-    /// Whether it stands on a plate that a line ties to its point.
-    pub(super) plate: bool,
+    /// What it stands on.
+    pub(super) plate: Plate,
+}
+
+/// What a name stands on; a line ties a plate to its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plate {
+    /// Nothing.
+    None,
+    /// The rectangle of a network that hosts report from.
+    Square,
+    /// The dashed signpost of a network that is known by routes only.
+    Pointed,
 }
 
 impl Wanted {
     pub(super) fn size(&self) -> (f64, f64) {
         let letters = self.lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
-        let border = if self.plate { 10.0 } else { 0.0 };
+        let border = match self.plate {
+            Plate::None => 0.0,
+            Plate::Square => 10.0,
+            Plate::Pointed => 10.0 + 2.0 * POINT,
+        };
         (letters as f64 * self.font * LETTER + border, LINE * self.lines.len() as f64)
     }
 
-    fn spots(&self) -> Vec<Point> {
+    /// The corners where it may stand on a stage, which cuts none: what belongs to a point on it is
+    /// moved sideways below or above that, or left out, and so is what would lean in from beside.
+    fn spots(&self, stage: Size) -> Vec<Point> {
         let ((x, y), (w, h), gap) = (self.at, self.size(), self.gap);
-        let [below, above] = [(x - w / 2.0, y + gap), (x - w / 2.0, y - gap - h)];
-        match self.around {
+        let is_on = x >= 0.0 && x <= stage.w && y >= 0.0 && y <= stage.h;
+        let middle =
+            if is_on && w <= stage.w { (x - w / 2.0).clamp(0.0, stage.w - w) } else { x - w / 2.0 };
+        let [below, above] = [(middle, y + gap), (middle, y - gap - h)];
+        let mut spots = match self.around {
             Around::Fixed => vec![(x - w / 2.0, y - h / 2.0)],
             Around::Upright => vec![below, above],
             Around::Any => vec![below, above, (x + gap, y - h / 2.0), (x - gap - w, y - h / 2.0)],
-        }
+            Around::Tied => [0.0, 24.0, 48.0]
+                .into_iter()
+                .flat_map(|more| {
+                    let sideways =
+                        [(x + gap + more, y - h / 2.0), (x - gap - more - w, y - h / 2.0)];
+                    [
+                        (x - w / 2.0, y - gap - more - h),
+                        sideways[0],
+                        sideways[1],
+                        (x - w / 2.0, y + gap + more),
+                    ]
+                })
+                .collect(),
+        };
+        let inside = |(x, y): Point| x >= 0.0 && x + w <= stage.w && y >= 0.0 && y + h <= stage.h;
+        let beside = |(x, y): Point| x >= stage.w || x + w <= 0.0 || y >= stage.h || y + h <= 0.0;
+        spots.retain(|spot| if is_on { inside(*spot) } else { beside(*spot) });
+        spots
     }
 }
 
@@ -106,15 +148,15 @@ fn cell(pixel: f64) -> i64 {
     (pixel / CELL).floor() as i64
 }
 
-/// Those that fit, with the middle of their first line.
-pub(super) fn place(mut wanted: Vec<Wanted>, taken: &[Taken]) -> Vec<(Wanted, Point)> {
+/// Those that fit on a stage, with the middle of their first line.
+pub(super) fn place(mut wanted: Vec<Wanted>, taken: &[Taken], stage: Size) -> Vec<(Wanted, Point)> {
     let mut grid = Grid::default();
     taken.iter().for_each(|taken| grid.add(taken));
     wanted.sort_by(|a, b| (a.priority, &a.owner).cmp(&(b.priority, &b.owner)));
     let mut placed = Vec::new();
     for want in wanted {
         let (w, h) = want.size();
-        let fits = want.spots().into_iter().find(|(x, y)| {
+        let fits = want.spots(stage).into_iter().find(|(x, y)| {
             grid.is_free(&Taken { owner: want.owner.clone(), rect: [*x, *y, w, h] })
         });
         if let Some((x, y)) = fits {
@@ -129,6 +171,29 @@ pub(super) fn place(mut wanted: Vec<Wanted>, taken: &[Taken]) -> Vec<(Wanted, Po
 mod tests {
     use super::*;
 
+    const STAGE: Size = Size { w: 390.0, h: 600.0 };
+
+    /// As the test of the same name in tests/js/labels.test.mjs.
+    #[test]
+    fn no_label_is_cut_by_the_stages_edge() {
+        let stands = |at: Point, around| {
+            let label = Wanted { around, ..want("a-label", at, 1) };
+            place(vec![label], &[], STAGE).first().map(|(label, (x, y))| {
+                let (w, h) = label.size();
+                (x - w / 2.0, y - LINE / 2.0, w, h)
+            })
+        };
+        let (x, _, w, _) = stands((385.0, 300.0), Around::Any).expect("below, to the left");
+        assert!((x + w - STAGE.w).abs() < 1e-9, "{x}");
+        let (x, ..) = stands((4.0, 300.0), Around::Upright).expect("below, to the right");
+        assert!(x.abs() < 1e-9, "{x}");
+        let (_, y, _, h) = stands((200.0, 595.0), Around::Any).expect("above");
+        assert!(y + h < 595.0, "{y}");
+        assert_eq!(stands((385.0, 300.0), Around::Fixed), None);
+        assert_eq!(stands((-10.0, 300.0), Around::Upright), None, "leans in from beside");
+        assert!(stands((700.0, 300.0), Around::Any).is_some(), "wholly beside");
+    }
+
     fn want(owner: &str, at: Point, priority: u8) -> Wanted {
         Wanted {
             owner: owner.to_owned(),
@@ -139,7 +204,7 @@ mod tests {
             font: 12.0,
             bold: false,
             around: Around::Any,
-            plate: false,
+            plate: Plate::None,
         }
     }
 
@@ -147,7 +212,7 @@ mod tests {
     fn the_more_important_name_stands_and_none_covers_another() {
         let crowd: Vec<_> =
             (0..9).map(|i| want(&format!("node-{i}"), (100.0, 100.0), 9 - i)).collect();
-        let placed = place(crowd, &[]);
+        let placed = place(crowd, &[], STAGE);
         assert_eq!(placed.len(), 4, "four spots around one point");
         assert_eq!(placed[0].0.owner, "node-8");
     }
@@ -155,7 +220,7 @@ mod tests {
     #[test]
     fn a_name_may_touch_what_it_names_and_nothing_else() {
         let at = |owner: &str| Taken { owner: owner.to_owned(), rect: [0.0, 0.0, 300.0, 300.0] };
-        assert_eq!(place(vec![want("a", (100.0, 100.0), 1)], &[at("a")]).len(), 1);
-        assert_eq!(place(vec![want("a", (100.0, 100.0), 1)], &[at("b")]).len(), 0);
+        assert_eq!(place(vec![want("a", (100.0, 100.0), 1)], &[at("a")], STAGE).len(), 1);
+        assert_eq!(place(vec![want("a", (100.0, 100.0), 1)], &[at("b")], STAGE).len(), 0);
     }
 }

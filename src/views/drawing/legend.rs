@@ -57,6 +57,9 @@ pub(super) fn foot(scene: &Scene<'_>, size: Size, sight: &Sight) -> String {
     about.extend(sight.question.words.iter().cloned());
     if sight.layers.subnets {
         about.push("plates: prefixes sent to the node".to_owned());
+        if sight.networks.iter().any(|led| !led.inside) {
+            about.push("pointed: known by routes only".to_owned());
+        }
     }
     if sight.question.lost.is_some() {
         about.push("bar: taken away, red ring: cut off, yellow: weakened".to_owned());

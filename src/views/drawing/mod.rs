@@ -6,7 +6,6 @@
 //! Colours are the light theme's, and attributes of shapes rather than a style sheet, which the
 //! policy that pages are sent with would not let in.
 
-pub mod chain;
 pub mod geometry;
 mod labels;
 mod legend;
@@ -21,6 +20,7 @@ pub mod xml;
 use std::collections::HashSet;
 
 use crate::model::time::UnixSeconds;
+use crate::topology::leads::Led;
 use crate::topology::picture::Picture;
 
 use geometry::{Inset, Size, View, fit};
@@ -53,6 +53,8 @@ pub struct Sight {
     pub problems: bool,
     /// What is drawn beside nodes.
     pub layers: Layers,
+    /// The networks that are known by more than the links of the picture.
+    pub networks: Vec<Led>,
     /// What is asked of the map.
     pub question: Question,
     /// What is not bright is left out.
@@ -75,6 +77,9 @@ pub fn svg(picture: &Picture, sight: &Sight) -> String {
     let scene = Scene::new(picture);
     let view = sight.view.unwrap_or_else(|| whole(picture, size));
     let mut plan = Plan::new(&scene, view, size, sight.layers);
+    if sight.layers.subnets {
+        plan.know(picture, &sight.networks);
+    }
     plan.follow(&scene, view, &sight.question.legs);
     let bright = scene::bright(&scene, sight.only.as_ref(), sight.problems);
     let bright = sight.question.narrow(&scene, bright);

@@ -6,7 +6,7 @@ use crate::model::state::EndState;
 use crate::topology::picture::Edge;
 
 use super::geometry::{Curve, Point};
-use super::labels::{Around, LINE, Taken, Wanted, place};
+use super::labels::{Around, LINE, POINT, Plate, Taken, Wanted, place};
 use super::plan::{Circle, Plan, Spot};
 use super::question::Lost;
 use super::scene::{EndOf, Look, Mark, Scene, half};
@@ -247,11 +247,11 @@ fn labels(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>, selected: Optio
         "<g text-anchor=\"middle\" stroke=\"{}\" stroke-width=\"3.5\" stroke-linejoin=\"round\" paint-order=\"stroke\">\n",
         colour("map")
     );
-    for (label, (x, y)) in place(wanted, &taken(plan)) {
-        if label.plate {
+    for (label, (x, y)) in place(wanted, &taken(plan), plan.size) {
+        if label.plate != Plate::None {
             plate(out, &label, (x, y));
         }
-        let halo = if label.plate { " stroke=\"none\"" } else { "" };
+        let halo = if label.plate != Plate::None { " stroke=\"none\"" } else { "" };
         let weight = if label.bold { " font-weight=\"650\"" } else { "" };
         for (i, (words, ink)) in label.lines.iter().enumerate() {
             let [x, y, font] = [x, y + i as f64 * LINE, label.font].map(Tenth);
@@ -278,11 +278,35 @@ fn plate(out: &mut String, label: &Wanted, (x, y): Point) {
     let (w, h) = label.size();
     let (left, top) = (x - w / 2.0, y - LINE / 2.0);
     let end = (label.at.0.clamp(left, left + w), label.at.1.clamp(top, top + h));
+    // From the rim of what it belongs to, so that the count in a bubble stays readable.
+    let (dx, dy) = (end.0 - label.at.0, end.1 - label.at.1);
+    let part = (label.gap - nets::GAP) / dx.hypot(dy).max(1.0);
+    let begin = (label.at.0 + dx * part, label.at.1 + dy * part);
+    if label.plate == Plate::Pointed {
+        let (right, middle, bottom) = (left + w, top + h / 2.0, top + h);
+        let corners = [
+            (left, top),
+            (right - POINT, top),
+            (right, middle),
+            (right - POINT, bottom),
+            (left, bottom),
+            (left + POINT, middle),
+        ];
+        *out += &format!(
+            "<g class=\"net beyond\" stroke=\"{}\" stroke-width=\"1\" stroke-dasharray=\"3 2\"><path d=\"M{}L{}\"/><path d=\"M{}Z\" fill=\"{}\"/></g>\n",
+            colour("ink-2"),
+            xy(begin),
+            xy(end),
+            corners.map(xy).join("L"),
+            colour("map")
+        );
+        return;
+    }
     let [left, top, w, h] = [left, top, w, h].map(Tenth);
     *out += &format!(
         "<g class=\"net\" stroke=\"{}\" stroke-width=\"1\"><path d=\"M{}L{}\"/><rect x=\"{left}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" fill=\"{}\"/></g>\n",
         colour("stale"),
-        xy(label.at),
+        xy(begin),
         xy(end),
         colour("surface")
     );
@@ -298,7 +322,7 @@ fn site_names(plan: &Plan<'_>) -> Vec<Wanted> {
         font: 13.0,
         bold: true,
         around: Around::Fixed,
-        plate: false,
+        plate: Plate::None,
     });
     let closed = plan.bubbles.iter().map(|circle| {
         let counts = circle.site.counts;
@@ -320,7 +344,7 @@ fn site_names(plan: &Plan<'_>) -> Vec<Wanted> {
             font: 13.0,
             bold: true,
             around: Around::Upright,
-            plate: false,
+            plate: Plate::None,
         }
     });
     open.chain(closed).collect()
@@ -356,7 +380,7 @@ fn name(
         font: 12.0,
         bold: false,
         around: Around::Any,
-        plate: false,
+        plate: Plate::None,
     })
 }
 
@@ -381,7 +405,7 @@ fn bundle_words(plan: &Plan<'_>) -> impl Iterator<Item = Wanted> {
             font: 11.0,
             bold: false,
             around: Around::Fixed,
-            plate: false,
+            plate: Plate::None,
         })
     })
 }

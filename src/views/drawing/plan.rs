@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::state::EdgeState;
-use crate::topology::picture::{Edge, Node, Site};
+use crate::topology::chain::Leg;
+use crate::topology::leads::Led;
+use crate::topology::picture::{Edge, Node, Picture, Site};
 
 use super::geometry::{Curve, Point, Size, View, bow, halves, inside, touches};
 use super::nets::{Nets, nets};
-use super::question::Leg;
 use super::scene::{Look, Scene, is_bad};
 
 /// Above this many agents in sight, the sites farthest from the middle stay bubbles.
@@ -270,7 +271,7 @@ impl<'a> Plan<'a> {
         };
         nodes.retain(|spot| inside(spot.at, 40.0, size));
         let subnets =
-            if layers.subnets { nets(scene.picture, &nodes, &bubbles) } else { Vec::new() };
+            if layers.subnets { nets(scene.picture, &[], (&nodes, &bubbles)) } else { Vec::new() };
         let legs = Vec::new();
         Self { level, size, circles, bubbles, nodes, edges, bundles, relays, subnets, legs }
     }
@@ -301,6 +302,11 @@ impl<'a> Plan<'a> {
             Some(DrawnLeg { curve, along, linked: leg.edge.is_some() })
         };
         self.legs = legs.iter().filter_map(drawn).collect();
+    }
+
+    /// Draws the networks that are known by more than the links of the picture, too.
+    pub fn know(&mut self, picture: &Picture, known: &[Led]) {
+        self.subnets = nets(picture, known, (&self.nodes, &self.bubbles));
     }
 
     /// Leaves out what is not bright.

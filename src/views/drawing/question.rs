@@ -8,20 +8,10 @@ use super::plan::Plan;
 use super::scene::{Look, Scene};
 use super::shapes::{arrow, colour};
 use super::xml::Tenth;
+use crate::topology::chain::Leg;
 use crate::topology::path::Journey;
 use crate::topology::picture::{Edge, Picture};
 use crate::topology::without::Loss;
-
-/// One leg of a way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leg {
-    /// The node that it leaves.
-    pub from: String,
-    /// The node that it leads to.
-    pub to: String,
-    /// The link that it takes, if it is one that is known.
-    pub edge: Option<String>,
-}
 
 /// Ids of what is taken away, and of what is lost with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use super::geometry::Curve;
 use super::nets::Nets;
 use super::plan::{Bundle, Layers, Line, Step};
-use super::question::{Leg, Lost};
+use super::question::Lost;
 use super::scene::{EndOf, Mark, half};
 use super::*;
 use crate::model::path::RelayPath;
 use crate::model::state::{AgentStatus, EdgeState, EndState, RelayProof};
+use crate::topology::chain::Leg;
 use crate::topology::picture::{Edge, Node, NodeKind, Site, SiteCounts, samples};
 
 const STATES: [AgentStatus; 5] = [

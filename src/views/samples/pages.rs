@@ -120,6 +120,17 @@ fn recovery() -> Result<String, askama::Error> {
     crate::views::people::factor(&context("Recovery codes", Nav::Nowhere), &step)
 }
 
+fn paths_page() -> Result<String, askama::Error> {
+    let answers = crate::views::paths::Answers {
+        ways: &[ways::journey()],
+        carriers: Some(&ways::carriers()),
+        networks: Some((&ways::networks(), 1)),
+        ..crate::views::paths::Answers::default()
+    };
+    let asked = crate::views::paths::Asked::default();
+    crate::views::paths::page(&context("Paths", Nav::Paths), &asked, &answers)
+}
+
 fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let listed = crate::views::agents::AgentListItem::from_picture(&picture());
     let (query, all) = (ListQuery::default(), Hits::default());
@@ -130,7 +141,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     let dead = picture().edges.remove(1);
     let open = crate::views::alarms::Tab::Open;
     let (taken, loss) = ways::loss();
-    let (paths, asked) = (context("Paths", Nav::Paths), crate::views::paths::Asked::default());
+    let paths = context("Paths", Nav::Paths);
     let (picture, told, sent) = (picture(), alarms(), reports());
     let relays_for = ["tre-gw1".parse().expect("an agent")];
     let drawn = curves::day(NOW);
@@ -143,10 +154,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         curves: &drawn,
     };
     vec![
-        (
-            "paths",
-            crate::views::paths::page(&paths, &asked, &[ways::journey()], Some(&ways::carriers())),
-        ),
+        ("paths", paths_page()),
         ("what-if", crate::views::what_if::page(&paths, "hel-gw1", Ok((&taken, &loss)))),
         ("weak-points", crate::views::what_if::start(&paths, &ways::weakest())),
         ("map", crate::views::map::page(&map, &picture, &start())),

@@ -5,6 +5,7 @@ use crate::model::key::WgKey;
 use crate::model::report::Route;
 use crate::model::state::EdgeState;
 use crate::store::carrier::{Carrier, Carries};
+use crate::topology::leads::Led;
 use crate::topology::path::{Hop, Journey, Outcome};
 use crate::topology::weakest::{WeakHost, WeakLink, Weakest};
 use crate::topology::without::{CutOff, Loss, Named, NamedLink, Taken};
@@ -79,6 +80,21 @@ pub(in crate::views) fn carriers() -> Vec<Carrier> {
         how,
     })
     .into()
+}
+
+/// One that nobody reports from, and one that hosts are in and that leads nowhere.
+pub(in crate::views) fn networks() -> Vec<Led> {
+    let led = |prefix: &str, inside, by_routes: Vec<String>, by_allowed_ips: Vec<String>| Led {
+        fleet_id: FleetId::unnamed(),
+        prefix: prefix.parse().expect("a prefix"),
+        inside,
+        by_routes,
+        by_allowed_ips,
+    };
+    let many = (1..=8).map(|number| format!("a:tmp-{number}")).collect();
+    let gw = vec!["a:hel-gw1".to_owned()];
+    let all = [gw.clone(), many].concat();
+    vec![led("10.1.0.0/16", false, all, gw), led("10.2.0.0/16", true, Vec::new(), Vec::new())]
 }
 
 /// A hub is taken away: a part falls off, and something becomes weak.

@@ -38,6 +38,7 @@ pub(super) const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("GET", "/api/v1/edges/{id}"),
             ("GET", "/api/v1/path"),
             ("GET", "/api/v1/carriers"),
+            ("GET", "/api/v1/networks"),
             ("GET", "/api/v1/what-if"),
             ("GET", "/api/v1/weak-points"),
             ("GET", "/status/agents"),

@@ -20,6 +20,7 @@ pub(super) mod layout;
 pub(super) mod layout_steps;
 pub(super) mod meta;
 pub(super) mod metrics;
+pub(super) mod networks;
 pub(super) mod notifications;
 pub(super) mod past;
 pub(super) mod peers;

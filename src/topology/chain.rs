@@ -1,25 +1,47 @@
-//! The shortest chain of links between two nodes, for maps of the past, of which no routes are kept.
-//! As `chain` and `meant` of `static/js`, which choose alike among equally short ones.
+//! Ways over the map by links alone, for maps of the past, of which no routes are kept.
+//!
+//! Which node a text means, the shortest chain of links that carry between two, and the legs that a
+//! way takes. As `chain` and `meant` of `static/js`, which choose alike among equally short ones.
 
 use std::collections::HashMap;
 
-use super::question::Leg;
-use crate::topology::picture::{Edge, Picture};
-use crate::topology::without::carries;
+use super::picture::{Edge, Node, Picture};
+use super::without::carries;
+
+/// One leg of a way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leg {
+    /// The node that it leaves.
+    pub from: String,
+    /// The node that it leads to.
+    pub to: String,
+    /// The link that it takes, if it is one that is known.
+    pub edge: Option<String>,
+}
 
 /// The node that a text means: by its id, its agent's id, or its name if it has it alone.
-pub fn meant<'p>(picture: &'p Picture, text: &str) -> Option<&'p str> {
+pub fn meant<'p>(picture: &'p Picture, text: &str) -> Option<&'p Node> {
+    let text = text.trim();
     let agent = format!("a:{text}");
     for wanted in [text, &agent] {
         if let Some(node) = picture.nodes.iter().find(|node| node.id == wanted) {
-            return Some(&node.id);
+            return Some(node);
         }
     }
     let text = text.to_lowercase();
     let mut named = picture.nodes.iter().filter(|node| node.label.to_lowercase() == text);
     match (named.next(), named.next()) {
-        (Some(node), None) => Some(&node.id),
+        (Some(node), None) => Some(node),
         _ => None,
+    }
+}
+
+/// What hosts and tables know a node by: its agent's id, else the address that others know it by.
+pub fn known_by(node: &Node) -> Option<String> {
+    match (&node.agent_id, node.addresses.first()) {
+        (Some(agent), _) => Some(agent.to_string()),
+        (None, Some(net)) => Some(net.split('/').next().unwrap_or_default().to_owned()),
+        (None, None) => None,
     }
 }
 
@@ -61,9 +83,9 @@ pub fn chain(picture: &Picture, from: &str, to: &str) -> Vec<Leg> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::picture::samples::{edge, node};
     use super::*;
     use crate::model::state::EdgeState;
-    use crate::topology::picture::samples::{edge, node};
 
     /// The line of tests/js/reach.test.mjs: hel-gw1 - one - two - three, and a dead short cut.
     fn line() -> Picture {
@@ -101,13 +123,25 @@ mod tests {
 
     #[test]
     fn ends_are_meant_by_id_or_by_a_name_that_one_has_alone() {
+        let id = |picture: &Picture, text| meant(picture, text).map(|node| node.id.clone());
         let mut picture = line();
         for text in ["a:two", "two", "TWO", "Two"] {
-            assert_eq!(meant(&picture, text), Some("a:two"), "{text}");
+            assert_eq!(id(&picture, text).as_deref(), Some("a:two"), "{text}");
         }
-        assert_eq!(meant(&picture, "10.0.0.7"), None);
+        assert_eq!(id(&picture, "10.0.0.7"), None);
         picture.nodes[0].label = "TWO".to_owned();
-        assert_eq!(meant(&picture, "TWO"), None, "two of them");
-        assert_eq!(meant(&picture, "two"), Some("a:two"), "an agent's id is its own");
+        assert_eq!(id(&picture, "TWO"), None, "two of them");
+        assert_eq!(id(&picture, "two").as_deref(), Some("a:two"), "an agent's id is its own");
+    }
+
+    #[test]
+    fn a_node_is_known_by_its_agent_or_else_by_its_address() {
+        let mut of = node("a:two");
+        (of.agent_id, of.addresses) = ("two".parse().ok(), vec!["10.0.0.2/24".to_owned()]);
+        assert_eq!(known_by(&of).as_deref(), Some("two"));
+        of.agent_id = None;
+        assert_eq!(known_by(&of).as_deref(), Some("10.0.0.2"));
+        of.addresses.clear();
+        assert_eq!(known_by(&of), None);
     }
 }
