@@ -229,7 +229,7 @@ class MapPage {
     const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: this.networks.part?.all(scene) })[type].has(id);
     const all = [state.selected, ...state.more].filter(Boolean);
     // Whether a prefix is there is not known before the networks are.
-    const waits = ({ type }) => type === "net" && !this.networks.part || (!scene.past && !scene.led);
+    const waits = ({ type }) => type === "net" && (!this.networks.part || (!scene.past && !scene.led));
     const known = all.filter((item) => waits(item) || there(item));
     [state.selected = null, ...state.more] = known;
     const unknown = all.length - known.length + this.tools.prune();

@@ -80,7 +80,7 @@ test("a network that only routes lead to is told from the others, by the address
   const other = await visit(`/map?sel=${encodeURIComponent("net~10.202.0.0/15")}`);
   await other.until(async () => /border/.test(await other.read(panel)), "the panel without the layer");
   assert.doesNotMatch(await other.read(panel), /Known by routes only/);
-  const table = await visit("/paths?networks=1");
+  const table = await desk.visit("/paths?networks=1", { reducedMotion: true });
   const line = await table.read(`[...document.querySelectorAll("#networks tr")].find(({ innerText }) => innerText.includes("10.201.0.0/16")).innerText`);
   assert.match(line, /by routes and allowed IPs only\s+border by routes/);
 });
