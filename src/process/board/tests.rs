@@ -171,7 +171,8 @@ fn what_is_too_much_to_keep_is_told_only_to_those_who_watch() {
     let places: Vec<_> =
         ids.iter().map(|id| (id.clone(), "lab/one".to_owned(), 1.0, 0.0)).collect();
     board.place(1, Vec::new(), &places);
-    board.publish(NOW);
+    let info = allocation_counter::measure(|| board.publish(NOW));
+    assert!(info.bytes_total < 20_000, "a patch was made for nobody: {info:?}");
     assert_eq!((board.position().0, board.since(0)), (1, None), "the whole picture is due");
     let picture = board.picture(NOW);
     assert_eq!((picture.seq, picture.nodes.len()), (1, ids.len()));
