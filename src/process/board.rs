@@ -307,7 +307,12 @@ impl Board {
     /// Turns what changed since the last call into one patch and sends it. Called at most
     /// twice a second.
     pub fn publish(&self, now: UnixSeconds) {
+        self.sight.let_go(now);
         let mut inner = self.write();
+        if self.signals.receiver_count() == 0 && inner.is_beyond_keeping() {
+            inner.skip();
+            return;
+        }
         let Some(patch) = inner.patch(now) else { return };
         let patch = Arc::new(patch);
         inner.keep(&patch);

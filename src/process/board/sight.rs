@@ -20,6 +20,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Seconds after which a picture goes that nobody has asked for again: of 10,000 nodes and 50,000
+/// links it takes tens of megabytes. Who asks again and again frees the last one, and not the
+/// thread that publishes.
+const HELD_S: i64 = 10;
+
+impl Sight {
+    /// Gives up a picture, and what the next was to be made of, that have been out of date for long.
+    pub(super) fn let_go(&self, now: UnixSeconds) {
+        let mut made = lock(&self.made);
+        if made.as_ref().is_some_and(|picture| now.since(picture.generated_at) >= HELD_S) {
+            let outdated = (made.take(), lock(&self.gathered).take());
+            // Whoever asks meanwhile does not wait until it is freed.
+            drop(made);
+            drop(outdated);
+        }
+    }
+}
+
 impl Board {
     /// Gathers what the next picture is made of, unless there is one of this moment. For those who
     /// have it made on a thread that stands back: while one of these holds the board and waits

@@ -18,7 +18,7 @@ const RING_PATCHES: usize = 4096;
 
 /// Nodes and links in all kept patches together; about 15 MB. Whoever missed more than this is
 /// served faster, and smaller, by the whole picture.
-const RING_ITEMS: usize = 20_000;
+pub(super) const RING_ITEMS: usize = 20_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Inner {
@@ -176,6 +176,24 @@ impl Inner {
             let Some(oldest) = self.ring.pop_front() else { break };
             self.ring_items -= items(&oldest);
         }
+    }
+
+    /// Whether more changed than the ring keeps, as at a start.
+    pub(super) fn is_beyond_keeping(&self) -> bool {
+        self.dirty_nodes.len() + self.dirty_edges.len() > RING_ITEMS
+    }
+
+    /// Goes on as after a patch that nobody waits for and nobody will be given: of a large fleet it
+    /// would take a kilobyte for each node and link.
+    pub(super) fn skip(&mut self) {
+        self.dirty_nodes = BTreeSet::new();
+        self.settled_nodes = BTreeSet::new();
+        self.dirty_edges = BTreeSet::new();
+        let _counted = self.patch_sites();
+        self.alarms_dirty = false;
+        self.ring = VecDeque::new();
+        self.ring_items = 0;
+        self.seq += 1;
     }
 
     pub(super) fn patch(&mut self, now: UnixSeconds) -> Option<Patch> {

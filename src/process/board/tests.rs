@@ -162,6 +162,44 @@ fn what_did_not_change_makes_no_patch() {
 }
 
 #[test]
+fn what_is_too_much_to_keep_is_told_only_to_those_who_watch() {
+    let board = Board::new("epoch".to_owned());
+    let ids: Vec<String> = (0..=state::RING_ITEMS).map(|n| format!("a:{n}")).collect();
+    let shown_as = |status| ids.iter().for_each(|id| board.set_node(node(id, status), None));
+    shown_as(AgentStatus::Online);
+    place_all(&board);
+    let places: Vec<_> =
+        ids.iter().map(|id| (id.clone(), "lab/one".to_owned(), 1.0, 0.0)).collect();
+    board.place(1, Vec::new(), &places);
+    let info = allocation_counter::measure(|| board.publish(NOW));
+    assert!(info.bytes_total < 20_000, "a patch was made for nobody: {info:?}");
+    assert_eq!((board.position().0, board.since(0)), (1, None), "the whole picture is due");
+    let picture = board.picture(NOW);
+    assert_eq!((picture.seq, picture.nodes.len()), (1, ids.len()));
+    assert_eq!(picture.sites[0].counts.online as usize, ids.len());
+    // With a watcher all of it is sent.
+    let mut held = Held::of(&picture);
+    let (_, _, mut signals) = board.subscribe();
+    shown_as(AgentStatus::Stale);
+    board.publish(NOW);
+    let Signal::Patch(patch) = &*signals.try_recv().unwrap() else { panic!("no patch") };
+    held.apply(patch);
+    assert_eq!(held, Held::of(&board.picture(NOW.plus(1))));
+}
+
+#[test]
+fn a_picture_that_nobody_asks_for_again_is_let_go() {
+    let board = Board::new("epoch".to_owned());
+    board.set_node(node("a:1", AgentStatus::Online), None);
+    place_all(&board);
+    let picture = Arc::downgrade(&board.picture(NOW));
+    board.publish(NOW.plus(9));
+    assert!(picture.upgrade().is_some());
+    board.publish(NOW.plus(10));
+    assert!(picture.upgrade().is_none());
+}
+
+#[test]
 fn a_patch_is_written_once_however_many_watch() {
     let board = Board::new("epoch".to_owned());
     let (_, _, mut first) = board.subscribe();
