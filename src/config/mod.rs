@@ -182,6 +182,8 @@ pub struct Access {
     pub anonymous: Option<Role>,
     /// For how many days a link may be shared at most; none: not at all.
     pub share_days: u32,
+    /// Fewest characters of a password that is chosen from now on.
+    pub password_min: usize,
     /// Who is given pseudonyms instead of names and addresses, whoever they are.
     pub masked: Vec<Role>,
     /// Whether signing in over plain HTTP is allowed beyond loopback.
@@ -194,6 +196,7 @@ impl fmt::Debug for Access {
             .field("admin_token", &self.admin_token.as_ref().map(|_| "(hidden)"))
             .field("anonymous", &self.anonymous)
             .field("share_days", &self.share_days)
+            .field("password_min", &self.password_min)
             .field("masked", &self.masked)
             .field("insecure_http", &self.insecure_http)
             .finish()

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::keys::dns::tls::DnsTls;
 use crate::keys::dns::{DnsConfig, DnsServer};
 use crate::keys::source::SourceConfig;
+use crate::model::password;
 
 use super::host::HostSettings;
 use super::mistake::Mistake;
@@ -284,6 +285,7 @@ impl<'a> Reading<'a> {
     fn access(&mut self) -> Option<Access> {
         let anonymous = self.required("KATTILA_ANONYMOUS_ROLE", parse::anonymous);
         let share_days = self.required("KATTILA_SHARE_DAYS", |text| parse::number(text, 0, 3650));
+        let password_min = self.required("KATTILA_PASSWORD_MIN", password::least_of);
         let insecure_http = self.required("KATTILA_INSECURE_HTTP", parse::zero_or_one);
         let masked = match self.values.get("KATTILA_MASK_ROLES") {
             None => Some(Vec::new()),
@@ -294,6 +296,7 @@ impl<'a> Reading<'a> {
             admin_token,
             anonymous: anonymous?,
             share_days: share_days?,
+            password_min: password_min?,
             masked: masked?,
             insecure_http: insecure_http?,
         })

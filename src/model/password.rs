@@ -11,12 +11,24 @@ use std::fmt;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Fewest characters of a password (ASVS 6.2.1).
+/// Fewest characters that a password can be asked for (ASVS 6.2.1).
 pub const LEAST_CHARS: usize = 8;
+
+/// The highest number of characters that may be asked for: what a person can still type.
+pub const MOST_ASKED_CHARS: usize = 64;
 
 /// Most bytes of a password: ASVS 6.2.9 asks for 64 characters at least, and without a limit one
 /// could be made to hash for long.
 pub const MOST_BYTES: usize = 128;
+
+/// How many characters passwords are to have, as a setting says it: 8 to 64.
+pub fn least_of(text: &str) -> Result<usize, String> {
+    let range = LEAST_CHARS..=MOST_ASKED_CHARS;
+    let least = text.parse::<usize>().ok().filter(|least| range.contains(least));
+    least.ok_or_else(|| {
+        format!("\"{text}\" is not a whole number from {LEAST_CHARS} to {MOST_ASKED_CHARS}")
+    })
+}
 
 /// Letters that a password with a word of its context must have beside that word.
 const OTHER_LETTERS: usize = 4;
@@ -35,10 +47,8 @@ pub struct Password(Zeroizing<String>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Weak {
     /// Too few characters.
-    #[error(
-        "The password must have at least {LEAST_CHARS} characters; fifteen or more are better."
-    )]
-    Short,
+    #[error("The password must have at least {0} characters; fifteen or more are better.")]
+    Short(usize),
     /// Too many bytes.
     #[error("The password may have at most {MOST_BYTES} bytes.")]
     Long,
@@ -53,10 +63,12 @@ pub enum Weak {
 }
 
 impl Password {
-    /// A password as chosen by, or for, the user of this name.
-    pub fn chosen(text: Zeroizing<String>, user: &str) -> Result<Self, Weak> {
-        if text.chars().count() < LEAST_CHARS {
-            return Err(Weak::Short);
+    /// A password as chosen by, or for, the user of this name, where this many characters are asked
+    /// for; never fewer than [`LEAST_CHARS`].
+    pub fn chosen(text: Zeroizing<String>, user: &str, least: usize) -> Result<Self, Weak> {
+        let least = least.max(LEAST_CHARS);
+        if text.chars().count() < least {
+            return Err(Weak::Short(least));
         }
         if text.len() > MOST_BYTES {
             return Err(Weak::Long);
@@ -101,13 +113,24 @@ mod tests {
     use super::*;
 
     fn chosen(text: &str) -> Result<(), Weak> {
-        Password::chosen(Zeroizing::new(text.to_owned()), "olga").map(|_| ())
+        Password::chosen(Zeroizing::new(text.to_owned()), "olga", LEAST_CHARS).map(|_| ())
+    }
+
+    #[test]
+    fn more_characters_may_be_asked_for_and_never_fewer_than_eight() {
+        let of = |text: &str, least| {
+            Password::chosen(Zeroizing::new(text.to_owned()), "olga", least).map(|_| ())
+        };
+        assert_eq!(of("stone bridg", 12), Err(Weak::Short(12)));
+        assert_eq!(of("stone bridge", 12), Ok(()));
+        assert_eq!(of("vjwqzkp", 0), Err(Weak::Short(8)));
+        assert!(Weak::Short(12).to_string().contains("at least 12 characters"));
     }
 
     #[test]
     fn length_counts_and_nothing_else_does() {
-        assert_eq!(chosen("tenloc"), Err(Weak::Short));
-        assert_eq!(chosen("żółwżół"), Err(Weak::Short), "seven characters in fourteen bytes");
+        assert_eq!(chosen("tenloc"), Err(Weak::Short(8)));
+        assert_eq!(chosen("żółwżół"), Err(Weak::Short(8)), "seven characters in fourteen bytes");
         assert_eq!(chosen("vjwqzkpx"), Ok(()), "no digit, no capital");
         assert_eq!(chosen("        "), Ok(()), "blanks are characters");
         assert_eq!(chosen(&"ab".repeat(64)), Ok(()));
@@ -138,7 +161,8 @@ mod tests {
 
     #[test]
     fn a_password_is_not_told() {
-        let password = Password::chosen(Zeroizing::new("stone bridge".to_owned()), "kim").unwrap();
+        let password =
+            Password::chosen(Zeroizing::new("stone bridge".to_owned()), "kim", 12).unwrap();
         assert_eq!(format!("{password:?}"), "Password(...)");
     }
 }

@@ -110,6 +110,8 @@ pub struct PageContext {
     pub visit: Option<Visit>,
     /// For how many days a link can be shared; none: not at all.
     pub share_days: u32,
+    /// Fewest characters of a password that is chosen.
+    pub password_min: usize,
 }
 
 /// A shared link, as its visitors are told of it.

@@ -62,6 +62,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         plain_http_warning: false,
         visit: None,
         share_days: 90,
+        password_min: 12,
     }
 }
 

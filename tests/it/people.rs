@@ -52,7 +52,7 @@ async fn the_first_admin_comes_in_with_the_printed_code_and_nobody_else_does() {
     };
     let differ = tab.open_form("/setup", &fields(&code, "stone+bridge+1", "stone+bridge+2")).await;
     assert_eq!((differ.status, failed(&differ).contains("differ")), (400, true));
-    let common = tab.open_form("/setup", &fields(&code, "password1", "password1")).await;
+    let common = tab.open_form("/setup", &fields(&code, "123qweasdzxc", "123qweasdzxc")).await;
     assert_eq!((common.status, failed(&common).contains("commonest")), (400, true));
     let wrong = tab.open_form("/setup", &fields("setup_x", "stone+bridge", "stone+bridge")).await;
     assert_eq!(wrong.status, 401);
@@ -62,7 +62,7 @@ async fn the_first_admin_comes_in_with_the_printed_code_and_nobody_else_does() {
     assert!(tab.get("/users").await.text().contains("user-olga"), "an admin, in lower case");
 
     let mut eve = Tab::new(kattila.addr());
-    let again = eve.open_form("/setup", &fields(&code, "iron+bridge", "iron+bridge")).await;
+    let again = eve.open_form("/setup", &fields(&code, "iron+bridges", "iron+bridges")).await;
     assert_eq!(again.status, 401, "the code was used");
     let kattila = kattila.restart().await;
     assert_eq!(kattila.manager().setup_code(), None, "there are users");
@@ -127,6 +127,31 @@ async fn an_admin_adds_somebody_who_chooses_their_own_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_as_long_as_the_settings_ask() {
+    let kattila = with_two().await;
+    let given = |password: &str| json!({"password": password});
+    let refused =
+        kattila.operator().post("/api/v1/users/kim/password", &given("stone bridg")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "invalid_field"));
+    assert!(refused.text().contains("at least 12 characters"), "{}", refused.text());
+    let mut kim = Tab::signed_in(kattila.addr(), "kim", KIM).await;
+    let page = kim.get("/account").await.text();
+    assert!(page.contains("minlength=\"12\"") && page.contains("At least 12 characters"), "{page}");
+    let fields = format!("old={}&password=vjwqzkpx&again=vjwqzkpx", KIM.replace(' ', "+"));
+    let refused = kim.post("/account/password", &fields).await;
+    assert_eq!(refused.status, 400);
+    assert!(failed(&refused).contains("at least 12 characters"));
+
+    // Eight where somebody wants it so; and what was chosen then goes on when more is asked for.
+    let kattila = kattila.restart_with(&[("KATTILA_PASSWORD_MIN", "8")]).await;
+    add(&kattila, "per", "viewer", "vjwqzkpx").await;
+    let kattila = kattila.restart_with(&[("KATTILA_PASSWORD_MIN", "64")]).await;
+    let mut per = Tab::new(kattila.addr());
+    assert_eq!(per.sign_in("per", "vjwqzkpx").await.status, 303);
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_and_an_unknown_name_are_answered_alike() {
     let kattila = with_two().await;
     kattila.operator().post("/api/v1/users/kim/disable", &json!({})).await;
@@ -183,7 +208,7 @@ async fn cli(kattila: &TestManager, args: &[&str], typed: &str) -> (Option<i32>,
 async fn the_command_works_through_a_running_manager() {
     let kattila = TestManager::start().await;
     let (code, _, told) = cli(&kattila, &["add", "olga", "--role", "admin"], "short\n").await;
-    assert_eq!((code, told.contains("at least 8 characters")), (Some(2), true), "{told}");
+    assert_eq!((code, told.contains("at least 12 characters")), (Some(2), true), "{told}");
     let typed = format!("{OLGA}\n");
     let (code, _, told) = cli(&kattila, &["add", "olga", "--role", "admin"], &typed).await;
     assert_eq!(code, Some(0), "{told}");

@@ -12,7 +12,7 @@ use crate::cli::{DONE, Database, FAILED, USAGE, secret, storage_code};
 use crate::config::source::Values;
 use crate::model::access::user_name;
 use crate::model::id::FleetId;
-use crate::model::password::Password;
+use crate::model::password::{Password, least_of};
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
 use crate::process::handle::CommandError;
@@ -147,7 +147,7 @@ pub(super) async fn run(act: UserAct, values: &Values, now: UnixSeconds) -> u8 {
     if let UserAct::List { database } = &act {
         return told(list(&database.file(values)));
     }
-    let (wish, database) = match wish(act) {
+    let (wish, database) = match wish(act, values) {
         Ok(wish) => wish,
         Err(problem) => {
             complain(&problem);
@@ -180,7 +180,7 @@ fn told(outcome: Result<Vec<String>, Failure>) -> u8 {
     FAILED
 }
 
-fn wish(act: UserAct) -> Result<(Wish, Database), String> {
+fn wish(act: UserAct, values: &Values) -> Result<(Wish, Database), String> {
     let (asked, name, database) = match act {
         UserAct::List { .. } => return Err("A list changes nobody.".to_owned()),
         UserAct::Role { name, role, database } => (Asked::Role(role), user_name(&name)?, database),
@@ -197,20 +197,23 @@ fn wish(act: UserAct) -> Result<(Wish, Database), String> {
         UserAct::Add { name, role, fleets, masked, database } => {
             let name = user_name(&name)?;
             let names = if masked { Names::Pseudonyms } else { Names::Real };
-            (Asked::Add(role, Reach::of(fleets), names, ask(&name)?), name, database)
+            let password = ask(&name, values)?;
+            (Asked::Add(role, Reach::of(fleets), names, password), name, database)
         }
         UserAct::Password { name, database } => {
             let name = user_name(&name)?;
-            (Asked::Password(ask(&name)?), name, database)
+            (Asked::Password(ask(&name, values)?), name, database)
         }
     };
     Ok((Wish(asked, name), database))
 }
 
 /// A password that the user of this name may have.
-fn ask(name: &str) -> Result<Password, String> {
+fn ask(name: &str, values: &Values) -> Result<Password, String> {
+    let least = least_of(values.get_or_default("KATTILA_PASSWORD_MIN"))
+        .map_err(|wrong| format!("KATTILA_PASSWORD_MIN: {wrong}"))?;
     let typed = secret::ask(name).map_err(|error| format!("No password: {error}"))?;
-    Password::chosen(typed, name).map_err(|weak| weak.to_string())
+    Password::chosen(typed, name, least).map_err(|weak| weak.to_string())
 }
 
 /// Why nothing was done.
@@ -365,7 +368,7 @@ mod tests {
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
     fn chosen(text: &str) -> Password {
-        Password::chosen(Zeroizing::new(text.to_owned()), "olga").unwrap()
+        Password::chosen(Zeroizing::new(text.to_owned()), "olga", 12).unwrap()
     }
 
     fn refused(outcome: Result<Vec<String>, Failure>) -> String {

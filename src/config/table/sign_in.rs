@@ -12,6 +12,13 @@ pub const SIGN_IN: &[Setting] = &[
         "How long a shared link may work at most; 0 lets nobody share any",
     ),
     setting(
+        "KATTILA_PASSWORD_MIN",
+        Some("password-min"),
+        "CHARS",
+        Some("12"),
+        "Fewest characters of a password that is chosen from now on, 8 to 64",
+    ),
+    setting(
         "KATTILA_MASK_ROLES",
         Some("mask-roles"),
         "ROLE,..",

@@ -88,7 +88,7 @@ mod tests {
     async fn what_is_hashed_is_known_again() {
         let hashing = Hashing::default();
         let typed = Zeroizing::new("stone bridge".to_owned());
-        let password = Password::chosen(typed.clone(), "olga").unwrap();
+        let password = Password::chosen(typed.clone(), "olga", 12).unwrap();
         let stored = hashing.hash(password.clone()).await.unwrap();
         assert_ne!(stored, hashing.hash(password).await.unwrap(), "each has a salt of its own");
         assert_eq!(hashing.compare(typed, Some(stored.clone())).await.unwrap(), Match::Right);

@@ -72,10 +72,11 @@ pub async fn set_up(
         Ok(name) => name,
         Err(sentence) => return failed(&sentence, StatusCode::BAD_REQUEST),
     };
-    let password = match chosen(&form.password, &form.again, &name) {
-        Ok(password) => password,
-        Err(sentence) => return failed(&sentence, StatusCode::BAD_REQUEST),
-    };
+    let password =
+        match chosen((&form.password, &form.again), &name, state.config.access.password_min) {
+            Ok(password) => password,
+            Err(sentence) => return failed(&sentence, StatusCode::BAD_REQUEST),
+        };
     if let Err(seconds) = state.guesses.begin(arrival.source, &name, state.clock.now()) {
         return failed(&login::too_many(seconds), StatusCode::TOO_MANY_REQUESTS);
     }
@@ -105,10 +106,14 @@ pub async fn set_up(
     }
 }
 
-/// The password that was typed twice.
-pub fn chosen(password: &Secret, again: &Secret, user: &str) -> Result<Password, String> {
+/// The password that was typed twice, with at least so many characters.
+pub fn chosen(
+    (password, again): (&Secret, &Secret),
+    user: &str,
+    least: usize,
+) -> Result<Password, String> {
     if *password.0 != *again.0 {
         return Err("The two passwords differ; type the same one twice.".to_owned());
     }
-    Password::chosen(password.0.clone(), user).map_err(|weak| weak.to_string())
+    Password::chosen(password.0.clone(), user, least).map_err(|weak| weak.to_string())
 }

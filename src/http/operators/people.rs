@@ -170,7 +170,7 @@ fn known_name(name: &str) -> Result<String, ApiError> {
 }
 
 async fn hashed(state: &AppState, password: Secret, user: &str) -> Result<String, ApiError> {
-    let password = Password::chosen(password.0, user)
+    let password = Password::chosen(password.0, user, state.config.access.password_min)
         .map_err(|weak| ApiError::new(ErrorCode::InvalidField, weak.to_string()))?;
     state.gate.hash(password).await
 }

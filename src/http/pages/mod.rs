@@ -143,6 +143,7 @@ impl Reader {
             plain_http_warning: self.channel == Channel::Plain,
             visit: self.visit.clone(),
             share_days: state.config.access.share_days,
+            password_min: state.config.access.password_min,
         }
     }
 }

@@ -390,10 +390,11 @@ pub async fn password(
             Ok(page)
         }
     };
-    let password = match chosen(&form.password, &form.again, name) {
-        Ok(password) => password,
-        Err(text) => return failed(text, StatusCode::BAD_REQUEST).await,
-    };
+    let password =
+        match chosen((&form.password, &form.again), name, state.config.access.password_min) {
+            Ok(password) => password,
+            Err(text) => return failed(text, StatusCode::BAD_REQUEST).await,
+        };
     if let Err(seconds) = state.guesses.begin(arrival.source, name, state.clock.now()) {
         return failed(too_many(seconds), StatusCode::TOO_MANY_REQUESTS).await;
     }

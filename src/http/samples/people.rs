@@ -99,7 +99,7 @@ fn about_user(path: &str) -> Option<Sample> {
         }
         "/api/v1/users/{id}/password" => (
             "Give a user a password",
-            Some(json!({"password": "(at least 8 characters)"})),
+            Some(json!({"password": "(at least 12 characters)"})),
             value(&OK),
         ),
         _ => return None,

@@ -96,7 +96,7 @@ async fn another_password_ends_every_session_but_a_new_one() {
     let fields = |old: &str, new: &str| format!("old={old}&password={new}&again={new}");
     let wrong = here.post("/account/password", &fields("guess", "copper+kettle")).await;
     assert_eq!((wrong.status, failed(&wrong).contains("another one")), (403, true));
-    let weak = here.post("/account/password", &fields("x", "kimkimkim")).await;
+    let weak = here.post("/account/password", &fields("x", "kimkimkimkim")).await;
     assert_eq!((weak.status, failed(&weak).contains("own name")), (400, true));
     let typed = KIM.replace(' ', "+");
     let changed = here.post("/account/password", &fields(&typed, "copper+kettle")).await;

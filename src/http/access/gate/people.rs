@@ -9,7 +9,7 @@ use crate::http::access::token;
 use crate::http::arrival::Arrival;
 use crate::http::error::ApiError;
 use crate::model::audit::MANAGER;
-use crate::model::password::Password;
+use crate::model::password::{LEAST_CHARS, Password};
 use crate::oidc::settings::Person;
 use crate::process::handle::CommandError;
 use crate::process::people::{Act, Entry, Order, Proof, Second, SignIn};
@@ -96,8 +96,9 @@ impl Gate {
         let (Some(user), Match::Right | Match::Outdated) = (user, matched) else { return Ok(None) };
         let Some(second) = self.second(&user, code) else { return Ok(None) };
         let rehashed = match matched {
-            // What is weak by today's rules cannot be hashed anew; it goes on as it is.
-            Match::Outdated => match Password::chosen(typed, &user.name) {
+            // What is weak by today's rules cannot be hashed anew; it goes on as it is. How long new
+            // ones must be is no matter of old ones.
+            Match::Outdated => match Password::chosen(typed, &user.name, LEAST_CHARS) {
                 Ok(password) => Some(self.hash(password).await?),
                 Err(_weak) => None,
             },
