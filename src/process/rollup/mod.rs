@@ -10,7 +10,7 @@
 pub mod curves;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ use crate::verify::stored;
 /// Name of the small value that says how far the rows reach.
 const KEPT: &str = "metrics.rolled";
 
-/// Agents of one step: about a thousand reports at the usual interval.
+/// Agents of one step at most: about a thousand reports at the usual interval.
 const AGENTS: usize = 8;
 
 /// Late reports of one step.
@@ -104,6 +104,8 @@ pub struct Rollup {
     /// When the last report was received, as of the last step: a clock that jumps ahead is no
     /// reason to leave hours behind, nor a fleet that is silent to be called behind.
     newest: AtomicI64,
+    /// Agents of one step: fewer where so many could not be read in the time of one read.
+    agents: AtomicUsize,
 }
 
 /// What one step makes, and how far it leads.
@@ -130,7 +132,9 @@ impl Rollup {
         kept: impl Fn(&str) -> Option<&'a str>,
     ) -> Self {
         let mark = kept(KEPT).and_then(|text| serde_json::from_str(text).ok());
-        Self { reader, shelf, terms, mark: Mutex::new(mark), newest: AtomicI64::new(i64::MIN) }
+        let newest = AtomicI64::new(i64::MIN);
+        let agents = AtomicUsize::new(AGENTS);
+        Self { reader, shelf, terms, mark: Mutex::new(mark), newest, agents }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Mark>> {
@@ -206,13 +210,18 @@ impl Rollup {
         let before = *self.lock();
         let mut hours = Vec::new();
         while hours.is_empty() && now.since(mark.hour) >= self.wait_s() {
-            let (to, samples) = self.samples(Whose::After(mark.after, AGENTS), mark.hour)?;
+            let (to, samples) = fewer(&self.agents, |agents| {
+                self.samples(Whose::After(mark.after, agents), mark.hour)
+            })?;
             let record =
                 |(agent, samples): (&AgentNo, &Vec<Sample>)| self.hour(*agent, mark.hour, samples);
             hours.extend(samples.iter().filter_map(record));
             match to.agents.last().filter(|_| to.more) {
                 Some(last) => mark.after = *last,
-                None => mark = Mark { hour: mark.hour.plus(HOUR_S), after: AgentNo(0), ..mark },
+                None => {
+                    mark = Mark { hour: mark.hour.plus(HOUR_S), after: AgentNo(0), ..mark };
+                    self.agents.store(AGENTS, Ordering::Relaxed);
+                }
             }
         }
         mark.first &= now.since(mark.hour) >= self.wait_s();
@@ -328,6 +337,23 @@ impl Rollup {
     }
 }
 
+/// Reads of so many agents, and of half as many each time that the store gives up: on a slow
+/// machine, or where agents report often, a read takes longer than it may.
+fn fewer<T>(
+    agents: &AtomicUsize,
+    mut read: impl FnMut(usize) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    loop {
+        let most = agents.load(Ordering::Relaxed);
+        match read(most) {
+            Err(StoreError::Unavailable(_)) if most > 1 => {
+                agents.store(most / 2, Ordering::Relaxed);
+            }
+            result => return result,
+        }
+    }
+}
+
 const fn hour_of(at: UnixSeconds) -> UnixSeconds {
     UnixSeconds(at.0.div_euclid(HOUR_S) * HOUR_S)
 }
@@ -363,6 +389,26 @@ impl Processor {
 mod tests {
     use super::*;
     use crate::store::sqlite::{Durability, open};
+
+    #[test]
+    fn what_takes_too_long_is_read_with_fewer_agents() {
+        let agents = AtomicUsize::new(AGENTS);
+        let slow = || StoreError::Unavailable("it took too long".to_owned());
+        let mut asked = Vec::new();
+        let read = fewer(&agents, |most| {
+            asked.push(most);
+            if most > 2 { Err(slow()) } else { Ok(most) }
+        });
+        assert_eq!((read.unwrap(), asked), (2, vec![8, 4, 2]));
+        assert_eq!(fewer(&agents, Ok).unwrap(), 2, "and so it goes on");
+        assert!(fewer(&agents, |_| Err::<(), _>(slow())).is_err(), "one is too much");
+        let mut reads = 0;
+        let damaged = fewer(&agents, |_| {
+            reads += 1;
+            Err::<(), _>(StoreError::Damaged("a row".to_owned()))
+        });
+        assert!(damaged.is_err() && reads == 1, "nothing else is tried again");
+    }
 
     #[test]
     fn rows_are_behind_by_what_has_come_since_and_reports_wait_for_them() {
