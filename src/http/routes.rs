@@ -275,7 +275,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/events", SHARED, get(look::events)).masked(),
         route("GET", "/changes", SHARED, get(then::changes)).masked(),
         route("GET", "/audit", ADMIN_OF_ALL, get(audit::page)),
-        route("GET", "/settings", VIEWER_OF_ALL, get(look::settings)),
+        route("GET", "/settings", VIEWER_OF_ALL, get(pages::settings::page)),
         route("GET", "/api", VIEWER, get(pages::api::page)).masked(),
         route("GET", "/maintenance", VIEWER, get(aside::maintenance)).masked(),
         route("POST", "/maintenance", OPERATOR, post(aside::make)),

@@ -63,6 +63,7 @@ mod sweep;
 mod tables;
 pub mod tally;
 mod tell;
+pub mod thresholds;
 mod tick;
 mod totals;
 pub mod tune;

@@ -41,6 +41,7 @@ pub mod table;
 pub mod text;
 pub mod then;
 pub mod thing_then;
+pub mod thresholds;
 pub mod waiting;
 pub mod what_if;
 

@@ -8,6 +8,7 @@ mod page;
 mod people;
 mod relays;
 mod restart;
+mod thresholds;
 mod tuned;
 
 use serde_json::json;
