@@ -281,6 +281,7 @@ fn pages() -> Vec<Route> {
         route("POST", "/maintenance", OPERATOR, post(aside::make)),
         route("POST", "/maintenance/{id}/end", OPERATOR, post(aside::end)),
         route("POST", "/alarms/acts", OPERATOR, post(aside::many)),
+        route("POST", "/agents/acknowledge", OPERATOR, post(aside::of_agents)),
         route("POST", "/alarms/{id}/ack", OPERATOR, post(aside::acknowledge)),
         route("POST", "/alarms/{id}/shelve", OPERATOR, post(aside::shelve)),
         route("POST", "/alarms/{id}/unshelve", OPERATOR, post(aside::unshelve)),

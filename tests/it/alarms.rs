@@ -2,6 +2,7 @@
 
 mod again;
 mod aside;
+mod chosen;
 mod identity;
 mod maintenance;
 mod page;

@@ -22,6 +22,7 @@ use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::verify::stored;
 use crate::views;
+use crate::views::agents::Told;
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
 use crate::views::names::Names;
@@ -52,6 +53,9 @@ pub struct Asked {
     agent: Option<String>,
     at: Option<String>,
     range: Option<String>,
+    acknowledged: Option<usize>,
+    of: Option<usize>,
+    more: Option<u8>,
 }
 
 impl Asked {
@@ -62,6 +66,11 @@ impl Asked {
             after: self.after.clone(),
             at: None,
         }
+    }
+
+    /// What came of acknowledging the alarms of chosen agents, if that was done just now.
+    fn told(&self) -> Option<Told> {
+        Some((self.acknowledged?, self.of?, self.more == Some(1)))
     }
 
     /// The time of the page, if that is not the present.
@@ -123,7 +132,8 @@ pub async fn agents(
     context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
     let hits = hits(&desk, &asked, context.now);
     let waiting: Vec<_> = reader.waiting(&state).into_iter().map(waiting_item).collect();
-    html(views::agents::page(&context, &items, &waiting, (&asked.query(), &hits)))
+    let told = asked.told();
+    html(views::agents::page(&context, &items, (&waiting, told), (&asked.query(), &hits)))
 }
 
 /// Which rows of a list are asked for.

@@ -159,7 +159,15 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("weak-points", crate::views::what_if::start(&paths, &ways::weakest())),
         ("map", crate::views::map::page(&map, &picture, &start())),
         ("empty", crate::views::map::page(&map, &Picture::default(), &start())),
-        ("agents", crate::views::agents::page(&agents, &listed, &waiting(), (&query, &all))),
+        (
+            "agents",
+            crate::views::agents::page(
+                &agents,
+                &listed,
+                (&waiting(), Some((3, 2, true))),
+                (&query, &all),
+            ),
+        ),
         ("agent", crate::views::agent::page(&agents, &agent(), &around)),
         ("links", crate::views::links::page(&links, &picture, (&query, &all))),
         (
@@ -224,7 +232,7 @@ fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let drawn = curves::day(NOW.minus(3_600));
     use crate::views::thing_then;
     vec![
-        ("agents-then", crate::views::agents::page(&agents, &listed, &[], (&query, &all))),
+        ("agents-then", crate::views::agents::page(&agents, &listed, (&[], None), (&query, &all))),
         ("links-then", crate::views::links::page(&links, &picture, (&query, &all))),
         ("link-then", thing_then::link(&link, dead, ends(), (None, &events(), Some(&drawn)))),
         ("link-gone", thing_then::link(&gone, dead, ends(), (Some(NOW), &events(), None))),
