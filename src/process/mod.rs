@@ -46,6 +46,7 @@ pub mod places;
 pub mod prove;
 mod prune;
 mod raise;
+pub mod rates;
 pub mod refusals;
 mod relays;
 mod reply;

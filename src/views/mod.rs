@@ -32,6 +32,7 @@ pub mod paths;
 pub mod people;
 pub mod qr;
 pub mod quality;
+pub mod rates;
 pub mod report;
 pub mod reports;
 pub mod rules;

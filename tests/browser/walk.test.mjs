@@ -75,6 +75,7 @@ function addresses(route) {
     "/paths": [`?from=${one.agent_id}&to=${encodeURIComponent(other.addresses[0].split("/")[0])}`, "?net=10.0.0.0/8", "?networks=1"],
     "/what-if": [`?without=${encodeURIComponent(things.agents)}`],
     "/alarms": ["?state=acknowledged", "?state=cleared"],
+    "/reports": ["?range=day"],
     "/settings": ["?late_s=5&down_s=20&handshake_s=10"],
     "/events": [`?agent=${things.agents}`],
     "/api": ["?q=alarms&role=operator", "?q=nothing+like+it"],

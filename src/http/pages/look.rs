@@ -18,15 +18,18 @@ use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, EdgeId, EventId, ReportId};
 use crate::model::time::UnixSeconds;
 use crate::process::prove::SharedKeys;
+use crate::process::rates::{Span, Stretch};
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::verify::stored;
 use crate::views;
 use crate::views::agents::Told;
+use crate::views::curves::Range;
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
+use crate::views::rates::{RateItem, RatesItem};
 use crate::views::reports::RefusalItem;
 use crate::views::text::encode;
 use crate::views::waiting::WaitingItem;
@@ -278,7 +281,28 @@ pub async fn reports(
         .map(refusal_item)
         .collect();
     context.names = names((&state, &reader), rows.iter().flat_map(ids_of));
-    html(views::reports::page(&context, &rows, &refused, agent, ROWS))
+    // Counts are of everybody, so who sees a part, or asks for one, is not told.
+    let is_first = agent.is_none() && asked.before.is_none();
+    let rates = (context.whole && is_first).then(|| rates(&state, asked.range.as_deref()));
+    html(views::reports::page(&context, &rows, (&refused, rates.as_ref()), agent, ROWS))
+}
+
+/// How many reports come: by minutes, or by hours of a day.
+fn rates(state: &AppState, range: Option<&str>) -> RatesItem {
+    let is_day = range == Some("day");
+    let (span, per) = if is_day { (Span::Day, "hour") } else { (Span::Hour, "minute") };
+    let stretches = state.whole().rates(span, state.clock.now());
+    let item = |of: Stretch| RateItem { from: of.from, accepted: of.accepted, refused: of.refused };
+    let range = |words, href: &str, current| Range { words, href: href.to_owned(), current };
+    RatesItem {
+        items: stretches.into_iter().map(item).collect(),
+        per,
+        started: state.started_at,
+        ranges: vec![
+            range("Hour", "/reports", !is_day),
+            range("Day", "/reports?range=day", is_day),
+        ],
+    }
 }
 
 /// The agents that a report tells of.

@@ -26,7 +26,16 @@ fn every_page() -> Vec<(&'static str, String)> {
         crate::views::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &manager());
     let mut pages = pages_of_the_network();
     pages.extend([
-        ("reports", crate::views::reports::page(&reports_ctx, &reports(), &refusals(), None, 100)),
+        (
+            "reports",
+            crate::views::reports::page(
+                &reports_ctx,
+                &reports(),
+                (&refusals(), Some(&crate::views::rates::tests::sample())),
+                None,
+                100,
+            ),
+        ),
         ("report", report),
         ("events", events_page),
         ("settings", settings_page),
