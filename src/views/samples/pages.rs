@@ -140,8 +140,13 @@ fn paths_page() -> Result<String, askama::Error> {
     crate::views::paths::page(&context("Paths", Nav::Paths), &asked, &answers)
 }
 
-fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
+fn agents_page(ctx: &PageContext) -> Result<String, askama::Error> {
     let listed = crate::views::agents::AgentListItem::from_picture(&picture());
+    let just = (&*waiting(), Some((3, 2, true)));
+    crate::views::agents::page(ctx, &listed, just, (&ListQuery::default(), &Hits::default()))
+}
+
+fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let (query, all) = (ListQuery::default(), Hits::default());
     let map = context("Map", Nav::Map);
     let agents = context("Agents", Nav::Agents);
@@ -168,15 +173,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("weak-points", crate::views::what_if::start(&paths, &ways::weakest())),
         ("map", crate::views::map::page(&map, &picture, &start())),
         ("empty", crate::views::map::page(&map, &Picture::default(), &start())),
-        (
-            "agents",
-            crate::views::agents::page(
-                &agents,
-                &listed,
-                (&waiting(), Some((3, 2, true))),
-                (&query, &all),
-            ),
-        ),
+        ("agents", agents_page(&agents)),
         ("agent", crate::views::agent::page(&agents, &agent(), &around)),
         ("links", crate::views::links::page(&links, &picture, (&query, &all))),
         (
