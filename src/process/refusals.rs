@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::rates::PerMinute;
 use crate::model::id::AgentId;
 use crate::model::time::UnixSeconds;
 use crate::verify::rejection::Rejection;
@@ -40,7 +41,10 @@ pub struct Refusal {
 
 /// The refusals of one run of the manager.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<Kept>);
+pub struct Refusals {
+    kept: Mutex<Kept>,
+    per_minute: PerMinute,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -83,12 +87,13 @@ impl Observed {
 
 impl Refusals {
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers one refusal.
     pub fn add(&self, rejection: &Rejection, source: Option<IpAddr>, now: UnixSeconds) {
         let agent = rejection.agent().cloned();
+        self.per_minute.add(now);
         let mut kept = self.lock();
         kept.total += 1;
         if kept.last.len() == KEPT {
@@ -135,6 +140,11 @@ impl Refusals {
     /// The last refusals, newest first.
     pub fn list(&self) -> Vec<Refusal> {
         self.lock().last.iter().rev().cloned().collect()
+    }
+
+    /// How many were refused, by minute.
+    pub(super) fn per_minute(&self) -> &PerMinute {
+        &self.per_minute
     }
 
     /// How many requests were refused since start.

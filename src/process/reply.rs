@@ -10,6 +10,7 @@ use super::handle::{Accepted, Command, CommandError, Done, Submission};
 use super::identity::Enrolled;
 use super::totals::Totals;
 use crate::model::id::ReportId;
+use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::dictionary::Samples;
 use crate::store::prune::{Prunable, Pruned};
@@ -71,6 +72,11 @@ pub(super) fn answer(totals: &Totals, reply: Reply, committed: bool) {
             if let Ok(accepted) = &result {
                 let total = if accepted.duplicate { &totals.duplicates } else { &totals.stored };
                 total.fetch_add(1, Ordering::Relaxed);
+                if !accepted.duplicate {
+                    // The commit was just now.
+                    let now = UnixSeconds(totals.last_commit.load(Ordering::Relaxed));
+                    totals.per_minute.add(now);
+                }
             }
             to.send(Settled { result, spent }).is_err()
         }

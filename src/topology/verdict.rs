@@ -50,7 +50,8 @@ pub fn limits(keepalive: u16) -> Limits {
     limits_with(keepalive, Slack::USUAL)
 }
 
-fn limits_with(keepalive: u16, slack: Slack) -> Limits {
+/// The same for a link that is given more, or less, time than others.
+pub fn limits_with(keepalive: u16, slack: Slack) -> Limits {
     let t1 = LATE_FLOOR_S.max(REJECT_AFTER_S + i64::from(keepalive) + REKEY_TIMEOUT_S);
     let t1 = t1 + slack.t1_extra_s.max(0);
     Limits { t1, t2: t1 + slack.t2_extra_s.max(0) }

@@ -32,6 +32,7 @@ pub mod paths;
 pub mod people;
 pub mod qr;
 pub mod quality;
+pub mod rates;
 pub mod report;
 pub mod reports;
 pub mod rules;
@@ -41,6 +42,7 @@ pub mod table;
 pub mod text;
 pub mod then;
 pub mod thing_then;
+pub mod thresholds;
 pub mod waiting;
 pub mod what_if;
 

@@ -9,6 +9,7 @@ use crate::store::row::ReportSummary;
 use super::names::agent_href;
 use super::page::PageContext;
 use super::path::Way;
+use super::rates::RatesItem;
 use super::text::{Chip, Moment, bytes, encode};
 
 /// A refused request, from the ring of the latest ones. Nothing of it was stored.
@@ -94,12 +95,13 @@ struct ReportsPage<'a> {
     reports: Vec<ReportItem>,
     refused: Vec<Refused<'a>>,
     older: Option<String>,
+    rates: Option<&'a RatesItem>,
 }
 
 /// Refusals on the page; the ring holds more than people read.
 const REFUSALS: usize = 50;
 
-/// The page. `reports` and `refusals` are newest first; a full `reports` (of `limit`) means
+/// The page, with how many come if that is told. `reports` and `refusals` are newest first; a full `reports` (of `limit`) means
 /// that there may be older ones.
 ///
 /// # Errors
@@ -107,7 +109,7 @@ const REFUSALS: usize = 50;
 pub fn page(
     ctx: &PageContext,
     reports: &[ReportSummary],
-    refusals: &[RefusalItem],
+    (refusals, rates): (&[RefusalItem], Option<&RatesItem>),
     agent: Option<&str>,
     limit: usize,
 ) -> Result<String, askama::Error> {
@@ -128,7 +130,7 @@ pub fn page(
         })
         .collect();
     let reports = reports.iter().map(|row| ReportItem::new(ctx, row)).collect();
-    ReportsPage { ctx, agent, reports, refused, older }.render()
+    ReportsPage { ctx, agent, reports, refused, older, rates }.render()
 }
 
 #[cfg(test)]
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     fn refusals_say_why_and_keys_are_named_only() {
         let ctx = context("Reports", Nav::Reports);
-        let html = page(&ctx, &reports(), &refusals(), None, 100).expect("rendered");
+        let html = page(&ctx, &reports(), (&refusals(), None), None, 100).expect("rendered");
         assert!(html.contains("none of the 2 keys fits"));
         assert!(html.contains("45819852fbdfc69a"));
         assert!(html.contains("via <a href=\"/agents/oul-relay1\">oul-relay1</a> (claimed)"));
@@ -149,7 +151,8 @@ mod tests {
     #[test]
     fn the_filter_by_agent_holds_for_refusals_too() {
         let ctx = context("Reports", Nav::Reports);
-        let html = page(&ctx, &reports(), &refusals(), Some("other"), 100).expect("rendered");
+        let html =
+            page(&ctx, &reports(), (&refusals(), None), Some("other"), 100).expect("rendered");
         assert!(!html.contains("none of the 2 keys fits"));
     }
 }

@@ -34,6 +34,7 @@ use super::reports::RefusalItem;
 use super::settings::{
     JobItem, KeyLine, KeySourceItem, ManagerItem, SettingItem, Stake, UsageItem,
 };
+use super::thresholds::{CountItem, ThresholdItem, ThresholdsItem};
 use super::waiting::WaitingItem;
 
 const NOW: UnixSeconds = UnixSeconds(1_795_226_400);
@@ -413,7 +414,22 @@ pub(super) fn manager() -> ManagerItem {
         job("prune-events", None, false),
         job("vacuum", Some(NOW), true),
     ];
-    ManagerItem { settings: settings(), jobs }
+    let limit = |field, label, in_force, tried| ThresholdItem { field, label, in_force, tried };
+    let count = |label, now, then| CountItem { label, now, then };
+    let thresholds = ThresholdsItem {
+        limits: vec![
+            limit("late_s", "Late after, seconds", 100, 60),
+            limit("down_s", "Down after, seconds", 180, 120),
+        ],
+        counts: vec![
+            count("Agents that are late", 1, 7),
+            count("Links whose handshake is too old", 3, 4),
+        ],
+        agents: (7, 2),
+        links: 4,
+        tried: true,
+    };
+    ManagerItem { settings: settings(), jobs, thresholds }
 }
 
 pub(super) fn usage() -> UsageItem {

@@ -6,6 +6,7 @@ use crate::model::time::UnixSeconds;
 
 use super::page::PageContext;
 use super::text::{Chip, Moment};
+use super::thresholds::ThresholdsItem;
 
 /// One setting that matters, in words.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct ManagerItem {
     pub settings: Vec<SettingItem>,
     /// The background jobs.
     pub jobs: Vec<JobItem>,
+    /// When something counts as wrong.
+    pub thresholds: ThresholdsItem,
 }
 
 /// A background job.
@@ -189,6 +192,7 @@ struct SettingsPage<'a> {
     usage: &'a UsageItem,
     jobs: Vec<JobLine<'a>>,
     settings: &'a [SettingItem],
+    thresholds: &'a ThresholdsItem,
 }
 
 fn key_chip(state: &str) -> Chip {
@@ -237,6 +241,7 @@ pub fn page(
         usage,
         jobs: manager.jobs.iter().map(|job| JobLine::of(job, ctx.now)).collect(),
         settings: &manager.settings,
+        thresholds: &manager.thresholds,
     };
     page.render()
 }

@@ -68,13 +68,15 @@ function addresses(route) {
   const [one, other] = things.addresses;
   const states = {
     "/map": [`?sel=${encodeURIComponent(`node~${things.node}`)}&r=1`, `?sel=${encodeURIComponent(`edge~${things.links}`)}&p=1`, `?at=${things.at}`],
-    "/agents": ["?q=state:down", "?q=nonsense:field", `?at=${things.at}`],
+    "/agents": ["?q=state:down", "?acknowledged=3&of=2&more=1", "?q=nonsense:field", `?at=${things.at}`],
     "/agents/{id}": [`?at=${things.at}`],
     "/links": ["?q=state:down", `?at=${things.at}`],
     "/links/{id}": [`?at=${things.at}`],
     "/paths": [`?from=${one.agent_id}&to=${encodeURIComponent(other.addresses[0].split("/")[0])}`, "?net=10.0.0.0/8", "?networks=1"],
     "/what-if": [`?without=${encodeURIComponent(things.agents)}`],
     "/alarms": ["?state=acknowledged", "?state=cleared"],
+    "/reports": ["?range=day"],
+    "/settings": ["?late_s=5&down_s=20&handshake_s=10"],
     "/events": [`?agent=${things.agents}`],
     "/api": ["?q=alarms&role=operator", "?q=nothing+like+it"],
     "/changes": [`?from=${things.since}&to=${things.at}`],

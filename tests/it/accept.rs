@@ -132,3 +132,33 @@ async fn every_change_is_in_the_history_with_its_report() {
     assert_eq!(changed["after"]["state"], "down");
     kattila.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_reports_draws_how_many_were_accepted_and_refused() {
+    let kattila = TestManager::start().await;
+    let mut alpha = kattila.agent(ALPHA);
+    let data = Host::alpha().data();
+    for _ in 0..3 {
+        assert_eq!(alpha.report(&data).await.status, 200);
+        kattila.advance(60).await;
+    }
+    assert_eq!(alpha.send("{}").await.status, 400);
+    kattila.advance(60).await;
+    let operator = kattila.operator();
+    let page = operator.get("/reports").await.text();
+    let label = "Reports per minute. Accepted: 3 in all, at most 1 per minute; refused: 1 in all";
+    assert!(page.contains(label), "{page}");
+    // A row for each minute since the start, newest first: this one, the refusal, the reports.
+    let (_, table) = page.split_once("Reports per minute, as a table").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    let cells: Vec<&str> =
+        table.split("<td class=\"number\">").skip(1).map(|cell| &cell[..1]).collect();
+    assert_eq!(cells, ["0", "0", "0", "1", "1", "0", "1", "0", "1", "0"]);
+    let day = operator.get("/reports?range=day").await.text();
+    assert!(day.contains("Reports per hour. Accepted: 3 in all, at most 3 per hour"), "{day}");
+    for narrowed in [format!("/reports?agent={ALPHA}"), "/reports?before=3".to_owned()] {
+        let page = operator.get(&narrowed).await.text();
+        assert!(!page.contains("id=\"rate\""), "the counts are of everybody");
+    }
+    kattila.stop().await;
+}

@@ -2,12 +2,14 @@
 
 mod again;
 mod aside;
+mod chosen;
 mod identity;
 mod maintenance;
 mod page;
 mod people;
 mod relays;
 mod restart;
+mod thresholds;
 mod tuned;
 
 use serde_json::json;

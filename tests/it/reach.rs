@@ -390,6 +390,9 @@ async fn counts_are_of_what_is_seen() {
     let past = format!("/api/v1/topology?at={}", START.0 + 400);
     let (whole, seen) = (admin.json(&past).await, scene.limited.json(&past).await);
     assert!(seen["alarms_open"].as_u64() < whole["alarms_open"].as_u64(), "{seen} {whole}");
+    // How many come is told of everybody, or not at all.
+    assert!(admin.get("/reports").await.text().contains("id=\"rate\""));
+    assert!(!scene.limited.get("/reports").await.text().contains("id=\"rate\""));
     // A page of a list is full of what is seen.
     let page = scene.limited.json("/api/v1/reports?limit=5").await;
     assert_eq!(page.as_array().unwrap().len(), 5);

@@ -1,4 +1,4 @@
-//! The forms about alarms, and the page of maintenance with its forms.
+//! The forms about alarms, also those of agents that are chosen, and the page of maintenance with its forms.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -8,16 +8,18 @@ use crate::http::access::Caller;
 use crate::http::access::login::see_other;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
-use crate::http::operators::acts::{self, Many, Note, Shelf};
+use crate::http::operators::acts::{self, MOST_NAMED, Many, Note, Shelf};
 use crate::http::operators::maintenance::{self as windows, Make, Weekly, offset};
 use crate::http::operators::past::maybe_time;
 use crate::http::params::Id;
 use crate::http::state::AppState;
-use crate::model::id::WindowId;
+use crate::model::id::{AgentId, AlarmId, WindowId};
+use crate::model::state::AlarmState;
 use crate::model::time::UnixSeconds;
 use crate::model::window::Scope;
 use crate::process::acts::Act;
 use crate::process::upkeep::Upkeep;
+use crate::store::row::AlarmFilter;
 use crate::views;
 use crate::views::alarms::Tab;
 use crate::views::page::Nav;
@@ -151,6 +153,63 @@ pub async fn many(
     }
     acts::carry_out(&state, many.acts(act, caller)?).await?;
     Ok(see_other(&Tab::from_word(fields.get("tab").unwrap_or_default()).href()))
+}
+
+/// Open alarms of one agent that are looked at: more than one host has.
+const ALARMS_OF_ONE: usize = 1_000;
+
+/// Agents that one form chooses at most: those of a page.
+const MOST_CHOSEN: usize = 200;
+
+/// `POST /agents/acknowledge`: the open alarms of the agents that are chosen, as far as nobody
+/// has acknowledged them. What is more than one request takes is left, and told.
+pub async fn of_agents(
+    State(state): State<AppState>,
+    caller: Caller,
+    FormBody(fields): FormBody<Vec<(String, String)>>,
+) -> Result<Response, ApiError> {
+    let fields = Fields(fields);
+    let act = Note { note: fields.owned("note") }.act()?;
+    let agents: Result<Vec<AgentId>, _> = fields.all("agent").map(str::parse).collect();
+    let mut agents =
+        agents.map_err(|_odd| ApiError::bad_request("agent must be an agent's id."))?;
+    agents.sort_unstable();
+    agents.dedup();
+    let count = agents.len();
+    if !(1..=MOST_CHOSEN).contains(&count) {
+        return Err(ApiError::bad_request(format!("Choose 1 to {MOST_CHOSEN} agents first.")));
+    }
+    let open = state.read(&caller.lens, move |store| {
+        let mut open: Vec<AlarmId> = Vec::new();
+        for agent in agents {
+            let limit = (MOST_NAMED + 1).saturating_sub(open.len());
+            if limit == 0 {
+                break;
+            }
+            // Those that are acknowledged already stand among them, so all are looked at.
+            let filter =
+                AlarmFilter { agent: Some(agent), limit: ALARMS_OF_ONE, ..AlarmFilter::default() };
+            let rows = store.alarms(&filter)?.into_iter().map(|row| row.alarm);
+            let fresh = |state| matches!(state, AlarmState::Active | AlarmState::Returned);
+            open.extend(rows.filter(|alarm| fresh(alarm.state)).map(|alarm| alarm.id).take(limit));
+        }
+        open.sort_unstable();
+        open.dedup();
+        Ok(open)
+    });
+    let mut open = open.await?;
+    let more = open.len() > MOST_NAMED;
+    open.truncate(MOST_NAMED);
+    let mut done = 0;
+    if !open.is_empty() {
+        let many = Many { ids: open.into_iter().map(|id| id.0).collect(), ..Many::default() };
+        done = acts::carry_out(&state, many.acts(act, caller)?).await?.done;
+    }
+    let [q, sort] = ["q", "sort"].map(|name| encode(fields.get(name).unwrap_or_default()));
+    Ok(see_other(&format!(
+        "/agents?q={q}&sort={sort}&acknowledged={done}&of={count}&more={}",
+        u8::from(more)
+    )))
 }
 
 /// `GET /maintenance`.

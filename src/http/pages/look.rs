@@ -4,11 +4,9 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::config::explain;
 use crate::http::error::ApiError;
-use crate::http::keys::{self, KeyView};
 use crate::http::operators::edges::EdgeView;
-use crate::http::operators::identities::{GenerationUse, KeyUsage, Waiting};
+use crate::http::operators::identities::Waiting;
 use crate::http::operators::past::maybe_time;
 use crate::http::operators::reports;
 use crate::http::operators::search::Desk;
@@ -19,21 +17,21 @@ use crate::http::state::seen::Seen;
 use crate::keys::source::SourceConfig;
 use crate::model::id::{AgentId, EdgeId, EventId, ReportId};
 use crate::model::time::UnixSeconds;
-use crate::process::chores::ChoreState;
 use crate::process::prove::SharedKeys;
+use crate::process::rates::{Span, Stretch};
 use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::verify::stored;
 use crate::views;
+use crate::views::agents::Told;
+use crate::views::curves::Range;
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
+use crate::views::rates::{RateItem, RatesItem};
 use crate::views::reports::RefusalItem;
-use crate::views::settings::{
-    JobItem, KeyLine, KeySourceItem, ManagerItem, SettingItem, Stake, UsageItem,
-};
-use crate::views::text::{encode, plural};
+use crate::views::text::encode;
 use crate::views::waiting::WaitingItem;
 use crate::wire::codes::ErrorCode;
 
@@ -42,9 +40,6 @@ use super::{Reader, html, names, then};
 
 /// Rows of the pages that page by the store's numbers.
 const ROWS: usize = 100;
-
-/// Agents that the settings page names as locked out by a rotation.
-const LOCKED_OUT_TOLD: usize = 20;
 
 /// Rows of another kind shown on the page of one thing.
 const FEW: usize = 20;
@@ -61,6 +56,9 @@ pub struct Asked {
     agent: Option<String>,
     at: Option<String>,
     range: Option<String>,
+    acknowledged: Option<usize>,
+    of: Option<usize>,
+    more: Option<u8>,
 }
 
 impl Asked {
@@ -71,6 +69,11 @@ impl Asked {
             after: self.after.clone(),
             at: None,
         }
+    }
+
+    /// What came of acknowledging the alarms of chosen agents, if that was done just now.
+    fn told(&self) -> Option<Told> {
+        Some((self.acknowledged?, self.of?, self.more == Some(1)))
     }
 
     /// The time of the page, if that is not the present.
@@ -132,7 +135,8 @@ pub async fn agents(
     context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
     let hits = hits(&desk, &asked, context.now);
     let waiting: Vec<_> = reader.waiting(&state).into_iter().map(waiting_item).collect();
-    html(views::agents::page(&context, &items, &waiting, (&asked.query(), &hits)))
+    let told = asked.told();
+    html(views::agents::page(&context, &items, (&waiting, told), (&asked.query(), &hits)))
 }
 
 /// Which rows of a list are asked for.
@@ -277,7 +281,28 @@ pub async fn reports(
         .map(refusal_item)
         .collect();
     context.names = names((&state, &reader), rows.iter().flat_map(ids_of));
-    html(views::reports::page(&context, &rows, &refused, agent, ROWS))
+    // Counts are of everybody, so who sees a part, or asks for one, is not told.
+    let is_first = agent.is_none() && asked.before.is_none();
+    let rates = (context.whole && is_first).then(|| rates(&state, asked.range.as_deref()));
+    html(views::reports::page(&context, &rows, (&refused, rates.as_ref()), agent, ROWS))
+}
+
+/// How many reports come: by minutes, or by hours of a day.
+fn rates(state: &AppState, range: Option<&str>) -> RatesItem {
+    let is_day = range == Some("day");
+    let (span, per) = if is_day { (Span::Day, "hour") } else { (Span::Hour, "minute") };
+    let stretches = state.whole().rates(span, state.clock.now());
+    let item = |of: Stretch| RateItem { from: of.from, accepted: of.accepted, refused: of.refused };
+    let range = |words, href: &str, current| Range { words, href: href.to_owned(), current };
+    RatesItem {
+        items: stretches.into_iter().map(item).collect(),
+        per,
+        started: state.started_at,
+        ranges: vec![
+            range("Hour", "/reports", !is_day),
+            range("Day", "/reports?range=day", is_day),
+        ],
+    }
 }
 
 /// The agents that a report tells of.
@@ -334,112 +359,4 @@ pub async fn events(
     let rows = state.read(&reader.lens, move |store| store.events(&filter)).await?;
     context.names = names((&state, &reader), rows.iter().filter_map(|row| row.agent_id.as_ref()));
     html(views::events::page(&context, &rows, agent.as_ref().map(AgentId::as_str), ROWS))
-}
-
-/// `GET /settings`.
-pub async fn settings(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
-    let context = reader.context(&state, "Settings", Nav::Settings);
-    let ring = keys::view(&state).keys;
-    let usable = ring.iter().filter(|key| key.usable).count();
-    let keys: Vec<_> = ring.iter().map(|key| key_line(key, usable)).collect();
-    let usage = usage_item(&KeyUsage::of(&state));
-    let settings = explain::lines(&state.config).into_iter().map(|(name, meaning)| {
-        // The plan and the rules may have been read again since the start.
-        let meaning = match name {
-            explain::NOTIFIED if state.config.notify.is_some() => {
-                explain::notified(&state.deliverer.standing().plan)
-            }
-            explain::RULES if state.config.rules.is_some() => {
-                explain::tuned(&state.whole().rules().standing().tuning)
-            }
-            _ => meaning,
-        };
-        SettingItem { name: name.to_owned(), meaning }
-    });
-    let settings = settings.collect();
-    let jobs = state.whole().chores().list(context.now).into_iter().map(job_item).collect();
-    let manager = ManagerItem { settings, jobs };
-    html(views::settings::page(&context, &key_source(&state), &keys, &usage, &manager))
-}
-
-fn job_item(job: ChoreState) -> JobItem {
-    JobItem {
-        name: job.name,
-        about: job.about,
-        running: job.running,
-        last_run: job.last_run,
-        duration_ms: job.duration_ms.unwrap_or_default(),
-        rows: job.rows.unwrap_or_default(),
-        next_run: job.next_run,
-        failed: job.last_error_at.zip(job.last_error),
-    }
-}
-
-fn usage_item(usage: &KeyUsage) -> UsageItem {
-    let out = || usage.agents.iter().filter(|agent| agent.locked_out_by_rotation);
-    let locked_out = out().take(LOCKED_OUT_TOLD).map(|agent| {
-        let label = agent.hostname.clone().unwrap_or_else(|| agent.agent_id.to_string());
-        (encode(agent.agent_id.as_str()), label)
-    });
-    let generation = |generation: &GenerationUse| {
-        let words = generation_words(generation.generation);
-        let name = match &generation.kid {
-            Some(kid) => format!("{words}, {kid}"),
-            None => words.to_owned(),
-        };
-        (name, plural(generation.agents, "agent"))
-    };
-    UsageItem {
-        generations: usage.generations.iter().map(generation).collect(),
-        locked_out: locked_out.collect(),
-        locked_out_count: plural(usage.locked_out_by_rotation, "agent"),
-        left_out: usage.locked_out_by_rotation.saturating_sub(LOCKED_OUT_TOLD),
-    }
-}
-
-/// A generation of keys for people.
-fn generation_words(generation: &str) -> &str {
-    match generation {
-        "identity" => "A key of the host's own",
-        "current" => "The current shared key",
-        "previous-1" => "The shared key before the current one",
-        "previous-2" => "The shared key two before the current one",
-        "none" => "A shared key that is no longer in force",
-        other => other,
-    }
-}
-
-fn key_line(key: &KeyView, usable: usize) -> KeyLine {
-    KeyLine {
-        kid: key.kid.to_string(),
-        state: key.state,
-        source: key.source,
-        first_seen: key.first_seen,
-        last_seen: key.last_seen,
-        stake: Stake {
-            agents: key.agents,
-            named: key.agent_ids.iter().map(ToString::to_string).collect(),
-            usable: key.usable,
-            last: key.usable && usable == 1,
-        },
-    }
-}
-
-fn key_source(state: &AppState) -> KeySourceItem {
-    let health = state.keeper.health();
-    let detail = match (&health.last_problem, health.last_success) {
-        (Some(problem), _) => problem.clone(),
-        (None, Some(_)) => String::new(),
-        (None, None) => "Not read yet.".to_owned(),
-    };
-    let dnssec = |secure| if secure { "authenticated" } else { "insecure" }.to_owned();
-    KeySourceItem {
-        source: health.described,
-        healthy: health.last_problem.is_none() && !health.bogus,
-        detail,
-        last_read_at: health.last_success,
-        next_read_at: health.next_attempt,
-        dnssec: health.secure.map(dnssec),
-        notices: [health.unexpected, health.advice].concat(),
-    }
 }

@@ -15,6 +15,7 @@ pub mod factor;
 pub mod look;
 pub mod people;
 pub mod rules;
+pub mod settings;
 pub mod shares;
 pub mod tell;
 pub mod then;

@@ -26,7 +26,16 @@ fn every_page() -> Vec<(&'static str, String)> {
         crate::views::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &manager());
     let mut pages = pages_of_the_network();
     pages.extend([
-        ("reports", crate::views::reports::page(&reports_ctx, &reports(), &refusals(), None, 100)),
+        (
+            "reports",
+            crate::views::reports::page(
+                &reports_ctx,
+                &reports(),
+                (&refusals(), Some(&crate::views::rates::tests::sample())),
+                None,
+                100,
+            ),
+        ),
         ("report", report),
         ("events", events_page),
         ("settings", settings_page),
@@ -131,8 +140,13 @@ fn paths_page() -> Result<String, askama::Error> {
     crate::views::paths::page(&context("Paths", Nav::Paths), &asked, &answers)
 }
 
-fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
+fn agents_page(ctx: &PageContext) -> Result<String, askama::Error> {
     let listed = crate::views::agents::AgentListItem::from_picture(&picture());
+    let just = (&*waiting(), Some((3, 2, true)));
+    crate::views::agents::page(ctx, &listed, just, (&ListQuery::default(), &Hits::default()))
+}
+
+fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let (query, all) = (ListQuery::default(), Hits::default());
     let map = context("Map", Nav::Map);
     let agents = context("Agents", Nav::Agents);
@@ -159,7 +173,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
         ("weak-points", crate::views::what_if::start(&paths, &ways::weakest())),
         ("map", crate::views::map::page(&map, &picture, &start())),
         ("empty", crate::views::map::page(&map, &Picture::default(), &start())),
-        ("agents", crate::views::agents::page(&agents, &listed, &waiting(), (&query, &all))),
+        ("agents", agents_page(&agents)),
         ("agent", crate::views::agent::page(&agents, &agent(), &around)),
         ("links", crate::views::links::page(&links, &picture, (&query, &all))),
         (
@@ -224,7 +238,7 @@ fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let drawn = curves::day(NOW.minus(3_600));
     use crate::views::thing_then;
     vec![
-        ("agents-then", crate::views::agents::page(&agents, &listed, &[], (&query, &all))),
+        ("agents-then", crate::views::agents::page(&agents, &listed, (&[], None), (&query, &all))),
         ("links-then", crate::views::links::page(&links, &picture, (&query, &all))),
         ("link-then", thing_then::link(&link, dead, ends(), (None, &events(), Some(&drawn)))),
         ("link-gone", thing_then::link(&gone, dead, ends(), (Some(NOW), &events(), None))),

@@ -117,6 +117,7 @@ pub(super) const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/maintenance"),
             ("POST", "/maintenance/{id}/end"),
             ("POST", "/alarms/acts"),
+            ("POST", "/agents/acknowledge"),
             ("POST", "/alarms/{id}/shelve"),
             ("POST", "/alarms/{id}/unshelve"),
             ("POST", "/alarms/{id}/ack"),
