@@ -15,7 +15,7 @@ const LINE: Line = Line {
     name: "alarms",
     first_from: "SELECT alarm_id, pending_since FROM alarms WHERE alarm_id >= ?1
         ORDER BY alarm_id LIMIT 1",
-    last: "SELECT max(alarm_id) FROM alarms HAVING max(alarm_id) IS NOT NULL",
+    last: "SELECT alarm_id FROM alarms ORDER BY alarm_id DESC LIMIT 1",
     weight: "SELECT octet_length(subject) + octet_length(message) + 200 FROM alarms
         WHERE alarm_id >= ?1 ORDER BY alarm_id LIMIT 1",
 };

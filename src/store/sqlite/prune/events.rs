@@ -27,7 +27,7 @@ pub(super) const LINE: Line = Line {
     name: "events",
     first_from: "SELECT event_id, recorded_at FROM events WHERE event_id >= ?1
         ORDER BY event_id LIMIT 1",
-    last: "SELECT max(event_id) FROM events HAVING max(event_id) IS NOT NULL",
+    last: "SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1",
     weight: "SELECT 3 * octet_length(subject) + coalesce(octet_length(before), 0)
             + coalesce(octet_length(after), 0) + coalesce(octet_length(cause), 0) + 105
         FROM events WHERE event_id >= ?1 ORDER BY event_id LIMIT 1",

@@ -87,7 +87,7 @@ fn first_kept(conn: &Connection, line: &Line, chunk: &Prune) -> Result<i64, Stor
 
 /// The first hour of which any row is left; if none is, one that is behind all.
 fn first_hour(conn: &Connection) -> Result<i64, StoreError> {
-    const SQL: &str = "SELECT min(hour) FROM metric_hours HAVING min(hour) IS NOT NULL";
+    const SQL: &str = "SELECT hour FROM metric_hours ORDER BY hour LIMIT 1";
     let first = one(conn, HOURS, SQL, [], |row| Cells::new(HOURS, row).take())?;
     Ok(first.unwrap_or(i64::MAX >> 33))
 }

@@ -55,7 +55,7 @@ struct Line {
     name: &'static str,
     /// `SELECT number, time FROM table WHERE number >= ?1 ORDER BY number LIMIT 1`.
     first_from: &'static str,
-    /// `SELECT highest number`.
+    /// `SELECT number FROM table ORDER BY number DESC LIMIT 1`; `max` with `HAVING` reads all rows.
     last: &'static str,
     /// The bytes of one row and its index entries, of the first numbered at least `?1`.
     weight: &'static str,

@@ -16,7 +16,7 @@ const LINE: Line = Line {
     name: "notifications",
     first_from: "SELECT notification_id, created_at FROM notifications
         WHERE notification_id >= ?1 ORDER BY notification_id LIMIT 1",
-    last: "SELECT max(notification_id) FROM notifications HAVING max(notification_id) IS NOT NULL",
+    last: "SELECT notification_id FROM notifications ORDER BY notification_id DESC LIMIT 1",
     weight: "SELECT 200 + coalesce((SELECT sum(octet_length(i.facts) + 60)
             FROM notification_items i WHERE i.notification_id = n.notification_id), 0)
         FROM notifications n WHERE n.notification_id >= ?1 ORDER BY n.notification_id LIMIT 1",

@@ -23,7 +23,7 @@ pub(super) const LINE: Line = Line {
     name: "reports",
     first_from: "SELECT report_id, received_at FROM reports WHERE report_id >= ?1
         ORDER BY report_id LIMIT 1",
-    last: "SELECT max(report_id) FROM reports HAVING max(report_id) IS NOT NULL",
+    last: "SELECT report_id FROM reports ORDER BY report_id DESC LIMIT 1",
     weight: "SELECT octet_length(envelope) + 150 FROM reports WHERE report_id >= ?1
         ORDER BY report_id LIMIT 1",
 };

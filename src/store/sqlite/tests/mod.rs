@@ -7,6 +7,7 @@ mod late;
 mod packed;
 mod past;
 mod readers;
+mod steps;
 
 use std::path::{Path, PathBuf};
 
