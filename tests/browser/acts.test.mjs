@@ -91,7 +91,7 @@ test("an admin resets an agent, and history tells who did", async () => {
 
 test("what was refused is told with its reason", async () => {
   const page = await desk.visit("/reports", { token: ADMIN });
-  const refused = await page.read(`document.querySelector("table").innerText`);
+  const refused = await page.read(`document.querySelector("[aria-label=Refused] table").innerText`);
   assert.match(refused, /f0f0f0f0/);
   assert.match(refused, /signature|key/i);
   await page.screenshot(artifact("reports-1440x900"));
