@@ -32,11 +32,18 @@ impl PerMinute {
         }
     }
 
-    /// How many there were from one time until before another, both whole minutes.
-    fn between(&self, from: UnixSeconds, to: UnixSeconds) -> u64 {
-        let inside = from.0.div_euclid(MINUTE_S)..to.0.div_euclid(MINUTE_S);
+    /// How many there were in each of so many stretches one after the other, which begin at a whole
+    /// minute and take whole minutes. What counts on waits for one look at all that is kept.
+    fn stretches(&self, from: UnixSeconds, step_s: i64, count: i64) -> Vec<u64> {
+        let mut sums = vec![0; usize::try_from(count).unwrap_or_default()];
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().filter(|(minute, _)| inside.contains(minute)).map(|(_, count)| count).sum()
+        for (minute, more) in kept.iter() {
+            let place = (minute * MINUTE_S - from.0).div_euclid(step_s);
+            if let Some(sum) = usize::try_from(place).ok().and_then(|place| sums.get_mut(place)) {
+                *sum += more;
+            }
+        }
+        sums
     }
 }
 
@@ -74,16 +81,15 @@ impl Processor {
     /// What was accepted and refused lately, oldest first. The last stretch still runs.
     pub fn rates(&self, span: Span, now: UnixSeconds) -> Vec<Stretch> {
         let (step_s, count) = span.steps();
-        let running = now.0.div_euclid(step_s);
-        let stretch = |n: i64| {
-            let (from, to) = (UnixSeconds(n * step_s), UnixSeconds((n + 1) * step_s));
-            Stretch {
-                from,
-                accepted: self.totals.per_minute.between(from, to),
-                refused: self.refusals.per_minute().between(from, to),
-            }
+        let from = UnixSeconds((now.0.div_euclid(step_s) - count + 1) * step_s);
+        let of = |counts: &PerMinute| counts.stretches(from, step_s, count);
+        let both = of(&self.totals.per_minute).into_iter().zip(of(self.refusals.per_minute()));
+        let stretch = |(n, (accepted, refused)): (i64, (u64, u64))| Stretch {
+            from: from.plus(n * step_s),
+            accepted,
+            refused,
         };
-        (running - count + 1..=running).map(stretch).collect()
+        (0..).zip(both).map(stretch).collect()
     }
 }
 
@@ -99,14 +105,16 @@ mod tests {
         for second in [0, 59, 60, 61, 119, 3_600] {
             counts.add(T.plus(second));
         }
-        let of = |from, to| counts.between(T.plus(from), T.plus(to));
-        assert_eq!([of(0, 60), of(60, 120), of(120, 3_600), of(0, 7_200)], [2, 3, 0, 6]);
+        let minutes = || counts.stretches(T, 60, 61);
+        assert_eq!((minutes()[0], minutes()[1], minutes()[60]), (2, 3, 1));
+        assert_eq!(counts.stretches(T, 3_600, 2), [5, 1]);
+        assert_eq!(counts.stretches(T.plus(60), 60, 2), [3, 0], "nothing of before or after");
         counts.add(T);
-        assert_eq!(of(3_600, 3_660), 2, "a clock that was set back counts to the last minute");
+        assert_eq!(minutes()[60], 2, "a clock that was set back counts to the last minute");
         for minute in 100..10_000 {
             counts.add(T.plus(minute * 60));
         }
         assert_eq!(counts.0.lock().unwrap().len(), KEPT);
-        assert_eq!(of(0, 7_200), 0, "the oldest went");
+        assert_eq!(counts.stretches(T, 7_200, 1), [0], "the oldest went");
     }
 }

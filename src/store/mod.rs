@@ -1,4 +1,4 @@
-//! What the rest of the manager may ask of storage: thirty-five whole verbs, types in and out.
+//! What the rest of the manager may ask of storage: thirty-six whole verbs, types in and out.
 //!
 //! [`Writer`] is owned by one thread and is the only way anything changes. [`Reader`] answers
 //! from committed state and may be called from many threads; every call is one short read.

@@ -159,7 +159,8 @@ pub fn page(
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{api, context};
+    use crate::views::samples::context;
+    use crate::views::samples::manager::api;
 
     fn shown(q: &str, role: Option<Role>) -> String {
         let (operations, codes) = api();

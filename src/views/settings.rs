@@ -250,7 +250,8 @@ pub fn page(
 mod tests {
     use super::*;
     use crate::views::page::Nav;
-    use crate::views::samples::{context, key_source, keys, manager, usage};
+    use crate::views::samples::context;
+    use crate::views::samples::manager::{key_source, keys, manager, usage};
 
     #[test]
     fn keys_are_named_and_never_told() {

@@ -1,6 +1,7 @@
 //! Every page of the console once, and what holds of all of them.
 
 use super::alarms::{alarm_page, alarms, incidents, quality_page, windows};
+use super::manager::{api, key_source, keys, manager, usage};
 use super::*;
 
 /// Every page, by the name of its file.
