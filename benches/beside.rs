@@ -29,6 +29,9 @@ const FLEET: &str = "probe";
 /// Between two reports of the probe.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Jobs that come at least so seldom are waited for, in seconds.
+const RARE_S: i64 = 300;
+
 /// What those who looked saw.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -207,6 +210,27 @@ pub(crate) async fn introduce(url: &str) {
     assert!(call(&client, url, &signer, 0).await, "the probe was refused");
     while !String::from_utf8_lossy(&told).contains("\"probe-0\"") {
         told.extend(stream.chunk().await.expect("a stream").expect("a stream that goes on"));
+    }
+}
+
+/// Waits until no job runs that comes every few minutes, and none is due within `span` seconds: what
+/// takes out the history of a whole fleet's first reports is no part of an ordinary day.
+pub(crate) async fn at_rest(url: &str, span: i64) {
+    let client = Client::builder().no_proxy().build().expect("a client");
+    let mut pace = interval(EVERY);
+    loop {
+        pace.tick().await;
+        let answer = client.get(format!("{url}/api/v1/jobs")).send().await.expect("an answer");
+        let text = answer.bytes().await.expect("a body");
+        let jobs: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let jobs = jobs.as_array().expect("a list of jobs");
+        let now = Clock::system().now().0;
+        let rare = jobs.iter().filter(|job| job["every"].as_i64().is_some_and(|s| s >= RARE_S));
+        let due =
+            |job: &serde_json::Value| job["next_run"].as_i64().is_some_and(|at| at < now + span);
+        if !rare.into_iter().any(|job| job["running"] == true || due(job)) {
+            return;
+        }
     }
 }
 

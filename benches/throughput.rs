@@ -54,6 +54,9 @@ const CANNED: &str =
 /// its counters grow, the third may still judge a link whose other end was slower.
 const SETTLED_AFTER: usize = 4;
 
+/// Jobs come every five minutes, so no longer measurement than this is free of them.
+const MEASURED_AT_REST_S: i64 = 150;
+
 #[derive(Debug, Parser)]
 struct Args {
     /// Numbers of simulated agents, one measurement each
@@ -377,6 +380,8 @@ async fn compare(args: &Args, version: Version, agents: usize) {
     let begun = Instant::now();
     drive.warm_up(&manager.url).await;
     let known_after = begun.elapsed();
+    let span = i64::try_from(args.rounds as u64 * seconds * 2 + 5).unwrap_or(i64::MAX);
+    beside::at_rest(&manager.url, span.min(MEASURED_AT_REST_S)).await;
     let wal = db.with_extension("db-wal");
     let (mut below, mut above) = (Row::default(), Row::default());
     let mut wal_bytes = 0;

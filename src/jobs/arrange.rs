@@ -17,8 +17,8 @@ const AT_ONCE: usize = 500;
 pub async fn run(context: Context) {
     let _turn = context.arranger.turn().await;
     tidy(&context).await;
-    let (known, rev) = context.arranger.known();
     let Some(roster) = context.processor.board().unplaced() else { return };
+    let (known, rev) = context.arranger.known();
     let placed = tokio::task::spawn_blocking(move || {
         let nodes = roster.nodes();
         let present: BTreeSet<String> = nodes.iter().map(|node| node.node.id.clone()).collect();
@@ -45,7 +45,7 @@ async fn tidy(context: &Context) {
     let records = context.arranger.take(Vec::new(), &context.processor.board().node_ids(), now);
     let forgotten = context.arranger.give_up(now);
     if !records.is_empty() || !forgotten.is_empty() {
-        let (_, rev) = context.arranger.known();
+        let rev = context.arranger.rev();
         let records = records.into_iter().filter(|row| !forgotten.contains(&row.node)).collect();
         store(context, rev, records, forgotten).await;
     }

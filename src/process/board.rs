@@ -247,6 +247,8 @@ impl Board {
             inner.dirty_nodes.insert(node.id.clone());
             let site = node.site.clone();
             inner.dirty_sites.insert(site);
+        } else {
+            inner.homeless.insert(node.id.clone());
         }
         let entry = NodeEntry { node, placed, live: live.cloned() };
         inner.nodes.insert(entry.node.id.clone(), Arc::new(entry));
@@ -256,6 +258,7 @@ impl Board {
     pub fn remove_node(&self, id: &str) {
         let mut inner = self.write();
         if let Some(entry) = inner.nodes.remove(id) {
+            inner.homeless.remove(id);
             inner.dirty_nodes.insert(id.to_owned());
             inner.dirty_sites.insert(entry.node.site.clone());
         }
@@ -269,6 +272,7 @@ impl Board {
         let gone: Vec<String> = gone.collect();
         for id in gone {
             inner.nodes.remove(&id);
+            inner.homeless.remove(&id);
             inner.dirty_nodes.insert(id);
         }
         let gone = inner.edges.keys().filter(|id| !edges.contains(*id)).cloned();

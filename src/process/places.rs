@@ -154,6 +154,11 @@ impl Arranger {
         (places.all.values().cloned().collect(), places.rev)
     }
 
+    /// The revision of the stored places.
+    pub fn rev(&self) -> i64 {
+        self.lock().rev
+    }
+
     /// How the map is arranged.
     pub fn arrangement(&self) -> Arrangement {
         let places = self.lock();

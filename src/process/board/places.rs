@@ -63,8 +63,7 @@ impl Board {
     /// Whether some node has no position, and all nodes if so.
     pub fn unplaced(&self) -> Option<Roster> {
         let inner = self.read();
-        let all_placed = inner.nodes.values().all(|entry| entry.placed);
-        (!all_placed).then(|| Roster::of(&inner))
+        (!inner.homeless.is_empty()).then(|| Roster::of(&inner))
     }
 
     /// All nodes as the layout sees them.
@@ -75,7 +74,8 @@ impl Board {
 
     /// Takes positions: sites first, then nodes. Tells watchers what moved.
     pub fn place(&self, layout_rev: i64, sites: Vec<Site>, nodes: &[(String, String, f64, f64)]) {
-        let mut inner = self.write();
+        let mut guard = self.write();
+        let inner = &mut *guard;
         let mut moved = Vec::new();
         for site in sites {
             if let Some(old) = inner.sites.get(&site.id)
@@ -103,12 +103,13 @@ impl Board {
             inner.dirty_nodes.insert(id.clone());
             inner.dirty_sites.insert(site.clone());
             if first {
+                inner.homeless.remove(id);
                 inner.settled_nodes.insert(id.clone());
             }
         }
         let rearranged = inner.layout_rev != layout_rev;
         inner.layout_rev = layout_rev;
-        drop(inner);
+        drop(guard);
         if rearranged || !moved.is_empty() {
             // Nobody watching is no error.
             let _sent = self.signals.send(Arc::new(Signal::Layout { layout_rev, moved })).is_ok();

@@ -41,6 +41,8 @@ pub(super) struct Inner {
     /// Agents that may not relay.
     pub(super) barred: HashSet<AgentId>,
     pub(super) nodes: BTreeMap<String, Arc<NodeEntry>>,
+    /// Nodes without a position.
+    pub(super) homeless: HashSet<String>,
     pub(super) edges: BTreeMap<EdgeId, Arc<Link>>,
     pub(super) sites: BTreeMap<String, Site>,
     pub(super) dirty_nodes: BTreeSet<String>,

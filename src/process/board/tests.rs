@@ -1,6 +1,6 @@
 //! A client that holds a picture and applies patches sees what a fresh picture shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::link::Behind;
 use super::*;
@@ -142,6 +142,29 @@ fn nothing_is_shown_before_it_has_a_place_and_nothing_moves_by_itself() {
         (1.0, "lab/one", Some(AgentStatus::Stale))
     );
     assert_eq!(picture.edges.len(), 1);
+}
+
+#[test]
+fn who_left_before_having_a_place_is_not_waited_for() {
+    let board = Board::new("epoch".to_owned());
+    let come = || {
+        board.set_node(node("a:1", AgentStatus::Online), None);
+        board.set_node(node("a:2", AgentStatus::Online), None);
+    };
+    come();
+    board.remove_node("a:1");
+    assert!(board.unplaced().is_some());
+    board.remove_node("a:2");
+    assert!(board.unplaced().is_none());
+    come();
+    board.retain(&BTreeSet::new(), &BTreeSet::new());
+    assert!(board.unplaced().is_none());
+    // Who comes back after having had a place waits for it like anybody else.
+    come();
+    place_all(&board);
+    board.remove_node("a:1");
+    come();
+    assert!(board.unplaced().is_some());
 }
 
 #[test]

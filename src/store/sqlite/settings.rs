@@ -98,6 +98,13 @@ pub(super) fn set_writer(conn: &Connection, durability: Durability) -> Result<()
     set(conn, "wal_autocheckpoint", 0)
 }
 
+/// Has SQLite keep what it needs to take a part of a transaction back in memory: it is as much as
+/// that part changes, and in a file it takes a tenth of what a new agent's first report costs, on a
+/// disk that may be full. Not before migrations, whose indices would be sorted there, too.
+pub(super) fn undo_in_memory(conn: &Connection) -> Result<(), StoreError> {
+    set(conn, "temp_store", 2)
+}
+
 /// Whether the last connection that is closed moves the log into the database and removes it.
 pub(super) fn move_log_at_the_end(conn: &Connection, moves: bool) -> Result<(), StoreError> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !moves)

@@ -88,6 +88,7 @@ impl SqliteWriter {
         commit_seq: i64,
         shelf: Arc<Shelf>,
     ) -> Result<Self, StoreError> {
+        settings::undo_in_memory(&conn)?;
         Ok(Self {
             conn,
             packer: Packer::new(Arc::clone(&shelf))?,
