@@ -127,11 +127,9 @@ impl AgentListItem {
     }
 }
 
-/// What came of acknowledging the alarms of chosen agents: how many alarms, of how many agents,
-/// and whether more are left.
-pub type Told = (usize, usize, bool);
-
-fn told((alarms, agents, more): Told) -> String {
+/// What came of acknowledging the alarms of chosen agents, as a sentence: how many alarms, of how many
+/// agents, and whether more are left.
+pub fn acknowledged((alarms, agents, more): (usize, usize, bool)) -> String {
     let of = plural(agents, "agent");
     let done = match alarms {
         0 => format!("No alarm of {of} was left to acknowledge."),
@@ -159,20 +157,19 @@ struct AgentsPage<'a> {
     page: Page<Row>,
     summary: String,
     waiting: Vec<WaitingRow>,
-    told: Option<String>,
     /// Alarms of the agents that can be chosen on this page; none: nothing can be.
     bulk: u32,
 }
 
 /// The page. `agents` are all agents, in any order; `query` says how to show them and `hits` which;
-/// `waiting` is what waits for an admin, oldest first, and `just` what was just done.
+/// `waiting` is what waits for an admin, oldest first.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     agents: &[AgentListItem],
-    (waiting, just): (&[WaitingItem], Option<Told>),
+    waiting: &[WaitingItem],
     (query, hits): (&ListQuery, &Hits<'_>),
 ) -> Result<String, askama::Error> {
     let columns = [
@@ -219,7 +216,6 @@ pub fn page(
             count(AgentStatus::Offline)
         ),
         waiting: waiting.iter().map(|item| WaitingRow::new(ctx, item)).collect(),
-        told: just.map(told),
         bulk: if may { page.rows.iter().map(|row| row.item.alarms).sum() } else { 0 },
         page,
     };
@@ -238,7 +234,7 @@ mod tests {
         let agents = AgentListItem::from_picture(&picture);
         let ctx = context("Agents", Nav::Agents);
         let hits = Hits::of(&picture, &query.q, ctx.now, |_| Known::default());
-        page(&ctx, &agents, (&waiting(), None), (query, &hits)).expect("rendered")
+        page(&ctx, &agents, &waiting(), (query, &hits)).expect("rendered")
     }
 
     #[test]
@@ -258,7 +254,7 @@ mod tests {
         let nobody = page(
             &context("Agents", Nav::Agents),
             &AgentListItem::from_picture(&picture()),
-            (&[], None),
+            &[],
             (&ListQuery::default(), &Hits::default()),
         );
         assert!(!nobody.expect("rendered").contains("Waiting for approval"));
@@ -289,8 +285,7 @@ mod tests {
         let mut agents = AgentListItem::from_picture(&picture());
         agents[0].label = "<script>alert(1)</script>".into();
         let all = (&ListQuery::default(), &Hits::default());
-        let html =
-            page(&context("Agents", Nav::Agents), &agents, (&[], None), all).expect("rendered");
+        let html = page(&context("Agents", Nav::Agents), &agents, &[], all).expect("rendered");
         assert!(!html.contains("<script>alert") && html.contains("script&#62;alert(1)"));
     }
 }

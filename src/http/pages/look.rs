@@ -23,7 +23,6 @@ use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::verify::stored;
 use crate::views;
-use crate::views::agents::Told;
 use crate::views::curves::Range;
 use crate::views::list::{Hits, ListQuery};
 use crate::views::map::GettingStarted;
@@ -56,9 +55,6 @@ pub struct Asked {
     agent: Option<String>,
     at: Option<String>,
     range: Option<String>,
-    acknowledged: Option<usize>,
-    of: Option<usize>,
-    more: Option<u8>,
 }
 
 impl Asked {
@@ -69,11 +65,6 @@ impl Asked {
             after: self.after.clone(),
             at: None,
         }
-    }
-
-    /// What came of acknowledging the alarms of chosen agents, if that was done just now.
-    fn told(&self) -> Option<Told> {
-        Some((self.acknowledged?, self.of?, self.more == Some(1)))
     }
 
     /// The time of the page, if that is not the present.
@@ -135,8 +126,7 @@ pub async fn agents(
     context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
     let hits = hits(&desk, &asked, context.now);
     let waiting: Vec<_> = reader.waiting(&state).into_iter().map(waiting_item).collect();
-    let told = asked.told();
-    html(views::agents::page(&context, &items, (&waiting, told), (&asked.query(), &hits)))
+    html(views::agents::page(&context, &items, &waiting, (&asked.query(), &hits)))
 }
 
 /// Which rows of a list are asked for.
@@ -297,7 +287,7 @@ fn rates(state: &AppState, range: Option<&str>) -> RatesItem {
     RatesItem {
         items: stretches.into_iter().map(item).collect(),
         per,
-        started: state.started_at,
+        since: state.whole().rates_since(),
         ranges: vec![
             range("Hour", "/reports", !is_day),
             range("Day", "/reports?range=day", is_day),

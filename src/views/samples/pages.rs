@@ -3,6 +3,7 @@
 use super::alarms::{alarm_page, alarms, incidents, quality_page, windows};
 use super::manager::{api, key_source, keys, manager, usage};
 use super::*;
+use crate::views::error::tests::wrong;
 
 /// Every page, by the name of its file.
 fn every_page() -> Vec<(&'static str, String)> {
@@ -50,10 +51,12 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("factor", factor()),
         ("recovery", recovery()),
         ("api", api_page()),
-        (
-            "error",
-            crate::views::error::page(&stranger, 404, "There is no such page", "Look elsewhere."),
-        ),
+        ("error-403", crate::views::error::page(&of("Not allowed", Nav::Nowhere), &wrong(403))),
+        ("error-404", crate::views::error::page(&of("Nothing here", Nav::Nowhere), &wrong(404))),
+        ("error-409", crate::views::error::page(&of("Too late", Nav::Nowhere), &wrong(409))),
+        ("error-500", crate::views::error::page(&of("Failed", Nav::Nowhere), &wrong(500))),
+        ("error-503", crate::views::error::page(&of("Busy", Nav::Nowhere), &wrong(503))),
+        ("error", crate::views::error::page(&stranger, &wrong(404))),
     ]);
     pages.into_iter().map(|(name, page)| (name, page.expect(name))).collect()
 }
@@ -105,7 +108,6 @@ fn account() -> Result<String, askama::Error> {
         masked: false,
         sessions: &own,
         factor: Some(9),
-        changed: true,
         failed: None,
     };
     crate::views::people::account(&context("Your account", Nav::Nowhere), &account)
@@ -143,8 +145,10 @@ fn paths_page() -> Result<String, askama::Error> {
 
 fn agents_page(ctx: &PageContext) -> Result<String, askama::Error> {
     let listed = crate::views::agents::AgentListItem::from_picture(&picture());
-    let just = (&*waiting(), Some((3, 2, true)));
-    crate::views::agents::page(ctx, &listed, just, (&ListQuery::default(), &Hits::default()))
+    let told = crate::views::agents::acknowledged((3, 2, true));
+    let ctx = PageContext { told: Some(told), ..ctx.clone() };
+    let all = (&ListQuery::default(), &Hits::default());
+    crate::views::agents::page(&ctx, &listed, &waiting(), all)
 }
 
 fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
@@ -239,7 +243,7 @@ fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let drawn = curves::day(NOW.minus(3_600));
     use crate::views::thing_then;
     vec![
-        ("agents-then", crate::views::agents::page(&agents, &listed, (&[], None), (&query, &all))),
+        ("agents-then", crate::views::agents::page(&agents, &listed, &[], (&query, &all))),
         ("links-then", crate::views::links::page(&links, &picture, (&query, &all))),
         ("link-then", thing_then::link(&link, dead, ends(), (None, &events(), Some(&drawn)))),
         ("link-gone", thing_then::link(&gone, dead, ends(), (Some(NOW), &events(), None))),
