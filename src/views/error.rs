@@ -86,6 +86,7 @@ impl Wrong<'_> {
             429 | 500 | 503 if !self.is_form && !self.path.starts_with("//") => {
                 way(self.path.to_owned(), "Try again")
             }
+            404 if ctx.role.is_none() => way("/login".to_owned(), "Sign in"),
             _ => {}
         }
         if self.is_form && !matches!(self.status, 403 | 409) {
@@ -167,6 +168,7 @@ pub(super) mod tests {
         (ctx.role, ctx.signed_in) = (None, false);
         let html = page(&ctx, &wrong(404)).expect("rendered");
         assert!(!html.contains("action=\"/agents\"") && !html.contains("<nav"));
+        assert!(html.contains("href=\"/login\">Sign in</a>"));
         ctx.role = Some(Role::Viewer);
         let html = page(&ctx, &wrong(404)).expect("rendered");
         assert!(html.contains("action=\"/agents\"") && html.contains("<nav"));

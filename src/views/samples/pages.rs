@@ -22,7 +22,8 @@ fn every_page() -> Vec<(&'static str, String)> {
         encoding: None,
     };
     let report = crate::views::report::page(&of("Report 4", Nav::Reports), shown);
-    let events_page = crate::views::events::page(&of("Events", Nav::Events), &events(), None, 100);
+    let events_page =
+        crate::views::events::page(&of("Events", Nav::Events), &events(), &by_number("/events"));
     let settings_ctx = of("Settings", Nav::Settings);
     let settings_page =
         crate::views::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &manager());
@@ -34,8 +35,7 @@ fn every_page() -> Vec<(&'static str, String)> {
                 &reports_ctx,
                 &reports(),
                 (&refusals(), Some(&crate::views::rates::tests::sample())),
-                None,
-                100,
+                &by_number("/reports"),
             ),
         ),
         ("report", report),
@@ -143,6 +143,11 @@ fn paths_page() -> Result<String, askama::Error> {
     crate::views::paths::page(&context("Paths", Nav::Paths), &asked, &answers)
 }
 
+fn by_number(path: &'static str) -> crate::views::list::Numbered<'static> {
+    let (oldest_first, goes_on) = (false, false);
+    crate::views::list::Numbered { path, agent: "", oldest_first, goes_on, limit: 100 }
+}
+
 fn agents_page(ctx: &PageContext) -> Result<String, askama::Error> {
     let listed = crate::views::agents::AgentListItem::from_picture(&picture());
     let told = crate::views::agents::acknowledged((3, 2, true));
@@ -164,11 +169,13 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     let (picture, told, sent) = (picture(), alarms(), reports());
     let relays_for = ["tre-gw1".parse().expect("an agent")];
     let drawn = curves::day(NOW);
+    let span = crate::views::alarms::Span { before: None, limit: 100 };
     let around = crate::views::agent::Around {
         picture: &picture,
         relays_for: &relays_for,
         alarms: &told,
         reports: &sent,
+        refused: &refusals(),
         windows: &windows(),
         curves: &drawn,
     };
@@ -191,7 +198,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
                 &alarms_ctx,
                 open,
                 &incidents(),
-                (&Default::default(), crate::views::alarms::Span { before: None, limit: 100 }),
+                (&Default::default(), &ListQuery::default(), span),
             ),
         ),
         ("notifications", notifications()),
