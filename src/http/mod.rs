@@ -15,6 +15,7 @@ pub mod bare;
 pub mod body;
 pub mod dictionaries;
 pub mod error;
+pub mod flash;
 pub mod headers;
 pub mod health;
 pub mod keys;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
@@ -21,6 +21,7 @@ use crate::wire::limits;
 use super::arrival::{Arrival, Channel};
 use super::error::{ApiError, Refused};
 use super::headers;
+use super::pages::{Asker, error_page};
 use super::server::Source;
 use super::state::AppState;
 
@@ -60,7 +61,8 @@ struct Visit {
     method: Method,
     path: String,
     route: String,
-    wants_page: bool,
+    /// Of a browser that is to get a page: its headers, which tell who asks.
+    browser: Option<(HeaderMap, Arrival)>,
     source: Source,
     channel: Channel,
     /// Of which trace the sender says that it is part.
@@ -90,13 +92,17 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
         response = super::access::login::redirect(&visit.path);
         refused = None;
     }
+    let page = match &refused {
+        Some(refused) => visit.page(&state, refused).instrument(span.clone()).await,
+        None => None,
+    };
     let _in_span = span.entered();
     visit.turn_away(&state, response.status(), refused.as_deref());
     visit.log(response.status(), refused.as_deref());
     let code = refused.as_ref().map(|error| error.code());
     state.metrics.request(&visit.route, response.status(), code, visit.begun.elapsed());
     if let Some(refused) = refused {
-        response = visit.explain(&state, &refused, response);
+        response = visit.explain(&refused, page, response);
     }
     finish(&visit, response)
 }
@@ -125,7 +131,8 @@ impl Visit {
             id,
             method: request.method().clone(),
             route: matched.map_or("(none)", MatchedPath::as_str).to_owned(),
-            wants_page: is_page(path) && accepts("text/html"),
+            browser: (is_page(path) && accepts("text/html"))
+                .then(|| (request.headers().clone(), Arrival::of(request.extensions()))),
             path: request.uri().path_and_query().map_or(path, |both| both.as_str()).to_owned(),
             source: Source::of(request.extensions()),
             channel: Arrival::of(request.extensions()).channel,
@@ -136,7 +143,7 @@ impl Visit {
 
     /// A browser that must sign in first is shown the way instead of a refusal.
     fn goes_to_sign_in(&self, refused: &Refused) -> bool {
-        self.wants_page
+        self.browser.is_some()
             && refused.code == ErrorCode::Unauthenticated
             && matches!(self.method, Method::GET | Method::HEAD)
     }
@@ -190,11 +197,22 @@ impl Visit {
         }
     }
 
+    /// The page of a refusal for a browser, under the bar of whoever asked. Who is refused because
+    /// they asked too often, or said wrongly who they are, costs no further look.
+    async fn page(&self, state: &AppState, refused: &Refused) -> Option<String> {
+        let (headers, arrival) = self.browser.as_ref()?;
+        let caller = match super::error::status(refused.code) {
+            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => None,
+            _ => state.gate.admit(headers, arrival).await.ok().flatten(),
+        };
+        let is_form = !matches!(self.method, Method::GET | Method::HEAD);
+        let whose = Asker { headers, caller, id: &self.id, channel: self.channel };
+        error_page(state, refused, (whose, &self.path, is_form))
+    }
+
     /// Gives a refusal its body. The status and headers are already there.
-    fn explain(&self, state: &AppState, refused: &Refused, mut response: Response) -> Response {
-        if self.wants_page
-            && let Some(page) = super::pages::error_page(state, refused, (&self.id, self.channel))
-        {
+    fn explain(&self, refused: &Refused, page: Option<String>, mut response: Response) -> Response {
+        if let Some(page) = page {
             *response.body_mut() = Body::from(page);
             let html = HeaderValue::from_static("text/html; charset=utf-8");
             response.headers_mut().insert(header::CONTENT_TYPE, html);

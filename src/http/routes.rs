@@ -307,6 +307,10 @@ pub struct Guards {
     pub clock: Clock,
 }
 
+/// What is told of an address that leads nowhere.
+const NOWHERE: &str =
+    "No page and nothing else has this address; it may be mistyped, or from another version.";
+
 /// Routes with their guards, and refusals for everything else.
 pub fn guarded<S: Clone + Send + Sync + 'static>(
     routes: Vec<Route<S>>,
@@ -336,7 +340,7 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(
         router = router.route(path, handler);
     }
     router
-        .fallback(|| async { ApiError::new(ErrorCode::NotFound, "There is nothing here.") })
+        .fallback(|| async { ApiError::new(ErrorCode::NotFound, NOWHERE) })
         .method_not_allowed_fallback(|| async {
             ApiError::new(ErrorCode::MethodNotAllowed, "This address takes another method.")
         })

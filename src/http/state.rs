@@ -36,6 +36,7 @@ use super::access::token;
 use super::arrival::Ways;
 use super::aside::aside;
 use super::error::ApiError;
+use super::flash::Flashes;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
 use super::pace::Pace;
@@ -129,6 +130,8 @@ pub struct Parts {
     pub resets: Pace,
     /// How fast shared links may be opened.
     pub opens: Pace,
+    /// What forms are about to tell on the pages they lead to.
+    pub flashes: Flashes,
     /// Which proxies are believed what.
     pub ways: Ways,
     /// What a report must fulfil.
@@ -158,6 +161,7 @@ impl AppState {
             guesses: Guesses::default(),
             resets: Pace::of_resets(),
             opens: Pace::of_opens(),
+            flashes: Flashes::default(),
             ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),

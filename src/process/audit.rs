@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::handle::{Command, CommandError, Done, ResetTarget};
 use super::people::{self, PeopleWish, Revoke};
 use super::places::Arranged;
+use super::rates;
 use super::shares::ShareWish;
 use super::upkeep::Upkeep;
 use super::wish::Wish;
@@ -99,6 +100,7 @@ pub(super) fn carry_out(
     if is_time {
         draft.audit.extend(engine.tally.take(now, last));
         account::follow(engine, &mut draft, last);
+        rates::follow(engine, &mut draft, last);
     }
     Ok((draft, outcome))
 }

@@ -24,7 +24,7 @@ use super::refusals::Refusals;
 use super::reply::{Ask, Chunk, Job, Reply, answer, refuse_all};
 use super::rollup::Rollup;
 use super::tune::Rulebook;
-use super::{admit, audit, load, lot, prune, show, tell, tick, tune, upkeep};
+use super::{admit, audit, load, lot, prune, rates, show, tell, tick, tune, upkeep};
 use super::{tally::Tally, totals::Totals};
 use crate::clock::Clock;
 use crate::model::rate::Rate;
@@ -145,8 +145,7 @@ pub struct Started {
 pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError> {
     let (jobs, queue) = mpsc::channel(QUEUE_REPORTS);
     let board = Arc::new(Board::new(parts.epoch));
-    let totals = Arc::<Totals>::default();
-    let (refusals, tally) = (Arc::<Refusals>::default(), Arc::<Tally>::default());
+    let tally = Arc::<Tally>::default();
     let now = parts.clock.now();
     let mut writer: Box<dyn Writer> = Box::new(parts.writer);
     let mut snapshot = writer.load_fleet()?;
@@ -156,6 +155,10 @@ pub fn start<W: Writer + 'static>(parts: Parts<W>) -> Result<Started, StoreError
     let steps = std::mem::take(&mut snapshot.layout_steps);
     let layout_rev = load::meta(&snapshot, "layout_rev").and_then(|rev| rev.parse().ok());
     let has_admin_token = load::meta(&snapshot, FIRST_TOKEN).is_some();
+    let counted = rates::Kept::restored(load::meta(&snapshot, rates::KEPT), now);
+    let (counted, refused) = counted.counts();
+    let totals = Arc::new(Totals { rates: counted, ..Totals::default() });
+    let refusals = Arc::new(Refusals::counted(refused));
     let chores = Arc::new(Chores::restored(|name| load::meta(&snapshot, name)));
     let kept = |name: &str| load::meta(&snapshot, name);
     let rulebook = Arc::new(Rulebook::restored(kept(tune::KEPT)));

@@ -1,43 +1,90 @@
-//! How many reports were accepted and refused in each minute of the last day of this run. Bounded
-//! whoever sends; a restart forgets it. Must not read a clock.
+//! How many reports were accepted and refused: by minutes for an hour, by hours for a day. Bounded
+//! whoever sends. Must not read a clock.
+//!
+//! Once a minute, if anything came, and at the end of a run the counts go into a small value of the
+//! database, which the next start reads with all others. So a restart keeps them, and a kill loses
+//! those of its last minute.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use super::engine::Engine;
 use super::handle::Processor;
 use crate::model::time::UnixSeconds;
 
 const MINUTE_S: i64 = 60;
 
-/// Minutes that are kept: a day, and the one that runs; 24 KB at most.
-const KEPT: usize = 24 * 60 + 1;
+/// Minutes of an hour, after which minutes are counted together.
+const HOUR: i64 = 60;
 
-/// Counts by minute, oldest first; minutes without any are left out.
-#[derive(Debug, Default)]
-pub(super) struct PerMinute(Mutex<VecDeque<(i64, u64)>>);
+/// Hours that are kept: a day, and the one that runs.
+const HOURS: i64 = 25;
 
-impl PerMinute {
+/// The small value that keeps the counts, some 3 KB at most.
+pub(super) const KEPT: &str = "reports.rates";
+
+/// Counts, oldest first, each under the minute since 1970 in which its stretch begins; stretches
+/// without any are left out. 61 minutes and 25 hours at most.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Counts {
+    hours: VecDeque<(i64, u64)>,
+    minutes: VecDeque<(i64, u64)>,
+}
+
+impl Counts {
     /// Counts one. What happens while the clock is set back counts to the last minute.
-    pub(super) fn add(&self, now: UnixSeconds) {
-        let minute = now.0.div_euclid(MINUTE_S);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.back_mut() {
+    fn add(&mut self, minute: i64) {
+        match self.minutes.back_mut() {
             Some((last, count)) if *last >= minute => *count += 1,
             _ => {
-                if kept.len() == KEPT {
-                    kept.pop_front();
-                }
-                kept.push_back((minute, 1));
+                self.minutes.push_back((minute, 1));
+                self.fold(minute);
             }
         }
     }
 
-    /// How many there were in each of so many stretches one after the other, which begin at a whole
-    /// minute and take whole minutes. What counts on waits for one look at all that is kept.
+    /// Puts minutes that are over for an hour together, and drops hours that are over for a day.
+    fn fold(&mut self, minute: i64) {
+        while let Some((old, count)) = self.minutes.front().copied()
+            && old < minute - HOUR
+        {
+            self.minutes.pop_front();
+            let hour = old - old.rem_euclid(HOUR);
+            match self.hours.back_mut() {
+                Some((last, sum)) if *last >= hour => *sum += count,
+                _ => self.hours.push_back((hour, count)),
+            }
+        }
+        while self.hours.front().is_some_and(|(hour, _)| *hour <= minute - HOURS * HOUR) {
+            self.hours.pop_front();
+        }
+    }
+}
+
+/// Counts that several threads add to.
+#[derive(Debug, Default)]
+pub(super) struct PerMinute(Mutex<Counts>);
+
+impl PerMinute {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one.
+    pub(super) fn add(&self, now: UnixSeconds) {
+        self.lock().add(now.0.div_euclid(MINUTE_S));
+    }
+
+    /// How many there were in each of so many stretches one after the other: minutes of the last hour
+    /// or hours of the last day. What counts on waits for one look at all that is kept.
     fn stretches(&self, from: UnixSeconds, step_s: i64, count: i64) -> Vec<u64> {
         let mut sums = vec![0; usize::try_from(count).unwrap_or_default()];
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (minute, more) in kept.iter() {
+        let kept = self.lock();
+        for (minute, more) in kept.hours.iter().chain(&kept.minutes) {
             let place = (minute * MINUTE_S - from.0).div_euclid(step_s);
             if let Some(sum) = usize::try_from(place).ok().and_then(|place| sums.get_mut(place)) {
                 *sum += more;
@@ -45,6 +92,66 @@ impl PerMinute {
         }
         sums
     }
+}
+
+/// What the database keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    since: UnixSeconds,
+    accepted: Counts,
+    refused: Counts,
+}
+
+impl Kept {
+    /// What an earlier run kept; of a text that cannot be read, that counting begins now.
+    pub(super) fn restored(kept: Option<&str>, now: UnixSeconds) -> Self {
+        let begun = Self { since: now, ..Self::default() };
+        kept.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(begun)
+    }
+
+    /// The counts to go on from: of what was accepted, and of what was refused.
+    pub(super) fn counts(self) -> (Rates, PerMinute) {
+        let accepted = PerMinute(Mutex::new(self.accepted));
+        let rates = Rates { accepted, since: self.since.0.into(), ..Rates::default() };
+        (rates, PerMinute(Mutex::new(self.refused)))
+    }
+}
+
+/// What was accepted, since when that is counted, and what of it is stored.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    /// Reports that were stored.
+    pub(super) accepted: PerMinute,
+    since: AtomicI64,
+    /// When the counts were last looked at to be stored, in minutes since 1970, and what was stored.
+    stored: Mutex<(i64, Kept)>,
+}
+
+impl Rates {
+    /// What is to be stored now, if anything is: once a minute what changed, and at the end of a run.
+    fn due(&self, refused: &PerMinute, now: UnixSeconds, last: bool) -> Option<String> {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.0.div_euclid(MINUTE_S);
+        if stored.0 == minute && !last {
+            return None;
+        }
+        let since = UnixSeconds(self.since.load(Ordering::Relaxed));
+        let (accepted, refused) = (self.accepted.lock().clone(), refused.lock().clone());
+        let kept = Kept { since, accepted, refused };
+        stored.0 = minute;
+        if stored.1 == kept {
+            return None;
+        }
+        let text = serde_json::to_string(&kept).ok()?;
+        stored.1 = kept;
+        Some(text)
+    }
+}
+
+/// Has the counts stored when it is time.
+pub(super) fn follow(engine: &Engine, draft: &mut Draft, last: bool) {
+    let due = engine.totals.rates.due(engine.refusals.per_minute(), draft.now, last);
+    draft.change.meta.extend(due.map(|text| (KEPT, text)));
 }
 
 /// What is told of a stretch of time.
@@ -83,13 +190,19 @@ impl Processor {
         let (step_s, count) = span.steps();
         let from = UnixSeconds((now.0.div_euclid(step_s) - count + 1) * step_s);
         let of = |counts: &PerMinute| counts.stretches(from, step_s, count);
-        let both = of(&self.totals.per_minute).into_iter().zip(of(self.refusals.per_minute()));
+        let refused = of(self.refusals.per_minute());
+        let both = of(&self.totals.rates.accepted).into_iter().zip(refused);
         let stretch = |(n, (accepted, refused)): (i64, (u64, u64))| Stretch {
             from: from.plus(n * step_s),
             accepted,
             refused,
         };
         (0..).zip(both).map(stretch).collect()
+    }
+
+    /// Since when that is counted, over all runs on this database.
+    pub fn rates_since(&self) -> UnixSeconds {
+        UnixSeconds(self.totals.rates.since.load(Ordering::Relaxed))
     }
 }
 
@@ -99,22 +212,61 @@ mod tests {
 
     const T: UnixSeconds = UnixSeconds(1_800_000_000);
 
+    fn minutes(n: i64) -> UnixSeconds {
+        T.plus(60 * n)
+    }
+
     #[test]
     fn minutes_are_counted_and_bounded() {
         let counts = PerMinute::default();
         for second in [0, 59, 60, 61, 119, 3_600] {
             counts.add(T.plus(second));
         }
-        let minutes = || counts.stretches(T, 60, 61);
-        assert_eq!((minutes()[0], minutes()[1], minutes()[60]), (2, 3, 1));
+        let per_minute = || counts.stretches(T, 60, 61);
+        assert_eq!((per_minute()[0], per_minute()[1], per_minute()[60]), (2, 3, 1));
         assert_eq!(counts.stretches(T, 3_600, 2), [5, 1]);
         assert_eq!(counts.stretches(T.plus(60), 60, 2), [3, 0], "nothing of before or after");
         counts.add(T);
-        assert_eq!(minutes()[60], 2, "a clock that was set back counts to the last minute");
-        for minute in 100..10_000 {
-            counts.add(T.plus(minute * 60));
+        assert_eq!(per_minute()[60], 2, "a clock that was set back counts to the last minute");
+    }
+
+    #[test]
+    fn an_hour_is_told_by_minutes_and_a_day_by_hours_and_no_more_is_kept() {
+        let counts = PerMinute::default();
+        for minute in 0..10_000 {
+            counts.add(minutes(minute));
+            counts.add(minutes(minute));
         }
-        assert_eq!(counts.0.lock().unwrap().len(), KEPT);
-        assert_eq!(counts.stretches(T, 7_200, 1), [0], "the oldest went");
+        let kept = counts.lock().clone();
+        assert_eq!(kept.minutes.len(), 61);
+        assert!(kept.hours.len() <= 25, "{kept:?}");
+        let last = minutes(9_999);
+        assert_eq!(counts.stretches(last.minus(59 * 60), 60, 60), [2; 60]);
+        // The hour that runs has 40 minutes.
+        let from = last.minus(39 * 60).minus(23 * 3_600);
+        let hours = counts.stretches(from, 3_600, 24);
+        assert_eq!((&hours[..23], hours[23]), (&[120; 23][..], 80));
+    }
+
+    #[test]
+    fn what_is_stored_goes_on_and_is_stored_once_a_minute_and_only_when_something_came() {
+        let (rates, refused) = Kept::restored(None, T).counts();
+        let first = rates.due(&refused, T, false).expect("since when");
+        rates.accepted.add(T.plus(1));
+        assert_eq!(rates.due(&refused, T.plus(59), false), None, "a minute has not passed");
+        refused.add(T.plus(59));
+        let second = rates.due(&refused, T.plus(60), false).expect("what came");
+        assert_ne!(first, second);
+        for minute in 2..100 {
+            assert_eq!(rates.due(&refused, minutes(minute), false), None, "nothing came");
+        }
+        rates.accepted.add(minutes(99));
+        let last = rates.due(&refused, minutes(99), true).expect("the end of a run");
+        let (again, refused) = Kept::restored(Some(&last), minutes(200)).counts();
+        assert_eq!(again.since.load(Ordering::Relaxed), T.0);
+        assert_eq!(again.accepted.stretches(T, 3_600, 2), [1, 1]);
+        assert_eq!(refused.stretches(T, 3_600, 2), [1, 0]);
+        let (broken, _) = Kept::restored(Some("{"), minutes(5)).counts();
+        assert_eq!(broken.since.load(Ordering::Relaxed), minutes(5).0);
     }
 }

@@ -39,7 +39,7 @@ pub struct Refusal {
     pub source: Option<IpAddr>,
 }
 
-/// The refusals of one run of the manager.
+/// The refusals of one run of the manager, and how many there were before.
 #[derive(Debug, Default)]
 pub struct Refusals {
     kept: Mutex<Kept>,
@@ -86,6 +86,11 @@ impl Observed {
 }
 
 impl Refusals {
+    /// Those of a new run, which goes on counting.
+    pub(super) fn counted(per_minute: PerMinute) -> Self {
+        Self { per_minute, ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

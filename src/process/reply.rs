@@ -75,7 +75,7 @@ pub(super) fn answer(totals: &Totals, reply: Reply, committed: bool) {
                 if !accepted.duplicate {
                     // The commit was just now.
                     let now = UnixSeconds(totals.last_commit.load(Ordering::Relaxed));
-                    totals.per_minute.add(now);
+                    totals.rates.accepted.add(now);
                 }
             }
             to.send(Settled { result, spent }).is_err()

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::rates::PerMinute;
+use super::rates::Rates;
 use crate::model::spread::{COUNTS, Spread, TIMES};
 use crate::verify::replay::ReplayMemory;
 
@@ -13,7 +13,7 @@ pub(super) struct Totals {
     pub(super) queued: AtomicUsize,
     pub(super) stored: AtomicU64,
     /// What was stored, by minute.
-    pub(super) per_minute: PerMinute,
+    pub(super) rates: Rates,
     pub(super) duplicates: AtomicU64,
     pub(super) commits: AtomicU64,
     pub(super) last_commit: AtomicI64,

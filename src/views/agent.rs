@@ -14,10 +14,11 @@ use crate::topology::picture::Picture;
 
 use super::alarms::AlarmItem;
 use super::curves::Html;
+use super::list::Head;
 use super::maintenance;
 use super::page::PageContext;
 use super::path::Way;
-use super::reports::ReportItem;
+use super::reports::{RefusalItem, Refused, ReportItem};
 use super::text::{Chip, Moment, bytes, encode, offset, span};
 
 /// One interface in words.
@@ -166,9 +167,12 @@ struct AgentPage<'a> {
     problems: &'a [Problem],
     alarms: Vec<AlarmItem>,
     bulk: bool,
+    heads: Vec<Head>,
     maintenance: Option<(Moment, &'a Window)>,
     times: &'static [(i64, &'static str)],
+    when: Option<Head>,
     reports: Vec<ReportItem>,
+    refused: Vec<Refused<'a>>,
     curves: &'a Html,
 }
 
@@ -251,6 +255,8 @@ pub struct Around<'a> {
     pub alarms: &'a [AlarmRow],
     /// Its reports, newest first.
     pub reports: &'a [ReportSummary],
+    /// What was refused lately that claimed to be from it, newest first.
+    pub refused: &'a [RefusalItem],
     /// All maintenance windows.
     pub windows: &'a [Window],
     /// Its counters over time.
@@ -267,7 +273,7 @@ pub fn page(
     around: &Around<'_>,
 ) -> Result<String, askama::Error> {
     let agent = &detail.agent;
-    let Around { picture, relays_for, alarms, reports, windows, curves } = *around;
+    let Around { picture, relays_for, alarms, reports, refused, windows, curves } = *around;
     let covering = maintenance::covering(windows, agent, ctx.now);
     let Way { relays: hops, proof } = Way::new(&ctx.names, &agent.relay_path);
     let waiting = detail.identities.iter().find(|key| key.state == IdentityState::Pending);
@@ -299,9 +305,12 @@ pub fn page(
         problems: &agent.problems,
         alarms: alarms.iter().map(|row| AlarmItem::new(ctx, row)).collect(),
         bulk: false,
+        heads: Vec::new(),
         maintenance: covering.map(|(until, window)| (Moment::ago(until, ctx.now), window)),
         times: &maintenance::TIMES,
+        when: None,
         reports: reports.iter().map(|row| ReportItem::new(ctx, row)).collect(),
+        refused: refused.iter().map(|item| Refused::new(ctx, item)).collect(),
         curves,
     };
     page.render()
@@ -328,6 +337,7 @@ mod tests {
             relays_for: &relays_for,
             alarms: &alarms,
             reports: &reports,
+            refused: &[],
             windows: &windows(),
             curves: &Html::default(),
         };

@@ -10,10 +10,10 @@ use crate::model::state::{AgentStatus, EdgeState, Scheme};
 use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 
-use super::list::{Head, Hits, ListQuery, Page};
+use super::list::{Column, Head, Hits, ListQuery, Page};
 use super::page::PageContext;
 use super::path::Way;
-use super::text::{Chip, Moment, encode, plural};
+use super::text::{Chip, Moment, encode, offset, plural};
 use super::waiting::{WaitingItem, WaitingRow};
 
 /// What the table says of one agent.
@@ -45,6 +45,8 @@ pub struct AgentListItem {
     pub version: Option<String>,
     /// How its last report was signed, if known.
     pub scheme: Option<Scheme>,
+    /// How many seconds its clock was ahead of the manager's at its last report, if known.
+    pub clock_offset: Option<i64>,
     /// The way its last report took.
     pub relay_path: RelayPath,
     /// Whether a maintenance window covers it.
@@ -52,7 +54,7 @@ pub struct AgentListItem {
 }
 
 impl AgentListItem {
-    /// The agents of a picture. What pictures do not tell stays empty (version, scheme), and
+    /// The agents of a picture. What pictures do not tell stays empty (version, scheme, clock), and
     /// `last_seen_at` is as old as the node's last change: whoever knows better sets them.
     pub fn from_picture(picture: &Picture) -> Vec<Self> {
         let sites: BTreeMap<&str, &str> =
@@ -81,6 +83,7 @@ impl AgentListItem {
                 alarms: node.alarms,
                 version: None,
                 scheme: None,
+                clock_offset: None,
                 relay_path: node.relay_path.clone(),
                 maintenance: node.maintenance_until.is_some(),
             })
@@ -117,6 +120,10 @@ impl AgentListItem {
                 relays(b).cmp(&relays(a)).then_with(|| a.label.cmp(&b.label))
             }
             "version" => a.version.cmp(&b.version),
+            "clock" => {
+                let off = |item: &Self| item.clock_offset.map_or(0, i64::saturating_abs);
+                off(b).cmp(&off(a)).then_with(|| a.label.cmp(&b.label))
+            }
             _ => a
                 .rank()
                 .cmp(&b.rank())
@@ -127,11 +134,9 @@ impl AgentListItem {
     }
 }
 
-/// What came of acknowledging the alarms of chosen agents: how many alarms, of how many agents,
-/// and whether more are left.
-pub type Told = (usize, usize, bool);
-
-fn told((alarms, agents, more): Told) -> String {
+/// What came of acknowledging the alarms of chosen agents, as a sentence: how many alarms, of how many
+/// agents, and whether more are left.
+pub fn acknowledged((alarms, agents, more): (usize, usize, bool)) -> String {
     let of = plural(agents, "agent");
     let done = match alarms {
         0 => format!("No alarm of {of} was left to acknowledge."),
@@ -145,8 +150,15 @@ struct Row {
     map_href: String,
     chip: Chip,
     seen: Option<Moment>,
+    clock: Option<String>,
     way: Way,
     item: AgentListItem,
+}
+
+/// The map with an agent selected, of the time that the list shows.
+fn map_href(item: &AgentListItem, query: &ListQuery) -> String {
+    let at = query.at.map(|at| format!("&at={at}")).unwrap_or_default();
+    format!("/map?sel={}{at}", encode(&format!("node~a:{}", item.id)))
 }
 
 #[derive(Template)]
@@ -159,20 +171,19 @@ struct AgentsPage<'a> {
     page: Page<Row>,
     summary: String,
     waiting: Vec<WaitingRow>,
-    told: Option<String>,
     /// Alarms of the agents that can be chosen on this page; none: nothing can be.
     bulk: u32,
 }
 
 /// The page. `agents` are all agents, in any order; `query` says how to show them and `hits` which;
-/// `waiting` is what waits for an admin, oldest first, and `just` what was just done.
+/// `waiting` is what waits for an admin, oldest first.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     agents: &[AgentListItem],
-    (waiting, just): (&[WaitingItem], Option<Told>),
+    waiting: &[WaitingItem],
     (query, hits): (&ListQuery, &Hits<'_>),
 ) -> Result<String, askama::Error> {
     let columns = [
@@ -185,16 +196,24 @@ pub fn page(
         ("links", "Links", "number optional"),
         ("path", "Report path", "optional"),
         ("version", "Version", "optional"),
+        ("clock", "Clock", "optional"),
     ];
+    // Maps of the past do not tell these.
+    let untold = ["address", "seen", "version", "clock"];
+    let columns: Vec<Column> = columns
+        .into_iter()
+        .filter(|(name, ..)| query.at.is_none() || !untold.contains(name))
+        .collect();
     let count = |status| agents.iter().filter(|agent| agent.status == status).count();
     let rows: Vec<Row> = agents
         .iter()
         .filter(|agent| hits.has(&format!("a:{}", agent.id)))
         .map(|item| Row {
             href: format!("/agents/{}{}", encode(&item.id), ctx.at()),
-            map_href: format!("/map?sel={}", encode(&format!("node~a:{}", item.id))),
+            map_href: map_href(item, query),
             chip: Chip::agent(item.status),
             seen: item.last_seen_at.map(|at| Moment::ago(at, ctx.now)),
+            clock: item.clock_offset.map(offset),
             way: Way::new(&ctx.names, &item.relay_path),
             item: item.clone(),
         })
@@ -219,7 +238,6 @@ pub fn page(
             count(AgentStatus::Offline)
         ),
         waiting: waiting.iter().map(|item| WaitingRow::new(ctx, item)).collect(),
-        told: just.map(told),
         bulk: if may { page.rows.iter().map(|row| row.item.alarms).sum() } else { 0 },
         page,
     };
@@ -238,7 +256,7 @@ mod tests {
         let agents = AgentListItem::from_picture(&picture);
         let ctx = context("Agents", Nav::Agents);
         let hits = Hits::of(&picture, &query.q, ctx.now, |_| Known::default());
-        page(&ctx, &agents, (&waiting(), None), (query, &hits)).expect("rendered")
+        page(&ctx, &agents, &waiting(), (query, &hits)).expect("rendered")
     }
 
     #[test]
@@ -258,7 +276,7 @@ mod tests {
         let nobody = page(
             &context("Agents", Nav::Agents),
             &AgentListItem::from_picture(&picture()),
-            (&[], None),
+            &[],
             (&ListQuery::default(), &Hits::default()),
         );
         assert!(!nobody.expect("rendered").contains("Waiting for approval"));
@@ -289,8 +307,7 @@ mod tests {
         let mut agents = AgentListItem::from_picture(&picture());
         agents[0].label = "<script>alert(1)</script>".into();
         let all = (&ListQuery::default(), &Hits::default());
-        let html =
-            page(&context("Agents", Nav::Agents), &agents, (&[], None), all).expect("rendered");
+        let html = page(&context("Agents", Nav::Agents), &agents, &[], all).expect("rendered");
         assert!(!html.contains("<script>alert") && html.contains("script&#62;alert(1)"));
     }
 }

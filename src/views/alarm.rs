@@ -11,6 +11,7 @@ use crate::store::notice::MessageRecord;
 use crate::store::row::{AlarmRow, EventRow, ReportSummary};
 
 use super::alarms::{AlarmItem, SHELF_TIMES, is_of_link};
+use super::list::Head;
 use super::page::PageContext;
 use super::reports::ReportItem;
 use super::text::{Moment, encode, span};
@@ -54,6 +55,7 @@ struct AlarmPage<'a> {
     cause: Option<AlarmItem>,
     followers: Vec<AlarmItem>,
     left_out: bool,
+    when: Option<Head>,
     evidence: Vec<(&'a str, Vec<ReportItem>)>,
     moment: Vec<(String, &'static str)>,
     times: &'static [(i64, &'static str)],
@@ -84,6 +86,7 @@ pub fn page(ctx: &PageContext, told: &Told<'_>) -> Result<String, askama::Error>
         cause: told.cause.map(|row| AlarmItem::new(ctx, row)),
         followers: followers.map(|row| AlarmItem::new(ctx, row)).collect(),
         left_out: told.followers.len() > FOLLOWERS,
+        when: None,
         evidence: evidence.collect(),
         moment: moment(told.row, at),
         times: &SHELF_TIMES,

@@ -1,5 +1,6 @@
 //! `/alarms`: open, acknowledged and cleared ones, with forms to act on them.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
@@ -10,6 +11,7 @@ use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::store::change::AlarmRecord;
 use crate::store::row::AlarmRow;
 
+use super::list::{Column, Head, ListQuery};
 use super::page::PageContext;
 use super::text::{Chip, Moment, encode, plural};
 
@@ -271,17 +273,40 @@ struct AlarmsPage<'a> {
     kinds: Vec<&'static str>,
     severities: Vec<&'static str>,
     csv: String,
+    json: String,
+    heads: Vec<Head>,
     alarms: Vec<AlarmItem>,
     older: Option<String>,
+    first: Option<String>,
 }
 
-/// What a page begins after, and how many alarms it shows.
+/// What a page of cleared alarms begins after, and how many alarms it shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// Only alarms before this one.
     pub before: Option<AlarmId>,
     /// At most this many.
     pub limit: usize,
+}
+
+/// The columns that a tab of open alarms can be sorted by.
+const COLUMNS: [Column; 5] = [
+    ("severity", "Severity", ""),
+    ("alarm", "Alarm", ""),
+    ("", "State", "optional"),
+    ("raised", "Raised", ""),
+    ("", "Acknowledged", "optional"),
+];
+
+/// The order of rows; the worst, then the newest, before the others.
+fn compare(by: &str, a: &AlarmRow, b: &AlarmRow) -> Ordering {
+    let (a, b) = (&a.alarm, &b.alarm);
+    let newest = b.raised_at.cmp(&a.raised_at).then_with(|| b.id.cmp(&a.id));
+    match by {
+        "alarm" => (a.kind.as_str(), &a.message).cmp(&(b.kind.as_str(), &b.message)).then(newest),
+        "raised" => newest,
+        _ => b.severity.cmp(&a.severity).then(newest),
+    }
 }
 
 /// What the list is narrowed to, as it was written.
@@ -324,20 +349,21 @@ impl Kept {
     }
 }
 
-/// Where the same alarms are given away as CSV.
-fn export(tab: Tab, kept: &Kept) -> String {
+/// Where the same alarms are given away as CSV, and as JSON.
+fn export(tab: Tab, kept: &Kept) -> [String; 2] {
     let state = match tab {
         // Two states of the API: whatever is not cleared.
         Tab::Open => "",
         Tab::Acknowledged | Tab::Shelved | Tab::Maintenance | Tab::Cleared => tab.word(),
     };
-    format!("/api/v1/export/alarms.csv?state={state}{}", kept.query())
+    let asked = format!("?state={state}{}", kept.query());
+    ["/api/v1/export/alarms.csv", "/status/alarms"].map(|path| format!("{path}{asked}"))
 }
 
 /// The page of one tab.
 ///
-/// `rows` come from the store, newest first: a page of cleared ones for [`Tab::Cleared`],
-/// otherwise all that are open. Those are shown as incidents: an alarm that follows from another
+/// `rows` come from the store, newest first: a page of cleared ones for [`Tab::Cleared`], otherwise
+/// all that are open, which `order` sorts and pages. Those are shown as incidents: an alarm that follows from another
 /// one stands below it, on the tab of its cause.
 ///
 /// # Errors
@@ -346,7 +372,7 @@ pub fn page(
     ctx: &PageContext,
     tab: Tab,
     rows: &[AlarmRow],
-    (kept, span): (&Kept, Span),
+    (kept, order, span): (&Kept, &ListQuery, Span),
 ) -> Result<String, askama::Error> {
     let tree = match tab {
         Tab::Cleared => Tree { by_cause: BTreeMap::new(), roots: rows.iter().collect() },
@@ -354,16 +380,23 @@ pub fn page(
     };
     let mut shown: Vec<&AlarmRow> = tree.roots.clone();
     shown.retain(|row| Tab::of(&row.alarm) == tab);
-    shown.retain(|row| span.before.is_none_or(|before| row.alarm.id < before));
-    let is_full = shown.len() > span.limit || (tab == Tab::Cleared && shown.len() >= span.limit);
-    shown.truncate(span.limit);
-    let last = shown.last().filter(|_| is_full);
-    let older = last
-        .map(|row| format!("/alarms?state={}&before={}{}", tab.word(), row.alarm.id, kept.query()));
-    if tab != Tab::Cleared {
-        // Stable: within a severity the store's order, newest first, stays.
-        shown.sort_by_key(|row| std::cmp::Reverse(row.alarm.severity));
-    }
+    let path = format!("/alarms?state={}{}", tab.word(), kept.query());
+    let (shown, heads, older, first) = match tab {
+        Tab::Cleared => {
+            // The store pages these, in the order of their numbers.
+            let last = shown.last().filter(|_| shown.len() >= span.limit);
+            let older = last.map(|row| format!("{path}&before={}", row.alarm.id));
+            let first = span.before.map(|_| path);
+            (shown, Vec::new(), older, first)
+        }
+        Tab::Open | Tab::Acknowledged | Tab::Shelved | Tab::Maintenance => {
+            let by = |by: &str, a: &&AlarmRow, b: &&AlarmRow| compare(by, a, b);
+            let id = |row: &&AlarmRow| row.alarm.id.to_string();
+            let page = order.page_of(&path, (shown, span.limit), id, by);
+            (page.rows, order.heads(&path, &COLUMNS), page.next, page.first)
+        }
+    };
+    let [csv, json] = export(tab, kept);
     let page = AlarmsPage {
         ctx,
         tab,
@@ -372,12 +405,15 @@ pub fn page(
         kept,
         kinds: AlarmKind::ALL.iter().map(|kind| kind.as_str()).collect(),
         severities: Severity::ALL.iter().map(|severity| severity.as_str()).collect(),
-        csv: export(tab, kept),
+        csv,
+        json,
+        heads,
         times: &SHELF_TIMES,
         bulk: ctx.can_act() && tab != Tab::Cleared,
         is_shelf: tab == Tab::Shelved,
         alarms: shown.into_iter().map(|row| tree.item(ctx, row)).collect(),
         older,
+        first,
     };
     page.render()
 }

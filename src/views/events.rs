@@ -6,8 +6,9 @@ use crate::store::change::LEARNT_LATER;
 use crate::store::row::EventRow;
 
 use super::change;
+use super::list::{Head, Numbered};
 use super::page::PageContext;
-use super::text::{Moment, encode};
+use super::text::Moment;
 
 /// One line of history as pages show it.
 #[derive(Debug, Clone)]
@@ -54,30 +55,31 @@ impl EventItem {
 #[template(path = "events.html")]
 struct EventsPage<'a> {
     ctx: &'a PageContext,
-    agent: &'a str,
+    asked: &'a Numbered<'a>,
+    when: Option<Head>,
     events: Vec<EventItem>,
-    older: Option<String>,
+    first: Option<String>,
+    next: Option<String>,
 }
 
-/// The page, newest first. `rows` are in the store's order (oldest first), `agent` is the
-/// filter, and a full `rows` (of `limit`) means that there may be older ones.
+/// The page. `rows` are in the store's order (oldest first); they are shown in the order that is
+/// asked for.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     rows: &[EventRow],
-    agent: Option<&str>,
-    limit: usize,
+    asked: &Numbered<'_>,
 ) -> Result<String, askama::Error> {
-    let agent = agent.unwrap_or_default();
-    let older = rows.first().filter(|_| rows.len() >= limit).map(|oldest| {
-        let filter =
-            if agent.is_empty() { String::new() } else { format!("&agent={}", encode(agent)) };
-        format!("/events?before={}{filter}", oldest.id)
-    });
-    let events = rows.iter().rev().map(|row| EventItem::new(ctx, row)).collect();
-    EventsPage { ctx, agent, events, older }.render()
+    let mut events: Vec<EventItem> = rows.iter().map(|row| EventItem::new(ctx, row)).collect();
+    if !asked.oldest_first {
+        events.reverse();
+    }
+    let last = if asked.oldest_first { rows.last() } else { rows.first() };
+    let (first, next) = asked.ways(rows.len(), last.map(|row| row.id.0));
+    let when = Some(asked.head("When"));
+    EventsPage { ctx, asked, when, events, first, next }.render()
 }
 
 #[cfg(test)]
@@ -90,10 +92,21 @@ mod tests {
     fn the_newest_comes_first_and_a_full_page_leads_on() {
         let ctx = context("Events", Nav::Events);
         let rows = events();
-        let html = page(&ctx, &rows, Some("oul gw2"), rows.len()).expect("rendered");
+        let asked = Numbered {
+            path: "/events",
+            agent: "oul gw2",
+            oldest_first: false,
+            goes_on: false,
+            limit: rows.len(),
+        };
+        let html = page(&ctx, &rows, &asked).expect("rendered");
         assert!(html.find("edge.state") < html.find("agent.registered"));
-        assert!(html.contains("/events?before=1&#38;agent=oul%20gw2"));
-        let last = page(&ctx, &rows, None, rows.len() + 1).expect("rendered");
-        assert!(!last.contains("before="));
+        assert!(html.contains("/events?agent=oul%20gw2&#38;before=1"));
+        let last = Numbered { agent: "", limit: rows.len() + 1, ..asked };
+        assert!(!page(&ctx, &rows, &last).expect("rendered").contains("rel=\"next\""));
+        let oldest = Numbered { oldest_first: true, ..asked };
+        let html = page(&ctx, &rows, &oldest).expect("rendered");
+        assert!(html.find("edge.state") > html.find("agent.registered"));
+        assert!(html.contains("aria-sort=\"ascending\""), "{html}");
     }
 }

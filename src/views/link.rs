@@ -9,6 +9,7 @@ use crate::topology::picture::{Edge, End};
 
 use super::curves::Html;
 use super::events::EventItem;
+use super::list::Head;
 use super::page::PageContext;
 use super::text::{Chip, Moment, because, bytes, encode, span};
 
@@ -36,6 +37,7 @@ struct LinkPage<'a> {
     facts: Vec<Fact>,
     map_href: String,
     id: &'a str,
+    when: Option<Head>,
     events: Vec<EventItem>,
     curves: &'a Html,
 }
@@ -122,6 +124,7 @@ pub fn page(
         facts: facts(ctx, &edge.ends),
         id: &edge.id,
         map_href: format!("/map?sel={}", encode(&format!("edge~{}", edge.id))),
+        when: None,
         events: events.iter().rev().map(|row| EventItem::new(ctx, row)).collect(),
         curves,
     };

@@ -56,6 +56,73 @@ pub struct Page<T> {
     pub total: usize,
 }
 
+/// A list that the store pages by its numbers: newest first, or oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbered<'a> {
+    /// Its path.
+    pub path: &'static str,
+    /// The agent it is narrowed to; empty: none.
+    pub agent: &'a str,
+    /// Whether the oldest stand first.
+    pub oldest_first: bool,
+    /// Whether this is another page than the first.
+    pub goes_on: bool,
+    /// Rows on one page; a full page means that there may be another.
+    pub limit: usize,
+}
+
+/// The word that asks for the oldest first.
+pub const OLDEST_FIRST: &str = "time";
+
+impl Numbered<'_> {
+    fn address(&self, more: &[(&str, &str)]) -> String {
+        let all = [("agent", self.agent)].into_iter().chain(more.iter().copied());
+        let parts: Vec<String> = all
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        if parts.is_empty() {
+            self.path.to_owned()
+        } else {
+            format!("{}?{}", self.path, parts.join("&"))
+        }
+    }
+
+    /// The head of the column of times.
+    pub fn head(&self, label: &'static str) -> Head {
+        let (other, sorted) = match self.oldest_first {
+            true => ("", "ascending"),
+            false => (OLDEST_FIRST, "descending"),
+        };
+        let href = Some(self.address(&[("sort", other)]));
+        Head { label, href, sorted: Some(sorted), class: "" }
+    }
+
+    /// The first page, and the next one after the last of so many rows.
+    pub fn ways(&self, rows: usize, last: Option<i64>) -> (Option<String>, Option<String>) {
+        let order = if self.oldest_first { OLDEST_FIRST } else { "" };
+        let first = self.goes_on.then(|| self.address(&[("sort", order)]));
+        let from = if self.oldest_first { "after" } else { "before" };
+        let next = last
+            .filter(|_| rows >= self.limit)
+            .map(|last| self.address(&[("sort", order), (from, &last.to_string())]));
+        (first, next)
+    }
+
+    /// The same rows under a path of the API.
+    pub fn export(&self, path: &str, newest: bool) -> String {
+        let agent = encode(self.agent);
+        let mut parts = Vec::new();
+        if !agent.is_empty() {
+            parts.push(format!("agent_id={agent}"));
+        }
+        if newest && !self.oldest_first {
+            parts.push(format!("before={}", i64::MAX));
+        }
+        if parts.is_empty() { path.to_owned() } else { format!("{path}?{}", parts.join("&")) }
+    }
+}
+
 /// Which rows a list shows, by id.
 #[derive(Debug, Default)]
 pub struct Hits<'a> {
@@ -127,14 +194,26 @@ impl ListQuery {
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| format!("{name}={}", encode(value)))
             .collect();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+        let begins = if path.contains('?') { '&' } else { '?' };
+        if query.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}{begins}{}", query.join("&"))
+        }
     }
 
     /// The address of the same rows as CSV.
     pub fn export(&self, list: &str) -> String {
-        let path = format!("/api/v1/export/{list}.csv");
-        let asked = encode(&self.q);
-        if asked.is_empty() { path } else { format!("{path}?q={asked}") }
+        self.under(&format!("/api/v1/export/{list}.csv"))
+    }
+
+    /// The address of the same rows as JSON, under a path of the API; of the past, that of the map.
+    pub fn json(&self, path: &str) -> String {
+        self.under(if self.at.is_some() { "/api/v1/export/map.json" } else { path })
+    }
+
+    fn under(&self, path: &str) -> String {
+        Self { sort: String::new(), ..self.clone() }.address(path, "", None)
     }
 
     /// The heads of a list at `path`; a column without a name cannot be sorted by.
@@ -161,7 +240,18 @@ impl ListQuery {
     pub fn page<T>(
         &self,
         path: &str,
-        mut rows: Vec<T>,
+        rows: Vec<T>,
+        id: impl Fn(&T) -> String,
+        compare: impl Fn(&str, &T, &T) -> Ordering,
+    ) -> Page<T> {
+        self.page_of(path, (rows, PAGE_ROWS), id, compare)
+    }
+
+    /// The same with pages of so many rows.
+    pub fn page_of<T>(
+        &self,
+        path: &str,
+        (mut rows, limit): (Vec<T>, usize),
         id: impl Fn(&T) -> String,
         compare: impl Fn(&str, &T, &T) -> Ordering,
     ) -> Page<T> {
@@ -177,7 +267,7 @@ impl ListQuery {
             .as_deref()
             .and_then(|after| rows.iter().position(|row| id(row) == after))
             .map_or(0, |last| last + 1);
-        let rows: Vec<T> = rows.into_iter().skip(start).take(PAGE_ROWS).collect();
+        let rows: Vec<T> = rows.into_iter().skip(start).take(limit).collect();
         let more = start + rows.len() < total;
         let last = if more { rows.last().map(&id) } else { None };
         Page {
@@ -210,6 +300,23 @@ mod tests {
             query.after = next.split("after=").nth(1).map(str::to_owned);
         }
         assert_eq!(seen, (0..250).rev().collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn a_list_by_numbers_is_turned_round_and_pages_the_way_it_is_shown() {
+        let newest =
+            Numbered { path: "/x", agent: "a b", oldest_first: false, goes_on: false, limit: 2 };
+        let head = newest.head("When");
+        assert_eq!(head.href.as_deref(), Some("/x?agent=a%20b&sort=time"));
+        assert_eq!(head.sorted, Some("descending"));
+        assert_eq!(newest.ways(2, Some(7)), (None, Some("/x?agent=a%20b&before=7".into())));
+        assert_eq!(newest.ways(1, Some(7)), (None, None));
+        let oldest = Numbered { agent: "", oldest_first: true, goes_on: true, ..newest };
+        assert_eq!(oldest.head("When").href.as_deref(), Some("/x"));
+        let (first, next) = oldest.ways(2, Some(7));
+        assert_eq!(first.as_deref(), Some("/x?sort=time"));
+        assert_eq!(next.as_deref(), Some("/x?sort=time&after=7"));
+        assert_eq!(newest.export("/api", false), "/api?agent_id=a%20b");
     }
 
     #[test]

@@ -110,6 +110,8 @@ pub struct PageContext {
     pub visit: Option<Visit>,
     /// For how many days a link can be shared; none: not at all.
     pub share_days: u32,
+    /// What came of the form that led here.
+    pub told: Option<String>,
     /// Fewest characters of a password that is chosen.
     pub password_min: usize,
 }

@@ -245,8 +245,6 @@ pub struct Account<'a> {
     pub sessions: &'a [SessionItem],
     /// How many recovery codes are left, for who has a second factor.
     pub factor: Option<usize>,
-    /// Whether they changed their password just now.
-    pub changed: bool,
     /// What could not be done.
     pub failed: Option<&'a str>,
 }
@@ -261,7 +259,6 @@ struct AccountPage<'a> {
     masked: bool,
     sessions: Vec<SessionLine<'a>>,
     factor: Option<usize>,
-    changed: bool,
     failed: Option<&'a str>,
 }
 
@@ -279,9 +276,9 @@ pub fn account(ctx: &PageContext, account: &Account<'_>) -> Result<String, askam
         used: moment(item.last_used_at),
         ends: item.expires_at.map(moment),
     });
-    let Account { user, role, fleets, masked, factor, changed, failed, .. } = *account;
+    let Account { user, role, fleets, masked, factor, failed, .. } = *account;
     let sessions = lines.collect();
-    AccountPage { ctx, user, role, fleets, masked, sessions, factor, changed, failed }.render()
+    AccountPage { ctx, user, role, fleets, masked, sessions, factor, failed }.render()
 }
 
 /// Where somebody stands on the way to a second factor.
@@ -392,7 +389,6 @@ mod tests {
             masked: true,
             sessions: &own,
             factor: None,
-            changed: false,
             failed: None,
         };
         let html = account(&ctx, &mine).expect("rendered");

@@ -30,8 +30,8 @@ pub struct RatesItem {
     pub items: Vec<RateItem>,
     /// How long each is: `minute` or `hour`.
     pub per: &'static str,
-    /// When the manager started: nothing is known of the time before.
-    pub started: UnixSeconds,
+    /// Since when it is counted: nothing is known of the time before.
+    pub since: UnixSeconds,
     /// The spans to choose from.
     pub ranges: Vec<Range>,
 }
@@ -71,10 +71,10 @@ impl RatesItem {
 
     /// Since when something is known, in words.
     pub fn since(&self) -> String {
-        words(self.started)
+        words(self.since)
     }
 
-    /// The table, newest first: from when, accepted, refused. What was before the start is left out.
+    /// The table, newest first: from when, accepted, refused. What was before counting began is left out.
     pub fn rows(&self) -> Vec<(String, u64, u64)> {
         let known = self.known().rev();
         known.map(|(_, item)| (words(item.from), item.accepted, item.refused)).collect()
@@ -83,7 +83,7 @@ impl RatesItem {
     /// The stretches that are known, each with its place.
     fn known(&self) -> impl DoubleEndedIterator<Item = (usize, &RateItem)> {
         let next = self.items.iter().skip(1).map(|item| Some(item.from)).chain([None]);
-        let ended = next.map(|next| next.is_some_and(|next| next <= self.started));
+        let ended = next.map(|next| next.is_some_and(|next| next <= self.since));
         let ended: Vec<bool> = ended.collect();
         let all = self.items.iter().enumerate();
         all.filter(move |(n, _)| ended.get(*n) == Some(&false))
@@ -154,7 +154,7 @@ impl RatesItem {
 pub(super) mod tests {
     use super::*;
 
-    /// Six minutes, the first of them before the manager started.
+    /// Six minutes, the first of them before anything was counted.
     pub(crate) fn sample() -> RatesItem {
         let start = UnixSeconds(1_795_183_200);
         let counts = [(0, 0), (3, 0), (20, 1), (20, 40), (18, 0), (2, 0)];
@@ -166,13 +166,13 @@ pub(super) mod tests {
         RatesItem {
             items: counts.iter().zip(0..).map(item).collect(),
             per: "minute",
-            started: start.plus(70),
+            since: start.plus(70),
             ranges: vec![Range { words: "Hour", href: "/reports".to_owned(), current: true }],
         }
     }
 
     #[test]
-    fn the_table_says_what_the_picture_shows_and_nothing_of_before_the_start() {
+    fn the_table_says_what_the_picture_shows_and_nothing_of_before() {
         let item = sample();
         let rows = item.rows();
         assert_eq!(rows.len(), 5);

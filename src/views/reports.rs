@@ -6,11 +6,12 @@ use crate::model::proven::Proven;
 use crate::model::time::UnixSeconds;
 use crate::store::row::ReportSummary;
 
+use super::list::{Head, Numbered};
 use super::names::agent_href;
 use super::page::PageContext;
 use super::path::Way;
 use super::rates::RatesItem;
-use super::text::{Chip, Moment, bytes, encode};
+use super::text::{Chip, Moment, bytes, offset};
 
 /// A refused request, from the ring of the latest ones. Nothing of it was stored.
 #[derive(Debug, Clone)]
@@ -49,6 +50,10 @@ pub(super) struct ReportItem {
     pub(super) source: String,
     /// Its size.
     pub(super) size: String,
+    /// How far the clock it was signed by was off when it came.
+    pub(super) clock: String,
+    /// Its nonce.
+    pub(super) nonce: String,
     /// Whether secrets were removed.
     pub(super) redacted: bool,
     /// What came of proving it again, where that was done.
@@ -69,6 +74,8 @@ impl ReportItem {
             path: Way::new(&ctx.names, &row.relay_path),
             source: row.source.map_or_else(|| "—".to_owned(), |ip| ip.to_string()),
             size: bytes(row.envelope_bytes),
+            clock: offset(row.timestamp.since(row.received_at)),
+            nonce: row.nonce.clone(),
             redacted: row.redacted,
             proof: None,
         }
@@ -81,28 +88,38 @@ impl ReportItem {
 }
 
 /// A refusal as the page shows it.
-struct Refused<'a> {
-    at: Moment,
-    claimed: &'a str,
-    item: &'a RefusalItem,
+pub(super) struct Refused<'a> {
+    pub(super) at: Moment,
+    pub(super) claimed: &'a str,
+    pub(super) item: &'a RefusalItem,
+}
+
+impl<'a> Refused<'a> {
+    /// A row for people.
+    pub(super) fn new(ctx: &'a PageContext, item: &'a RefusalItem) -> Self {
+        let claimed = item.agent.as_deref().map_or("—", |id| ctx.names.name(id));
+        Self { at: Moment::ago(item.at, ctx.now), claimed, item }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "reports.html")]
 struct ReportsPage<'a> {
     ctx: &'a PageContext,
-    agent: &'a str,
+    asked: &'a Numbered<'a>,
+    when: Option<Head>,
     reports: Vec<ReportItem>,
     refused: Vec<Refused<'a>>,
-    older: Option<String>,
+    first: Option<String>,
+    next: Option<String>,
     rates: Option<&'a RatesItem>,
 }
 
 /// Refusals on the page; the ring holds more than people read.
 const REFUSALS: usize = 50;
 
-/// The page, with how many come if that is told. `reports` and `refusals` are newest first; a full `reports` (of `limit`) means
-/// that there may be older ones.
+/// The page, with how many come if that is told. `reports` are in the order that is asked for,
+/// `refusals` newest first.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -110,27 +127,19 @@ pub fn page(
     ctx: &PageContext,
     reports: &[ReportSummary],
     (refusals, rates): (&[RefusalItem], Option<&RatesItem>),
-    agent: Option<&str>,
-    limit: usize,
+    asked: &Numbered<'_>,
 ) -> Result<String, askama::Error> {
-    let agent = agent.unwrap_or_default();
-    let older = reports.last().filter(|_| reports.len() >= limit).map(|oldest| {
-        let filter =
-            if agent.is_empty() { String::new() } else { format!("&agent={}", encode(agent)) };
-        format!("/reports?before={}{filter}", oldest.id)
-    });
+    let (first, next) = asked.ways(reports.len(), reports.last().map(|row| row.id.0));
+    let agent = asked.agent;
     let refused = refusals
         .iter()
         .filter(|item| agent.is_empty() || item.agent.as_deref() == Some(agent))
         .take(REFUSALS)
-        .map(|item| Refused {
-            at: Moment::ago(item.at, ctx.now),
-            claimed: item.agent.as_deref().map_or("—", |id| ctx.names.name(id)),
-            item,
-        })
+        .map(|item| Refused::new(ctx, item))
         .collect();
     let reports = reports.iter().map(|row| ReportItem::new(ctx, row)).collect();
-    ReportsPage { ctx, agent, reports, refused, older, rates }.render()
+    let when = Some(asked.head("Received"));
+    ReportsPage { ctx, asked, when, reports, refused, first, next, rates }.render()
 }
 
 #[cfg(test)]
@@ -139,10 +148,14 @@ mod tests {
     use crate::views::page::Nav;
     use crate::views::samples::{context, refusals, reports};
 
+    fn asked(agent: &str) -> Numbered<'_> {
+        Numbered { path: "/reports", agent, oldest_first: false, goes_on: false, limit: 100 }
+    }
+
     #[test]
     fn refusals_say_why_and_keys_are_named_only() {
         let ctx = context("Reports", Nav::Reports);
-        let html = page(&ctx, &reports(), (&refusals(), None), None, 100).expect("rendered");
+        let html = page(&ctx, &reports(), (&refusals(), None), &asked("")).expect("rendered");
         assert!(html.contains("none of the 2 keys fits"));
         assert!(html.contains("45819852fbdfc69a"));
         assert!(html.contains("via <a href=\"/agents/oul-relay1\">oul-relay1</a> (claimed)"));
@@ -151,8 +164,7 @@ mod tests {
     #[test]
     fn the_filter_by_agent_holds_for_refusals_too() {
         let ctx = context("Reports", Nav::Reports);
-        let html =
-            page(&ctx, &reports(), (&refusals(), None), Some("other"), 100).expect("rendered");
+        let html = page(&ctx, &reports(), (&refusals(), None), &asked("other")).expect("rendered");
         assert!(!html.contains("none of the 2 keys fits"));
     }
 }

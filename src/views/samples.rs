@@ -60,6 +60,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         plain_http_warning: false,
         visit: None,
         share_days: 90,
+        told: None,
         password_min: 12,
     }
 }

@@ -12,6 +12,7 @@ use crate::topology::picture::{Edge, End, Node, Picture};
 
 use super::curves::Html;
 use super::events::EventItem;
+use super::list::Head;
 use super::page::PageContext;
 use super::text::{Chip, Moment, because, bytes, encode, span};
 
@@ -32,6 +33,7 @@ struct LinkThen<'a> {
     labels: [String; 2],
     was: Option<Was>,
     gone: Option<Moment>,
+    when: Option<Head>,
     events: Vec<EventItem>,
     curves: Option<&'a Html>,
 }
@@ -165,7 +167,7 @@ pub fn link(
     });
     let gone = gone_at.map(|at| Moment::full(at, ctx.now));
     let events = events.iter().rev().map(|row| EventItem::new(ctx, row)).collect();
-    LinkThen { ctx, labels, was, gone, events, curves }.render()
+    LinkThen { ctx, labels, was, gone, when: None, events, curves }.render()
 }
 
 fn or_dash(value: Option<String>) -> String {
@@ -184,6 +186,7 @@ struct AgentThen<'a> {
     learnt: Option<Moment>,
     links: Vec<LinkRow>,
     said: Option<SaidRows>,
+    when: Option<Head>,
     events: Vec<EventItem>,
     curves: Option<&'a Html>,
 }
@@ -234,6 +237,7 @@ pub fn agent(
         learnt: ctx.then.as_ref().and_then(|then| then.learnt(&name, ctx.now)),
         links: own.map(row).collect(),
         said: said.map(|said| SaidRows::of(ctx, said, &others)),
+        when: None,
         events: events.iter().rev().map(|row| EventItem::new(ctx, row)).collect(),
         curves,
     };

@@ -68,7 +68,7 @@ function addresses(route) {
   const [one, other] = things.addresses;
   const states = {
     "/map": [`?sel=${encodeURIComponent(`node~${things.node}`)}&r=1`, `?sel=${encodeURIComponent(`edge~${things.links}`)}&p=1`, `?at=${things.at}`],
-    "/agents": ["?q=state:down", "?acknowledged=3&of=2&more=1", "?q=nonsense:field", `?at=${things.at}`],
+    "/agents": ["?q=state:down", "?q=nonsense:field", `?at=${things.at}`],
     "/agents/{id}": [`?at=${things.at}`],
     "/links": ["?q=state:down", `?at=${things.at}`],
     "/links/{id}": [`?at=${things.at}`],

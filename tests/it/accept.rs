@@ -160,5 +160,12 @@ async fn the_page_of_reports_draws_how_many_were_accepted_and_refused() {
         let page = operator.get(&narrowed).await.text();
         assert!(!page.contains("id=\"rate\""), "the counts are of everybody");
     }
+    // A restart forgets nothing of it, and reads no report for it.
+    let since = page.split_once("counted since ").unwrap().1[..8].to_owned();
+    let kattila = kattila.restart().await;
+    let page = kattila.operator().get("/reports").await.text();
+    assert!(page.contains(label) && page.contains(&format!("counted since {since}")), "{page}");
+    let day = kattila.operator().get("/reports?range=day").await.text();
+    assert!(day.contains("Reports per hour. Accepted: 3 in all, at most 3 per hour"), "{day}");
     kattila.stop().await;
 }

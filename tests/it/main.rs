@@ -19,6 +19,7 @@ mod calm;
 mod data_shapes;
 mod deltas;
 mod dictionary;
+mod error_pages;
 mod exports;
 mod faults;
 mod footprint;

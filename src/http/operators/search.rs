@@ -119,6 +119,7 @@ impl Desk {
                 item.last_seen_at = agent.last_seen_at;
                 item.version.clone_from(&agent.agent_version);
                 item.scheme = agent.scheme;
+                item.clock_offset = Some(agent.clock_offset);
             }
         }
         items

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
 
 use crate::http::error::ApiError;
 use crate::http::operators::alarms::{OPEN_ALARMS, Wanted};
@@ -20,6 +21,7 @@ use crate::store::{Reader as Store, StoreError};
 use crate::views;
 use crate::views::alarm::{FOLLOWERS, Told};
 use crate::views::alarms::{Kept, Span, Tab};
+use crate::views::list::ListQuery;
 use crate::views::page::Nav;
 
 use super::{Reader, html, names};
@@ -30,11 +32,20 @@ const ROWS: usize = 100;
 /// Events about one thing that are read, and messages about one alarm.
 const STEPS: usize = 200;
 
+/// In which order a list is shown, and after which row.
+#[derive(Debug, Default, Deserialize)]
+pub struct Order {
+    #[serde(default)]
+    sort: String,
+    after: Option<String>,
+}
+
 /// `GET /alarms`.
 pub async fn list(
     State(state): State<AppState>,
     reader: Reader,
     Params(wanted): Params<Wanted>,
+    Params(order): Params<Order>,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Alarms", Nav::Alarms);
     let tab = Tab::from_word(wanted.state.as_deref().unwrap_or_default());
@@ -57,7 +68,8 @@ pub async fn list(
         from: wanted.from.unwrap_or_default(),
         to: wanted.to.unwrap_or_default(),
     };
-    html(views::alarms::page(&context, tab, &rows, (&kept, Span { before, limit: ROWS })))
+    let order = ListQuery { sort: order.sort, after: order.after, ..ListQuery::default() };
+    html(views::alarms::page(&context, tab, &rows, (&kept, &order, Span { before, limit: ROWS })))
 }
 
 /// What the page of one alarm reads.

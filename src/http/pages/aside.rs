@@ -5,7 +5,6 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use crate::http::access::Caller;
-use crate::http::access::login::see_other;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
 use crate::http::operators::acts::{self, MOST_NAMED, Many, Note, Shelf};
@@ -23,9 +22,9 @@ use crate::store::row::AlarmFilter;
 use crate::views;
 use crate::views::alarms::Tab;
 use crate::views::page::Nav;
-use crate::views::text::encode;
+use crate::views::text::{encode, plural};
 
-use super::{Reader, html, names};
+use super::{Reader, done, html, names};
 
 /// A form about one alarm.
 #[derive(Debug, Default, Deserialize)]
@@ -36,9 +35,27 @@ pub struct OneForm {
     back: Option<String>,
 }
 
-/// The page a form was on: the alarm's own, or a list.
-fn page_of(id: i64, back: Option<&str>, list: &str) -> Response {
-    if back == Some("alarm") { see_other(&format!("/alarms/{id}")) } else { see_other(list) }
+/// Does something about one alarm, and leads back to the page its form was on: the alarm's own, or
+/// a list. There it is told.
+async fn act_on(
+    (state, caller): (&AppState, Caller),
+    (id, act): (i64, Act),
+    (back, list): (Option<&str>, &str),
+) -> Result<Response, ApiError> {
+    let (way, told) = (caller.way.clone(), format!("Alarm {id} is {}.", past(&act)));
+    acts::on_one(state, id, act, caller).await?;
+    let own = format!("/alarms/{id}");
+    Ok(done(state, &way, (if back == Some("alarm") { &own } else { list }, told)))
+}
+
+/// What has become of an alarm, in a word or some.
+fn past(act: &Act) -> &'static str {
+    match act {
+        Act::Acknowledge { .. } => "acknowledged",
+        Act::Shelve { .. } => "shelved",
+        Act::Unshelve => "taken from the shelf",
+        Act::Clear => "cleared",
+    }
 }
 
 /// `POST /alarms/{id}/ack`.
@@ -49,8 +66,7 @@ pub async fn acknowledge(
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
     let act = Note { note: form.note }.act()?;
-    acts::on_one(&state, id, act, caller).await?;
-    Ok(page_of(id, form.back.as_deref(), "/alarms"))
+    act_on((&state, caller), (id, act), (form.back.as_deref(), "/alarms")).await
 }
 
 /// `POST /alarms/{id}/shelve`.
@@ -61,8 +77,8 @@ pub async fn shelve(
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
     let shelf = Shelf { until: None, for_s: form.for_s, reason: form.reason };
-    acts::on_one(&state, id, shelf.act(state.clock.now())?, caller).await?;
-    Ok(page_of(id, form.back.as_deref(), &Tab::Shelved.href()))
+    let act = shelf.act(state.clock.now())?;
+    act_on((&state, caller), (id, act), (form.back.as_deref(), &Tab::Shelved.href())).await
 }
 
 /// `POST /alarms/{id}/unshelve`.
@@ -72,8 +88,7 @@ pub async fn unshelve(
     Id(id): Id<i64>,
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
-    acts::on_one(&state, id, Act::Unshelve, caller).await?;
-    Ok(page_of(id, form.back.as_deref(), "/alarms"))
+    act_on((&state, caller), (id, Act::Unshelve), (form.back.as_deref(), "/alarms")).await
 }
 
 /// `POST /alarms/{id}/clear`.
@@ -83,8 +98,7 @@ pub async fn clear(
     Id(id): Id<i64>,
     FormBody(form): FormBody<OneForm>,
 ) -> Result<Response, ApiError> {
-    acts::on_one(&state, id, Act::Clear, caller).await?;
-    Ok(page_of(id, form.back.as_deref(), "/alarms"))
+    act_on((&state, caller), (id, Act::Clear), (form.back.as_deref(), "/alarms")).await
 }
 
 /// A form whose fields may come several times.
@@ -151,8 +165,15 @@ pub async fn many(
     if many.ids.is_empty() && many.incidents.is_empty() {
         return Err(ApiError::bad_request("Choose at least one alarm first."));
     }
-    acts::carry_out(&state, many.acts(act, caller)?).await?;
-    Ok(see_other(&Tab::from_word(fields.get("tab").unwrap_or_default()).href()))
+    let (way, what) = (caller.way.clone(), past(&act));
+    let count = acts::carry_out(&state, many.acts(act, caller)?).await?.done;
+    let told = match count {
+        0 => format!("No alarm was left to be {what}."),
+        1 => format!("1 alarm is {what}."),
+        count => format!("{count} alarms are {what}."),
+    };
+    let tab = Tab::from_word(fields.get("tab").unwrap_or_default());
+    Ok(done(&state, &way, (&tab.href(), told)))
 }
 
 /// Open alarms of one agent that are looked at: more than one host has.
@@ -200,16 +221,14 @@ pub async fn of_agents(
     let mut open = open.await?;
     let more = open.len() > MOST_NAMED;
     open.truncate(MOST_NAMED);
-    let mut done = 0;
+    let (way, mut count_done) = (caller.way.clone(), 0);
     if !open.is_empty() {
         let many = Many { ids: open.into_iter().map(|id| id.0).collect(), ..Many::default() };
-        done = acts::carry_out(&state, many.acts(act, caller)?).await?.done;
+        count_done = acts::carry_out(&state, many.acts(act, caller)?).await?.done;
     }
     let [q, sort] = ["q", "sort"].map(|name| encode(fields.get(name).unwrap_or_default()));
-    Ok(see_other(&format!(
-        "/agents?q={q}&sort={sort}&acknowledged={done}&of={count}&more={}",
-        u8::from(more)
-    )))
+    let told = views::agents::acknowledged((count_done, count, more));
+    Ok(done(&state, &way, (&format!("/agents?q={q}&sort={sort}"), told)))
 }
 
 /// `GET /maintenance`.
@@ -270,11 +289,17 @@ pub async fn make(
     FormBody(fields): FormBody<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
     let fields = Fields(fields);
+    let way = caller.way.clone();
     let wish = window(&fields)?.wish(state.clock.now(), caller)?;
-    windows::carry_out(&state, wish).await?;
+    let made = windows::carry_out(&state, wish).await?;
+    let told = format!(
+        "Maintenance window {} is made; it means {} now.",
+        made.id,
+        plural(usize::try_from(made.agents).unwrap_or(usize::MAX), "agent")
+    );
     let agent = fields.get("who").filter(|_| fields.get("back") == Some("agent"));
     let back = agent.map(|agent| format!("/agents/{}", encode(agent)));
-    Ok(see_other(back.as_deref().unwrap_or("/maintenance")))
+    Ok(done(&state, &way, (back.as_deref().unwrap_or("/maintenance"), told)))
 }
 
 /// `POST /maintenance/{id}/end`.
@@ -285,7 +310,8 @@ pub async fn end(
 ) -> Result<Response, ApiError> {
     let wish = Upkeep::End { window: WindowId(id), by: caller.name, reach: caller.lens.reach };
     windows::carry_out(&state, wish).await?;
-    Ok(see_other("/maintenance"))
+    let told = format!("Maintenance window {id} is over.");
+    Ok(done(&state, &caller.way, ("/maintenance", told)))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ async fn proven(
                 ("The password you have now is another one.".to_owned(), StatusCode::FORBIDDEN)
             }
         };
-    let mut page = account_page(state, (caller, reader), (false, Some(&text))).await?;
+    let mut page = account_page(state, (caller, reader), Some(&text)).await?;
     *page.status_mut() = status;
     Ok(Some(page))
 }

@@ -23,9 +23,8 @@ use crate::process::refusals::Refusal;
 use crate::store::row::{AlarmFilter, EventFilter, ReportFilter, ReportSummary};
 use crate::verify::stored;
 use crate::views;
-use crate::views::agents::Told;
 use crate::views::curves::Range;
-use crate::views::list::{Hits, ListQuery};
+use crate::views::list::{Hits, ListQuery, Numbered, OLDEST_FIRST};
 use crate::views::map::GettingStarted;
 use crate::views::names::Names;
 use crate::views::page::Nav;
@@ -56,9 +55,6 @@ pub struct Asked {
     agent: Option<String>,
     at: Option<String>,
     range: Option<String>,
-    acknowledged: Option<usize>,
-    of: Option<usize>,
-    more: Option<u8>,
 }
 
 impl Asked {
@@ -71,9 +67,19 @@ impl Asked {
         }
     }
 
-    /// What came of acknowledging the alarms of chosen agents, if that was done just now.
-    fn told(&self) -> Option<Told> {
-        Some((self.acknowledged?, self.of?, self.more == Some(1)))
+    /// Whether a list by numbers is to begin with its oldest row.
+    fn oldest_first(&self) -> bool {
+        self.sort == OLDEST_FIRST
+    }
+
+    /// The number of the last row of the page before, oldest first.
+    fn after_number(&self) -> i64 {
+        self.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or_default()
+    }
+
+    /// Whether a list by numbers is asked for from another row on than its first.
+    fn goes_on(&self) -> bool {
+        if self.oldest_first() { self.after.is_some() } else { self.before.is_some() }
     }
 
     /// The time of the page, if that is not the present.
@@ -86,12 +92,27 @@ impl Asked {
         Shown { path, at, range: self.range.clone() }
     }
 
-    /// The agent of the filter box; a text that cannot be an id asks for nobody.
-    fn agent(&self) -> Result<Option<AgentId>, ApiError> {
+    /// The agent of the filter box, by its id or by the host name that it alone has; a text that can
+    /// be neither asks for nobody.
+    fn agent(&self, seen: &Seen) -> Result<Option<AgentId>, ApiError> {
         let text = self.agent.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        text.map(str::parse).transpose().map_err(|_invalid| {
-            ApiError::bad_request("An agent id has letters, digits, dots, dashes and colons.")
-        })
+        let Some(text) = text else { return Ok(None) };
+        let id = text.parse::<AgentId>().ok();
+        if id.as_ref().is_some_and(|id| seen.agent(id).is_some()) {
+            return Ok(id);
+        }
+        let is_named = |host: &Option<String>| host.as_deref() == Some(text);
+        let mut named = seen.agents().into_iter().filter(|agent| is_named(&agent.hostname));
+        match (named.next(), named.next(), id) {
+            (Some(agent), None, _) => Ok(Some(agent.agent_id.clone())),
+            (_, Some(_), _) => Err(ApiError::bad_request(format!(
+                "Several agents are called {text}; say the id of the one that is meant."
+            ))),
+            (None, None, Some(id)) => Ok(Some(id)),
+            (None, None, None) => Err(ApiError::bad_request(
+                "No agent has this name, and an agent id has letters, digits, dots, dashes and colons.",
+            )),
+        }
     }
 }
 
@@ -135,8 +156,7 @@ pub async fn agents(
     context.names = Names::of(relays, |id| known.get(id)?.hostname.clone());
     let hits = hits(&desk, &asked, context.now);
     let waiting: Vec<_> = reader.waiting(&state).into_iter().map(waiting_item).collect();
-    let told = asked.told();
-    html(views::agents::page(&context, &items, (&waiting, told), (&asked.query(), &hits)))
+    html(views::agents::page(&context, &items, &waiting, (&asked.query(), &hits)))
 }
 
 /// Which rows of a list are asked for.
@@ -200,11 +220,16 @@ pub async fn agent(
     context.unheard = present::unheard(&seen, &alarms);
     let picture = state.map(&reader.lens).await?;
     let curves = curves::of_agent((&state, &reader.lens), &detail.agent.id, &shown).await?;
+    // What was refused is no visitor's business.
+    let mut refused = if context.visit.is_some() { Vec::new() } else { seen.refusals() };
+    refused.retain(|refusal| refusal.agent_id.as_deref() == Some(detail.agent.id.as_str()));
+    let refused: Vec<_> = refused.into_iter().take(FEW).map(refusal_item).collect();
     let around = views::agent::Around {
         picture: &picture,
         relays_for: &relays_for,
         alarms: &alarms,
         reports: &reports,
+        refused: &refused,
         windows: &seen.windows(),
         curves: &curves,
     };
@@ -264,10 +289,12 @@ pub async fn reports(
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Reports", Nav::Reports);
-    let agent = asked.agent()?;
+    let agent = asked.agent(&state.seen(&reader.lens))?;
+    let oldest_first = asked.oldest_first();
     let filter = ReportFilter {
         agent: agent.clone(),
-        before: asked.before.map(ReportId),
+        before: asked.before.map(ReportId).filter(|_| !oldest_first),
+        after: oldest_first.then(|| ReportId(asked.after_number())),
         limit: ROWS,
         ..ReportFilter::default()
     };
@@ -282,9 +309,12 @@ pub async fn reports(
         .collect();
     context.names = names((&state, &reader), rows.iter().flat_map(ids_of));
     // Counts are of everybody, so who sees a part, or asks for one, is not told.
-    let is_first = agent.is_none() && asked.before.is_none();
+    let goes_on = asked.goes_on();
+    let is_first = agent.is_none() && !goes_on;
     let rates = (context.whole && is_first).then(|| rates(&state, asked.range.as_deref()));
-    html(views::reports::page(&context, &rows, (&refused, rates.as_ref()), agent, ROWS))
+    let agent = agent.unwrap_or_default();
+    let listed = Numbered { path: "/reports", agent, oldest_first, goes_on, limit: ROWS };
+    html(views::reports::page(&context, &rows, (&refused, rates.as_ref()), &listed))
 }
 
 /// How many reports come: by minutes, or by hours of a day.
@@ -297,7 +327,7 @@ fn rates(state: &AppState, range: Option<&str>) -> RatesItem {
     RatesItem {
         items: stretches.into_iter().map(item).collect(),
         per,
-        started: state.started_at,
+        since: state.whole().rates_since(),
         ranges: vec![
             range("Hour", "/reports", !is_day),
             range("Day", "/reports?range=day", is_day),
@@ -348,15 +378,20 @@ pub async fn events(
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let mut context = reader.context(&state, "Events", Nav::Events);
-    let agent = asked.agent()?;
+    let agent = asked.agent(&state.seen(&reader.lens))?;
+    let oldest_first = asked.oldest_first();
+    let before = EventId(asked.before.unwrap_or(i64::MAX));
     let filter = EventFilter {
-        // The page shows the newest, so it always reads backwards.
-        before: Some(EventId(asked.before.unwrap_or(i64::MAX))),
+        before: (!oldest_first).then_some(before),
+        after: oldest_first.then(|| EventId(asked.after_number())),
         agent: agent.clone(),
         limit: ROWS,
         ..EventFilter::default()
     };
     let rows = state.read(&reader.lens, move |store| store.events(&filter)).await?;
     context.names = names((&state, &reader), rows.iter().filter_map(|row| row.agent_id.as_ref()));
-    html(views::events::page(&context, &rows, agent.as_ref().map(AgentId::as_str), ROWS))
+    let agent = agent.as_ref().map(AgentId::as_str).unwrap_or_default();
+    let goes_on = asked.goes_on();
+    let listed = Numbered { path: "/events", agent, oldest_first, goes_on, limit: ROWS };
+    html(views::events::page(&context, &rows, &listed))
 }

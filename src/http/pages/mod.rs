@@ -37,6 +37,7 @@ use crate::views::login::LoginForm;
 use crate::views::names::Names;
 use crate::views::page::{Nav, PageContext, Theme, Visit};
 
+use super::access::login::see_other;
 use super::access::{Caller, Way, cookie};
 use super::arrival::{Arrival, Channel};
 use super::error::{ApiError, Refused, status};
@@ -58,6 +59,10 @@ pub struct Reader {
     channel: Channel,
     /// What a visitor came by.
     visit: Option<Visit>,
+    /// How they came in.
+    way: Way,
+    /// The path of the page.
+    page: String,
 }
 
 /// Somebody who has not said who they are, on a page that needs nothing.
@@ -77,20 +82,27 @@ impl FromRequestParts<AppState> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        Ok(Self {
-            // Who is given pseudonyms changes nothing, whatever their role.
-            role: Some(if caller.lens.guise.is_some() { Role::Viewer } else { caller.role }),
-            lens: caller.lens.clone(),
-            who: caller.name.clone(),
-            signed_in: matches!(caller.way, Way::Session { .. }),
-            form_token: caller.form_token().map(str::to_owned),
-            visit: caller.share().map(|share| visit(share, &caller.lens)),
-            ..Self::unknown(parts)
-        })
+        let page = parts.uri.path().to_owned();
+        Ok(Self { page, ..Self::known(caller, Self::unknown(parts)) })
     }
 }
 
 impl Reader {
+    /// Somebody who was let in.
+    fn known(caller: Caller, unknown: Self) -> Self {
+        Self {
+            // Who is given pseudonyms changes nothing, whatever their role.
+            role: Some(if caller.lens.guise.is_some() { Role::Viewer } else { caller.role }),
+            signed_in: matches!(caller.way, Way::Session { .. }),
+            form_token: caller.form_token().map(str::to_owned),
+            visit: caller.share().map(|share| visit(share, &caller.lens)),
+            lens: caller.lens,
+            who: caller.name,
+            way: caller.way,
+            ..unknown
+        }
+    }
+
     /// Who sent this, before anybody asks.
     fn unknown(parts: &Parts) -> Self {
         let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
@@ -111,6 +123,8 @@ impl Reader {
             request_id,
             channel,
             visit: None,
+            way: Way::Anonymous,
+            page: String::new(),
         }
     }
 
@@ -144,6 +158,7 @@ impl Reader {
             plain_http_warning: self.channel == Channel::Plain,
             visit: self.visit.clone(),
             share_days: state.config.access.share_days,
+            told: state.flashes.take(&self.way, &self.page, state.clock.now()),
             password_min: state.config.access.password_min,
         }
     }
@@ -180,17 +195,41 @@ pub fn signed_in(
     html(views::login::signed_in(&context, name, next))
 }
 
-/// The page of a refusal; `None` if it cannot be rendered.
+/// Who is refused.
+#[derive(Debug)]
+pub struct Asker<'a> {
+    /// What their browser sent.
+    pub headers: &'a HeaderMap,
+    /// Who they are, if that is known.
+    pub caller: Option<Caller>,
+    /// Names the request.
+    pub id: &'a str,
+    /// Who could read it on the way.
+    pub channel: Channel,
+}
+
+/// The page of a refusal of a path, asked for or sent a form; `None` if it cannot be rendered.
 pub fn error_page(
     state: &AppState,
     refused: &Refused,
-    (request_id, channel): (&str, Channel),
+    (asker, path, is_form): (Asker<'_>, &str, bool),
 ) -> Option<String> {
-    let reader = Reader::stranger(&HeaderMap::new(), (request_id.to_owned(), channel));
+    let unknown = Reader::stranger(asker.headers, (asker.id.to_owned(), asker.channel));
+    let reader = match asker.caller {
+        Some(caller) => Reader::known(caller, unknown),
+        None => unknown,
+    };
     let title = refused.code.title();
     let context = reader.context(state, title, Nav::Nowhere);
-    let number = status(refused.code).as_u16();
-    views::error::page(&context, number, title, &refused.detail).ok()
+    let wrong = views::error::Wrong {
+        status: status(refused.code).as_u16(),
+        heading: title,
+        detail: &refused.detail,
+        retry_after: refused.retry_after,
+        path,
+        is_form,
+    };
+    views::error::page(&context, &wrong).ok()
 }
 
 /// The host names of agents that a page tells of.
@@ -200,6 +239,20 @@ fn names<'a>(
 ) -> Names {
     let seen = state.seen(&reader.lens);
     Names::of(ids, |id| seen.agent(id)?.hostname)
+}
+
+/// Leads a browser to a page and tells there, once, what came of its form.
+fn done(state: &AppState, way: &Way, (to, words): (&str, String)) -> Response {
+    if let Way::Session { hash, .. } = way {
+        state.flashes.put(*hash, (to, words), state.clock.now());
+    }
+    see_other(to)
+}
+
+/// What people call an agent.
+fn label(state: &AppState, caller: &Caller, agent: &AgentId) -> String {
+    let known = state.seen(&caller.lens).agent(agent);
+    known.and_then(|agent| agent.hostname).unwrap_or_else(|| agent.to_string())
 }
 
 fn html<E: std::fmt::Display>(page: Result<String, E>) -> Result<Response, ApiError> {

@@ -9,14 +9,14 @@ use crate::http::access::gate::people::Attempt;
 use crate::http::access::login::{see_other, signed_in, too_many};
 use crate::http::access::secret::Secret;
 use crate::http::access::setup::chosen;
-use crate::http::access::{Caller, login};
+use crate::http::access::{Caller, login, token};
 use crate::http::arrival::Arrival;
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
 use crate::http::operators::people::{self as users, Coded, NewUser, UserView};
 use crate::http::operators::sessions::{self, SessionView};
 use crate::http::operators::tokens::{self, MadeToken, NewToken};
-use crate::http::params::{Id, Params};
+use crate::http::params::Id;
 use crate::http::state::AppState;
 use crate::model::access::Role;
 use crate::process::people::{Act, Proof};
@@ -25,7 +25,7 @@ use crate::views::page::Nav;
 use crate::views::people::{Account, MadeCode, News, SessionItem, SetupForm, UserItem};
 use crate::wire::codes::ErrorCode;
 
-use super::{Reader, Stranger, html};
+use super::{Reader, Stranger, done, html};
 
 /// The page where a password is chosen.
 pub fn set_up(
@@ -146,8 +146,9 @@ async fn change(
     (caller, reader): (Caller, Reader),
     (name, act): (String, Act),
 ) -> Result<Response, ApiError> {
+    let way = caller.way;
     match users::change(&state, caller.name, (&name, act)).await {
-        Ok(()) => Ok(see_other("/users")),
+        Ok(()) => Ok(done(&state, &way, ("/users", format!("{name} is changed.")))),
         Err(error) => users_page(&state, &reader, told(error)?).await,
     }
 }
@@ -298,8 +299,9 @@ pub async fn revoke_token(
     caller: Caller,
     Id(id): Id<String>,
 ) -> Result<Response, ApiError> {
+    let way = caller.way;
     tokens::end_one(&state, caller.name, &id).await?;
-    Ok(see_other("/users"))
+    Ok(done(&state, &way, ("/users", format!("The token {id} opens nothing any more."))))
 }
 
 fn session_item(session: SessionView) -> SessionItem {
@@ -313,18 +315,11 @@ fn session_item(session: SessionView) -> SessionItem {
     }
 }
 
-/// What the page of an account is asked for.
-#[derive(Debug, Default, Deserialize)]
-pub struct AccountAsked {
-    #[serde(default)]
-    changed: bool,
-}
-
 /// The page of the caller's account, with what could not be done.
 pub async fn account_page(
     state: &AppState,
     (caller, reader): (&Caller, &Reader),
-    (changed, failed): (bool, Option<&str>),
+    failed: Option<&str>,
 ) -> Result<Response, ApiError> {
     let own = sessions::own(state, caller).await?;
     let own: Vec<_> = own.into_iter().map(session_item).collect();
@@ -333,7 +328,7 @@ pub async fn account_page(
     let factor = user.as_ref().and_then(|user| Some(user.factor.as_ref()?.recovery.len()));
     let (user, role) = (user.is_some(), caller.role);
     let (fleets, masked) = (&caller.lens.told_reach().words(), caller.lens.guise.is_some());
-    let account = Account { user, role, fleets, masked, sessions: &own, factor, changed, failed };
+    let account = Account { user, role, fleets, masked, sessions: &own, factor, failed };
     html(views::people::account(&context, &account))
 }
 
@@ -342,9 +337,8 @@ pub async fn account(
     State(state): State<AppState>,
     caller: Caller,
     reader: Reader,
-    Params(asked): Params<AccountAsked>,
 ) -> Result<Response, ApiError> {
-    account_page(&state, (&caller, &reader), (asked.changed, None)).await
+    account_page(&state, (&caller, &reader), None).await
 }
 
 /// `POST /account/sessions/{id}/end`.
@@ -354,7 +348,7 @@ pub async fn end_session(
     Id(id): Id<String>,
 ) -> Result<Response, ApiError> {
     sessions::end_one(&state, &caller, &id).await?;
-    Ok(see_other("/account"))
+    Ok(done(&state, &caller.way, ("/account", format!("The session {id} has ended."))))
 }
 
 /// The form of another password.
@@ -385,7 +379,7 @@ pub async fn password(
     let failed = |text: String, status| {
         let (state, caller, reader) = (&state, &caller, &reader);
         async move {
-            let mut page = account_page(state, (caller, reader), (false, Some(&text))).await?;
+            let mut page = account_page(state, (caller, reader), Some(&text)).await?;
             *page.status_mut() = status;
             Ok(page)
         }
@@ -406,7 +400,9 @@ pub async fn password(
     let attempt = Attempt { name, arrival: &arrival };
     match state.gate.change_password(&user, attempt, password).await? {
         Some(session) => {
-            signed_in(&state, (&arrival, name), &headers, (&session, "/account?changed=true")).await
+            let words = "Your password is changed, and your other sessions have ended.".to_owned();
+            state.flashes.put(token::hash(&session), ("/account", words), state.clock.now());
+            signed_in(&state, (&arrival, name), &headers, (&session, "/account")).await
         }
         None => Ok(see_other("/login")),
     }

@@ -6,7 +6,6 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use crate::http::access::Caller;
-use crate::http::access::login::see_other;
 use crate::http::arrival::{Arrival, Channel};
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
@@ -18,7 +17,7 @@ use crate::views::page::Nav;
 use crate::views::shares::{Made, News, ShareItem};
 use crate::wire::codes::ErrorCode;
 
-use super::{Reader, html};
+use super::{Reader, done, html};
 
 /// What the form begins with.
 #[derive(Debug, Default, Deserialize)]
@@ -122,5 +121,5 @@ pub async fn revoke(
     Id(id): Id<String>,
 ) -> Result<Response, ApiError> {
     shares::end_one(&state, &caller, &id).await?;
-    Ok(see_other("/shares"))
+    Ok(done(&state, &caller.way, ("/shares", format!("The link {id} shows nothing any more."))))
 }

@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::http::access::Caller;
-use crate::http::access::login::see_other;
 use crate::http::error::ApiError;
 use crate::http::operators::notifications::{self as notices, ChannelView, Channels, Wanted};
 use crate::http::params::{Id, Params};
@@ -15,7 +14,7 @@ use crate::store::notice::{MessageFilter, MessageRecord};
 use crate::views::notifications::{self, BeatItem, ChannelItem, NoticeItem, Overview, Shown};
 use crate::views::page::Nav;
 
-use super::{Reader, html};
+use super::{Reader, done, html};
 
 /// Messages on one page.
 const ROWS: usize = 50;
@@ -44,8 +43,10 @@ pub async fn test(
     caller: Caller,
     Id(channel): Id<String>,
 ) -> Result<Response, ApiError> {
+    let told =
+        format!("A test message to {channel} is on its way; the log below tells what comes of it.");
     notices::queue_test(&state, channel, caller.name).await?;
-    Ok(see_other("/notifications"))
+    Ok(done(&state, &caller.way, ("/notifications", told)))
 }
 
 /// `POST /notifications/{id}/retry`.
@@ -55,7 +56,7 @@ pub async fn retry(
     Id(id): Id<i64>,
 ) -> Result<Response, ApiError> {
     notices::queue_again(&state, NotificationId(id), caller.name).await?;
-    Ok(see_other("/notifications"))
+    Ok(done(&state, &caller.way, ("/notifications", format!("Message {id} is tried again."))))
 }
 
 fn notice(message: MessageRecord) -> NoticeItem {

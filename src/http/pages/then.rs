@@ -93,7 +93,7 @@ pub async fn agents(
     let items = AgentListItem::from_picture(&past.picture);
     let since = |id: &AgentId| past.status_since.get(&format!("a:{id}")).copied();
     let hits = Hits::of_then(&past.picture, &query.q, at, since);
-    html(views::agents::page(&context, &items, (&[], None), (&query, &hits)))
+    html(views::agents::page(&context, &items, &[], (&query, &hits)))
 }
 
 /// `GET /links?at=`.

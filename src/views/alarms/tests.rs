@@ -12,7 +12,7 @@ fn page(
     rows: &[AlarmRow],
     span: Span,
 ) -> Result<String, askama::Error> {
-    super::page(ctx, tab, rows, (&Kept::default(), span))
+    super::page(ctx, tab, rows, (&Kept::default(), &ListQuery::default(), span))
 }
 
 #[test]
@@ -20,8 +20,11 @@ fn what_the_list_is_narrowed_to_is_kept_from_page_to_page() {
     let ctx = context("Alarms", Nav::Alarms);
     let kept = Kept { q: "a b".into(), kind: "edge.down".into(), ..Kept::default() };
     let one = Span { limit: 1, ..ALL };
-    let html = super::page(&ctx, Tab::Open, &alarms(), (&kept, one)).expect("rendered");
-    assert!(html.contains("before=9&#38;kind=edge.down&#38;q=a%20b"), "{html}");
+    let order = ListQuery::default();
+    let html = super::page(&ctx, Tab::Open, &alarms(), (&kept, &order, one)).expect("rendered");
+    assert!(html.contains("?state=open&#38;kind=edge.down&#38;q=a%20b&#38;after="), "{html}");
+    assert!(html.contains("&#38;q=a%20b&#38;sort=raised"), "{html}");
+    assert!(html.contains("/status/alarms?state=&#38;kind=edge.down"), "{html}");
     assert!(html.contains("<option value=\"edge.down\" selected>"));
     assert!(html.contains("/api/v1/export/alarms.csv?state=&#38;kind=edge.down"));
 }
@@ -107,9 +110,33 @@ fn what_is_set_aside_stands_on_its_own_tab() {
 fn incidents_are_paged_whole() {
     let ctx = context("Alarms", Nav::Alarms);
     let one = Span { limit: 1, ..ALL };
-    let html = page(&ctx, Tab::Open, &alarms(), one).expect("rendered");
-    assert!(html.contains("/alarms?state=open&#38;before=9"), "{html}");
-    let next = Span { before: Some(AlarmId(9)), limit: 1 };
-    let html = page(&ctx, Tab::Open, &alarms(), next).expect("rendered");
-    assert!(html.contains("oul-gw2 has not reported") && !html.contains("rel=\"next\""));
+    let mut order = ListQuery::default();
+    let mut seen = Vec::new();
+    loop {
+        let asked = (&Kept::default(), &order, one);
+        let html = super::page(&ctx, Tab::Open, &alarms(), asked).expect("rendered");
+        let row = html.split("<td class=\"words\"><a class=\"plain\" href=\"/alarms/").nth(1);
+        seen.push(row.and_then(|row| row.split('"').next()).expect("a row").to_owned());
+        let Some(next) = html.split("rel=\"next\" href=\"").nth(1) else { break };
+        let after = next.split('"').next().and_then(|href| href.split("after=").nth(1));
+        order.after = after.map(str::to_owned);
+    }
+    assert_eq!(seen, ["7", "9"], "the worst first, whatever is newer");
+}
+
+#[test]
+fn open_alarms_are_sorted_by_their_heads() {
+    let ctx = context("Alarms", Nav::Alarms);
+    let shown = |sort: &str| {
+        let order = ListQuery { sort: sort.into(), ..ListQuery::default() };
+        let asked = (&Kept::default(), &order, ALL);
+        super::page(&ctx, Tab::Open, &alarms(), asked).expect("rendered")
+    };
+    let before = |html: &str, a: &str, b: &str| html.find(a) < html.find(b);
+    let (worst, newest) = ("href=\"/alarms/7\"", "href=\"/alarms/9\"");
+    assert!(before(&shown("severity"), worst, newest) && before(&shown("raised"), newest, worst));
+    assert!(before(&shown("-raised"), worst, newest));
+    assert!(shown("-raised").contains("aria-sort=\"descending\"><a"), "{}", shown("-raised"));
+    let cleared = page(&ctx, Tab::Cleared, &alarms(), ALL).expect("rendered");
+    assert!(!cleared.contains("sort="), "the store has these in one order only");
 }

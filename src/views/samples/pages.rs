@@ -3,6 +3,7 @@
 use super::alarms::{alarm_page, alarms, incidents, quality_page, windows};
 use super::manager::{api, key_source, keys, manager, usage};
 use super::*;
+use crate::views::error::tests::wrong;
 
 /// Every page, by the name of its file.
 fn every_page() -> Vec<(&'static str, String)> {
@@ -21,7 +22,8 @@ fn every_page() -> Vec<(&'static str, String)> {
         encoding: None,
     };
     let report = crate::views::report::page(&of("Report 4", Nav::Reports), shown);
-    let events_page = crate::views::events::page(&of("Events", Nav::Events), &events(), None, 100);
+    let events_page =
+        crate::views::events::page(&of("Events", Nav::Events), &events(), &by_number("/events"));
     let settings_ctx = of("Settings", Nav::Settings);
     let settings_page =
         crate::views::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &manager());
@@ -33,8 +35,7 @@ fn every_page() -> Vec<(&'static str, String)> {
                 &reports_ctx,
                 &reports(),
                 (&refusals(), Some(&crate::views::rates::tests::sample())),
-                None,
-                100,
+                &by_number("/reports"),
             ),
         ),
         ("report", report),
@@ -50,10 +51,12 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("factor", factor()),
         ("recovery", recovery()),
         ("api", api_page()),
-        (
-            "error",
-            crate::views::error::page(&stranger, 404, "There is no such page", "Look elsewhere."),
-        ),
+        ("error-403", crate::views::error::page(&of("Not allowed", Nav::Nowhere), &wrong(403))),
+        ("error-404", crate::views::error::page(&of("Nothing here", Nav::Nowhere), &wrong(404))),
+        ("error-409", crate::views::error::page(&of("Too late", Nav::Nowhere), &wrong(409))),
+        ("error-500", crate::views::error::page(&of("Failed", Nav::Nowhere), &wrong(500))),
+        ("error-503", crate::views::error::page(&of("Busy", Nav::Nowhere), &wrong(503))),
+        ("error", crate::views::error::page(&stranger, &wrong(404))),
     ]);
     pages.into_iter().map(|(name, page)| (name, page.expect(name))).collect()
 }
@@ -105,7 +108,6 @@ fn account() -> Result<String, askama::Error> {
         masked: false,
         sessions: &own,
         factor: Some(9),
-        changed: true,
         failed: None,
     };
     crate::views::people::account(&context("Your account", Nav::Nowhere), &account)
@@ -141,10 +143,17 @@ fn paths_page() -> Result<String, askama::Error> {
     crate::views::paths::page(&context("Paths", Nav::Paths), &asked, &answers)
 }
 
+fn by_number(path: &'static str) -> crate::views::list::Numbered<'static> {
+    let (oldest_first, goes_on) = (false, false);
+    crate::views::list::Numbered { path, agent: "", oldest_first, goes_on, limit: 100 }
+}
+
 fn agents_page(ctx: &PageContext) -> Result<String, askama::Error> {
     let listed = crate::views::agents::AgentListItem::from_picture(&picture());
-    let just = (&*waiting(), Some((3, 2, true)));
-    crate::views::agents::page(ctx, &listed, just, (&ListQuery::default(), &Hits::default()))
+    let told = crate::views::agents::acknowledged((3, 2, true));
+    let ctx = PageContext { told: Some(told), ..ctx.clone() };
+    let all = (&ListQuery::default(), &Hits::default());
+    crate::views::agents::page(&ctx, &listed, &waiting(), all)
 }
 
 fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> {
@@ -160,11 +169,13 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     let (picture, told, sent) = (picture(), alarms(), reports());
     let relays_for = ["tre-gw1".parse().expect("an agent")];
     let drawn = curves::day(NOW);
+    let span = crate::views::alarms::Span { before: None, limit: 100 };
     let around = crate::views::agent::Around {
         picture: &picture,
         relays_for: &relays_for,
         alarms: &told,
         reports: &sent,
+        refused: &refusals(),
         windows: &windows(),
         curves: &drawn,
     };
@@ -187,7 +198,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
                 &alarms_ctx,
                 open,
                 &incidents(),
-                (&Default::default(), crate::views::alarms::Span { before: None, limit: 100 }),
+                (&Default::default(), &ListQuery::default(), span),
             ),
         ),
         ("notifications", notifications()),
@@ -239,7 +250,7 @@ fn pages_of_the_past() -> Vec<(&'static str, Result<String, askama::Error>)> {
     let drawn = curves::day(NOW.minus(3_600));
     use crate::views::thing_then;
     vec![
-        ("agents-then", crate::views::agents::page(&agents, &listed, (&[], None), (&query, &all))),
+        ("agents-then", crate::views::agents::page(&agents, &listed, &[], (&query, &all))),
         ("links-then", crate::views::links::page(&links, &picture, (&query, &all))),
         ("link-then", thing_then::link(&link, dead, ends(), (None, &events(), Some(&drawn)))),
         ("link-gone", thing_then::link(&gone, dead, ends(), (Some(NOW), &events(), None))),
