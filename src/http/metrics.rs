@@ -75,6 +75,7 @@ pub struct Metrics {
     refused: Family<ByCode, Counter>,
     seconds: Histograms,
     reports: Family<ByAnswer, Counter>,
+    maps_written: Counter,
     checked: Family<Checked, Histogram, fn() -> Histogram>,
     measured: Measured,
 }
@@ -92,7 +93,7 @@ impl Metrics {
         let buckets: fn() -> Histogram = || Histogram::new(SECONDS);
         let seconds = Family::new_with_constructor(buckets);
         let (requests, refused) = (Family::default(), Family::default());
-        let reports = Family::default();
+        let (reports, maps_written) = (Family::default(), Counter::default());
         let on = &mut registry;
         on.register("http_requests", "Requests answered, by route and status", requests.clone());
         on.register("http_refusals", "Requests refused, by code", refused.clone());
@@ -106,6 +107,11 @@ impl Metrics {
             "Reports answered, by answer: ok, duplicate or a code",
             reports.clone(),
         );
+        on.register(
+            "maps_written",
+            "Maps and parts of maps written out for answers; who has the same one is not counted",
+            maps_written.clone(),
+        );
         let buckets: fn() -> Histogram = || Histogram::new(CHECKED);
         let checked = Family::new_with_constructor(buckets);
         on.register(
@@ -115,7 +121,7 @@ impl Metrics {
         );
         let measured = Measured::default();
         measured.register(on);
-        Self { registry, requests, refused, seconds, reports, checked, measured }
+        Self { registry, requests, refused, seconds, reports, maps_written, checked, measured }
     }
 
     /// Counts an answered request.
@@ -138,6 +144,11 @@ impl Metrics {
     /// Counts an answered report.
     pub fn report(&self, answer: &'static str) {
         self.reports.get_or_create(&ByAnswer { answer }).inc();
+    }
+
+    /// Counts a map, or a part of one, that is written out for an answer.
+    pub fn map_written(&self) {
+        self.maps_written.inc();
     }
 
     /// Counts a check of a report; of what could not be read the scheme is unknown.

@@ -6,7 +6,7 @@
 //! manager was started anew. Must not know what a map is.
 
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -26,39 +26,95 @@ const SAME_S: i64 = 5;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The last map that was compressed, under its tag.
-#[derive(Debug, Default)]
-pub struct Packed(Mutex<Option<Kept>>);
+/// Bytes of all answers that are kept; the map of ten thousand nodes has some hundred thousand.
+const KEPT_BYTES: usize = 16 << 20;
 
+/// Answers that are kept at most, however small.
+const KEPT: usize = 256;
+
+/// The last maps and parts of maps that were written, under their tags; the newest last.
+#[derive(Debug, Default)]
+pub struct Packed(Mutex<Vec<Arc<Kept>>>);
+
+/// One tag. Held locked by whoever writes its answer; the others wait and take it.
 #[derive(Debug)]
 struct Kept {
     tag: String,
+    written: Mutex<Option<Written>>,
+}
+
+#[derive(Debug, Clone)]
+struct Written {
     at: UnixSeconds,
     bytes: Bytes,
+    /// Whether it was worth compressing.
+    packed: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Packed {
-    /// What was compressed under this tag lately, or what is made now; those who ask meanwhile
+    /// What was written under this tag lately, or what is made now; those who ask for it meanwhile
     /// wait for it. Blocks: away from the runtime's threads only.
     pub fn once(
         &self,
         (tag, now): (&str, UnixSeconds),
         make: impl FnOnce() -> Result<Vec<u8>, ApiError>,
     ) -> Result<Response, ApiError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = kept.as_ref()
-            && kept.tag == tag
-            && (0..SAME_S).contains(&now.since(kept.at))
+        let kept = self.under(tag);
+        let mut written = lock(&kept.written);
+        if let Some(known) = written.as_ref()
+            && (0..SAME_S).contains(&now.since(known.at))
         {
-            return Ok(compressed(kept.bytes.clone()));
+            return Ok(known.answer());
         }
         let json = make()?;
-        if json.len() < WORTH_BYTES {
-            return Ok(plain(json));
-        }
-        let bytes = pack(&json)?;
-        *kept = Some(Kept { tag: tag.to_owned(), at: now, bytes: bytes.clone() });
-        Ok(compressed(bytes))
+        let packed = json.len() >= WORTH_BYTES;
+        let bytes = if packed { pack(&json)? } else { Bytes::from(json) };
+        let new = Written { at: now, bytes, packed };
+        let answer = new.answer();
+        *written = Some(new);
+        drop(written);
+        self.make_room();
+        Ok(answer)
+    }
+
+    fn under(&self, tag: &str) -> Arc<Kept> {
+        let mut all = lock(&self.0);
+        let known = all.iter().position(|kept| kept.tag == tag).map(|at| all.remove(at));
+        let kept = known
+            .unwrap_or_else(|| Arc::new(Kept { tag: tag.to_owned(), written: Mutex::default() }));
+        all.push(Arc::clone(&kept));
+        kept
+    }
+
+    /// Forgets the oldest ones that are too many or too large; what is being written counts as
+    /// nothing until it is there.
+    fn make_room(&self) {
+        let mut all = lock(&self.0);
+        let size = |kept: &Arc<Kept>| {
+            let written = kept.written.try_lock().ok();
+            written.and_then(|written| written.as_ref().map(|one| one.bytes.len())).unwrap_or(0)
+        };
+        let mut left = KEPT_BYTES;
+        let fits = all.iter().rev().take(KEPT).take_while(|kept| {
+            let (size, had) = (size(kept), left);
+            left = left.saturating_sub(size);
+            size <= had
+        });
+        // The newest stays, however large.
+        let fits = fits.count().max(1);
+        let too_many = all.len().saturating_sub(fits);
+        all.drain(..too_many);
+    }
+}
+
+impl Written {
+    fn answer(&self) -> Response {
+        let bytes = self.bytes.clone();
+        if self.packed { compressed(bytes) } else { plain(bytes) }
     }
 }
 
@@ -68,8 +124,8 @@ pub fn json(headers: &HeaderMap, json: Vec<u8>) -> Result<Response, ApiError> {
     if packs { pack(&json).map(compressed) } else { Ok(plain(json)) }
 }
 
-fn plain(json: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, JSON)], json).into_response()
+fn plain(json: impl Into<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], json.into()).into_response()
 }
 
 fn compressed(bytes: Bytes) -> Response {
@@ -140,6 +196,7 @@ mod tests {
         assert_eq!(opened(ask("b", T)).await, large(b'2'), "another map");
         assert_eq!(opened(ask("b", T.plus(SAME_S))).await, large(b'3'), "too old");
         assert_eq!(opened(ask("b", T)).await, large(b'4'), "the clock was set back");
+        assert_eq!(opened(ask("a", T.plus(1))).await, large(b'1'), "kept beside the other");
     }
 
     #[tokio::test]
@@ -153,6 +210,29 @@ mod tests {
         assert_eq!(opened(json(&wants, large(b'1')).unwrap()).await, large(b'1'));
         let small = Packed::default().once(("a", T), || Ok(vec![b'1'])).unwrap();
         assert!(small.headers().get(header::CONTENT_ENCODING).is_none());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_a_failure_is_not_kept() {
+        let packed = Packed::default();
+        for i in 0..2 * KEPT {
+            packed.once((&format!("{i}"), T), || Ok(vec![b'1'; 9])).unwrap();
+        }
+        assert_eq!(lock(&packed.0).len(), KEPT);
+        for i in 0..3 {
+            // What cannot be made smaller.
+            let noise = || Ok((0..KEPT_BYTES as u64).map(|i| digest(i)).collect());
+            packed.once((&format!("large {i}"), T), noise).unwrap();
+        }
+        assert_eq!(lock(&packed.0).len(), 1, "the newest alone");
+        assert!(packed.once(("b", T), || Err(ApiError::internal("no"))).is_err());
+        assert!(packed.once(("b", T), || Ok(Vec::new())).is_ok());
+    }
+
+    /// Bytes without a pattern.
+    fn digest(i: u64) -> u8 {
+        (i.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xd6e8_feb8_6659_fd93)
+            >> 56) as u8
     }
 
     #[test]

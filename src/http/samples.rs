@@ -139,6 +139,9 @@ const NOTICE_QUERY: &[Parameter] = &[
 const MAP_QUERY: &[Parameter] = &[
     text("at", "As it was then (Unix seconds or RFC 3339), with since when that can be told"),
     ANON,
+    text("layers", "wireguard, subnets and relays, separated by commas; all if not told"),
+    text("site", "The id of the site whose nodes are wanted; all if not told"),
+    text("shape", "keyed, columns, sites, or auto; keyed if not told"),
 ];
 const HISTORY_QUERY: &[Parameter] = &[
     text("from", "Where to begin (Unix seconds or RFC 3339); a day before the end if not told"),

@@ -75,7 +75,7 @@ class MapPage {
 
   makeFeed() {
     return new Feed({
-      fetchPicture: () => getJson(this.stage.dataset.topology),
+      fetchPicture: () => getJson(`${this.stage.dataset.topology}?shape=columns`),
       openStream: () => new EventSource(this.stage.dataset.stream),
       setTimeout: (run, ms) => setTimeout(run, ms),
       clearTimeout: (id) => clearTimeout(id),
@@ -165,7 +165,7 @@ class MapPage {
     }
     let scene = null;
     try {
-      scene = fromSnapshot(await getJson(`${this.stage.dataset.topology}?at=${encodeURIComponent(at)}`));
+      scene = fromSnapshot(await getJson(`${this.stage.dataset.topology}?shape=columns&at=${encodeURIComponent(at)}`));
     } catch (error) {
       if (this.wish === at) this.note(error.detail ?? error.message, "/map", "Back to live");
       this.state.at = this.scene?.past?.at ?? null;

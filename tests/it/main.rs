@@ -41,6 +41,7 @@ mod migrations;
 mod model;
 mod notify;
 mod overload;
+mod parts;
 mod past;
 mod paths;
 mod people;

@@ -73,3 +73,37 @@ test("filters dim what they do not name and combine", () => {
   const nothing = bright(scene, { filter: none, found: { nodes: [], edges: [] }, problems: false });
   assert.deepEqual([nothing.nodes.size, nothing.edges.size], [0, 0]);
 });
+
+// What the manager makes of a picture when columns are asked for (src/topology/shape.rs).
+function inColumns(picture) {
+  const texts = [];
+  const number = (text) => {
+    if (text === null) return null;
+    if (!texts.includes(text)) texts.push(text);
+    return texts.indexOf(text);
+  };
+  const header = (thing) => Object.keys(thing ?? {}).map((name) => (["id", "role", "label", "site", "source", "target", "interface", "public_key", "agent_id"].includes(name) ? `#${name}` : name));
+  const columns = { nodes: header(picture.nodes[0]), edges: header(picture.edges[0]), ends: header(picture.edges[0]?.ends[0]) };
+  const row = (names) => (thing) => names.map((name) => (name[0] === "#" ? number(thing[name.slice(1)]) : name === "ends" ? thing.ends.map(row(columns.ends)) : thing[name]));
+  return { ...picture, columns, nodes: picture.nodes.map(row(columns.nodes)), edges: picture.edges.map(row(columns.edges)), texts };
+}
+
+// Numbers that look random and are the same every time.
+function dice(seed) {
+  let at = seed;
+  return (below) => {
+    at = (at * 1103515245 + 12345) % 2147483648;
+    return Math.floor((at / 2147483648) * below);
+  };
+}
+
+test("a picture in columns makes the same scene as one with names", () => {
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const roll = dice(seed);
+    const all = picture();
+    const nodes = all.nodes.filter(() => roll(4) > 0).map((node) => ({ ...node, alarms: roll(3), status: node.status && ["online", "stale", "offline"][roll(3)] }));
+    const edges = all.edges.filter(() => roll(4) > 0).map((edge) => ({ ...edge, ends: edge.ends.map((end) => ({ ...end, rx_bytes: roll(2) ? roll(1e6) : null, allowed_ips: roll(2) ? ["10.0.0.0/8"] : [] })) }));
+    const keyed = { ...all, nodes, edges };
+    assert.deepEqual(fromSnapshot(JSON.parse(JSON.stringify(inColumns(keyed)))), fromSnapshot(keyed), `seed ${seed}`);
+  }
+});

@@ -48,6 +48,7 @@ pub(super) struct Measured {
     wal_bytes: Gauge,
     events: Gauge,
     watchers: Gauge,
+    maps_made: Gauge,
     registrations_refused: Gauge,
     agents: Family<ByStatus, Gauge>,
     jobs: Jobs,
@@ -205,6 +206,7 @@ impl Measured {
             ("wal_bytes", "Size of the write-ahead log, in bytes", &self.wal_bytes),
             ("events", "Events in the history", &self.events),
             ("watchers", "Open event streams", &self.watchers),
+            ("maps_made", "Maps put together since the start", &self.maps_made),
             ("alarms_open", "Alarms that are active and not acknowledged", &self.alarms_open),
             (
                 "rollup_lag_seconds",
@@ -266,6 +268,7 @@ impl Measured {
         self.wal_bytes.set(count(stats.wal_bytes));
         self.events.set(count(stats.events));
         self.watchers.set(count(state.whole().board().watchers()));
+        self.maps_made.set(count(state.whole().board().maps_made()));
         self.alarms_open.set(count(state.whole().board().alarms_open(&Reach::Whole)));
         self.keys.read(state, now);
         let measures = state.whole().measures();

@@ -1,4 +1,4 @@
-//! `GET /api/v1/topology`: the whole map, as it is or as it was.
+//! `GET /api/v1/topology`: the map or a part of it, as it is or as it was.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,7 +15,9 @@ use crate::http::state::AppState;
 use crate::mask::{self, Guise, Lens};
 use crate::model::hex;
 use crate::sign::digest;
+use crate::topology::cut::{Cut, Layers, Shape};
 use crate::topology::picture::Picture;
+use crate::wire::codes::ErrorCode;
 
 use super::past::{self, PastView};
 
@@ -28,6 +30,36 @@ pub struct Wanted {
     at: Option<String>,
     /// `1`: under pseudonyms.
     anon: Option<String>,
+    /// What beside nodes, by commas.
+    layers: Option<String>,
+    /// Of which site, by id.
+    site: Option<String>,
+    /// How it is written.
+    shape: Option<String>,
+}
+
+impl Wanted {
+    fn cut(&self) -> Result<Cut, ApiError> {
+        let cut = Cut {
+            layers: self.layers.as_deref().map_or(Ok(Layers::ALL), Layers::parse).map_err(bad)?,
+            site: self.site.clone(),
+            shape: self
+                .shape
+                .as_deref()
+                .map_or(Ok(Some(Shape::Keyed)), Shape::parse)
+                .map_err(bad)?,
+        };
+        if cut.site.is_some() && cut.shape == Some(Shape::Sites) {
+            return Err(bad(
+                "`shape=sites` is of all sites; leave out `site`, or ask for its nodes in another shape.",
+            ));
+        }
+        Ok(cut)
+    }
+}
+
+fn bad(detail: impl Into<String>) -> ApiError {
+    ApiError::bad_request(detail)
 }
 
 /// The map, or 304 if the caller has this one.
@@ -37,6 +69,7 @@ pub async fn topology(
     Params(wanted): Params<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let cut = wanted.cut()?;
     // Who is given pseudonyms has them already.
     let anonymous = wanted.anon.as_deref() == Some("1") && caller.lens.guise.is_none();
     if let Some(at) = past::maybe_time(wanted.at.as_deref())? {
@@ -44,39 +77,78 @@ pub async fn topology(
         let then = if anonymous { then.masked(&state.pseudonyms) } else { then };
         // Late reports change the past, retention ends it and a new layout moves it: only what
         // is answered tells whether it is the same.
-        let body = serde_json::to_vec(&then).map_err(ApiError::internal)?;
-        let tag = format!("\"past-{}\"", hex::encode(&digest::sha256(&body)));
-        return aside(move || tagged(&headers, &tag, || packed::json(&headers, body))).await?;
+        return aside(move || {
+            let body = then.written(&cut).ok_or_else(|| no_site(&cut))?;
+            let body = body.map_err(ApiError::internal)?;
+            let tag = format!("\"past-{}\"", hex::encode(&digest::sha256(&body)));
+            tagged(&headers, &tag, || packed::json(&headers, body))
+        })
+        .await?;
     }
     let seen = state.seen(&caller.lens);
     // Who signs in as somebody else in the same browser has another map.
     let whose = whose(&caller.lens);
     let prefix = if anonymous { "anon-" } else { "" };
-    let epoch = seen.epoch().to_owned();
-    let tag = move |seq: u64| format!("\"{prefix}{epoch}-{seq}{whose}\"");
+    let (epoch, part) = (seen.epoch().to_owned(), part(&cut));
+    let tag = move |seq: u64| format!("\"{prefix}{epoch}-{seq}{whose}{part}\"");
     // Who has the map of this moment is told so without a map being made.
     let present = tag(seen.seq());
     if has(&headers, &present) {
         return tagged(&headers, &present, || Ok(StatusCode::NOT_MODIFIED.into_response()));
     }
-    let whole = caller.lens.is_clear() && !anonymous && packed::takes_gzip(&headers);
     state.gather();
     let work = move || {
         let now = state.clock.now();
         let picture = seen.picture(now);
         let tag = tag(picture.seq);
-        let written = |picture: &Picture| serde_json::to_vec(picture).map_err(ApiError::internal);
-        if anonymous {
-            let picture = mask::masked(&picture, &state.pseudonyms).picture;
-            return tagged(&headers, &tag, || packed::json(&headers, written(&picture)?));
-        }
-        if whole {
-            let all = || state.packed.once((&tag, now), || written(&picture));
-            return tagged(&headers, &tag, all);
-        }
-        tagged(&headers, &tag, || packed::json(&headers, written(&picture)?))
+        let all = || {
+            state.metrics.map_written();
+            if anonymous {
+                written(&mask::masked(&picture, &state.pseudonyms).picture, &cut)
+            } else {
+                written(&picture, &cut)
+            }
+        };
+        tagged(&headers, &tag, || {
+            if packed::takes_gzip(&headers) {
+                state.packed.once((&tag, now), all)
+            } else {
+                packed::json(&headers, all()?)
+            }
+        })
     };
     aside(work).await?
+}
+
+fn written(picture: &Picture, cut: &Cut) -> Result<Vec<u8>, ApiError> {
+    // The whole of it has its own, shorter way.
+    if *cut == Cut::default() {
+        return serde_json::to_vec(picture).map_err(ApiError::internal);
+    }
+    let taken = cut.of(picture).ok_or_else(|| no_site(cut))?;
+    serde_json::to_vec(&taken).map_err(ApiError::internal)
+}
+
+fn no_site(cut: &Cut) -> ApiError {
+    let site = cut.site.as_deref().unwrap_or_default();
+    ApiError::new(
+        ErrorCode::NotFound,
+        format!("There is no site {site:?} on this map; `shape=sites` answers the ids of all."),
+    )
+}
+
+/// What tells apart the parts of one map; nothing for all of it.
+fn part(cut: &Cut) -> String {
+    if *cut == Cut::default() {
+        return String::new();
+    }
+    format!("-{}", short(&cut.words()))
+}
+
+fn short(words: &str) -> String {
+    let mut digest = hex::encode(&digest::sha256(words.as_bytes()));
+    digest.truncate(16);
+    digest
 }
 
 /// What tells apart the maps of different lenses.
@@ -86,9 +158,7 @@ fn whose(lens: &Lens) -> String {
     }
     let under = lens.guise.as_ref().map(Guise::tag).unwrap_or_default();
     let words = format!("{}\0{under}", lens.reach.words());
-    let mut digest = hex::encode(&digest::sha256(words.as_bytes()));
-    digest.truncate(16);
-    format!("-{digest}")
+    format!("-{}", short(&words))
 }
 
 /// An answer with its tag, or 304 if the caller has it.

@@ -1,5 +1,6 @@
 //! The whole map: gathered in a few milliseconds, made in a tenth of a second, kept for a second.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Board;
@@ -14,6 +15,7 @@ pub(super) struct Sight {
     gathered: Mutex<Option<Held>>,
     /// Held by whoever makes one; the others wait and take it.
     making: Mutex<()>,
+    count: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,8 +66,14 @@ impl Board {
         let of_now = gathered.filter(|held| held.position() == position);
         let held = of_now.unwrap_or_else(|| self.read().hold());
         let picture = Arc::new(held.picture(&self.epoch, now));
+        self.sight.count.fetch_add(1, Ordering::Relaxed);
         *lock(&self.sight.made) = Some(Arc::clone(&picture));
         picture
+    }
+
+    /// How many pictures have been made, for whomever.
+    pub fn maps_made(&self) -> u64 {
+        self.sight.count.load(Ordering::Relaxed)
     }
 
     /// The picture of this moment, if somebody has asked for it.
