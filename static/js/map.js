@@ -2,7 +2,7 @@
 // the feed, the plan, the painter and the panels.
 
 import { Asked } from "./asked.js";
-import { byId, getJson, h } from "./dom.js";
+import { byId, getJson } from "./dom.js";
 import { iso, plural } from "./format.js";
 import { fit, hit, zoomAt } from "./geometry.js";
 import { listen } from "./input.js";
@@ -93,6 +93,11 @@ class MapPage {
     return this.scene?.past?.at ?? this.present();
   }
 
+  // The time whose state is shown: of a lost stream, when it last spoke.
+  asOf() {
+    return this.scene.past?.at ?? this.heard ?? this.present();
+  }
+
   present() {
     return Date.now() / 1000 + (this.feed?.clockOffset ?? 0);
   }
@@ -125,7 +130,8 @@ class MapPage {
     });
     on("keys", () => byId("help").showModal());
     for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.takeAway());
-    on("png", () => this.stage.toBlob((blob) => h("a", { href: URL.createObjectURL(blob), download: "map.png" }).click()));
+    on("png", () => this.keep(1));
+    on("png-fine", () => this.keep(2));
     on("help-close", () => byId("help").close());
     byId("bar").lastElementChild.addEventListener("click", (event) => {
       if (!this.state.at) return;
@@ -272,6 +278,7 @@ class MapPage {
     const at = since ? iso(since).slice(11, 19) : "";
     line.className = `live live-${state}`;
     line.textContent = { live: "Live", lost: `Reconnecting, data from ${at}`, hidden: "Paused", past: "Past", "signed-out": "Signed out" }[state];
+    this.heard = state === "live" || state === "past" ? null : since ?? this.heard;
     clearTimeout(this.lost);
     if ((state === "live" || state === "hidden") && !this.wish && !this.pruned) this.note(null);
     if (state === "signed-out") this.note(`Your ${VISITS ? "link" : "session"} has ended; the map no longer changes.`, "/login", VISITS ? "Sign in" : "Sign in again");
@@ -547,16 +554,25 @@ class MapPage {
     if (!this.scene || !this.view || document.hidden || this.painter.size.w < 10) return;
     if (!this.whole && this.painter.blit(this.view)) return;
     this.whole = false;
-    const { selected } = this.state;
-    const { layers } = this.state;
-    const wanted = { wireguard: layers.has("wireguard"), subnets: layers.has("subnets") && this.painter.nets?.nets, relays: layers.has("relays") };
-    this.plan = plan(this.scene, this.view, this.painter.size, this.painter.margin, wanted, this.tools.legs);
-    if (this.state.hide && this.bright) this.plan = only(this.plan, this.bright);
-    const near = selected?.type === "node" ? neighbours(this.scene, selected.id)
-      : selected?.type === "edge" && this.scene.edges.get(selected.id) ? new Set([this.scene.edges.get(selected.id).source, this.scene.edges.get(selected.id).target]) : null;
-    const { more } = this.state;
-    this.painter.paint(this.plan, this.view, { bright: this.bright, selected, more, near, ages: this.ages, loss: this.loss(), pins: this.arrange.pins, covers: this.covers(), focused: document.activeElement === this.stage });
+    this.plan = this.planned(this.painter.margin);
+    this.painter.paint(this.plan, this.view, this.marks());
     this.tellStage();
+  }
+
+  // What is to be drawn, with so many pixels around the stage.
+  planned(margin) {
+    const { state: { layers, hide }, painter } = this;
+    const wanted = { wireguard: layers.has("wireguard"), subnets: layers.has("subnets") && painter.nets?.nets, relays: layers.has("relays") };
+    const all = plan(this.scene, this.view, painter.size, margin, wanted, this.tools.legs);
+    return hide && this.bright ? only(all, this.bright) : all;
+  }
+
+  // How it is marked.
+  marks() {
+    const { scene, bright, ages, state: { selected, more } } = this;
+    const link = selected?.type === "edge" && scene.edges.get(selected.id);
+    const near = selected?.type === "node" ? neighbours(scene, selected.id) : link ? new Set([link.source, link.target]) : null;
+    return { bright, selected, more, near, ages, loss: this.loss(), pins: this.arrange.pins, covers: this.covers(), focused: document.activeElement === this.stage };
   }
 
   // What stands over the stage, so that no name is hidden there.
@@ -590,13 +606,22 @@ class MapPage {
   // What is taken away is what the address tells of the map; a picture is as large as the stage.
   takeAway() {
     const { w, h: high } = this.painter.size;
-    const { checked } = byId("anon");
     const params = new URLSearchParams(this.address());
     for (const link of byId("export").querySelectorAll("a")) link.search = params;
     params.set("w", Math.max(320, Math.round(w)));
     params.set("h", Math.max(320, Math.round(high) + 56));
     byId("picture").search = params;
-    byId("png").hidden = checked;
+  }
+
+  // A picture of what is shown, as a file.
+  async keep(scale) {
+    if (!this.scene || !this.view) return;
+    this.takeAway();
+    try {
+      await (await import("./png.js")).save(this, scale);
+    } catch (error) {
+      this.note(`The picture could not be made: ${error.message}.`);
+    }
   }
 
   remember(push) {

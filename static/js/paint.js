@@ -9,7 +9,7 @@ import { COLOUR_OF, drawArrow, drawBadge, drawBubble, drawLost, drawMark, drawNo
 const COLOURS = ["map", "surface", "site", "ink", "ink-2", "line", "up", "late", "down", "stale", "accent"];
 
 // Colour, width, dashes and strength of half a link. Idle and unknown are quiet on purpose.
-const HALF = {
+export const HALF = {
   up: ["up", 1.6, [], 0.5],
   idle: ["stale", 1.3, [1.3, 3.4], 0.8],
   unknown: ["stale", 1.3, [1.3, 3.4], 0.8],
@@ -55,10 +55,9 @@ export class Painter {
     }
   }
 
-  resize(w, h) {
-    this.size = { w, h };
-    this.dpr = Math.min(2, window.devicePixelRatio || 1);
-    this.margin = this.dpr > 1 ? 200 : 400;
+  // `margin`: how many pixels around the stage are drawn too, to be moved in.
+  resize(w, h, dpr = Math.min(2, window.devicePixelRatio || 1), margin = dpr > 1 ? 200 : 400) {
+    Object.assign(this, { size: { w, h }, dpr, margin });
     this.canvas.width = Math.round(w * this.dpr);
     this.canvas.height = Math.round(h * this.dpr);
     this.bitmap.width = Math.round((w + 2 * this.margin) * this.dpr);

@@ -72,7 +72,7 @@ export class Browser {
     const { browserContextId } = await this.send("Target.createBrowserContext");
     const { targetId } = await this.send("Target.createTarget", { url: "about:blank", browserContextId });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
-    const page = new Page(this, sessionId);
+    const page = new Page(this, sessionId, browserContextId);
     this.sessions.set(sessionId, page);
     for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.send(`${domain}.enable`);
     await page.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: scale, mobile: width < 600 });
@@ -96,8 +96,8 @@ export class Browser {
 }
 
 class Page {
-  constructor(browser, sessionId) {
-    Object.assign(this, { browser, sessionId, complaints: [], loads: 0, listeners: new Set() });
+  constructor(browser, sessionId, context) {
+    Object.assign(this, { browser, sessionId, context, complaints: [], loads: 0, listeners: new Set() });
   }
 
   send(method, params = {}) {

@@ -73,6 +73,7 @@ async fn the_map_and_the_tables() {
         rename(&mut turncoat, turn).await;
     }
     assert!(turn > 0, "the script never asked for a change");
+    Script::start("picture.test.mjs", kattila.manager().url(), &[]).end().await;
     crowd.go_home().await;
     kattila.stop().await;
 }
