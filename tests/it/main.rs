@@ -33,6 +33,7 @@ mod keys;
 mod lab;
 mod late;
 mod layers;
+mod lists;
 mod masked;
 mod measures;
 mod mesh;
