@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(lock(&packed.0).len(), KEPT);
         for i in 0..3 {
             // What cannot be made smaller.
-            let noise = || Ok((0..KEPT_BYTES as u64).map(|i| digest(i)).collect());
+            let noise = || Ok((0..KEPT_BYTES as u64).map(digest).collect());
             packed.once((&format!("large {i}"), T), noise).unwrap();
         }
         assert_eq!(lock(&packed.0).len(), 1, "the newest alone");
