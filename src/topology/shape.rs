@@ -143,7 +143,7 @@ impl<'a, M: SerializeMap> Members<'a> for Keyed<M> {
 
     fn ends(&mut self, ends: &'a [End; 2]) -> Result<(), M::Error> {
         let style = Style::Keyed(self.1);
-        self.0.serialize_entry("ends", &[0, 1].map(|i| Item { of: &ends[i], style }))
+        self.0.serialize_entry("ends", &ends.each_ref().map(|of| Item { of, style }))
     }
 }
 
@@ -172,7 +172,7 @@ impl<'a, S: SerializeSeq> Members<'a> for Row<'_, 'a, S> {
 
     fn ends(&mut self, ends: &'a [End; 2]) -> Result<(), S::Error> {
         let style = Style::Row(self.1, self.2);
-        self.0.serialize_element(&[0, 1].map(|i| Item { of: &ends[i], style }))
+        self.0.serialize_element(&ends.each_ref().map(|of| Item { of, style }))
     }
 }
 
@@ -394,7 +394,7 @@ mod tests {
         }
     }
 
-    fn written(whole: &Picture, cut: Cut) -> Value {
+    fn written(whole: &Picture, cut: &Cut) -> Value {
         serde_json::to_value(cut.of(whole).unwrap()).unwrap()
     }
 
@@ -407,11 +407,11 @@ mod tests {
             let whole = picture(&nodes, &links);
             let told = serde_json::to_value(&whole).unwrap();
             let shape = |shape| Cut { shape: Some(shape), ..Cut::default() };
-            let keyed = written(&whole, shape(Shape::Keyed));
+            let keyed = written(&whole, &shape(Shape::Keyed));
             for (name, value) in told.as_object().unwrap() {
                 prop_assert_eq!(value, &keyed[name], "{}", name);
             }
-            let columns = written(&whole, shape(Shape::Columns));
+            let columns = written(&whole, &shape(Shape::Columns));
             prop_assert_eq!(&told["nodes"], &Value::Array(unfold(&columns, "nodes")));
             prop_assert_eq!(&told["edges"], &Value::Array(unfold(&columns, "edges")));
         }
@@ -421,25 +421,25 @@ mod tests {
     fn a_layer_that_is_not_asked_for_leaves_no_member() {
         let whole = picture(&[1, 2], &[(1, 2)]);
         let of = |layers: &str| Cut { layers: Layers::parse(layers).unwrap(), ..Cut::default() };
-        let wireguard = written(&whole, of("wireguard"));
+        let wireguard = written(&whole, &of("wireguard"));
         assert!(wireguard["nodes"][0].get("relay_path").is_none());
         assert!(wireguard["edges"][0]["ends"][1].get("allowed_ips").is_none());
-        let subnets = written(&whole, of("wireguard,subnets"));
+        let subnets = written(&whole, &of("wireguard,subnets"));
         assert_eq!(subnets["edges"][0]["ends"][1]["allowed_ips"], json!(["10.0.0.0/24"]));
-        let relays = written(&whole, of("relays"));
+        let relays = written(&whole, &of("relays"));
         assert_eq!(
             (&relays["nodes"][0]["relay_path"], &relays["edges"]),
             (&json!(["r1"]), &json!([]))
         );
         let columns = Cut { shape: Some(Shape::Columns), ..of("wireguard") };
-        let columns = written(&whole, columns);
+        let columns = written(&whole, &columns);
         assert!(!columns["columns"]["nodes"].to_string().contains("relay"));
     }
 
     #[test]
     fn sites_first_names_no_node() {
         let whole = picture(&[1, 2], &[(1, 2), (2, 1)]);
-        let sites = written(&whole, Cut { shape: Some(Shape::Sites), ..Cut::default() });
+        let sites = written(&whole, &Cut { shape: Some(Shape::Sites), ..Cut::default() });
         assert_eq!(
             sites["pairs"],
             json!([{"source": "lab/1", "target": "lab/2", "states": {"up": 1, "down": 1}}])
