@@ -453,6 +453,12 @@ class MapPage {
 
   // ---- the view
 
+  // The view has come to rest.
+  rested() {
+    this.dirty();
+    this.address.remember(false);
+  }
+
   resized() {
     const box = this.stage.parentElement.getBoundingClientRect();
     if (box.width < 10 || box.height < 10) return;
