@@ -172,7 +172,7 @@ export class Arrange {
 // On the map's page.
 export const arrangeOf = (page) => new Arrange({
   scene: () => page.scene,
-  view: () => page.view,
+  view: () => page.sight.view,
   size: () => page.painter.size,
   plan: () => page.plan,
   chosen: () => (["node", "site"].includes(page.state.selected?.type) ? page.state.selected : null),

@@ -14,13 +14,13 @@ export class Keys {
   }
 
   key(verb, shift) {
-    if (!this.page.scene || !this.page.view) return;
+    if (!this.page.scene || !this.page.sight.view) return;
     const arrow = ["left", "right", "up", "down"].includes(verb);
     if (arrow && shift && this.page.arrange.on) this.page.arrange.nudge(verb);
     else if (arrow) this.step(verb);
-    else if (verb === "in") this.page.zoomBy(1.4);
-    else if (verb === "out") this.page.zoomBy(1 / 1.4);
-    else if (verb === "fit") this.page.fit();
+    else if (verb === "in") this.page.sight.zoomBy(1.4);
+    else if (verb === "out") this.page.sight.zoomBy(1 / 1.4);
+    else if (verb === "fit") this.page.sight.fit();
     else if (verb === "enter") this.enter();
     else if (verb === "escape") this.escape();
     else if (verb === "next" || verb === "previous") this.neighbour(verb === "next" ? 1 : -1);
@@ -51,7 +51,7 @@ export class Keys {
     this.page.state.more = kept.length < more.length ? kept : [...more, selected];
     this.page.showPanel();
     this.page.say(kept.length < more.length ? "No longer kept" : `Kept, ${this.page.state.more.length} so far`);
-    this.page.remember(true);
+    this.page.address.remember(true);
     this.page.dirty();
   }
 
@@ -90,7 +90,7 @@ export class Keys {
     this.page.choose({ type: "node", id: next }, false, this.page.state.more);
     const drawn = this.page.plan.nodes.find((node) => node.id === next);
     if (drawn) this.keepInSight(drawn);
-    else this.page.zoomTo({ type: "node", id: next });
+    else this.page.sight.zoomTo({ type: "node", id: next });
   }
 
   keepInSight({ sx, sy }) {
@@ -98,13 +98,14 @@ export class Keys {
     const edge = 50;
     const dx = sx < edge ? sx - edge : sx > size.w - edge ? sx - size.w + edge : 0;
     const dy = sy < edge ? sy - edge : sy > size.h - edge ? sy - size.h + edge : 0;
-    if (dx || dy) this.page.move({ ...this.page.view, x: this.page.view.x + dx / this.page.view.k, y: this.page.view.y + dy / this.page.view.k }, true);
+    const { view } = this.page.sight;
+    if (dx || dy) this.page.sight.move({ ...view, x: view.x + dx / view.k, y: view.y + dy / view.k }, true);
   }
 
   enter() {
     const { selected } = this.page.state;
     if (!selected) return;
-    if (selected.type === "site" && this.page.plan.bubbles.some((site) => site.id === selected.id)) this.page.zoomTo(selected);
+    if (selected.type === "site" && this.page.plan.bubbles.some((site) => site.id === selected.id)) this.page.sight.zoomTo(selected);
     else for (const way of ["[data-focus=open]", "a, button:not([data-focus=back])"]) {
       const found = byId("detail").querySelector(way);
       if (found) return found.focus();

@@ -2,6 +2,18 @@
 
 import { counts } from "./scene.js";
 
+// Where there is no room beside the map, the legend is the first line of the sheet, closed.
+export function settle(root, sheet, narrow) {
+  const stage = root.parentElement;
+  const place = () => {
+    if (narrow.matches) sheet.prepend(root);
+    else stage.append(root);
+    root.open = !narrow.matches;
+  };
+  place();
+  narrow.addEventListener("change", place);
+}
+
 export class Legend {
   constructor(root, changed) {
     this.filter = { looks: new Set(), states: new Set() };

@@ -2,7 +2,7 @@
 // interfaces, by its size on screen; then the nodes and links that follow. Pure.
 
 import { bow, boxTouches, halves, toScreen } from "./geometry.js";
-import { steps } from "./relays.js";
+import { MANAGER, managerPlace, steps } from "./relays.js";
 import { isBadEdge, lists, look } from "./scene.js";
 
 // A site with many agents is readable from 90 px of radius; a small one much sooner, since what
@@ -112,13 +112,15 @@ function collect(scene, anchor, rect) {
   return { edges, bundles: drawn };
 }
 
+const MANAGER_RADIUS = 11;
+
 // How far a step of a report's path bows out, in pixels, so that it does not hide a link.
 const RELAY_BOW = 44;
 
 // The steps of reports' paths, one line between two nodes or bubbles; within a bubble none shows.
-function relays(scene, anchor, rect) {
+function relays(taken, anchor, rect) {
   const drawn = new Map();
-  for (const step of steps(scene)) {
+  for (const step of taken) {
     const [a, b] = [anchor(step.from), anchor(step.to)];
     if (!a || !b || a === b || !boxTouches(a.sx, a.sy, b.sx, b.sy, rect)) continue;
     const key = `${a.id}\n${b.id}`;
@@ -169,6 +171,14 @@ export function plan(scene, view, size, margin = 0, layers = { wireguard: true }
   const most = crowdRadius(bubbles);
   for (const s of bubbles) s.sr = Math.min(most, bubbleRadius(s.members.length, s.sr));
   // A site beyond the stage's edge may be large without being drawn; its links go to its nodes.
+  const taken = layers.relays ? steps(scene) : [];
+  let manager = null;
+  if (taken.length > 0 && scene.sites.size > 0) {
+    const place = managerPlace(scene.sites.values());
+    const [sx, sy] = toScreen(view, size, place.x, place.y);
+    manager = { id: MANAGER, sx, sy, r: MANAGER_RADIUS };
+    at.set(MANAGER, manager);
+  }
   const anchor = (id) => {
     if (at.has(id)) return at.get(id);
     const node = scene.nodes.get(id);
@@ -185,7 +195,8 @@ export function plan(scene, view, size, margin = 0, layers = { wireguard: true }
     level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
     size, margin, circles, bubbles, nodes, shown: onStage.length,
     ...links,
-    relays: layers.relays ? relays(scene, anchor, rect) : [],
+    relays: relays(taken, anchor, rect),
+    manager,
     subnets: layers.subnets ? layers.subnets(scene, nodes, bubbles) : [],
     legs: way(legs, anchor, links.edges),
   };
@@ -201,7 +212,7 @@ export function only(plan, bright) {
     circles: plan.circles.filter((site) => site.members.some(has)),
     edges: plan.edges.filter(({ id }) => bright.edges.has(id)),
     bundles: plan.bundles.filter(({ edges }) => edges.some((id) => bright.edges.has(id))),
-    relays: plan.relays.filter(({ from, to }) => bright.nodes.has(from) && bright.nodes.has(to)),
+    relays: plan.relays.filter(({ from, to }) => bright.nodes.has(from) && (to === MANAGER || bright.nodes.has(to))),
     subnets: plan.subnets.filter(({ owner }) => (owner.node ? has(owner) : owner.members.some(has))),
   };
 }

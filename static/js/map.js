@@ -1,24 +1,23 @@
 // The map's page: holds what is chosen and where the view stands, and passes the word between
 // the feed, the plan, the painter and the panels.
 
+import { Address } from "./address.js";
 import { Asked } from "./asked.js";
 import { byId, getJson } from "./dom.js";
 import { iso, plural } from "./format.js";
-import { fit, hit, zoomAt } from "./geometry.js";
+import { hit } from "./geometry.js";
 import { listen } from "./input.js";
 import { Later } from "./later.js";
-import { Legend } from "./legend.js";
+import { Legend, settle } from "./legend.js";
 import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
 import { steps } from "./relays.js";
-import { bright, fromSnapshot, lists, neighbours, pageOf } from "./scene.js";
+import { bright, fromSnapshot, neighbours, pageOf } from "./scene.js";
+import { Sight } from "./sight.js";
 import { Feed } from "./sse.js";
-import { LAYERS, read, write } from "./url.js";
+import { LAYERS, read } from "./url.js";
 
-const LIMITS = { min: 0.005, max: 60 };
-const FIT_MAX = 2.2;
 const LOST_MS = 60000;
-const TWEEN_MS = 250;
 // Details and alarms are asked for again at most this often, however many patches come.
 const REFRESH_MS = 3000;
 const NARROW = 760;
@@ -32,7 +31,8 @@ class MapPage {
     this.stage = byId("stage");
     this.scene = null;
     this.state = { ...read(location.search) };
-    this.view = this.state.view;
+    this.sight = new Sight(this);
+    this.address = new Address(this);
     this.found = null;
     this.ages = new Map();
     this.painter = new Painter(this.stage, byId("probe"));
@@ -45,7 +45,7 @@ class MapPage {
       state: this.state,
       changed: (push) => {
         this.refilter();
-        if (push) this.remember(true);
+        if (push) this.address.remember(true);
       },
       say: (text) => this.say(text),
       choose: (selection, centre) => this.choose(selection, centre),
@@ -57,7 +57,7 @@ class MapPage {
         this.refilter();
       },
       now: () => this.now(),
-      show: (ids) => this.fitted && this.frame([...ids].map((id) => this.scene.nodes.get(id))),
+      show: (ids) => this.sight.fitted && this.sight.frame([...ids].map((id) => this.scene.nodes.get(id))),
     });
     // Until somebody arranges for the first time.
     this.arrange = { on: false, pins: null, grab: () => false };
@@ -66,7 +66,8 @@ class MapPage {
     this.alarms = new Later(async () => (await import("./alarms.js")).alarmsOf(this));
     this.search = new Later(async () => (await import("./search.js")).searchOf(this));
     this.time = new Later(async () => new (await import("./time.js")).TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) }));
-    if (window.innerWidth <= NARROW) byId("legend").open = false;
+    this.narrow = window.matchMedia(`(max-width: ${NARROW}px)`);
+    settle(byId("legend"), byId("detail").parentElement, this.narrow);
     this.listen();
     this.feed = this.makeFeed();
     if (this.state.at) this.travel(String(this.state.at));
@@ -104,8 +105,8 @@ class MapPage {
 
   listen() {
     listen(this.stage, {
-      pan: (dx, dy) => this.view && this.move({ ...this.view, x: this.view.x - dx / this.view.k, y: this.view.y - dy / this.view.k }),
-      zoom: (x, y, factor) => this.view && this.move(zoomAt(this.view, this.painter.size, x, y, factor, LIMITS)),
+      pan: (dx, dy) => this.sight.pan(dx, dy),
+      zoom: (x, y, factor) => this.sight.zoom(x, y, factor),
       rest: () => this.rested(),
       tap: (x, y, slack, add) => this.plan && this.tap(hit(this.plan, x, y, slack), add),
       box: (from, to, done, up) => this.box(from, to, done, up),
@@ -116,9 +117,9 @@ class MapPage {
       key: (verb, shift) => this.keys.with((keys) => keys.key(verb, shift)),
     });
     const on = (id, run) => byId(id).addEventListener("click", run);
-    on("zoom-in", () => this.zoomBy(1.4));
-    on("zoom-out", () => this.zoomBy(1 / 1.4));
-    on("zoom-fit", () => this.fit());
+    on("zoom-in", () => this.sight.zoomBy(1.4));
+    on("zoom-out", () => this.sight.zoomBy(1 / 1.4));
+    on("zoom-fit", () => this.sight.fit());
     for (const what of ["problems", "hide", ...LAYERS]) on(what, () => this.toggle(what));
     on("tool-path", () => this.tool("path"));
     on("tool-without", () => this.tool("without"));
@@ -126,12 +127,12 @@ class MapPage {
     byId("anon").checked = this.state.anon;
     byId("anon").addEventListener("change", () => {
       this.state.anon = byId("anon").checked;
-      this.remember(false);
+      this.address.remember(false);
     });
     on("keys", () => byId("help").showModal());
-    for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.takeAway());
-    on("png", () => this.keep(1));
-    on("png-fine", () => this.keep(2));
+    for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.address.takeAway());
+    on("png", () => this.address.keep(1));
+    on("png-fine", () => this.address.keep(2));
     on("help-close", () => byId("help").close());
     byId("bar").lastElementChild.addEventListener("click", (event) => {
       if (!this.state.at) return;
@@ -143,14 +144,12 @@ class MapPage {
       this.painter.readPalette();
       this.dirty();
     });
-    document.addEventListener("kattila:address", () => this.scene && this.save("replaceState"));
     document.addEventListener("visibilitychange", () => {
       this.feed.visibility(document.hidden);
       if (!document.hidden) this.dirty();
     });
     this.stage.addEventListener("focus", () => this.dirty());
     this.stage.addEventListener("blur", () => this.dirty());
-    window.addEventListener("popstate", () => this.restored());
     setInterval(() => {
       if (document.hidden) return;
       this.panel.with((panel) => panel.refresh());
@@ -222,11 +221,11 @@ class MapPage {
     this.prune();
     this.tools.ask();
     this.patched();
-    if (first && !this.view) this.fit(true);
+    if (first && !this.sight.view) this.sight.fit(true);
     // What most people want next is fetched once the map is drawn.
     if (first) setTimeout(() => this.fetchMore().catch(() => {}), AFTER_MS);
     const asked = this.state.path ?? this.state.without ?? this.state.focus;
-    if (first && this.state.selected && !this.state.view && !asked) this.zoomTo(this.state.selected);
+    if (first && this.state.selected && !this.state.view && !asked) this.sight.zoomTo(this.state.selected);
   }
 
   // Names of things that are not there are left out of the address, and that is said.
@@ -240,7 +239,7 @@ class MapPage {
     [state.selected = null, ...state.more] = known;
     const unknown = all.length - known.length + this.tools.prune();
     if (unknown === 0) return;
-    this.note(`${plural(unknown, "thing")} that the address names ${unknown === 1 ? "is" : "are"} not on this map and left out.`, this.address() || "/map", "Go on without");
+    this.note(`${plural(unknown, "thing")} that the address names ${unknown === 1 ? "is" : "are"} not on this map and left out.`, this.address.text() || "/map", "Go on without");
     clearTimeout(this.pruned);
     this.pruned = setTimeout(() => {
       this.pruned = null;
@@ -256,7 +255,7 @@ class MapPage {
     if (newcomer() && !VISITS) this.waits(newcomer);
     // Whoever looks at the whole map goes on doing so while it grows.
     const restructured = scene.lists === null;
-    if (scene.nodes.size > 0 && (!this.view || (this.fitted && restructured))) this.fit(!this.view);
+    if (scene.nodes.size > 0 && (!this.sight.view || (this.sight.fitted && restructured))) this.sight.fit(!this.sight.view);
     this.legend.update(scene);
     this.networks.part?.tell();
     if (!scene.past) this.announcer.with((announcer) => announcer.changed(scene));
@@ -304,7 +303,7 @@ class MapPage {
     this.bright = bright(this.scene, { filter: this.legend.filter, found: this.found, problems: this.state.problems, within: this.tools.within() });
     byId("hide").hidden = !this.bright && !this.state.hide;
     this.dirty();
-    this.remember(false);
+    this.address.remember(false);
   }
 
   // Switches "problems", "hide" or a layer.
@@ -315,6 +314,8 @@ class MapPage {
     this.pressed();
     if (this.scene) this.legend.update(this.scene);
     this.refilter();
+    // The manager stands above the sites.
+    if (what === "relays" && this.sight.fitted) this.sight.fit();
     if (!this.scene || !LAYERS.includes(what)) return;
     const on = layers.has(what);
     if (what === "subnets" && on) {
@@ -400,16 +401,16 @@ class MapPage {
     this.ages = new Map();
     this.showPanel();
     this.describe();
-    this.remember(true);
-    if (centre) this.zoomTo(this.state.selected);
+    this.address.remember(true);
+    if (centre) this.sight.zoomTo(this.state.selected);
     this.dirty();
   }
 
   open(target, x, y) {
-    if (target?.type === "site") this.zoomTo(target);
+    if (target?.type === "site") this.sight.zoomTo(target);
     else if (target?.type === "node" && this.scene.nodes.get(target.id)?.agent_id) location.assign(pageOf(this.scene, "agents", this.scene.nodes.get(target.id).agent_id));
     else if (target?.type === "edge") location.assign(pageOf(this.scene, "links", target.id));
-    else if (this.view) this.move(zoomAt(this.view, this.painter.size, x, y, 1.6, LIMITS), true);
+    else this.sight.zoom(x, y, 1.6, true);
   }
 
   // ---- what is loaded when somebody wants it
@@ -438,7 +439,7 @@ class MapPage {
     await (await this.panel.load()).load();
     const { printsPicture } = await import("./print.js");
     printsPicture(byId("paper"), () => {
-      this.takeAway();
+      this.address.takeAway();
       return byId("picture").href;
     });
   }
@@ -452,91 +453,17 @@ class MapPage {
 
   // ---- the view
 
-  inset() {
-    const narrow = window.innerWidth <= NARROW;
-    const legend = byId("legend");
-    const left = !narrow && legend.open ? Math.min(legend.offsetWidth + 12, this.painter.size.w / 3) : 0;
-    return narrow ? { left: 40, right: 76, top: 24, bottom: 44 } : { left: left + 20, right: 40, top: 38, bottom: 36 };
-  }
-
-  fit(jump = false) {
-    if (!this.scene || this.scene.sites.size === 0) return;
-    this.move(fit([...this.scene.sites.values()], this.painter.size, this.inset(), this.fitLimit()), !jump);
-    this.fitted = true;
-  }
-
-  // A lone pair of agents should not fill the screen.
-  fitLimit() {
-    const widest = Math.max(...[...this.scene.sites.values()].map((site) => site.r), 1e-6);
-    return (FIT_MAX * 160) / widest;
-  }
-
-  zoomBy(factor) {
-    const { w, h } = this.painter.size;
-    if (this.view) this.move(zoomAt(this.view, this.painter.size, w / 2, h / 2, factor, LIMITS), true);
-  }
-
-  zoomTo({ type, id }) {
-    const { nodes, edges, sites } = this.scene;
-    const members = type === "node" ? [nodes.get(id)] : type === "site" ? [sites.get(id)]
-      : type === "net" ? [...(this.networks.part?.all(this.scene).get(id)?.keys() ?? [])].map((node) => nodes.get(node))
-      : [nodes.get(edges.get(id)?.source), nodes.get(edges.get(id)?.target)];
-    // A node already drawn large enough is only brought to the middle.
-    const keep = type === "node" && nodes.has(id) && this.view && this.plan?.nodes.some((node) => node.id === id);
-    if (keep) this.move({ ...this.view, x: members[0].x, y: members[0].y }, true);
-    else this.frame(members.filter(Boolean), type === "site");
-  }
-
-  // Shows these nodes, or sites, with what is around them.
-  frame(there, whole = false) {
-    if (there.length === 0) return;
-    const { sites } = this.scene;
-    const home = (member) => sites.get(member.site) ?? member;
-    const agents = (site) => Math.max(4, lists(this.scene).inSite.get(site.id)?.length ?? 4);
-    const circles = there.map((member) => ({ x: member.x, y: member.y, r: whole ? member.r * 1.08 : (home(member).r * 3.4) / Math.sqrt(agents(home(member))) }));
-    this.move(fit(circles, this.painter.size, this.inset(), LIMITS.max), true);
-  }
-
-  move(view, smooth = false) {
-    cancelAnimationFrame(this.tween);
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (!smooth || calm || !this.view || document.hidden) {
-      this.view = view;
-      this.fitted = false;
-      this.moving();
-      if (smooth || !this.plan) this.rested();
-      return;
-    }
-    const from = this.view;
-    const begin = performance.now();
-    const frame = (time) => {
-      const t = Math.min(1, Math.max(0, (time - begin) / TWEEN_MS));
-      const ease = t * (2 - t);
-      const k = from.k * (view.k / from.k) ** ease;
-      // The middle must follow the scale, or a zoom by buttons would drift.
-      const part = Math.abs(view.k - from.k) < 1e-9 * view.k ? ease : (1 / from.k - 1 / k) / (1 / from.k - 1 / view.k);
-      this.view = { k, x: from.x + (view.x - from.x) * part, y: from.y + (view.y - from.y) * part };
-      this.moving();
-      if (t < 1) this.tween = requestAnimationFrame(frame);
-      else this.rested();
-    };
-    this.tween = requestAnimationFrame(frame);
-  }
-
-  moving() {
-    this.dirty(true);
-  }
-
+  // The view has come to rest.
   rested() {
     this.dirty();
-    this.remember(false);
+    this.address.remember(false);
   }
 
   resized() {
     const box = this.stage.parentElement.getBoundingClientRect();
     if (box.width < 10 || box.height < 10) return;
     this.painter.resize(box.width, box.height);
-    if (this.fitted) this.fit(true);
+    if (this.sight.fitted) this.sight.fit(true);
     else this.dirty();
   }
 
@@ -551,11 +478,11 @@ class MapPage {
   }
 
   draw() {
-    if (!this.scene || !this.view || document.hidden || this.painter.size.w < 10) return;
-    if (!this.whole && this.painter.blit(this.view)) return;
+    if (!this.scene || !this.sight.view || document.hidden || this.painter.size.w < 10) return;
+    if (!this.whole && this.painter.blit(this.sight.view)) return;
     this.whole = false;
     this.plan = this.planned(this.painter.margin);
-    this.painter.paint(this.plan, this.view, this.marks());
+    this.painter.paint(this.plan, this.sight.view, this.marks());
     this.tellStage();
   }
 
@@ -563,7 +490,7 @@ class MapPage {
   planned(margin) {
     const { state: { layers, hide }, painter } = this;
     const wanted = { wireguard: layers.has("wireguard"), subnets: layers.has("subnets") && painter.nets?.nets, relays: layers.has("relays") };
-    const all = plan(this.scene, this.view, painter.size, margin, wanted, this.tools.legs);
+    const all = plan(this.scene, this.sight.view, painter.size, margin, wanted, this.tools.legs);
     return hide && this.bright ? only(all, this.bright) : all;
   }
 
@@ -578,7 +505,7 @@ class MapPage {
   // What stands over the stage, so that no name is hidden there.
   covers() {
     const from = this.stage.getBoundingClientRect();
-    return COVERS.map((what) => this.stage.parentElement.querySelector(what).getBoundingClientRect()).map(({ x, y, width: w, height: h }) => ({ owner: "cover", x: x - from.x, y: y - from.y, w, h }));
+    return COVERS.map((what) => this.stage.parentElement.querySelector(what)).filter(Boolean).map((what) => what.getBoundingClientRect()).map(({ x, y, width: w, height: h }) => ({ owner: "cover", x: x - from.x, y: y - from.y, w, h }));
   }
 
   // What is marked as lost: by a question, or with what is chosen.
@@ -595,70 +522,6 @@ class MapPage {
     const words = { sites: `${plural(bubbles.length, "site")}, ${plural(all, "node")}`, agents: `Agents, ${shown} of ${all} shown`, interfaces: `Interfaces, ${shown} of ${all} shown` };
     byId("level").textContent = words[level];
     Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, drawnRelays: relays.length, drawnLegs: legs.length, drawnNets: nets.length, lost: loss ? loss.lost.size : "", level, at: this.state.at ?? "", seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });
-  }
-
-  // ---- the address
-
-  address() {
-    return write({ ...this.state, view: this.fitted ? null : this.view });
-  }
-
-  // What is taken away is what the address tells of the map; a picture is as large as the stage.
-  takeAway() {
-    const { w, h: high } = this.painter.size;
-    const params = new URLSearchParams(this.address());
-    for (const link of byId("export").querySelectorAll("a")) link.search = params;
-    params.set("w", Math.max(320, Math.round(w)));
-    params.set("h", Math.max(320, Math.round(high) + 56));
-    byId("picture").search = params;
-  }
-
-  // A picture of what is shown, as a file.
-  async keep(scale) {
-    if (!this.scene || !this.view) return;
-    this.takeAway();
-    try {
-      await (await import("./png.js")).save(this, scale);
-    } catch (error) {
-      this.note(`The picture could not be made: ${error.message}.`);
-    }
-  }
-
-  remember(push) {
-    clearTimeout(this.remembering);
-    if (push) this.save("pushState");
-    else this.remembering = setTimeout(() => this.save("replaceState"), 300);
-  }
-
-  save(how) {
-    const search = this.address();
-    this.tables();
-    if (search !== location.search) history[how](null, "", `${location.pathname}${search}`);
-  }
-
-  // The table shows the same: what is searched for, at the time that is shown.
-  tables() {
-    const { query, at } = this.state;
-    const params = new URLSearchParams({ ...(query && { q: query }), ...(at && { at }) });
-    byId("table").search = params;
-  }
-
-  restored() {
-    if (!this.scene) return;
-    const { view, at, ...state } = read(location.search);
-    const { only: rows, query } = Object.assign(this.state, state);
-    if (at !== this.state.at) this.travel(at === null ? null : String(at));
-    this.legend.pressed = rows;
-    byId("anon").checked = this.state.anon;
-    this.prune();
-    this.tools.ask();
-    this.tools.draw();
-    this.pressed();
-    this.search.with((search) => search.set(query));
-    this.showPanel();
-    this.describe();
-    if (view) this.move(view, true);
-    else this.fit();
   }
 }
 

@@ -4,7 +4,8 @@
 import { pointOnHalf } from "./geometry.js";
 import { place } from "./labels.js";
 import { halfStyle, midMark } from "./lod.js";
-import { COLOUR_OF, drawArrow, drawBadge, drawBubble, drawLost, drawMark, drawNode, drawPin, drawPort, drawRing, drawTaken } from "./shapes.js";
+import { MANAGER } from "./relays.js";
+import { COLOUR_OF, drawArrow, drawBadge, drawBubble, drawLost, drawManager, drawMark, drawNode, drawPin, drawPort, drawRing, drawTaken } from "./shapes.js";
 
 const COLOURS = ["map", "surface", "site", "ink", "ink-2", "line", "up", "late", "down", "stale", "accent"];
 
@@ -192,7 +193,7 @@ export class Painter {
     g.strokeStyle = palette.accent;
     g.lineCap = "round";
     for (const { from, to, proven, curve } of plan.relays) {
-      const dim = bright && !(bright.nodes.has(from) && bright.nodes.has(to));
+      const dim = bright && !(bright.nodes.has(from) && (to === MANAGER || bright.nodes.has(to)));
       g.globalAlpha = dim ? DIM : 1;
       g.lineWidth = selected?.id === from || selected?.id === to ? 3.6 : 2.6;
       g.setLineDash(proven ? [0.1, 6] : [8, 6]);
@@ -204,7 +205,9 @@ export class Painter {
       drawArrow(g, curve.mid, curve.along, palette.accent);
     }
     g.setLineDash([]);
+    g.lineCap = "butt";
     g.globalAlpha = 1;
+    if (plan.manager) drawManager(g, plan.manager, palette);
   }
 
   // A way: a broad line along its links, dashed where there is none, with an arrow on each leg.
@@ -316,10 +319,12 @@ export class Painter {
     const taken = [
       ...(marks.covers ?? []),
       ...plan.nodes.map((n) => ({ owner: n.id, x: n.sx - n.r - 1, y: n.sy - n.r - 1, w: 2 * n.r + 2, h: 2 * n.r + 2 })),
+      ...(plan.manager ? [plan.manager] : []).map(({ id, sx, sy, r }) => ({ owner: id, x: sx - r, y: sy - r, w: 2 * r, h: 2 * r })),
       ...plan.edges.filter(({ edge }) => midMark(edge)).map(({ curve: { mid } }) => ({ owner: "mark", x: mid[0] - 7, y: mid[1] - 7, w: 14, h: 14 })),
       ...plan.bubbles.map((s) => ({ owner: s.id, x: s.sx - s.sr, y: s.sy - s.sr, w: 2 * s.sr, h: 2 * s.sr })),
     ];
-    const wanted = [...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...(this.nets?.labels(this, plan, marks) ?? []), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
+    const named = plan.manager ? [this.label(MANAGER, [["Manager", "ink"]], plan.manager.sx, plan.manager.sy - plan.manager.r - 12, 0, 1, SITE_FONT, true)] : [];
+    const wanted = [...named, ...this.siteLabels(plan), ...this.nodeLabels(plan, marks), ...(this.nets?.labels(this, plan, marks) ?? []), ...this.endLabels(plan, marks), ...this.bundleLabels(plan)];
     const { g, palette } = this;
     g.textAlign = "left";
     g.textBaseline = "middle";

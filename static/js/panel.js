@@ -168,7 +168,7 @@ export class Panel {
 export const panelOf = (page) => new Panel(byId("detail"), {
   now: () => page.now(),
   choose: (selection) => page.choose(selection),
-  zoomTo: (selection) => page.zoomTo(selection),
+  zoomTo: (selection) => page.sight.zoomTo(selection),
   filter: (name) => page.legend.only(name),
   focus: (id) => page.tools.focus(id, false),
   without: (ids) => page.tools.without(ids),
@@ -176,7 +176,7 @@ export const panelOf = (page) => new Panel(byId("detail"), {
     page.tools.path(from);
     if (to) page.tools.path(to);
   },
-  frame: (ids) => page.frame(ids.map((id) => page.scene.nodes.get(id)).filter(Boolean)),
+  frame: (ids) => page.sight.frame(ids.map((id) => page.scene.nodes.get(id)).filter(Boolean)),
   marked: () => page.dirty(),
   aged: (ages) => {
     page.ages = ages;

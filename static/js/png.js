@@ -5,7 +5,7 @@ import { byId, h } from "./dom.js";
 import { iso } from "./format.js";
 import { HALF, Painter } from "./paint.js";
 import { nameOf } from "./scene.js";
-import { drawArrow, drawMark, drawNode } from "./shapes.js";
+import { drawArrow, drawManager, drawMark, drawNode } from "./shapes.js";
 
 const EDGE = 16;
 const LINE = 20;
@@ -95,7 +95,8 @@ function samples(legend, palette) {
     g.lineCap = "butt";
     drawArrow(g, [x + 13, y], [1, 0], palette.accent);
   };
-  return [...found, { text: "Relay path, signed", draw: step([0.1, 6]) }, { text: "Relay path, claimed", draw: step([8, 6]) }];
+  const manager = (g, x, y) => drawManager(g, { sx: x + 14, sy: y, r: 8 }, palette);
+  return [...found, { text: "Manager", draw: manager }, { text: "Relay path, signed", draw: step([0.1, 6]) }, { text: "Relay path, claimed", draw: step([8, 6]) }];
 }
 
 // Draws the foot below a stage of this size, or only says how high it is.
@@ -129,7 +130,7 @@ function foot(g, palette, { w, h: top }, { title, words, rows }) {
 
 // The stage with its foot, on a canvas of its own.
 function drawn(page, scale, at) {
-  const { painter, view, scene, state } = page;
+  const { painter, sight: { view }, scene, state } = page;
   const { w, h: high } = painter.size;
   const own = new Painter(document.createElement("canvas"), byId("probe"));
   own.nets = painter.nets;
@@ -164,7 +165,10 @@ async function pseudonymous(address, scale) {
 }
 
 // Makes the picture of what is shown and gives it to the browser to keep.
-export async function save(page, scale) {
+export const save = (page, scale) => made(page, scale).catch(({ message }) => page.note(`The picture could not be made: ${message}.`));
+
+async function made(page, scale) {
+  if (!page.scene || !page.sight.view) return;
   const at = page.asOf();
   const canvas = page.state.anon ? await pseudonymous(byId("picture").href, scale) : drawn(page, scale, at);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));

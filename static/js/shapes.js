@@ -21,6 +21,13 @@ const diamond = (g, x, y, r) => {
   g.closePath();
 };
 
+// On a flat side: none of the nodes has six corners.
+const hexagon = (g, x, y, r) => {
+  g.beginPath();
+  for (const [px, py] of [[1, 0], [0.5, 0.866], [-0.5, 0.866], [-1, 0], [-0.5, -0.866], [0.5, -0.866]]) g.lineTo(x + px * r, y + py * r);
+  g.closePath();
+};
+
 const OUTLINE = { gateway: square, relay: diamond };
 
 export const COLOUR_OF = { up: "up", late: "late", down: "down", stale: "stale", pending: "stale", none: "stale" };
@@ -62,6 +69,20 @@ export function drawNode(g, { sx: x, sy: y, r, look, node }, palette) {
   g.lineWidth = 1.5;
   g.stroke();
   g.setLineDash([]);
+}
+
+// The manager, where the paths of reports end.
+export function drawManager(g, { sx: x, sy: y, r }, palette) {
+  g.setLineDash([]);
+  hexagon(g, x, y, r);
+  g.fillStyle = palette.surface;
+  g.fill();
+  g.strokeStyle = palette.accent;
+  g.lineWidth = 2;
+  g.stroke();
+  hexagon(g, x, y, r * 0.4);
+  g.fillStyle = palette.accent;
+  g.fill();
 }
 
 // The "!" beside a node that is down or has open alarms.

@@ -128,6 +128,11 @@ test("the map moves by wheel and drag and is shown whole again", async () => {
   await page.until(`location.search !== ${JSON.stringify(zoomed)}`, "the pan in the address");
   await page.read(`document.getElementById("zoom-fit").click()`);
   await page.until("!/k=/.test(location.search)", "the whole map");
+  // Also where the view glides to its place, it is in the address.
+  const gliding = await visit("/map");
+  await gliding.until(DRAWN, "the map to be drawn");
+  await gliding.read(`document.getElementById("zoom-in").click()`);
+  await gliding.until("/k=/.test(location.search)", "the place of a view that glides in the address");
   healthy(page, "pointer");
 });
 
@@ -176,6 +181,16 @@ test("the map goes to another time and back, by key, by the address and by hand"
 test("dark, phone and wide screens", async () => {
   for (const [name, options] of [["map-dark-1920x1080", { dark: true, width: 1920, height: 1080 }], ["map-phone-390x844", { width: 390, height: 844, scale: 2 }]]) {
     const page = await picture(name, options);
+    // On a phone the legend is the first line of the sheet, not over the map; fingers need 44 px.
+    const small = options.width === 390;
+    assert.equal(await page.read(`document.getElementById("legend").parentElement.matches(".side")`), small, name);
+    if (small) {
+      await page.read(`document.getElementById("legend").open = true`);
+      const low = await page.read(`[...document.querySelectorAll("#legend button, #legend summary, .toolbar input[type=search], .toolbar > .button, .zoom button, .chips button")].map((e) => [e.id || e.textContent, e.getBoundingClientRect().height]).filter(([, high]) => high > 0 && high < 44)`);
+      assert.deepEqual(low, [], "targets for fingers");
+      assert.ok(await page.read(`document.querySelector(".side").getBoundingClientRect().height <= 0.38 * innerHeight + 1`), "the sheet leaves the map room");
+      await page.screenshot(artifact("map-phone-legend-390x844"));
+    }
     assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${name} must not scroll sideways`);
     healthy(page, name);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { plan } from "../../static/js/lod.js";
-import { steps, way } from "../../static/js/relays.js";
+import { only, plan } from "../../static/js/lod.js";
+import { managerPlace, steps, way } from "../../static/js/relays.js";
 import { applyPatch, fromSnapshot } from "../../static/js/scene.js";
 import { read, write } from "../../static/js/url.js";
 import { node, picture, site } from "./fixture.mjs";
@@ -22,10 +22,10 @@ const relayed = () => {
   return fromSnapshot(all);
 };
 
-const told = (scene) => steps(scene).map(({ from, to, proven }) => `${from.slice(2)} > ${to.slice(2)} ${proven ? "proven" : "claimed"}`).sort();
+const told = (scene) => steps(scene).map(({ from, to, proven }) => `${from.slice(2)} > ${to.replace("a:", "")} ${proven ? "proven" : "claimed"}`).sort();
 
-test("each step is told once, towards the manager, and unknown relays are passed over", () => {
-  assert.deepEqual(told(relayed()), ["hel-db1 > hel-gw1 proven", "hel-far > hel-db1 proven", "hel-near > hel-gw1 proven", "oul-new > hel-gw1 proven", "oul-old > hel-gw1 claimed"]);
+test("each step is told once, the last to the manager, and unknown relays are passed over", () => {
+  assert.deepEqual(told(relayed()), ["hel-db1 > hel-gw1 proven", "hel-far > hel-db1 proven", "hel-gw1 > manager proven", "hel-near > hel-gw1 proven", "oul-new > hel-gw1 proven", "oul-old > hel-gw1 claimed"]);
   assert.deepEqual(told(fromSnapshot(picture())), []);
 });
 
@@ -49,7 +49,9 @@ test("paths are in the plan only if asked for, and bow beside the links", () => 
   const view = { x: 200, y: 0, k: 1 };
   assert.deepEqual(plan(relayed(), view, SIZE).relays, []);
   const near = plan(relayed(), view, SIZE, 0, { wireguard: true, relays: true });
-  assert.equal(near.relays.length, 5);
+  assert.equal(near.relays.length, 6);
+  const [last] = near.relays.filter(({ to }) => to === "manager");
+  assert.deepEqual([last.a.id, last.b.id, near.manager.id], ["a:hel-gw1", "manager", "manager"]);
   const step = near.relays.find(({ from }) => from === "a:hel-near");
   assert.deepEqual([step.a.id, step.b.id], ["a:hel-near", "a:hel-gw1"]);
   assert.equal(step.curve.straight, false);
@@ -60,9 +62,23 @@ test("paths are in the plan only if asked for, and bow beside the links", () => 
 
 test("between bubbles a path joins the sites, within one it does not show", () => {
   const far = plan(relayed(), { x: 200, y: 0, k: 0.2 }, SIZE, 0, { wireguard: true, relays: true });
-  assert.deepEqual(far.relays.map(({ a, b, proven }) => [a.id, b.id, proven]), [["lab/oul", "lab/hel", true]]);
+  assert.deepEqual(far.relays.map(({ a, b, proven }) => [a.id, b.id, proven]), [["lab/hel", "manager", true], ["lab/oul", "lab/hel", true]]);
   const alone = { ...picture(), sites: [site("lab/hel", 0, 0, 100)] };
   assert.deepEqual(plan(fromSnapshot(alone), { x: 0, y: 0, k: 1 }, SIZE, 0, { wireguard: true, relays: true }).relays, []);
+});
+
+test("the manager stands above all sites, and only where reports come by relays", () => {
+  const scene = relayed();
+  const place = managerPlace(scene.sites.values());
+  assert.ok([...scene.sites.values()].every(({ y, r }) => place.y < y - r));
+  const layers = { wireguard: true, relays: true };
+  const view = { x: 200, y: 0, k: 1 };
+  const near = plan(scene, view, SIZE, 0, layers);
+  assert.deepEqual([near.manager.sx, near.manager.sy], [place.x - 200 + 500, place.y + 350]);
+  assert.equal(plan(fromSnapshot(picture()), view, SIZE, 0, layers).manager, null);
+  assert.equal(plan(scene, view, SIZE).manager, null);
+  const bright = { nodes: new Set(["a:hel-gw1"]), edges: new Set() };
+  assert.deepEqual(only(near, bright).relays.map(({ from, to }) => [from, to]), [["a:hel-gw1", "manager"]]);
 });
 
 test("a path in words", () => {

@@ -75,7 +75,7 @@ pub fn svg(picture: &Picture, sight: &Sight) -> String {
     let [w, h] = [w, h].map(|side| f64::from(side.clamp(LEAST_SIDE, MOST_SIDE)));
     let size = Size { w, h: h - FOOT };
     let scene = Scene::new(picture);
-    let view = sight.view.unwrap_or_else(|| whole(picture, size));
+    let view = sight.view.unwrap_or_else(|| whole(picture, size, sight.layers));
     let mut plan = Plan::new(&scene, view, size, sight.layers);
     if sight.layers.subnets {
         plan.know(picture, &sight.networks);
@@ -90,10 +90,12 @@ pub fn svg(picture: &Picture, sight: &Sight) -> String {
 }
 
 /// The view that shows everything.
-pub fn whole(picture: &Picture, size: Size) -> View {
+pub fn whole(picture: &Picture, size: Size, layers: Layers) -> View {
     let widest = picture.sites.iter().map(|site| site.r).fold(1e-6, f64::max);
     let inset = Inset { left: 20.0, right: 20.0, top: 38.0, bottom: 20.0 };
+    let manager = layers.relays.then(|| plan::manager_place(picture)).flatten();
     let circles = picture.sites.iter().map(|site| (site.x, site.y, site.r));
+    let circles = circles.chain(manager.map(|(x, y)| (x, y, 0.0)));
     fit(circles, size, inset, FIT_MAX * FIT_RADIUS / widest)
 }
 

@@ -7,10 +7,10 @@ use crate::topology::picture::Edge;
 
 use super::geometry::{Curve, Point};
 use super::labels::{Around, LINE, POINT, Plate, Taken, Wanted, place};
-use super::plan::{Circle, Plan, Spot};
+use super::plan::{Circle, MANAGER, Plan, Spot};
 use super::question::Lost;
 use super::scene::{EndOf, Look, Mark, Scene, half};
-use super::shapes::{arrow, bubble, colour, mark, spot};
+use super::shapes::{MANAGER_R, arrow, bubble, colour, manager, mark, spot};
 use super::xml::{Tenth, Text};
 use super::{FOOT, Sight, legend, nets, question};
 
@@ -186,7 +186,7 @@ fn links(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>, lost: Option<&Lo
 /// Dotted where the relay signed for the step, dashed where the agent claims it.
 fn relays(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>) {
     for step in &plan.relays {
-        let dim = is_dim(bright, &step.from) || is_dim(bright, &step.to);
+        let dim = is_dim(bright, &step.from) || (step.to != MANAGER && is_dim(bright, &step.to));
         let Curve { a, ca, mid, cb, b, along, .. } = step.curve;
         *out += &format!(
             "<g class=\"relay\" opacity=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2.6\" stroke-linecap=\"round\" stroke-dasharray=\"{}\"><path d=\"M{}Q{} {}Q{} {}\"/>{}</g>\n",
@@ -200,6 +200,9 @@ fn relays(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>) {
             xy(b),
             arrow(mid, along)
         );
+    }
+    if let Some(at) = plan.manager {
+        *out += &manager(at);
     }
 }
 
@@ -233,11 +236,13 @@ fn taken(plan: &Plan<'_>) -> Vec<Taken> {
     let marks = plan.edges.iter().filter(|line| Mark::of(line.edge).is_some());
     let marks = marks.map(|line| around("mark", line.curve.mid, 7.0));
     let bubbles = plan.bubbles.iter().map(|circle| around(&circle.site.id, circle.at, circle.r));
-    nodes.chain(marks).chain(bubbles).collect()
+    let manager = plan.manager.map(|at| around(MANAGER, at, MANAGER_R));
+    nodes.chain(marks).chain(bubbles).chain(manager).collect()
 }
 
 fn labels(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>, selected: Option<&str>) {
     let mut wanted = site_names(plan);
+    wanted.extend(plan.manager.map(manager_name));
     wanted.extend(plan.nodes.iter().filter_map(|spot| name(plan, spot, bright, selected)));
     wanted.extend(bundle_words(plan));
     wanted.extend(
@@ -310,6 +315,20 @@ fn plate(out: &mut String, label: &Wanted, (x, y): Point) {
         xy(end),
         colour("surface")
     );
+}
+
+fn manager_name(at: Point) -> Wanted {
+    Wanted {
+        owner: MANAGER.to_owned(),
+        lines: vec![("Manager".to_owned(), "ink")],
+        at: (at.0, at.1 - MANAGER_R - 12.0),
+        gap: 0.0,
+        priority: 1,
+        font: 13.0,
+        bold: true,
+        around: Around::Fixed,
+        plate: Plate::None,
+    }
 }
 
 fn site_names(plan: &Plan<'_>) -> Vec<Wanted> {

@@ -21,6 +21,10 @@ const COMFORT: f64 = 40.0;
 const INTERFACES_FROM: f64 = 1.9 * COMFORT;
 /// So few sites may look as large as they like.
 const FEW_SITES: usize = 30;
+/// Where all paths of reports end; no node has such an id.
+pub const MANAGER: &str = "manager";
+/// How far above the sites the manager stands: a part of their extent.
+const MANAGER_ABOVE: f64 = 0.08;
 /// How far a step of a report's path bows out.
 const RELAY_BOW: f64 = 44.0;
 
@@ -116,6 +120,8 @@ pub struct Plan<'a> {
     pub bundles: BTreeMap<(String, String), Bundle>,
     /// The paths of reports.
     pub relays: Vec<Step>,
+    /// Where the manager stands, if there are such paths.
+    pub manager: Option<Point>,
     /// The prefixes that nodes and bubbles carry.
     pub subnets: Vec<Nets>,
     /// A way.
@@ -255,7 +261,10 @@ impl<'a> Plan<'a> {
         let anchor = |id: &str| anchor(scene, &home, (view, size), id);
         let (edges, bundles) =
             if layers.wireguard { collect(scene, anchor, size) } else { Lines::default() };
-        let relays = if layers.relays { steps(scene, anchor, size) } else { Vec::new() };
+        let manager = layers.relays.then(|| manager_place(scene.picture)).flatten();
+        let manager = manager.map(|place| view.on(size, place));
+        let relays =
+            manager.map_or_else(Vec::new, |manager| steps(scene, (&anchor, manager), size));
         let (circles, bubbles): (Vec<_>, Vec<_>) = sites.into_iter().partition(|c| c.open);
         let mut bubbles: Vec<_> =
             bubbles.into_iter().filter(|c| c.visible && !c.members.is_empty()).collect();
@@ -273,7 +282,19 @@ impl<'a> Plan<'a> {
         let subnets =
             if layers.subnets { nets(scene.picture, &[], (&nodes, &bubbles)) } else { Vec::new() };
         let legs = Vec::new();
-        Self { level, size, circles, bubbles, nodes, edges, bundles, relays, subnets, legs }
+        Self {
+            level,
+            size,
+            circles,
+            bubbles,
+            nodes,
+            edges,
+            bundles,
+            relays,
+            manager,
+            subnets,
+            legs,
+        }
     }
 
     /// Draws a way over it: along its links where they are drawn.
@@ -321,7 +342,8 @@ impl<'a> Plan<'a> {
         self.circles.retain(|circle| any(&circle.members));
         self.edges.retain(|line| bright.contains(&line.edge.id));
         self.bundles.retain(|_, bundle| bundle.edges.iter().any(|id| bright.contains(id)));
-        self.relays.retain(|step| bright.contains(&step.from) && bright.contains(&step.to));
+        let has = |id: &String| id == MANAGER || bright.contains(id);
+        self.relays.retain(|step| bright.contains(&step.from) && has(&step.to));
     }
 }
 
@@ -375,15 +397,42 @@ fn collect<'a>(
     (edges, bundles)
 }
 
-/// Every step that some agent's last report took, once between two things that are drawn.
-fn steps(scene: &Scene<'_>, anchor: impl Fn(&str) -> Option<Anchor>, size: Size) -> Vec<Step> {
+/// The manager's place: in the middle above all sites; `None` if no report came through a relay.
+pub fn manager_place(picture: &Picture) -> Option<Point> {
+    let relayed = picture.nodes.iter().any(|node| !node.relay_path.relays().is_empty());
+    if !relayed || picture.sites.is_empty() {
+        return None;
+    }
+    let [mut x0, mut y0, mut x1, mut y1] =
+        [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+    for Site { x, y, r, .. } in &picture.sites {
+        [x0, y0, x1, y1] = [x0.min(x - r), y0.min(y - r), x1.max(x + r), y1.max(y + r)];
+    }
+    Some((f64::midpoint(x0, x1), y0 - MANAGER_ABOVE * (x1 - x0).max(y1 - y0)))
+}
+
+/// Every step that some agent's last report took, once between two things that are drawn, the last
+/// of them to the manager. Who reports straight has none.
+fn steps(
+    scene: &Scene<'_>,
+    (anchor, manager): (impl Fn(&str) -> Option<Anchor>, Point),
+    size: Size,
+) -> Vec<Step> {
+    let anchor = |id: &str| match id {
+        MANAGER => Some(Anchor { id: id.to_owned(), is_node: true, at: manager }),
+        id => anchor(id),
+    };
     let mut order = Vec::new();
     let mut found: HashMap<(String, String), Step> = HashMap::new();
     for node in &scene.picture.nodes {
+        if node.relay_path.relays().is_empty() {
+            continue;
+        }
         let relays = node.relay_path.relays().iter().map(|relay| format!("a:{relay}"));
         let path: Vec<_> = std::iter::once(node.id.clone())
             .chain(relays)
             .filter(|id| scene.node(id).is_some())
+            .chain(std::iter::once(MANAGER.to_owned()))
             .collect();
         for (from, to) in path.iter().zip(path.iter().skip(1)) {
             let (Some(a), Some(b)) = (anchor(from), anchor(to)) else { continue };

@@ -90,6 +90,24 @@ pub(super) fn node(look: Look, role: &str, at: Point, r: f64) -> String {
     }
 }
 
+/// Pixels from the manager's middle to its corners.
+pub(super) const MANAGER_R: f64 = 11.0;
+
+/// The manager, where the paths of reports end: a hexagon on a flat side.
+pub(super) fn manager((x, y): Point) -> String {
+    let corners =
+        [(1.0, 0.0), (0.5, 0.866), (-0.5, 0.866), (-1.0, 0.0), (-0.5, -0.866), (0.5, -0.866)];
+    let ring = |r: f64| {
+        corners.map(|(dx, dy)| format!("{} {}", Tenth(x + dx * r), Tenth(y + dy * r))).join("L")
+    };
+    let (accent, surface) = (colour("accent"), colour("surface"));
+    format!(
+        "<g class=\"manager\"><title>The manager</title><path d=\"M{}Z\" fill=\"{surface}\" stroke=\"{accent}\" stroke-width=\"2\"/><path d=\"M{}Z\" fill=\"{accent}\"/></g>\n",
+        ring(MANAGER_R),
+        ring(MANAGER_R * 0.4)
+    )
+}
+
 /// A node with its words for whoever cannot see it, and "!" beside it if it is in trouble.
 pub(super) fn spot(spot: &Spot<'_>, dim: bool) -> String {
     let Spot { node: told, at, r, look, .. } = spot;

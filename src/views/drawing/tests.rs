@@ -128,7 +128,7 @@ const STAGE: Size = Size { w: 1000.0, h: 700.0 };
 
 fn sights(picture: &Picture) -> [(&'static str, View); 5] {
     [
-        ("whole", whole(picture, STAGE)),
+        ("whole", whole(picture, STAGE, Layers::default())),
         ("far", View { x: 400.3, y: 100.1, k: 0.0731 }),
         ("agents", View { x: 300.7, y: 50.3, k: 0.8371 }),
         ("near", View { x: 12.9, y: -31.7, k: 3.1713 }),
