@@ -115,7 +115,7 @@ fn incidents_are_paged_whole() {
     loop {
         let asked = (&Kept::default(), &order, one);
         let html = super::page(&ctx, Tab::Open, &alarms(), asked).expect("rendered");
-        let row = html.split("<td class=\"words\"><a class=\"plain\" href=\"/alarms/").nth(1);
+        let row = html.split("<td class=\"words slim\"><a class=\"plain\" href=\"/alarms/").nth(1);
         seen.push(row.and_then(|row| row.split('"').next()).expect("a row").to_owned());
         let Some(next) = html.split("rel=\"next\" href=\"").nth(1) else { break };
         let after = next.split('"').next().and_then(|href| href.split("after=").nth(1));
