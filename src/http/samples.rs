@@ -163,6 +163,7 @@ const NET_QUERY: &[Parameter] =
     &[text("net", "An address or a prefix"), text("fleet_id", "Only in this fleet"), LIMIT];
 
 const LIMITED: &[Parameter] = &[LIMIT];
+const NETWORKS_QUERY: &[Parameter] = &[text("after", "The `next` of the page before"), LIMIT];
 const WEAK_QUERY: &[Parameter] = &[LIMIT, THEN];
 
 const WITHOUT: &[Parameter] = &[
@@ -219,9 +220,11 @@ fn questions(path: &str) -> Option<Sample> {
         "/api/v1/carriers" => {
             ("Who carries a prefix, the most specific first", NET_QUERY, list(&ways::carrier()))
         }
-        "/api/v1/networks" => {
-            ("The networks that routes and tunnels lead to", LIMITED, value(&ways::networks()))
-        }
+        "/api/v1/networks" => (
+            "The networks that routes and tunnels lead to",
+            NETWORKS_QUERY,
+            value(&ways::networks()),
+        ),
         "/api/v1/what-if" => {
             ("What would be lost without some hosts or links", WITHOUT, value(&ways::loss()))
         }

@@ -14,16 +14,21 @@ use crate::model::report::Route;
 pub struct NetworkFilter {
     /// Whose tables count.
     pub reach: Reach,
+    /// Only those that come after this one.
+    pub after: Option<Place>,
     /// At most this many networks.
     pub limit: usize,
 }
+
+/// Where a network stands in the list: whether a host has an address in it, the fleet, the prefix.
+pub type Place = (bool, FleetId, IpNet);
 
 /// Networks, and how many more there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks {
     /// Those that nobody reports from first, then by fleet and prefix.
     pub networks: Vec<Network>,
-    /// How many the limit left out.
+    /// How many more come after them.
     pub left_out: usize,
 }
 
@@ -50,12 +55,21 @@ pub struct Exit {
 }
 
 impl NetworkFilter {
-    /// In order, and no more than asked for; `left_out` are already left out.
-    pub fn arrange(&self, mut networks: Vec<Network>, left_out: usize) -> Networks {
+    /// In order, and no more than asked for, out of all of them.
+    pub fn arrange(&self, mut networks: Vec<Network>) -> Networks {
+        if let Some(after) = &self.after {
+            networks.retain(|one| one.place() > (after.0, &after.1, &after.2));
+        }
         networks.sort_unstable();
-        let left_out = left_out + networks.len().saturating_sub(self.limit);
+        let left_out = networks.len().saturating_sub(self.limit);
         networks.truncate(self.limit);
         Networks { networks, left_out }
+    }
+}
+
+impl Network {
+    fn place(&self) -> (bool, &FleetId, &IpNet) {
+        (self.inside, &self.fleet_id, &self.net)
     }
 }
 
@@ -182,10 +196,11 @@ mod tests {
         all.allow(b.clone(), &net("10.1.2.3/32"));
         all.address(&b, "10.1.9.9".parse().unwrap());
         let all = all.networks();
-        let told = |limit| {
-            let filter = NetworkFilter { reach: Reach::Whole, limit };
-            filter.arrange(all.clone(), 0)
+        let after = |after, limit| {
+            let filter = NetworkFilter { reach: Reach::Whole, after, limit };
+            filter.arrange(all.clone())
         };
+        let told = |limit| after(None, limit);
         let lines: Vec<_> = told(9)
             .networks
             .iter()
@@ -196,5 +211,15 @@ mod tests {
             ["a 10.1.0.0/16 false 1", "b 10.1.2.0/24 false 0", "b 10.1.0.0/16 true 1"]
         );
         assert_eq!((told(2).networks.len(), told(2).left_out), (2, 1));
+        // Page by page, each once.
+        let (mut paged, mut place) = (Vec::new(), None);
+        loop {
+            let page = after(place, 1);
+            assert_eq!(page.left_out, 2_usize.saturating_sub(paged.len()));
+            let Some(last) = page.networks.last() else { break };
+            place = Some((last.inside, last.fleet_id.clone(), last.net));
+            paged.extend(page.networks);
+        }
+        assert_eq!(paged, told(9).networks);
     }
 }

@@ -154,6 +154,15 @@ async fn networks_that_only_routes_lead_to_are_told_from_those_that_hosts_are_in
     let first = ask(&kattila, "networks?limit=1").await.json();
     assert_eq!(first["networks"][0], told["networks"][0]);
     assert_eq!((first["networks"].as_array().unwrap().len(), &first["left_out"]), (1, &json!(3)));
+    // Page by page, each once; what is no page's end is refused.
+    let (mut paged, mut page) = (Vec::new(), first);
+    loop {
+        paged.extend(page["networks"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        page = ask(&kattila, &format!("networks?limit=1&after={next}")).await.json();
+    }
+    assert_eq!(&Value::Array(paged), &told["networks"]);
+    assert_eq!(ask(&kattila, "networks?after=10.1.0.0/16").await.code(), "bad_request");
     let picture =
         async |query: &str| kattila.operator().get(&format!("/map.svg?{query}")).await.text();
     let drawn = |svg: &str| {

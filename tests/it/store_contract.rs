@@ -355,7 +355,7 @@ fn networks_are_gathered((mut writer, reader): Store) {
     ]);
     write(&mut *writer, &[all]);
     let told = |reach: Reach, limit| {
-        let found = reader.networks(&NetworkFilter { reach, limit }).unwrap();
+        let found = reader.networks(&NetworkFilter { reach, after: None, limit }).unwrap();
         let line = |one: &Network| {
             let exits = one.exits.iter().map(|exit| exit.agent_id.as_str()).collect::<Vec<_>>();
             format!("{} {} {}", one.net, one.inside, exits.join(" "))

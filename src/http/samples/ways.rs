@@ -63,7 +63,11 @@ pub(super) fn networks() -> Option<NetworksView> {
         by_routes: vec!["a:hel-gw1".into()],
         by_allowed_ips: Vec::new(),
     };
-    Some(NetworksView { networks: vec![led], left_out: 0 })
+    Some(NetworksView {
+        networks: vec![led],
+        left_out: 3,
+        next: Some("routes~default~10.1.0.0/16".to_owned()),
+    })
 }
 
 pub(super) fn loss() -> Loss {

@@ -170,10 +170,11 @@ impl Reader for Veil<'_> {
 
     fn networks(&self, filter: &NetworkFilter) -> Result<Networks, StoreError> {
         let guise = self.faces.guise();
-        let Networks { networks, left_out } = self.real.networks(filter)?;
+        // Their order would tell the order of the real names, and pages follow that of pseudonyms.
+        let all = NetworkFilter { after: None, limit: usize::MAX, ..filter.clone() };
+        let Networks { networks, .. } = self.real.networks(&all)?;
         let masked = networks.into_iter().map(|network| guise.network(network)).collect();
-        // Their order would tell the order of the real names.
-        Ok(filter.arrange(masked, left_out))
+        Ok(filter.arrange(masked))
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {

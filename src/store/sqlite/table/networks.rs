@@ -28,7 +28,7 @@ pub(in crate::store::sqlite) fn find(
     for (addresses, fleet) in listed(conn, INTERFACES, fleets.as_deref())? {
         addresses.iter().for_each(|address| all.address(&fleet, address.addr()));
     }
-    Ok(filter.arrange(all.networks(), 0))
+    Ok(filter.arrange(all.networks()))
 }
 
 type Routed = (Route, AgentId, FleetId);
