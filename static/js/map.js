@@ -279,7 +279,7 @@ class MapPage {
     line.textContent = { live: "Live", lost: `Reconnecting, data from ${at}`, hidden: "Paused", past: "Past", "signed-out": "Signed out" }[state];
     this.heard = state === "live" || state === "past" ? null : since ?? this.heard;
     clearTimeout(this.lost);
-    if ((state === "live" || state === "hidden") && !this.wish && !this.pruned) this.note(null);
+    if ((state === "live" || state === "hidden") && !this.wish && !this.pruned && !this.noMatch) this.note(null);
     if (state === "signed-out") this.note(`Your ${VISITS ? "link" : "session"} has ended; the map no longer changes.`, "/login", VISITS ? "Sign in" : "Sign in again");
     if (state === "lost") this.lost = setTimeout(() => this.note(`No connection to the manager. This is the network as it was at ${at}.`), LOST_MS);
   }
@@ -527,4 +527,4 @@ class MapPage {
 
 const page = new MapPage();
 // A renderer that fails must leave a way to the facts.
-window.addEventListener("error", (event) => event.error && page.note(`The map stopped drawing: ${event.message}.`, "/agents", "Show the table of agents"));
+window.addEventListener("error", (event) => event.error && page.note(`The map stopped drawing: ${event.error.message}.`, "/agents", "Show the table of agents"));

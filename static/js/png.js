@@ -70,7 +70,7 @@ function drawLine(g, palette, style, x, y, dash = HALF[style][2]) {
 const word = (row) => [...row.childNodes].filter((part) => part.nodeType === Node.TEXT_NODE).map((part) => part.data.trim()).join("");
 
 // What the rows of the page's legend say, each with the drawing of its sample.
-function samples(legend, palette) {
+function samples(legend, palette, relayed) {
   const count = (row) => row.querySelector(".count")?.textContent ?? "";
   const rows = legend.filter((row) => count(row) !== "0");
   const found = rows.map((row) => {
@@ -83,7 +83,7 @@ function samples(legend, palette) {
       };
     return { text: `${word(row)} ${count(row)}`, draw };
   });
-  if (byId("paths").hidden) return found;
+  if (!relayed) return found;
   const step = (dash) => (g, x, y) => {
     Object.assign(g, { strokeStyle: palette.accent, lineWidth: 2.6, lineCap: "round" });
     g.setLineDash(dash);
@@ -135,13 +135,14 @@ function drawn(page, scale, at) {
   const own = new Painter(document.createElement("canvas"), byId("probe"));
   own.nets = painter.nets;
   own.resize(w, high, scale, 0);
-  own.paint(page.planned(0), view, { ...page.marks(), covers: [], focused: false });
+  const planned = page.planned(0);
+  own.paint(planned, view, { ...page.marks(), covers: [], focused: false });
   const masked = byId("anon").closest("li").hidden;
   const pressed = page.legend.rows.filter((row) => row.getAttribute("aria-pressed") === "true");
   const about = {
     title: `Kattila, the network as of ${iso(Math.floor(at)).replace("T", " ").replace("Z", " UTC")}`,
     words: asked(scene, state, pressed.map(word), masked),
-    rows: samples(page.legend.rows, own.palette),
+    rows: samples(page.legend.rows, own.palette, planned.relays.length > 0),
   };
   const canvas = document.createElement("canvas");
   const g = canvas.getContext("2d");

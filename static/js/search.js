@@ -4,6 +4,7 @@
 import { byId, fill, getJson, h } from "./dom.js";
 import { plural } from "./format.js";
 import { look } from "./scene.js";
+import { write } from "./url.js";
 import { NODE_WORDS } from "./words.js";
 
 const HITS = 20;
@@ -127,6 +128,10 @@ export const searchOf = (page) => new Search(byId("search"), {
     page.found = found;
     page.state.query = text;
     page.refilter();
+    // What nothing matches would only be a pale map. Of the past, the bar tells the time.
+    const none = found?.nodes.length + found?.edges.length === 0;
+    if (!page.scene?.past && (none || page.noMatch)) page.note(none ? `No agent or link matches ${text}.` : null, `/map${write({ ...page.state, query: "" })}`, "Clear the search");
+    page.noMatch = none;
   },
   choose: (node) => {
     page.choose({ type: "node", id: node.id }, true);

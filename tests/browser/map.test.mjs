@@ -113,6 +113,12 @@ test("search finds an agent and selects it", async () => {
   await page.until(`location.search.includes("kind%3Agateway")`, "the query in the address");
   healthy(page, "search");
   await page.read(`document.getElementById("q").select()`);
+  await page.type("nobody-is-called-so");
+  await page.until(`/^No agent or link matches nobody-is-called-so\.Clear the search$/.test(document.getElementById("bar").textContent)`, "that nothing matches");
+  await page.loading(() => page.read(`document.querySelector("#bar a").click()`), "the map without the search");
+  await page.until(DRAWN, "the map to be drawn");
+  await page.until(`!location.search.includes("q=") && document.getElementById("q").value === ""`, "the search to be cleared");
+  await page.read(`document.getElementById("q").focus()`);
   await page.type("stat:up");
   await page.until(`/There is no field/.test(document.getElementById("hits").textContent)`, "what is wrong with the query");
 });

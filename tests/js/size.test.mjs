@@ -20,7 +20,7 @@ const LATER = {
   "time.js": 1664, // the strip of times
   "a11y.js": 1408, // what is told to those who do not see the stage
   "keys.js": 1792, // the keyboard
-  "search.js": 1536,
+  "search.js": 1664,
   "print.js": 640, // printing
   // Wanted by some.
   "details.js": 3328, // what is chosen, from the first choice on
