@@ -1,5 +1,7 @@
 //! The map as it was at a time, what changed when, and what differs between two times.
 
+mod part;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -19,7 +21,6 @@ use crate::model::time::UnixSeconds;
 use crate::store::past::{Changes, ChangesAsked, Past, Tally};
 use crate::store::row::EventRow;
 use crate::topology::changes::{self, Difference};
-use crate::topology::cut::{Cut, Taken};
 use crate::topology::layout::Placed;
 use crate::topology::past::{self, Fact, Frame, Then};
 use crate::topology::picture::Picture;
@@ -59,19 +60,6 @@ pub struct PastView {
     /// The map.
     #[serde(flatten)]
     pub picture: Picture,
-}
-
-/// A part of a map as it was: the members of [`PastView`], as far as they are of the part.
-#[derive(Serialize)]
-struct PastPart<'a> {
-    at: UnixSeconds,
-    since: UnixSeconds,
-    status_since: BTreeMap<String, UnixSeconds>,
-    learnt_later: BTreeMap<String, UnixSeconds>,
-    previous: Option<UnixSeconds>,
-    next: Option<UnixSeconds>,
-    #[serde(flatten)]
-    part: Taken<'a>,
 }
 
 impl PastView {
@@ -119,25 +107,6 @@ impl PastView {
             picture,
             ..self
         }
-    }
-
-    /// A part of it as JSON; `None` if it has no such site.
-    pub fn written(&self, cut: &Cut) -> Option<serde_json::Result<Vec<u8>>> {
-        if *cut == Cut::default() {
-            return Some(serde_json::to_vec(self));
-        }
-        let part = cut.of(&self.picture)?;
-        let nodes = part.nodes.iter().map(|node| &*node.id);
-        let ids: HashSet<&str> = nodes.chain(part.edges.iter().map(|edge| &*edge.id)).collect();
-        let of = |times: &BTreeMap<String, UnixSeconds>| {
-            let mut times = times.clone();
-            times.retain(|id, _| ids.contains(id.as_str()));
-            times
-        };
-        let Self { at, since, previous, next, .. } = *self;
-        let (status_since, learnt_later) = (of(&self.status_since), of(&self.learnt_later));
-        let then = PastPart { at, since, status_since, learnt_later, previous, next, part };
-        Some(serde_json::to_vec(&then))
     }
 
     /// What a query finds on it.
