@@ -69,6 +69,7 @@ mod store_prune;
 mod store_samples;
 mod support;
 mod sweep;
+mod synced;
 mod tls;
 mod upgrade;
 mod watchdog;

@@ -98,9 +98,9 @@ pub(super) fn set_writer(conn: &Connection, durability: Durability) -> Result<()
     set(conn, "wal_autocheckpoint", 0)
 }
 
-/// Has SQLite keep what it needs to take a part of a transaction back in memory: it is as much as
-/// that part changes, and in a file it takes a tenth of what a new agent's first report costs, on a
-/// disk that may be full. Not before migrations, whose indices would be sorted there, too.
+/// Has SQLite keep in memory what it needs to take a part of a transaction back. It is as much as that
+/// part changes; in a file it took a tenth of the time for new agents, and such a file is elsewhere,
+/// on a disk that may be full. Not before migrations, whose indices would be sorted there, too.
 pub(super) fn undo_in_memory(conn: &Connection) -> Result<(), StoreError> {
     set(conn, "temp_store", 2)
 }

@@ -13,6 +13,7 @@ mod nets;
 mod paint;
 pub mod plan;
 pub mod question;
+pub mod relays;
 pub mod scene;
 mod shapes;
 pub mod xml;
@@ -93,7 +94,7 @@ pub fn svg(picture: &Picture, sight: &Sight) -> String {
 pub fn whole(picture: &Picture, size: Size, layers: Layers) -> View {
     let widest = picture.sites.iter().map(|site| site.r).fold(1e-6, f64::max);
     let inset = Inset { left: 20.0, right: 20.0, top: 38.0, bottom: 20.0 };
-    let manager = layers.relays.then(|| plan::manager_place(picture)).flatten();
+    let manager = layers.relays.then(|| relays::manager_place(picture)).flatten();
     let circles = picture.sites.iter().map(|site| (site.x, site.y, site.r));
     let circles = circles.chain(manager.map(|(x, y)| (x, y, 0.0)));
     fit(circles, size, inset, FIT_MAX * FIT_RADIUS / widest)

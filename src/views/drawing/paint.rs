@@ -7,8 +7,9 @@ use crate::topology::picture::Edge;
 
 use super::geometry::{Curve, Point};
 use super::labels::{Around, LINE, POINT, Plate, Taken, Wanted, place};
-use super::plan::{Circle, MANAGER, Plan, Spot};
+use super::plan::{Circle, Plan, Spot};
 use super::question::Lost;
+use super::relays::MANAGER;
 use super::scene::{EndOf, Look, Mark, Scene, half};
 use super::shapes::{MANAGER_R, arrow, bubble, colour, manager, mark, spot};
 use super::xml::{Tenth, Text};

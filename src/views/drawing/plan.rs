@@ -1,7 +1,7 @@
 //! What to draw: for every site, whether it is a bubble, its agents, or these with interfaces.
 //!
 //! That follows from its size in pixels, and nodes and links from it. The arithmetic is that of
-//! `static/js/lod.js` and `relays.js`.
+//! `static/js/lod.js`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,6 +12,7 @@ use crate::topology::picture::{Edge, Node, Picture, Site};
 
 use super::geometry::{Curve, Point, Size, View, bow, halves, inside, touches};
 use super::nets::{Nets, nets};
+use super::relays::{MANAGER, Step, manager_place, steps};
 use super::scene::{Look, Scene, is_bad};
 
 /// Above this many agents in sight, the sites farthest from the middle stay bubbles.
@@ -21,13 +22,6 @@ const COMFORT: f64 = 40.0;
 const INTERFACES_FROM: f64 = 1.9 * COMFORT;
 /// So few sites may look as large as they like.
 const FEW_SITES: usize = 30;
-/// Where all paths of reports end; no node has such an id.
-pub const MANAGER: &str = "manager";
-/// How far above the sites the manager stands: a part of their extent.
-const MANAGER_ABOVE: f64 = 0.08;
-/// How far a step of a report's path bows out.
-const RELAY_BOW: f64 = 44.0;
-
 /// A site on the stage.
 #[derive(Debug, Clone)]
 pub struct Circle<'a> {
@@ -86,19 +80,6 @@ pub struct Bundle {
     pub down: usize,
     /// How many are neither in trouble nor up.
     pub quiet: usize,
-}
-
-/// One step of the paths of reports.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// The node that hands on.
-    pub from: String,
-    /// The node that it hands to.
-    pub to: String,
-    /// Whether the relay signed for it.
-    pub proven: bool,
-    /// Its way.
-    pub curve: Curve,
 }
 
 /// What is drawn.
@@ -230,11 +211,11 @@ fn place<'a>(scene: &Scene<'a>, view: View, size: Size) -> Vec<Circle<'a>> {
 
 /// Where a node's links end: at the node, or at the bubble that hides it.
 #[derive(Debug, Clone)]
-struct Anchor {
+pub(super) struct Anchor {
     /// The node or the bubble.
-    id: String,
-    is_node: bool,
-    at: Point,
+    pub(super) id: String,
+    pub(super) is_node: bool,
+    pub(super) at: Point,
 }
 
 impl<'a> Plan<'a> {
@@ -395,59 +376,4 @@ fn collect<'a>(
     }
     bundles.retain(|_, bundle: &mut Bundle| touches(bundle.a, bundle.b, size));
     (edges, bundles)
-}
-
-/// The manager's place: in the middle above all sites; `None` if no report came through a relay.
-pub fn manager_place(picture: &Picture) -> Option<Point> {
-    let relayed = picture.nodes.iter().any(|node| !node.relay_path.relays().is_empty());
-    if !relayed || picture.sites.is_empty() {
-        return None;
-    }
-    let [mut x0, mut y0, mut x1, mut y1] =
-        [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-    for Site { x, y, r, .. } in &picture.sites {
-        [x0, y0, x1, y1] = [x0.min(x - r), y0.min(y - r), x1.max(x + r), y1.max(y + r)];
-    }
-    Some((f64::midpoint(x0, x1), y0 - MANAGER_ABOVE * (x1 - x0).max(y1 - y0)))
-}
-
-/// Every step that some agent's last report took, once between two things that are drawn, the last
-/// of them to the manager. Who reports straight has none.
-fn steps(
-    scene: &Scene<'_>,
-    (anchor, manager): (impl Fn(&str) -> Option<Anchor>, Point),
-    size: Size,
-) -> Vec<Step> {
-    let anchor = |id: &str| match id {
-        MANAGER => Some(Anchor { id: id.to_owned(), is_node: true, at: manager }),
-        id => anchor(id),
-    };
-    let mut order = Vec::new();
-    let mut found: HashMap<(String, String), Step> = HashMap::new();
-    for node in &scene.picture.nodes {
-        if node.relay_path.relays().is_empty() {
-            continue;
-        }
-        let relays = node.relay_path.relays().iter().map(|relay| format!("a:{relay}"));
-        let path: Vec<_> = std::iter::once(node.id.clone())
-            .chain(relays)
-            .filter(|id| scene.node(id).is_some())
-            .chain(std::iter::once(MANAGER.to_owned()))
-            .collect();
-        for (from, to) in path.iter().zip(path.iter().skip(1)) {
-            let (Some(a), Some(b)) = (anchor(from), anchor(to)) else { continue };
-            if a.id == b.id || !touches(a.at, b.at, size) {
-                continue;
-            }
-            let bend = RELAY_BOW.min(0.4 * (a.at.0 - b.at.0).hypot(a.at.1 - b.at.1));
-            let key = (a.id, b.id);
-            let step = found.entry(key.clone()).or_insert_with(|| {
-                order.push(key);
-                let curve = halves(a.at, b.at, bend);
-                Step { from: from.clone(), to: to.clone(), proven: false, curve }
-            });
-            step.proven |= node.relay_path.is_proven();
-        }
-    }
-    order.iter().filter_map(|key| found.remove(key)).collect()
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use super::geometry::Curve;
 use super::nets::Nets;
-use super::plan::{Bundle, Layers, Line, Step};
+use super::plan::{Bundle, Layers, Line};
 use super::question::Lost;
+use super::relays::Step;
 use super::scene::{EndOf, Mark, half};
 use super::*;
 use crate::model::path::RelayPath;

@@ -107,6 +107,16 @@ impl Serve {
         Self::announced(piped(command, home)).await
     }
 
+    /// The same, with every sync of a file written to `trace` before it begins.
+    pub(crate) async fn start_traced(home: &Path, db: &Path, trace: &Path) -> Self {
+        let mut command = Command::new("strace");
+        // -D: the program is the child, and what traces it is not; -y: paths beside descriptors.
+        command.args(["-D", "-f", "-y", "-qq", "-e", "trace=fsync,fdatasync", "-e", "signal=none"]);
+        command.arg("-o").arg(trace).arg(env!("CARGO_BIN_EXE_kattila")).arg("serve");
+        command.env_clear().envs(settings(&db.display().to_string()));
+        Self::announced(piped(command, home)).await
+    }
+
     async fn announced(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
