@@ -1,5 +1,4 @@
-// The address tells what the map shows, so that a link shows it to others; so do the files that are
-// taken away, and the table.
+// The address tells what the map shows, so that a link shows it to others; so does the table.
 
 import { byId } from "./dom.js";
 import { read, write } from "./url.js";
@@ -17,24 +16,6 @@ export class Address {
   text() {
     const { page } = this;
     return write({ ...page.state, view: page.sight.fitted ? null : page.sight.view });
-  }
-
-  // What is taken away is what the address tells of the map; a picture is as large as the stage.
-  takeAway() {
-    const { page } = this;
-    const { w, h: high } = page.painter.size;
-    const params = new URLSearchParams(this.text());
-    for (const link of byId("export").querySelectorAll("a")) link.search = params;
-    params.set("w", Math.max(320, Math.round(w)));
-    params.set("h", Math.max(320, Math.round(high) + 56));
-    byId("picture").search = params;
-  }
-
-  // A picture of what is shown, as a file.
-  async keep(scale) {
-    this.takeAway();
-    const { save } = await import("./png.js");
-    await save(this.page, scale);
   }
 
   remember(push) {

@@ -37,6 +37,7 @@ class MapPage {
     this.ages = new Map();
     this.painter = new Painter(this.stage, byId("probe"));
     this.announcer = new Later(async () => new (await import("./a11y.js")).Announcer(byId("chosen"), byId("news")));
+    this.files = new Later(async () => new (await import("./files.js")).Files(this));
     this.keys = new Later(async () => new (await import("./keys.js")).Keys(this));
     this.legend = new Legend(byId("legend"), () => this.refilter());
     this.legend.pressed = this.state.only;
@@ -130,9 +131,6 @@ class MapPage {
       this.address.remember(false);
     });
     on("keys", () => byId("help").showModal());
-    for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.address.takeAway());
-    on("png", () => this.address.keep(1));
-    on("png-fine", () => this.address.keep(2));
     on("help-close", () => byId("help").close());
     byId("bar").lastElementChild.addEventListener("click", (event) => {
       if (!this.state.at) return;
@@ -223,7 +221,7 @@ class MapPage {
     this.patched();
     if (first && !this.sight.view) this.sight.fit(true);
     // What most people want next is fetched once the map is drawn.
-    if (first) setTimeout(() => this.fetchMore().catch(() => {}), AFTER_MS);
+    if (first) setTimeout(() => this.panel.load().then((panel) => panel.load()).catch(() => {}), AFTER_MS);
     const asked = this.state.path ?? this.state.without ?? this.state.focus;
     if (first && this.state.selected && !this.state.view && !asked) this.sight.zoomTo(this.state.selected);
   }
@@ -429,19 +427,9 @@ class MapPage {
   // What nobody waits for to see the picture: it comes once that is on its way.
   async complete() {
     this.alarms.with((alarms) => alarms.refresh());
-    const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys];
+    const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys, this.files];
     await Promise.all(parts.map((part) => part.load().catch(() => {})));
     this.stage.dataset.complete = "true";
-  }
-
-  // The details of what is chosen, and what printing needs.
-  async fetchMore() {
-    await (await this.panel.load()).load();
-    const { printsPicture } = await import("./print.js");
-    printsPicture(byId("paper"), () => {
-      this.address.takeAway();
-      return byId("picture").href;
-    });
   }
 
   // Nobody has reported yet: tells why the last report was refused.

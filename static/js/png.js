@@ -56,15 +56,15 @@ export function flow(items, width) {
   return { placed, lines: items.length > 0 ? line + 1 : 0 };
 }
 
-function drawLine(g, palette, style, x, y, dash = HALF[style][2]) {
-  g.strokeStyle = palette[HALF[style][0]];
-  g.lineWidth = HALF[style][1];
+function drawLine(g, { colour, width, dash, cap = "butt" }, x, y) {
+  Object.assign(g, { strokeStyle: colour, lineWidth: width, lineCap: cap });
   g.setLineDash(dash);
   g.beginPath();
   g.moveTo(x, y);
   g.lineTo(x + 28, y);
   g.stroke();
   g.setLineDash([]);
+  g.lineCap = "butt";
 }
 
 const word = (row) => [...row.childNodes].filter((part) => part.nodeType === Node.TEXT_NODE).map((part) => part.data.trim()).join("");
@@ -78,21 +78,15 @@ function samples(legend, palette, relayed) {
     const state = row.dataset.states?.split(" ")[0];
     const draw = look ? (g, x, y) => drawNode(g, { sx: x + 14, sy: y, r: 5, look, node: { role: "agent" } }, palette)
       : (g, x, y) => {
-        drawLine(g, palette, STYLE_OF[state] ?? state, x, y);
+        const [colour, width, dash] = HALF[STYLE_OF[state] ?? state];
+        drawLine(g, { colour: palette[colour], width, dash }, x, y);
         if (MARK_OF[state]) drawMark(g, MARK_OF[state], [x + 14, y], palette);
       };
     return { text: `${word(row)} ${count(row)}`, draw };
   });
   if (!relayed) return found;
   const step = (dash) => (g, x, y) => {
-    Object.assign(g, { strokeStyle: palette.accent, lineWidth: 2.6, lineCap: "round" });
-    g.setLineDash(dash);
-    g.beginPath();
-    g.moveTo(x, y);
-    g.lineTo(x + 28, y);
-    g.stroke();
-    g.setLineDash([]);
-    g.lineCap = "butt";
+    drawLine(g, { colour: palette.accent, width: 2.6, dash, cap: "round" }, x, y);
     drawArrow(g, [x + 13, y], [1, 0], palette.accent);
   };
   const manager = (g, x, y) => drawManager(g, { sx: x + 14, sy: y, r: 8 }, palette);

@@ -221,7 +221,7 @@ test("of the map the manager's picture is printed: light, with legend, time and 
   const page = await desk.visit(`/map?q=state:up&sel=${encodeURIComponent(`node~${things.node}`)}`, GUISES["phone-dark"]);
   await page.until(DRAWN, "the map to be drawn");
   // What prints it is loaded once the map is drawn; then one listener more sees what is on the paper.
-  await page.until(`performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/print.js"))`, "what prints it");
+  await page.until(`performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/files.js"))`, "what prints it");
   await page.read(`addEventListener("beforeprint", () => {
     const paper = document.getElementById("paper");
     window.printed = { text: paper.textContent, shapes: paper.querySelectorAll("circle, rect, path").length, ground: paper.querySelector("rect")?.getAttribute("fill") };

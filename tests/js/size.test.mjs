@@ -21,7 +21,7 @@ const LATER = {
   "a11y.js": 1408, // what is told to those who do not see the stage
   "keys.js": 1792, // the keyboard
   "search.js": 1664,
-  "print.js": 640, // printing
+  "files.js": 1024, // files, pictures and paper
   // Wanted by some.
   "details.js": 3328, // what is chosen, from the first choice on
   "groups.js": 1664, // several chosen things, and a prefix

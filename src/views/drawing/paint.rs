@@ -243,7 +243,8 @@ fn taken(plan: &Plan<'_>) -> Vec<Taken> {
 
 fn labels(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>, selected: Option<&str>) {
     let mut wanted = site_names(plan);
-    wanted.extend(plan.manager.map(manager_name));
+    let manager = |at| above(MANAGER, ("Manager".to_owned(), "ink"), (at, MANAGER_R));
+    wanted.extend(plan.manager.map(manager));
     wanted.extend(plan.nodes.iter().filter_map(|spot| name(plan, spot, bright, selected)));
     wanted.extend(bundle_words(plan));
     wanted.extend(
@@ -318,11 +319,12 @@ fn plate(out: &mut String, label: &Wanted, (x, y): Point) {
     );
 }
 
-fn manager_name(at: Point) -> Wanted {
+/// A name that stands above a shape of this radius and nowhere else.
+fn above(owner: &str, line: (String, &'static str), (at, r): (Point, f64)) -> Wanted {
     Wanted {
-        owner: MANAGER.to_owned(),
-        lines: vec![("Manager".to_owned(), "ink")],
-        at: (at.0, at.1 - MANAGER_R - 12.0),
+        owner: owner.to_owned(),
+        lines: vec![line],
+        at: (at.0, at.1 - r - 12.0),
         gap: 0.0,
         priority: 1,
         font: 13.0,
@@ -333,16 +335,9 @@ fn manager_name(at: Point) -> Wanted {
 }
 
 fn site_names(plan: &Plan<'_>) -> Vec<Wanted> {
-    let open = plan.circles.iter().map(|circle| Wanted {
-        owner: circle.site.id.clone(),
-        lines: vec![(circle.site.label.clone(), "ink-2")],
-        at: (circle.at.0, circle.at.1 - circle.r - 12.0),
-        gap: 0.0,
-        priority: 1,
-        font: 13.0,
-        bold: true,
-        around: Around::Fixed,
-        plate: Plate::None,
+    let open = plan.circles.iter().map(|circle| {
+        let line = (circle.site.label.clone(), "ink-2");
+        above(&circle.site.id, line, (circle.at, circle.r))
     });
     let closed = plan.bubbles.iter().map(|circle| {
         let counts = circle.site.counts;
