@@ -38,6 +38,7 @@ class MapPage {
     this.painter = new Painter(this.stage, byId("probe"));
     this.announcer = new Later(async () => new (await import("./a11y.js")).Announcer(byId("chosen"), byId("news")));
     this.files = new Later(async () => new (await import("./files.js")).Files(this));
+    this.start = new Later(async () => new (await import("./start.js")).Start(byId("last-refused")));
     this.keys = new Later(async () => new (await import("./keys.js")).Keys(this));
     this.legend = new Legend(byId("legend"), () => this.refilter());
     this.legend.pressed = this.state.only;
@@ -64,6 +65,7 @@ class MapPage {
     this.arrange = { on: false, pins: null, grab: () => false };
     this.panel = new Later(async () => (await import("./panel.js")).panelOf(this));
     this.networks = new Later(async () => (await import("./networks.js")).networksOf(this));
+    this.arranger = new Later(async () => (await import("./arrange.js")).arrangeOf(this));
     this.alarms = new Later(async () => (await import("./alarms.js")).alarmsOf(this));
     this.search = new Later(async () => (await import("./search.js")).searchOf(this));
     this.time = new Later(async () => new (await import("./time.js")).TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) }));
@@ -250,7 +252,8 @@ class MapPage {
     const newcomer = () => this.scene.nodes.size === 0 && !this.scene.past;
     byId("empty").hidden = !newcomer();
     this.stage.hidden = newcomer();
-    if (newcomer() && !VISITS) this.waits(newcomer);
+    // Nobody has reported yet: tells why the last report was refused.
+    if (newcomer() && !VISITS) this.start.with((start) => start.watch(newcomer));
     // Whoever looks at the whole map goes on doing so while it grows.
     const restructured = scene.lists === null;
     if (scene.nodes.size > 0 && (!this.sight.view || (this.sight.fitted && restructured))) this.sight.fit(!this.sight.view);
@@ -416,11 +419,7 @@ class MapPage {
   // Turns arranging on or off; its controls stand where questions do.
   async arranges() {
     await this.tools.load();
-    if (!this.arranger) {
-      const { arrangeOf } = await import("./arrange.js");
-      this.arranger ??= arrangeOf(this);
-      this.arrange = this.arranger;
-    }
+    this.arrange = await this.arranger.load();
     this.arrange.toggle();
   }
 
@@ -430,13 +429,6 @@ class MapPage {
     const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys, this.files];
     await Promise.all(parts.map((part) => part.load().catch(() => {})));
     this.stage.dataset.complete = "true";
-  }
-
-  // Nobody has reported yet: tells why the last report was refused.
-  async waits(newcomer) {
-    const { Start } = await import("./start.js");
-    this.start ??= new Start(byId("last-refused"));
-    this.start.watch(newcomer);
   }
 
   // ---- the view
