@@ -6,7 +6,6 @@
 //! those of its last minute.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -112,7 +111,7 @@ impl Kept {
     /// The counts to go on from: of what was accepted, and of what was refused.
     pub(super) fn counts(self) -> (Rates, PerMinute) {
         let accepted = PerMinute(Mutex::new(self.accepted));
-        let rates = Rates { accepted, since: self.since.0.into(), ..Rates::default() };
+        let rates = Rates { accepted, since: self.since, ..Rates::default() };
         (rates, PerMinute(Mutex::new(self.refused)))
     }
 }
@@ -122,7 +121,7 @@ impl Kept {
 pub(super) struct Rates {
     /// Reports that were stored.
     pub(super) accepted: PerMinute,
-    since: AtomicI64,
+    since: UnixSeconds,
     /// When the counts were last looked at to be stored, in minutes since 1970, and what was stored.
     stored: Mutex<(i64, Kept)>,
 }
@@ -135,9 +134,8 @@ impl Rates {
         if stored.0 == minute && !last {
             return None;
         }
-        let since = UnixSeconds(self.since.load(Ordering::Relaxed));
         let (accepted, refused) = (self.accepted.lock().clone(), refused.lock().clone());
-        let kept = Kept { since, accepted, refused };
+        let kept = Kept { since: self.since, accepted, refused };
         stored.0 = minute;
         if stored.1 == kept {
             return None;
@@ -202,7 +200,7 @@ impl Processor {
 
     /// Since when that is counted, over all runs on this database.
     pub fn rates_since(&self) -> UnixSeconds {
-        UnixSeconds(self.totals.rates.since.load(Ordering::Relaxed))
+        self.totals.rates.since
     }
 }
 
@@ -263,10 +261,10 @@ mod tests {
         rates.accepted.add(minutes(99));
         let last = rates.due(&refused, minutes(99), true).expect("the end of a run");
         let (again, refused) = Kept::restored(Some(&last), minutes(200)).counts();
-        assert_eq!(again.since.load(Ordering::Relaxed), T.0);
+        assert_eq!(again.since, T);
         assert_eq!(again.accepted.stretches(T, 3_600, 2), [1, 1]);
         assert_eq!(refused.stretches(T, 3_600, 2), [1, 0]);
         let (broken, _) = Kept::restored(Some("{"), minutes(5)).counts();
-        assert_eq!(broken.since.load(Ordering::Relaxed), minutes(5).0);
+        assert_eq!(broken.since, minutes(5));
     }
 }

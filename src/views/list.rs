@@ -74,18 +74,19 @@ pub struct Numbered<'a> {
 /// The word that asks for the oldest first.
 pub const OLDEST_FIRST: &str = "time";
 
+/// A path with the values that there are, added to the query that it has.
+fn address<'v>(path: &str, values: impl IntoIterator<Item = (&'v str, &'v str)>) -> String {
+    let mut all = path.to_owned();
+    for (name, value) in values.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let begins = if all.contains('?') { '&' } else { '?' };
+        all += &format!("{begins}{name}={}", encode(value));
+    }
+    all
+}
+
 impl Numbered<'_> {
     fn address(&self, more: &[(&str, &str)]) -> String {
-        let all = [("agent", self.agent)].into_iter().chain(more.iter().copied());
-        let parts: Vec<String> = all
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
-        if parts.is_empty() {
-            self.path.to_owned()
-        } else {
-            format!("{}?{}", self.path, parts.join("&"))
-        }
+        address(self.path, [("agent", self.agent)].into_iter().chain(more.iter().copied()))
     }
 
     /// The head of the column of times.
@@ -111,15 +112,9 @@ impl Numbered<'_> {
 
     /// The same rows under a path of the API.
     pub fn export(&self, path: &str, newest: bool) -> String {
-        let agent = encode(self.agent);
-        let mut parts = Vec::new();
-        if !agent.is_empty() {
-            parts.push(format!("agent_id={agent}"));
-        }
-        if newest && !self.oldest_first {
-            parts.push(format!("before={}", i64::MAX));
-        }
-        if parts.is_empty() { path.to_owned() } else { format!("{path}?{}", parts.join("&")) }
+        let before =
+            if newest && !self.oldest_first { i64::MAX.to_string() } else { String::new() };
+        address(path, [("agent_id", self.agent), ("before", &before)])
     }
 }
 
@@ -189,17 +184,7 @@ impl ListQuery {
         let at = self.at.map(|at| at.to_string()).unwrap_or_default();
         let after = after.unwrap_or_default();
         let parts = [("q", self.q.as_str()), ("sort", sort), ("after", after), ("at", &at)];
-        let query: Vec<String> = parts
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
-        let begins = if path.contains('?') { '&' } else { '?' };
-        if query.is_empty() {
-            path.to_owned()
-        } else {
-            format!("{path}{begins}{}", query.join("&"))
-        }
+        address(path, parts)
     }
 
     /// The address of the same rows as CSV.
