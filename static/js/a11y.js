@@ -9,8 +9,8 @@ import { EDGE_WORDS, NODE_WORDS } from "./words.js";
 
 export function describe(scene, selected) {
   if (!selected) {
-    const { agents, nodes, edges } = counts(scene);
-    return `${plural(agents, "agent")}, ${nodes.down} down, ${nodes.late} late, ${plural(scene.edges.size, "link")}, ${edges.down} down`;
+    const { agents, nodes, edges, links } = counts(scene);
+    return `${plural(agents, "agent")}, ${nodes.down} down, ${nodes.late} late, ${plural(links, "link")}, ${edges.down} down`;
   }
   const { type, id } = selected;
   if (type === "node") {
@@ -65,7 +65,7 @@ export class Announcer {
     this.waiting = setTimeout(() => {
       this.waiting = null;
       this.last = Date.now();
-      const now = new Map([...scene.nodes.values()].map((node) => [node.label, look(node)]));
+      const now = new Map([...scene.nodes.values()].filter((node) => !("n" in node)).map((node) => [node.label, look(node)]));
       const text = this.known ? summary(this.known, now) : "";
       this.known = now;
       if (text) this.news.textContent = text;

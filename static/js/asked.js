@@ -50,7 +50,7 @@ export class Asked {
   }
 
   async load() {
-    const { Tools } = await import("./tools.js");
+    const [{ Tools }] = await Promise.all([import("./tools.js"), this.verbs.whole()]);
     this.tools ??= new Tools(this.root, this.verbs);
     return this.tools;
   }

@@ -7,7 +7,7 @@ import { net, several } from "./groups.js";
 import { outage } from "./outage.js";
 import { MANY, code, edgeChip, nodeChip, silence, time } from "./panel.js";
 import { way } from "./relays.js";
-import { edgeRank, edgesOf, endOf, nameOf, nodeRank, otherEnd, pageOf } from "./scene.js";
+import { edgeRank, edgesOf, endOf, lists, nameOf, nodeRank, otherEnd, pageOf } from "./scene.js";
 import { handshakeOf, peerOf } from "./told.js";
 import { EDGE_CHIP, EDGE_WORDS, CHIP_MARK, END_WORDS, because, bytes, signed } from "./words.js";
 
@@ -118,19 +118,22 @@ function link(panel, scene, edge) {
 
 function site(panel, scene, site) {
   const now = panel.verbs.now();
-  const members = [...scene.nodes.values()].filter((node) => node.site === site.id).sort((a, b) => nodeRank(a) - nodeRank(b) || (a.label < b.label ? -1 : 1));
+  const there = lists(scene).inSite.get(site.id);
+  const { count, rest } = there;
+  const members = rest ? [] : [...there].sort((a, b) => nodeRank(a) - nodeRank(b) || (a.label < b.label ? -1 : 1));
   const { online, stale, offline, pending, external } = site.counts;
   const parts = [[offline, "down", "down"], [stale, "late", "late"], [pending, "stale", "waiting"], [online, "up", "reporting"], [external, "stale", "no agent"]];
   return [
     panel.back(),
     h("h2", {}, site.label),
-    h("p", { class: "muted" }, `Site of fleet ${site.fleet_id}, ${plural(members.length, "node")}`),
+    h("p", { class: "muted" }, `Site of fleet ${site.fleet_id}, ${plural(count, "node")}`),
     h("p", { class: "chips" }, parts.filter(([count]) => count > 0).map(([count, kind, word]) => h("span", { class: `chip chip-${kind}` }, `${count} ${word}`))),
     h("p", { class: "actions" }, panel.button("Show on map", () => panel.verbs.zoomTo({ type: "site", id: site.id }))),
+    rest && h("p", { class: "muted" }, "Its nodes are being fetched."),
     h("ul", { class: "list" }, members.slice(0, 60).map((node) => h("li", {},
       nodeChip(node), h("span", { class: "grow" }, panel.choose("node", node.id, node.label)),
       h("span", { class: "age" }, silence(node, now))))),
-    members.length > 60 && h("p", {}, h("a", { href: `/agents?q=${encodeURIComponent(site.label)}` }, `All ${members.length}`)),
+    count > 60 && h("p", {}, h("a", { href: `/agents?q=${encodeURIComponent(site.label)}` }, `All ${count}`)),
   ];
 }
 

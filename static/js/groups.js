@@ -12,7 +12,7 @@ const MANY = 40;
 export function several(panel, scene, chosen) {
   const ids = (type) => new Set(chosen.filter((item) => item.type === type).map(({ id }) => id));
   const sites = ids("site");
-  const nodes = [...scene.nodes.values()].filter((node) => ids("node").has(node.id) || sites.has(node.site)).sort((a, b) => nodeRank(a) - nodeRank(b) || (a.label < b.label ? -1 : 1));
+  const nodes = [...scene.nodes.values()].filter((node) => !("n" in node)).filter((node) => ids("node").has(node.id) || sites.has(node.site)).sort((a, b) => nodeRank(a) - nodeRank(b) || (a.label < b.label ? -1 : 1));
   const inside = new Set(nodes.map(({ id }) => id));
   const between = [...scene.edges.values()].filter((edge) => ids("edge").has(edge.id) || (inside.has(edge.source) && inside.has(edge.target))).sort((a, b) => edgeRank(a) - edgeRank(b));
   const bad = between.filter(isBadEdge);

@@ -57,11 +57,12 @@ export class Legend {
   }
 
   update(scene) {
-    const { nodes, edges } = counts(scene);
+    const { nodes, edges, all } = counts(scene);
     for (const row of this.rows) {
       const count = row.dataset.look ? nodes[row.dataset.look] : row.dataset.states.split(" ").reduce((sum, state) => sum + (edges[state] ?? 0), 0);
       row.querySelector(".count").textContent = String(count);
       row.classList.toggle("none", count === 0);
     }
+    return all;
   }
 }

@@ -3,7 +3,7 @@
 
 import { bow, boxTouches, halves, toScreen } from "./geometry.js";
 import { MANAGER, managerPlace, steps } from "./relays.js";
-import { isBadEdge, lists, look } from "./scene.js";
+import { isBadEdge, lists, look, weight } from "./scene.js";
 
 // A site with many agents is readable from 90 px of radius; a small one much sooner, since what
 // matters is the room per agent.
@@ -28,8 +28,8 @@ function placeSites(scene, view, size, rect) {
     const members = inSite.get(site.id);
     const [sx, sy] = toScreen(view, size, site.x, site.y);
     const sr = site.r * view.k;
-    const room = spacing(site, members.length) * view.k;
-    const large = sr >= openRadius(members.length);
+    const room = spacing(site, members.count) * view.k;
+    const large = sr >= openRadius(members.count);
     sites.push({ id: site.id, site, members, sx, sy, sr, room, large, visible: inside(sx, sy, Math.max(sr, 60), rect), open: false });
   }
   const middle = (s) => Math.max(0, Math.hypot(s.sx - size.w / 2, s.sy - size.h / 2) - s.sr);
@@ -38,6 +38,9 @@ function placeSites(scene, view, size, rect) {
     .sort((a, b) => middle(a) - middle(b) || (a.id < b.id ? -1 : 1));
   let budget = MAX_AGENTS;
   for (const s of candidates) {
+    s.wanted = s.members.rest && s.members.count <= budget;
+    if (s.wanted) budget -= s.members.count;
+    if (s.members.rest) continue;
     s.placed = s.members.map((node) => {
       const [sx, sy] = toScreen(view, size, node.x, node.y);
       return { id: node.id, node, sx, sy, room: s.room, look: look(node) };
@@ -101,10 +104,11 @@ function collect(scene, anchor, rect) {
     }
     const key = a.id < b.id ? `${a.id}\n${b.id}` : `${b.id}\n${a.id}`;
     const bundle = bundles.get(key) ?? { id: key, a, b, count: 0, bad: 0, down: 0, quiet: 0, edges: [] };
-    bundle.count += 1;
-    if (edge.state === "down") bundle.down += 1;
-    if (isBadEdge(edge)) bundle.bad += 1;
-    else if (edge.state !== "up") bundle.quiet += 1;
+    const n = weight(edge);
+    bundle.count += n;
+    if (edge.state === "down") bundle.down += n;
+    if (isBadEdge(edge)) bundle.bad += n;
+    else if (edge.state !== "up") bundle.quiet += n;
     bundle.edges.push(edge.id);
     bundles.set(key, bundle);
   }
@@ -167,9 +171,9 @@ export function plan(scene, view, size, margin = 0, layers = { wireguard: true }
     }
   }
   const circles = sites.filter((s) => s.open);
-  const bubbles = sites.filter((s) => !s.open && s.visible && s.members.length > 0);
+  const bubbles = sites.filter((s) => !s.open && s.visible && s.members.count > 0);
   const most = crowdRadius(bubbles);
-  for (const s of bubbles) s.sr = Math.min(most, bubbleRadius(s.members.length, s.sr));
+  for (const s of bubbles) s.sr = Math.min(most, bubbleRadius(s.members.count, s.sr));
   // A site beyond the stage's edge may be large without being drawn; its links go to its nodes.
   const taken = layers.relays ? steps(scene) : [];
   let manager = null;
@@ -193,6 +197,8 @@ export function plan(scene, view, size, margin = 0, layers = { wireguard: true }
   const onStage = nodes.filter((p) => inside(p.sx, p.sy, 0, { x0: 0, y0: 0, x1: size.w, y1: size.h }));
   return {
     level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
+    // Sites that would be open if they were held.
+    wanted: sites.filter((s) => s.wanted).map(({ id }) => id),
     size, margin, circles, bubbles, nodes, shown: onStage.length,
     ...links,
     relays: relays(taken, anchor, rect),

@@ -12,7 +12,7 @@ import { Legend, settle } from "./legend.js";
 import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
 import { steps } from "./relays.js";
-import { bright, fromSnapshot, neighbours, pageOf } from "./scene.js";
+import { bright, neighbours, pageOf } from "./scene.js";
 import { Sight } from "./sight.js";
 import { Feed } from "./sse.js";
 import { LAYERS, read } from "./url.js";
@@ -52,6 +52,7 @@ class MapPage {
       say: (text) => this.say(text),
       choose: (selection, centre) => this.choose(selection, centre),
       arrange: () => this.arrange,
+      whole: () => this.whole(),
       loaded: () => {
         this.prune();
         this.tools.ask();
@@ -68,6 +69,8 @@ class MapPage {
     this.arranger = new Later(async () => (await import("./arrange.js")).arrangeOf(this));
     this.alarms = new Later(async () => (await import("./alarms.js")).alarmsOf(this));
     this.search = new Later(async () => (await import("./search.js")).searchOf(this));
+    this.choice = new Later(async () => new (await import("./choice.js")).Choice(this));
+    this.parts = new Later(async () => (await import("./parts.js")).partsOf(this));
     this.time = new Later(async () => new (await import("./time.js")).TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) }));
     this.narrow = window.matchMedia(`(max-width: ${NARROW}px)`);
     settle(byId("legend"), byId("detail").parentElement, this.narrow);
@@ -79,7 +82,7 @@ class MapPage {
 
   makeFeed() {
     return new Feed({
-      fetchPicture: () => getJson(`${this.stage.dataset.topology}?shape=columns`),
+      fetchPicture: () => this.picture(),
       openStream: () => new EventSource(this.stage.dataset.stream),
       setTimeout: (run, ms) => setTimeout(run, ms),
       clearTimeout: (id) => clearTimeout(id),
@@ -90,6 +93,21 @@ class MapPage {
       status: (status) => this.liveState(status),
       failed: (error) => this.note(`The map could not be loaded: ${error.message}`, "/agents", "Show the table of agents"),
     });
+  }
+
+  // The map. One that is too large comes as sites, and one by one what is in them, until something is
+  // asked that needs all of it.
+  async picture(then = "") {
+    this.entire ||= this.tools.asks || this.drawsNets() || this.state.layers.has("relays");
+    const found = await getJson(`${this.stage.dataset.topology}?shape=${this.entire ? "columns" : "auto"}${then}`);
+    if (found.pairs) return (await this.parts.load()).picture(found, then);
+    return found.columns ? (await import("./columns.js")).unfold(found) : found;
+  }
+
+  async whole() {
+    this.entire = true;
+    const { at } = this.state;
+    if (this.scene?.part) await (at ? this.travel(String(at)) : this.feed.resync());
   }
 
   // The time that is shown.
@@ -112,7 +130,7 @@ class MapPage {
       zoom: (x, y, factor) => this.sight.zoom(x, y, factor),
       rest: () => this.rested(),
       tap: (x, y, slack, add) => this.plan && this.tap(hit(this.plan, x, y, slack), add),
-      box: (from, to, done, up) => this.box(from, to, done, up),
+      box: (...drawn) => this.choice.with((choice) => choice.box(...drawn)),
       grab: (x, y) => this.arrange.grab(x, y),
       carry: (x, y, done, up) => this.arrange.carry(x, y, done, up),
       open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
@@ -159,32 +177,10 @@ class MapPage {
 
   // ---- other times
 
-  // Shows the network as it was then; null goes back to the present. Only the last wish counts.
-  async travel(at) {
+  // Shows the network as it was then; null goes back to the present.
+  travel(at) {
     this.wish = at;
-    if (at === null) {
-      this.state.at = null;
-      this.note(null);
-      this.feed.start();
-      return;
-    }
-    let scene = null;
-    try {
-      scene = fromSnapshot(await getJson(`${this.stage.dataset.topology}?shape=columns&at=${encodeURIComponent(at)}`));
-    } catch (error) {
-      if (this.wish === at) this.note(error.detail ?? error.message, "/map", "Back to live");
-      this.state.at = this.scene?.past?.at ?? null;
-      if (!this.scene) this.feed.start();
-      return;
-    }
-    if (this.wish !== at) return;
-    this.feed.stop();
-    this.state.at = scene.past.at;
-    this.arrived(scene);
-    const text = `The network as it was at ${iso(scene.past.at)}`;
-    this.liveState({ state: "past" });
-    this.note(`${text}.`, "/map", "Back to live");
-    this.describe(`${text}: `);
+    return import("./time.js").then(({ travel }) => travel(this, at), () => this.note("Other times could not be loaded.", "/map", "Back to live"));
   }
 
   // ---- what the feed brings
@@ -234,6 +230,7 @@ class MapPage {
     const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: this.networks.part?.all(scene) })[type].has(id);
     const all = [state.selected, ...state.more].filter(Boolean);
     // Whether a prefix is there is not known before the networks are.
+    if (scene.part?.lacks(all, () => this.prune())) return;
     const waits = ({ type }) => type === "net" && (!this.networks.part || (!scene.past && !scene.led));
     const known = all.filter((item) => waits(item) || there(item));
     [state.selected = null, ...state.more] = known;
@@ -249,6 +246,7 @@ class MapPage {
 
   patched() {
     const { scene } = this;
+    scene.part?.settle(scene);
     const newcomer = () => this.scene.nodes.size === 0 && !this.scene.past;
     byId("empty").hidden = !newcomer();
     this.stage.hidden = newcomer();
@@ -257,7 +255,7 @@ class MapPage {
     // Whoever looks at the whole map goes on doing so while it grows.
     const restructured = scene.lists === null;
     if (scene.nodes.size > 0 && (!this.sight.view || (this.sight.fitted && restructured))) this.sight.fit(!this.sight.view);
-    this.legend.update(scene);
+    this.all = this.legend.update(scene);
     this.networks.part?.tell();
     if (!scene.past) this.announcer.with((announcer) => announcer.changed(scene));
     this.showPanel();
@@ -319,6 +317,7 @@ class MapPage {
     if (what === "relays" && this.sight.fitted) this.sight.fit();
     if (!this.scene || !LAYERS.includes(what)) return;
     const on = layers.has(what);
+    if (on && what !== "wireguard") this.whole();
     if (what === "subnets" && on) {
       this.networks.with((networks) => networks.begin());
       return;
@@ -346,7 +345,7 @@ class MapPage {
 
   tap(target, add) {
     if (target && this.tools.takes(target)) return;
-    if (add && target) this.add(target);
+    if (add && target) this.choice.with((choice) => choice.add(target));
     else this.choose(target);
   }
 
@@ -358,26 +357,6 @@ class MapPage {
     if (this.state[name]) this.tools.end(name);
     else if (name === "path") nodes.slice(0, 2).concat(nodes.length === 0 ? [null] : []).forEach((id) => this.tools.path(id));
     else this.tools.without([selected, ...more].filter((item) => ["node", "edge"].includes(item?.type)).map(({ id }) => id));
-  }
-
-  // Adds to what is chosen, or takes it from there.
-  add({ type, id }) {
-    const all = [this.state.selected, ...this.state.more].filter(Boolean);
-    const rest = all.filter((item) => item.id !== id);
-    this.choose(rest.length < all.length ? rest[0] ?? null : { type, id }, false, rest.length < all.length ? rest.slice(1) : rest);
-  }
-
-  // Chooses everything in a rectangle of the stage.
-  box(from, to, done, up) {
-    const [x0, x1] = [from.x, to.x].sort((a, b) => a - b);
-    const [y0, y1] = [from.y, to.y].sort((a, b) => a - b);
-    const box = byId("box");
-    box.hidden = done;
-    Object.assign(box.style, { left: `${x0}px`, top: `${y0}px`, width: `${x1 - x0}px`, height: `${y1 - y0}px` });
-    if (!done || !up || !this.plan) return;
-    const within = ({ sx, sy }) => sx >= x0 && sx <= x1 && sy >= y0 && sy <= y1;
-    const found = [...this.plan.nodes.filter(within).map(({ id }) => ({ type: "node", id })), ...this.plan.bubbles.filter(within).map(({ id }) => ({ type: "site", id }))];
-    if (found.length > 0) this.choose(found[0], false, found.slice(1));
   }
 
   showPanel() {
@@ -396,7 +375,7 @@ class MapPage {
   }
 
   choose(selection, centre = false, more = []) {
-    if (!this.scene) return;
+    if (!this.scene || this.scene.part?.lacks([selection, ...more], () => this.choose(selection, centre, more))) return;
     this.state.selected = selection && { type: selection.type, id: selection.id };
     this.state.more = more;
     this.ages = new Map();
@@ -426,7 +405,7 @@ class MapPage {
   // What nobody waits for to see the picture: it comes once that is on its way.
   async complete() {
     this.alarms.with((alarms) => alarms.refresh());
-    const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys, this.files];
+    const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys, this.choice, this.files];
     await Promise.all(parts.map((part) => part.load().catch(() => {})));
     this.stage.dataset.complete = "true";
   }
@@ -449,7 +428,7 @@ class MapPage {
 
   // `cheap` frames may show the shifted bitmap; the others draw anew.
   dirty(cheap = false) {
-    if (!cheap) this.whole = true;
+    if (!cheap) this.stale = true;
     if (this.asked) return;
     this.asked = requestAnimationFrame(() => {
       this.asked = null;
@@ -459,9 +438,10 @@ class MapPage {
 
   draw() {
     if (!this.scene || !this.sight.view || document.hidden || this.painter.size.w < 10) return;
-    if (!this.whole && this.painter.blit(this.sight.view)) return;
-    this.whole = false;
+    if (!this.stale && this.painter.blit(this.sight.view)) return;
+    this.stale = false;
     this.plan = this.planned(this.painter.margin);
+    this.scene.part?.want(this.plan);
     this.painter.paint(this.plan, this.sight.view, this.marks());
     this.tellStage();
   }
@@ -498,7 +478,7 @@ class MapPage {
     const { level, shown, edges, bubbles, relays, legs, nets } = this.plan;
     const loss = this.loss();
     byId("losses").hidden = !loss || (!this.tools.loss && loss.lost.size === 0);
-    const all = this.scene.nodes.size;
+    const { all } = this;
     const words = { sites: `${plural(bubbles.length, "site")}, ${plural(all, "node")}`, agents: `Agents, ${shown} of ${all} shown`, interfaces: `Interfaces, ${shown} of ${all} shown` };
     byId("level").textContent = words[level];
     Object.assign(this.stage.dataset, { drawnNodes: shown, drawnEdges: edges.length, drawnSites: bubbles.length, drawnRelays: relays.length, drawnLegs: legs.length, drawnNets: nets.length, lost: loss ? loss.lost.size : "", level, at: this.state.at ?? "", seq: this.scene.seq, epoch: this.scene.epoch, selected: this.state.selected?.id ?? "" });

@@ -140,14 +140,14 @@ export class Panel {
 
   fleet(scene) {
     const now = this.verbs.now();
-    const { nodes, edges, agents } = counts(scene);
+    const { nodes, edges, agents, links } = counts(scene);
     const { worst, all } = worstFirst(scene, MANY);
     const looks = [["down", "down"], ["late", "late"], ["pending", "waiting for approval"], ["up", "reporting"], ["none", "no agent"]];
     const quiet = [edges.idle && `${edges.idle} idle`, edges.unknown && `${edges.unknown} unknown`].filter(Boolean);
     const bad = edges.down + edges.one_way + edges.half_configured;
     return [
       h("h2", {}, "Fleet"),
-      h("p", { class: "muted" }, `${plural(agents, "agent")}, ${plural(scene.sites.size, "site")}, ${plural(scene.edges.size, "WireGuard link")}`),
+      h("p", { class: "muted" }, `${plural(agents, "agent")}, ${plural(scene.sites.size, "site")}, ${plural(links, "WireGuard link")}`),
       h("p", { class: "chips" }, looks.filter(([name]) => nodes[name] > 0).map(([name, word]) =>
         h("button", { type: "button", class: `chip chip-${NODE_CHIP[name]}`, "data-focus": `chip ${name}`, onclick: () => this.verbs.filter(name) }, `${nodes[name]} ${word}`))),
       h("p", {}, bad > 0 ? `${plural(bad, "link")} in trouble` : "No link is in trouble", quiet.length > 0 ? `; ${quiet.join(", ")}.` : "."),

@@ -18,24 +18,7 @@ export const isBadEdge = (edge) => edgeRank(edge) <= 2;
 
 const byId = (items) => new Map(items.map((item) => [item.id, item]));
 
-// Rows of values under a header become things with members; `#` before a name: its values are
-// numbers of texts.
-export function unfold({ columns, texts, nodes, edges, ...rest }) {
-  if (!columns) return { ...rest, nodes, edges };
-  const thing = (names) => {
-    const members = names.map((name) => (name[0] === "#" ? [name.slice(1), (at) => (at === null ? null : texts[at])] : [name, name === "ends" ? (ends) => ends.map(end) : (value) => value]));
-    return (row) => {
-      const item = {};
-      for (let i = 0; i < members.length; i += 1) item[members[i][0]] = members[i][1](row[i]);
-      return item;
-    };
-  };
-  const end = thing(columns.ends);
-  return { ...rest, nodes: nodes.map(thing(columns.nodes)), edges: edges.map(thing(columns.edges)) };
-}
-
-export function fromSnapshot(written) {
-  const picture = unfold(written);
+export function fromSnapshot(picture) {
   return {
     epoch: picture.epoch,
     seq: picture.seq,
@@ -46,6 +29,8 @@ export function fromSnapshot(written) {
     nodes: byId(picture.nodes),
     edges: byId(picture.edges),
     lists: null,
+    // Of a map too large to be held whole: what keeps the rest of it (parts.js).
+    part: picture.part ?? null,
     // Of the past: the time, since when agents had their states, the changes around it.
     past: picture.at ? { at: picture.at, since: picture.status_since, previous: picture.previous, next: picture.next } : null,
   };
@@ -63,15 +48,19 @@ function applyPart(members, part, structural) {
   return restructured;
 }
 
+export function merge(scene, { n, e, s }) {
+  const nodes = applyPart(scene.nodes, n, ["site", "x", "y"]);
+  const edges = applyPart(scene.edges, e, ["source", "target"]);
+  const sites = applyPart(scene.sites, s, ["x", "y", "r"]);
+  if (nodes || edges || sites) scene.lists = null;
+}
+
 // "applied", "old" (already known) or "gap" (a snapshot is needed). A patch whose range begins
 // before and ends after what is known carries values, so it is applied whole.
 export function applyPatch(scene, patch) {
   if (patch.seq <= scene.seq) return "old";
   if (patch.from > scene.seq) return "gap";
-  const nodes = applyPart(scene.nodes, patch.n, ["site", "x", "y"]);
-  const edges = applyPart(scene.edges, patch.e, ["source", "target"]);
-  const sites = applyPart(scene.sites, patch.s, ["x", "y", "r"]);
-  if (nodes || edges || sites) scene.lists = null;
+  merge(scene, scene.part?.sift(patch) ?? patch);
   scene.seq = patch.seq;
   scene.t = patch.t;
   if (patch.alarms) scene.alarmsOpen = patch.alarms.open;
@@ -90,11 +79,20 @@ export function applyLayout(scene, { layout_rev: rev, moved }) {
   return true;
 }
 
+// For how many a member stands: of what is not held, one stands for all that look the same.
+export const weight = ({ n = 1 }) => n;
+
 // Lists by site, by node and by pair, built once per change of structure.
 export function lists(scene) {
   if (scene.lists) return scene.lists;
-  const inSite = new Map([...scene.sites.keys()].map((id) => [id, []]));
-  for (const node of scene.nodes.values()) inSite.get(node.site)?.push(node);
+  const inSite = new Map([...scene.sites.keys()].map((id) => [id, Object.assign([], { count: 0 })]));
+  for (const node of scene.nodes.values()) {
+    const members = inSite.get(node.site);
+    if (!members) continue;
+    members.push(node);
+    members.count += weight(node);
+    members.rest ||= "n" in node;
+  }
   const atNode = new Map();
   const pairs = new Map();
   const push = (map, key, value) => (map.has(key) ? map.get(key).push(value) : map.set(key, [value]));
@@ -130,15 +128,16 @@ export function neighbours(scene, nodeId) {
 export function counts(scene) {
   const nodes = { up: 0, late: 0, down: 0, stale: 0, pending: 0, none: 0 };
   const edges = { up: 0, idle: 0, down: 0, one_way: 0, half_configured: 0, never: 0, unknown: 0 };
-  for (const node of scene.nodes.values()) nodes[look(node)] += 1;
-  for (const edge of scene.edges.values()) edges[edge.state] = (edges[edge.state] ?? 0) + 1;
-  return { nodes, edges, agents: scene.nodes.size - nodes.none };
+  let [all, links] = [0, 0];
+  for (const node of scene.nodes.values()) [nodes[look(node)], all] = [nodes[look(node)] + weight(node), all + weight(node)];
+  for (const edge of scene.edges.values()) [edges[edge.state], links] = [(edges[edge.state] ?? 0) + weight(edge), links + weight(edge)];
+  return { nodes, edges, all, links, agents: all - nodes.none };
 }
 
 // The first of the nodes in trouble, worst first (state, then open alarms, then name), and how
 // many there are.
 export function worstFirst(scene, limit) {
-  const worst = [...scene.nodes.values()]
+  const worst = scene.part?.worst ?? [...scene.nodes.values()]
     .filter((node) => nodeRank(node) < NODE_RANK.stale || node.alarms > 0)
     .sort((a, b) => nodeRank(a) - nodeRank(b) || b.alarms - a.alarms || (a.label < b.label ? -1 : 1));
   return { worst: worst.slice(0, limit), all: worst.length };

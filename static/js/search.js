@@ -77,7 +77,9 @@ export class Search {
     if (mine !== this.asked) return;
     const scene = this.verbs.scene();
     this.links = found?.edges.length ?? 0;
-    this.hits = scene && found ? found.nodes.map((id) => scene.nodes.get(id)).filter(Boolean) : [];
+    // Of a map that is not held whole, the first are told.
+    this.hits = scene?.part ? found?.hits ?? [] : scene && found ? found.nodes.map((id) => scene.nodes.get(id)).filter(Boolean) : [];
+    this.all = scene?.part ? found?.nodes.length : this.hits.length;
     this.verbs.found(found, text);
     this.draw(open && text !== "");
   }
@@ -106,7 +108,7 @@ export class Search {
         this.pick(node);
       },
     }, h("span", { class: "grow" }, node.label), h("span", { class: "muted" }, `${NODE_WORDS[look(node)]} ${node.addresses[0] ?? ""}`)));
-    const rest = this.hits.length - options.length;
+    const rest = this.all - options.length;
     const line = (text) => h("li", { class: "muted", role: "option", "aria-disabled": "true" }, text);
     fill(this.list, options,
       this.problem && line(this.problem),
@@ -125,7 +127,7 @@ export const searchOf = (page) => new Search(byId("search"), {
   scene: () => page.scene,
   at: () => page.scene?.past?.at ?? null,
   found: (found, text) => {
-    page.found = found;
+    page.found = page.scene?.part?.found(found) ?? found;
     page.state.query = text;
     page.refilter();
     // What nothing matches would only be a pale map. Of the past, the bar tells the time.

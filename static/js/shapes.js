@@ -175,7 +175,7 @@ export function drawBubble(g, { sx, sy, sr, site, members }, palette) {
   g.font = `650 ${sr > 24 ? 16 : sr > 12 ? 13 : 10}px system-ui, sans-serif`;
   g.textAlign = "center";
   g.textBaseline = "middle";
-  g.fillText(String(members.length), sx, sy + 0.5);
+  g.fillText(String(members.count), sx, sy + 0.5);
 }
 
 // A dashed ring: around what would be lost.

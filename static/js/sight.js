@@ -76,7 +76,7 @@ export class Sight {
     if (there.length === 0) return;
     const { sites } = page.scene;
     const home = (member) => sites.get(member.site) ?? member;
-    const agents = (site) => Math.max(4, lists(page.scene).inSite.get(site.id)?.length ?? 4);
+    const agents = (site) => Math.max(4, lists(page.scene).inSite.get(site.id)?.count ?? 4);
     const circles = there.map((member) => ({ x: member.x, y: member.y, r: whole ? member.r * 1.08 : (home(member).r * 3.4) / Math.sqrt(agents(home(member))) }));
     this.move(fit(circles, page.painter.size, this.inset(), LIMITS.max), true);
   }

@@ -2,6 +2,7 @@
 
 import { fill, getJson } from "./dom.js";
 import { iso } from "./format.js";
+import { fromSnapshot } from "./scene.js";
 
 const STEPS = 240;
 const SLIDE_MS = 120;
@@ -95,4 +96,32 @@ export class TimeStrip {
     this.slider.value = this.at ?? seen.to;
     this.slider.setAttribute("aria-valuetext", this.at === null ? "now" : iso(this.at));
   }
+}
+
+// Shows the network as it was then on the map's page; null goes back to the present. Only the last
+// wish counts.
+export async function travel(page, at) {
+  if (at === null) {
+    page.state.at = null;
+    page.note(null);
+    page.feed.start();
+    return;
+  }
+  let scene = null;
+  try {
+    scene = fromSnapshot(await page.picture(`&at=${encodeURIComponent(at)}`));
+  } catch (error) {
+    if (page.wish === at) page.note(error.detail ?? error.message, "/map", "Back to live");
+    page.state.at = page.scene?.past?.at ?? null;
+    if (!page.scene) page.feed.start();
+    return;
+  }
+  if (page.wish !== at) return;
+  page.feed.stop();
+  page.state.at = scene.past.at;
+  page.arrived(scene);
+  const text = `The network as it was at ${iso(scene.past.at)}`;
+  page.liveState({ state: "past" });
+  page.note(`${text}.`, "/map", "Back to live");
+  page.describe(`${text}: `);
 }

@@ -260,7 +260,12 @@ pub(crate) fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String
         "/map.svg" => vec![String::new(), "layers=subnets".to_owned(), format!("at={to}")],
         "/api/v1/weak-points" => vec![String::new(), format!("at={to}")],
         "/api/v1/events" => vec!["after=0&limit=1000".to_owned(), "before=100000".to_owned()],
-        "/api/v1/search" => vec![String::new(), "q=o".to_owned(), format!("q=a&at={to}")],
+        "/api/v1/search" => vec![
+            String::new(),
+            "q=o".to_owned(),
+            format!("q=a&at={to}"),
+            format!("ids=a:{ALPHA},a:{BETA}"),
+        ],
         "/status/agents" | "/api/v1/edges" => {
             vec![String::new(), "q=o".to_owned()]
         }

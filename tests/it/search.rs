@@ -78,6 +78,37 @@ async fn one_question_has_one_answer_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_hold_the_map_is_told_where_things_are() {
+    let kattila = trio().await;
+    let operator = kattila.operator();
+    let found = operator.json("/api/v1/search?q=host:alpha").await;
+    let map = operator.topology().await;
+    let alpha = format!("a:{ALPHA}");
+    let node = map["nodes"].as_array().unwrap().iter().find(|node| node["id"] == alpha).unwrap();
+    let hit = &found["hits"][0];
+    for name in ["id", "kind", "label", "status", "site", "addresses", "alarms", "seen_at"] {
+        assert_eq!(hit[name], node[name], "{name}");
+    }
+    assert_eq!(found["sites"], json!([node["site"]]));
+    let edge = map["edges"][0]["id"].as_str().unwrap();
+    let at = kattila.clock.now().0;
+    for then in [String::new(), format!("&at={at}")] {
+        let link = operator.json(&format!("/api/v1/search?ids={edge},a:nobody{then}")).await;
+        assert_eq!(link["edges"], json!([edge]));
+        assert_eq!(link["nodes"].as_array().unwrap().len(), 2, "its ends: {link}");
+        assert_eq!(link["hits"].as_array().unwrap().len(), 2);
+    }
+    let both = operator.get(&format!("/api/v1/search?ids={alpha}&q=alpha")).await;
+    assert_eq!((both.status, &both.json()["code"]), (400, &json!("bad_request")));
+    let many = vec!["a:x"; 3].join(",");
+    assert_eq!(operator.json(&format!("/api/v1/search?ids={many}")).await["nodes"], json!([]));
+    let many: Vec<String> = (0..201).map(|i| format!("a:{i}")).collect();
+    let refused = operator.get(&format!("/api/v1/search?ids={}", many.join(","))).await;
+    assert!(refused.status == 400 && refused.text().contains("at most 200"), "{}", refused.text());
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_cannot_be_meant_is_refused_with_its_reason() {
     let kattila = TestManager::start().await;
     for path in ["/api/v1/search", "/status/agents", "/api/v1/edges"] {

@@ -17,8 +17,9 @@ const LATER = {
   "words.js": 896, // chips and words
   "panel.js": 2816, // the panel at the side
   "alarms.js": 1536, // the alarms below it
-  "time.js": 1664, // the strip of times
+  "time.js": 1984, // the strip of times
   "a11y.js": 1408, // what is told to those who do not see the stage
+  "choice.js": 768, // several things at once
   "keys.js": 1792, // the keyboard
   "search.js": 1664,
   "files.js": 1024, // files, pictures and paper
@@ -33,6 +34,8 @@ const LATER = {
   "arrange.js": 2304, // operators who move things
   "png.js": 2816, // a picture as a file
   "share.js": 1920, // operators who share a view
+  "columns.js": 640, // maps of many nodes
+  "parts.js": 3584, // maps that are too large to be held whole
   "start.js": 512, // a manager without agents
 };
 

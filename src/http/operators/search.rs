@@ -1,6 +1,6 @@
 //! What a query finds (`topology::query`): ids for the map, agents and links in full for programs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,9 +15,10 @@ use crate::http::params::{self, Params};
 use crate::http::state::AppState;
 use crate::mask::Lens;
 use crate::model::id::AgentId;
+use crate::model::state::AgentStatus;
 use crate::model::time::UnixSeconds;
 use crate::process::summary::AgentSummary;
-use crate::topology::picture::{Edge, Picture};
+use crate::topology::picture::{Edge, Node, NodeKind, Picture};
 use crate::topology::query::Query;
 use crate::topology::query::find::{Found, Known, find};
 use crate::views::agents::AgentListItem;
@@ -38,6 +39,8 @@ pub struct AskedMap {
     pub q: String,
     /// A time of the past to ask it of.
     pub at: Option<String>,
+    /// Ids of nodes and links, by commas: asks where they are in place of what a query finds.
+    pub ids: Option<String>,
 }
 
 /// `GET /api/v1/edges`.
@@ -63,6 +66,37 @@ pub struct SearchView {
     pub nodes: Vec<String>,
     /// Ids of links.
     pub edges: Vec<String>,
+    /// The first of the nodes, at most [`HITS`], for who does not hold the whole map.
+    pub hits: Vec<Hit>,
+    /// Ids of the sites that those nodes are in.
+    pub sites: Vec<String>,
+}
+
+/// At most this many nodes of an answer are told in full.
+const HITS: usize = 20;
+
+/// At most this many things are looked up at once.
+const LOOKED_UP: usize = 200;
+
+/// A node in so many words as a list has of it. The members are those of [`Node`].
+#[derive(Debug, Serialize)]
+pub struct Hit {
+    /// The node.
+    pub id: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its name.
+    pub label: String,
+    /// Its state.
+    pub status: Option<AgentStatus>,
+    /// Where it is.
+    pub site: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// Active alarms about it.
+    pub alarms: u32,
+    /// When its last report was received, as of its last change.
+    pub seen_at: Option<UnixSeconds>,
 }
 
 /// What queries are put to: the map, and what it does not tell of agents.
@@ -146,32 +180,83 @@ async fn ask<T: Send + 'static>(
 impl SearchView {
     fn of(picture: &Picture, Found { nodes, edges }: Found<'_>) -> Self {
         let names = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect();
+        let all: HashMap<&str, &Node> =
+            picture.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+        let there = || nodes.iter().filter_map(|id| all.get(id).copied());
+        let sites: BTreeSet<&str> = there().map(|node| node.site.as_str()).collect();
         Self {
             epoch: picture.epoch.clone(),
             seq: picture.seq,
+            hits: there().take(HITS).map(Hit::of).collect(),
+            sites: names(sites.into_iter().collect()),
             nodes: names(nodes),
             edges: names(edges),
         }
     }
 }
 
+impl Hit {
+    fn of(node: &Node) -> Self {
+        Self {
+            id: node.id.clone(),
+            kind: node.kind,
+            label: node.label.clone(),
+            status: node.status,
+            site: node.site.clone(),
+            addresses: node.addresses.clone(),
+            alarms: node.alarms,
+            seen_at: node.seen_at,
+        }
+    }
+}
+
+/// The nodes and links of these names that the map has; a link comes with its two ends.
+fn named<'a>(picture: &'a Picture, ids: &str) -> Result<Found<'a>, ApiError> {
+    let wanted: HashSet<&str> = ids.split(',').filter(|id| !id.is_empty()).collect();
+    if wanted.len() > LOOKED_UP {
+        return Err(ApiError::bad_request(format!(
+            "`ids` takes at most {LOOKED_UP} names, and these are {}.",
+            wanted.len()
+        )));
+    }
+    let edges: Vec<&Edge> =
+        picture.edges.iter().filter(|edge| wanted.contains(edge.id.as_str())).collect();
+    let ends: HashSet<&str> =
+        edges.iter().flat_map(|edge| [edge.source.as_str(), edge.target.as_str()]).collect();
+    let ids = picture.nodes.iter().map(|node| node.id.as_str());
+    Ok(Found {
+        nodes: ids.filter(|id| wanted.contains(id) || ends.contains(id)).collect(),
+        edges: edges.into_iter().map(|edge| edge.id.as_str()).collect(),
+    })
+}
+
 /// `GET /api/v1/search`.
 pub async fn search(
     State(state): State<AppState>,
     caller: Caller,
-    Params(asked): Params<AskedMap>,
+    Params(AskedMap { q, at, ids }): Params<AskedMap>,
 ) -> Result<Json<SearchView>, ApiError> {
-    let view = match maybe_time(asked.at.as_deref())? {
+    if ids.is_some() && !q.is_empty() {
+        return Err(ApiError::bad_request(
+            "`ids` asks where things are and `q` which there are; give one of them.",
+        ));
+    }
+    let view = match maybe_time(at.as_deref())? {
         Some(at) => {
-            let query = query_then(&asked.q)?;
+            let query = query_then(&q)?;
             let then = PastView::of((&state, &caller.lens), at).await?;
-            let work = move || SearchView::of(&then.picture, then.find(&query));
-            aside(work).await
+            let work = move || match &ids {
+                Some(ids) => Ok(SearchView::of(&then.picture, named(&then.picture, ids)?)),
+                None => Ok(SearchView::of(&then.picture, then.find(&query))),
+            };
+            aside(work).await?
         }
         None => {
-            let found =
-                |desk: &Desk, query: &Query| SearchView::of(&desk.picture, desk.find(query));
-            ask((&state, caller), &asked.q, found).await
+            let found = move |desk: &Desk, query: &Query| match &ids {
+                Some(ids) => Ok(SearchView::of(&desk.picture, named(&desk.picture, ids)?)),
+                None => Ok(SearchView::of(&desk.picture, desk.find(query))),
+            };
+            ask((&state, caller), &q, found).await?
         }
     };
     view.map(Json)

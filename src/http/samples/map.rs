@@ -3,7 +3,7 @@
 use super::NOW;
 use super::things::{agent_id, path};
 use crate::http::operators::edges::EdgeView;
-use crate::http::operators::search::SearchView;
+use crate::http::operators::search::{Hit, SearchView};
 use crate::model::id::FleetId;
 use crate::model::key::WgKey;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
@@ -54,6 +54,17 @@ pub(super) fn found() -> SearchView {
         seq: 41,
         nodes: vec!["a:gw-1".into()],
         edges: vec!["0123456789abcdef".into()],
+        hits: vec![Hit {
+            id: "a:gw-1".into(),
+            kind: NodeKind::Agent,
+            label: "gw-1".into(),
+            status: Some(AgentStatus::Online),
+            site: "default/helsinki".into(),
+            addresses: vec!["10.0.0.1".into()],
+            alarms: 0,
+            seen_at: Some(NOW),
+        }],
+        sites: vec!["default/helsinki".into()],
     }
 }
 
