@@ -170,12 +170,15 @@ export function drawBubble(g, { sx, sy, sr, site, members }, palette) {
     g.stroke();
     from = to;
   }
-  if (sr < 9) return;
+  // As large as fits between the ring's sides, or not at all.
+  const text = String(members.count);
+  const px = Math.min(sr > 24 ? 16 : 13, (3.2 * (sr - width)) / text.length);
+  if (px < 8) return;
   g.fillStyle = palette.ink;
-  g.font = `650 ${sr > 24 ? 16 : sr > 12 ? 13 : 10}px system-ui, sans-serif`;
+  g.font = `650 ${px}px system-ui, sans-serif`;
   g.textAlign = "center";
   g.textBaseline = "middle";
-  g.fillText(String(members.count), sx, sy + 0.5);
+  g.fillText(text, sx, sy + 0.5);
 }
 
 // A dashed ring: around what would be lost.

@@ -31,6 +31,7 @@ mod incident;
 mod job_runs;
 mod keys;
 mod lab;
+mod large;
 mod late;
 mod layers;
 mod lists;

@@ -212,14 +212,15 @@ pub(super) fn bubble(circle: &Circle<'_>, dim: bool) -> String {
         );
         from += part;
     }
-    if *r >= 9.0 {
-        let font = if *r > 24.0 {
-            16
-        } else if *r > 12.0 {
-            13
-        } else {
-            10
-        };
+    // As large as fits between the ring's sides, or not at all.
+    let text = members.len().to_string();
+    let font = (3.2 * (r - width) / text.chars().map(|_| 1.0).sum::<f64>()).min(if *r > 24.0 {
+        16.0
+    } else {
+        13.0
+    });
+    if font >= 8.0 {
+        let font = Tenth(font);
         out += &format!(
             r#"<text x="{cx}" y="{cy}" dy="0.35em" font-size="{font}" font-weight="650" text-anchor="middle" fill="{}">{}</text>"#,
             colour("ink"),
