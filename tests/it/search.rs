@@ -100,7 +100,7 @@ async fn who_does_not_hold_the_map_is_told_where_things_are() {
     }
     let both = operator.get(&format!("/api/v1/search?ids={alpha}&q=alpha")).await;
     assert_eq!((both.status, &both.json()["code"]), (400, &json!("bad_request")));
-    let many = vec!["a:x"; 3].join(",");
+    let many = ["a:x"; 3].join(",");
     assert_eq!(operator.json(&format!("/api/v1/search?ids={many}")).await["nodes"], json!([]));
     let many: Vec<String> = (0..201).map(|i| format!("a:{i}")).collect();
     let refused = operator.get(&format!("/api/v1/search?ids={}", many.join(","))).await;
