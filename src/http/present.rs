@@ -177,6 +177,20 @@ pub fn bring_up_to_date(
     }
 }
 
+/// Seconds that the last report took from each signature to the next: from the agent's to the first
+/// relay's, and so on, and from the last relay's to its receipt. By everybody's own clock, so one
+/// that is off shows, and may make them negative. Empty if it came straight, or if no relay signed.
+pub fn delays(last: Option<&StoredReport>) -> Vec<i64> {
+    let Some(StoredReport { summary, envelope, .. }) = last else { return Vec::new() };
+    let relays = stored::relayed_at(envelope);
+    if relays.is_empty() || relays.len() != summary.relay_path.relays().len() {
+        return Vec::new();
+    }
+    let from = std::iter::once(summary.timestamp).chain(relays.iter().copied());
+    let to = relays.iter().copied().chain([summary.received_at]);
+    from.zip(to).map(|(from, to)| to.since(from)).collect()
+}
+
 /// A report that was kept back on the host for longer than this tells of the past.
 const KEPT_BACK_S: i64 = 100;
 

@@ -1,10 +1,14 @@
 //! Reads what stored reports say, without proving them again.
 
+use std::borrow::Cow;
+
 use crate::model::report::ReportData;
+use crate::model::time::UnixSeconds;
 use crate::wire::data;
 use crate::wire::envelope::{self, DataV2, Envelope, HeadV1};
 use crate::wire::frame::{self, Encoding};
-use crate::wire::relay;
+use crate::wire::limits::RELAYS;
+use crate::wire::relay::{self, HeadRelay};
 
 use super::shelf::Shelf;
 use super::unpack;
@@ -13,6 +17,24 @@ use super::unpack;
 /// unless its bytes are damaged, or the dictionary it takes is not there.
 pub fn report(stored: &[u8], shelf: &Shelf) -> Option<ReportData> {
     data::parse(&data(stored, shelf)?).ok()
+}
+
+/// When each relay signed a stored report, on the relay's clock; next to the origin first. Nothing of
+/// a relay that is only claimed.
+pub fn relayed_at(stored: &[u8]) -> Vec<UnixSeconds> {
+    let mut found = Vec::new();
+    let mut level = Cow::Borrowed(stored);
+    while found.len() < RELAYS && relay::is_relay(&level) {
+        let Ok(HeadRelay { timestamp, inner, .. }) =
+            relay::parse(&level).map(HeadRelay::into_owned)
+        else {
+            break;
+        };
+        found.push(timestamp);
+        level = Cow::Owned(inner);
+    }
+    found.reverse();
+    found
 }
 
 /// The bytes of its `data`, decompressed.

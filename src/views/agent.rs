@@ -160,7 +160,10 @@ struct AgentPage<'a> {
     routes: Vec<RouteRow<'a>>,
     routes_left_out: usize,
     way: &'static str,
-    hops: Vec<(String, String)>,
+    /// Each relay's name and page, and how long after the signature before it signed.
+    hops: Vec<((String, String), Option<String>)>,
+    /// How long after the last signature the report was received.
+    arrived: Option<String>,
     proof: &'static str,
     passes_on: Vec<(String, String)>,
     passes_on_left_out: usize,
@@ -249,6 +252,8 @@ fn own_key(ctx: &PageContext, keys: &[IdentityRecord]) -> Option<(&'static str, 
 pub struct Around<'a> {
     /// Names the other ends of its links.
     pub picture: &'a Picture,
+    /// Seconds from each signature of its last report to the next; empty if it came straight.
+    pub delays: &'a [i64],
     /// Agents whose last report came through it.
     pub relays_for: &'a [AgentId],
     /// Its alarms, newest first.
@@ -273,7 +278,7 @@ pub fn page(
     around: &Around<'_>,
 ) -> Result<String, askama::Error> {
     let agent = &detail.agent;
-    let Around { picture, relays_for, alarms, reports, refused, windows, curves } = *around;
+    let Around { picture, delays, relays_for, alarms, reports, refused, windows, curves } = *around;
     let covering = maintenance::covering(windows, agent, ctx.now);
     let Way { relays: hops, proof } = Way::new(&ctx.names, &agent.relay_path);
     let waiting = detail.identities.iter().find(|key| key.state == IdentityState::Pending);
@@ -298,7 +303,12 @@ pub fn page(
         routes: detail.routes.iter().take(ROUTES).map(RouteRow::new).collect(),
         routes_left_out: detail.routes.len().saturating_sub(ROUTES),
         way: Way::sentence(&agent.relay_path),
-        hops,
+        hops: hops
+            .into_iter()
+            .enumerate()
+            .map(|(at, relay)| (relay, delays.get(at).map(|s| lasted(*s))))
+            .collect(),
+        arrived: delays.last().map(|s| lasted(*s)),
         proof,
         passes_on: relays_for.iter().take(FOLLOWERS).map(|id| ctx.names.link(id)).collect(),
         passes_on_left_out: relays_for.len().saturating_sub(FOLLOWERS),
@@ -314,6 +324,11 @@ pub fn page(
         curves,
     };
     page.render()
+}
+
+/// Seconds between two clocks.
+fn lasted(seconds: i64) -> String {
+    if seconds < 0 { format!("\u{2212}{}", span(-seconds)) } else { span(seconds) }
 }
 
 fn map_href(id: &AgentId) -> String {
@@ -334,6 +349,7 @@ mod tests {
         let (picture, alarms, reports) = (picture(), alarms(), reports());
         let around = Around {
             picture: &picture,
+            delays: &[],
             relays_for: &relays_for,
             alarms: &alarms,
             reports: &reports,
@@ -349,7 +365,7 @@ mod tests {
             "hel-gw1",
             "wg_peers[3].public_key",
             "its own claim",
-            "<td>1</td><td><a href=\"/agents/oul-relay1\">oul-relay1</a></td><td>claimed</td>",
+            "<td>1</td><td><a href=\"/agents/oul-relay1\">oul-relay1</a></td><td>claimed</td><td>not told</td>",
             "<a href=\"/agents/tre-gw1\">tre-gw1</a>",
             "Forbid oul-gw2 to relay",
             "/links/00000000000000b2",

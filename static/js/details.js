@@ -59,6 +59,7 @@ function node(panel, scene, node) {
       ["Said", told ? time(told.measured_at, now, scene.past) : null],
       ["State since", since ? time(since, now, scene.past) : null],
       ["Report path", d && way(scene, d)],
+      ["Step by step", d?.relay_delays?.length > 0 ? d.relay_delays.map((s) => span(s)).join(", ") : null],
       ["Agent version", d?.agent_version ?? null],
       ["Clock offset", d ? signed(d.clock_offset) : null],
       ["Signed with", d?.kid ? [code(d.kid), d.key_generation ? ` (${d.key_generation})` : ""] : null],

@@ -277,13 +277,19 @@ async fn an_admin_forbids_an_agent_to_relay_and_allows_it_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_relays_for_whom_is_told_everywhere() {
     let (kattila, mut hosts) = with(&[], 3).await;
-    let body = hosts[0].seal(DATA);
-    let body = through(&mut hosts[1..3], body);
+    let mut body = hosts[0].seal(DATA);
+    for (relay, after) in [(1, 3), (2, 5)] {
+        kattila.advance(after).await;
+        body = hosts[relay].relay(&body);
+    }
+    kattila.advance(1).await;
     is(&hosts[0].send(&body).await, 200, "ok");
     is(&hosts[1].report().await, 200, "ok");
     let [far, near, last] = [0, 1, 2].map(|host| hosts[host].id.clone());
     let agent = detail(&kattila, &far).await;
     assert_eq!(agent["relay_path"], json!([near, last]));
+    assert_eq!(agent["relay_delays"], json!([3, 5, 1]));
+    assert_eq!(detail(&kattila, &near).await["relay_delays"], json!([]), "it came straight");
     assert_eq!((&agent["relay_proof"], &agent["relays_for"]), (&json!("proven"), &json!([])));
     for relay in [&near, &last] {
         assert_eq!(detail(&kattila, relay).await["relays_for"], json!([far]));
@@ -320,6 +326,10 @@ async fn who_relays_for_whom_is_told_everywhere() {
     ] {
         let html = page(path.clone()).await;
         assert!(html.contains(&links), "{path}: {html}");
+    }
+    let html = page(format!("/agents/{far}")).await;
+    for told in ["<td>3 s</td>", "<td>5 s</td>", "had it 1 s after the last of them"] {
+        assert!(html.contains(told), "{told}: {html}");
     }
     let html = page(format!("/agents/{near}")).await;
     assert!(html.contains(&format!("<p><a href=\"/agents/{far}\">far</a>.</p>")), "{html}");

@@ -79,6 +79,10 @@ pub struct AgentView {
     /// The way its last report took.
     #[serde(flatten)]
     pub relay_path: RelayPath,
+    /// Seconds that its last report took from each signature to the next, by everybody's own clock:
+    /// to the first relay, and so on, and from the last to the manager. Empty if it came straight, or
+    /// if no relay signed.
+    pub relay_delays: Vec<i64>,
     /// Whether it may pass on what others report, as far as admins are concerned.
     pub may_relay: bool,
     /// Agents whose last report came through this one.
@@ -210,6 +214,7 @@ pub async fn one(
         problems,
         clock_offset: summary.clock_offset,
         relay_path: summary.relay_path,
+        relay_delays: present::delays(last.as_ref()),
         may_relay: summary.may_relay,
         relays_for: summary.relays_for,
         source,

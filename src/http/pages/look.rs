@@ -226,6 +226,7 @@ pub async fn agent(
     let refused: Vec<_> = refused.into_iter().take(FEW).map(refusal_item).collect();
     let around = views::agent::Around {
         picture: &picture,
+        delays: &present::delays(last.as_ref()),
         relays_for: &relays_for,
         alarms: &alarms,
         reports: &reports,

@@ -356,6 +356,7 @@ pub(super) fn agent() -> Option<AgentView> {
         problems: Vec::new(),
         clock_offset: 0,
         relay_path: path(),
+        relay_delays: vec![1, 0],
         may_relay: true,
         relays_for: relay().into_iter().collect(),
         source: "192.0.2.1".parse().ok(),

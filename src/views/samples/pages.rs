@@ -172,6 +172,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
     let span = crate::views::alarms::Span { before: None, limit: 100 };
     let around = crate::views::agent::Around {
         picture: &picture,
+        delays: &[1, 0],
         relays_for: &relays_for,
         alarms: &told,
         reports: &sent,
