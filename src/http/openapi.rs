@@ -1,12 +1,16 @@
 //! The description of the API (OpenAPI 3.1), made from the same types that the handlers answer
 //! with: each answer is shown by a sample of its type, and the schema follows the sample.
 
+use std::mem::discriminant;
+
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type,
+};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, OpenApiVersion,
@@ -99,8 +103,9 @@ fn operation(route: &Route, sample: Sample) -> OperationBuilder {
             .build();
         operation = operation.request_body(Some(body));
     }
-    let answer =
-        ResponseBuilder::new().description("Done").content(sample.kind, content(sample.answer));
+    let answer = ResponseBuilder::new()
+        .description("Done")
+        .content(sample.kind, any_of(sample.answer, &samples::others(route.path)));
     let problem = ResponseBuilder::new()
         .description("Refused; see `code`")
         .content("application/problem+json", content(samples::problem()));
@@ -119,6 +124,16 @@ fn parameter(name: &str, place: ParameterIn, about: &str, kind: Type) -> Paramet
 
 fn content(sample: Value) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(schema(&sample))).example(Some(sample)).build()
+}
+
+/// The content of an answer that has several shapes.
+fn any_of(first: Value, others: &[Value]) -> utoipa::openapi::Content {
+    if others.is_empty() {
+        return content(first);
+    }
+    let shapes = std::iter::once(&first).chain(others);
+    let any = shapes.fold(AnyOfBuilder::new(), |any, shape| any.item(schema(shape)));
+    ContentBuilder::new().schema(Some(Schema::AnyOf(any.build()))).example(Some(first)).build()
 }
 
 /// The schema that a sample fits.
@@ -147,7 +162,10 @@ fn of_kind(sample: &Value, allow: impl Fn(Type) -> SchemaType) -> Schema {
         Value::Number(_) => plain(Type::Integer),
         Value::String(_) => plain(Type::String),
         Value::Array(items) => {
-            let item = schema(items.first().unwrap_or(&Value::Null));
+            // A row of different things promises nothing about them.
+            let first = items.first().unwrap_or(&Value::Null);
+            let mixed = items.iter().any(|item| discriminant(item) != discriminant(first));
+            let item = schema(if mixed { &Value::Null } else { first });
             let list = ArrayBuilder::new().schema_type(allow(Type::Array));
             Schema::Array(list.items(RefOr::T(item)).build())
         }
@@ -222,7 +240,10 @@ mod tests {
         ] {
             assert!(alarms["items"]["properties"][name].is_object(), "{name}");
         }
-        let map = schema("/api/v1/topology");
+        let shapes = &schema("/api/v1/topology")["anyOf"];
+        assert!(shapes[1]["properties"]["columns"].is_object(), "{shapes}");
+        assert!(shapes[2]["properties"]["pairs"].is_object(), "{shapes}");
+        let map = &shapes[0];
         for name in ["epoch", "seq", "layout_rev", "generated_at", "sites", "nodes", "edges"] {
             assert!(map["properties"][name].is_object(), "{name}");
         }

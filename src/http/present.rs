@@ -177,9 +177,10 @@ pub fn bring_up_to_date(
     }
 }
 
-/// Seconds that the last report took from each signature to the next: from the agent's to the first
-/// relay's, and so on, and from the last relay's to its receipt. By everybody's own clock, so one
-/// that is off shows, and may make them negative. Empty if it came straight, or if no relay signed.
+/// Seconds that the last report took from each signature to the next, and to its receipt.
+///
+/// The first is from the agent's to the first relay's. By everybody's own clock, so one that is off
+/// shows, and may make them negative. Empty if it came straight, or if no relay signed.
 pub fn delays(last: Option<&StoredReport>) -> Vec<i64> {
     let Some(StoredReport { summary, envelope, .. }) = last else { return Vec::new() };
     let relays = stored::relayed_at(envelope);

@@ -80,7 +80,14 @@ const LOG_QUERY: &[Parameter] = &[
     ANON,
 ];
 const THEN: Parameter = text("at", "Asked of the map as it was then (Unix seconds or RFC 3339)");
-const SEARCH_QUERY: &[Parameter] = &[ASKED, THEN];
+const SEARCH_QUERY: &[Parameter] = &[
+    ASKED,
+    THEN,
+    text(
+        "ids",
+        "In place of q: names of nodes and links, at most 200, by commas; tells where they are",
+    ),
+];
 const ANON: Parameter =
     text("anon", "1: under pseudonyms, which stay the same as long as the database does");
 const GRAPH_QUERY: &[Parameter] =
@@ -240,6 +247,14 @@ fn questions(path: &str) -> Option<Sample> {
         _ => return None,
     };
     Some(Sample { summary, query, body: None, status: "200", kind: JSON, answer })
+}
+
+/// What a route answers beside its sample, in other shapes.
+pub fn others(path: &str) -> Vec<Value> {
+    match path {
+        "/api/v1/topology" => map::shapes(),
+        _ => Vec::new(),
+    }
 }
 
 fn giving(path: &str) -> Option<Sample> {

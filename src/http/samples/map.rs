@@ -1,12 +1,15 @@
 //! The samples of the map: a node, a link, and all of it.
 
-use super::NOW;
+use serde_json::Value;
+
 use super::things::{agent_id, path};
+use super::{NOW, value};
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::search::{Hit, SearchView};
 use crate::model::id::FleetId;
 use crate::model::key::WgKey;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
+use crate::topology::cut::{Cut, Shape};
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site, SiteCounts};
 
 pub(super) fn picture() -> Picture {
@@ -46,6 +49,15 @@ pub(super) fn picture() -> Picture {
         edges: vec![edge()],
         alarms_open: 0,
     }
+}
+
+/// The map in its other shapes: one site's part in columns, and sites first.
+pub(super) fn shapes() -> Vec<Value> {
+    let whole = picture();
+    let site = whole.sites.first().map(|site| site.id.clone());
+    let columns = Cut { site, shape: Some(Shape::Columns), ..Cut::default() };
+    let sites = Cut { shape: Some(Shape::Sites), ..Cut::default() };
+    [columns, sites].iter().filter_map(|cut| Some(value(&cut.of(&whole)?))).collect()
 }
 
 pub(super) fn found() -> SearchView {
