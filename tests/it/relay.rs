@@ -274,9 +274,8 @@ async fn an_admin_forbids_an_agent_to_relay_and_allows_it_again() {
     kattila.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_relays_for_whom_is_told_everywhere() {
-    let (kattila, mut hosts) = with(&[], 3).await;
+/// The first host's report through the second, 3 s later, the third, 5 s later, and in after 1 s.
+async fn slowly(kattila: &TestManager, hosts: &mut [Own]) {
     let mut body = hosts[0].seal(DATA);
     for (relay, after) in [(1, 3), (2, 5)] {
         kattila.advance(after).await;
@@ -284,6 +283,12 @@ async fn who_relays_for_whom_is_told_everywhere() {
     }
     kattila.advance(1).await;
     is(&hosts[0].send(&body).await, 200, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_relays_for_whom_is_told_everywhere() {
+    let (kattila, mut hosts) = with(&[], 3).await;
+    slowly(&kattila, &mut hosts).await;
     is(&hosts[1].report().await, 200, "ok");
     let [far, near, last] = [0, 1, 2].map(|host| hosts[host].id.clone());
     let agent = detail(&kattila, &far).await;
