@@ -126,7 +126,7 @@ function site(panel, scene, site) {
     h("h2", {}, site.label),
     h("p", { class: "muted" }, `Site of fleet ${site.fleet_id}, ${plural(members.length, "node")}`),
     h("p", { class: "chips" }, parts.filter(([count]) => count > 0).map(([count, kind, word]) => h("span", { class: `chip chip-${kind}` }, `${count} ${word}`))),
-    h("p", { class: "actions" }, panel.button("Show on map", () => panel.verbs.zoomTo({ type: "site", id: site.id }))),
+    h("p", { class: "actions" }, panel.button("Show on map", () => panel.verbs.zoomTo({ type: "site", id: site.id })), panel.button("Only this site", () => panel.verbs.site(site.id))),
     h("ul", { class: "list" }, members.slice(0, 60).map((node) => h("li", {},
       nodeChip(node), h("span", { class: "grow" }, panel.choose("node", node.id, node.label)),
       h("span", { class: "age" }, silence(node, now))))),

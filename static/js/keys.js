@@ -1,8 +1,8 @@
-// What keys do on the stage. Loaded once the picture is on its way; keys that are pressed before wait.
+// What keys do on the stage, two clicks on a thing, and what chooses several. Loaded once the picture is on its way; keys that are pressed before wait.
 
 import { byId } from "./dom.js";
 import { stepTo } from "./geometry.js";
-import { nameOf, neighbours } from "./scene.js";
+import { nameOf, neighbours, pageOf } from "./scene.js";
 import { LAYERS } from "./url.js";
 
 export class Keys {
@@ -110,6 +110,37 @@ export class Keys {
       const found = byId("detail").querySelector(way);
       if (found) return found.focus();
     }
+  }
+
+  // Adds to what is chosen, or takes it from there.
+  add({ type, id }) {
+    const { selected, more } = this.page.state;
+    const all = [selected, ...more].filter(Boolean);
+    const rest = all.filter((item) => item.id !== id);
+    this.page.choose(rest.length < all.length ? rest[0] ?? null : { type, id }, false, rest.length < all.length ? rest.slice(1) : rest);
+  }
+
+  // Chooses everything in a rectangle of the stage.
+  box(from, to, done, up) {
+    const [x0, x1] = [from.x, to.x].sort((a, b) => a - b);
+    const [y0, y1] = [from.y, to.y].sort((a, b) => a - b);
+    const box = byId("box");
+    box.hidden = done;
+    Object.assign(box.style, { left: `${x0}px`, top: `${y0}px`, width: `${x1 - x0}px`, height: `${y1 - y0}px` });
+    if (!done || !up || !this.page.plan) return;
+    const within = ({ sx, sy }) => sx >= x0 && sx <= x1 && sy >= y0 && sy <= y1;
+    const found = [...this.page.plan.nodes.filter(within).map(({ id }) => ({ type: "node", id })), ...this.page.plan.bubbles.filter(within).map(({ id }) => ({ type: "site", id }))];
+    if (found.length > 0) this.page.choose(found[0], false, found.slice(1));
+  }
+
+  // Goes to what was clicked twice: into a site, to a page, or nearer.
+  open(target, x, y) {
+    const { scene, sight } = this.page;
+    const agent = target?.type === "node" && scene.nodes.get(target.id)?.agent_id;
+    if (target?.type === "site") sight.zoomTo(target);
+    else if (agent) location.assign(pageOf(scene, "agents", agent));
+    else if (target?.type === "edge") location.assign(pageOf(scene, "links", target.id));
+    else sight.zoom(x, y, 1.6, true);
   }
 
   // One level back: what is chosen, then the questions, the search, the filters, the time.

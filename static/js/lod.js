@@ -193,7 +193,7 @@ export function plan(scene, view, size, margin = 0, layers = { wireguard: true }
   const onStage = nodes.filter((p) => inside(p.sx, p.sy, 0, { x0: 0, y0: 0, x1: size.w, y1: size.h }));
   return {
     level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
-    size, margin, circles, bubbles, nodes, shown: onStage.length,
+    size, margin, circles, bubbles, nodes, onStage, shown: onStage.length,
     ...links,
     relays: relays(taken, anchor, rect),
     manager,
@@ -208,6 +208,7 @@ export function only(plan, bright) {
   return {
     ...plan,
     nodes: plan.nodes.filter(has),
+    shown: plan.onStage.filter(has).length,
     bubbles: plan.bubbles.filter((site) => site.members.some(has)),
     circles: plan.circles.filter((site) => site.members.some(has)),
     edges: plan.edges.filter(({ id }) => bright.edges.has(id)),

@@ -12,7 +12,7 @@ import { Legend, settle } from "./legend.js";
 import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
 import { steps } from "./relays.js";
-import { bright, fromSnapshot, neighbours, pageOf } from "./scene.js";
+import { bright, fromSnapshot, neighbours } from "./scene.js";
 import { Sight } from "./sight.js";
 import { Feed } from "./sse.js";
 import { LAYERS, read } from "./url.js";
@@ -112,10 +112,10 @@ class MapPage {
       zoom: (x, y, factor) => this.sight.zoom(x, y, factor),
       rest: () => this.rested(),
       tap: (x, y, slack, add) => this.plan && this.tap(hit(this.plan, x, y, slack), add),
-      box: (from, to, done, up) => this.box(from, to, done, up),
+      box: (...what) => this.keys.with((keys) => keys.box(...what)),
       grab: (x, y) => this.arrange.grab(x, y),
       carry: (x, y, done, up) => this.arrange.carry(x, y, done, up),
-      open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
+      open: (x, y) => this.keys.with((keys) => keys.open(this.plan && hit(this.plan, x, y, 0), x, y)),
       hover: (x, y) => this.stage.classList.toggle("over", Boolean(this.plan && hit(this.plan, x, y, 0))),
       key: (verb, shift) => this.keys.with((keys) => keys.key(verb, shift)),
     });
@@ -346,7 +346,7 @@ class MapPage {
 
   tap(target, add) {
     if (target && this.tools.takes(target)) return;
-    if (add && target) this.add(target);
+    if (add && target) this.keys.with((keys) => keys.add(target));
     else this.choose(target);
   }
 
@@ -358,26 +358,6 @@ class MapPage {
     if (this.state[name]) this.tools.end(name);
     else if (name === "path") nodes.slice(0, 2).concat(nodes.length === 0 ? [null] : []).forEach((id) => this.tools.path(id));
     else this.tools.without([selected, ...more].filter((item) => ["node", "edge"].includes(item?.type)).map(({ id }) => id));
-  }
-
-  // Adds to what is chosen, or takes it from there.
-  add({ type, id }) {
-    const all = [this.state.selected, ...this.state.more].filter(Boolean);
-    const rest = all.filter((item) => item.id !== id);
-    this.choose(rest.length < all.length ? rest[0] ?? null : { type, id }, false, rest.length < all.length ? rest.slice(1) : rest);
-  }
-
-  // Chooses everything in a rectangle of the stage.
-  box(from, to, done, up) {
-    const [x0, x1] = [from.x, to.x].sort((a, b) => a - b);
-    const [y0, y1] = [from.y, to.y].sort((a, b) => a - b);
-    const box = byId("box");
-    box.hidden = done;
-    Object.assign(box.style, { left: `${x0}px`, top: `${y0}px`, width: `${x1 - x0}px`, height: `${y1 - y0}px` });
-    if (!done || !up || !this.plan) return;
-    const within = ({ sx, sy }) => sx >= x0 && sx <= x1 && sy >= y0 && sy <= y1;
-    const found = [...this.plan.nodes.filter(within).map(({ id }) => ({ type: "node", id })), ...this.plan.bubbles.filter(within).map(({ id }) => ({ type: "site", id }))];
-    if (found.length > 0) this.choose(found[0], false, found.slice(1));
   }
 
   showPanel() {
@@ -405,13 +385,6 @@ class MapPage {
     this.address.remember(true);
     if (centre) this.sight.zoomTo(this.state.selected);
     this.dirty();
-  }
-
-  open(target, x, y) {
-    if (target?.type === "site") this.sight.zoomTo(target);
-    else if (target?.type === "node" && this.scene.nodes.get(target.id)?.agent_id) location.assign(pageOf(this.scene, "agents", this.scene.nodes.get(target.id).agent_id));
-    else if (target?.type === "edge") location.assign(pageOf(this.scene, "links", target.id));
-    else this.sight.zoom(x, y, 1.6, true);
   }
 
   // ---- what is loaded when somebody wants it
@@ -453,7 +426,11 @@ class MapPage {
     if (this.asked) return;
     this.asked = requestAnimationFrame(() => {
       this.asked = null;
-      this.draw();
+      try {
+        this.draw();
+      } catch (error) {
+        import("./rescue.js").then(({ rescue }) => rescue(error.message));
+      }
     });
   }
 
@@ -505,6 +482,5 @@ class MapPage {
   }
 }
 
-const page = new MapPage();
-// A renderer that fails must leave a way to the facts.
-window.addEventListener("error", (event) => event.error && page.note(`The map stopped drawing: ${event.error.message}.`, "/agents", "Show the table of agents"));
+// Tells rescue.js, which puts a table where there is no map.
+new MapPage().stage.dataset.begun = "true";

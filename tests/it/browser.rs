@@ -94,6 +94,7 @@ async fn questions_are_put_to_the_map() {
     });
     kattila.agent("b07de700000000000000000000000000").report(&border).await;
     Script::start("questions.test.mjs", kattila.manager().url(), &[]).end().await;
+    Script::start("stage.test.mjs", kattila.manager().url(), &[]).end().await;
     crowd.go_home().await;
     kattila.stop().await;
 }

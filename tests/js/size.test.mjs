@@ -19,8 +19,9 @@ const LATER = {
   "alarms.js": 1536, // the alarms below it
   "time.js": 1664, // the strip of times
   "a11y.js": 1408, // what is told to those who do not see the stage
-  "keys.js": 1792, // the keyboard
+  "keys.js": 2176, // the keyboard, and what chooses several
   "search.js": 1664,
+  "rescue.js": 1088, // what is left when the map cannot be drawn
   "files.js": 1024, // files, pictures and paper
   // Wanted by some.
   "details.js": 3328, // what is chosen, from the first choice on
