@@ -1,9 +1,10 @@
-// The panel's view of what is chosen: an agent or peer, a link, a site, several things, a prefix. Loaded
+// The panel's view of what is chosen: an agent or peer, a link, a site, the manager, several things, a prefix. Loaded
 // when something is chosen for the first time.
 
 import { h } from "./dom.js";
 import { ago, plural, span } from "./format.js";
 import { net, several } from "./groups.js";
+import { manager } from "./manager.js";
 import { outage } from "./outage.js";
 import { MANY, code, edgeChip, nodeChip, silence, time } from "./panel.js";
 import { way } from "./relays.js";
@@ -137,6 +138,7 @@ function site(panel, scene, site) {
 // What of the panel there is about what is chosen.
 export function show(panel, scene, selected, more) {
   if (more.length > 0) return several(panel, scene, [selected, ...more]);
+  if (selected.type === "manager") return manager(panel, scene);
   if (selected.type === "net") return net(panel, scene, selected.id);
   const member = { node: scene.nodes, edge: scene.edges, site: scene.sites }[selected.type]?.get(selected.id);
   if (!member) return gone(panel);

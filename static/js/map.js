@@ -11,7 +11,7 @@ import { Later } from "./later.js";
 import { Legend, settle } from "./legend.js";
 import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
-import { steps } from "./relays.js";
+import { MANAGER, steps } from "./relays.js";
 import { bright, fromSnapshot, neighbours } from "./scene.js";
 import { Sight } from "./sight.js";
 import { Feed } from "./sse.js";
@@ -231,7 +231,7 @@ class MapPage {
   // Names of things that are not there are left out of the address, and that is said.
   prune() {
     const { scene, state } = this;
-    const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: this.networks.part?.all(scene) })[type].has(id);
+    const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: this.networks.part?.all(scene), manager: new Map([[MANAGER]]) })[type].has(id);
     const all = [state.selected, ...state.more].filter(Boolean);
     // Whether a prefix is there is not known before the networks are.
     const waits = ({ type }) => type === "net" && (!this.networks.part || (!scene.past && !scene.led));

@@ -73,7 +73,7 @@ export class Panel {
 
   // The details are those of now; of the past, what the reports of the time said.
   async fetch(scene, { type, id }, key) {
-    if (scene.past && type === "net") return;
+    if (type === "manager" || (scene.past && type === "net")) return;
     const agent = type === "node" ? scene.nodes.get(id)?.agent_id : null;
     const parts = await this.load().catch(() => null);
     if (!parts) return;

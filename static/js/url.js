@@ -1,5 +1,5 @@
 // What of the map is in the address. Pure.
-//   sel      what is chosen: node~ID, edge~ID, site~ID, net~PREFIX; several by commas
+//   sel      what is chosen: node~ID, edge~ID, site~ID, net~PREFIX, manager~manager; several by commas
 //   q, p     the search; 1: problems only
 //   layers   wireguard, subnets, relays by commas; the first alone if it is not told (r=1: relays, too)
 //   only     rows of the legend that filter; hide=1: what is not bright is left out
@@ -23,10 +23,10 @@ const list = (text) => (text ?? "").split(",").filter(Boolean);
 function chosen(text) {
   const found = [];
   // A site's name may hold a comma, so only one that begins another choice divides.
-  for (const part of (text ?? "").split(/,(?=(?:node|edge|site|net)~)/)) {
+  for (const part of (text ?? "").split(/,(?=(?:node|edge|site|net|manager)~)/)) {
     const [type, ...rest] = part.split("~");
     const id = rest.join("~");
-    if (["node", "edge", "site", "net"].includes(type) && id) found.push({ type, id });
+    if (["node", "edge", "site", "net", "manager"].includes(type) && id) found.push({ type, id });
   }
   return found;
 }

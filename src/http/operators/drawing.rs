@@ -125,7 +125,7 @@ impl Asked {
         // Of several the first.
         let selected = self.sel.as_deref().and_then(|sel| sel.split_once('~'));
         let first = |id: &'_ str| {
-            let others = [",node~", ",edge~", ",site~", ",net~"];
+            let others = [",node~", ",edge~", ",site~", ",net~", ",manager~"];
             others.iter().filter_map(|other| id.find(other)).min()
         };
         let selected =
