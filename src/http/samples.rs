@@ -90,8 +90,17 @@ const SEARCH_QUERY: &[Parameter] = &[
 ];
 const ANON: Parameter =
     text("anon", "1: under pseudonyms, which stay the same as long as the database does");
-const GRAPH_QUERY: &[Parameter] =
-    &[ASKED, text("at", "As it was then (Unix seconds or RFC 3339)"), ANON];
+const GRAPH_QUERY: &[Parameter] = &[
+    ASKED,
+    text("at", "As it was then (Unix seconds or RFC 3339)"),
+    ANON,
+    text("p", "1: only what is in trouble"),
+    text("only", "Rows of the map's legend, by commas, such as down or -idle"),
+    text("focus", "The node in the middle of a neighbourhood, by id"),
+    text("hops", "How many links wide that is, 1 to 3"),
+    text("site", "Only of this site, by id"),
+    text("path", "The way from one node or address to another, by a comma"),
+];
 const EDGE_QUERY: &[Parameter] = &[ASKED, text("after", "Only after the link with this id"), LIMIT];
 const ALARM_QUERY: &[Parameter] = &[
     text(
@@ -391,7 +400,7 @@ fn queued(summary: &'static str) -> Sample {
 fn export(query: &'static [Parameter]) -> Sample {
     Sample {
         summary: "A table as CSV (agents.csv, links.csv, alarms.csv, events.csv, reports.csv) or the map as a graph (map.json, \
-                  map.graphml, map.dot)",
+                  map.graphml, map.dot) and its links (map.csv)",
         query,
         body: None,
         status: "200",

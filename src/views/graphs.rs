@@ -1,7 +1,7 @@
 //! The map as a graph for other programs: DOT (for Graphviz) and `GraphML` (for yEd, Gephi), with
 //! positions, states and reasons; and the part of a picture that was asked for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use crate::topology::picture::{Edge, End, Node, NodeKind, Picture};
@@ -9,25 +9,16 @@ use crate::topology::picture::{Edge, End, Node, NodeKind, Picture};
 use super::drawing::scene::Look;
 use super::drawing::xml::{Tenth, Text};
 
-/// The part of a picture that these nodes and links are: with the ends of the links, and without
-/// links whose other end is not there. `None`: all of it.
-pub fn part(picture: &Picture, only: Option<&HashSet<String>>) -> Picture {
-    let Some(only) = only else { return picture.clone() };
-    let found_node = picture.nodes.iter().any(|node| only.contains(&node.id));
-    let mut kept: HashSet<&str> = only.iter().map(String::as_str).collect();
-    if !found_node {
-        let edges = picture.edges.iter().filter(|edge| only.contains(&edge.id));
-        kept.extend(edges.flat_map(|edge| [edge.source.as_str(), edge.target.as_str()]));
-    }
+/// The part of a picture that stays bright ([`bright`](super::drawing::scene::bright)), and the sites that it is in. `None`:
+/// all of it.
+pub fn part(picture: &Picture, bright: Option<&BTreeSet<String>>) -> Picture {
+    let Some(bright) = bright else { return picture.clone() };
     let nodes: Vec<Node> =
-        picture.nodes.iter().filter(|node| kept.contains(node.id.as_str())).cloned().collect();
+        picture.nodes.iter().filter(|node| bright.contains(&node.id)).cloned().collect();
     let sites: HashSet<&str> = nodes.iter().map(|node| node.site.as_str()).collect();
-    let within = |edge: &&Edge| {
-        [&edge.id, &edge.source, &edge.target].into_iter().all(|id| kept.contains(id.as_str()))
-    };
     Picture {
         sites: picture.sites.iter().filter(|s| sites.contains(s.id.as_str())).cloned().collect(),
-        edges: picture.edges.iter().filter(within).cloned().collect(),
+        edges: picture.edges.iter().filter(|edge| bright.contains(&edge.id)).cloned().collect(),
         nodes,
         epoch: picture.epoch.clone(),
         ..*picture
@@ -156,22 +147,22 @@ pub fn graphml(picture: &Picture) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::drawing::question::Question;
+    use crate::views::drawing::scene;
     use crate::views::samples::picture;
-
-    fn only(ids: &[&str]) -> HashSet<String> {
-        ids.iter().map(|id| (*id).to_owned()).collect()
-    }
 
     #[test]
     fn a_part_holds_no_link_without_both_its_ends() {
         let all = picture();
-        let nodes = part(
-            &all,
-            Some(&only(&["a:hel-gw1", "a:oul-gw2", "00000000000000b2", "00000000000000b1"])),
-        );
+        let found = |ids: &[&str]| {
+            let only = ids.iter().map(|id| (*id).to_owned()).collect();
+            let scene = scene::Scene::new(&all);
+            part(&all, scene::bright(&scene, Some(&only), false, &Question::default()).as_ref())
+        };
+        let nodes = found(&["a:hel-gw1", "a:oul-gw2", "00000000000000b2", "00000000000000b1"]);
         assert_eq!(nodes.edges.len(), 1, "{:?}", nodes.edges);
         assert_eq!((nodes.nodes.len(), nodes.sites.len()), (2, 2));
-        let link = part(&all, Some(&only(&["00000000000000b1"])));
+        let link = found(&["00000000000000b1"]);
         assert_eq!((link.nodes.len(), link.edges.len(), link.sites.len()), (2, 1, 1));
         assert_eq!(part(&all, None).nodes.len(), all.nodes.len());
     }

@@ -3,13 +3,14 @@
 
 use askama::Template;
 
+use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 
 use super::agents::AgentListItem;
 use super::page::PageContext;
 use super::text::{Chip, encode, plural};
 
-/// What a newcomer needs to send a first report.
+/// What a newcomer needs to send a first report, and since when there is a manager to take it.
 #[derive(Debug, Clone)]
 pub struct GettingStarted {
     /// This manager's address as agents reach it, such as `http://192.0.2.1:5086`.
@@ -22,6 +23,8 @@ pub struct GettingStarted {
     pub keys: usize,
     /// When and why the last report was refused, in words.
     pub last_refused: Option<String>,
+    /// Since when this manager runs.
+    pub started_at: UnixSeconds,
 }
 
 struct Row {

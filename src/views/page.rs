@@ -147,6 +147,8 @@ pub struct NavItem {
     pub current: bool,
     /// Whether it carries the count of open alarms.
     pub counts_alarms: bool,
+    /// Whether it stands behind "More" where there is no room for all.
+    pub minor: bool,
 }
 
 impl PageContext {
@@ -178,8 +180,14 @@ impl PageContext {
             label,
             current: nav == self.nav,
             counts_alarms: nav == Nav::Alarms,
+            minor: matches!(nav, Nav::Paths | Nav::Reports | Nav::Events | Nav::Settings),
         })
         .collect()
+    }
+
+    /// Whether this page is one of those behind "More" where there is no room for all.
+    pub fn in_more(&self) -> bool {
+        self.nav_items().iter().any(|item| item.minor && item.current)
     }
 
     /// The query that leads to other pages about the same time; nothing for the present.

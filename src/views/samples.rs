@@ -203,6 +203,7 @@ pub(super) fn start() -> GettingStarted {
         key_source: "the TXT record of _kattila.example.org".to_owned(),
         keys: 1,
         last_refused: Some("the agent's clock is 14 min off".to_owned()),
+        started_at: NOW,
     }
 }
 

@@ -15,6 +15,9 @@ use crate::topology::picture::{Edge, End, Picture};
 
 use super::agents::AgentListItem;
 
+/// How a table is told to browsers (RFC 4180, section 3).
+pub const CSV: &str = "text/csv; charset=utf-8; header=present";
+
 const AGENT_HEADS: [&str; 14] = [
     "agent_id",
     "hostname",

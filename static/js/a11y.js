@@ -2,6 +2,7 @@
 // what changed, at most every ten seconds. `describe` is pure.
 
 import { plural } from "./format.js";
+import { line } from "./manager.js";
 import { way } from "./relays.js";
 import { beyond, subnets } from "./networks.js";
 import { counts, edgesOf, look, nameOf } from "./scene.js";
@@ -27,27 +28,51 @@ export function describe(scene, selected) {
     if (!edge) return "";
     return `Link ${nameOf(scene, edge.source)} to ${nameOf(scene, edge.target)}, ${EDGE_WORDS[edge.state].toLowerCase()}`;
   }
+  if (type === "manager") return line(scene);
   const site = scene.sites.get(id);
   if (!site) return "";
   const { online, stale, offline, pending, external } = site.counts;
   return `Site ${site.label}, ${plural(online + stale + offline + pending + external, "node")}, ${offline} down, ${stale} late`;
 }
 
-// What a change means in words: who went down, who came back. "" if nothing worth saying.
+// What is watched of a scene: of agents name and look, of links whether they are down.
+const watched = (scene) => ({
+  nodes: new Map([...scene.nodes.values()].filter((node) => !("n" in node)).map((node) => [node.id, { name: node.label, look: look(node) }])),
+  dead: new Set([...scene.edges.values()].filter(({ state }) => state === "down").map(({ id }) => id)),
+  edges: new Set(scene.edges.keys()),
+});
+
+// What a change means in words: who went down, who came back, how many links. "" if nothing worth saying.
 export function summary(before, after) {
-  const changed = (wanted) => [...after].filter(([id, now]) => now === wanted && before.has(id) && before.get(id) !== wanted).map(([id]) => id);
-  const say = (ids, words) => (ids.length > 0 ? `${plural(ids.length, "agent")} ${words}: ${ids.slice(0, 3).join(", ")}${ids.length > 3 ? " and others" : ""}` : null);
-  return [say(changed("down"), "went down"), say(changed("up"), "reporting again")].filter(Boolean).join(". ");
+  const changed = (wanted) => [...after.nodes].filter(([id, { look: now }]) => now === wanted && before.nodes.has(id) && before.nodes.get(id).look !== wanted).map(([, { name }]) => name);
+  const say = (names, words) => (names.length > 0 ? `${plural(names.length, "agent")} ${words}: ${names.slice(0, 3).join(", ")}${names.length > 3 ? " and others" : ""}` : null);
+  const links = (from, to, words) => {
+    const count = [...to.dead].filter((id) => from.edges.has(id) && !from.dead.has(id)).length;
+    return count > 0 ? `${plural(count, "link")} ${words}` : null;
+  };
+  return [say(changed("down"), "went down"), say(changed("late"), "late"), say(changed("up"), "reporting again"), links(before, after, "went down"), links(after, before, "no longer down")].filter(Boolean).join(". ");
 }
 
 const EVERY_MS = 10000;
+const KEPT = "kattila-news";
+
+// The browser's clock, and where it keeps what somebody chose.
+const BROWSER = {
+  now: () => Date.now(),
+  later: (run, ms) => setTimeout(run, ms),
+  kept: () => globalThis.localStorage?.getItem(KEPT) === "on",
+  keep: (on) => globalThis.localStorage?.setItem(KEPT, on ? "on" : "off"),
+};
 
 export class Announcer {
-  constructor(line, news) {
+  constructor(line, news, world = BROWSER) {
     this.line = line;
     this.news = news;
+    this.world = world;
     this.known = null;
-    this.last = 0;
+    this.last = -Infinity;
+    // Whether changes are read out: only for those who asked for it.
+    this.on = world.kept();
   }
 
   chosen(text) {
@@ -59,17 +84,32 @@ export class Announcer {
     return more.length > 0 || selected?.type === "net" ? tell(scene, selected, more) : describe(scene, selected);
   }
 
+  // Has changes read out from now on, or no longer; what to say of it.
+  toggle(scene) {
+    this.on = !this.on;
+    this.world.keep(this.on);
+    this.known = this.on ? watched(scene) : null;
+    this.news.textContent = "";
+    return this.on ? "Changes are read out, every ten seconds at most" : "Changes are no longer read out";
+  }
+
+  // The map has changed: says so in one summary, at most every ten seconds.
   changed(scene) {
+    this.scene = scene;
+    if (!this.on) return;
+    this.known ??= watched(scene);
     if (this.waiting) return;
-    const wait = Math.max(0, this.last + EVERY_MS - Date.now());
-    this.waiting = setTimeout(() => {
+    const wait = Math.max(0, this.last + EVERY_MS - this.world.now());
+    this.waiting = this.world.later(() => {
       this.waiting = null;
-      this.last = Date.now();
-      const now = new Map([...scene.nodes.values()].filter((node) => !("n" in node)).map((node) => [node.label, look(node)]));
-      const text = this.known ? summary(this.known, now) : "";
+      if (!this.known) return;
+      const now = watched(this.scene);
+      const text = summary(this.known, now);
       this.known = now;
-      if (text) this.news.textContent = text;
-    }, wait);
+      if (!text) return;
+      this.last = this.world.now();
+      this.news.textContent = text;
+    }, wait) ?? true;
   }
 }
 

@@ -7,11 +7,12 @@ export class Asked {
     this.root = root;
     this.verbs = verbs;
     this.tools = null;
+    for (const verb of ["focus", "site", "path", "without", "end"]) this[verb] = (...what) => this.call(verb, what);
   }
 
   get asks() {
-    const { focus, path, without } = this.verbs.state;
-    return Boolean(focus || path || without);
+    const { focus, site, path, without } = this.verbs.state;
+    return Boolean(focus || site || path || without);
   }
 
   get legs() {
@@ -40,6 +41,7 @@ export class Asked {
     const scene = this.verbs.scene();
     let unknown = 0;
     if (state.focus && !scene.nodes.has(state.focus.id)) [state.focus, unknown] = [null, unknown + 1];
+    if (state.site && !scene.sites.has(state.site)) [state.site, unknown] = [null, unknown + 1];
     const known = (state.without ?? []).filter((id) => scene.nodes.has(id) || scene.edges.has(id));
     if (state.without && known.length < state.without.length) [unknown, state.without] = [unknown + state.without.length - known.length, known];
     return unknown;
@@ -65,21 +67,5 @@ export class Asked {
     const tools = await this.load().catch(() => null);
     if (tools) tools[verb](...what);
     else this.verbs.say("This part of the map could not be loaded; try again");
-  }
-
-  focus(...what) {
-    this.call("focus", what);
-  }
-
-  path(...what) {
-    this.call("path", what);
-  }
-
-  without(...what) {
-    this.call("without", what);
-  }
-
-  end(name) {
-    this.tools?.end(name);
   }
 }

@@ -1,9 +1,10 @@
-// The panel's view of what is chosen: an agent or peer, a link, a site, several things, a prefix. Loaded
+// The panel's view of what is chosen: an agent or peer, a link, a site, the manager, several things, a prefix. Loaded
 // when something is chosen for the first time.
 
 import { h } from "./dom.js";
 import { ago, plural, span } from "./format.js";
 import { net, several } from "./groups.js";
+import { manager } from "./manager.js";
 import { outage } from "./outage.js";
 import { MANY, code, edgeChip, nodeChip, silence, time } from "./panel.js";
 import { way } from "./relays.js";
@@ -129,7 +130,7 @@ function site(panel, scene, site) {
     h("h2", {}, site.label),
     h("p", { class: "muted" }, `Site of fleet ${site.fleet_id}, ${plural(count, "node")}`),
     h("p", { class: "chips" }, parts.filter(([count]) => count > 0).map(([count, kind, word]) => h("span", { class: `chip chip-${kind}` }, `${count} ${word}`))),
-    h("p", { class: "actions" }, panel.button("Show on map", () => panel.verbs.zoomTo({ type: "site", id: site.id }))),
+    h("p", { class: "actions" }, panel.button("Show on map", () => panel.verbs.zoomTo({ type: "site", id: site.id })), panel.button("Only this site", () => panel.verbs.site(site.id))),
     rest && h("p", { class: "muted" }, "Its nodes are being fetched."),
     h("ul", { class: "list" }, members.slice(0, 60).map((node) => h("li", {},
       nodeChip(node), h("span", { class: "grow" }, panel.choose("node", node.id, node.label)),
@@ -141,6 +142,7 @@ function site(panel, scene, site) {
 // What of the panel there is about what is chosen.
 export function show(panel, scene, selected, more) {
   if (more.length > 0) return several(panel, scene, [selected, ...more]);
+  if (selected.type === "manager") return manager(panel, scene);
   if (selected.type === "net") return net(panel, scene, selected.id);
   const member = { node: scene.nodes, edge: scene.edges, site: scene.sites }[selected.type]?.get(selected.id);
   if (!member) return gone(panel);

@@ -19,7 +19,8 @@ function fetched(address) {
 export class Files {
   constructor(page) {
     this.page = page;
-    for (const type of ["toggle", "change"]) byId("export").addEventListener(type, () => this.aim());
+    // Also while the menu stays open and the map goes on.
+    for (const type of ["toggle", "change", "pointerover", "focusin"]) byId("export").addEventListener(type, () => this.aim());
     byId("png").addEventListener("click", () => this.keep(1));
     byId("png-fine").addEventListener("click", () => this.keep(2));
     window.addEventListener("beforeprint", () => this.print(byId("paper")));

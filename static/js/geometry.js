@@ -118,8 +118,9 @@ export function hit(plan, px, py, slack) {
     return found;
   };
   const reach = (item) => Math.hypot(item.sx - px, item.sy - py);
-  const node = nearest(plan.nodes, reach, (n) => n.r + 4 + slack);
-  if (node) return { type: "node", id: node.id };
+  const { manager } = plan;
+  const node = nearest(manager ? [...plan.nodes, manager] : plan.nodes, reach, (n) => n.r + 4 + slack);
+  if (node) return { type: node === manager ? "manager" : "node", id: node.id };
   const net = plan.nets?.find(({ x, y, w, h }) => px >= x - slack && px <= x + w + slack && py >= y - slack && py <= y + h + slack);
   if (net) return { type: "net", id: net.id };
   const site = nearest(plan.bubbles, reach, (s) => s.sr + slack);

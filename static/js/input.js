@@ -6,7 +6,7 @@
 const KEYS = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down",
   "+": "in", "=": "in", "-": "out", _: "out", 0: "fit", Enter: "enter", Escape: "escape",
-  "?": "help", "/": "search", n: "next", N: "previous", r: "relays", s: "subnets", l: "layers", t: "table",
+  "?": "help", "/": "search", n: "next", N: "previous", r: "relays", s: "subnets", l: "layers", t: "table", c: "changes",
   f: "focus", F: "wider", p: "path", w: "without", " ": "keep", a: "arrange", u: "undo",
   "[": "earlier", "]": "later",
 };

@@ -1,8 +1,9 @@
-// What keys do on the stage. Loaded once the picture is on its way; keys that are pressed before wait.
+// What keys do on the stage, two clicks on a thing, and what chooses several. Loaded once the picture is on its way; keys that are pressed before wait.
 
 import { byId } from "./dom.js";
 import { stepTo } from "./geometry.js";
-import { nameOf, neighbours } from "./scene.js";
+import { nameOf, neighbours, pageOf } from "./scene.js";
+import { MANAGER } from "./relays.js";
 import { LAYERS } from "./url.js";
 
 export class Keys {
@@ -34,6 +35,7 @@ export class Keys {
     else if (verb === "arrange" && !byId("tool-arrange").hidden) this.page.arranges();
     else if (verb === "undo" && this.page.arrange.on) this.page.arrange.undo();
     else if (verb === "earlier" || verb === "later") this.page.time.with((time) => time.step(verb === "earlier" ? "previous" : "next"));
+    else if (verb === "changes") this.page.announcer.with((announcer) => announcer.chosen(announcer.toggle(this.page.scene)));
     else if (verb === "table") byId("table").click();
   }
 
@@ -46,7 +48,7 @@ export class Keys {
   // Keeps what is chosen while the arrows go on; lets it go again.
   keep() {
     const { selected, more } = this.page.state;
-    if (!selected) return;
+    if (!selected || selected.type === MANAGER) return;
     const kept = more.filter(({ id }) => id !== selected.id);
     this.page.state.more = kept.length < more.length ? kept : [...more, selected];
     this.page.showPanel();
@@ -55,11 +57,17 @@ export class Keys {
     this.page.dirty();
   }
 
+  // What the arrows go to.
+  items() {
+    const { nodes, bubbles, manager } = this.page.plan;
+    return [...nodes, ...bubbles, manager].filter(Boolean);
+  }
+
   // Where the chosen thing stands on the stage; the middle when nothing is chosen.
   anchor() {
     const { selected } = this.page.state;
     const { size } = this.page.painter;
-    const drawn = selected && [...this.page.plan.nodes, ...this.page.plan.bubbles].find((item) => item.id === selected.id);
+    const drawn = selected && this.items().find((item) => item.id === selected.id);
     if (drawn) return drawn;
     const link = selected && this.page.plan.edges.find((edge) => edge.id === selected.id);
     if (link) return { sx: link.curve.mid[0], sy: link.curve.mid[1] };
@@ -68,14 +76,14 @@ export class Keys {
 
   step(direction) {
     const from = this.anchor();
-    const items = [...this.page.plan.nodes, ...this.page.plan.bubbles];
+    const items = this.items();
     const nearest = () => items.slice().sort((a, b) => Math.hypot(a.sx - from.sx, a.sy - from.sy) - Math.hypot(b.sx - from.sx, b.sy - from.sy))[0];
     const next = from.nothing ? nearest() : stepTo(items, from, direction);
     if (!next) {
       this.page.say("Nothing further in that direction");
       return;
     }
-    this.page.choose({ type: next.node ? "node" : "site", id: next.id }, false, this.page.state.more);
+    this.page.choose({ type: next.node ? "node" : next.id === MANAGER ? MANAGER : "site", id: next.id }, false, this.page.state.more);
     this.keepInSight(next);
   }
 
@@ -110,6 +118,37 @@ export class Keys {
       const found = byId("detail").querySelector(way);
       if (found) return found.focus();
     }
+  }
+
+  // Adds to what is chosen, or takes it from there.
+  add({ type, id }) {
+    const { selected, more } = this.page.state;
+    const all = [selected, ...more].filter((item) => item && item.type !== MANAGER && type !== MANAGER);
+    const rest = all.filter((item) => item.id !== id);
+    this.page.choose(rest.length < all.length ? rest[0] ?? null : { type, id }, false, rest.length < all.length ? rest.slice(1) : rest);
+  }
+
+  // Chooses everything in a rectangle of the stage.
+  box(from, to, done, up) {
+    const [x0, x1] = [from.x, to.x].sort((a, b) => a - b);
+    const [y0, y1] = [from.y, to.y].sort((a, b) => a - b);
+    const box = byId("box");
+    box.hidden = done;
+    Object.assign(box.style, { left: `${x0}px`, top: `${y0}px`, width: `${x1 - x0}px`, height: `${y1 - y0}px` });
+    if (!done || !up || !this.page.plan) return;
+    const within = ({ sx, sy }) => sx >= x0 && sx <= x1 && sy >= y0 && sy <= y1;
+    const found = [...this.page.plan.nodes.filter(within).map(({ id }) => ({ type: "node", id })), ...this.page.plan.bubbles.filter(within).map(({ id }) => ({ type: "site", id }))];
+    if (found.length > 0) this.page.choose(found[0], false, found.slice(1));
+  }
+
+  // Goes to what was clicked twice: into a site, to a page, or nearer.
+  open(target, x, y) {
+    const { scene, sight } = this.page;
+    const agent = target?.type === "node" && scene.nodes.get(target.id)?.agent_id;
+    if (target?.type === "site") sight.zoomTo(target);
+    else if (agent) location.assign(pageOf(scene, "agents", agent));
+    else if (target?.type === "edge") location.assign(pageOf(scene, "links", target.id));
+    else sight.zoom(x, y, 1.6, true);
   }
 
   // One level back: what is chosen, then the questions, the search, the filters, the time.

@@ -199,7 +199,7 @@ export function plan(scene, view, size, margin = 0, layers = { wireguard: true }
     level: circles.length === 0 ? "sites" : interfaces ? "interfaces" : "agents",
     // Sites that would be open if they were held.
     wanted: sites.filter((s) => s.wanted).map(({ id }) => id),
-    size, margin, circles, bubbles, nodes, shown: onStage.length,
+    size, margin, circles, bubbles, nodes, onStage, shown: onStage.length,
     ...links,
     relays: relays(taken, anchor, rect),
     manager,
@@ -214,6 +214,7 @@ export function only(plan, bright) {
   return {
     ...plan,
     nodes: plan.nodes.filter(has),
+    shown: plan.onStage.filter(has).length,
     bubbles: plan.bubbles.filter((site) => site.members.some(has)),
     circles: plan.circles.filter((site) => site.members.some(has)),
     edges: plan.edges.filter(({ id }) => bright.edges.has(id)),

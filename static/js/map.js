@@ -11,8 +11,8 @@ import { Later } from "./later.js";
 import { Legend, settle } from "./legend.js";
 import { only, plan } from "./lod.js";
 import { Painter } from "./paint.js";
-import { steps } from "./relays.js";
-import { bright, neighbours, pageOf } from "./scene.js";
+import { MANAGER, steps } from "./relays.js";
+import { bright, neighbours } from "./scene.js";
 import { Sight } from "./sight.js";
 import { Feed } from "./sse.js";
 import { LAYERS, read } from "./url.js";
@@ -69,7 +69,6 @@ class MapPage {
     this.arranger = new Later(async () => (await import("./arrange.js")).arrangeOf(this));
     this.alarms = new Later(async () => (await import("./alarms.js")).alarmsOf(this));
     this.search = new Later(async () => (await import("./search.js")).searchOf(this));
-    this.choice = new Later(async () => new (await import("./choice.js")).Choice(this));
     this.parts = new Later(async () => (await import("./parts.js")).partsOf(this));
     this.time = new Later(async () => new (await import("./time.js")).TimeStrip(byId("time"), { now: () => this.present(), go: (at) => this.travel(at) }));
     this.narrow = window.matchMedia(`(max-width: ${NARROW}px)`);
@@ -130,10 +129,10 @@ class MapPage {
       zoom: (x, y, factor) => this.sight.zoom(x, y, factor),
       rest: () => this.rested(),
       tap: (x, y, slack, add) => this.plan && this.tap(hit(this.plan, x, y, slack), add),
-      box: (...drawn) => this.choice.with((choice) => choice.box(...drawn)),
+      box: (...what) => this.keys.with((keys) => keys.box(...what)),
       grab: (x, y) => this.arrange.grab(x, y),
       carry: (x, y, done, up) => this.arrange.carry(x, y, done, up),
-      open: (x, y) => this.open(this.plan && hit(this.plan, x, y, 0), x, y),
+      open: (x, y) => this.keys.with((keys) => keys.open(this.plan && hit(this.plan, x, y, 0), x, y)),
       hover: (x, y) => this.stage.classList.toggle("over", Boolean(this.plan && hit(this.plan, x, y, 0))),
       key: (verb, shift) => this.keys.with((keys) => keys.key(verb, shift)),
     });
@@ -227,7 +226,7 @@ class MapPage {
   // Names of things that are not there are left out of the address, and that is said.
   prune() {
     const { scene, state } = this;
-    const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: this.networks.part?.all(scene) })[type].has(id);
+    const there = ({ type, id }) => ({ node: scene.nodes, edge: scene.edges, site: scene.sites, net: this.networks.part?.all(scene), manager: new Map([[MANAGER]]) })[type].has(id);
     const all = [state.selected, ...state.more].filter(Boolean);
     // Whether a prefix is there is not known before the networks are.
     if (scene.part?.lacks(all, () => this.prune())) return;
@@ -345,7 +344,7 @@ class MapPage {
 
   tap(target, add) {
     if (target && this.tools.takes(target)) return;
-    if (add && target) this.choice.with((choice) => choice.add(target));
+    if (add && target) this.keys.with((keys) => keys.add(target));
     else this.choose(target);
   }
 
@@ -386,13 +385,6 @@ class MapPage {
     this.dirty();
   }
 
-  open(target, x, y) {
-    if (target?.type === "site") this.sight.zoomTo(target);
-    else if (target?.type === "node" && this.scene.nodes.get(target.id)?.agent_id) location.assign(pageOf(this.scene, "agents", this.scene.nodes.get(target.id).agent_id));
-    else if (target?.type === "edge") location.assign(pageOf(this.scene, "links", target.id));
-    else this.sight.zoom(x, y, 1.6, true);
-  }
-
   // ---- what is loaded when somebody wants it
 
   // Turns arranging on or off; its controls stand where questions do.
@@ -405,7 +397,7 @@ class MapPage {
   // What nobody waits for to see the picture: it comes once that is on its way.
   async complete() {
     this.alarms.with((alarms) => alarms.refresh());
-    const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys, this.choice, this.files];
+    const parts = [this.panel, this.alarms, this.time, this.search, this.announcer, this.keys, this.files];
     await Promise.all(parts.map((part) => part.load().catch(() => {})));
     this.stage.dataset.complete = "true";
   }
@@ -432,7 +424,11 @@ class MapPage {
     if (this.asked) return;
     this.asked = requestAnimationFrame(() => {
       this.asked = null;
-      this.draw();
+      try {
+        this.draw();
+      } catch (error) {
+        import("./rescue.js").then(({ rescue }) => rescue(error.message));
+      }
     });
   }
 
@@ -485,6 +481,5 @@ class MapPage {
   }
 }
 
-const page = new MapPage();
-// A renderer that fails must leave a way to the facts.
-window.addEventListener("error", (event) => event.error && page.note(`The map stopped drawing: ${event.error.message}.`, "/agents", "Show the table of agents"));
+// Tells rescue.js, which puts a table where there is no map.
+new MapPage().stage.dataset.begun = "true";

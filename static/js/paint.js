@@ -278,7 +278,7 @@ export class Painter {
     g.globalAlpha = 1;
     for (const { id } of selected ? [selected, ...more] : []) {
       const strong = focused && id === selected.id;
-      const ringed = plan.nodes.find((node) => node.id === id) ?? plan.bubbles.find((site) => site.id === id);
+      const ringed = [...plan.nodes, ...plan.bubbles, plan.manager].find((item) => item?.id === id);
       if (ringed) drawRing(g, ringed.sx, ringed.sy, ringed.sr ?? ringed.r, palette, strong);
       const site = plan.circles.find((open) => open.id === id);
       if (site) drawRing(g, site.sx, site.sy, site.sr - 5, palette, strong);

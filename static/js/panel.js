@@ -24,7 +24,7 @@ export const code = (text) => h("code", {}, text);
 export const MANY = 14;
 
 export class Panel {
-  // `verbs`: now(), choose(selection), zoomTo(selection), filter(looks), focus(node), path(from, to), without(ids),
+  // `verbs`: now(), choose(selection), zoomTo(selection), filter(looks), focus(node), site(id), path(from, to), without(ids),
   // frame(ids), marked(): what of the stage is marked may have changed
   constructor(root, verbs) {
     this.root = root;
@@ -73,7 +73,7 @@ export class Panel {
 
   // The details are those of now; of the past, what the reports of the time said.
   async fetch(scene, { type, id }, key) {
-    if (scene.past && type === "net") return;
+    if (type === "manager" || (scene.past && type === "net")) return;
     const agent = type === "node" ? scene.nodes.get(id)?.agent_id : null;
     const parts = await this.load().catch(() => null);
     if (!parts) return;
@@ -172,6 +172,7 @@ export const panelOf = (page) => new Panel(byId("detail"), {
   filter: (name) => page.legend.only(name),
   focus: (id) => page.tools.focus(id, false),
   without: (ids) => page.tools.without(ids),
+  site: (id) => page.tools.site(id),
   path: (from, to) => {
     page.tools.path(from);
     if (to) page.tools.path(to);

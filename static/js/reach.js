@@ -1,6 +1,6 @@
 // What lies around a node, and the shortest chain of links between two. Pure.
 
-import { edgesOf, otherEnd } from "./scene.js";
+import { edgesOf, lists, otherEnd } from "./scene.js";
 
 // Whether packets pass a link in this state as far as anybody knows (as topology/without.rs).
 export const carries = (edge) => ["up", "idle", "one_way", "unknown"].includes(edge.state);
@@ -15,6 +15,14 @@ export function around(scene, id, hops) {
     for (const at of next) nodes.add(at);
     rim = [...next];
   }
+  const edges = new Set();
+  for (const at of nodes) for (const edge of edgesOf(scene, at)) if (nodes.has(otherEnd(edge, at))) edges.add(edge.id);
+  return { nodes, edges };
+}
+
+// The nodes of a site, and the links among them.
+export function inside(scene, site) {
+  const nodes = new Set(lists(scene).inSite.get(site)?.map(({ id }) => id));
   const edges = new Set();
   for (const at of nodes) for (const edge of edgesOf(scene, at)) if (nodes.has(otherEnd(edge, at))) edges.add(edge.id);
   return { nodes, edges };

@@ -33,6 +33,6 @@ export function steps(scene) {
 
 // The names of the relays an agent's report came through; "direct" if there are none.
 export function way(scene, { relay_path: relays, relay_proof: proof }) {
-  const names = (relays ?? []).map((id) => scene.nodes.get(`a:${id}`)?.label ?? id);
+  const names = (relays ?? []).map((id) => scene.nodes.get(`a:${id}`)?.label ?? `${id} (not on this map)`);
   return names.length > 0 ? `via ${names.join(", ")} (${proof})` : "direct";
 }

@@ -61,6 +61,8 @@ export class Sight {
   zoomTo({ type, id }) {
     const { page } = this;
     const { nodes, edges, sites } = page.scene;
+    const place = type === "manager" && managerPlace(sites.values());
+    if (place) return this.move({ ...this.view, ...place }, true);
     const members = type === "node" ? [nodes.get(id)] : type === "site" ? [sites.get(id)]
       : type === "net" ? [...(page.networks.part?.all(page.scene).get(id)?.keys() ?? [])].map((node) => nodes.get(node))
       : [nodes.get(edges.get(id)?.source), nodes.get(edges.get(id)?.target)];

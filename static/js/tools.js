@@ -1,10 +1,10 @@
-// The questions that are put to the map: the neighbourhood of a node, the way between two ends,
+// The questions that are put to the map: the neighbourhood of a node, one site, the way between two ends,
 // what would be lost without something. Each is a part of the panel, and marks on the stage.
 
 import { fill, getJson, h } from "./dom.js";
 import { plural } from "./format.js";
 import { chip } from "./panel.js";
-import { around, chain, component } from "./reach.js";
+import { around, chain, component, inside } from "./reach.js";
 import { nameOf } from "./scene.js";
 import { MOST_HOPS } from "./url.js";
 import { EDGE_CHIP, EDGE_WORDS } from "./words.js";
@@ -58,12 +58,13 @@ export function marksOf(taken, loss) {
 }
 
 export class Tools {
-  // `verbs`: scene(), state (focus, path, without), changed(push), say(text),
+  // `verbs`: scene(), state (focus, site, path, without), changed(push), say(text),
   // choose(selection, centre), show(nodes), arrange(), now()
   constructor(root, verbs) {
     this.root = root;
     this.verbs = verbs;
     this.answers = {};
+    if (this.state.site) verbs.show(inside(this.scene, this.state.site).nodes);
   }
 
   get state() {
@@ -87,8 +88,9 @@ export class Tools {
   // Sets that what stays bright must be in.
   within() {
     const parts = [];
-    const { focus } = this.state;
+    const { focus, site } = this.state;
     if (focus) parts.push(around(this.scene, focus.id, focus.hops));
+    if (site) parts.push(inside(this.scene, site));
     if (this.legs.length > 0) {
       const nodes = new Set(this.legs.flatMap(({ from, to }) => [from, to]));
       parts.push({ nodes, edges: new Set(this.legs.map(({ edge }) => edge)) });
@@ -110,6 +112,13 @@ export class Tools {
     this.changed();
     const { focus } = this.state;
     this.verbs.say(focus ? `${plural(around(this.scene, focus.id, focus.hops).nodes.size, "node")} within ${plural(focus.hops, "link")} of ${nameOf(this.scene, focus.id)}` : "Everything is shown again");
+  }
+
+  // One site; all of them if it is that one already.
+  site(id) {
+    this.state.site = this.state.site === id ? null : id;
+    this.changed();
+    this.verbs.say(this.state.site ? `Only site ${this.scene.sites.get(id).label}: ${plural(inside(this.scene, id).nodes.size, "node")}` : "Everything is shown again");
   }
 
   // Begins a way at a node, or ends it there.
@@ -146,7 +155,7 @@ export class Tools {
   // Ends the last question; whether there was one.
   leave() {
     const { state } = this;
-    const open = ["path", "without", "focus"].find((name) => state[name]);
+    const open = ["path", "without", "focus", "site"].find((name) => state[name]);
     if (open) this.end(open);
     return Boolean(open);
   }
@@ -229,7 +238,7 @@ export class Tools {
   // ---- the part of the panel
 
   draw() {
-    const { focus, path, without } = this.state;
+    const { focus, site, path, without } = this.state;
     if (!this.scene) return;
     if (this.root.matches(":active")) {
       setTimeout(() => this.draw(), 300);
@@ -240,8 +249,8 @@ export class Tools {
     const typed = [...this.root.querySelectorAll("input")].map((input) => [input.name, input.value]);
     const arrange = this.verbs.arrange();
     const close = () => this.head("Arrange", () => arrange.toggle());
-    fill(this.root, arrange.on && arrange.part(this.verbs.now(), this.button, close()), focus && this.focusPart(focus), path && this.pathPart(path), without && this.lossPart(without));
-    this.root.hidden = !(focus || path || without || arrange.on);
+    fill(this.root, arrange.on && arrange.part(this.verbs.now(), this.button, close()), focus && this.focusPart(focus), site && this.sitePart(site), path && this.pathPart(path), without && this.lossPart(without));
+    this.root.hidden = !(focus || site || path || without || arrange.on);
     if (active) this.root.querySelector(`[data-focus="${CSS.escape(active)}"]`)?.focus();
     if (active?.startsWith("end ")) for (const [name, value] of typed) this.root.querySelector(`input[name="${name}"]`)?.setAttribute("value", value);
     for (const [name, on] of [["path", path], ["without", without], ["arrange", arrange.on]]) document.getElementById(`tool-${name}`).setAttribute("aria-pressed", String(Boolean(on)));
@@ -271,6 +280,11 @@ export class Tools {
     return h("div", {}, this.head("Neighbourhood", () => this.end("focus")),
       h("p", {}, "Of ", this.name(id), `: ${plural(nodes.size, "node")}, ${plural(edges.size, "link")}.`),
       h("p", { class: "actions" }, "Links wide: ", h("span", { class: "segment" }, Array.from({ length: MOST_HOPS }, (_, i) => width(i + 1)))));
+  }
+
+  sitePart(id) {
+    const { nodes, edges } = inside(this.scene, id);
+    return h("div", {}, this.head("One site", () => this.end("site")), h("p", {}, `Only ${this.scene.sites.get(id)?.label ?? id}: ${plural(nodes.size, "node")}, ${plural(edges.size, "link")} among them.`));
   }
 
   pathPart(path) {

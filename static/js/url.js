@@ -1,9 +1,10 @@
 // What of the map is in the address. Pure.
-//   sel      what is chosen: node~ID, edge~ID, site~ID, net~PREFIX; several by commas
+//   sel      what is chosen: node~ID, edge~ID, site~ID, net~PREFIX, manager~manager; several by commas
 //   q, p     the search; 1: problems only
 //   layers   wireguard, subnets, relays by commas; the first alone if it is not told (r=1: relays, too)
 //   only     rows of the legend that filter; hide=1: what is not bright is left out
 //   focus    a node whose neighbourhood is shown, so many hops wide
+//   site     one site's nodes and the links among them
 //   path     from and to, a node or an address each, by a comma
 //   without  nodes and links that are taken away, by commas
 //   at       a time of the past; anon=1: what is taken away is under pseudonyms
@@ -22,10 +23,10 @@ const list = (text) => (text ?? "").split(",").filter(Boolean);
 function chosen(text) {
   const found = [];
   // A site's name may hold a comma, so only one that begins another choice divides.
-  for (const part of (text ?? "").split(/,(?=(?:node|edge|site|net)~)/)) {
+  for (const part of (text ?? "").split(/,(?=(?:node|edge|site|net|manager)~)/)) {
     const [type, ...rest] = part.split("~");
     const id = rest.join("~");
-    if (["node", "edge", "site", "net"].includes(type) && id) found.push({ type, id });
+    if (["node", "edge", "site", "net", "manager"].includes(type) && id) found.push({ type, id });
   }
   return found;
 }
@@ -45,6 +46,7 @@ export function read(search) {
     only: list(params.get("only")),
     hide: params.get("hide") === "1",
     focus: params.get("focus") ? { id: params.get("focus"), hops: Math.min(MOST_HOPS, Math.max(1, hops)) } : null,
+    site: params.get("site"),
     path: params.has("path") ? { from, to: to.join(",") } : null,
     without: params.has("without") ? list(params.get("without")) : null,
     anon: params.get("anon") === "1",
@@ -54,7 +56,7 @@ export function read(search) {
 }
 
 export function write(state) {
-  const { selected, more, layers, query, problems, only, hide, focus, path, without, anon, at, view } = state;
+  const { selected, more, layers, query, problems, only, hide, focus, site, path, without, anon, at, view } = state;
   const params = new URLSearchParams();
   if (selected) params.set("sel", [selected, ...(more ?? [])].map(({ type, id }) => `${type}~${id}`).join(","));
   if (query) params.set("q", query);
@@ -66,6 +68,7 @@ export function write(state) {
     params.set("focus", focus.id);
     if (focus.hops > 1) params.set("hops", String(focus.hops));
   }
+  if (site) params.set("site", site);
   if (path) params.set("path", `${path.from},${path.to}`);
   if (without) params.set("without", without.join());
   if (anon) params.set("anon", "1");

@@ -93,5 +93,16 @@ test("an agent that is dragged is pinned there for everybody, until that is take
   await page.until(`/Pinned \\(0\\)/.test(${tool})`, "it to be let go of");
   await comesTo(page, node.id, from);
   await stands(page, node.id, from, "after it was taken back");
+  // The same by keys alone: what is chosen is nudged, and pinned where it comes to rest.
+  await page.read(`document.getElementById("stage").focus()`);
+  await page.press("a");
+  await page.until(`/Pinned \\(0\\)/.test(${tool})`, "the controls");
+  await page.read(`document.getElementById("stage").focus()`);
+  for (let i = 0; i < 4; i += 1) await page.press("ArrowRight", 8);
+  await comesTo(page, node.id, { x: from.x + 48 / K, y: from.y });
+  await page.until(`/Pinned \\(1\\)/.test(${tool})`, "it to be pinned");
+  await page.read(`document.getElementById("stage").focus()`);
+  await page.press("u");
+  await comesTo(page, node.id, from);
   healthy(page, "arranging");
 });

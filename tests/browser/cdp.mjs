@@ -142,11 +142,12 @@ class Page {
     }
   }
 
-  async press(key) {
+  // `modifiers`: 8 for Shift.
+  async press(key, modifiers = 0) {
     const named = { Enter: 13, Escape: 27, Tab: 9, ArrowLeft: 37, ArrowUp: 38, ArrowRight: 39, ArrowDown: 40 };
     const text = named[key] && key !== "Enter" ? undefined : key === "Enter" ? "\r" : key;
-    await this.send("Input.dispatchKeyEvent", { type: "keyDown", key, text, windowsVirtualKeyCode: named[key] ?? key.toUpperCase().charCodeAt(0) });
-    await this.send("Input.dispatchKeyEvent", { type: "keyUp", key, windowsVirtualKeyCode: named[key] ?? key.toUpperCase().charCodeAt(0) });
+    await this.send("Input.dispatchKeyEvent", { type: "keyDown", key, modifiers, text, windowsVirtualKeyCode: named[key] ?? key.toUpperCase().charCodeAt(0) });
+    await this.send("Input.dispatchKeyEvent", { type: "keyUp", key, modifiers, windowsVirtualKeyCode: named[key] ?? key.toUpperCase().charCodeAt(0) });
   }
 
   type(text) {

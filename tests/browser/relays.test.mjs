@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { findings } from "./axe.mjs";
 import { Console, DRAWN, LIVE, artifact, healthy, please, stage } from "./console.mjs";
 
 let desk;
@@ -58,6 +59,37 @@ test("on wide and narrow screens, light and dark", async () => {
     assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${name} must not scroll sideways`);
     healthy(page, name);
   }
+});
+
+test("the manager is chosen by keys and by a click, and told in words", async () => {
+  const page = await visit("/map?r=1", { reducedMotion: true });
+  const chosen = `document.getElementById("stage").dataset.selected`;
+  await page.read(`document.getElementById("stage").focus()`);
+  for (let i = 0; i < 12 && (await page.read(chosen)) !== "manager"; i += 1) {
+    await page.press(i === 0 ? "ArrowRight" : "ArrowUp");
+    await page.read("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+  }
+  assert.equal(await page.read(chosen), "manager");
+  // oul-old1 tells of a relay that nobody else knows.
+  await page.until(`document.getElementById("chosen").textContent === "Manager, 1 agent reports straight to it, 4 through relays, 1 of them through relays that are not on this map"`, "the line about the manager");
+  const panel = `document.getElementById("detail").innerText`;
+  await page.until(`${panel}.includes("Where every report ends")`, "the panel");
+  const told = await page.read(panel);
+  for (const words of [/Straight\s+1 agent\n/, /Through relays\s+4 agents/, /Version\s+\d+\.\d+\.\d+/, /Running since\s+\d+ s ago/, /hel-gw1\s+3 agents/, /oul-gw1\s+1 agent\n/, /The reports of 1 agent passed 1 relay not on this map, 91057[0-9a-f]+: their ways are drawn without it\./]) assert.match(told, words);
+  assert.match(await page.read("location.search"), /sel=manager%7Emanager/);
+  await page.screenshot(artifact("relays-manager-1440x900"));
+  assert.deepEqual(await findings(page), []);
+  await page.press("Enter");
+  assert.equal(await page.read("document.activeElement.textContent"), "Open reports");
+  await page.read(`[...document.querySelectorAll("#detail button")].find(({ textContent }) => textContent === "Show on map").click()`);
+  await page.read(`document.querySelector("#detail [data-focus=back]").click()`);
+  await page.until(`${chosen} === ""`, "nothing to be chosen");
+  const { x, y, width, height } = await page.read(`document.getElementById("stage").getBoundingClientRect().toJSON()`);
+  await page.click(x + width / 2, y + height / 2);
+  await page.until(`${chosen} === "manager"`, "the click to choose the manager");
+  const again = await visit(await page.read("location.pathname + location.search"));
+  await again.until(`${panel}.includes("Where every report ends")`, "the address to lead to it");
+  for (const one of [page, again]) healthy(one, "manager");
 });
 
 test("the pages of a relay and of who comes through it", async () => {

@@ -94,6 +94,7 @@ async fn questions_are_put_to_the_map() {
     });
     kattila.agent("b07de700000000000000000000000000").report(&border).await;
     Script::start("questions.test.mjs", kattila.manager().url(), &[]).end().await;
+    Script::start("stage.test.mjs", kattila.manager().url(), &[]).end().await;
     crowd.go_home().await;
     kattila.stop().await;
 }
@@ -137,7 +138,9 @@ async fn the_paths_of_reports_are_a_layer_of_the_map() {
     let mut old = kattila.agent("oul-old1");
     let data = json!({"hostname": "oul-old1", "fleet_id": "fleet-a", "labels": {"site": "Oulu"}});
     let data = data.to_string();
-    let via = format!("\"relay_path\":[\"{}\"],\"data\":", hosts[1].0.id);
+    // Of a relay that nobody else knows, too.
+    let ghost = "91057000000000000000000000000000";
+    let via = format!("\"relay_path\":[\"{}\",\"{ghost}\"],\"data\":", hosts[1].0.id);
     let body = old.seal_v1(&data).replace("\"data\":", &via);
     assert_eq!(old.send(&body).await.status, 200);
     // The first look is at a map that has its places.

@@ -236,7 +236,7 @@ pub(crate) fn readable() -> impl Iterator<Item = Route> {
 /// A route's addresses with things in them, and questions that it takes.
 pub(crate) fn paths(route: &Route, ids: &[(&'static str, String)]) -> Vec<String> {
     if route.path == "/api/v1/export/{id}" {
-        let lists = ["agents.csv", "links.csv", "map.dot", "map.graphml", "map.json"];
+        let lists = ["agents.csv", "links.csv", "map.csv", "map.dot", "map.graphml", "map.json"];
         return lists.iter().map(|name| format!("/api/v1/export/{name}")).collect();
     }
     let id = ids.iter().find(|(kind, _)| route.path.contains(&format!("/{kind}/{{id}}")));

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { hit } from "../../static/js/geometry.js";
 import { only, plan } from "../../static/js/lod.js";
+import { arrivals, line } from "../../static/js/manager.js";
 import { managerPlace, steps, way } from "../../static/js/relays.js";
 import { applyPatch, fromSnapshot } from "../../static/js/scene.js";
 import { read, write } from "../../static/js/url.js";
@@ -83,7 +85,7 @@ test("the manager stands above all sites, and only where reports come by relays"
 
 test("a path in words", () => {
   const scene = relayed();
-  assert.equal(way(scene, by(["hel-db1", "gone"], "proven")), "via hel-db1, gone (proven)");
+  assert.equal(way(scene, by(["hel-db1", "gone"], "proven")), "via hel-db1, gone (not on this map) (proven)");
   assert.equal(way(scene, by([], null)), "direct");
 });
 
@@ -92,4 +94,20 @@ test("the layer is in the address", () => {
   assert.equal(state.layers.has("relays"), true);
   assert.equal(write({ ...state, view: null }), "?layers=wireguard%2Crelays");
   assert.equal(read("").layers.has("relays"), false);
+});
+
+test("how reports came to the manager", () => {
+  const scene = relayed();
+  const { direct, relayed: through, hidden, unseen, last } = arrivals(scene);
+  assert.deepEqual({ direct, through, hidden, unseen, last }, { direct: 3, through: 4, hidden: 1, unseen: ["gone"], last: [["a:hel-gw1", 4]] });
+  assert.equal(line(scene), "Manager, 3 agents report straight to it, 4 through relays, 1 of them through relays that are not on this map");
+  assert.equal(line(fromSnapshot({ ...picture(), nodes: [] })), "Manager, 0 agents report straight to it, 0 through relays");
+});
+
+test("the manager is under the pixel where it stands", () => {
+  const { manager, ...rest } = plan(relayed(), { x: 200, y: 0, k: 0.5 }, SIZE, 0, { wireguard: true, relays: true });
+  assert.deepEqual(hit({ ...rest, manager }, manager.sx + 3, manager.sy, 0), { type: "manager", id: "manager" });
+  assert.equal(hit({ ...rest, manager: null }, manager.sx, manager.sy, 0), null);
+  const chosen = read("?sel=node~a:x,manager~manager");
+  assert.deepEqual([chosen.selected, chosen.more], [{ type: "node", id: "a:x" }, [{ type: "manager", id: "manager" }]]);
 });

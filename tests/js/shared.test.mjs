@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { fit } from "../../static/js/geometry.js";
 import { halfStyle, midMark, plan } from "../../static/js/lod.js";
 import { nets } from "../../static/js/networks.js";
+import { around, inside } from "../../static/js/reach.js";
 import { bright, fromSnapshot } from "../../static/js/scene.js";
 
 const file = (name) => readFileSync(fileURLToPath(new URL(`../fixtures/map/${name}`, import.meta.url)), "utf8");
@@ -51,7 +52,13 @@ test("the page draws the same things in the same places as the picture", () => {
 test("what stays bright is the same", () => {
   const kept = Object.fromEntries(file("plan.txt").split("\n").filter((line) => line.startsWith("bright ")).map((line) => [line.split(" ")[1], line.split(" ").slice(2).filter(Boolean)]));
   const found = { nodes: ["a:hel-0", "a:oul-0"], edges: ["0000000000000000"] };
-  const asked = { problems: { problems: true }, found: { found }, both: { found, problems: true }, links: { found: { nodes: [], edges: ["0000000000000002"] } } };
+  const rows = (looks, states = []) => ({ looks: new Set(looks), states: new Set(states) });
+  const [near, within] = [around(scene(), "a:hel-0", 2), inside(scene(), "lab/hel")];
+  const asked = { problems: { problems: true }, found: { found }, both: { found, problems: true }, links: { found: { nodes: [], edges: ["0000000000000002"] } },
+    down: { filter: rows(["down"]) }, row: { filter: rows(["none"], ["up"]) }, differ: { filter: rows([], ["one_way", "half_configured"]) },
+    troubled: { problems: true, filter: rows(["up"], ["up"]) }, near: { within: [near] }, inside: { problems: true, filter: rows(["late"], ["down"]), within: [within] },
+    all: { found, problems: true, filter: rows(["down"], ["down"]), within: [near, within] } };
+  assert.deepEqual(Object.keys(asked).sort(), Object.keys(kept).sort());
   for (const [name, how] of Object.entries(asked)) {
     const { nodes, edges } = bright(scene(), how);
     assert.deepEqual([...nodes, ...edges].sort(), kept[name], name);

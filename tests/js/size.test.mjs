@@ -18,13 +18,14 @@ const LATER = {
   "panel.js": 2816, // the panel at the side
   "alarms.js": 1536, // the alarms below it
   "time.js": 1984, // the strip of times
-  "a11y.js": 1408, // what is told to those who do not see the stage
-  "choice.js": 768, // several things at once
-  "keys.js": 1792, // the keyboard
+  "a11y.js": 1920, // what is told to those who do not see the stage
+  "keys.js": 2304, // the keyboard, and what chooses several
   "search.js": 1664,
+  "rescue.js": 1152, // what is left when the map cannot be drawn
   "files.js": 1024, // files, pictures and paper
   // Wanted by some.
   "details.js": 3328, // what is chosen, from the first choice on
+  "manager.js": 1344, // where reports end
   "groups.js": 1664, // several chosen things, and a prefix
   "outage.js": 2944, // what a dead thing took with it
   "told.js": 768, // what was said at a time of the past

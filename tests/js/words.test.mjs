@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { describe, summary } from "../../static/js/a11y.js";
+import { Announcer, describe, summary } from "../../static/js/a11y.js";
 import { inOrder, subjectOf } from "../../static/js/alarms.js";
 import { ago, iso, plural, span } from "../../static/js/format.js";
 import { fromSnapshot } from "../../static/js/scene.js";
@@ -26,9 +26,58 @@ test("the line for screen readers says name, role, state, links and site", () =>
 });
 
 test("changes are told as a summary", () => {
-  const before = new Map([["a", "up"], ["b", "up"], ["c", "down"]]);
-  assert.equal(summary(before, new Map([["a", "down"], ["b", "up"], ["c", "up"], ["d", "down"]])), "1 agent went down: a. 1 agent reporting again: c");
+  const seen = (nodes, edges) => ({ nodes: new Map(nodes.map(([name, look]) => [`a:${name}`, { name, look }])), edges: new Set(Object.keys(edges)), dead: new Set(Object.keys(edges).filter((id) => edges[id] === "down")) });
+  const before = seen([["a", "up"], ["b", "up"], ["c", "down"]], { e: "up", f: "down", g: "down" });
+  const after = seen([["a", "down"], ["b", "late"], ["c", "up"], ["d", "down"]], { e: "down", f: "up", h: "down" });
+  assert.equal(summary(before, after), "1 agent went down: a. 1 agent late: b. 1 agent reporting again: c. 1 link went down. 1 link no longer down");
   assert.equal(summary(before, before), "");
+});
+
+test("changes are read out once somebody asked for it, in one summary every ten seconds at most", () => {
+  let [now, timers, kept] = [0, [], false];
+  const world = { now: () => now, later: (run, ms) => timers.push([now + ms, run]), kept: () => kept, keep: (on) => (kept = on) };
+  const [line, news] = [{ textContent: "" }, { textContent: "" }];
+  const scene = fromSnapshot(picture());
+  const names = [...scene.nodes.values()].filter(({ kind }) => kind === "agent").slice(0, 3);
+  const announcer = new Announcer(line, news, world);
+  // What was said so far, and when.
+  const said = [];
+  const until = (then) => {
+    for (timers.sort((a, b) => a[0] - b[0]); timers[0]?.[0] <= then; timers.sort((a, b) => a[0] - b[0])) {
+      const [at, run] = timers.shift();
+      now = Math.max(now, at);
+      run();
+      if (news.textContent) said.push([now, news.textContent]);
+      news.textContent = "";
+    }
+    now = then;
+  };
+  const set = (node, status) => {
+    node.status = status;
+    announcer.changed(scene);
+  };
+  for (const node of names) node.status = "online";
+  set(names[0], "offline");
+  until(20000);
+  assert.deepEqual([announcer.on, said, timers.length], [false, [], 0], "off until somebody asks");
+  assert.match(announcer.toggle(scene), /^Changes are read out/);
+  assert.equal(kept, true);
+  announcer.changed(scene);
+  until(30000);
+  assert.deepEqual(said, [], "what was so before is no change");
+  set(names[1], "offline");
+  until(30100);
+  set(names[2], "offline");
+  set(names[0], "online");
+  set(names[1], "online");
+  until(35000);
+  set(names[1], "offline");
+  until(70000);
+  assert.deepEqual(said, [[30000, `1 agent went down: ${names[1].label}`], [40000, `1 agent went down: ${names[2].label}. 1 agent reporting again: ${names[0].label}`]]);
+  set(names[2], "online");
+  announcer.toggle(scene);
+  until(90000);
+  assert.deepEqual([said.length, new Announcer(line, news, { ...world, kept: () => true }).on], [2, true], "no longer; and as it was chosen");
 });
 
 test("alarms: not acknowledged first, then the worst, then the newest", () => {

@@ -2,7 +2,9 @@
 //! arguments as the map's own address.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -20,6 +22,7 @@ use crate::http::params::Params;
 use crate::http::state::AppState;
 use crate::mask::{self, Guise, Lens, Masked};
 use crate::model::time::UnixSeconds;
+use crate::topology::cut;
 use crate::topology::leads::Led;
 use crate::topology::picture::Picture;
 use crate::topology::query::Query;
@@ -27,8 +30,9 @@ use crate::topology::query::find::{Found, find};
 use crate::views::drawing::geometry::View;
 use crate::views::drawing::plan::Layers;
 use crate::views::drawing::question::Question;
+use crate::views::drawing::scene::{Scene, bright};
 use crate::views::drawing::{self, LEAST_SIDE, MOST_SIDE, Sight};
-use crate::views::graphs;
+use crate::views::{graphs, table};
 
 /// Furthest in and out, as on the page (`map.js`).
 const SCALES: std::ops::RangeInclusive<f64> = 0.005..=60.0;
@@ -81,6 +85,24 @@ impl Asked {
         )))
     }
 
+    /// Whether what narrows the map down, and what hides names, can be meant.
+    fn check(&self) -> Result<(), ApiError> {
+        let flags = [("p", &self.p), ("r", &self.r), ("hide", &self.hide), ("anon", &self.anon)];
+        for (name, value) in flags {
+            if !matches!(value.as_deref(), None | Some("" | "0" | "1")) {
+                return Err(ApiError::bad_request(format!("`{name}` takes 1 or 0.")));
+            }
+        }
+        cut::Layers::parse(self.layers.as_deref().unwrap_or_default())
+            .map(drop)
+            .map_err(ApiError::bad_request)
+    }
+
+    /// Whether something beside a query narrows the map down.
+    pub fn is_narrow(&self) -> bool {
+        self.p.as_deref() == Some("1") || self.marks.is_narrow()
+    }
+
     fn layers(&self) -> Layers {
         self.layers.as_deref().map_or_else(Layers::default, Layers::named)
     }
@@ -103,7 +125,7 @@ impl Asked {
         // Of several the first.
         let selected = self.sel.as_deref().and_then(|sel| sel.split_once('~'));
         let first = |id: &'_ str| {
-            let others = [",node~", ",edge~", ",site~", ",net~"];
+            let others = [",node~", ",edge~", ",site~", ",net~", ",manager~"];
             others.iter().filter_map(|other| id.find(other)).min()
         };
         let selected =
@@ -118,7 +140,7 @@ impl Asked {
             size: self.size()?,
             view: self.view(),
             selected: selected.and_then(|id| answer.id(id)),
-            problems: is(&self.p),
+            problems: answer.problems,
             layers,
             networks: answer.networks.clone(),
             question: answer.question.clone(),
@@ -136,6 +158,8 @@ struct Answer {
     picture: Picture,
     only: Option<HashSet<String>>,
     at: Option<UnixSeconds>,
+    /// Whether only what is in trouble was asked for.
+    problems: bool,
     /// What is asked of it.
     question: Question,
     /// Pseudonyms of ids, if the picture was put under pseudonyms because that was asked for.
@@ -154,8 +178,15 @@ impl Answer {
             self.only.map(|only| only.iter().filter_map(|id| ids.get(id).cloned()).collect());
         let question = self.question.renamed(&ids);
         let networks = self.networks.iter().map(|led| guise.led(led)).collect();
-        let (at, masks) = (self.at, Some(ids));
-        Self { picture, only, at, question, masks, anonymised: true, networks }
+        let masks = Some(ids);
+        Self { picture, only, question, masks, anonymised: true, networks, ..self }
+    }
+
+    /// What of it stays bright.
+    fn part(&self) -> Picture {
+        let scene = Scene::new(&self.picture);
+        let bright = bright(&scene, self.only.as_ref(), self.problems, &self.question);
+        graphs::part(&self.picture, bright.as_ref())
     }
 
     /// An id as it is on the picture.
@@ -168,13 +199,14 @@ impl Answer {
 }
 
 /// Writes a picture in some form.
-type Writer = fn(&Picture) -> Result<String, serde_json::Error>;
+type Writer = fn(&Picture) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>>;
 
 fn ids(found: Found<'_>) -> HashSet<String> {
     found.nodes.into_iter().chain(found.edges).map(str::to_owned).collect()
 }
 
 async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answer, ApiError> {
+    asked.check()?;
     let (query, then) = match maybe_time(asked.at.as_deref())? {
         Some(at) => (query_then(&asked.q)?, Some(PastView::of((state, lens), at).await?)),
         None => (
@@ -191,7 +223,7 @@ async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answ
         // Of the past neither routes nor allowed IPs are kept.
         Some(_) => (Vec::new(), Vec::new()),
     };
-    let marks = asked.marks.clone();
+    let (marks, problems) = (asked.marks.clone(), asked.p.as_deref() == Some("1"));
     state.gather();
     let work = move || {
         let (mut answer, legs) = match then {
@@ -202,13 +234,15 @@ async fn answer((state, lens): (&AppState, &Lens), asked: &Asked) -> Result<Answ
             }
             None => (of_now(&Desk::of(&state, &lens), &query), legs),
         };
-        answer.question = marks.on(&answer.picture, legs);
+        answer.question = marks.on(&answer.picture, legs)?;
+        answer.problems = problems;
         answer.networks = networks;
         answer.anonymised = lens.guise.is_some();
         // Who is given pseudonyms has them already.
-        if anonymous && !answer.anonymised { answer.masked(&state.pseudonyms) } else { answer }
+        let hidden = anonymous && !answer.anonymised;
+        Ok(if hidden { answer.masked(&state.pseudonyms) } else { answer })
     };
-    aside(work).await
+    aside(work).await?
 }
 
 fn of_then(then: PastView, query: &Query) -> Answer {
@@ -218,6 +252,7 @@ fn of_then(then: PastView, query: &Query) -> Answer {
         picture,
         only,
         at: Some(at),
+        problems: false,
         question: Question::default(),
         masks: None,
         anonymised: false,
@@ -229,8 +264,16 @@ fn of_now(desk: &Desk, query: &Query) -> Answer {
     let find = || ids(find(&desk.picture, query, desk.now(), |id| desk.known(id)));
     let only = (!query.is_empty()).then(find);
     let (question, picture) = (Question::default(), (*desk.picture).clone());
-    let networks = Vec::new();
-    Answer { only, at: None, picture, question, masks: None, anonymised: false, networks }
+    Answer {
+        picture,
+        only,
+        at: None,
+        problems: false,
+        question,
+        masks: None,
+        anonymised: false,
+        networks: Vec::new(),
+    }
 }
 
 /// `GET /map.svg`.
@@ -248,11 +291,11 @@ pub async fn svg(
 
 /// The part of the map that was asked for, under pseudonyms if that was asked for, too.
 pub async fn part(whose: (&AppState, &Lens), asked: &Asked) -> Result<Picture, ApiError> {
-    let Answer { picture, only, .. } = answer(whose, asked).await?;
-    Ok(graphs::part(&picture, only.as_ref()))
+    let answer = answer(whose, asked).await?;
+    aside(move || answer.part()).await
 }
 
-/// A graph for another program, if the name is one of theirs.
+/// A graph for another program, or its links as a table, if the name is one of theirs.
 pub async fn graph(
     whose: (&AppState, &Lens),
     name: &str,
@@ -260,27 +303,29 @@ pub async fn graph(
 ) -> Result<Option<Response>, ApiError> {
     let (kind, attached, write): (_, _, Writer) = match name {
         "map.dot" => {
-            ("text/vnd.graphviz", "attachment; filename=\"map.dot\"", |p| Ok(graphs::dot(p)))
+            ("text/vnd.graphviz", "attachment; filename=\"map.dot\"", |p| Ok(graphs::dot(p).into()))
         }
         "map.graphml" => ("application/graphml+xml", "attachment; filename=\"map.graphml\"", |p| {
-            Ok(graphs::graphml(p))
+            Ok(graphs::graphml(p).into())
         }),
-        "map.json" => {
-            ("application/json", "attachment; filename=\"map.json\"", |p| serde_json::to_string(p))
+        "map.json" => ("application/json", "attachment; filename=\"map.json\"", |p| {
+            Ok(serde_json::to_vec(p)?)
+        }),
+        "map.csv" => {
+            (table::CSV, "attachment; filename=\"map.csv\"", |p| Ok(table::links(p, |_| true)?))
         }
         _ => return Ok(None),
     };
-    let Answer { picture, only, .. } = answer(whose, asked).await?;
-    let work = move || write(&graphs::part(&picture, only.as_ref()));
-    let text = aside(work).await?;
+    let answer = answer(whose, asked).await?;
+    let text = aside(move || write(&answer.part())).await?;
     Ok(Some(sent(kind, attached, text.map_err(ApiError::internal)?)))
 }
 
-fn sent(kind: &'static str, disposition: &'static str, text: String) -> Response {
+fn sent(kind: &'static str, disposition: &'static str, body: impl Into<Body>) -> Response {
     let head = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
         (header::CACHE_CONTROL, CACHE),
     ];
-    (head, text).into_response()
+    (head, body.into()).into_response()
 }

@@ -1,6 +1,8 @@
 //! Lists to take away, `agents.csv` and `links.csv`, with the query of the page they are on; and the
 //! map as a graph ([`drawing::graph`]).
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -12,19 +14,18 @@ use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::{Id, Params};
 use crate::http::state::AppState;
+use crate::topology::picture::Picture;
 use crate::topology::query::Query;
 use crate::views::agents::AgentListItem;
 use crate::views::list::Hits;
 use crate::views::table;
-
-const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
 /// `GET /api/v1/export/{id}`.
 pub async fn export(
     State(state): State<AppState>,
     caller: Caller,
     Id(name): Id<String>,
-    Params(asked): Params<drawing::Asked>,
+    Params(mut asked): Params<drawing::Asked>,
 ) -> Result<Response, ApiError> {
     if let Some(graph) = drawing::graph((&state, &caller.lens), &name, &asked).await? {
         return Ok(graph);
@@ -34,8 +35,8 @@ pub async fn export(
         "links.csv" => "attachment; filename=\"links.csv\"",
         _ => {
             return Err(ApiError::not_found(
-                "list; there are agents.csv, links.csv, alarms.csv, events.csv, reports.csv, map.dot, \
-                 map.graphml and map.json",
+                "list; there are agents.csv, links.csv, alarms.csv, events.csv, reports.csv, map.csv, \
+                 map.dot, map.graphml and map.json",
             ));
         }
     };
@@ -48,8 +49,14 @@ pub async fn export(
         return Ok(file(attached, rows.map_err(ApiError::internal)?));
     }
     Query::parse(&asked.q).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    // What the query finds, as on the page of the list, of what the map keeps bright without it.
+    let q = std::mem::take(&mut asked.q);
+    let kept = match asked.is_narrow() {
+        true => Some(drawing::part((&state, &caller.lens), &asked).await?),
+        false => None,
+    };
     state.gather();
-    let work = move || rows(&Desk::of(&state, &caller.lens), &name, &asked.q);
+    let work = move || rows(&Desk::of(&state, &caller.lens), &name, &q, kept.as_ref());
     let rows = aside(work).await??;
     Ok(file(attached, rows))
 }
@@ -57,17 +64,26 @@ pub async fn export(
 /// A table as a file to take away.
 pub fn file(attached: &'static str, rows: impl IntoResponse) -> Response {
     let attached = HeaderValue::from_static(attached);
-    let head = [(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, attached)];
+    let head = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(table::CSV)),
+        (header::CONTENT_DISPOSITION, attached),
+    ];
     (head, rows).into_response()
 }
 
-fn rows(desk: &Desk, name: &str, asked: &str) -> Result<Vec<u8>, ApiError> {
+fn rows(desk: &Desk, name: &str, asked: &str, kept: Option<&Picture>) -> Result<Vec<u8>, ApiError> {
     let hits = Hits::of(&desk.picture, asked, desk.now(), |id| desk.known(id));
+    let ids = |kept: &Picture| -> HashSet<String> {
+        let edges = kept.edges.iter().map(|edge| edge.id.clone());
+        kept.nodes.iter().map(|node| node.id.clone()).chain(edges).collect()
+    };
+    let kept = kept.map(ids);
+    let has = |id: &str| hits.has(id) && kept.as_ref().is_none_or(|kept| kept.contains(id));
     if name == "links.csv" {
-        let links = table::links(&desk.picture, |edge| hits.has(&edge.id));
+        let links = table::links(&desk.picture, |edge| has(&edge.id));
         return links.map_err(ApiError::internal);
     }
     let mut agents = desk.items();
-    agents.retain(|agent| hits.has(&format!("a:{}", agent.id)));
+    agents.retain(|agent| has(&format!("a:{}", agent.id)));
     table::agents(&agents).map_err(ApiError::internal)
 }

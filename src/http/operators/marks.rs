@@ -1,19 +1,22 @@
 //! What the map's address asks of it beside a search, for the picture of it.
 //!
-//! The neighbourhood of a node, a way, what would be lost, rows of the legend. What is not on the
-//! map is passed over, as the page does.
+//! The neighbourhood of a node, a site, a way, what would be lost, rows of the legend. What narrows
+//! the map down must be on it, lest somebody takes all of it for a part; of a way and of what is taken
+//! away, what is not on the map is passed over, as the page does.
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
 
 use super::paths::{self, PathQuery};
+use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::mask::Lens;
 use crate::topology::chain::{self, Leg};
 use crate::topology::picture::Picture;
 use crate::topology::without::{Taken, without};
-use crate::views::drawing::question::{Lost, Question, around, legs, rows};
+use crate::views::drawing::question::{Lost, Question, Rows, around, inside, legs};
+use crate::wire::codes::ErrorCode;
 
 /// Links from a node that a neighbourhood is wide at most, as on the page (`url.js`).
 const MOST_HOPS: usize = 3;
@@ -28,6 +31,8 @@ pub struct Marks {
     focus: Option<String>,
     /// How many links it is wide.
     hops: Option<String>,
+    /// The site that alone is wanted, by id.
+    site: Option<String>,
     /// From and to, by a comma.
     path: Option<String>,
     /// Nodes and links that are taken away, by commas.
@@ -35,11 +40,21 @@ pub struct Marks {
     without: String,
 }
 
+fn off_the_map(what: &str) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("There is no {what} on this map."))
+}
+
 fn words(text: &str) -> Vec<&str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()
 }
 
 impl Marks {
+    /// Whether something of it narrows the map down.
+    pub fn is_narrow(&self) -> bool {
+        let asks = |of: &Option<String>| of.as_deref().is_some_and(|of| !of.is_empty());
+        !self.only.is_empty() || [&self.focus, &self.site, &self.path].into_iter().any(asks)
+    }
+
     /// The two ends of the way that is asked for.
     fn ends(&self) -> Option<(&str, &str)> {
         self.path.as_deref()?.split_once(',')
@@ -71,22 +86,44 @@ impl Marks {
         }
     }
 
-    /// What is marked on a picture, with the legs of a way.
-    pub fn on(&self, picture: &Picture, legs: Vec<Leg>) -> Question {
-        let mut question = Question { legs, ..Question::default() };
-        let known = |id: &&str| picture.nodes.iter().find(|node| node.id == **id);
-        let label = |id: &str| known(&id).map_or(id, |node| node.label.as_str()).to_owned();
+    /// How wide the neighbourhood is.
+    fn hops(&self) -> Result<usize, ApiError> {
+        let hops = self.hops.as_deref().unwrap_or("1").parse();
+        hops.ok().filter(|hops| (1..=MOST_HOPS).contains(hops)).ok_or_else(|| {
+            ApiError::bad_request(format!("`hops` takes 1 to {MOST_HOPS}, as a whole number."))
+        })
+    }
+
+    /// The rows, the neighbourhood and the site that narrow a picture down.
+    fn narrowed(&self, picture: &Picture) -> Result<Question, ApiError> {
+        let mut question = Question::default();
         let only = words(&self.only);
+        question.rows = Rows::parse(&only).map_err(ApiError::bad_request)?;
         if !only.is_empty() {
-            question.within.push(rows(picture, &only));
             question.words.push(format!("only {}", only.join(", ").replace('-', "link ")));
         }
-        if let Some(id) = self.focus.as_deref().filter(|id| known(id).is_some()) {
-            let hops = self.hops.as_deref().and_then(|hops| hops.parse().ok()).unwrap_or(1);
-            let hops = MOST_HOPS.min(hops).max(1);
+        let hops = self.hops()?;
+        if let Some(id) = self.focus.as_deref().filter(|id| !id.is_empty()) {
+            let node = picture.nodes.iter().find(|node| node.id == id);
+            let node = node.ok_or_else(|| off_the_map(&format!("node {id:?} for `focus`")))?;
             question.within.push(around(picture, id, hops));
-            question.words.push(format!("{hops} links around {}", label(id)));
+            let links = if hops == 1 { "link" } else { "links" };
+            question.words.push(format!("{hops} {links} around {}", node.label));
         }
+        if let Some(id) = self.site.as_deref().filter(|id| !id.is_empty()) {
+            let site = picture.sites.iter().find(|site| site.id == id);
+            let site = site.ok_or_else(|| off_the_map(&format!("site {id:?}")))?;
+            question.within.push(inside(picture, id));
+            question.words.push(format!("site {}", site.label));
+        }
+        Ok(question)
+    }
+
+    /// What is marked on a picture, with the legs of a way.
+    pub fn on(&self, picture: &Picture, legs: Vec<Leg>) -> Result<Question, ApiError> {
+        let mut question = Question { legs, ..self.narrowed(picture)? };
+        let known = |id: &&str| picture.nodes.iter().find(|node| node.id == **id);
+        let label = |id: &str| known(&id).map_or(id, |node| node.label.as_str()).to_owned();
         if let (Some(first), Some(last)) = (question.legs.first(), question.legs.last()) {
             question.words.push(format!(
                 "the way from {} to {}",
@@ -114,6 +151,6 @@ impl Marks {
             ));
             question.lost = Some(Lost::of(gone, &without(picture, &taken)));
         }
-        question
+        Ok(question)
     }
 }

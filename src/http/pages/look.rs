@@ -136,6 +136,7 @@ fn getting_started(state: &AppState, seen: &Seen) -> GettingStarted {
         key_source: state.keeper.health().described,
         keys: state.keeper.ring().usable(state.clock.now()).count(),
         last_refused: refusals.first().map(|refusal| refusal.detail.clone()),
+        started_at: state.started_at,
     }
 }
 

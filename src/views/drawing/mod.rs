@@ -82,8 +82,7 @@ pub fn svg(picture: &Picture, sight: &Sight) -> String {
         plan.know(picture, &sight.networks);
     }
     plan.follow(&scene, view, &sight.question.legs);
-    let bright = scene::bright(&scene, sight.only.as_ref(), sight.problems);
-    let bright = sight.question.narrow(&scene, bright);
+    let bright = scene::bright(&scene, sight.only.as_ref(), sight.problems, &sight.question);
     if let Some(bright) = bright.as_ref().filter(|_| sight.hide) {
         plan.retain(bright);
     }

@@ -1,13 +1,14 @@
 //! What a question that is put to the map marks on the picture: a neighbourhood, a way, what would
 //! be lost. As `static/js/reach.js`, `tools.js` and `legend.js`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::paint::xy;
 use super::plan::Plan;
-use super::scene::{Look, Scene};
+use super::scene::Look;
 use super::shapes::{arrow, colour};
 use super::xml::Tenth;
+use crate::model::state::EdgeState;
 use crate::topology::chain::Leg;
 use crate::topology::path::Journey;
 use crate::topology::picture::{Edge, Picture};
@@ -26,9 +27,60 @@ pub struct Lost {
     pub weak: HashSet<String>,
 }
 
+/// Rows of the legend that let through what they name, and nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Of nodes.
+    pub looks: HashSet<Look>,
+    /// Of links.
+    pub states: HashSet<EdgeState>,
+}
+
+impl Rows {
+    /// From names as the map's address has them: looks of nodes by their words, states of links with
+    /// a hyphen in front.
+    ///
+    /// # Errors
+    ///
+    /// Says which name is none of a row.
+    pub fn parse(names: &[&str]) -> Result<Self, String> {
+        let mut rows = Self::default();
+        for name in names {
+            let look = Look::ALL.into_iter().find(|look| look.as_str() == *name);
+            let mut states = states(name.strip_prefix('-').unwrap_or_default()).peekable();
+            if look.is_none() && states.peek().is_none() {
+                return Err(format!(
+                    "`only` takes rows of the legend: up, late, down, pending, stale, none, -up, -idle, -down, \
+                     -one_way, -never, -unknown; {name:?} is none."
+                ));
+            }
+            rows.looks.extend(look);
+            rows.states.extend(states);
+        }
+        Ok(rows)
+    }
+
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.looks.is_empty() && self.states.is_empty()
+    }
+}
+
+/// The states that are one row of the legend: ends that disagree in either way are one.
+fn states(row: &str) -> impl Iterator<Item = EdgeState> {
+    use EdgeState::{Down, HalfConfigured, Idle, Never, OneWay, Unknown, Up};
+    let all = [Up, Idle, Down, OneWay, HalfConfigured, Never, Unknown].into_iter();
+    let is = move |state: &EdgeState| {
+        row == state.as_str() || (*state == HalfConfigured && row == OneWay.as_str())
+    };
+    all.filter(is)
+}
+
 /// What is marked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Question {
+    /// Rows of the legend that filter.
+    pub rows: Rows,
     /// Sets of ids: what stays bright is in all of them.
     pub within: Vec<HashSet<String>>,
     /// A way that is drawn over everything.
@@ -70,30 +122,13 @@ impl Question {
             weak: set(lost.weak),
         };
         Self {
+            rows: self.rows,
             within: self.within.into_iter().map(set).collect(),
             legs: self.legs.into_iter().filter_map(leg).collect(),
             lost: self.lost.map(lost),
             // They hold names.
             words: Vec::new(),
         }
-    }
-
-    /// What of the bright is in all sets.
-    pub(super) fn narrow(
-        &self,
-        scene: &Scene<'_>,
-        bright: Option<BTreeSet<String>>,
-    ) -> Option<BTreeSet<String>> {
-        if self.within.is_empty() {
-            return bright;
-        }
-        let all = || {
-            let nodes = scene.picture.nodes.iter().map(|node| node.id.clone());
-            nodes.chain(scene.picture.edges.iter().map(|edge| edge.id.clone())).collect()
-        };
-        let mut bright = bright.unwrap_or_else(all);
-        bright.retain(|id| self.within.iter().all(|set| set.contains(id)));
-        Some(bright)
     }
 }
 
@@ -119,22 +154,18 @@ pub fn around(picture: &Picture, id: &str, hops: usize) -> HashSet<String> {
     found.iter().map(|id| (*id).to_owned()).chain(edges).collect()
 }
 
-/// What rows of the legend let through: looks of nodes by their words, states of links with a
-/// hyphen in front. A link brings its ends along.
-pub fn rows(picture: &Picture, names: &[&str]) -> HashSet<String> {
-    let looks = picture.nodes.iter().filter(|node| names.contains(&Look::of(node).as_str()));
-    let mut found: HashSet<String> = looks.map(|node| node.id.clone()).collect();
-    for edge in &picture.edges {
-        // Ends that disagree in either way are one row.
-        let word = match edge.state.as_str() {
-            "half_configured" => "one_way",
-            word => word,
-        };
-        if names.iter().any(|name| name.strip_prefix('-') == Some(word)) {
-            found.extend([edge.id.clone(), edge.source.clone(), edge.target.clone()]);
-        }
-    }
-    found
+/// The nodes of a site, and the links among them.
+pub fn inside(picture: &Picture, site: &str) -> HashSet<String> {
+    let nodes: HashSet<&str> = picture
+        .nodes
+        .iter()
+        .filter(|node| node.site == site)
+        .map(|node| node.id.as_str())
+        .collect();
+    let within =
+        |edge: &&Edge| nodes.contains(edge.source.as_str()) && nodes.contains(edge.target.as_str());
+    let edges = picture.edges.iter().filter(within).map(|edge| edge.id.clone());
+    nodes.iter().map(|id| (*id).to_owned()).chain(edges).collect()
 }
 
 /// The legs of a journey, as far as both their ends are on the map: between the hosts it comes
@@ -275,12 +306,13 @@ mod tests {
 
     #[test]
     fn rows_of_the_legend_let_through_what_they_name() {
-        let mut picture = row();
-        picture.edges[1].state = crate::model::state::EdgeState::HalfConfigured;
-        assert_eq!(sorted(&rows(&picture, &["-one_way"])), ["b", "bc", "c"]);
-        // Agents without a status look as those out of service.
-        assert_eq!(sorted(&rows(&picture, &["stale"])), ["a", "b", "c", "d", "e"]);
-        assert!(rows(&picture, &["down", "one_way"]).is_empty());
+        let rows = Rows::parse(&["-one_way", "none"]).unwrap();
+        assert_eq!(rows.states, HashSet::from([EdgeState::OneWay, EdgeState::HalfConfigured]));
+        assert_eq!(rows.looks, HashSet::from([Look::None]));
+        assert!(Rows::parse(&[]).unwrap().is_empty());
+        for wrong in ["one_way", "-", "-pending", "Down"] {
+            assert!(Rows::parse(&["down", wrong]).unwrap_err().contains(wrong));
+        }
     }
 
     #[test]
@@ -290,6 +322,7 @@ mod tests {
         let set = |all: &[&str]| all.iter().map(|id| (*id).to_owned()).collect::<HashSet<_>>();
         let leg = |from: &str, to: &str| Leg { from: from.into(), to: to.into(), edge: None };
         let question = Question {
+            rows: Rows::default(),
             within: vec![set(&["a", "c"])],
             legs: vec![leg("a", "b"), leg("b", "c")],
             lost: Some(Lost { cut_off: set(&["b"]), ..Lost::default() }),

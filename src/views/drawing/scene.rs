@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::question::Question;
 use crate::model::state::{AgentStatus, EdgeState, EndState};
 use crate::topology::picture::{Edge, Node, NodeKind, Picture};
 
 /// How a node looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Look {
     /// Not reporting.
     Down,
@@ -24,6 +25,10 @@ pub enum Look {
 }
 
 impl Look {
+    /// All there are, worst first.
+    pub const ALL: [Self; 6] =
+        [Self::Down, Self::Late, Self::Pending, Self::Stale, Self::None, Self::Up];
+
     /// Of a node.
     pub fn of(node: &Node) -> Self {
         match (node.kind, node.status) {
@@ -154,46 +159,77 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The ids of what stays bright; `None`: everything. As `bright` of `scene.js`.
+/// The ids of what stays bright; `None`: everything. As `bright` of `scene.js`, step by step: a link
+/// that is kept has both its ends kept.
 pub fn bright(
     scene: &Scene<'_>,
     only: Option<&HashSet<String>>,
     problems: bool,
+    question: &Question,
 ) -> Option<BTreeSet<String>> {
-    if only.is_none() && !problems {
+    let (rows, within) = (&question.rows, &question.within);
+    if only.is_none() && !problems && rows.is_empty() && within.is_empty() {
         return None;
     }
-    let picture = scene.picture;
-    let mut ends = BTreeSet::new();
-    for edge in picture.edges.iter().filter(|edge| is_bad(edge)) {
-        ends.extend([edge.source.as_str(), edge.target.as_str()]);
+    let mut kept = Kept::all(scene.picture);
+    if problems {
+        let ends = kept.ends(is_bad);
+        let trouble = |node: &Node| {
+            matches!(Look::of(node), Look::Down | Look::Late)
+                || node.alarms > 0
+                || ends.contains(node.id.as_str())
+        };
+        kept.retain(trouble, is_bad);
     }
-    let trouble = |node: &Node| {
-        matches!(Look::of(node), Look::Down | Look::Late)
-            || node.alarms > 0
-            || ends.contains(node.id.as_str())
-    };
-    // Where no node was found, those at the ends of the links that were stay bright with them.
-    let found_node = only.is_some_and(|only| picture.nodes.iter().any(|n| only.contains(&n.id)));
-    let mut at_found = BTreeSet::new();
-    for edge in &picture.edges {
-        if !found_node && only.is_some_and(|only| only.contains(&edge.id)) {
-            at_found.extend([edge.source.as_str(), edge.target.as_str()]);
-        }
+    if !rows.is_empty() {
+        kept.edges.retain(|edge| rows.states.contains(&edge.state));
+        let ends = kept.ends(|_| true);
+        let has = |node: &&Node| {
+            rows.looks.contains(&Look::of(node)) && kept.nodes.contains(node.id.as_str())
+        };
+        let looks = scene.picture.nodes.iter().filter(has).map(|node| node.id.as_str());
+        kept.nodes = looks.chain(ends).collect();
     }
-    let wanted = |id: &str| only.is_none_or(|only| only.contains(id) || at_found.contains(id));
-    let nodes = picture
-        .nodes
-        .iter()
-        .filter(|node| (!problems || trouble(node)) && wanted(&node.id))
-        .map(|node| node.id.clone());
-    let edges = picture
-        .edges
-        .iter()
-        .filter(|edge| !problems || is_bad(edge))
-        .filter(|edge| {
-            only.is_none() || (wanted(&edge.id) && wanted(&edge.source) && wanted(&edge.target))
-        })
-        .map(|edge| edge.id.clone());
-    Some(nodes.chain(edges).collect())
+    if let Some(only) = only {
+        // Where no node was found, those at the ends of the links that were stay bright with them.
+        let found_node = scene.picture.nodes.iter().any(|node| only.contains(&node.id));
+        let links = Kept::all(scene.picture).ends(|edge| !found_node && only.contains(&edge.id));
+        let is = |id: &str| only.contains(id) || links.contains(id);
+        kept.retain(
+            |node| is(&node.id),
+            |edge| only.contains(&edge.id) && is(&edge.source) && is(&edge.target),
+        );
+    }
+    for set in within {
+        kept.retain(|node| set.contains(&node.id), |edge| set.contains(&edge.id));
+    }
+    let edges = kept.edges.iter().map(|edge| edge.id.clone());
+    Some(kept.nodes.iter().map(|id| (*id).to_owned()).chain(edges).collect())
+}
+
+/// What is left of a picture.
+struct Kept<'a> {
+    picture: &'a Picture,
+    nodes: BTreeSet<&'a str>,
+    edges: Vec<&'a Edge>,
+}
+
+impl<'a> Kept<'a> {
+    fn all(picture: &'a Picture) -> Self {
+        let nodes = picture.nodes.iter().map(|node| node.id.as_str()).collect();
+        Self { picture, nodes, edges: picture.edges.iter().collect() }
+    }
+
+    /// Both ends of those of its links.
+    fn ends(&self, which: impl Fn(&Edge) -> bool) -> BTreeSet<&'a str> {
+        let links = self.edges.iter().filter(|edge| which(edge));
+        links.flat_map(|edge| [edge.source.as_str(), edge.target.as_str()]).collect()
+    }
+
+    fn retain(&mut self, node: impl Fn(&Node) -> bool, edge: impl Fn(&Edge) -> bool) {
+        let nodes = self.picture.nodes.iter().filter(|one| node(one));
+        let wanted: BTreeSet<&str> = nodes.map(|node| node.id.as_str()).collect();
+        self.nodes.retain(|id| wanted.contains(id));
+        self.edges.retain(|link| edge(link));
+    }
 }

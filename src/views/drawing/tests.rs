@@ -3,11 +3,12 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::slice;
 
 use super::geometry::Curve;
 use super::nets::Nets;
 use super::plan::{Bundle, Layers, Line};
-use super::question::Lost;
+use super::question::{Lost, Rows};
 use super::relays::Step;
 use super::scene::{EndOf, Mark, half};
 use super::*;
@@ -203,11 +204,25 @@ fn the_page_and_the_picture_draw_the_same_things_in_the_same_places() {
         }
     }
     let only = ["a:hel-0", "a:oul-0", "0000000000000000"].map(str::to_owned).into();
+    let bright = |only, problems, rows: &[&str], within: &[HashSet<String>]| {
+        let rows = Rows::parse(rows).unwrap();
+        let question = Question { rows, within: within.to_vec(), ..Question::default() };
+        scene::bright(&scene, only, problems, &question)
+    };
+    let near = question::around(&picture, "a:hel-0", 2);
+    let inside = question::inside(&picture, "lab/hel");
     for (name, bright) in [
-        ("problems", scene::bright(&scene, None, true)),
-        ("found", scene::bright(&scene, Some(&only), false)),
-        ("both", scene::bright(&scene, Some(&only), true)),
-        ("links", scene::bright(&scene, Some(&["0000000000000002".to_owned()].into()), false)),
+        ("problems", bright(None, true, &[], &[])),
+        ("found", bright(Some(&only), false, &[], &[])),
+        ("both", bright(Some(&only), true, &[], &[])),
+        ("links", bright(Some(&["0000000000000002".to_owned()].into()), false, &[], &[])),
+        ("down", bright(None, false, &["down"], &[])),
+        ("row", bright(None, false, &["none", "-up"], &[])),
+        ("differ", bright(None, false, &["-one_way"], &[])),
+        ("troubled", bright(None, true, &["-up", "up"], &[])),
+        ("near", bright(None, false, &[], slice::from_ref(&near))),
+        ("inside", bright(None, true, &["late", "-down"], slice::from_ref(&inside))),
+        ("all", bright(Some(&only), true, &["-down", "down"], &[near.clone(), inside.clone()])),
     ] {
         let bright = bright.unwrap();
         writeln!(text, "bright {name} {}", bright.into_iter().collect::<Vec<_>>().join(" "))
@@ -278,6 +293,7 @@ fn what_is_asked_of_the_map_is_marked_and_the_rest_dim_or_left_out() {
     };
     let link = picture.edges.iter().find(|edge| edge.target == "a:hel-6").unwrap();
     let question = Question {
+        rows: Rows::default(),
         within: vec![question::around(&picture, "a:hel-0", 1)],
         legs: vec![
             leg("a:hel-6", "a:hel-0", Some(&link.id)),
