@@ -264,6 +264,9 @@ CREATE TABLE flaps (
 -- What was raised between two times.
 CREATE INDEX alarms_by_raised ON alarms (raised_at) WHERE raised_at IS NOT NULL;
 
+-- Past alarms of one thing, such as a link.
+CREATE INDEX alarms_by_subject ON alarms (subject);
+
 -- Maintenance windows: while one is open, nobody is told of alarms about the agents it means.
 CREATE TABLE maintenance (
     window_id    INTEGER PRIMARY KEY,                -- given by the manager

@@ -19,6 +19,7 @@ pub mod flash;
 pub mod headers;
 pub mod health;
 pub mod keys;
+pub mod listed;
 pub mod metrics;
 pub mod observe;
 pub mod openapi;

@@ -20,6 +20,7 @@ use super::access::gate::Gate;
 use super::access::guard::{Guard, guard};
 use super::access::{Need, login, provider, setup, share};
 use super::error::ApiError;
+use super::listed::as_csv;
 use super::pages::{self, act, alarm, aside, ask, audit, look, rules, tell, then};
 use super::sources::Sources;
 use super::state::AppState;
@@ -36,6 +37,8 @@ pub struct Route<S = AppState> {
     pub need: Need,
     /// Whether it serves those who are given pseudonyms: nothing that it answers has a real name.
     pub masked: bool,
+    /// Which member of its answer is a list, that is also told as CSV; empty: the answer is one.
+    pub list: Option<&'static str>,
     /// What answers.
     pub handler: MethodRouter<S>,
 }
@@ -55,6 +58,7 @@ const ADMIN_OF_ALL: Need = Need::Whole(Role::Admin);
 /// All routes, by who comes.
 pub fn all() -> Vec<Route> {
     let mut routes = programs();
+    routes.extend(of_admins());
     routes.extend(about_places());
     routes.extend(about_alarms());
     routes.extend(about_people());
@@ -68,6 +72,15 @@ impl<S> Route<S> {
     fn masked(self) -> Self {
         Self { masked: true, ..self }
     }
+
+    /// The same as a list, or with one as that member: as CSV, too, for who asks with `format=csv`.
+    fn listed(self, member: &'static str) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let handler = self.handler.layer(middleware::from_fn_with_state(member, as_csv));
+        Self { list: Some(member), handler, ..self }
+    }
 }
 
 /// One route; it serves nobody who is given pseudonyms, unless [`Route::masked`] says so.
@@ -77,14 +90,14 @@ fn route(
     need: Need,
     handler: MethodRouter<AppState>,
 ) -> Route {
-    Route { method, path, need, masked: false, handler }
+    Route { method, path, need, masked: false, list: None, handler }
 }
 
 /// Agents, supervisors and operators' programs: JSON.
 fn programs() -> Vec<Route> {
     use operators::{
-        agents as agent, audit, edges, events, export, identities, jobs, notifications as notices,
-        past, paths, reports, search, topology, what_if,
+        agents as agent, edges, events, export, identities, jobs, notifications as notices, past,
+        paths, reports, search, topology, what_if,
     };
     vec![
         // Agents.
@@ -96,7 +109,7 @@ fn programs() -> Vec<Route> {
         route("GET", "/livez", PUBLIC, get(health::live)),
         route("GET", "/readyz", PUBLIC, get(health::ready)),
         // Operators.
-        route("GET", "/status/agents", SHARED, get(search::agents)).masked(),
+        route("GET", "/status/agents", SHARED, get(search::agents)).masked().listed(""),
         route("GET", "/api/v1/topology", SHARED, get(topology::topology)).masked(),
         route("GET", "/api/v1/history", SHARED, get(past::history)).masked(),
         route("GET", "/api/v1/diff", SHARED, get(past::diff)).masked(),
@@ -110,35 +123,45 @@ fn programs() -> Vec<Route> {
             .masked(),
         route("GET", "/api/v1/search", SHARED, get(search::search)).masked(),
         route("GET", "/api/v1/export/{id}", VIEWER, get(export::export)).masked(),
-        route("GET", "/api/v1/edges", SHARED, get(search::edges)).masked(),
+        route("GET", "/api/v1/edges", SHARED, get(search::edges)).masked().listed(""),
         route("GET", "/api/v1/edges/{id}", SHARED, get(edges::one)).masked(),
-        route("GET", "/api/v1/reports", VIEWER, get(reports::list)).masked(),
+        route("GET", "/api/v1/reports", VIEWER, get(reports::list)).masked().listed(""),
         route("GET", "/api/v1/reports/{id}", VIEWER, get(reports::one)),
-        route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)).masked(),
-        route("GET", "/api/v1/keys", VIEWER_OF_ALL, get(keys::list)),
-        route("GET", "/api/v1/events", SHARED, get(events::list)).masked(),
+        route("GET", "/api/v1/refusals", VIEWER, get(reports::refusals)).masked().listed(""),
+        route("GET", "/api/v1/keys", VIEWER_OF_ALL, get(keys::list)).listed("keys"),
+        route("GET", "/api/v1/events", SHARED, get(events::list)).masked().listed(""),
         route("GET", "/api/v1/path", SHARED, get(paths::path)).masked(),
-        route("GET", "/api/v1/carriers", SHARED, get(paths::carriers)).masked(),
-        route("GET", "/api/v1/networks", SHARED, get(operators::networks::networks)).masked(),
+        route("GET", "/api/v1/carriers", SHARED, get(paths::carriers)).masked().listed(""),
+        route("GET", "/api/v1/networks", SHARED, get(operators::networks::networks))
+            .masked()
+            .listed("networks"),
         route("GET", "/api/v1/what-if", SHARED, get(what_if::what_if)).masked(),
         route("GET", "/api/v1/weak-points", SHARED, get(what_if::weak_points)).masked(),
-        route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments)).masked(),
+        route("GET", "/api/v1/enrollments", VIEWER, get(identities::enrollments))
+            .masked()
+            .listed(""),
         route("GET", "/api/v1/keys/usage", VIEWER_OF_ALL, get(identities::key_usage)),
-        route("GET", "/api/v1/jobs", VIEWER_OF_ALL, get(jobs::list)),
-        route("GET", "/api/v1/notifications", VIEWER, get(notices::list)).masked(),
-        route("GET", "/api/v1/channels", VIEWER_OF_ALL, get(notices::channels)),
-        route("GET", "/api/v1/rules", VIEWER_OF_ALL, get(operators::rules::rules)),
+        route("GET", "/api/v1/jobs", VIEWER_OF_ALL, get(jobs::list)).listed(""),
+        route("GET", "/api/v1/notifications", VIEWER, get(notices::list)).masked().listed(""),
+        route("GET", "/api/v1/channels", VIEWER_OF_ALL, get(notices::channels)).listed("channels"),
+        route("GET", "/api/v1/rules", VIEWER_OF_ALL, get(operators::rules::rules)).listed("kinds"),
         route("GET", "/api/v1/openapi.json", VIEWER, get(openapi::document)).masked(),
         route("POST", "/api/v1/channels/{id}/test", OPERATOR_OF_ALL, post(notices::test)),
         route("POST", "/api/v1/notifications/{id}/retry", OPERATOR_OF_ALL, post(notices::retry)),
-        // Admins.
+    ]
+}
+
+/// What admins do and look at: JSON.
+fn of_admins() -> Vec<Route> {
+    use operators::{agents as agent, audit, jobs};
+    vec![
         route("POST", "/api/v1/agents/{id}/approve", ADMIN, post(agent::approve)),
         route("POST", "/api/v1/agents/{id}/refuse", ADMIN, post(agent::refuse)),
         route("POST", "/api/v1/agents/{id}/revoke", ADMIN, post(agent::revoke)),
         route("POST", "/api/v1/agents/{id}/relay", ADMIN, post(agent::relay)),
         route("POST", "/api/v1/keys/{id}/revoke", ADMIN_OF_ALL, post(keys::revoke)),
         route("POST", "/api/v1/jobs/{id}/run", ADMIN_OF_ALL, post(jobs::run)),
-        route("GET", "/api/v1/audit", ADMIN_OF_ALL, get(audit::list)),
+        route("GET", "/api/v1/audit", ADMIN_OF_ALL, get(audit::list)).listed("entries"),
         route("GET", "/api/v1/export/audit.csv", ADMIN_OF_ALL, get(audit::csv)),
         route("GET", "/api/v1/export/audit.ndjson", ADMIN_OF_ALL, get(audit::ndjson)),
         route("POST", "/status/admin/reset", ADMIN, post(admin::reset)),
@@ -162,12 +185,12 @@ fn about_places() -> Vec<Route> {
 fn about_alarms() -> Vec<Route> {
     use operators::{acts, alarms, maintenance, quality};
     vec![
-        route("GET", "/status/alarms", SHARED, get(alarms::list)).masked(),
+        route("GET", "/status/alarms", SHARED, get(alarms::list)).masked().listed(""),
         route("GET", "/api/v1/export/alarms.csv", VIEWER, get(alarms::export)).masked(),
-        route("GET", "/api/v1/alarms", SHARED, get(alarms::list)).masked(),
-        route("GET", "/api/v1/alarms/quality", VIEWER, get(quality::view)).masked(),
+        route("GET", "/api/v1/alarms", SHARED, get(alarms::list)).masked().listed(""),
+        route("GET", "/api/v1/alarms/quality", VIEWER, get(quality::view)).masked().listed("kinds"),
         route("GET", "/api/v1/alarms/{id}", VIEWER, get(alarms::one)).masked(),
-        route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)).masked(),
+        route("GET", "/api/v1/maintenance", VIEWER, get(maintenance::list)).masked().listed(""),
         route("POST", "/api/v1/alarms/{id}/ack", OPERATOR, post(acts::acknowledge)),
         route("POST", "/api/v1/alarms/{id}/shelve", OPERATOR, post(acts::shelve)),
         route("POST", "/api/v1/alarms/{id}/unshelve", OPERATOR, post(acts::unshelve)),
@@ -188,12 +211,12 @@ fn about_people() -> Vec<Route> {
     vec![
         route("GET", "/setup", PUBLIC, get(setup::form)),
         route("POST", "/setup", PUBLIC, post(setup::set_up)),
-        route("GET", "/api/v1/sessions", VIEWER, get(sessions::list)).masked(),
+        route("GET", "/api/v1/sessions", VIEWER, get(sessions::list)).masked().listed(""),
         route("DELETE", "/api/v1/sessions/{id}", VIEWER, delete(sessions::end)).masked(),
         route("GET", "/account", VIEWER, get(page::account)).masked(),
         route("POST", "/account/password", VIEWER, post(page::password)).masked(),
         route("POST", "/account/sessions/{id}/end", VIEWER, post(page::end_session)).masked(),
-        route("GET", "/api/v1/users", ADMIN_OF_ALL, get(people::list)),
+        route("GET", "/api/v1/users", ADMIN_OF_ALL, get(people::list)).listed(""),
         route("POST", "/api/v1/users", ADMIN_OF_ALL, post(people::make)),
         route("GET", "/api/v1/users/{id}", ADMIN_OF_ALL, get(people::one)),
         route("DELETE", "/api/v1/users/{id}", ADMIN_OF_ALL, delete(people::remove)),
@@ -205,7 +228,7 @@ fn about_people() -> Vec<Route> {
         route("POST", "/api/v1/users/{id}/end-sessions", ADMIN_OF_ALL, post(people::end_sessions)),
         route("POST", "/api/v1/users/{id}/reset", ADMIN_OF_ALL, post(people::reset)),
         route("POST", "/api/v1/users/{id}/password", ADMIN_OF_ALL, post(people::password)),
-        route("GET", "/api/v1/tokens", ADMIN_OF_ALL, get(tokens::list)),
+        route("GET", "/api/v1/tokens", ADMIN_OF_ALL, get(tokens::list)).listed(""),
         route("POST", "/api/v1/tokens", ADMIN_OF_ALL, post(tokens::make)),
         route("DELETE", "/api/v1/tokens/{id}", ADMIN_OF_ALL, delete(tokens::revoke)),
         route("POST", "/tokens", ADMIN_OF_ALL, post(page::add_token)),
@@ -234,7 +257,7 @@ fn about_shares() -> Vec<Route> {
     vec![
         route("GET", "/s/{token}", PUBLIC, get(share::open)),
         route("POST", "/leave", PUBLIC, post(share::leave)),
-        route("GET", "/api/v1/shares", OPERATOR, get(shares::list)),
+        route("GET", "/api/v1/shares", OPERATOR, get(shares::list)).listed(""),
         route("POST", "/api/v1/shares", OPERATOR, post(shares::make)),
         route("DELETE", "/api/v1/shares/{id}", OPERATOR, delete(shares::revoke)),
         route("GET", "/shares", OPERATOR, get(pages::shares::list)),
@@ -317,7 +340,7 @@ pub fn guarded<S: Clone + Send + Sync + 'static>(
     guards: &Guards,
 ) -> Router<S> {
     let mut router = Router::new();
-    for Route { method, path, need, masked, handler } in routes {
+    for Route { method, path, need, masked, list: _, handler } in routes {
         // What only looks cannot be forged; and the layer logs addresses, in which tokens of shared
         // links stand.
         let ours = |handler: MethodRouter<S>| match method {

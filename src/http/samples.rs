@@ -72,6 +72,7 @@ const ASKED: Parameter =
 const QUERY: &[Parameter] = &[ASKED];
 const TOLD_QUERY: &[Parameter] = &[text("at", "The time (Unix seconds or RFC 3339)")];
 const LOG_QUERY: &[Parameter] = &[
+    ASKED,
     OF_AGENT,
     text("subject", "Only about this thing; of events alone"),
     number("before", "Only before the row with this id"),
@@ -111,7 +112,7 @@ const ALARM_QUERY: &[Parameter] = &[
     text("kind", "Only of this kind, such as edge.down"),
     text("severity", "Only as bad as this, or worse"),
     text("fleet_id", "Only of this fleet"),
-    text("q", "Only with this text in their sentence or their subject"),
+    text("q", "Only about what this query finds, or with its texts in their words"),
     text("from", "Only raised at or after this time (Unix seconds or RFC 3339)"),
     text("to", "Only raised before this time"),
     number("since", "Only raised, or cleared, at or after this time"),
@@ -121,13 +122,14 @@ const ALARM_QUERY: &[Parameter] = &[
 ];
 const WINDOW_QUERY: &[Parameter] = &[text("state", "Only in this state: now, coming or past")];
 const REPORT_QUERY: &[Parameter] =
-    &[OF_AGENT, number("before", "Only before the report with this id"), LIMIT];
+    &[ASKED, OF_AGENT, number("before", "Only before the report with this id"), LIMIT];
 const SEEN_KEY: &[Parameter] =
     &[text("kid", "The key whose fingerprint was compared; no other is let in")];
-const REFUSAL_QUERY: &[Parameter] = &[LIMIT];
+const REFUSAL_QUERY: &[Parameter] = &[ASKED, LIMIT];
 const EVENT_QUERY: &[Parameter] = &[
     number("after", "Only after the event with this id"),
     number("before", "The last ones before the event with this id"),
+    ASKED,
     OF_AGENT,
     text("subject", "Only about this thing"),
     LIMIT,

@@ -39,6 +39,7 @@ use super::error::ApiError;
 use super::flash::Flashes;
 use super::metrics::Metrics;
 use super::observe::RequestIds;
+use super::operators::networks::LaidOut;
 use super::pace::Pace;
 use super::packed::Packed;
 use super::sources::Sources;
@@ -132,6 +133,8 @@ pub struct Parts {
     pub opens: Pace,
     /// What forms are about to tell on the pages they lead to.
     pub flashes: Flashes,
+    /// Lists of networks that were begun.
+    pub laid: LaidOut,
     /// Which proxies are believed what.
     pub ways: Ways,
     /// What a report must fulfil.
@@ -162,6 +165,7 @@ impl AppState {
             resets: Pace::of_resets(),
             opens: Pace::of_opens(),
             flashes: Flashes::default(),
+            laid: LaidOut::default(),
             ways: Ways::new(config),
             policy: policy(config),
             started_at: services.clock.now(),

@@ -67,6 +67,17 @@ impl NetworkFilter {
     }
 }
 
+impl Networks {
+    /// No more than `limit` of networks that are in order, after one of them.
+    pub fn part(sorted: &[Network], after: Option<&Place>, limit: usize) -> Self {
+        let is_before =
+            |one: &Network| after.is_some_and(|after| one.place() <= (after.0, &after.1, &after.2));
+        let rest = sorted.get(sorted.partition_point(is_before)..).unwrap_or_default();
+        let networks: Vec<Network> = rest.iter().take(limit).cloned().collect();
+        Self { left_out: rest.len() - networks.len(), networks }
+    }
+}
+
 impl Network {
     fn place(&self) -> (bool, &FleetId, &IpNet) {
         (self.inside, &self.fleet_id, &self.net)

@@ -108,6 +108,15 @@ pub struct AgentDetail {
     pub identities: Vec<IdentityRecord>,
 }
 
+/// Agents and links that a list is narrowed to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Things {
+    /// Agents.
+    pub agents: Vec<AgentId>,
+    /// Links.
+    pub edges: Vec<EdgeId>,
+}
+
 /// Which reports to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ReportFilter {
@@ -115,6 +124,8 @@ pub struct ReportFilter {
     pub id: Option<ReportId>,
     /// Only of this agent.
     pub agent: Option<AgentId>,
+    /// Only of one of these agents.
+    pub things: Option<Things>,
     /// Only before this report.
     pub before: Option<ReportId>,
     /// Only after this report; the list is then oldest first.
@@ -195,6 +206,8 @@ pub struct EventFilter {
     pub before: Option<EventId>,
     /// Only of this agent.
     pub agent: Option<AgentId>,
+    /// Only about one of these things.
+    pub things: Option<Things>,
     /// Only about this subject.
     pub subject: Option<String>,
     /// Only what held by then.
@@ -268,8 +281,10 @@ pub struct AlarmFilter {
     pub severity: Option<Severity>,
     /// Only of this fleet.
     pub fleet: Option<FleetId>,
-    /// Only with this text in their sentence or their subject.
-    pub text: Option<String>,
+    /// Only about one of these things, or as `told` asks.
+    pub things: Option<Things>,
+    /// Those whose words are asked for; without `things`, only those.
+    pub told: Option<ToldOf>,
     /// Only raised at or after this time.
     pub raised_from: Option<UnixSeconds>,
     /// Only raised before this time.
@@ -280,6 +295,23 @@ pub struct AlarmFilter {
     pub reach: Reach,
     /// At most this many.
     pub limit: usize,
+}
+
+/// Alarms by their words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToldOf {
+    /// Texts; of each of the lists, one stands in the sentence or the subject, whatever its case.
+    pub words: Vec<Vec<String>>,
+    /// Only about one of these things.
+    pub of: Option<Things>,
+}
+
+impl ToldOf {
+    /// Whether a text has the words.
+    pub fn is_in(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.words.iter().all(|any| any.iter().any(|word| text.contains(&word.to_lowercase())))
+    }
 }
 
 impl AlarmFilter {

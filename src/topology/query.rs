@@ -172,6 +172,55 @@ impl Query {
         }
     }
 
+    /// Reads a query that is put to a list of what agents alone do.
+    ///
+    /// # Errors
+    /// If it cannot be meant, or asks for what no agent is.
+    pub fn parse_of_agents(text: &str) -> Result<Self, InvalidQuery> {
+        let query = Self::parse(text)?;
+        let of_agents = |test: &Test| match test {
+            Test::State(states) => states.iter().any(|state| !state.agents.is_empty()),
+            Test::Words(Field::Kind, words) => words.iter().any(|word| word != "external"),
+            Test::Text(_)
+            | Test::Words(..)
+            | Test::Net(_)
+            | Test::Number(..)
+            | Test::Version(..) => true,
+        };
+        let Some(term) = query.terms.iter().find(|term| !of_agents(&term.test)) else {
+            return Ok(query);
+        };
+        let word = if let Test::State(_) = term.test { "state" } else { "kind" };
+        let states = STATES.iter().filter(|(_, state)| !state.agents.is_empty());
+        let states: Vec<&str> = states.map(|(name, _)| *name).collect();
+        let fields: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        Err(InvalidQuery(format!(
+            "This list is of what agents do, and no agent is what this `{word}:` asks for. Agents' \
+             states are {}, their kinds agent, gateway and relay. Terms that select agents: {}, and text.",
+            states.join(", "),
+            fields.join(", ")
+        )))
+    }
+
+    /// The same without the texts that it looks for; and these, each as a list of which one is
+    /// enough. A text that must not be there stays.
+    pub fn without_texts(&self) -> (Self, Vec<Vec<String>>) {
+        let mut texts = Vec::new();
+        let mut terms = Vec::new();
+        for term in &self.terms {
+            match &term.test {
+                Test::Text(any) if !term.not => texts.push(any.clone()),
+                Test::Text(_)
+                | Test::Words(..)
+                | Test::State(_)
+                | Test::Net(_)
+                | Test::Number(..)
+                | Test::Version(..) => terms.push(term.clone()),
+            }
+        }
+        (Self { terms }, texts)
+    }
+
     /// The first field it asks for that the history does not tell.
     fn untold(&self) -> Option<&'static str> {
         self.terms.iter().find_map(|term| match term.test {

@@ -176,6 +176,7 @@ struct AgentPage<'a> {
     when: Option<Head>,
     reports: Vec<ReportItem>,
     refused: Vec<Refused<'a>>,
+    refused_heads: Vec<Head>,
     curves: &'a Html,
 }
 
@@ -321,6 +322,7 @@ pub fn page(
         when: None,
         reports: reports.iter().map(|row| ReportItem::new(ctx, row)).collect(),
         refused: refused.iter().map(|item| Refused::new(ctx, item)).collect(),
+        refused_heads: Refused::heads(),
         curves,
     };
     page.render()

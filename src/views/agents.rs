@@ -11,6 +11,7 @@ use crate::model::time::UnixSeconds;
 use crate::topology::picture::Picture;
 
 use super::list::{Column, Head, Hits, ListQuery, Page};
+use super::ordered::Table;
 use super::page::PageContext;
 use super::path::Way;
 use super::text::{Chip, Moment, encode, offset, plural};
@@ -170,7 +171,7 @@ struct AgentsPage<'a> {
     heads: Vec<Head>,
     page: Page<Row>,
     summary: String,
-    waiting: Vec<WaitingRow>,
+    waiting: Table<WaitingRow>,
     /// Alarms of the agents that can be chosen on this page; none: nothing can be.
     bulk: u32,
 }
@@ -237,7 +238,7 @@ pub fn page(
             count(AgentStatus::Stale),
             count(AgentStatus::Offline)
         ),
-        waiting: waiting.iter().map(|item| WaitingRow::new(ctx, item)).collect(),
+        waiting: WaitingRow::table(ctx, waiting),
         bulk: if may { page.rows.iter().map(|row| row.item.alarms).sum() } else { 0 },
         page,
     };

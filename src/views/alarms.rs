@@ -11,7 +11,7 @@ use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::store::change::AlarmRecord;
 use crate::store::row::AlarmRow;
 
-use super::list::{Column, Head, ListQuery};
+use super::list::{Column, Head, Hits, ListQuery};
 use super::page::PageContext;
 use super::text::{Chip, Moment, encode, plural};
 
@@ -270,6 +270,7 @@ struct AlarmsPage<'a> {
     is_shelf: bool,
     word: &'static str,
     kept: &'a Kept,
+    hits: &'a Hits<'a>,
     kinds: Vec<&'static str>,
     severities: Vec<&'static str>,
     csv: String,
@@ -320,7 +321,7 @@ pub struct Kept {
     pub fleet: String,
     /// An agent's id.
     pub agent: String,
-    /// A text.
+    /// What they are about, or a text.
     pub q: String,
     /// Raised from when on.
     pub from: String,
@@ -372,7 +373,7 @@ pub fn page(
     ctx: &PageContext,
     tab: Tab,
     rows: &[AlarmRow],
-    (kept, order, span): (&Kept, &ListQuery, Span),
+    ((kept, hits), order, span): ((&Kept, &Hits<'_>), &ListQuery, Span),
 ) -> Result<String, askama::Error> {
     let tree = match tab {
         Tab::Cleared => Tree { by_cause: BTreeMap::new(), roots: rows.iter().collect() },
@@ -403,6 +404,7 @@ pub fn page(
         tabs: Tab::ALL.map(|one| (one.href(), one.label(), one == tab)).into(),
         word: tab.word(),
         kept,
+        hits,
         kinds: AlarmKind::ALL.iter().map(|kind| kind.as_str()).collect(),
         severities: Severity::ALL.iter().map(|severity| severity.as_str()).collect(),
         csv,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::model::time::UnixSeconds;
 
 use super::change;
+use super::list::{Head, Numbered};
 use super::page::PageContext;
 use super::text::{Moment, encode};
 
@@ -71,31 +72,38 @@ struct AuditPage<'a> {
     is_filtered: bool,
     query: String,
     lines: Vec<Line<'a>>,
-    older: Option<String>,
+    when: Head,
+    first: Option<String>,
+    next: Option<String>,
     head: &'a str,
 }
 
-/// The page, newest first; `older` is the number to go on before, `head` the end of the chain.
+/// The page, in the order that is asked for; `oldest_first` and `goes_on` say which part it is, `more`
+/// whether there are more entries, `head` is the end of the chain.
 ///
 /// # Errors
 /// If the template cannot be rendered.
 pub fn page(
     ctx: &PageContext,
     asked: &Asked,
-    (items, older): (&[AuditItem], Option<i64>),
+    (items, [oldest_first, goes_on, more]): (&[AuditItem], [bool; 3]),
     head: &str,
 ) -> Result<String, askama::Error> {
     let query = asked.query();
     let is_filtered = !query.is_empty();
-    let and = if is_filtered { format!("&{query}") } else { String::new() };
     let lines = items.iter().map(|item| Line {
         at: Moment::full(item.at, ctx.now),
         change: change::words(&ctx.names, item.before.as_ref(), item.after.as_ref()),
         item,
     });
-    let older = older.map(|before| format!("/audit?before={before}{and}"));
+    let lines = lines.collect();
     let query = if is_filtered { format!("?{query}") } else { query };
-    AuditPage { ctx, asked, is_filtered, query, lines: lines.collect(), older, head }.render()
+    let path = format!("/audit{query}");
+    let limit = if more { items.len() } else { usize::MAX };
+    let listed = Numbered { path: &path, agent: "", q: "", oldest_first, goes_on, limit };
+    let (first, next) = listed.ways(items.len(), items.last().map(|item| item.seq));
+    let when = listed.head("When");
+    AuditPage { ctx, asked, is_filtered, query, lines, when, first, next, head }.render()
 }
 
 #[cfg(test)]
@@ -109,7 +117,7 @@ pub(super) mod tests {
     /// The page with made-up entries.
     pub(in crate::views) fn sample(ctx: &PageContext) -> String {
         let (items, head) = (items(ctx.now), format!("44 {}", "0123456789abcdef".repeat(4)));
-        page(ctx, &Asked::default(), (&items, Some(41)), &head).expect("rendered")
+        page(ctx, &Asked::default(), (&items, [false, false, true]), &head).expect("rendered")
     }
 
     fn items(now: UnixSeconds) -> Vec<AuditItem> {
@@ -149,11 +157,12 @@ pub(super) mod tests {
     fn what_others_wrote_is_text_and_the_filter_goes_with_every_link() {
         let ctx = context("Audit", Nav::Events);
         let asked = Asked { q: "gw 1&x".into(), ..Asked::default() };
-        let html = page(&ctx, &asked, (&items(ctx.now), Some(41)), "44 abab").expect("rendered");
+        let html = page(&ctx, &asked, (&items(ctx.now), [false, false, true]), "44 abab")
+            .expect("rendered");
         assert!(!html.contains("<b>eve") && html.contains("agent.revoke"));
-        assert!(html.contains("/audit?before=41&#38;q=gw%201%26x"), "{html}");
+        assert!(html.contains("/audit?q=gw%201%26x&#38;before=41"), "{html}");
         assert!(html.contains("/api/v1/export/audit.csv?q=gw%201%26x"));
-        let all = page(&ctx, &Asked::default(), (&[], None), "0 00").expect("rendered");
+        let all = page(&ctx, &Asked::default(), (&[], [false; 3]), "0 00").expect("rendered");
         assert!(!all.contains("before=") && all.contains("Nothing"));
     }
 }

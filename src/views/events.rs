@@ -6,7 +6,7 @@ use crate::store::change::LEARNT_LATER;
 use crate::store::row::EventRow;
 
 use super::change;
-use super::list::{Head, Numbered};
+use super::list::{Head, Hits, Numbered};
 use super::page::PageContext;
 use super::text::Moment;
 
@@ -56,6 +56,7 @@ impl EventItem {
 struct EventsPage<'a> {
     ctx: &'a PageContext,
     asked: &'a Numbered<'a>,
+    hits: &'a Hits<'a>,
     when: Option<Head>,
     events: Vec<EventItem>,
     first: Option<String>,
@@ -70,7 +71,7 @@ struct EventsPage<'a> {
 pub fn page(
     ctx: &PageContext,
     rows: &[EventRow],
-    asked: &Numbered<'_>,
+    (asked, hits): (&Numbered<'_>, &Hits<'_>),
 ) -> Result<String, askama::Error> {
     let mut events: Vec<EventItem> = rows.iter().map(|row| EventItem::new(ctx, row)).collect();
     if !asked.oldest_first {
@@ -79,7 +80,7 @@ pub fn page(
     let last = if asked.oldest_first { rows.last() } else { rows.first() };
     let (first, next) = asked.ways(rows.len(), last.map(|row| row.id.0));
     let when = Some(asked.head("When"));
-    EventsPage { ctx, asked, when, events, first, next }.render()
+    EventsPage { ctx, asked, hits, when, events, first, next }.render()
 }
 
 #[cfg(test)]
@@ -95,17 +96,22 @@ mod tests {
         let asked = Numbered {
             path: "/events",
             agent: "oul gw2",
+            q: "",
             oldest_first: false,
             goes_on: false,
             limit: rows.len(),
         };
-        let html = page(&ctx, &rows, &asked).expect("rendered");
+        let html = page(&ctx, &rows, (&asked, &Hits::default())).expect("rendered");
         assert!(html.find("edge.state") < html.find("agent.registered"));
         assert!(html.contains("/events?agent=oul%20gw2&#38;before=1"));
         let last = Numbered { agent: "", limit: rows.len() + 1, ..asked };
-        assert!(!page(&ctx, &rows, &last).expect("rendered").contains("rel=\"next\""));
+        assert!(
+            !page(&ctx, &rows, (&last, &Hits::default()))
+                .expect("rendered")
+                .contains("rel=\"next\"")
+        );
         let oldest = Numbered { oldest_first: true, ..asked };
-        let html = page(&ctx, &rows, &oldest).expect("rendered");
+        let html = page(&ctx, &rows, (&oldest, &Hits::default())).expect("rendered");
         assert!(html.find("edge.state") > html.find("agent.registered"));
         assert!(html.contains("aria-sort=\"ascending\""), "{html}");
     }

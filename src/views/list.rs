@@ -25,6 +25,8 @@ pub struct ListQuery {
     pub after: Option<String>,
     /// The second that the list shows; `None`: the present.
     pub at: Option<UnixSeconds>,
+    /// What stands before the names of its order, if it is not the page's only list.
+    pub which: &'static str,
 }
 
 /// A column's head.
@@ -60,9 +62,11 @@ pub struct Page<T> {
 #[derive(Debug, Clone, Copy)]
 pub struct Numbered<'a> {
     /// Its path.
-    pub path: &'static str,
+    pub path: &'a str,
     /// The agent it is narrowed to; empty: none.
     pub agent: &'a str,
+    /// What it is narrowed to, as it was asked for.
+    pub q: &'a str,
     /// Whether the oldest stand first.
     pub oldest_first: bool,
     /// Whether this is another page than the first.
@@ -86,7 +90,13 @@ fn address<'v>(path: &str, values: impl IntoIterator<Item = (&'v str, &'v str)>)
 
 impl Numbered<'_> {
     fn address(&self, more: &[(&str, &str)]) -> String {
-        address(self.path, [("agent", self.agent)].into_iter().chain(more.iter().copied()))
+        let kept = [("agent", self.agent), ("q", self.q)];
+        address(self.path, kept.into_iter().chain(more.iter().copied()))
+    }
+
+    /// Whether all that there is is asked for.
+    pub fn is_whole(&self) -> bool {
+        self.agent.is_empty() && self.q.is_empty()
     }
 
     /// The head of the column of times.
@@ -114,7 +124,7 @@ impl Numbered<'_> {
     pub fn export(&self, path: &str, newest: bool) -> String {
         let before =
             if newest && !self.oldest_first { i64::MAX.to_string() } else { String::new() };
-        address(path, [("agent_id", self.agent), ("before", &before)])
+        address(path, [("agent_id", self.agent), ("q", self.q), ("before", &before)])
     }
 }
 
@@ -128,6 +138,11 @@ pub struct Hits<'a> {
 }
 
 impl<'a> Hits<'a> {
+    /// Of a list that is narrowed elsewhere: only why its question cannot be meant.
+    pub fn unread(problem: Option<String>) -> Self {
+        Self { only: None, problem }
+    }
+
     /// Looks through a picture; `known` tells what it does not.
     pub fn of(
         picture: &'a Picture,
@@ -183,7 +198,8 @@ impl ListQuery {
     fn address(&self, path: &str, sort: &str, after: Option<&str>) -> String {
         let at = self.at.map(|at| at.to_string()).unwrap_or_default();
         let after = after.unwrap_or_default();
-        let parts = [("q", self.q.as_str()), ("sort", sort), ("after", after), ("at", &at)];
+        let [by, from] = ["sort", "after"].map(|name| format!("{}{name}", self.which));
+        let parts = [("q", self.q.as_str()), (&*by, sort), (&*from, after), ("at", &*at)];
         address(path, parts)
     }
 
@@ -289,8 +305,14 @@ mod tests {
 
     #[test]
     fn a_list_by_numbers_is_turned_round_and_pages_the_way_it_is_shown() {
-        let newest =
-            Numbered { path: "/x", agent: "a b", oldest_first: false, goes_on: false, limit: 2 };
+        let newest = Numbered {
+            path: "/x",
+            agent: "a b",
+            q: "",
+            oldest_first: false,
+            goes_on: false,
+            limit: 2,
+        };
         let head = newest.head("When");
         assert_eq!(head.href.as_deref(), Some("/x?agent=a%20b&sort=time"));
         assert_eq!(head.sorted, Some("descending"));
@@ -302,12 +324,19 @@ mod tests {
         assert_eq!(first.as_deref(), Some("/x?sort=time"));
         assert_eq!(next.as_deref(), Some("/x?sort=time&after=7"));
         assert_eq!(newest.export("/api", false), "/api?agent_id=a%20b");
+        let asked = Numbered { agent: "", q: "state:down", ..newest };
+        assert_eq!(asked.head("When").href.as_deref(), Some("/x?q=state%3Adown&sort=time"));
+        assert_eq!(asked.export("/api", false), "/api?q=state%3Adown");
     }
 
     #[test]
     fn a_head_turns_the_order_round_and_keeps_the_filter() {
-        let query =
-            ListQuery { q: "a&b".into(), sort: "name".into(), after: Some("9".into()), at: None };
+        let query = ListQuery {
+            q: "a&b".into(),
+            sort: "name".into(),
+            after: Some("9".into()),
+            ..ListQuery::default()
+        };
         let heads =
             query.heads("/x", &[("name", "Name", ""), ("age", "Age", "number"), ("", "", "")]);
         assert_eq!(heads[0].href.as_deref(), Some("/x?q=a%26b&sort=-name"));

@@ -6,6 +6,8 @@ use crate::model::time::UnixSeconds;
 use crate::model::window::{DAYS, Scope, Span, Times, Window, clock_text, day_names, offset_text};
 use crate::store::change::AgentRecord;
 
+use super::list::Column;
+use super::ordered::{Key, Table, acting};
 use super::page::PageContext;
 use super::text::{Moment, encode, span};
 
@@ -39,6 +41,7 @@ struct WindowRow {
     kind: &'static str,
     who: String,
     href: Option<String>,
+    from: Option<UnixSeconds>,
     times: Option<(Moment, Moment)>,
     weekly: Option<String>,
     reason: String,
@@ -66,6 +69,7 @@ impl WindowRow {
                 Scope::Agent(id) => Some(format!("/agents/{}", encode(id.as_str()))),
                 Scope::Fleet(_) | Scope::Label { .. } => None,
             },
+            from: times.map(|span| span.from),
             times: times.map(|Span { from, until }| (moment(from), moment(until))),
             weekly: weekly(&window.times),
             reason: window.reason.clone(),
@@ -90,7 +94,28 @@ struct Part {
     none: &'static str,
     /// The word of the button that ends one; `None` for those that are over.
     end: Option<&'static str>,
-    rows: Vec<WindowRow>,
+    rows: Table<WindowRow>,
+    /// The word of the API.
+    state: &'static str,
+}
+
+const COLUMNS: [Column; 6] = [
+    ("id", "Window", ""),
+    ("of", "Of", ""),
+    ("when", "When", ""),
+    ("why", "Why", ""),
+    ("by", "By", "optional"),
+    ("", "Act", ""),
+];
+
+fn key(by: &str, row: &WindowRow) -> Key {
+    match by {
+        "of" => row.who.as_str().into(),
+        "when" => row.from.into(),
+        "why" => row.reason.as_str().into(),
+        "by" => row.by.as_str().into(),
+        _ => row.id.into(),
+    }
 }
 
 #[derive(Template)]
@@ -102,9 +127,6 @@ struct MaintenancePage<'a> {
     day_times: Vec<(i64, &'static str)>,
     days: [&'static str; 7],
 }
-
-/// Windows that are over and listed; the API has them all.
-const OVER: usize = 100;
 
 /// The page.
 ///
@@ -120,13 +142,33 @@ pub fn page(ctx: &PageContext, windows: &[Window]) -> Result<String, askama::Err
     let over: fn(&Window, UnixSeconds) -> bool = |window, now| window.next(now).is_none();
     let coming: fn(&Window, UnixSeconds) -> bool =
         |window, now| window.next(now).is_some_and(|span| !span.holds(now));
-    let part = |title, none, end, rows| Part { title, none, end, rows };
+    let part = |title, none, end: Option<&'static str>, (state, rows): (&'static str, Vec<_>)| {
+        let columns = acting(&COLUMNS, ctx.can_act() && end.is_some());
+        let which = match state {
+            "now" => "now_",
+            "coming" => "coming_",
+            _ => "past_",
+        };
+        let id = |row: &WindowRow| row.id.to_string();
+        let rows = ctx.orders.table((which, "/maintenance"), columns, rows, (id, key));
+        Part { title, none, end, rows, state }
+    };
     let page = MaintenancePage {
         ctx,
         parts: [
-            part("Now", "Nothing is in maintenance.", Some("End now"), rows(open).collect()),
-            part("Coming", "No maintenance is planned.", Some("Cancel"), rows(coming).collect()),
-            part("Past", "There was none.", None, rows(over).take(OVER).collect()),
+            part(
+                "Now",
+                "Nothing is in maintenance.",
+                Some("End now"),
+                ("now", rows(open).collect()),
+            ),
+            part(
+                "Coming",
+                "No maintenance is planned.",
+                Some("Cancel"),
+                ("coming", rows(coming).collect()),
+            ),
+            part("Past", "There was none.", None, ("past", rows(over).collect())),
         ],
         times: &TIMES,
         day_times: TIMES.into_iter().filter(|(seconds, _)| *seconds <= 86_400).collect(),

@@ -26,6 +26,7 @@ pub mod maintenance;
 pub mod map;
 pub mod names;
 pub mod notifications;
+pub mod ordered;
 pub mod page;
 mod path;
 pub mod paths;

@@ -5,6 +5,8 @@ use askama::Template;
 use crate::model::state::MessageState;
 use crate::model::time::UnixSeconds;
 
+use super::list::{Column, Head, Numbered};
+use super::ordered::{Key, Table, acting};
 use super::page::PageContext;
 use super::text::{Chip, Moment, encode};
 
@@ -93,8 +95,34 @@ pub struct Shown<'a> {
     pub state: Option<MessageState>,
     /// Only to this channel.
     pub channel: Option<&'a str>,
-    /// How many rows make a full page, behind which there may be older ones.
+    /// How many rows make a full page, behind which there may be more.
     pub limit: usize,
+    /// Whether the oldest stand first.
+    pub oldest_first: bool,
+    /// Whether this is another page than the first.
+    pub goes_on: bool,
+}
+
+const CHANNELS: [Column; 7] = [
+    ("channel", "Channel", ""),
+    ("state", "State", ""),
+    ("taken", "Last taken", ""),
+    ("waiting", "Waiting", ""),
+    ("dead", "Given up", ""),
+    ("sent", "Sent", "optional"),
+    ("", "Test", ""),
+];
+
+fn channel_key(by: &str, ChannelLine { item, state, .. }: &ChannelLine<'_>) -> Key {
+    let count = |count: u64| Key::Number(i64::try_from(count).unwrap_or(i64::MAX));
+    match by {
+        "state" => state.word().into(),
+        "taken" => item.ok_at.into(),
+        "waiting" => count(item.waiting),
+        "dead" => count(item.dead),
+        "sent" => count(item.sent),
+        _ => item.name.as_str().into(),
+    }
 }
 
 struct ChannelLine<'a> {
@@ -182,16 +210,19 @@ impl<'a> NoticeLine<'a> {
 #[template(path = "notifications.html")]
 struct NotificationsPage<'a> {
     ctx: &'a PageContext,
-    channels: Vec<ChannelLine<'a>>,
+    channels: Table<ChannelLine<'a>>,
     beat: Option<BeatLine<'a>>,
     mistakes: &'a [String],
     tabs: Vec<(String, &'static str, bool)>,
     channel: Option<&'a str>,
     notices: Vec<NoticeLine<'a>>,
-    older: Option<String>,
+    when: Head,
+    first: Option<String>,
+    next: Option<String>,
+    api: String,
 }
 
-/// The page; `notices` newest first.
+/// The page; `notices` in the order that is asked for.
 ///
 /// # Errors
 /// If the template cannot be rendered.
@@ -202,12 +233,8 @@ pub fn page(
     shown: &Shown<'_>,
 ) -> Result<String, askama::Error> {
     let only = shown.channel.map(|name| format!("channel={}", encode(name)));
-    let address = |state: Option<MessageState>, before: Option<i64>| {
-        let parts = [
-            state.map(|state| format!("state={state}")),
-            only.clone(),
-            before.map(|id| format!("before={id}")),
-        ];
+    let address = |state: Option<MessageState>| {
+        let parts = [state.map(|state| format!("state={state}")), only.clone()];
         let query: Vec<String> = parts.into_iter().flatten().collect();
         if query.is_empty() {
             return "/notifications".to_owned();
@@ -220,16 +247,27 @@ pub fn page(
         (Some(MessageState::Sent), "Sent"),
         (Some(MessageState::Dead), "Given up"),
     ];
-    let last = notices.last().filter(|_| notices.len() >= shown.limit);
+    let path = address(shown.state);
+    let Shown { oldest_first, goes_on, limit, .. } = *shown;
+    let listed = Numbered { path: &path, agent: "", q: "", oldest_first, goes_on, limit };
+    let (first, next) = listed.ways(notices.len(), notices.last().map(|notice| notice.id));
+    let api = format!("/api/v1{path}");
+    let channels = overview.channels.iter().map(|c| ChannelLine::of(c, ctx.now)).collect();
+    let name = |line: &ChannelLine<'_>| line.item.name.clone();
+    let columns = acting(&CHANNELS, ctx.can_act());
+    let path = ("channels_", "/notifications");
     let page = NotificationsPage {
         ctx,
-        channels: overview.channels.iter().map(|c| ChannelLine::of(c, ctx.now)).collect(),
+        channels: ctx.orders.table(path, columns, channels, (name, channel_key)),
         beat: overview.heartbeat.as_ref().map(|beat| BeatLine::of(beat, ctx.now)),
         mistakes: &overview.mistakes,
-        tabs: tabs.map(|(state, word)| (address(state, None), word, state == shown.state)).into(),
+        tabs: tabs.map(|(state, word)| (address(state), word, state == shown.state)).into(),
         channel: shown.channel,
         notices: notices.iter().map(|notice| NoticeLine::of(notice, ctx.now)).collect(),
-        older: last.map(|notice| address(shown.state, Some(notice.id))),
+        when: listed.head("Written"),
+        first,
+        next,
+        api,
     };
     page.render()
 }
@@ -263,6 +301,7 @@ mod tests {
             state: Some(MessageState::Dead),
             channel: Some("chat"),
             limit: notices().len(),
+            ..Shown::default()
         };
         let html = page(&ctx, &Overview::default(), &notices(), &shown).expect("rendered");
         assert!(html.contains("/notifications?state=dead&#38;channel=chat&#38;before=1"), "{html}");

@@ -7,6 +7,7 @@ use crate::model::id::{AlarmId, FleetId, ReportId};
 use crate::model::time::UnixSeconds;
 
 use super::names::Names;
+use super::ordered::Orders;
 use super::text::Moment;
 use super::then::Viewing;
 
@@ -112,6 +113,8 @@ pub struct PageContext {
     pub share_days: u32,
     /// What came of the form that led here.
     pub told: Option<String>,
+    /// How the address asks for the tables of the page.
+    pub orders: Orders,
     /// Fewest characters of a password that is chosen.
     pub password_min: usize,
 }

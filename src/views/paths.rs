@@ -10,6 +10,8 @@ use crate::topology::leads::Led;
 use crate::topology::path::host::route_text;
 use crate::topology::path::{Hop, Journey, Outcome};
 
+use super::list::Column;
+use super::ordered::{Key, Table};
 use super::page::PageContext;
 use super::text::{Chip, because, encode};
 
@@ -63,9 +65,12 @@ struct PathsPage<'a> {
     ctx: &'a PageContext,
     asked: &'a Asked,
     ways: Vec<Way<'a>>,
-    carriers: Option<Vec<Line>>,
+    carriers: Option<Table<Line>>,
+    carriers_api: String,
     networks: Option<Vec<NetworkLine>>,
     left_out: usize,
+    goes_on: bool,
+    next: Option<String>,
 }
 
 /// One line of the table of networks.
@@ -78,6 +83,19 @@ struct NetworkLine {
     to: Vec<(Option<String>, String, &'static str)>,
 }
 
+/// A page of networks.
+#[derive(Debug, Clone, Copy)]
+pub struct Networks<'a> {
+    /// They.
+    pub all: &'a [Led],
+    /// How many come after them.
+    pub left_out: usize,
+    /// Whether others came before them.
+    pub goes_on: bool,
+    /// What to ask for to have those that come after.
+    pub next: Option<&'a str>,
+}
+
 /// What was found for each question; `None` where nobody asked.
 #[derive(Debug, Default)]
 pub struct Answers<'a> {
@@ -85,8 +103,8 @@ pub struct Answers<'a> {
     pub ways: &'a [Journey],
     /// Who carries the prefix.
     pub carriers: Option<&'a [Carrier]>,
-    /// The networks, and how many are left out.
-    pub networks: Option<(&'a [Led], usize)>,
+    /// The networks.
+    pub networks: Option<Networks<'a>>,
     /// The names of nodes by their ids.
     pub names: HashMap<&'a str, &'a str>,
 }
@@ -211,6 +229,30 @@ fn network_line(led: &Led, names: &HashMap<&str, &str>) -> NetworkLine {
     }
 }
 
+const CARRIERS: [Column; 5] = [
+    ("prefix", "Prefix", ""),
+    ("host", "Host", ""),
+    ("fleet", "Fleet", "optional"),
+    ("how", "How", ""),
+    ("by", "By", ""),
+];
+
+fn carrier_table(ctx: &PageContext, asked: &Asked, all: &[Carrier]) -> Table<Line> {
+    let path = format!("/paths?net={}", encode(&asked.net));
+    let rows = all.iter().map(line).collect();
+    let id = |line: &Line| format!("{} {} {} {}", line.href, line.prefix, line.how, line.by);
+    let key = |by: &str, line: &Line| {
+        Key::from(match by {
+            "host" => line.host.as_str(),
+            "fleet" => line.fleet.as_str(),
+            "how" => line.how,
+            "by" => line.by.as_str(),
+            _ => line.prefix.as_str(),
+        })
+    };
+    ctx.orders.table(("", &path), &CARRIERS, rows, (id, key))
+}
+
 /// The page: the forms, and below each what was found.
 ///
 /// # Errors
@@ -226,9 +268,14 @@ pub fn page(
         ctx,
         asked,
         ways: ways.iter().zip([false, true]).map(|(journey, back)| way(journey, back)).collect(),
-        carriers: carriers.map(|all| all.iter().map(line).collect()),
-        networks: networks.map(|(all, _)| all.iter().map(line_of).collect()),
-        left_out: networks.map_or(0, |(_, left_out)| left_out),
+        carriers: carriers.map(|all| carrier_table(ctx, asked, all)),
+        carriers_api: format!("/api/v1/carriers?net={}&limit=1000", encode(&asked.net)),
+        networks: networks.map(|of| of.all.iter().map(line_of).collect()),
+        left_out: networks.map_or(0, |of| of.left_out),
+        goes_on: networks.is_some_and(|of| of.goes_on),
+        next: networks
+            .and_then(|of| of.next)
+            .map(|after| format!("/paths?networks=1&after={}#networks", encode(after))),
     };
     page.render()
 }
@@ -274,10 +321,21 @@ mod tests {
         let ctx = context("Paths", Nav::Paths);
         let all = networks();
         let names = HashMap::from([("a:hel-gw1", "Helsinki")]);
-        let answers = Answers { networks: Some((&all, 7)), names, ..Answers::default() };
+        let answers = Answers {
+            networks: Some(Networks {
+                all: &all,
+                left_out: 7,
+                goes_on: true,
+                next: Some("routes~lab~10.0.0.0/8"),
+            }),
+            names,
+            ..Answers::default()
+        };
         let html = page(&ctx, &Asked::default(), &answers).expect("rendered");
         for words in [
-            "2 shown, 7 more left out",
+            "2 shown, 7 more follow",
+            "rel=\"next\" href=\"/paths?networks=1&#38;after=routes~lab~10.0.0.0%2F8#networks\"",
+            "First page",
             "<td>by routes and allowed IPs only</td>",
             "<td>a host has an address in it</td>",
             "<a href=\"/agents/hel-gw1\">Helsinki</a> <span class=\"muted\">by routes and allowed IPs</span>",
@@ -287,7 +345,10 @@ mod tests {
         ] {
             assert!(html.contains(words), "{words}: {html}");
         }
-        let answers = Answers { networks: Some((&[], 0)), ..Answers::default() };
+        let answers = Answers {
+            networks: Some(Networks { all: &[], left_out: 0, goes_on: false, next: None }),
+            ..Answers::default()
+        };
         let html = page(&ctx, &Asked::default(), &answers).expect("rendered");
         assert!(html.contains("No host reports a route"), "{html}");
     }

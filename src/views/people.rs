@@ -7,6 +7,8 @@ use crate::model::access::Role;
 use crate::model::id::FleetId;
 use crate::model::time::UnixSeconds;
 
+use super::list::Column;
+use super::ordered::{Key, Table};
 use super::page::PageContext;
 use super::qr::Qr;
 use super::text::{Chip, Moment};
@@ -179,12 +181,53 @@ const LIVES: &[(&str, &str)] = &[
     ("", "until revoked"),
 ];
 
+const USERS: [Column; 7] = [
+    ("name", "Name", ""),
+    ("role", "Role", ""),
+    ("state", "State", ""),
+    ("last", "Last sign-in", ""),
+    ("sessions", "Sessions", ""),
+    ("added", "Added", "optional"),
+    ("", "Change", ""),
+];
+
+fn user_key(by: &str, line: &UserLine<'_>) -> Key {
+    let item = line.item;
+    match by {
+        "role" => item.role.as_str().into(),
+        "state" => line.state.word().into(),
+        "last" => item.last_sign_in.as_ref().map(|(at, _)| *at).into(),
+        "sessions" => item.sessions.into(),
+        "added" => item.created_at.into(),
+        _ => item.name.as_str().into(),
+    }
+}
+
+const TOKENS: [Column; 6] = [
+    ("name", "Name", ""),
+    ("role", "Role", ""),
+    ("used", "Last used", ""),
+    ("ends", "Ends", ""),
+    ("made", "Made", "optional"),
+    ("", "Revoke", ""),
+];
+
+fn token_key(by: &str, TokenLine { item, .. }: &TokenLine<'_>) -> Key {
+    match by {
+        "role" => item.role.as_str().into(),
+        "used" => item.last_used_at.into(),
+        "ends" => item.expires_at.into(),
+        "made" => item.created_at.into(),
+        _ => item.name.as_str().into(),
+    }
+}
+
 #[derive(Template)]
 #[template(path = "users.html")]
 struct UsersPage<'a> {
     ctx: &'a PageContext,
-    users: Vec<UserLine<'a>>,
-    tokens: Vec<TokenLine<'a>>,
+    users: Table<UserLine<'a>>,
+    tokens: Table<TokenLine<'a>>,
     roles: &'static [&'static str],
     lives: &'static [(&'static str, &'static str)],
     news: &'a News,
@@ -199,8 +242,12 @@ pub fn users(
     (users, tokens): (&[UserItem], &[TokenItem]),
     news: &News,
 ) -> Result<String, askama::Error> {
-    let users = users.iter().map(|user| UserLine::of(user, ctx.now)).collect();
-    let tokens = tokens.iter().map(|token| TokenLine::of(token, ctx.now)).collect();
+    let users: Vec<_> = users.iter().map(|user| UserLine::of(user, ctx.now)).collect();
+    let tokens: Vec<_> = tokens.iter().map(|token| TokenLine::of(token, ctx.now)).collect();
+    let by_name = |line: &UserLine<'_>| line.item.name.clone();
+    let users = ctx.orders.table(("", "/users"), &USERS, users, (by_name, user_key));
+    let by_id = |line: &TokenLine<'_>| line.item.id.clone();
+    let tokens = ctx.orders.table(("tokens_", "/users"), &TOKENS, tokens, (by_id, token_key));
     UsersPage { ctx, users, tokens, roles: ROLES, lives: LIVES, news }.render()
 }
 
@@ -228,7 +275,18 @@ struct SessionLine<'a> {
     began: Moment,
     used: Moment,
     ends: Option<Moment>,
+    at: [UnixSeconds; 2],
+    expires_at: Option<UnixSeconds>,
 }
+
+const SESSIONS: [Column; 6] = [
+    ("id", "Session", ""),
+    ("from", "From", "optional"),
+    ("began", "Began", "optional"),
+    ("used", "Last used", ""),
+    ("ends", "Ends", "optional"),
+    ("", "End", ""),
+];
 
 /// The reader's account.
 #[derive(Debug, Clone)]
@@ -257,7 +315,7 @@ struct AccountPage<'a> {
     role: Role,
     fleets: &'a str,
     masked: bool,
-    sessions: Vec<SessionLine<'a>>,
+    sessions: Table<SessionLine<'a>>,
     factor: Option<usize>,
     failed: Option<&'a str>,
 }
@@ -275,9 +333,19 @@ pub fn account(ctx: &PageContext, account: &Account<'_>) -> Result<String, askam
         began: moment(item.created_at),
         used: moment(item.last_used_at),
         ends: item.expires_at.map(moment),
+        at: [item.created_at, item.last_used_at],
+        expires_at: item.expires_at,
     });
     let Account { user, role, fleets, masked, factor, failed, .. } = *account;
-    let sessions = lines.collect();
+    let id = |line: &SessionLine<'_>| line.id.to_owned();
+    let key = |by: &str, line: &SessionLine<'_>| match by {
+        "from" => line.from.into(),
+        "began" => line.at[0].into(),
+        "used" => line.at[1].into(),
+        "ends" => line.expires_at.into(),
+        _ => line.id.into(),
+    };
+    let sessions = ctx.orders.table(("", "/account"), &SESSIONS, lines.collect(), (id, key));
     AccountPage { ctx, user, role, fleets, masked, sessions, factor, failed }.render()
 }
 

@@ -4,6 +4,8 @@ use askama::Template;
 
 use crate::model::time::UnixSeconds;
 
+use super::list::Column;
+use super::ordered::{Key, Table};
 use super::page::PageContext;
 use super::text::{Moment, encode, plural, span};
 
@@ -77,6 +79,38 @@ impl Row {
     }
 }
 
+const COLUMNS: [Column; 12] = [
+    ("kind", "Kind", ""),
+    ("raised", "Raised", "number"),
+    ("open", "Open now", "number"),
+    ("median", "Open, median", "number"),
+    ("p90", "Open, 9 in 10", "number optional"),
+    ("standing", "Over a day", "number optional"),
+    ("acknowledged", "Acknowledged", "number"),
+    ("ack", "After, median", "number optional"),
+    ("flapped", "Again in 10 min", "number optional"),
+    ("unattended", "Ended unseen", "number optional"),
+    ("unacted", "Seen, ended by itself", "number optional"),
+    ("followers", "Followed", "number optional"),
+];
+
+fn key(by: &str, Row { kind, tally, .. }: &Row) -> Key {
+    match by {
+        "raised" => tally.raised.into(),
+        "open" => tally.open.into(),
+        "median" => tally.open_median_s.into(),
+        "p90" => tally.open_p90_s.into(),
+        "standing" => tally.standing.into(),
+        "acknowledged" => tally.acknowledged.into(),
+        "ack" => tally.ack_median_s.into(),
+        "flapped" => tally.flapped.into(),
+        "unattended" => tally.unattended.into(),
+        "unacted" => tally.without_action.into(),
+        "followers" => tally.followers.into(),
+        _ => (*kind).into(),
+    }
+}
+
 #[derive(Template)]
 #[template(path = "quality.html")]
 struct QualityPage<'a> {
@@ -86,7 +120,9 @@ struct QualityPage<'a> {
     from_text: String,
     to_text: String,
     lead: String,
-    rows: Vec<Row>,
+    rows: Table<Row>,
+    /// The same for programs.
+    api: String,
     subjects: &'a [(&'static str, String, usize)],
     cut: bool,
 }
@@ -98,7 +134,11 @@ struct QualityPage<'a> {
 pub fn page(ctx: &PageContext, shown: &Shown) -> Result<String, askama::Error> {
     let all = &shown.all;
     let (days, rest) = (shown.per_day_hundredths / 100, shown.per_day_hundredths % 100);
-    let rows = shown.kinds.iter().map(|kind| Row::new(*kind, shown)).collect();
+    let rows: Vec<_> = shown.kinds.iter().map(|kind| Row::new(*kind, shown)).collect();
+    let span = format!("?from={}&to={}", shown.from, shown.to);
+    let path = format!("/alarms/quality{span}");
+    let id = |row: &Row| row.kind.to_owned();
+    let rows = ctx.orders.table(("", &path), &COLUMNS, rows, (id, key));
     let page = QualityPage {
         ctx,
         from: Moment::full(shown.from, ctx.now),
@@ -114,6 +154,7 @@ pub fn page(ctx: &PageContext, shown: &Shown) -> Result<String, askama::Error> {
             all.standing
         ),
         rows,
+        api: format!("/api/v1/alarms/quality{span}"),
         subjects: &shown.subjects,
         cut: shown.cut,
     };

@@ -6,8 +6,9 @@ use crate::model::proven::Proven;
 use crate::model::time::UnixSeconds;
 use crate::store::row::ReportSummary;
 
-use super::list::{Head, Numbered};
+use super::list::{Column, Head, Hits, Numbered};
 use super::names::agent_href;
+use super::ordered::{Key, Table};
 use super::page::PageContext;
 use super::path::Way;
 use super::rates::RatesItem;
@@ -94,7 +95,29 @@ pub(super) struct Refused<'a> {
     pub(super) item: &'a RefusalItem,
 }
 
+const REFUSED: [Column; 4] = [
+    ("when", "When", ""),
+    ("why", "Why", ""),
+    ("claimed", "Claimed to be", ""),
+    ("from", "From", "optional"),
+];
+
 impl<'a> Refused<'a> {
+    /// The heads of a table of few, which is not sorted.
+    pub(super) fn heads() -> Vec<Head> {
+        let head = |(_, label, class)| Head { label, href: None, sorted: None, class };
+        REFUSED.map(head).into()
+    }
+
+    fn key(by: &str, refused: &Self) -> Key {
+        match by {
+            "why" => refused.item.code.as_str().into(),
+            "claimed" => refused.claimed.into(),
+            "from" => refused.item.source.as_deref().into(),
+            _ => refused.item.at.into(),
+        }
+    }
+
     /// A row for people.
     pub(super) fn new(ctx: &'a PageContext, item: &'a RefusalItem) -> Self {
         let claimed = item.agent.as_deref().map_or("—", |id| ctx.names.name(id));
@@ -107,16 +130,15 @@ impl<'a> Refused<'a> {
 struct ReportsPage<'a> {
     ctx: &'a PageContext,
     asked: &'a Numbered<'a>,
+    hits: &'a Hits<'a>,
     when: Option<Head>,
     reports: Vec<ReportItem>,
-    refused: Vec<Refused<'a>>,
+    refused: Table<Refused<'a>>,
+    refusals_csv: String,
     first: Option<String>,
     next: Option<String>,
     rates: Option<&'a RatesItem>,
 }
-
-/// Refusals on the page; the ring holds more than people read.
-const REFUSALS: usize = 50;
 
 /// The page, with how many come if that is told. `reports` are in the order that is asked for,
 /// `refusals` newest first.
@@ -127,19 +149,25 @@ pub fn page(
     ctx: &PageContext,
     reports: &[ReportSummary],
     (refusals, rates): (&[RefusalItem], Option<&RatesItem>),
-    asked: &Numbered<'_>,
+    (asked, hits): (&Numbered<'_>, &Hits<'_>),
 ) -> Result<String, askama::Error> {
     let (first, next) = asked.ways(reports.len(), reports.last().map(|row| row.id.0));
     let agent = asked.agent;
     let refused = refusals
         .iter()
         .filter(|item| agent.is_empty() || item.agent.as_deref() == Some(agent))
-        .take(REFUSALS)
         .map(|item| Refused::new(ctx, item))
         .collect();
+    let path = asked.export(asked.path, false);
+    let place = |refused: &Refused<'_>| format!("{}-{}", refused.item.at, refused.claimed);
+    let refused = ctx.orders.table(("refused_", &path), &REFUSED, refused, (place, Refused::key));
+    let csv = asked.export("/api/v1/refusals", false);
+    let refusals_csv = format!("{csv}{}format=csv", if csv.contains('?') { '&' } else { '?' });
     let reports = reports.iter().map(|row| ReportItem::new(ctx, row)).collect();
     let when = Some(asked.head("Received"));
-    ReportsPage { ctx, asked, when, reports, refused, first, next, rates }.render()
+    let page =
+        ReportsPage { ctx, asked, hits, when, reports, refused, refusals_csv, first, next, rates };
+    page.render()
 }
 
 #[cfg(test)]
@@ -149,13 +177,14 @@ mod tests {
     use crate::views::samples::{context, refusals, reports};
 
     fn asked(agent: &str) -> Numbered<'_> {
-        Numbered { path: "/reports", agent, oldest_first: false, goes_on: false, limit: 100 }
+        Numbered { path: "/reports", agent, q: "", oldest_first: false, goes_on: false, limit: 100 }
     }
 
     #[test]
     fn refusals_say_why_and_keys_are_named_only() {
         let ctx = context("Reports", Nav::Reports);
-        let html = page(&ctx, &reports(), (&refusals(), None), &asked("")).expect("rendered");
+        let html = page(&ctx, &reports(), (&refusals(), None), (&asked(""), &Hits::default()))
+            .expect("rendered");
         assert!(html.contains("none of the 2 keys fits"));
         assert!(html.contains("45819852fbdfc69a"));
         assert!(html.contains("via <a href=\"/agents/oul-relay1\">oul-relay1</a> (claimed)"));
@@ -164,7 +193,8 @@ mod tests {
     #[test]
     fn the_filter_by_agent_holds_for_refusals_too() {
         let ctx = context("Reports", Nav::Reports);
-        let html = page(&ctx, &reports(), (&refusals(), None), &asked("other")).expect("rendered");
+        let html = page(&ctx, &reports(), (&refusals(), None), (&asked("other"), &Hits::default()))
+            .expect("rendered");
         assert!(!html.contains("none of the 2 keys fits"));
     }
 }

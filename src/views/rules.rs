@@ -5,6 +5,8 @@ use askama::Template;
 use crate::model::state::Severity;
 use crate::model::time::UnixSeconds;
 
+use super::list::Column;
+use super::ordered::{Key, Table};
 use super::page::PageContext;
 use super::text::{Chip, Moment};
 
@@ -87,6 +89,24 @@ struct ChangeLine<'a> {
     at: Moment,
 }
 
+const KINDS: [Column; 5] = [
+    ("kind", "Kind", ""),
+    ("severity", "Severity", ""),
+    ("raised", "Raised", "optional"),
+    ("ends", "Ends", "optional"),
+    ("", "Limits", "optional"),
+];
+
+fn key(by: &str, KindLine { item, .. }: &KindLine<'_>) -> Key {
+    let bad = |severity| Severity::ALL.iter().position(|one| *one == severity);
+    match by {
+        "severity" => bad(item.severity).into(),
+        "raised" => item.raised.as_str().into(),
+        "ends" => item.ends.as_str().into(),
+        _ => item.kind.into(),
+    }
+}
+
 #[derive(Template)]
 #[template(path = "rules.html")]
 struct RulesPage<'a> {
@@ -94,7 +114,7 @@ struct RulesPage<'a> {
     rules: &'a RulesItem,
     changed: Vec<&'a KindItem>,
     changes: Vec<ChangeLine<'a>>,
-    kinds: Vec<KindLine<'a>>,
+    kinds: Table<KindLine<'a>>,
 }
 
 /// The page.
@@ -103,6 +123,11 @@ struct RulesPage<'a> {
 /// If the template cannot be rendered.
 pub fn page(ctx: &PageContext, rules: &RulesItem) -> Result<String, askama::Error> {
     let kinds = rules.kinds.iter();
+    let lines: Vec<_> = kinds
+        .clone()
+        .map(|item| KindLine { item, severity: Chip::severity(item.severity) })
+        .collect();
+    let kind = |line: &KindLine<'_>| line.item.kind.to_owned();
     let page = RulesPage {
         ctx,
         rules,
@@ -112,9 +137,7 @@ pub fn page(ctx: &PageContext, rules: &RulesItem) -> Result<String, askama::Erro
             .iter()
             .map(|item| ChangeLine { item, at: Moment::ago(item.at, ctx.now) })
             .collect(),
-        kinds: kinds
-            .map(|item| KindLine { item, severity: Chip::severity(item.severity) })
-            .collect(),
+        kinds: ctx.orders.table(("", "/rules"), &KINDS, lines, (kind, key)),
     };
     page.render()
 }

@@ -30,6 +30,7 @@ use super::api::Looked;
 use super::list::{Hits, ListQuery};
 use super::map::GettingStarted;
 use super::names::Names;
+use super::ordered::Orders;
 use super::page::{Nav, PageContext, Theme};
 use super::reports::RefusalItem;
 use super::waiting::WaitingItem;
@@ -61,6 +62,7 @@ pub(super) fn context(title: &str, nav: Nav) -> PageContext {
         visit: None,
         share_days: 90,
         told: None,
+        orders: Orders::default(),
         password_min: 12,
     }
 }

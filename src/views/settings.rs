@@ -4,6 +4,8 @@ use askama::Template;
 
 use crate::model::time::UnixSeconds;
 
+use super::list::Column;
+use super::ordered::{Key, Table, acting};
 use super::page::PageContext;
 use super::text::{Chip, Moment};
 use super::thresholds::ThresholdsItem;
@@ -178,6 +180,53 @@ struct KeyItem {
     agents: usize,
     /// What revoking it does; `None` if it is revoked.
     warning: Option<String>,
+    /// When it was seen first, and last.
+    seen: [UnixSeconds; 2],
+}
+
+const KEYS: [Column; 7] = [
+    ("kid", "Key id", ""),
+    ("state", "State", ""),
+    ("source", "Source", "optional"),
+    ("first", "First seen", "optional"),
+    ("last", "Last seen", "optional"),
+    ("used", "Used by", ""),
+    ("", "Withdraw", ""),
+];
+
+fn key_key(by: &str, key: &KeyItem) -> Key {
+    let [first, last] = key.seen;
+    match by {
+        "state" => key.state.word().into(),
+        "source" => key.source.into(),
+        "first" => first.into(),
+        "last" => last.into(),
+        "used" => key.agents.into(),
+        _ => key.kid.as_str().into(),
+    }
+}
+
+const JOBS: [Column; 8] = [
+    ("job", "Job", ""),
+    ("state", "State", ""),
+    ("last", "Last run", ""),
+    ("took", "Took", "optional"),
+    ("removed", "Removed", "optional"),
+    ("next", "Next run", "optional"),
+    ("error", "Last error", "optional"),
+    ("", "Run", ""),
+];
+
+fn job_key(by: &str, JobLine { item, state, .. }: &JobLine<'_>) -> Key {
+    match by {
+        "state" => state.word().into(),
+        "last" => item.last_run.into(),
+        "took" => item.duration_ms.into(),
+        "removed" => i64::try_from(item.rows).unwrap_or(i64::MAX).into(),
+        "next" => item.next_run.into(),
+        "error" => item.failed.as_ref().map(|(at, _)| *at).into(),
+        _ => item.name.into(),
+    }
 }
 
 #[derive(Template)]
@@ -188,9 +237,9 @@ struct SettingsPage<'a> {
     health: Chip,
     read: Option<Moment>,
     next: Option<Moment>,
-    keys: Vec<KeyItem>,
+    keys: Table<KeyItem>,
     usage: &'a UsageItem,
-    jobs: Vec<JobLine<'a>>,
+    jobs: Table<JobLine<'a>>,
     settings: &'a [SettingItem],
     thresholds: &'a ThresholdsItem,
 }
@@ -225,8 +274,16 @@ pub fn page(
             last_seen: Moment::ago(key.last_seen, ctx.now),
             agents: key.stake.agents,
             warning: (key.state != "revoked").then(|| key.stake.told()),
+            seen: [key.first_seen, key.last_seen],
         })
         .collect();
+    let kid = |key: &KeyItem| key.kid.clone();
+    let columns = acting(&KEYS, ctx.can_admin());
+    let keys = ctx.orders.table(("keys_", "/settings"), columns, keys, (kid, key_key));
+    let jobs = manager.jobs.iter().map(|job| JobLine::of(job, ctx.now)).collect();
+    let name = |job: &JobLine<'_>| job.item.name.to_owned();
+    let columns = acting(&JOBS, ctx.can_admin());
+    let jobs = ctx.orders.table(("jobs_", "/settings"), columns, jobs, (name, job_key));
     let page = SettingsPage {
         ctx,
         source,
@@ -239,7 +296,7 @@ pub fn page(
         next: source.next_read_at.map(|at| Moment::ago(at, ctx.now)),
         keys,
         usage,
-        jobs: manager.jobs.iter().map(|job| JobLine::of(job, ctx.now)).collect(),
+        jobs,
         settings: &manager.settings,
         thresholds: &manager.thresholds,
     };

@@ -5,6 +5,8 @@ use askama::Template;
 use crate::model::id::FleetId;
 use crate::model::time::UnixSeconds;
 
+use super::list::Column;
+use super::ordered::Table;
 use super::page::PageContext;
 use super::text::Moment;
 
@@ -85,11 +87,21 @@ impl<'a> Line<'a> {
     }
 }
 
+const COLUMNS: [Column; 7] = [
+    ("id", "Link", ""),
+    ("opens", "Opens", ""),
+    ("shows", "Shows", ""),
+    ("made", "Made", "optional"),
+    ("ends", "Ends", ""),
+    ("opened", "Opened", ""),
+    ("", "Take back", ""),
+];
+
 #[derive(Template)]
 #[template(path = "shares.html")]
 struct Page<'a> {
     ctx: &'a PageContext,
-    lines: Vec<Line<'a>>,
+    lines: Table<Line<'a>>,
     days: Vec<u32>,
     usual: u32,
     view: &'a str,
@@ -108,7 +120,17 @@ pub fn page(
     let mut days: Vec<u32> = LIVES.into_iter().filter(|days| *days < most).collect();
     days.extend((most > 0).then_some(most));
     let usual = USUAL.min(most);
-    let lines = items.iter().map(|item| Line::of(item, ctx.now)).collect();
+    let lines: Vec<_> = items.iter().map(|item| Line::of(item, ctx.now)).collect();
+    let key = |by: &str, line: &Line<'_>| match by {
+        "opens" => line.item.view.as_str().into(),
+        "shows" => line.fleets.as_str().into(),
+        "made" => line.item.created_at.into(),
+        "ends" => line.item.expires_at.into(),
+        "opened" => line.item.last_opened_at.into(),
+        _ => line.item.id.as_str().into(),
+    };
+    let id = |line: &Line<'_>| line.item.id.to_string();
+    let lines = ctx.orders.table(("", "/shares"), &COLUMNS, lines, (id, key));
     let view = if view.is_empty() { "/map" } else { view };
     Page { ctx, lines, days, usual, view, news }.render()
 }

@@ -3,6 +3,7 @@
 //! What hosts tell may begin like a formula; such a cell gets an apostrophe in front, which
 //! spreadsheets take for "this is text".
 
+pub mod any;
 pub mod history;
 
 use csv::Writer;

@@ -2,6 +2,8 @@
 
 use crate::model::time::UnixSeconds;
 
+use super::list::Column;
+use super::ordered::{Table, acting};
 use super::page::PageContext;
 use super::text::{Moment, encode};
 
@@ -34,7 +36,29 @@ pub(super) struct WaitingRow {
     pub(super) what: &'static str,
 }
 
+const COLUMNS: [Column; 5] = [
+    ("agent", "Agent", ""),
+    ("fingerprint", "Fingerprint", ""),
+    ("from", "From", "optional"),
+    ("asked", "Asked", "optional"),
+    ("", "Decide", ""),
+];
+
 impl WaitingRow {
+    /// What waits, as a table beside that of the agents.
+    pub(super) fn table(ctx: &PageContext, items: &[WaitingItem]) -> Table<Self> {
+        let rows = items.iter().map(|item| Self::new(ctx, item)).collect();
+        let id = |row: &Self| row.path.clone();
+        let key = |by: &str, Self { item, .. }: &Self| match by {
+            "fingerprint" => item.fingerprint.as_deref().into(),
+            "from" => item.source.as_str().into(),
+            "asked" => item.requested_at.into(),
+            _ => item.label.as_str().into(),
+        };
+        let columns = acting(&COLUMNS, ctx.can_admin());
+        ctx.orders.table(("waiting_", "/agents"), columns, rows, (id, key))
+    }
+
     pub(super) fn new(ctx: &PageContext, item: &WaitingItem) -> Self {
         Self {
             path: format!("/agents/{}", encode(&item.id)),

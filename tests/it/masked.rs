@@ -175,7 +175,8 @@ async fn pseudonyms_lead_where_the_names_behind_them_lead() {
         format!("/api/v1/events?after=0&agent_id={agent}"),
         format!("/api/v1/events?after=0&subject={edge}"),
         format!("/api/v1/reports?agent_id={agent}"),
-        format!("/status/agents?q={label}"),
+        format!("/api/v1/events?after=0&q=id:{edge}"),
+        format!("/api/v1/reports?q={label}"),
     ] {
         assert!(some(&masked.json(&path).await), "{path}");
     }
@@ -259,6 +260,8 @@ async fn a_real_name_finds_nothing() {
         format!("/api/v1/events?after=0&agent_id={ALPHA}"),
         format!("/api/v1/events?after=0&subject={edge}"),
         format!("/api/v1/reports?agent_id={ALPHA}"),
+        "/api/v1/events?after=0&q=alpha".to_owned(),
+        "/api/v1/reports?q=alpha".to_owned(),
         "/api/v1/carriers?net=10.77.0.1".to_owned(),
         "/api/v1/carriers?net=81.2.69.0/24".to_owned(),
         "/status/agents?q=alpha".to_owned(),

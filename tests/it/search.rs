@@ -230,3 +230,96 @@ async fn what_was_said_then_is_read_back_and_taken_away() {
     assert_eq!(csv(&format!("links.csv?at={now}")).await.lines().count(), 3);
     kattila.stop().await;
 }
+
+/// The numbers in a list of the API.
+async fn numbers(kattila: &TestManager, path: &str) -> Vec<i64> {
+    let list = kattila.operator().json(path).await;
+    list.as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
+}
+
+/// `alpha` reports, `beta` and a peer of it have gone silent.
+async fn half_silent() -> TestManager {
+    let kattila = TestManager::start().await;
+    let views = |bytes: u64| {
+        let seen = kattila.clock.now().0 - 20;
+        let alpha = Host::alpha().with_peer(BETA_KEY, 2, seen, bytes);
+        let beta = Host::beta().with_peer(ALPHA_KEY, 1, seen, bytes);
+        [alpha.data(), beta.with_peer(STRANGER_KEY, 9, seen, bytes).data()]
+    };
+    let mut alpha = kattila.agent(ALPHA);
+    let [first, second] = views(1000);
+    alpha.report(&first).await;
+    kattila.agent(BETA).report(&second).await;
+    for round in 0..40_u64 {
+        // In steps: a manager that was away blames nobody.
+        kattila.advance(30).await;
+        if !(5..=35).contains(&round) {
+            alpha.report(&views(2000)[0]).await;
+        }
+    }
+    kattila
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_and_events_are_asked_for_like_agents_and_links() {
+    let kattila = half_silent().await;
+    let operator = kattila.operator();
+    let of = async |path: &str, q: &str| numbers(&kattila, &format!("{path}q={q}")).await;
+    for path in ["/api/v1/reports?", "/api/v1/events?before=999&limit=1000&"] {
+        let all = of(path, "").await;
+        let (first, second) =
+            (of(path, "host:alpha").await, of(path, "state:down%20kind:agent").await);
+        assert!(!first.is_empty() && first.len() < all.len(), "{path}: {first:?} of {all:?}");
+        assert!(!second.is_empty() && second.len() < all.len(), "{path}: {second:?} of {all:?}");
+        let by_id = operator.json(&format!("{path}agent_id={BETA}")).await;
+        let has = |row: &Value| second.contains(&row["id"].as_i64().unwrap());
+        assert!(by_id.as_array().unwrap().iter().all(has), "{path}: {by_id}");
+        assert_eq!(of(path, "host:nobody").await, [0_i64; 0]);
+        let refused = operator.get(&format!("{path}q=state:dwon")).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("bad_request")));
+    }
+    let page = operator.get("/reports?q=state:down").await.text();
+    assert_eq!(page.matches("<td><a href=\"/reports/").count(), 1, "{page}");
+    // What a link is told of, without its ends.
+    let link = operator.json("/api/v1/edges?q=kind:external").await[0]["id"].clone();
+    let of_link = operator.json(&format!("/api/v1/events?q=id:{}", link.as_str().unwrap())).await;
+    let of_link = of_link.as_array().unwrap();
+    let subject = |row: &Value| row["subject"].as_str().unwrap().to_owned();
+    let its_own = |row: &Value| subject(row).ends_with(link.as_str().unwrap());
+    assert!(!of_link.is_empty() && of_link.iter().all(its_own), "{of_link:?}");
+    let page = operator.get("/events?q=host:alpha&sort=time").await.text();
+    assert!(page.contains("value=\"host:alpha\"") && !page.contains("rel=\"next\""), "{page}");
+    for (name, q, api) in [
+        ("reports", "host:alpha", "/api/v1/reports?"),
+        ("alarms", "host:beta", "/api/v1/alarms?"),
+        ("events", "host:nobody", "/api/v1/events?"),
+    ] {
+        let csv = operator.get(&format!("/api/v1/export/{name}.csv?q={q}")).await;
+        assert_eq!(csv.text().lines().count() - 1, of(api, q).await.len(), "{}", csv.text());
+    }
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_are_about_what_is_found_or_told_in_its_words() {
+    let kattila = half_silent().await;
+    let operator = kattila.operator();
+    let of = async |q: &str| numbers(&kattila, &format!("/api/v1/alarms?q={q}")).await;
+    let offline = operator.json("/api/v1/alarms?q=host:beta%20kind:agent").await;
+    assert!(offline.as_array().unwrap().iter().any(|a| a["kind"] == "agent.offline"), "{offline}");
+    let (all, in_words) = (of("").await, of("silent,beta").await);
+    assert!(!in_words.is_empty() && in_words.iter().all(|id| all.contains(id)));
+    assert_eq!(of("beta%20site:nowhere").await, [0_i64; 0]);
+    assert_eq!(of("nothing-like-this").await, [0_i64; 0]);
+    // A page that cannot answer says so, and which terms can be asked.
+    for (path, q, says) in [
+        ("/reports", "state:one_way", "no agent is what this `state:` asks for"),
+        ("/events", "colour:red", "There is no field `colour`"),
+        ("/alarms", "links:many", "is no number"),
+    ] {
+        let page = operator.get(&format!("{path}?q={q}")).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.text().contains(says) && page.text().contains("All rows are shown"), "{path}");
+    }
+    kattila.stop().await;
+}

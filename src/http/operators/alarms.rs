@@ -19,6 +19,7 @@ use crate::store::row::{AlarmFilter, AlarmRow};
 use crate::views::table;
 
 use super::export;
+use super::narrowed::Narrowed;
 use super::notifications::Notified;
 use super::past::maybe_time;
 
@@ -137,7 +138,7 @@ pub struct Wanted {
     pub kind: Option<String>,
     /// Only as bad as this, or worse.
     pub severity: Option<String>,
-    /// Only with this text in their sentence or their subject.
+    /// Only about what this query finds, or with its texts in their sentence or their subject.
     pub q: Option<String>,
     /// Only raised at or after this time.
     pub from: Option<String>,
@@ -218,7 +219,6 @@ impl Wanted {
             kind: part(self.kind.as_ref(), AlarmKind::from_word, kinds)?,
             severity: part(self.severity.as_ref(), Severity::from_word, severities)?,
             fleet: part(self.fleet_id.as_ref(), |text| text.parse().ok(), "fleet_id is no fleet.")?,
-            text: part(self.q.as_ref(), |text| Some(text.to_owned()), "")?,
             raised_from: maybe_time(self.from.as_deref())?,
             raised_to: maybe_time(self.to.as_deref())?,
             limit,
@@ -236,7 +236,10 @@ async fn found(
     let only = wanted.only()?;
     let all = wanted.state.as_deref() == Some("all");
     let cleared = all || only == Only::State(AlarmState::Cleared);
-    let mut filter = AlarmFilter { either: all, ..wanted.filter(cleared)? };
+    let asked = wanted.q.as_deref().unwrap_or_default();
+    let narrowed = Narrowed::of_alarms((state, &caller.lens), asked).await?.or_refused()?;
+    let Narrowed { things, told, .. } = narrowed;
+    let mut filter = AlarmFilter { either: all, things, told, ..wanted.filter(cleared)? };
     if whole {
         filter.limit = wanted.limit.unwrap_or(OPEN_ALARMS).clamp(1, OPEN_ALARMS);
     }
@@ -327,9 +330,8 @@ mod tests {
         ] {
             assert!(wanted.filter(true).is_err(), "{wanted:?}");
         }
-        let empty =
-            Wanted { kind: text(""), severity: text(" "), q: text(""), ..Wanted::default() };
+        let empty = Wanted { kind: text(""), severity: text(" "), ..Wanted::default() };
         let filter = empty.filter(true).unwrap();
-        assert!(filter.kind.is_none() && filter.severity.is_none() && filter.text.is_none());
+        assert!(filter.kind.is_none() && filter.severity.is_none());
     }
 }

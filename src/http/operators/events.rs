@@ -14,6 +14,8 @@ use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::store::row::{EventFilter, EventRow};
 
+use super::narrowed::Narrowed;
+
 /// One line of the history.
 #[derive(Debug, Serialize)]
 pub struct EventView {
@@ -68,6 +70,9 @@ pub struct Wanted {
     pub before: Option<i64>,
     /// Only of this agent.
     pub agent_id: Option<AgentId>,
+    /// Only about what this query finds.
+    #[serde(default)]
+    pub q: String,
     /// Only about this thing.
     pub subject: Option<String>,
     /// At most this many.
@@ -80,7 +85,9 @@ pub async fn list(
     caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<EventView>>, ApiError> {
+    let narrowed = Narrowed::of_things((&state, &caller.lens), &wanted.q).await?.or_refused()?;
     let filter = EventFilter {
+        things: narrowed.things,
         after: wanted.after.map(EventId),
         before: wanted.before.map(EventId),
         agent: wanted.agent_id,

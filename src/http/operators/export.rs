@@ -62,8 +62,10 @@ pub async fn export(
 }
 
 /// A table as a file to take away.
-pub fn file(attached: &'static str, rows: impl IntoResponse) -> Response {
-    let attached = HeaderValue::from_static(attached);
+pub fn file(attached: &str, rows: impl IntoResponse) -> Response {
+    // What no header can hold, no name of a list has.
+    let attached = HeaderValue::from_str(attached)
+        .unwrap_or_else(|_odd| HeaderValue::from_static("attachment"));
     let head = [
         (header::CONTENT_TYPE, HeaderValue::from_static(table::CSV)),
         (header::CONTENT_DISPOSITION, attached),

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::export::file;
+use super::narrowed::Narrowed;
 use super::past::maybe_time;
 use crate::http::access::Caller;
 use crate::http::aside::aside;
@@ -27,6 +28,9 @@ const MOST_ROWS: usize = 10_000;
 pub struct Wanted {
     /// Only of this agent.
     agent_id: Option<AgentId>,
+    /// Only of what this query finds.
+    #[serde(default)]
+    q: String,
     /// Only about this thing; of events alone.
     subject: Option<String>,
     /// Only before the one with this id.
@@ -55,7 +59,9 @@ pub async fn events(
     caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, ApiError> {
+    let narrowed = Narrowed::of_things((&state, &caller.lens), &wanted.q).await?.or_refused()?;
     let filter = EventFilter {
+        things: narrowed.things,
         before: Some(EventId(wanted.before.unwrap_or(i64::MAX))),
         agent: wanted.agent_id.clone(),
         subject: wanted.subject.clone(),
@@ -78,7 +84,9 @@ pub async fn reports(
     caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, ApiError> {
+    let narrowed = Narrowed::of_agents((&state, &caller.lens), &wanted.q).await?.or_refused()?;
     let filter = ReportFilter {
+        things: narrowed.things,
         agent: wanted.agent_id.clone(),
         limit: wanted.rows(),
         ..ReportFilter::default()

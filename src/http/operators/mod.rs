@@ -15,6 +15,7 @@ pub mod log_csv;
 pub mod maintenance;
 pub mod marks;
 pub mod metrics;
+pub mod narrowed;
 pub mod networks;
 pub mod notifications;
 pub mod past;

@@ -1,6 +1,7 @@
 //! `GET /api/v1/networks`: the networks that routes and tunnels lead to, and where on the map.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
@@ -12,12 +13,16 @@ use crate::http::params::{self, Params};
 use crate::http::state::AppState;
 use crate::mask::Lens;
 use crate::model::reach::Reach;
+use crate::model::time::UnixSeconds;
 use crate::store::network::{Exit, Network, NetworkFilter, Networks, Place};
 use crate::topology::leads::{Led, Tunnels};
 use crate::topology::picture::Picture;
 
-/// Networks that a map draws and the page of ways lists.
+/// Networks that a map draws.
 pub const SHOWN: usize = 1000;
+
+/// Networks on one page of the page of ways.
+pub const PAGE: usize = 100;
 
 /// How many are asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -72,16 +77,70 @@ pub async fn known(whose: (&AppState, &Lens), limit: usize) -> Result<NetworksVi
     after_one(whose, None, limit).await
 }
 
+/// The networks after one of them, or from the text that [`word`] wrote.
+pub async fn after(
+    whose: (&AppState, &Lens),
+    after: Option<&str>,
+    limit: usize,
+) -> Result<NetworksView, ApiError> {
+    after_one(whose, after.map(place).transpose()?, limit).await
+}
+
 async fn after_one(
     (state, lens): (&AppState, &Lens),
     after: Option<Place>,
     limit: usize,
 ) -> Result<NetworksView, ApiError> {
-    // The lens narrows what is read; what is asked for is everything.
-    let filter = NetworkFilter { reach: Reach::Whole, after, limit };
-    let found = state.read(lens, move |store| store.networks(&filter)).await?;
+    let now = state.clock.now();
+    // Whoever begins sees the tables as they are; whoever goes on, what they began with.
+    let laid = after.as_ref().and_then(|_| state.laid.of(lens, now));
+    let all = match laid {
+        Some(all) => all,
+        None => {
+            // The lens narrows what is read; what is asked for is everything.
+            let filter = NetworkFilter { reach: Reach::Whole, after: None, limit: usize::MAX };
+            let found = state.read(lens, move |store| store.networks(&filter)).await?;
+            state.laid.lay(lens, now, found.networks)
+        }
+    };
+    let found = Networks::part(&all, after.as_ref(), limit);
     let picture = state.map(lens).await?;
     Ok(on_map(&picture, found))
+}
+
+/// How long a list that was begun can be gone on with, in seconds.
+const LAID_S: i64 = 60;
+
+/// Lists that are kept to be gone on with: they come from tables of the whole fleet, which no page but
+/// the first one reads.
+const LAID: usize = 8;
+
+/// Lists of networks that were begun, each as one caller sees them.
+#[derive(Debug, Default)]
+pub struct LaidOut(Mutex<VecDeque<Laid>>);
+
+#[derive(Debug)]
+struct Laid {
+    lens: Lens,
+    at: UnixSeconds,
+    all: Arc<Vec<Network>>,
+}
+
+impl LaidOut {
+    fn of(&self, lens: &Lens, now: UnixSeconds) -> Option<Arc<Vec<Network>>> {
+        let laid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = laid.iter().find(|laid| laid.lens == *lens);
+        found.filter(|laid| now.since(laid.at) <= LAID_S).map(|laid| Arc::clone(&laid.all))
+    }
+
+    fn lay(&self, lens: &Lens, at: UnixSeconds, all: Vec<Network>) -> Arc<Vec<Network>> {
+        let all = Arc::new(all);
+        let mut laid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        laid.retain(|other| other.lens != *lens && at.since(other.at) <= LAID_S);
+        laid.push_front(Laid { lens: lens.clone(), at, all: Arc::clone(&all) });
+        laid.truncate(LAID);
+        all
+    }
 }
 
 /// Networks with the nodes that they are sent to.
@@ -103,4 +162,41 @@ fn on_map(picture: &Picture, found: Networks) -> NetworksView {
     let networks: Vec<Led> = found.networks.into_iter().map(led).collect();
     let last = networks.last().filter(|_| found.left_out > 0);
     NetworksView { next: last.map(word), networks, left_out: found.left_out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(count: u8) -> Vec<Network> {
+        let one = |third| Network {
+            inside: false,
+            fleet_id: "lab".parse().unwrap(),
+            net: format!("10.0.{third}.0/24").parse().unwrap(),
+            exits: Vec::new(),
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn who_goes_on_reads_nothing_and_sees_what_they_began_with() {
+        let (laid, lens, now) = (LaidOut::default(), Lens::whole(), UnixSeconds(1_000));
+        assert!(laid.of(&lens, now).is_none());
+        laid.lay(&lens, now, all(250));
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let list = laid.of(&lens, now.plus(LAID_S)).expect("laid out");
+            let page = Networks::part(&list, after.as_ref(), 100);
+            let Some(last) = page.networks.last() else { break };
+            after = Some((last.inside, last.fleet_id.clone(), last.net));
+            assert_eq!(page.left_out, 250 - seen.len() - page.networks.len());
+            seen.extend(page.networks);
+        }
+        assert_eq!(seen, all(250));
+        assert!(laid.of(&lens, now.plus(LAID_S + 1)).is_none(), "it is too old to go on with");
+        let narrow = Lens::of(Reach::of(["lab".parse().unwrap()]));
+        assert!(laid.of(&narrow, now).is_none(), "somebody else's");
+        laid.lay(&lens, now.plus(500), all(1));
+        assert_eq!(laid.0.lock().unwrap().len(), 1, "what is too old leaves");
+    }
 }

@@ -31,6 +31,8 @@ use crate::wire::envelope::{self, Envelope};
 use crate::wire::relay;
 use crate::wire::signing;
 
+use super::narrowed::Narrowed;
+
 /// A stored report without its content.
 #[derive(Debug, Serialize)]
 pub struct ReportView {
@@ -146,6 +148,9 @@ fn signed_bytes(stored: &[u8], form: CanonForm, data_sha256: [u8; 32]) -> Option
 pub struct Wanted {
     /// Only of this agent.
     pub agent_id: Option<AgentId>,
+    /// Only of the agents that this query finds.
+    #[serde(default)]
+    pub q: String,
     /// Only before this report.
     pub before: Option<i64>,
     /// At most this many.
@@ -158,7 +163,9 @@ pub async fn list(
     caller: Caller,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<ReportView>>, ApiError> {
+    let narrowed = Narrowed::of_agents((&state, &caller.lens), &wanted.q).await?.or_refused()?;
     let filter = ReportFilter {
+        things: narrowed.things,
         agent: wanted.agent_id,
         before: wanted.before.map(ReportId),
         limit: params::rows(wanted.limit),
@@ -168,9 +175,12 @@ pub async fn list(
     Ok(Json(rows.into_iter().map(ReportView::from).collect()))
 }
 
-/// How many refusals are asked for.
+/// Which refusals are asked for.
 #[derive(Debug, Deserialize)]
 pub struct Few {
+    /// Only of those that claimed to be an agent that this query finds.
+    #[serde(default)]
+    pub q: String,
     /// At most this many.
     pub limit: Option<usize>,
 }
@@ -180,10 +190,12 @@ pub async fn refusals(
     State(state): State<AppState>,
     caller: Caller,
     Params(few): Params<Few>,
-) -> Json<Vec<Refusal>> {
+) -> Result<Json<Vec<Refusal>>, ApiError> {
+    let narrowed = Narrowed::of_agents((&state, &caller.lens), &few.q).await?.or_refused()?;
     let mut refusals = state.seen(&caller.lens).refusals();
+    refusals.retain(|refusal| narrowed.has(refusal));
     refusals.truncate(params::rows(few.limit));
-    Json(refusals)
+    Ok(Json(refusals))
 }
 
 /// `GET /api/v1/reports/{id}`.

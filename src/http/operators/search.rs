@@ -159,7 +159,8 @@ impl Desk {
         items
     }
 
-    fn find(&self, query: &Query) -> Found<'_> {
+    /// What a query finds.
+    pub fn find(&self, query: &Query) -> Found<'_> {
         find(&self.picture, query, self.now, |id| self.known(id))
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::http::error::ApiError;
 use crate::http::operators::alarms::{OPEN_ALARMS, Wanted};
+use crate::http::operators::narrowed::Narrowed;
 use crate::http::operators::quality::{self, Asked};
 use crate::http::params::{Id, Params};
 use crate::http::present;
@@ -51,7 +52,12 @@ pub async fn list(
     let tab = Tab::from_word(wanted.state.as_deref().unwrap_or_default());
     let (cleared, before) = (tab == Tab::Cleared, wanted.before.map(AlarmId));
     // What is open is read whole, since a cause is older than what follows from it.
+    let asked = wanted.q.as_deref().unwrap_or_default();
+    let narrowed = Narrowed::of_alarms((&state, &reader.lens), asked).await?;
+    let hits = narrowed.hits();
     let filter = AlarmFilter {
+        things: narrowed.things,
+        told: narrowed.told,
         before: before.filter(|_| cleared),
         limit: if cleared { ROWS } else { OPEN_ALARMS },
         ..wanted.filter(cleared)?
@@ -69,7 +75,8 @@ pub async fn list(
         to: wanted.to.unwrap_or_default(),
     };
     let order = ListQuery { sort: order.sort, after: order.after, ..ListQuery::default() };
-    html(views::alarms::page(&context, tab, &rows, (&kept, &order, Span { before, limit: ROWS })))
+    let span = Span { before, limit: ROWS };
+    html(views::alarms::page(&context, tab, &rows, ((&kept, &hits), &order, span)))
 }
 
 /// What the page of one alarm reads.

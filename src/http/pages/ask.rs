@@ -32,13 +32,15 @@ pub struct Way {
     net: String,
     /// `1`: which networks there are.
     networks: Option<String>,
+    /// The place that the page of networks before ended at.
+    after: Option<String>,
 }
 
 /// `GET /paths`.
 pub async fn paths(
     State(state): State<AppState>,
     reader: Reader,
-    Params(Way { path, net, networks }): Params<Way>,
+    Params(Way { path, net, networks, after }): Params<Way>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Paths", Nav::Paths);
     let mut asked = views::paths::Asked {
@@ -57,6 +59,7 @@ pub async fn paths(
             Err(error) => asked.path_problem = Some(told(error)?),
         }
     }
+    let (net_is_not_asked, went_on) = (net.is_empty(), after.is_some());
     if !net.is_empty() {
         let query = CarriersQuery { net, limit: Some(CARRIERS_SHOWN), fleet_id: None };
         match ways::carry((&state, &reader.lens), &query).await {
@@ -67,7 +70,8 @@ pub async fn paths(
     let all = match networks.as_deref() {
         Some("1") => {
             let whose = (&state, &reader.lens);
-            let view = networks_of::known(whose, networks_of::SHOWN).await?;
+            let after = after.as_deref().filter(|_| net_is_not_asked);
+            let view = networks_of::after(whose, after, networks_of::PAGE).await?;
             Some((view, state.map(&reader.lens).await?))
         }
         _ => None,
@@ -76,7 +80,12 @@ pub async fn paths(
     let answers = views::paths::Answers {
         ways: &journeys,
         carriers: found.as_deref(),
-        networks: all.as_ref().map(|(view, _)| (view.networks.as_slice(), view.left_out)),
+        networks: all.as_ref().map(|(view, _)| views::paths::Networks {
+            all: &view.networks,
+            left_out: view.left_out,
+            goes_on: went_on,
+            next: view.next.as_deref(),
+        }),
         names: nodes.map(|node| (&*node.id, &*node.label)).collect(),
     };
     html(views::paths::page(&context, &asked, &answers))

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::http::error::ApiError;
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::Waiting;
+use crate::http::operators::narrowed::Narrowed;
 use crate::http::operators::past::maybe_time;
 use crate::http::operators::reports;
 use crate::http::operators::search::Desk;
@@ -63,7 +64,7 @@ impl Asked {
             q: self.q.clone(),
             sort: self.sort.clone(),
             after: self.after.clone(),
-            at: None,
+            ..ListQuery::default()
         }
     }
 
@@ -293,8 +294,10 @@ pub async fn reports(
     let mut context = reader.context(&state, "Reports", Nav::Reports);
     let agent = asked.agent(&state.seen(&reader.lens))?;
     let oldest_first = asked.oldest_first();
+    let narrowed = Narrowed::of_agents((&state, &reader.lens), &asked.q).await?;
     let filter = ReportFilter {
         agent: agent.clone(),
+        things: narrowed.things.clone(),
         before: asked.before.map(ReportId).filter(|_| !oldest_first),
         after: oldest_first.then(|| ReportId(asked.after_number())),
         limit: ROWS,
@@ -307,16 +310,19 @@ pub async fn reports(
         .refusals()
         .into_iter()
         .filter(|refusal| agent.is_none() || refusal.agent_id.as_deref() == agent)
+        .filter(|refusal| narrowed.has(refusal))
         .map(refusal_item)
         .collect();
     context.names = names((&state, &reader), rows.iter().flat_map(ids_of));
     // Counts are of everybody, so who sees a part, or asks for one, is not told.
     let goes_on = asked.goes_on();
-    let is_first = agent.is_none() && !goes_on;
+    let is_first = agent.is_none() && asked.q.is_empty() && !goes_on;
     let rates = (context.whole && is_first).then(|| rates(&state, asked.range.as_deref()));
     let agent = agent.unwrap_or_default();
-    let listed = Numbered { path: "/reports", agent, oldest_first, goes_on, limit: ROWS };
-    html(views::reports::page(&context, &rows, (&refused, rates.as_ref()), &listed))
+    let q = &asked.q;
+    let listed = Numbered { path: "/reports", agent, q, oldest_first, goes_on, limit: ROWS };
+    let refused = (&refused[..], rates.as_ref());
+    html(views::reports::page(&context, &rows, refused, (&listed, &narrowed.hits())))
 }
 
 /// How many reports come: by minutes, or by hours of a day.
@@ -383,7 +389,10 @@ pub async fn events(
     let agent = asked.agent(&state.seen(&reader.lens))?;
     let oldest_first = asked.oldest_first();
     let before = EventId(asked.before.unwrap_or(i64::MAX));
+    let narrowed = Narrowed::of_things((&state, &reader.lens), &asked.q).await?;
+    let hits = narrowed.hits();
     let filter = EventFilter {
+        things: narrowed.things,
         before: (!oldest_first).then_some(before),
         after: oldest_first.then(|| EventId(asked.after_number())),
         agent: agent.clone(),
@@ -394,6 +403,7 @@ pub async fn events(
     context.names = names((&state, &reader), rows.iter().filter_map(|row| row.agent_id.as_ref()));
     let agent = agent.as_ref().map(AgentId::as_str).unwrap_or_default();
     let goes_on = asked.goes_on();
-    let listed = Numbered { path: "/events", agent, oldest_first, goes_on, limit: ROWS };
-    html(views::events::page(&context, &rows, &listed))
+    let q = &asked.q;
+    let listed = Numbered { path: "/events", agent, q, oldest_first, goes_on, limit: ROWS };
+    html(views::events::page(&context, &rows, (&listed, &hits)))
 }

@@ -22,7 +22,7 @@ pub mod then;
 
 use std::collections::BTreeMap;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -35,6 +35,7 @@ use crate::store::share::ShareRecord;
 use crate::views;
 use crate::views::login::LoginForm;
 use crate::views::names::Names;
+use crate::views::ordered::Orders;
 use crate::views::page::{Nav, PageContext, Theme, Visit};
 
 use super::access::login::see_other;
@@ -63,6 +64,8 @@ pub struct Reader {
     way: Way,
     /// The path of the page.
     page: String,
+    /// How its address asks for its tables.
+    orders: Orders,
 }
 
 /// Somebody who has not said who they are, on a page that needs nothing.
@@ -83,7 +86,9 @@ impl FromRequestParts<AppState> for Reader {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let page = parts.uri.path().to_owned();
-        Ok(Self { page, ..Self::known(caller, Self::unknown(parts)) })
+        let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        let orders = query.map(|query| Orders::of(query.0)).unwrap_or_default();
+        Ok(Self { page, orders, ..Self::known(caller, Self::unknown(parts)) })
     }
 }
 
@@ -125,6 +130,7 @@ impl Reader {
             visit: None,
             way: Way::Anonymous,
             page: String::new(),
+            orders: Orders::default(),
         }
     }
 
@@ -159,6 +165,7 @@ impl Reader {
             visit: self.visit.clone(),
             share_days: state.config.access.share_days,
             told: state.flashes.take(&self.way, &self.page, state.clock.now()),
+            orders: self.orders.clone(),
             password_min: state.config.access.password_min,
         }
     }

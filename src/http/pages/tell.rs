@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
 
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
@@ -11,6 +12,7 @@ use crate::http::state::AppState;
 use crate::model::id::NotificationId;
 use crate::notify::words;
 use crate::store::notice::{MessageFilter, MessageRecord};
+use crate::views::list::OLDEST_FIRST;
 use crate::views::notifications::{self, BeatItem, ChannelItem, NoticeItem, Overview, Shown};
 use crate::views::page::Nav;
 
@@ -19,21 +21,38 @@ use super::{Reader, done, html};
 /// Messages on one page.
 const ROWS: usize = 50;
 
+/// In which order they are shown.
+#[derive(Debug, Default, Deserialize)]
+pub struct Order {
+    #[serde(default)]
+    sort: String,
+}
+
 /// `GET /notifications`.
 pub async fn page(
     State(state): State<AppState>,
     reader: Reader,
     Params(wanted): Params<Wanted>,
+    Params(order): Params<Order>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Notifications", Nav::Alarms);
-    let filter = MessageFilter { limit: ROWS, after: None, ..wanted.filter()? };
+    let oldest_first = order.sort == OLDEST_FIRST;
+    let goes_on = wanted.after.is_some() || wanted.before.is_some();
+    let filter = MessageFilter { limit: ROWS, ..wanted.filter()? };
+    let filter = if oldest_first {
+        let after = filter.after.or(Some(NotificationId(0)));
+        MessageFilter { after, before: None, ..filter }
+    } else {
+        MessageFilter { after: None, ..filter }
+    };
     let (only, channel) = (filter.state, filter.channel.clone());
     let found = state.read(&reader.lens, move |store| store.notifications(&filter)).await?;
     let rows: Vec<NoticeItem> = found.into_iter().map(notice).collect();
     // Channels are the manager's.
     let overview =
         if context.whole { overview(Channels::read(&state).await?) } else { Overview::default() };
-    let shown = Shown { state: only, channel: channel.as_deref(), limit: ROWS };
+    let shown =
+        Shown { state: only, channel: channel.as_deref(), limit: ROWS, oldest_first, goes_on };
     html(notifications::page(&context, &overview, &rows, &shown))
 }
 

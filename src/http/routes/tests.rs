@@ -48,8 +48,8 @@ fn app(pairs: &[(&str, &str)], shelf: &Shelf) -> Router {
             "DELETE" => delete(answer),
             _ => post(answer),
         };
-        let Route { method, path, need, masked, .. } = route;
-        Route { method, path, need, masked, handler }
+        let Route { method, path, need, masked, list, .. } = route;
+        Route { method, path, need, masked, list, handler }
     };
     let guards = Guards {
         gate: Arc::new(gate(pairs, shelf, &clock)),
@@ -233,6 +233,7 @@ async fn a_form_brings_its_token_in_its_body_and_the_body_arrives() {
         path: "/echo",
         need: OPERATOR,
         masked: false,
+        list: None,
         handler: post(|body: String| async { body }),
     };
     let guards = Guards { gate, sources: Arc::new(Sources::new(None)), clock };
@@ -267,4 +268,66 @@ async fn unknown_addresses_and_methods_have_their_codes() {
     assert_eq!(code(&wrong), Some(ErrorCode::MethodNotAllowed));
     let wrong = ask("PUT", "/api/v1/topology").await.unwrap();
     assert_eq!(code(&wrong), Some(ErrorCode::MethodNotAllowed));
+}
+
+/// Answers that hold rows and are no lists: one thing with its parts, or a map.
+const NO_LISTS: [&str; 18] = [
+    "/api/v1/topology",
+    "/api/v1/history",
+    "/api/v1/diff",
+    "/api/v1/metrics",
+    "/api/v1/agents/{id}",
+    "/api/v1/agents/{id}/told",
+    "/api/v1/edges/{id}",
+    "/api/v1/reports/{id}",
+    "/api/v1/alarms/{id}",
+    "/api/v1/users/{id}",
+    "/api/v1/search",
+    "/api/v1/path",
+    "/api/v1/what-if",
+    "/api/v1/weak-points",
+    "/api/v1/keys/usage",
+    "/api/v1/layout",
+    "/api/v1/layout/preview",
+    "/api/v1/openapi.json",
+];
+
+#[test]
+fn every_list_of_the_api_is_told_as_csv_too() {
+    use serde_json::Value;
+    let has_rows = |value: &Value| {
+        value.as_array().is_some_and(|rows| rows.first().is_none_or(Value::is_object))
+    };
+    for route in all().iter().filter(|route| route.method == "GET") {
+        let is_of_supervisors = ["/readyz", "/livez", "/status/healthcheck"].contains(&route.path);
+        let sample = crate::http::samples::of("GET", route.path).filter(|_| !is_of_supervisors);
+        let Some(sample) = sample else { continue };
+        let body = sample.answer;
+        match route.list {
+            Some("") => assert!(has_rows(&body), "{} is no list", route.path),
+            Some(member) => assert!(has_rows(&body[member]), "{}: {member}", route.path),
+            None => {
+                let members = body.as_object().into_iter().flat_map(|members| members.values());
+                let any = has_rows(&body) || members.into_iter().any(has_rows);
+                assert!(!any || NO_LISTS.contains(&route.path), "{} lacks CSV", route.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_pages_lead_to_in_the_api_is_there() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+    let paths: Vec<&str> = all().iter().map(|route| route.path).collect();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        for href in text.split("href=\"/api/").skip(1) {
+            let path = href.split(['"', '?', '{']).next().unwrap();
+            let is_export =
+                path.starts_with("v1/export/") && paths.contains(&"/api/v1/export/{id}");
+            let known = is_export || paths.contains(&format!("/api/{path}").as_str());
+            assert!(known, "{}: {path}", file.display());
+        }
+    }
 }

@@ -23,6 +23,7 @@ use crate::store::notice::{MessageFilter, MessageRecord};
 use crate::store::past::{Changes, ChangesAsked, Past};
 use crate::store::row::{
     AgentDetail, AlarmFilter, AlarmRow, EventFilter, EventRow, KeyRow, ReportFilter, StoredReport,
+    Things, ToldOf,
 };
 use crate::store::{Reader, StoreError};
 
@@ -57,11 +58,20 @@ impl<'a> Veil<'a> {
         named.map(|id| self.faces.fleet(id).cloned().ok_or(Nobody)).transpose()
     }
 
+    /// Those of the things that somebody is behind.
+    fn things(&self, masked: &Things) -> Things {
+        Things {
+            agents: masked.agents.iter().filter_map(|id| self.faces.agent(id).cloned()).collect(),
+            edges: masked.edges.iter().filter_map(|id| self.faces.edge_id(id)).collect(),
+        }
+    }
+
     fn event_filter(&self, asked: &EventFilter) -> Result<EventFilter, Nobody> {
         let subject = asked.subject.as_deref();
         Ok(EventFilter {
             agent: self.agent_behind(asked.agent.as_ref())?,
             subject: subject.map(|text| self.faces.subject(text).ok_or(Nobody)).transpose()?,
+            things: asked.things.as_ref().map(|things| self.things(things)),
             ..asked.clone()
         })
     }
@@ -70,10 +80,21 @@ impl<'a> Veil<'a> {
         Ok(AlarmFilter {
             agent: self.agent_behind(asked.agent.as_ref())?,
             fleet: self.fleet_behind(asked.fleet.as_ref())?,
-            text: None,
-            limit: if asked.text.is_some() { LOOKED_AT } else { asked.limit },
+            things: asked.things.as_ref().map(|things| self.things(things)),
+            told: None,
             ..asked.clone()
         })
+    }
+
+    /// The alarms in whose masked words the words stand, among the last ones about the things.
+    fn told(&self, behind: &AlarmFilter, told: &ToldOf) -> Result<Vec<AlarmRow>, StoreError> {
+        let things = told.of.as_ref().map(|things| self.things(things));
+        let among = AlarmFilter { things, limit: LOOKED_AT, ..behind.clone() };
+        let found = self.real.alarms(&among)?.into_iter().map(|row| self.faces.alarm(row));
+        let has = |AlarmRow { alarm, .. }: &AlarmRow| {
+            told.is_in(&format!("{} {}", alarm.message, alarm.subject))
+        };
+        Ok(found.filter(has).collect())
     }
 }
 
@@ -89,7 +110,9 @@ impl Reader for Veil<'_> {
         if filter.envelopes {
             return Ok(Vec::new());
         }
-        let found = self.real.reports(&ReportFilter { agent, ..filter.clone() })?.into_iter();
+        let things = filter.things.as_ref().map(|things| self.things(things));
+        let behind = ReportFilter { agent, things, ..filter.clone() };
+        let found = self.real.reports(&behind)?.into_iter();
         Ok(found.map(|report| self.faces.guise().report(&report)).collect())
     }
 
@@ -110,16 +133,18 @@ impl Reader for Veil<'_> {
 
     fn alarms(&self, filter: &AlarmFilter) -> Result<Vec<AlarmRow>, StoreError> {
         let Ok(behind) = self.alarm_filter(filter) else { return Ok(Vec::new()) };
-        let found = self.real.alarms(&behind)?.into_iter();
-        let mut found: Vec<AlarmRow> = found.map(|row| self.faces.alarm(row)).collect();
-        if let Some(text) = &filter.text {
-            let text = text.to_lowercase();
-            found.retain(|AlarmRow { alarm, .. }| {
-                let told = [&alarm.message, &alarm.subject];
-                told.iter().any(|told| told.to_lowercase().contains(&text))
-            });
-            found.truncate(filter.limit);
+        let Some(told) = &filter.told else {
+            let found = self.real.alarms(&behind)?.into_iter();
+            return Ok(found.map(|row| self.faces.alarm(row)).collect());
+        };
+        let mut found = self.told(&behind, told)?;
+        if behind.things.is_some() {
+            let about = self.real.alarms(&behind)?.into_iter();
+            found.extend(about.map(|row| self.faces.alarm(row)));
         }
+        found.sort_by_key(|row| std::cmp::Reverse(row.alarm.id));
+        found.dedup_by_key(|row| row.alarm.id);
+        found.truncate(filter.limit);
         Ok(found)
     }
 

@@ -214,3 +214,29 @@ fn what_the_history_does_not_tell_cannot_be_asked_of_it() {
         assert_eq!(Query::parse_then(text), Query::parse(text));
     }
 }
+
+#[test]
+fn what_no_agent_is_cannot_be_asked_of_what_agents_do() {
+    for text in ["state:idle", "-state:one_way,never", "hel state:none", "kind:external"] {
+        assert!(Query::parse(text).is_ok(), "{text}");
+        let error = Query::parse_of_agents(text).unwrap_err().to_string();
+        assert!(
+            error.contains("states are up, ") && error.contains("seen, since, and text"),
+            "{error}"
+        );
+    }
+    for text in ["", "state:down,idle kind:gateway,external", "links:>2 alarm:open iface:wg0 text"]
+    {
+        assert_eq!(Query::parse_of_agents(text), Query::parse(text));
+    }
+}
+
+#[test]
+fn texts_are_taken_out_of_a_query_and_what_must_not_be_there_stays() {
+    let query = Query::parse("uplink,eth0 state:down -quiet \"two words\"").unwrap();
+    let (rest, texts) = query.without_texts();
+    assert_eq!(rest, Query::parse("state:down -quiet").unwrap());
+    let texts: Vec<Vec<&str>> =
+        texts.iter().map(|any| any.iter().map(String::as_str).collect()).collect();
+    assert_eq!(texts, [vec!["uplink", "eth0"], vec!["two words"]]);
+}

@@ -12,7 +12,7 @@ fn page(
     rows: &[AlarmRow],
     span: Span,
 ) -> Result<String, askama::Error> {
-    super::page(ctx, tab, rows, (&Kept::default(), &ListQuery::default(), span))
+    super::page(ctx, tab, rows, ((&Kept::default(), &Hits::default()), &ListQuery::default(), span))
 }
 
 #[test]
@@ -21,7 +21,8 @@ fn what_the_list_is_narrowed_to_is_kept_from_page_to_page() {
     let kept = Kept { q: "a b".into(), kind: "edge.down".into(), ..Kept::default() };
     let one = Span { limit: 1, ..ALL };
     let order = ListQuery::default();
-    let html = super::page(&ctx, Tab::Open, &alarms(), (&kept, &order, one)).expect("rendered");
+    let html = super::page(&ctx, Tab::Open, &alarms(), ((&kept, &Hits::default()), &order, one))
+        .expect("rendered");
     assert!(html.contains("?state=open&#38;kind=edge.down&#38;q=a%20b&#38;after="), "{html}");
     assert!(html.contains("&#38;q=a%20b&#38;sort=raised"), "{html}");
     assert!(html.contains("/status/alarms?state=&#38;kind=edge.down"), "{html}");
@@ -113,7 +114,7 @@ fn incidents_are_paged_whole() {
     let mut order = ListQuery::default();
     let mut seen = Vec::new();
     loop {
-        let asked = (&Kept::default(), &order, one);
+        let asked = ((&Kept::default(), &Hits::default()), &order, one);
         let html = super::page(&ctx, Tab::Open, &alarms(), asked).expect("rendered");
         let row = html.split("<td class=\"words slim\"><a class=\"plain\" href=\"/alarms/").nth(1);
         seen.push(row.and_then(|row| row.split('"').next()).expect("a row").to_owned());
@@ -129,7 +130,7 @@ fn open_alarms_are_sorted_by_their_heads() {
     let ctx = context("Alarms", Nav::Alarms);
     let shown = |sort: &str| {
         let order = ListQuery { sort: sort.into(), ..ListQuery::default() };
-        let asked = (&Kept::default(), &order, ALL);
+        let asked = ((&Kept::default(), &Hits::default()), &order, ALL);
         super::page(&ctx, Tab::Open, &alarms(), asked).expect("rendered")
     };
     let before = |html: &str, a: &str, b: &str| html.find(a) < html.find(b);

@@ -22,8 +22,11 @@ fn every_page() -> Vec<(&'static str, String)> {
         encoding: None,
     };
     let report = crate::views::report::page(&of("Report 4", Nav::Reports), shown);
-    let events_page =
-        crate::views::events::page(&of("Events", Nav::Events), &events(), &by_number("/events"));
+    let events_page = crate::views::events::page(
+        &of("Events", Nav::Events),
+        &events(),
+        (&by_number("/events"), &Hits::default()),
+    );
     let settings_ctx = of("Settings", Nav::Settings);
     let settings_page =
         crate::views::settings::page(&settings_ctx, &key_source(), &keys(), &usage(), &manager());
@@ -35,7 +38,7 @@ fn every_page() -> Vec<(&'static str, String)> {
                 &reports_ctx,
                 &reports(),
                 (&refusals(), Some(&crate::views::rates::tests::sample())),
-                &by_number("/reports"),
+                (&by_number("/reports"), &Hits::default()),
             ),
         ),
         ("report", report),
@@ -136,7 +139,12 @@ fn paths_page() -> Result<String, askama::Error> {
     let answers = crate::views::paths::Answers {
         ways: &[ways::journey()],
         carriers: Some(&ways::carriers()),
-        networks: Some((&ways::networks(), 1)),
+        networks: Some(crate::views::paths::Networks {
+            all: &ways::networks(),
+            left_out: 1,
+            goes_on: false,
+            next: Some("hosts~lab~10.9.0.0/24"),
+        }),
         ..crate::views::paths::Answers::default()
     };
     let asked = crate::views::paths::Asked::default();
@@ -145,7 +153,7 @@ fn paths_page() -> Result<String, askama::Error> {
 
 fn by_number(path: &'static str) -> crate::views::list::Numbered<'static> {
     let (oldest_first, goes_on) = (false, false);
-    crate::views::list::Numbered { path, agent: "", oldest_first, goes_on, limit: 100 }
+    crate::views::list::Numbered { path, agent: "", q: "", oldest_first, goes_on, limit: 100 }
 }
 
 fn agents_page(ctx: &PageContext) -> Result<String, askama::Error> {
@@ -199,7 +207,7 @@ fn pages_of_the_network() -> Vec<(&'static str, Result<String, askama::Error>)> 
                 &alarms_ctx,
                 open,
                 &incidents(),
-                (&Default::default(), &ListQuery::default(), span),
+                ((&Default::default(), &Hits::default()), &ListQuery::default(), span),
             ),
         ),
         ("notifications", notifications()),
@@ -323,4 +331,77 @@ fn every_page_is_well_formed_and_fits_the_content_security_policy() {
         ids.dedup();
         assert_eq!(ids.len(), count, "{name} uses an id twice");
     }
+}
+
+/// Tables that are no lists of their own: parts of one thing, or of one answer. Each is told whole.
+const PARTS: [&str; 30] = [
+    "Interfaces",
+    "WireGuard peers",
+    "Routes",
+    "Report path",
+    "Peers",
+    "Parts",
+    "Question",
+    "Details",
+    "What the ends report",
+    "What the ends reported",
+    "What the thresholds make of the fleet",
+    "Settings in force",
+    "Codes of refusals",
+    "Changed here",
+    "Last changes",
+    // The next lists begin on the page of one thing, which leads to the whole list.
+    "Alarms",
+    "Reports",
+    "Events",
+    "Refused",
+    // What differs between two times, and what is lost without something.
+    "What happened",
+    "Agents that appeared",
+    "Agents that went",
+    "Agents",
+    "Links",
+    "Links that appeared",
+    "Links that went",
+    "Reports per minute, as a table",
+    "Networks",
+    "Single points of failure",
+    "Hosts",
+];
+
+/// Pages that are about one thing or answer one question: their tables may be parts.
+fn is_of_one(name: &str) -> bool {
+    let ones = [
+        "agent",
+        "link",
+        "report",
+        "alarm",
+        "changes",
+        "what-if",
+        "api",
+        "paths",
+        "map",
+        "weak-points",
+    ];
+    ones.iter().any(|one| name == *one || name.starts_with(&format!("{one}-")))
+}
+
+#[test]
+fn every_list_is_sorted_by_its_heads_paged_and_taken_away() {
+    let mut lists = 0;
+    for (name, html) in every_page() {
+        for table in html.split("<div class=\"scroll\"").skip(1) {
+            let label = table.split("aria-label=\"").nth(1).and_then(|rest| rest.split('"').next());
+            let label = label.expect("a name");
+            let heads = table.split("</thead>").next().expect("heads");
+            if heads.contains("sort=") {
+                assert!(html.contains(">CSV</a>") && html.contains(">JSON</a>"), "{name}: {label}");
+                lists += 1;
+            } else {
+                let is_part = PARTS.contains(&label) || label.ends_with("as a table");
+                assert!(is_of_one(name) || is_part, "{name}: {label} is not sorted");
+            }
+        }
+    }
+    assert!(lists >= 15, "{lists}");
 }

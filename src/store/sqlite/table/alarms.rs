@@ -1,6 +1,5 @@
 //! The table `alarms`.
 
-use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::model::id::{AgentNo, AlarmId, ReportId, WindowId};
@@ -11,9 +10,10 @@ use crate::model::state::{AlarmKind, AlarmState, Severity};
 use crate::model::time::UnixSeconds;
 use crate::store::StoreError;
 use crate::store::change::AlarmRecord;
-use crate::store::row::{AlarmFilter, AlarmRow};
-use crate::store::sqlite::cells::{Cells, fleets_json};
+use crate::store::row::{AlarmFilter, AlarmRow, Things, ToldOf};
+use crate::store::sqlite::cells::{Cells, fleets_json, json};
 use crate::store::sqlite::desk::{Desk, all, one};
+use crate::store::sqlite::table::asked::{Links, Part, Rows, Where, numbers};
 use crate::store::sqlite::table::reports::row_limit;
 
 const TABLE: &str = "alarms";
@@ -99,21 +99,13 @@ pub(in crate::store::sqlite) fn open(conn: &Connection) -> Result<Vec<AlarmRecor
     all(conn, TABLE, SQL, [], |row| record(&mut Cells::new(TABLE, row)))
 }
 
-/// Conditions with their values.
-#[derive(Default)]
-struct Where {
-    sql: String,
-    values: Vec<Box<dyn ToSql>>,
-}
-
-impl Where {
-    fn and(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
-        if let Some(value) = value {
-            self.sql.push_str(condition);
-            self.values.push(Box::new(value));
-        }
-    }
-}
+const ROWS: Rows = Rows {
+    name: TABLE,
+    from: "alarms l LEFT JOIN agents a USING (agent_no)",
+    row: "l",
+    number: "alarm_id",
+    links: Links::ById,
+};
 
 /// Alarms, newest first. One that was over before it was raised was never told to anybody.
 pub(in crate::store::sqlite) fn list(
@@ -128,25 +120,73 @@ pub(in crate::store::sqlite) fn list(
             all_of.and(SEEN, fleets);
         }
     }
+    all_of.sql.push_str(" WHERE 1");
+    if filter.things.is_none() && filter.told.is_none() {
+        narrow(&mut all_of, filter);
+    } else if filter.cleared || filter.either {
+        let numbers = json(TABLE, &those_asked(conn, filter)?)?;
+        all_of.and(" AND l.alarm_id IN (SELECT value FROM json_each(?))", Some(numbers));
+    } else {
+        // Those that are open are few, and read whole.
+        narrow(&mut all_of, filter);
+        all_of.sql.push_str(" AND (0");
+        if let Some(things) = &filter.things {
+            all_of.sql.push_str(" OR 1");
+            about(&mut all_of, things)?;
+        }
+        if let Some(told) = &filter.told {
+            all_of.sql.push_str(" OR 1");
+            in_words(&mut all_of, told);
+            told.of.iter().try_for_each(|things| about(&mut all_of, things))?;
+        }
+        all_of.sql.push(')');
+    }
+    all_of.and(" ORDER BY l.alarm_id DESC LIMIT ?", Some(row_limit(filter.limit)));
+    all(conn, TABLE, &all_of.sql, params_from_iter(all_of.bound()), named)
+}
+
+/// The numbers of the first that are about the things asked for, or told in the words.
+fn those_asked(conn: &Connection, filter: &AlarmFilter) -> Result<Vec<i64>, StoreError> {
+    let mut rest = Where::default();
+    narrow(&mut rest, filter);
+    let from = filter.before.map(|id| id.0);
+    let part = Part { from, oldest_first: false, limit: filter.limit };
+    let mut found = Vec::new();
+    if let Some(things) = &filter.things {
+        found = numbers(conn, &ROWS, things, (&rest, &part))?;
+    }
+    if let Some(told) = &filter.told {
+        in_words(&mut rest, told);
+        found.extend(match &told.of {
+            Some(things) => numbers(conn, &ROWS, things, (&rest, &part))?,
+            None => {
+                let from = "SELECT l.alarm_id FROM alarms l LEFT JOIN agents a USING (agent_no)";
+                let sql = format!("{from} WHERE 1{} ORDER BY l.alarm_id DESC LIMIT ?", rest.sql);
+                rest.with(row_limit(filter.limit));
+                let read = |row: &Row<'_>| Cells::new(TABLE, row).take();
+                all(conn, TABLE, &sql, params_from_iter(rest.bound()), read)?
+            }
+        });
+    }
+    found.sort_unstable_by(|a: &i64, b| b.cmp(a));
+    found.dedup();
+    found.truncate(filter.limit);
+    Ok(found)
+}
+
+fn narrow(all_of: &mut Where, filter: &AlarmFilter) {
     // `state <> 'cleared'` is the condition of the index of open alarms, word for word.
     all_of.sql.push_str(match filter.id {
-        Some(_) => " WHERE 1",
-        None if filter.either => " WHERE l.state <> 'pending' AND l.raised_at IS NOT NULL",
-        None if filter.cleared => " WHERE l.state = 'cleared' AND l.raised_at IS NOT NULL",
-        None => " WHERE l.state <> 'cleared' AND l.state <> 'pending'",
+        Some(_) => "",
+        None if filter.either => " AND l.state <> 'pending' AND l.raised_at IS NOT NULL",
+        None if filter.cleared => " AND l.state = 'cleared' AND l.raised_at IS NOT NULL",
+        None => " AND l.state <> 'cleared' AND l.state <> 'pending'",
     });
     all_of.and(" AND l.alarm_id = ?", filter.id.map(|id| id.0));
     let ended = if filter.cleared { " AND l.cleared_at >= ?" } else { " AND l.raised_at >= ?" };
     all_of.and(ended, filter.since.map(|at| at.0));
     let agent = filter.agent.as_ref().map(|agent| agent.as_str().to_owned());
     all_of.and(" AND l.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)", agent);
-    narrow(&mut all_of, filter);
-    all_of.and(" AND l.alarm_id < ?", filter.before.map(|id| id.0));
-    all_of.and(" ORDER BY l.alarm_id DESC LIMIT ?", Some(row_limit(filter.limit)));
-    all(conn, TABLE, &all_of.sql, params_from_iter(all_of.values), named)
-}
-
-fn narrow(all_of: &mut Where, filter: &AlarmFilter) {
     all_of.and(" AND l.kind = ?", filter.kind.map(AlarmKind::as_str));
     if let Some(least) = filter.severity {
         // Words of our own, from the least bad on.
@@ -160,8 +200,29 @@ fn narrow(all_of: &mut Where, filter: &AlarmFilter) {
     let within = " AND coalesce(l.fleet_id, a.fleet_id) IN (SELECT value FROM json_each(?))";
     all_of.and(within, fleets_json(&filter.reach));
     all_of.and(" AND l.inhibited_by = ?", filter.cause.map(|id| id.0));
-    let text = filter.text.as_deref().map(like);
-    all_of.and(" AND (l.message || ' ' || l.subject) LIKE ? ESCAPE '!'", text);
+    all_of.and(" AND l.alarm_id < ?", filter.before.map(|id| id.0));
+}
+
+/// Only those about one of the things.
+fn about(all_of: &mut Where, things: &Things) -> Result<(), StoreError> {
+    let agents = " AND (l.agent_no IN (SELECT w.agent_no FROM agents w
+            WHERE w.agent_id IN (SELECT value FROM json_each(?)))";
+    all_of.and(agents, Some(json(TABLE, &things.agents)?));
+    let edges = " OR l.subject IN (SELECT value FROM json_each(?)))";
+    all_of.and(edges, Some(json(TABLE, &things.edges)?));
+    Ok(())
+}
+
+/// Only those in whose sentence or subject the words stand.
+fn in_words(all_of: &mut Where, told: &ToldOf) {
+    for any in &told.words {
+        all_of.sql.push_str(" AND (0");
+        for word in any {
+            let has = " OR (l.message || ' ' || l.subject) LIKE ? ESCAPE '!'";
+            all_of.and(has, Some(like(word)));
+        }
+        all_of.sql.push(')');
+    }
 }
 
 /// A pattern of LIKE for a text that stands anywhere.

@@ -1,6 +1,5 @@
 //! The table `events`: appended to and read.
 
-use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::model::id::{AgentNo, EdgeId, EventId, ReportId};
@@ -12,6 +11,7 @@ use crate::store::earlier::EdgePast;
 use crate::store::row::{EventFilter, EventRow};
 use crate::store::sqlite::cells::{Cells, fleets_json, json};
 use crate::store::sqlite::desk::{Desk, all, one};
+use crate::store::sqlite::table::asked::{Links, Part, Rows, Where, numbers};
 use crate::store::sqlite::table::reports::row_limit;
 
 const TABLE: &str = "events";
@@ -49,48 +49,48 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<EventRow, StoreError> {
     })
 }
 
+const ROWS: Rows = Rows {
+    name: TABLE,
+    from: "events e LEFT JOIN agents a USING (agent_no)",
+    row: "e",
+    number: "event_id",
+    links: Links::ByIdOrAlarm,
+};
+
 /// Events, oldest first; with `before`, the last ones before it.
 pub(in crate::store::sqlite) fn list(
     conn: &Connection,
     filter: &EventFilter,
 ) -> Result<Vec<EventRow>, StoreError> {
-    let mut sql = String::from(concat!(
-        "SELECT ",
+    let mut asked = Where::default();
+    asked.and(" AND e.event_id > ?", filter.after.map(|id| id.0));
+    asked.and(" AND e.event_id < ?", filter.before.map(|id| id.0));
+    let agent = filter.agent.as_ref().map(|agent| agent.as_str().to_owned());
+    asked.and(" AND e.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)", agent);
+    asked.and(" AND e.subject = ?", filter.subject.clone());
+    asked.and(concat!(" AND ", holds_from!(), " <= ?"), filter.until.map(|at| at.0));
+    let within = " AND coalesce(e.fleet_id, a.fleet_id) IN (SELECT value FROM json_each(?))";
+    asked.and(within, fleets_json(&filter.reach));
+    if let Some(things) = &filter.things {
+        let oldest_first = filter.before.is_none();
+        let from = if oldest_first { filter.after } else { filter.before };
+        let part = Part { from: from.map(|id| id.0), oldest_first, limit: filter.limit };
+        let numbers = numbers(conn, &ROWS, things, (&asked, &part))?;
+        asked = Where::default();
+        asked.and(
+            " AND e.event_id IN (SELECT value FROM json_each(?))",
+            Some(json(TABLE, &numbers)?),
+        );
+    }
+    let order = if filter.before.is_some() { "DESC" } else { "ASC" };
+    let sql = format!(
+        "SELECT {} FROM events e LEFT JOIN agents a USING (agent_no) WHERE 1{}
+        ORDER BY e.event_id {order} LIMIT ?",
         event_columns!(),
-        " FROM events e LEFT JOIN agents a USING (agent_no) WHERE 1"
-    ));
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    if let Some(after) = filter.after {
-        sql.push_str(" AND e.event_id > ?");
-        values.push(Box::new(after.0));
-    }
-    if let Some(before) = filter.before {
-        sql.push_str(" AND e.event_id < ?");
-        values.push(Box::new(before.0));
-    }
-    if let Some(agent) = &filter.agent {
-        sql.push_str(" AND e.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
-        values.push(Box::new(agent.as_str().to_owned()));
-    }
-    if let Some(subject) = &filter.subject {
-        sql.push_str(" AND e.subject = ?");
-        values.push(Box::new(subject.clone()));
-    }
-    if let Some(until) = filter.until {
-        sql.push_str(concat!(" AND ", holds_from!(), " <= ?"));
-        values.push(Box::new(until.0));
-    }
-    if let Some(fleets) = fleets_json(&filter.reach) {
-        sql.push_str(" AND coalesce(e.fleet_id, a.fleet_id) IN (SELECT value FROM json_each(?))");
-        values.push(Box::new(fleets));
-    }
-    sql.push_str(" ORDER BY e.event_id");
-    if filter.before.is_some() {
-        sql.push_str(" DESC");
-    }
-    sql.push_str(" LIMIT ?");
-    values.push(Box::new(row_limit(filter.limit)));
-    let mut events = all(conn, TABLE, &sql, params_from_iter(values), from_row)?;
+        asked.sql
+    );
+    asked.with(row_limit(filter.limit));
+    let mut events = all(conn, TABLE, &sql, params_from_iter(asked.bound()), from_row)?;
     if filter.before.is_some() {
         events.reverse();
     }

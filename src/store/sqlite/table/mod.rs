@@ -3,6 +3,7 @@
 
 pub(super) mod agents;
 pub(super) mod alarms;
+mod asked;
 pub(super) mod audit;
 pub(super) mod carriers;
 pub(super) mod channels;

@@ -1,7 +1,6 @@
 //! The table `reports`: the audit trail and the replay memory. Rows are inserted and read,
 //! never changed.
 
-use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::model::id::{AgentId, ReportId};
@@ -15,6 +14,7 @@ use crate::store::sqlite::bases::Told;
 use crate::store::sqlite::cells::{Cells, fleets_json, json, kid_bytes};
 use crate::store::sqlite::desk::{Desk, all, one};
 use crate::store::sqlite::envelope::{ENVELOPE, Kept, Packer, Reading};
+use crate::store::sqlite::table::asked::{Links, Part, Rows, Where, numbers};
 use crate::store::sqlite::table::frame_dictionaries::id_bytes;
 use crate::store::sqlite::table::late;
 
@@ -179,6 +179,14 @@ pub(in crate::store::sqlite) fn insert(
     if report.late { late::insert(desk, report) } else { Ok(()) }
 }
 
+const ROWS: Rows = Rows {
+    name: TABLE,
+    from: "reports r CROSS JOIN agents a USING (agent_no)",
+    row: "r",
+    number: "report_id",
+    links: Links::Never,
+};
+
 /// Reports: newest first, or oldest first after one.
 pub(in crate::store::sqlite) fn list(
     reading: &Reading<'_>,
@@ -188,39 +196,33 @@ pub(in crate::store::sqlite) fn list(
     if filter.envelopes {
         sql.push_str(concat!(", ", envelope_columns!(), ", ", key_column!()));
     }
+    let mut asked = Where::default();
+    let agent = filter.agent.as_ref().map(|agent| agent.as_str().to_owned());
+    asked.and(" AND r.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)", agent);
+    asked.and(" AND r.report_id = ?", filter.id.map(|id| id.0));
+    asked.and(" AND r.report_id < ?", filter.before.map(|id| id.0));
+    asked.and(" AND r.report_id > ?", filter.after.map(|id| id.0));
+    asked.and(" AND a.fleet_id IN (SELECT value FROM json_each(?))", fleets_json(&filter.reach));
+    let oldest_first = filter.after.is_some();
+    if let Some(things) = &filter.things {
+        let from = if oldest_first { filter.after } else { filter.before };
+        let part = Part { from: from.map(|id| id.0), oldest_first, limit: filter.limit };
+        let numbers = numbers(reading.conn, &ROWS, things, (&asked, &part))?;
+        asked = Where::default();
+        let chosen = " AND r.report_id IN (SELECT value FROM json_each(?))";
+        asked.and(chosen, Some(json(TABLE, &numbers)?));
+    }
     // CROSS JOIN keeps the order of the loops: reports first, so that no sort is needed.
-    sql.push_str(
+    sql.push_str(&format!(
         " FROM reports r CROSS JOIN agents a USING (agent_no)
-            LEFT JOIN reports b ON b.report_id = r.base WHERE 1",
-    );
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    if let Some(agent) = &filter.agent {
-        sql.push_str(" AND r.agent_no = (SELECT agent_no FROM agents WHERE agent_id = ?)");
-        values.push(Box::new(agent.as_str().to_owned()));
-    }
-    let bounds = [
-        (" AND r.report_id = ?", filter.id),
-        (" AND r.report_id < ?", filter.before),
-        (" AND r.report_id > ?", filter.after),
-    ];
-    for (condition, bound) in bounds {
-        if let Some(id) = bound {
-            sql.push_str(condition);
-            values.push(Box::new(id.0));
-        }
-    }
-    if let Some(fleets) = fleets_json(&filter.reach) {
-        sql.push_str(" AND a.fleet_id IN (SELECT value FROM json_each(?))");
-        values.push(Box::new(fleets));
-    }
-    sql.push_str(" ORDER BY r.report_id");
-    if filter.after.is_none() {
-        sql.push_str(" DESC");
-    }
-    sql.push_str(" LIMIT ?");
-    values.push(Box::new(row_limit(filter.limit)));
+            LEFT JOIN reports b ON b.report_id = r.base WHERE 1{}
+        ORDER BY r.report_id {} LIMIT ?",
+        asked.sql,
+        if oldest_first { "ASC" } else { "DESC" }
+    ));
+    asked.with(row_limit(filter.limit));
     let read = |row: &Row<'_>| if filter.envelopes { whole(reading, row) } else { bare(row) };
-    all(reading.conn, TABLE, &sql, params_from_iter(values), read)
+    all(reading.conn, TABLE, &sql, params_from_iter(asked.bound()), read)
 }
 
 /// The envelopes of the newest reports before one, newest first, and the oldest of their numbers.

@@ -1,6 +1,7 @@
 //! What only a SQLite file can do wrong: the lock, a kill, a full disk, a lost log, a reader
 //! that holds the log, foreign files.
 
+mod asked;
 mod commit;
 mod files;
 mod late;
