@@ -51,16 +51,15 @@ export function fromSnapshot(written) {
   };
 }
 
-function applyPart(members, part, structural) {
-  let restructured = false;
+// A change tells what differs, of links also end by end; of what is new it tells everything.
+function applyPart(scene, members, part, ...structural) {
   for (const change of part?.set ?? []) {
-    const old = members.get(change.id);
-    if (!old || structural.some((name) => name in change && change[name] !== old[name])) restructured = true;
-    if (old) Object.assign(old, change);
-    else members.set(change.id, change);
+    const old = members.get(change.id) ?? {};
+    if (structural.some((name) => name in change && change[name] !== old[name])) scene.lists = null;
+    if (old.ends) change.ends = old.ends.map((end, i) => Object.assign(end, change.ends?.[i]));
+    members.set(change.id, Object.assign(old, change));
   }
-  for (const id of part?.del ?? []) restructured = members.delete(id) || restructured;
-  return restructured;
+  for (const id of part?.del ?? []) if (members.delete(id)) scene.lists = null;
 }
 
 // "applied", "old" (already known) or "gap" (a snapshot is needed). A patch whose range begins
@@ -68,10 +67,9 @@ function applyPart(members, part, structural) {
 export function applyPatch(scene, patch) {
   if (patch.seq <= scene.seq) return "old";
   if (patch.from > scene.seq) return "gap";
-  const nodes = applyPart(scene.nodes, patch.n, ["site", "x", "y"]);
-  const edges = applyPart(scene.edges, patch.e, ["source", "target"]);
-  const sites = applyPart(scene.sites, patch.s, ["x", "y", "r"]);
-  if (nodes || edges || sites) scene.lists = null;
+  applyPart(scene, scene.nodes, patch.n, "site", "x", "y");
+  applyPart(scene, scene.edges, patch.e, "source", "target");
+  applyPart(scene, scene.sites, patch.s, "x", "y", "r");
   scene.seq = patch.seq;
   scene.t = patch.t;
   if (patch.alarms) scene.alarmsOpen = patch.alarms.open;
