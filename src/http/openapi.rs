@@ -223,7 +223,7 @@ mod tests {
             assert!(alarms["items"]["properties"][name].is_object(), "{name}");
         }
         let map = schema("/api/v1/topology");
-        for name in ["epoch", "seq", "layout_rev", "generated_at", "sites", "nodes", "edges"] {
+        for name in ["epoch", "seq", "layout_rev", "generated_at", "t", "sites", "nodes", "edges"] {
             assert!(map["properties"][name].is_object(), "{name}");
         }
         let edge = &map["properties"]["edges"]["items"]["properties"];

@@ -21,6 +21,8 @@ pub struct Picture {
     pub layout_rev: i64,
     /// When this picture was taken.
     pub generated_at: UnixSeconds,
+    /// The same, by the name that it has in patches.
+    pub t: UnixSeconds,
     /// The circles.
     pub sites: Vec<Site>,
     /// Agents and external peers.

@@ -288,6 +288,7 @@ struct Written<'w, 'a> {
     seq: u64,
     layout_rev: i64,
     generated_at: UnixSeconds,
+    t: UnixSeconds,
     shape: Shape,
     layers: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -330,6 +331,7 @@ impl Serialize for Taken<'_> {
             seq: whole.seq,
             layout_rev: whole.layout_rev,
             generated_at: whole.generated_at,
+            t: whole.t,
             shape: self.shape,
             layers: layers.names(),
             site: self.site,

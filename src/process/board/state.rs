@@ -98,6 +98,7 @@ impl Held {
             seq: self.seq,
             layout_rev: self.layout_rev,
             generated_at: now,
+            t: now,
             sites: self.sites.clone(),
             nodes: self.nodes.iter().map(|entry| entry.now()).collect(),
             edges: edges.collect(),
