@@ -244,7 +244,7 @@ mod tests {
         assert!(shapes[1]["properties"]["columns"].is_object(), "{shapes}");
         assert!(shapes[2]["properties"]["pairs"].is_object(), "{shapes}");
         let map = &shapes[0];
-        for name in ["epoch", "seq", "layout_rev", "generated_at", "sites", "nodes", "edges"] {
+        for name in ["epoch", "seq", "layout_rev", "generated_at", "t", "sites", "nodes", "edges"] {
             assert!(map["properties"][name].is_object(), "{name}");
         }
         let edge = &map["properties"]["edges"]["items"]["properties"];

@@ -1,8 +1,8 @@
 //! `GET /api/v1/stream`: the map as it changes, as Server-Sent Events (MAP 5).
 //!
-//! A stream tells where it starts (`hello`), then every patch with its number. Who fell behind,
-//! or comes back after too long, is told to fetch the map again (`resync`); nothing is ever
-//! skipped in silence.
+//! A stream tells where it starts (`hello`), then every patch with its number. Who fell behind, or
+//! comes back, is told in one patch what all those say that they missed; where that is too much, or
+//! not kept any more, to fetch the map again (`resync`). Nothing is ever skipped in silence.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::process::board::Signal;
 use crate::process::shares::Shares;
-use crate::topology::picture::Patch;
+use crate::topology::patch::Patch;
 use crate::wire::codes::ErrorCode;
 
 use super::access::Caller;
@@ -39,6 +39,10 @@ const RETRY_MS: u64 = 3000;
 
 /// Streams at once; each holds a connection.
 const WATCHERS: usize = 1000;
+
+/// A patch of several, and a list of what moved, may be this large: beyond, the whole map, which is
+/// packed, is no more to carry.
+const MERGED_BYTES: usize = 1024 * 1024;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -73,6 +77,8 @@ struct Watcher {
     shares: watch::Receiver<Arc<Shares>>,
     /// The last patch that was sent, or that the client has from elsewhere.
     seq: u64,
+    /// The layout that the client has been told of.
+    layout_rev: i64,
     waiting: VecDeque<Event>,
     comments: Interval,
     over: bool,
@@ -96,20 +102,20 @@ impl Watcher {
                 })
                 .to_string(),
             );
-        let mut waiting = VecDeque::from([hello]);
-        match last.map(|last| resume(seen.epoch(), last)) {
+        let waiting = VecDeque::from([hello]);
+        let resumed = last.map(|last| resume(seen.epoch(), last));
+        let over = false;
+        let mut watcher =
+            Self { state, seen, caller, signals, shares, seq, layout_rev, waiting, comments, over };
+        match resumed {
             None => {}
-            Some(Resume::OtherEpoch) => waiting.push_back(resync("epoch")),
-            Some(Resume::From(from)) => match seen.since(from) {
-                Some(patches) => {
-                    // Later ones come through the subscription as well.
-                    let missed = patches.iter().filter(|patch| patch.seq <= seq);
-                    waiting.extend(missed.map(|missed| patch(seen.epoch(), missed)));
-                }
-                None => waiting.push_back(resync("gap")),
-            },
+            Some(Resume::OtherEpoch) => watcher.waiting.push_back(resync("epoch")),
+            Some(Resume::From(from)) => {
+                watcher.seq = from;
+                watcher.catch_up("gap");
+            }
         }
-        Self { state, seen, caller, signals, shares, seq, waiting, comments, over: false }
+        watcher
     }
 
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -144,24 +150,51 @@ impl Watcher {
             return;
         }
         match signal {
-            // A patch that was sent again after a resume is known already.
+            // It was told already, with others or after a resume.
             Ok(Signal::Patch(new)) if new.seq <= self.seq => {}
-            Ok(Signal::Patch(new)) => {
-                self.seq = new.seq;
-                let event = match self.seen.pass(new) {
-                    Some(told) => patch(self.seen.epoch(), &told),
-                    None => resync("lag"),
-                };
-                self.waiting.push_back(event);
-            }
+            Ok(Signal::Patch(_)) => self.catch_up("lag"),
             Ok(Signal::Layout { layout_rev, moved }) => {
                 let moved = self.seen.moved(moved);
-                let data = json!({"layout_rev": layout_rev, "moved": moved});
-                self.waiting.push_back(Event::default().event("layout").data(data.to_string()));
+                self.lay_out(*layout_rev, &moved);
             }
-            Err(RecvError::Lagged(_)) => self.waiting.push_back(resync("lag")),
+            Err(RecvError::Lagged(_)) => {
+                self.catch_up("lag");
+                // Where things are was told by patches; that it is another layout was not.
+                let layout_rev = self.seen.layout_rev();
+                if layout_rev != self.layout_rev {
+                    self.lay_out(layout_rev, &[]);
+                }
+            }
             Err(RecvError::Closed) => self.over = true,
         }
+    }
+
+    fn lay_out(&mut self, layout_rev: i64, moved: &[(String, f64, f64)]) {
+        self.layout_rev = layout_rev;
+        let data = json!({"layout_rev": layout_rev, "moved": moved}).to_string();
+        self.waiting.push_back(if data.len() <= MERGED_BYTES {
+            Event::default().event("layout").data(data)
+        } else {
+            resync("layout")
+        });
+    }
+
+    /// Tells everything since the last patch that was sent, as one, or why it cannot be told.
+    fn catch_up(&mut self, too_late: &str) {
+        let epoch = self.seen.epoch();
+        let missed = self.seen.since(self.seq);
+        let (seq, event) = match missed.as_deref() {
+            Some([]) => return,
+            Some([one]) => (one.seq, patch(epoch, one)),
+            Some(several) => match Patch::merged(several) {
+                Some(all) if all.json().len() <= MERGED_BYTES => (all.seq, patch(epoch, &all)),
+                Some(_) | None => (self.seen.seq(), resync("lag")),
+            },
+            // The map that is fetched now is at least of this number.
+            None => (self.seen.seq(), resync(too_late)),
+        };
+        self.seq = seq;
+        self.waiting.push_back(event);
     }
 
     /// While nothing happens: is the client still there, and may it still look?

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use super::Guise;
-use crate::topology::picture::{Edge, End, Node, NodeKind, Part, Patch, Picture, Sent, Site};
+use crate::topology::patch::{Change, Part, Patch, Sent};
+use crate::topology::picture::{Edge, End, Node, NodeKind, Picture, Site};
 
 /// Makes maps under the pseudonyms of one guise. It remembers the last one, since most of a map is
 /// as it was when somebody looked before.
@@ -123,22 +124,25 @@ impl Guise {
         }
     }
 
-    /// A patch of the map.
+    /// A patch of the map: the same members, under pseudonyms.
     pub fn patch(&self, patch: &Patch) -> Patch {
+        fn each<T>(set: &[Change<T>], masked: impl Fn(&T) -> T) -> Vec<Change<T>> {
+            set.iter().map(|one| Change { now: masked(&one.now), told: one.told }).collect()
+        }
         let gone = |ids: &[String], name: &dyn Fn(&str) -> String| {
             ids.iter().map(|id| name(id)).collect::<Vec<_>>()
         };
         Patch {
             n: Part {
-                set: patch.n.set.iter().map(|node| self.node(node)).collect(),
+                set: each(&patch.n.set, |node| self.node(node)),
                 del: gone(&patch.n.del, &|id| self.node_id(id)),
             },
             e: Part {
-                set: patch.e.set.iter().map(|edge| self.edge(edge)).collect(),
+                set: each(&patch.e.set, |edge| self.edge(edge)),
                 del: gone(&patch.e.del, &|id| self.short_id(id)),
             },
             s: Part {
-                set: patch.s.set.iter().map(|site| self.site_of(site)).collect(),
+                set: each(&patch.s.set, |site| self.site_of(site)),
                 del: gone(&patch.s.del, &|id| self.site_id(id)),
             },
             from: patch.from,

@@ -5,6 +5,7 @@
 //! rarely and travels as patches, at most two a second.
 
 mod agents;
+mod changed;
 pub mod link;
 pub mod places;
 mod service;
@@ -28,7 +29,8 @@ use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
 use crate::model::reach::{Reach, Strangers};
 use crate::model::time::UnixSeconds;
-use crate::topology::picture::{Edge, Node, Patch};
+use crate::topology::patch::Patch;
+use crate::topology::picture::{Edge, Node};
 use crate::verify::Known;
 
 /// Signals a slow watcher may fall behind before it is told to start again.
@@ -125,7 +127,10 @@ impl Board {
         if seq == inner.seq {
             return Some(Vec::new());
         }
-        let start = inner.ring.iter().position(|patch| patch.from == seq)?;
+        // Each patch that is kept follows from the one before, by one.
+        let ahead = seq.checked_sub(inner.ring.front()?.from)?;
+        let start = usize::try_from(ahead).ok()?;
+        inner.ring.get(start)?;
         Some(inner.ring.iter().skip(start).cloned().collect())
     }
 
@@ -244,9 +249,8 @@ impl Board {
             None => false,
         };
         if placed {
-            inner.dirty_nodes.insert(node.id.clone());
-            let site = node.site.clone();
-            inner.dirty_sites.insert(site);
+            inner.touch_node(&node.id);
+            inner.touch_site(&node.site);
         } else {
             inner.homeless.insert(node.id.clone());
         }
@@ -256,12 +260,7 @@ impl Board {
 
     /// Removes a node.
     pub fn remove_node(&self, id: &str) {
-        let mut inner = self.write();
-        if let Some(entry) = inner.nodes.remove(id) {
-            inner.homeless.remove(id);
-            inner.dirty_nodes.insert(id.to_owned());
-            inner.dirty_sites.insert(entry.node.site.clone());
-        }
+        self.write().drop_node(id);
     }
 
     /// Removes every node and link that is not among these: the fleet was loaded anew.
@@ -271,15 +270,13 @@ impl Board {
         let gone = inner.nodes.keys().filter(|id| !nodes.contains(*id)).cloned();
         let gone: Vec<String> = gone.collect();
         for id in gone {
-            inner.nodes.remove(&id);
-            inner.homeless.remove(&id);
-            inner.dirty_nodes.insert(id);
+            inner.drop_node(&id);
         }
         let gone = inner.edges.keys().filter(|id| !edges.contains(*id)).cloned();
         let gone: Vec<EdgeId> = gone.collect();
         for id in gone {
+            inner.touch_edge(&id);
             inner.edges.remove(&id);
-            inner.dirty_edges.insert(id);
         }
     }
 
@@ -287,15 +284,16 @@ impl Board {
     pub fn set_edge(&self, link: Link) {
         let mut inner = self.write();
         let id = link.record.id.clone();
-        inner.dirty_edges.insert(id.clone());
+        inner.touch_edge(&id);
         inner.edges.insert(id, Arc::new(link));
     }
 
     /// Removes a link.
     pub fn remove_edge(&self, id: &EdgeId) {
         let mut inner = self.write();
-        if inner.edges.remove(id).is_some() {
-            inner.dirty_edges.insert(id.clone());
+        if inner.edges.contains_key(id) {
+            inner.touch_edge(id);
+            inner.edges.remove(id);
         }
     }
 
@@ -304,7 +302,7 @@ impl Board {
         let mut inner = self.write();
         if inner.alarms_open != open {
             inner.alarms_open = open;
-            inner.alarms_dirty = true;
+            inner.changed.alarms = true;
         }
     }
 
@@ -340,5 +338,7 @@ impl AgentLive {
     }
 }
 
+#[cfg(test)]
+mod replayed;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ pub mod leads;
 pub mod offset;
 mod packing;
 pub mod past;
+pub mod patch;
 pub mod path;
 pub mod picture;
 pub mod prefixes;

@@ -239,6 +239,7 @@ impl<'a> Build<'a> {
             seq: today.seq,
             layout_rev: today.layout_rev,
             generated_at: self.frame.at,
+            t: self.frame.at,
             sites,
             nodes: self.nodes.into_values().collect(),
             edges: self.edges,

@@ -1,7 +1,4 @@
-//! The map as operators receive it: `GET /api/v1/topology` and the patches of
-//! `GET /api/v1/stream`. Field names are the contract's.
-
-use std::sync::OnceLock;
+//! The map as operators receive it: `GET /api/v1/topology`. Field names are the contract's.
 
 use serde::Serialize;
 
@@ -24,6 +21,8 @@ pub struct Picture {
     pub layout_rev: i64,
     /// When this picture was taken.
     pub generated_at: UnixSeconds,
+    /// The same, by the name that it has in patches.
+    pub t: UnixSeconds,
     /// The circles.
     pub sites: Vec<Site>,
     /// Agents and external peers.
@@ -178,76 +177,6 @@ pub struct End {
     pub persistent_keepalive: Option<u16>,
     /// When the values were read, on this host's clock.
     pub measured_at: Option<UnixSeconds>,
-}
-
-/// The difference between two pictures of one epoch: values, not operations, so that patches
-/// can be merged and applied twice without harm.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Patch {
-    /// The picture it applies to.
-    pub from: u64,
-    /// The picture it leads to.
-    pub seq: u64,
-    /// When.
-    pub t: UnixSeconds,
-    /// Nodes.
-    pub n: Part<Node>,
-    /// Edges.
-    pub e: Part<Edge>,
-    /// Sites.
-    pub s: Part<Site>,
-    /// Open alarms.
-    pub alarms: AlarmCount,
-    /// The patch as it is sent, once somebody watches.
-    #[serde(skip)]
-    pub sent: Sent,
-}
-
-impl Patch {
-    /// Its JSON. Written once, however many watch.
-    pub fn json(&self) -> &str {
-        // A picture's parts always have a JSON form.
-        self.sent.0.get_or_init(|| serde_json::to_string(self).unwrap_or_default())
-    }
-}
-
-/// Text that is made of a patch when it is first asked for, and is no part of what the patch says.
-#[derive(Debug, Default)]
-pub struct Sent(OnceLock<String>);
-
-impl Clone for Sent {
-    /// A copy is made to be changed.
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl PartialEq for Sent {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-/// Changed and deleted members of one kind; `set` holds whole members.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Part<T> {
-    /// New or changed.
-    pub set: Vec<T>,
-    /// Gone, by id.
-    pub del: Vec<String>,
-}
-
-impl<T> Default for Part<T> {
-    fn default() -> Self {
-        Self { set: Vec::new(), del: Vec::new() }
-    }
-}
-
-/// Open alarms as the stream tells them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct AlarmCount {
-    /// Active and not acknowledged.
-    pub open: usize,
 }
 
 #[cfg(test)]

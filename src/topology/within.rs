@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::picture::{AlarmCount, Edge, Node, Part, Patch, Picture, Sent, Site};
+use super::patch::{AlarmCount, Change, Part, Patch, Sent, Told};
+use super::picture::{Edge, Node, Picture, Site};
 use crate::model::reach::Reach;
 
 /// What of a map is within a reach.
@@ -66,12 +67,14 @@ impl Sieve {
     ) -> Patch {
         let fetched = std::mem::take(&mut self.fetched);
         let (mut told, mut come) = (Part::default(), HashSet::new());
-        for node in &patch.n.set {
+        for change in &patch.n.set {
+            let node = &change.now;
             if self.reach.sees(&node.fleet_id) {
-                if self.nodes.insert(node.id.clone()) {
+                let is_new = self.nodes.insert(node.id.clone());
+                if is_new {
                     come.insert(node.id.as_str());
                 }
-                told.set.push(node.clone());
+                told.set.push(change.clone().or_whole(is_new));
             } else if self.nodes.remove(&node.id) {
                 told.del.push(node.id.clone());
             }
@@ -81,9 +84,9 @@ impl Sieve {
         let mut edges = self.links(patch, whole, (&come, &told.del));
         edges.del.extend(patch.e.del.iter().filter(|id| fetched.contains(*id)).cloned());
         let mut sites: Part<Site> = Part::default();
-        for site in patch.s.set.iter().filter(|site| self.reach.sees(&site.fleet_id)) {
-            self.sites.insert(site.id.clone());
-            sites.set.push(site.clone());
+        for change in patch.s.set.iter().filter(|one| self.reach.sees(&one.now.fleet_id)) {
+            let is_new = self.sites.insert(change.now.id.clone());
+            sites.set.push(change.clone().or_whole(is_new));
         }
         sites.del.extend(patch.s.del.iter().filter(|id| self.sites.remove(*id)).cloned());
         let alarms = AlarmCount { open: alarms_open };
@@ -97,21 +100,23 @@ impl Sieve {
         whole: &dyn Fn() -> Arc<Picture>,
         (come, gone): (&HashSet<&str>, &[String]),
     ) -> Part<Edge> {
-        let mut set: BTreeMap<&str, &Edge> = BTreeMap::new();
+        let mut set: BTreeMap<&str, (&Edge, Told)> = BTreeMap::new();
         let moved = !come.is_empty() || !gone.is_empty();
         let whole = if moved { whole() } else { Arc::default() };
         if !come.is_empty() {
             let touches = |edge: &&Edge| {
                 come.contains(edge.source.as_str()) || come.contains(edge.target.as_str())
             };
-            set.extend(whole.edges.iter().filter(touches).map(|edge| (edge.id.as_str(), edge)));
+            let touching = whole.edges.iter().filter(touches);
+            set.extend(touching.map(|edge| (edge.id.as_str(), (edge, Told::WHOLE))));
         }
-        set.extend(patch.e.set.iter().map(|edge| (edge.id.as_str(), edge)));
+        let changed = patch.e.set.iter().map(|change| (&change.now, change.told));
+        set.extend(changed.map(|(edge, told)| (edge.id.as_str(), (edge, told))));
         let mut part = Part::default();
-        for (id, edge) in set {
+        for (id, (edge, told)) in set {
             if self.nodes.contains(&edge.source) && self.nodes.contains(&edge.target) {
-                self.edges.insert(id.to_owned());
-                part.set.push(edge.clone());
+                let is_new = self.edges.insert(id.to_owned());
+                part.set.push(Change { now: edge.clone(), told }.or_whole(is_new));
             } else if self.edges.remove(id) {
                 part.del.push(id.to_owned());
             }
@@ -140,6 +145,7 @@ impl Sieve {
 mod tests {
     use super::*;
     use crate::model::id::FleetId;
+    use crate::topology::patch::Thing as _;
     use crate::topology::picture::samples::{edge, node};
 
     fn fleet(name: &str) -> FleetId {
@@ -187,8 +193,8 @@ mod tests {
         let mut patch = Patch { from: 7, seq: 8, ..Patch::default() };
         patch.n.del = vec!["a:b2".to_owned(), "a:a2".to_owned()];
         patch.e.del = vec!["e3".to_owned(), "e1".to_owned()];
-        patch.n.set = vec![of("a:b1", "b")];
-        patch.e.set = vec![link("e2", "a:a1", "a:b1")];
+        patch.n.set = vec![Change::whole(of("a:b1", "b"))];
+        patch.e.set = vec![Change::whole(link("e2", "a:a1", "a:b1"))];
         let told = sieve.pass(&patch, &|| Arc::new(whole()), 3);
         assert_eq!((told.from, told.seq, told.alarms.open), (7, 8, 3));
         assert_eq!((told.n.del, told.e.del), (vec!["a:a2".to_owned()], vec!["e1".to_owned()]));
@@ -203,11 +209,14 @@ mod tests {
         later.nodes[2].fleet_id = fleet("a");
         let later = move || Arc::new(later.clone());
         let mut patch = Patch { from: 7, seq: 8, ..Patch::default() };
-        patch.n.set = vec![of("a:b1", "a")];
+        let (came, before) = (of("a:b1", "a"), of("a:b1", "b"));
+        patch.n.set = vec![Change { told: came.since(&before), now: came }];
         let told = sieve.pass(&patch, &later, 0);
-        assert_eq!((told.n.set.len(), ids(&told.e.set)), (1, vec!["e2"]));
-        let back =
-            Patch { from: 8, seq: 9, n: Part { set: vec![of("a:b1", "b")], del: vec![] }, ..patch };
+        assert_eq!(ids(told.e.set.iter().map(|change| &change.now)), ["e2"]);
+        // Nobody there knows anything of it yet.
+        assert_eq!((told.n.set[0].told, told.e.set[0].told), (Told::WHOLE, Told::WHOLE));
+        let left = Change { told: before.since(&of("a:b1", "a")), now: before };
+        let back = Patch { from: 8, seq: 9, n: Part { set: vec![left], del: vec![] }, ..patch };
         let told = sieve.pass(&back, &later, 0);
         assert_eq!((told.n.del, told.e.del), (vec!["a:b1".to_owned()], vec!["e2".to_owned()]));
         assert!(!sieve.has_node("a:b1"));

@@ -36,23 +36,21 @@ export function fromSnapshot(picture) {
   };
 }
 
-function applyPart(members, part, structural) {
-  let restructured = false;
+// A change tells what differs, of links also end by end; of what is new it tells everything.
+function applyPart(scene, members, part, ...structural) {
   for (const change of part?.set ?? []) {
-    const old = members.get(change.id);
-    if (!old || structural.some((name) => name in change && change[name] !== old[name])) restructured = true;
-    if (old) Object.assign(old, change);
-    else members.set(change.id, change);
+    const old = members.get(change.id) ?? {};
+    if (structural.some((name) => name in change && change[name] !== old[name])) scene.lists = null;
+    const ends = old.ends?.map((end, i) => Object.assign(end, change.ends?.[i]));
+    members.set(change.id, Object.assign(old, change, ends && { ends }));
   }
-  for (const id of part?.del ?? []) restructured = members.delete(id) || restructured;
-  return restructured;
+  for (const id of part?.del ?? []) if (members.delete(id)) scene.lists = null;
 }
 
 export function merge(scene, { n, e, s }) {
-  const nodes = applyPart(scene.nodes, n, ["site", "x", "y"]);
-  const edges = applyPart(scene.edges, e, ["source", "target"]);
-  const sites = applyPart(scene.sites, s, ["x", "y", "r"]);
-  if (nodes || edges || sites) scene.lists = null;
+  applyPart(scene, scene.nodes, n, "site", "x", "y");
+  applyPart(scene, scene.edges, e, "source", "target");
+  applyPart(scene, scene.sites, s, "x", "y", "r");
 }
 
 // "applied", "old" (already known) or "gap" (a snapshot is needed). A patch whose range begins

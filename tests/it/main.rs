@@ -68,6 +68,7 @@ mod store_metrics;
 mod store_notices;
 mod store_prune;
 mod store_samples;
+mod stream;
 mod support;
 mod sweep;
 mod synced;

@@ -73,7 +73,7 @@ class Manager {
     return { ...head, site, nodes: nodes.filter((node) => node.site === site), edges: own, beyond };
   }
 
-  // Changes something and tells it, members whole.
+  // Changes something and tells what differs.
   change() {
     const before = this.whole();
     const pick = (map) => [...map.keys()][this.roll(map.size)];
@@ -94,9 +94,10 @@ class Manager {
     this.seq += 1;
     const patch = { from: this.seq - 1, seq: this.seq, t: 0 };
     for (const [key, name] of [["n", "nodes"], ["e", "edges"], ["s", "sites"]]) {
-      const old = new Map(before[name].map((one) => [one.id, JSON.stringify(one)]));
+      const old = new Map(before[name].map((one) => [one.id, one]));
       const now = this.whole()[name];
-      const set = now.filter((one) => old.get(one.id) !== JSON.stringify(one));
+      const differs = (one) => ([member, value]) => member === "id" || JSON.stringify(value) !== JSON.stringify(old.get(one.id)?.[member]);
+      const set = now.map((one) => Object.fromEntries(Object.entries(one).filter(differs(one)))).filter((one) => Object.keys(one).length > 1);
       const del = [...old.keys()].filter((id) => !now.some((one) => one.id === id));
       if (set.length + del.length > 0) patch[key] = { set, del };
     }

@@ -20,6 +20,7 @@ pub(super) fn picture() -> Picture {
         seq: 41,
         layout_rev: 1,
         generated_at: NOW,
+        t: NOW,
         sites: vec![Site {
             id: "default/helsinki".into(),
             label: "helsinki".into(),

@@ -24,7 +24,8 @@ use crate::process::refusals::Refusal;
 use crate::process::shares::Shares;
 use crate::process::summary::AgentSummary;
 use crate::store::share::ShareRecord;
-use crate::topology::picture::{Edge, Node, Patch, Picture};
+use crate::topology::patch::Patch;
+use crate::topology::picture::{Edge, Node, Picture};
 use crate::topology::within::{self, Sieve};
 
 /// Lenses whose maps are kept; those that somebody watches do not count.
@@ -334,12 +335,18 @@ impl Seen {
         self.board().position().0
     }
 
+    /// The revision of the layout.
+    pub fn layout_rev(&self) -> i64 {
+        self.board().position().1
+    }
+
     /// How many watch, of everybody.
     pub fn watchers(&self) -> usize {
         self.board().watchers()
     }
 
-    /// The sequence number now, and every signal after it, which [`Seen::pass`] must see first.
+    /// The sequence number now, and every signal after it. What of a patch is told, [`Seen::since`]
+    /// answers.
     pub fn subscribe(&self) -> (u64, i64, Receiver<Arc<Signal>>) {
         let position = self.board().subscribe();
         if let Some(narrowed) = &self.narrowed {
@@ -358,14 +365,6 @@ impl Seen {
         }
         let start = strained.passed.iter().position(|patch| patch.from == seq)?;
         Some(strained.passed.iter().skip(start).cloned().collect())
-    }
-
-    /// What of a patch is told; `None` if that cannot be known any more.
-    pub fn pass(&self, patch: &Arc<Patch>) -> Option<Arc<Patch>> {
-        let Some(narrowed) = &self.narrowed else { return Some(Arc::clone(patch)) };
-        let mut stream = lock(&narrowed.stream);
-        let strained = self.keep_up(&mut stream);
-        strained.passed.iter().find(|passed| passed.seq == patch.seq).cloned()
     }
 
     /// What of moved nodes is told.

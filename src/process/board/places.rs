@@ -83,29 +83,26 @@ impl Board {
             {
                 continue;
             }
-            inner.dirty_sites.insert(site.id.clone());
+            inner.touch_site(&site.id);
             let counts = inner.sites.get(&site.id).map(|old| old.counts).unwrap_or_default();
             inner.sites.insert(site.id.clone(), Site { counts, ..site });
         }
         for (id, site, x, y) in nodes {
-            let Some(entry) = inner.nodes.get_mut(id) else { continue };
-            let entry = Arc::make_mut(entry);
-            if entry.placed && (entry.node.x, entry.node.y) == (*x, *y) && entry.node.site == *site
-            {
+            let Some(entry) = inner.nodes.get(id) else { continue };
+            let (before, NodeEntry { node, placed, .. }) = (entry.node.site.clone(), &**entry);
+            if *placed && (node.x, node.y) == (*x, *y) && node.site == *site {
                 continue;
             }
-            let first = !entry.placed;
-            if !first {
+            if *placed {
                 moved.push((id.clone(), *x, *y));
             }
+            inner.touch_node(id);
+            inner.touch_site(&before);
+            inner.touch_site(site);
+            inner.homeless.remove(id);
+            let Some(entry) = inner.nodes.get_mut(id).map(Arc::make_mut) else { continue };
             (entry.node.x, entry.node.y, entry.placed) = (*x, *y, true);
             entry.node.site.clone_from(site);
-            inner.dirty_nodes.insert(id.clone());
-            inner.dirty_sites.insert(site.clone());
-            if first {
-                inner.homeless.remove(id);
-                inner.settled_nodes.insert(id.clone());
-            }
         }
         let rearranged = inner.layout_rev != layout_rev;
         inner.layout_rev = layout_rev;

@@ -51,7 +51,7 @@ impl Board {
         let position = self.position();
         let mut gathered = lock(&self.sight.gathered);
         if gathered.as_ref().is_none_or(|held| held.position() != position) {
-            *gathered = Some(self.read().hold());
+            *gathered = Some(self.hold());
         }
     }
 
@@ -64,11 +64,18 @@ impl Board {
         let gathered = lock(&self.sight.gathered).take();
         let position = self.position();
         let of_now = gathered.filter(|held| held.position() == position);
-        let held = of_now.unwrap_or_else(|| self.read().hold());
+        let held = of_now.unwrap_or_else(|| self.hold());
         let picture = Arc::new(held.picture(&self.epoch, now));
         self.sight.count.fetch_add(1, Ordering::Relaxed);
         *lock(&self.sight.made) = Some(Arc::clone(&picture));
         picture
+    }
+
+    /// Takes what a picture is made of, and notes that what changed since the last patch is seen.
+    pub(super) fn hold(&self) -> Held {
+        let mut inner = self.write();
+        inner.look();
+        inner.hold()
     }
 
     /// How many pictures have been made, for whomever.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::AgentLive;
+use super::changed::Changed;
 use super::link::Link;
 use crate::model::id::{AgentId, EdgeId, FleetId};
 use crate::model::key::IdentityKey;
 use crate::model::time::UnixSeconds;
 use crate::model::window::Window;
 use crate::process::summary::AgentSummary;
-use crate::topology::picture::{AlarmCount, Node, Part, Patch, Picture, Sent, Site, SiteCounts};
+use crate::topology::patch::Patch;
+use crate::topology::picture::{Node, Picture, Site, SiteCounts};
 
 /// Patches kept for clients that come back; about an hour of a busy fleet (MAP 5).
 const RING_PATCHES: usize = 4096;
@@ -45,12 +47,8 @@ pub(super) struct Inner {
     pub(super) homeless: HashSet<String>,
     pub(super) edges: BTreeMap<EdgeId, Arc<Link>>,
     pub(super) sites: BTreeMap<String, Site>,
-    pub(super) dirty_nodes: BTreeSet<String>,
-    /// Nodes that have got their first place: their links can be drawn from now on.
-    pub(super) settled_nodes: BTreeSet<String>,
-    pub(super) dirty_edges: BTreeSet<EdgeId>,
-    pub(super) dirty_sites: BTreeSet<String>,
-    pub(super) alarms_dirty: bool,
+    /// What changed since the last patch.
+    pub(super) changed: Changed,
     pub(super) ring: VecDeque<Arc<Patch>>,
     pub(super) ring_items: usize,
 }
@@ -100,6 +98,7 @@ impl Held {
             seq: self.seq,
             layout_rev: self.layout_rev,
             generated_at: now,
+            t: now,
             sites: self.sites.clone(),
             nodes: self.nodes.iter().map(|entry| entry.now()).collect(),
             edges: edges.collect(),
@@ -161,12 +160,6 @@ impl Inner {
         }
     }
 
-    /// A link is shown once both its nodes have a place.
-    fn is_drawable(&self, link: &Link) -> bool {
-        let placed = |id: String| self.nodes.get(&id).is_some_and(|entry| entry.placed);
-        link.nodes().into_iter().all(|id| id.is_some_and(placed))
-    }
-
     /// Puts a patch into the ring, and takes out the oldest ones that are too many.
     pub(super) fn keep(&mut self, patch: &Arc<Patch>) {
         let items = |patch: &Patch| {
@@ -182,85 +175,13 @@ impl Inner {
 
     /// Whether more changed than the ring keeps, as at a start.
     pub(super) fn is_beyond_keeping(&self) -> bool {
-        self.dirty_nodes.len() + self.dirty_edges.len() > RING_ITEMS
+        self.changed.items() > RING_ITEMS
     }
 
-    /// Goes on as after a patch that nobody waits for and nobody will be given: of a large fleet it
-    /// would take a kilobyte for each node and link.
-    pub(super) fn skip(&mut self) {
-        self.dirty_nodes = BTreeSet::new();
-        self.settled_nodes = BTreeSet::new();
-        self.dirty_edges = BTreeSet::new();
-        let _counted = self.patch_sites();
-        self.alarms_dirty = false;
+    /// Whoever comes back from now on is given the whole map.
+    pub(super) fn forget_patches(&mut self) {
         self.ring = VecDeque::new();
         self.ring_items = 0;
-        self.seq += 1;
-    }
-
-    pub(super) fn patch(&mut self, now: UnixSeconds) -> Option<Patch> {
-        let mut n = Part::default();
-        for id in std::mem::take(&mut self.dirty_nodes) {
-            match self.nodes.get(&id) {
-                Some(entry) if entry.placed => n.set.push(entry.now()),
-                Some(_) => {}
-                None => n.del.push(id),
-            }
-        }
-        // A node that has just got its place brings its links along.
-        let fresh = std::mem::take(&mut self.settled_nodes);
-        if !fresh.is_empty() {
-            let touching = self.edges.iter().filter(|(_, link)| link.touches(&fresh));
-            self.dirty_edges.extend(touching.map(|(id, _)| id.clone()));
-        }
-        let mut e = Part::default();
-        for id in std::mem::take(&mut self.dirty_edges) {
-            match self.edges.get(&id) {
-                Some(link) if self.is_drawable(link) => e.set.push(link.now()),
-                Some(_) => {}
-                None => e.del.push(id.to_string()),
-            }
-        }
-        // Patches are kept for long.
-        n.set.shrink_to_fit();
-        e.set.shrink_to_fit();
-        let s = self.patch_sites();
-        let alarms_dirty = std::mem::take(&mut self.alarms_dirty);
-        if n == Part::default() && e == Part::default() && s == Part::default() && !alarms_dirty {
-            return None;
-        }
-        let from = self.seq;
-        self.seq += 1;
-        let alarms = AlarmCount { open: self.alarms_open.values().sum() };
-        Some(Patch { from, seq: self.seq, t: now, n, e, s, alarms, sent: Sent::default() })
-    }
-
-    /// Counts the members of every site that changed.
-    pub(super) fn patch_sites(&mut self) -> Part<Site> {
-        let dirty = std::mem::take(&mut self.dirty_sites);
-        let mut part = Part::default();
-        if dirty.is_empty() {
-            return part;
-        }
-        let mut counts: BTreeMap<&str, SiteCounts> = BTreeMap::new();
-        for entry in self.nodes.values().filter(|e| e.placed && dirty.contains(&e.node.site)) {
-            counts.entry(&entry.node.site).or_default().count(&entry.node);
-        }
-        for id in dirty {
-            let count = counts.get(id.as_str()).copied();
-            let Some(site) = self.sites.get_mut(&id) else { continue };
-            match count {
-                Some(count) => {
-                    site.counts = count;
-                    part.set.push(site.clone());
-                }
-                None => {
-                    site.counts = SiteCounts::default();
-                    part.del.push(id);
-                }
-            }
-        }
-        part
     }
 }
 

@@ -85,9 +85,9 @@ impl Held {
         for id in &patch.s.del {
             self.sites.remove(id);
         }
-        self.nodes.extend(patch.n.set.iter().map(|n| (n.id.clone(), n.clone())));
-        self.edges.extend(patch.e.set.iter().map(|e| (e.id.clone(), e.clone())));
-        self.sites.extend(patch.s.set.iter().map(|s| (s.id.clone(), s.clone())));
+        self.nodes.extend(patch.n.set.iter().map(|n| (n.now.id.clone(), n.now.clone())));
+        self.edges.extend(patch.e.set.iter().map(|e| (e.now.id.clone(), e.now.clone())));
+        self.sites.extend(patch.s.set.iter().map(|s| (s.now.id.clone(), s.now.clone())));
     }
 }
 
@@ -246,7 +246,7 @@ fn a_picture_is_made_while_the_processor_goes_on() {
     let board = Board::new("epoch".to_owned());
     board.set_node(node("a:1", AgentStatus::Online), None);
     place_all(&board);
-    let held = board.read().hold();
+    let held = board.hold();
     // The lock is free again: this would wait for ever otherwise.
     board.set_node(node("a:1", AgentStatus::Stale), None);
     assert_eq!(held.picture("epoch", NOW).nodes[0].status, Some(AgentStatus::Online));
