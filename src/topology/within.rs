@@ -75,14 +75,13 @@ impl Sieve {
                     come.insert(node.id.as_str());
                 }
                 told.set.push(change.clone().or_whole(is_new));
-            } else if self.nodes.remove(&node.id) {
+            } else if self.nodes.remove(&node.id) || fetched.contains(&node.id) {
                 told.del.push(node.id.clone());
             }
         }
         let had = |id: &&String| self.nodes.remove(*id) || fetched.contains(*id);
         told.del.extend(patch.n.del.iter().filter(had).cloned());
-        let mut edges = self.links(patch, whole, (&come, &told.del));
-        edges.del.extend(patch.e.del.iter().filter(|id| fetched.contains(*id)).cloned());
+        let edges = self.links(patch, whole, (&come, &told.del, &fetched));
         let mut sites: Part<Site> = Part::default();
         for change in patch.s.set.iter().filter(|one| self.reach.sees(&one.now.fleet_id)) {
             let is_new = self.sites.insert(change.now.id.clone());
@@ -98,7 +97,7 @@ impl Sieve {
         &mut self,
         patch: &Patch,
         whole: &dyn Fn() -> Arc<Picture>,
-        (come, gone): (&HashSet<&str>, &[String]),
+        (come, gone, fetched): (&HashSet<&str>, &[String], &HashSet<String>),
     ) -> Part<Edge> {
         let mut set: BTreeMap<&str, (&Edge, Told)> = BTreeMap::new();
         let moved = !come.is_empty() || !gone.is_empty();
@@ -117,18 +116,19 @@ impl Sieve {
             if self.nodes.contains(&edge.source) && self.nodes.contains(&edge.target) {
                 let is_new = self.edges.insert(id.to_owned());
                 part.set.push(Change { now: edge.clone(), told }.or_whole(is_new));
-            } else if self.edges.remove(id) {
+            } else if self.edges.remove(id) || fetched.contains(id) {
                 part.del.push(id.to_owned());
             }
         }
-        part.del.extend(patch.e.del.iter().filter(|id| self.edges.remove(*id)).cloned());
+        let had = |id: &&String| self.edges.remove(*id) || fetched.contains(*id);
+        part.del.extend(patch.e.del.iter().filter(had).cloned());
         // Links of a node that left the reach are not in the patch: they are as they were.
         let left: HashSet<&str> = gone.iter().map(String::as_str).collect();
         let ends = |edge: &&Edge| {
             left.contains(edge.source.as_str()) || left.contains(edge.target.as_str())
         };
         for edge in whole.edges.iter().filter(ends) {
-            if self.edges.remove(&edge.id) {
+            if self.edges.remove(&edge.id) || fetched.contains(&edge.id) {
                 part.del.push(edge.id.clone());
             }
         }
