@@ -39,8 +39,15 @@ const PUBLISH: Duration = Duration::from_millis(500);
 /// How often nodes without a place are given one. The first look of a new fleet waits this long.
 const ARRANGE: Duration = Duration::from_millis(700);
 
-/// The longest rest between two looks, however long the last one took.
-const ARRANGE_REST: Duration = Duration::from_secs(15);
+/// The longest rest between two looks, however long the last one took (MAP 4), of a fleet of up to
+/// [`MANY`] nodes,
+const ARRANGE_REST: Duration = Duration::from_secs(2);
+
+/// and of a larger one, of which one look takes seconds.
+const ARRANGE_REST_OF_MANY: Duration = Duration::from_secs(15);
+
+/// The largest fleet that is arranged as soon as a small one.
+const MANY: usize = 10_000;
 
 /// How often the disk of the database is looked at.
 const DISK: Duration = Duration::from_secs(30);
@@ -138,8 +145,15 @@ async fn arrange_for_ever(context: Context) {
     loop {
         let began = tokio::time::Instant::now();
         arrange::run(context.clone()).await;
-        tokio::time::sleep((began.elapsed() * 10).clamp(ARRANGE, ARRANGE_REST)).await;
+        let nodes = context.processor.board().node_count();
+        tokio::time::sleep(rest(began.elapsed(), nodes)).await;
     }
+}
+
+/// How long to rest after arranging, which took so long, a fleet of so many nodes.
+fn rest(took: Duration, nodes: usize) -> Duration {
+    let most = if nodes <= MANY { ARRANGE_REST } else { ARRANGE_REST_OF_MANY };
+    (took * 10).clamp(ARRANGE, most)
 }
 
 async fn tick(context: Context) {
@@ -159,4 +173,23 @@ async fn chores_for_ever(context: Context) {
 
 fn publish(context: &Context) {
     context.processor.board().publish(context.clock.now());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newcomers_wait_two_seconds_at_most_unless_there_are_very_many() {
+        for (took_ms, nodes, rest_ms) in [
+            (1, 100, 700),
+            (150, 100, 1500),
+            (900, 10_000, 2000),
+            (900, 10_001, 9000),
+            (4000, 100_000, 15_000),
+        ] {
+            let rested = rest(Duration::from_millis(took_ms), nodes);
+            assert_eq!(rested, Duration::from_millis(rest_ms), "{took_ms} ms, {nodes} nodes");
+        }
+    }
 }

@@ -186,6 +186,11 @@ impl Board {
         self.read().nodes.keys().cloned().collect()
     }
 
+    /// How many nodes there are, whether they have a place or not.
+    pub fn node_count(&self) -> usize {
+        self.read().nodes.len()
+    }
+
     /// Alarms within a reach that are active and not acknowledged.
     pub fn alarms_open(&self, reach: &Reach) -> usize {
         let inner = self.read();

@@ -5,11 +5,11 @@
 //! The same nodes and places give the same answer to the last bit, in whatever order they come:
 //! see `rings` for why.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::packing::{Disc, Field, Near, tenth};
-use super::rings;
 use super::sites::{LayoutNode, NodeRole, assign};
+use super::{force, rings};
 
 /// Distance between neighbouring slots: a node's shape with room for its label.
 const STEP: f64 = 44.0;
@@ -17,6 +17,11 @@ const STEP: f64 = 44.0;
 const MARGIN: f64 = 38.0;
 /// Between two circles: room for the names above them.
 pub(super) const GAP: f64 = 56.0;
+/// A site without a hub is spread by its links if it has at most this many for each node: of more,
+/// none is seen anyway, and rings leave more room for names.
+const SPARSE: usize = 2;
+/// How finely a free place is looked for around where somebody would like to be.
+const FINE: f64 = STEP / 4.0;
 /// A slot is taken if anything is nearer than this share of a step.
 const TAKEN: f64 = 0.75;
 
@@ -131,8 +136,10 @@ impl<'n, 'a> Plan<'n, 'a> {
     fn seat_newcomers(&mut self) {
         let mut newcomers: BTreeMap<&str, Vec<&LayoutNode<'a>>> = BTreeMap::new();
         let mut hubs: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut members: BTreeMap<&str, Vec<&LayoutNode<'a>>> = BTreeMap::new();
         for (id, site) in &self.site_of {
             let Some(node) = self.nodes.get(id) else { continue };
+            members.entry(site).or_default().push(node);
             if node.role.is_central() {
                 *hubs.entry(site).or_default() += 1;
             }
@@ -153,6 +160,9 @@ impl<'n, 'a> Plan<'n, 'a> {
             });
             let hubs = hubs.get(name).copied().unwrap_or(0);
             if let Some(site) = self.sites.get_mut(name) {
+                if hubs == 0 && members.get(name).is_some_and(|all| is_sparse(all)) {
+                    nodes = site.seat_by_links(nodes);
+                }
                 site.seat(&nodes, hubs);
             }
         }
@@ -294,6 +304,45 @@ impl Site {
         self.reach.map_or(0.0, |reach| reach.max(STEP) + MARGIN)
     }
 
+    /// Seats those newcomers of a site without a hub that have links in it; answers the others. The
+    /// first of a site are spread by their links; later ones join those that they are linked to.
+    fn seat_by_links<'n, 'a>(
+        &mut self,
+        mut nodes: Vec<&'n LayoutNode<'a>>,
+    ) -> Vec<&'n LayoutNode<'a>> {
+        nodes.sort_by_key(|node| node.id);
+        let mut taken = Seats::new(self.seats.values().map(|seat| (seat.x, seat.y)));
+        if self.seats.is_empty() {
+            let (linked, others) = linked_among(&nodes);
+            for (node, (x, y)) in linked.iter().zip(force::spread(&links_among(&linked))) {
+                let (x, y) = taken.free_near(x * STEP, y * STEP);
+                self.sit(node, (x, y));
+            }
+            return others;
+        }
+        let mut others = Vec::new();
+        for node in nodes {
+            let theirs = node.neighbours.iter().filter_map(|id| self.seats.get(*id));
+            let linked: Vec<_> = theirs.map(|seat| (seat.x / STEP, seat.y / STEP)).collect();
+            if linked.is_empty() {
+                others.push(node);
+                continue;
+            }
+            let all: Vec<_> =
+                self.seats.values().map(|seat| (seat.x / STEP, seat.y / STEP)).collect();
+            let (x, y) = force::join(&linked, &all, turn(node.id));
+            let (x, y) = taken.free_near(x * STEP, y * STEP);
+            self.sit(node, (x, y));
+        }
+        others
+    }
+
+    fn sit(&mut self, node: &LayoutNode<'_>, (x, y): (f64, f64)) {
+        self.seats.insert(node.id.to_owned(), Seat { x, y, pinned: false });
+        let reach = (x * x + y * y).sqrt();
+        self.reach = Some(self.reach.map_or(reach, |r| r.max(reach)));
+    }
+
     /// Seats newcomers, the central ones first. `hubs` counts all central nodes of the site.
     fn seat(&mut self, nodes: &[&LayoutNode<'_>], hubs: usize) {
         let mut seats = Seats::new(self.seats.values().map(|seat| (seat.x, seat.y)));
@@ -362,6 +411,16 @@ impl Seats {
         places
     }
 
+    /// The nearest free place to this, by which others are told that it is taken.
+    fn free_near(&mut self, x: f64, y: f64) -> (f64, f64) {
+        let around =
+            (0..).flat_map(|ring| (0..rings::len(ring)).map(move |i| rings::slot(ring, i)));
+        let mut places = around.map(|(dx, dy)| (tenth(x + dx * FINE), tenth(y + dy * FINE)));
+        let (x, y) = places.find(|(x, y)| self.is_free(*x, *y)).unwrap_or((x, y));
+        self.occupy(x, y);
+        (x, y)
+    }
+
     fn occupy(&mut self, x: f64, y: f64) {
         self.taken.entry((cell(x), cell(y))).or_default().push((x, y));
     }
@@ -384,6 +443,52 @@ impl Seats {
 fn seat(ring: u32, index: u32) -> (f64, f64) {
     let (x, y) = rings::slot(ring, index);
     (tenth(x * STEP), tenth(y * STEP))
+}
+
+/// Whether these, sorted by id, have so few links among them that one sees where each leads.
+fn is_sparse(nodes: &[&LayoutNode<'_>]) -> bool {
+    let ends: usize = links_among(nodes).iter().map(Vec::len).sum();
+    ends > 0 && ends <= 2 * SPARSE * nodes.len()
+}
+
+/// Those that are linked to others of these, and those that are not.
+fn linked_among<'n, 'a>(
+    nodes: &[&'n LayoutNode<'a>],
+) -> (Vec<&'n LayoutNode<'a>>, Vec<&'n LayoutNode<'a>>) {
+    let mut linked: BTreeSet<&str> = BTreeSet::new();
+    for node in nodes {
+        for other in node.neighbours.iter().filter(|id| **id != node.id) {
+            if nodes.binary_search_by(|n| n.id.cmp(other)).is_ok() {
+                linked.extend([node.id, other]);
+            }
+        }
+    }
+    nodes.iter().partition(|node| linked.contains(node.id))
+}
+
+/// By position, whom each is linked to, from either side; nodes are sorted by id.
+fn links_among(nodes: &[&LayoutNode<'_>]) -> Vec<Vec<usize>> {
+    let mut links: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); nodes.len()];
+    for (a, node) in nodes.iter().enumerate() {
+        let found = node
+            .neighbours
+            .iter()
+            .filter_map(|id| nodes.binary_search_by(|n| n.id.cmp(id)).ok().filter(|b| *b != a));
+        for b in found {
+            for (from, to) in [(a, b), (b, a)] {
+                if let Some(links) = links.get_mut(from) {
+                    links.insert(to);
+                }
+            }
+        }
+    }
+    links.into_iter().map(|links| links.into_iter().collect()).collect()
+}
+
+/// On which side of its neighbours a node begins, by its id (FNV-1a).
+fn turn(id: &str) -> u32 {
+    id.bytes()
+        .fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 fn fleet(site: &str) -> &str {

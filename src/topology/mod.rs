@@ -9,6 +9,7 @@ pub mod conflict;
 pub mod cut;
 pub mod edge_match;
 mod few;
+mod force;
 pub mod graph;
 mod intern;
 pub mod layout;

@@ -35,6 +35,9 @@ pub struct Sieve {
     /// Nodes and links of maps that were fetched since the last patch: the next may take away
     /// what no patch has brought.
     fetched: HashSet<String>,
+    /// Nodes that patches have brought and those maps did not have: should they be told of again,
+    /// their links are news.
+    missing: HashSet<String>,
 }
 
 impl Sieve {
@@ -47,6 +50,7 @@ impl Sieve {
             edges: ids(&mut seen.edges.iter().map(|edge| &edge.id)),
             sites: ids(&mut seen.sites.iter().map(|site| &site.id)),
             fetched: HashSet::new(),
+            missing: HashSet::new(),
         }
     }
 
@@ -55,6 +59,9 @@ impl Sieve {
         let nodes = seen.nodes.iter().map(|node| &node.id).filter(|id| !self.nodes.contains(*id));
         let edges = seen.edges.iter().map(|edge| &edge.id).filter(|id| !self.edges.contains(*id));
         self.fetched.extend(nodes.chain(edges).cloned());
+        let there: HashSet<&String> = seen.nodes.iter().map(|node| &node.id).collect();
+        let missing = self.nodes.iter().filter(|id| !there.contains(id));
+        self.missing.extend(missing.cloned());
     }
 
     /// What of a patch is told. `whole` is the map that the patch leads to, or a later one: links
@@ -66,11 +73,12 @@ impl Sieve {
         alarms_open: usize,
     ) -> Patch {
         let fetched = std::mem::take(&mut self.fetched);
+        let missing = std::mem::take(&mut self.missing);
         let (mut told, mut come) = (Part::default(), HashSet::new());
         for change in &patch.n.set {
             let node = &change.now;
             if self.reach.sees(&node.fleet_id) {
-                let is_new = self.nodes.insert(node.id.clone());
+                let is_new = self.nodes.insert(node.id.clone()) || missing.contains(&node.id);
                 if is_new {
                     come.insert(node.id.as_str());
                 }
@@ -102,6 +110,8 @@ impl Sieve {
         let mut set: BTreeMap<&str, (&Edge, Told)> = BTreeMap::new();
         let moved = !come.is_empty() || !gone.is_empty();
         let whole = if moved { whole() } else { Arc::default() };
+        let changed = patch.e.set.iter().map(|change| (&change.now, change.told));
+        set.extend(changed.map(|(edge, told)| (edge.id.as_str(), (edge, told))));
         if !come.is_empty() {
             let touches = |edge: &&Edge| {
                 come.contains(edge.source.as_str()) || come.contains(edge.target.as_str())
@@ -109,8 +119,6 @@ impl Sieve {
             let touching = whole.edges.iter().filter(touches);
             set.extend(touching.map(|edge| (edge.id.as_str(), (edge, Told::WHOLE))));
         }
-        let changed = patch.e.set.iter().map(|change| (&change.now, change.told));
-        set.extend(changed.map(|(edge, told)| (edge.id.as_str(), (edge, told))));
         let mut part = Part::default();
         for (id, (edge, told)) in set {
             if self.nodes.contains(&edge.source) && self.nodes.contains(&edge.target) {

@@ -4,7 +4,8 @@
 import { getJson, h, postJson } from "./dom.js";
 import { ago, plural } from "./format.js";
 import { hit, toWorld } from "./geometry.js";
-import { applyLayout, lists, nameOf } from "./scene.js";
+import { applyLayout } from "./glide.js";
+import { lists, nameOf } from "./scene.js";
 
 const DID = { pin: "pinned", unpin: "let go of", rearrange: "placed anew" };
 const NUDGE = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] };

@@ -66,6 +66,7 @@ class MapPage {
     this.arrange = { on: false, pins: null, grab: () => false };
     this.panel = new Later(async () => (await import("./panel.js")).panelOf(this));
     this.networks = new Later(async () => (await import("./networks.js")).networksOf(this));
+    this.glide = new Later(async () => (await import("./glide.js")).glide);
     this.arranger = new Later(async () => (await import("./arrange.js")).arrangeOf(this));
     this.alarms = new Later(async () => (await import("./alarms.js")).alarmsOf(this));
     this.search = new Later(async () => (await import("./search.js")).searchOf(this));
@@ -89,6 +90,7 @@ class MapPage {
     }, {
       scene: (scene) => this.arrived(scene),
       patch: () => this.patched(),
+      layout: (layout) => this.glide.with((glide) => glide(this, layout)),
       status: (status) => this.liveState(status),
       failed: (error) => this.note(`The map could not be loaded: ${error.message}`, "/agents", "Show the table of agents"),
     });

@@ -65,18 +65,6 @@ export function applyPatch(scene, patch) {
   return "applied";
 }
 
-// Moves members to new places; false if the layout is one this scene cannot follow.
-export function applyLayout(scene, { layout_rev: rev, moved }) {
-  if (rev < scene.layoutRev) return false;
-  for (const [id, x, y] of moved) {
-    const member = scene.nodes.get(id) ?? scene.sites.get(id);
-    if (member) Object.assign(member, { x, y });
-  }
-  scene.layoutRev = rev;
-  scene.lists = null;
-  return true;
-}
-
 // For how many a member stands: of what is not held, one stands for all that look the same.
 export const weight = ({ n = 1 }) => n;
 

@@ -1,7 +1,7 @@
 // Keeps a scene equal to the manager's: a snapshot, then patches; when in doubt, a new snapshot.
 // What it touches of the browser is handed in, so that the rules can be tested without one.
 
-import { applyLayout, applyPatch, fromSnapshot } from "./scene.js";
+import { applyPatch, fromSnapshot } from "./scene.js";
 
 const SILENT_MS = 5000;
 const HIDDEN_MS = 60000;
@@ -10,7 +10,7 @@ const RETRY_MS = [2000, 4000, 8000, 15000, 30000];
 
 export class Feed {
   // env: {fetchPicture() -> Promise, openStream() -> EventSource, setTimeout, clearTimeout};
-  // on: {scene(scene), patch(patch), status({state, since})}
+  // on: {scene(scene), patch(patch), layout(layout), status({state, since})}
   // where state is live, lost, signed-out or hidden.
   constructor(env, on) {
     this.env = env;
@@ -132,9 +132,7 @@ export class Feed {
   }
 
   layout(layout) {
-    if (!this.scene || this.fetching) return;
-    if (applyLayout(this.scene, layout)) this.on.patch({ n: { set: [] } });
-    else this.resync();
+    if (this.scene && !this.fetching) this.on.layout(layout);
   }
 
   // One snapshot at a time; a wish that comes meanwhile is granted afterwards.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { unfold } from "../../static/js/columns.js";
-import { applyLayout, applyPatch, bright, counts, edgesOf, fromSnapshot, lists, look, worstFirst } from "../../static/js/scene.js";
+import { applyPatch, bright, counts, edgesOf, fromSnapshot, lists, look, worstFirst } from "../../static/js/scene.js";
 import { edge, node, picture } from "./fixture.mjs";
 
 const patch = (from, seq, more) => ({ from, seq, t: 1100, n: { set: [], del: [] }, e: { set: [], del: [] }, s: { set: [], del: [] }, alarms: { open: 4 }, ...more });
@@ -41,13 +41,6 @@ test("lists stay through changes of state and follow changes of structure", () =
 test("links between the same two nodes get lanes", () => {
   const { lane } = lists(fromSnapshot(picture()));
   assert.deepEqual([lane.get("e2"), lane.get("e3"), lane.get("e1")], [[0, 2], [1, 2], undefined]);
-});
-
-test("a layout moves nodes unless it is older than the one known", () => {
-  const scene = fromSnapshot(picture());
-  assert.equal(applyLayout(scene, { layout_rev: 2, moved: [["a:hel-gw1", 7, 8], ["lab/oul", 1, 2]] }), true);
-  assert.deepEqual([scene.nodes.get("a:hel-gw1").x, scene.sites.get("lab/oul").y, scene.layoutRev], [7, 2, 2]);
-  assert.equal(applyLayout(scene, { layout_rev: 1, moved: [] }), false);
 });
 
 test("counting and ordering put trouble first", () => {

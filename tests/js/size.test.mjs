@@ -33,6 +33,7 @@ const LATER = {
   "reach.js": 640, // what is around something
   "tools.js": 5376, // questions: neighbourhood, path, what if
   "arrange.js": 2304, // operators who move things
+  "glide.js": 896, // what they moved, on its way
   "png.js": 2816, // a picture as a file
   "share.js": 1920, // operators who share a view
   "columns.js": 640, // maps of many nodes

@@ -106,6 +106,16 @@ test("resync, another epoch and another layout ask for a snapshot", async () => 
   }
 });
 
+test("a layout is handed on, unless the map is being fetched", async () => {
+  const w = await started();
+  const layouts = [];
+  w.feed.on.layout = (layout) => layouts.push(layout.layout_rev);
+  w.streams[0].say("layout", { layout_rev: 2, moved: [] });
+  w.feed.resync();
+  w.streams[0].say("layout", { layout_rev: 3, moved: [] });
+  assert.deepEqual(layouts, [2]);
+});
+
 test("after a resumed stream the replay is awaited before a snapshot", async () => {
   const w = await started();
   w.streams[0].say("patch", patch(10, 11), "one:11");

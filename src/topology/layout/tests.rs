@@ -274,3 +274,103 @@ proptest! {
         }
     }
 }
+
+/// A site without a hub: its nodes in a circle, each linked to the next.
+fn circle(count: usize) -> World {
+    let id = |n: usize| format!("a:{:02}", n * 37 % 100);
+    let names = (0..count).map(|n| {
+        let next = vec![id((n + 1) % count)];
+        (id(n), Some("mesh".to_owned()), NodeRole::Agent, next)
+    });
+    World { names: names.collect() }
+}
+
+fn links_of<'a>(world: &World, all: &'a [Placed]) -> Vec<(&'a Placed, &'a Placed)> {
+    let find = |id: &str| all.iter().find(|p| p.id == id);
+    let names = world.names.iter();
+    let pairs = names.flat_map(|(id, .., next)| next.iter().map(move |other| (id, other)));
+    pairs.filter_map(|(a, b)| Some((find(a)?, find(b)?))).collect()
+}
+
+/// Whether two links cross.
+fn cross((a, b): (&Placed, &Placed), (c, d): (&Placed, &Placed)) -> bool {
+    let side = |a: &Placed, b: &Placed, c: &Placed| {
+        (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x) > 0.0
+    };
+    let apart = [&a.id, &b.id].iter().all(|id| **id != c.id && **id != d.id);
+    apart && side(a, b, c) != side(a, b, d) && side(c, d, a) != side(c, d, b)
+}
+
+fn crossings(world: &World, all: &[Placed]) -> usize {
+    let links = links_of(world, all);
+    let pairs =
+        links.iter().enumerate().flat_map(|(i, a)| links[i + 1..].iter().map(move |b| (a, b)));
+    pairs.filter(|(a, b)| cross(**a, **b)).count()
+}
+
+#[test]
+fn without_a_hub_those_who_are_linked_are_near_each_other() {
+    let world = circle(16);
+    let mut nodes = world.nodes();
+    let all = place(&[], &nodes, 1);
+    check(&all, &nodes);
+    assert_eq!(crossings(&world, &all), 0, "a circle is drawn as one: {all:?}");
+    for (a, b) in links_of(&world, &all) {
+        assert!(distance(a, b) < 2.0 * STEP, "{a:?} {b:?}");
+    }
+    nodes.reverse();
+    assert_eq!(all, place(&[], &nodes, 1));
+    assert!(place(&all, &nodes, 2).is_empty());
+    // On the platform of whoever runs this as on any other.
+    let text: Vec<String> =
+        all.iter().take(4).map(|p| format!("{} {} {}", p.id, p.x, p.y)).collect();
+    assert_eq!(
+        text,
+        ["a:00 119.1 -170.4", "a:07 -177.2 -42.2", "a:11 178.3 42", "a:18 -24.9 -203.1"]
+    );
+}
+
+#[test]
+fn five_newcomers_without_a_hub_sit_by_their_neighbours_and_move_nobody() {
+    let mut world = circle(16);
+    let before = place(&[], &world.nodes(), 1);
+    let hosts: Vec<String> = (0..5).map(|n| world.names[n * 3].0.clone()).collect();
+    for (n, host) in hosts.iter().enumerate() {
+        let next = vec![host.clone()];
+        world.names.push((format!("a:new{n}"), Some("mesh".into()), NodeRole::Agent, next));
+    }
+    world.names.push(("a:new5".into(), Some("mesh".into()), NodeRole::Agent, vec![]));
+    let nodes = world.nodes();
+    let answer = place(&before, &nodes, 2);
+    let nodes_of = answer.iter().filter(|p| p.site.is_some()).map(|p| p.id.as_str());
+    assert!(nodes_of.eq(["a:new0", "a:new1", "a:new2", "a:new3", "a:new4", "a:new5"]));
+    let after = stored(&before, &answer);
+    check(&after, &nodes);
+    for (a, b) in links_of(&world, &after).iter().filter(|(a, _)| a.id.starts_with("a:new")) {
+        assert!(distance(a, b) < 2.5 * STEP, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn everybody_linked_to_everybody_is_drawn_in_rings() {
+    let mut world = circle(12);
+    let ids: Vec<String> = world.names.iter().map(|name| name.0.clone()).collect();
+    for name in &mut world.names {
+        name.3.clone_from(&ids);
+    }
+    let all = place(&[], &world.nodes(), 1);
+    let centre = all.iter().find(|p| p.site.is_none()).unwrap();
+    let rings = all.iter().filter(|p| p.site.is_some()).map(|p| distance(p, centre) / STEP);
+    assert!(rings.into_iter().all(|ring| (ring - ring.round()).abs() < 0.01), "{all:?}");
+}
+
+#[test]
+fn a_thousand_without_a_hub_are_apart_from_each_other() {
+    let count = 1000_usize;
+    let id = |n: usize| format!("a:{n:04}");
+    let name = |n: usize| (id(n), Some("tree".to_owned()), NodeRole::Agent, vec![id(n / 3)]);
+    let world = World { names: (0..count).map(name).collect() };
+    let nodes = world.nodes();
+    let all = place(&[], &nodes, 1);
+    check(&all, &nodes);
+}
