@@ -60,7 +60,7 @@ export class Legend {
     const { nodes, edges } = counts(scene);
     for (const row of this.rows) {
       const count = row.dataset.look ? nodes[row.dataset.look] : row.dataset.states.split(" ").reduce((sum, state) => sum + (edges[state] ?? 0), 0);
-      row.querySelector(".count").textContent = String(count);
+      row.querySelector(".count").textContent = count.toLocaleString("en");
       row.classList.toggle("none", count === 0);
     }
   }
