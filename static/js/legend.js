@@ -2,13 +2,16 @@
 
 import { counts } from "./scene.js";
 
-// Where there is no room beside the map, the legend is the first line of the sheet, closed.
+// Where there is no room beside the map, the legend is the first line of the sheet, closed; where there
+// is little, it is closed.
+const ROOM = 640;
+
 export function settle(root, sheet, narrow) {
   const stage = root.parentElement;
   const place = () => {
     if (narrow.matches) sheet.prepend(root);
     else stage.append(root);
-    root.open = !narrow.matches;
+    root.open = !narrow.matches && stage.offsetWidth > ROOM;
   };
   place();
   narrow.addEventListener("change", place);
