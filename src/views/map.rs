@@ -4,9 +4,10 @@
 use askama::Template;
 
 use crate::model::time::UnixSeconds;
-use crate::topology::picture::Picture;
+use crate::topology::picture::{Picture, Site};
 
 use super::agents::AgentListItem;
+use super::drawing::xml::Tenth;
 use super::page::PageContext;
 use super::text::{Chip, encode, plural};
 
@@ -37,11 +38,45 @@ struct Row {
 #[template(path = "map.html")]
 struct MapPage<'a> {
     ctx: &'a PageContext,
+    skeleton: Option<Skeleton>,
     start: &'a GettingStarted,
     empty: bool,
     agents: String,
     summary: String,
     rows: Vec<Row>,
+}
+
+/// The circles of sites where the map will have them, for the time until it is drawn.
+#[derive(Debug)]
+struct Skeleton {
+    /// Left, top, width and height of what is shown, in units of the map.
+    view: [Tenth; 4],
+    /// Middle and radius of each, the largest first.
+    circles: Vec<[Tenth; 3]>,
+}
+
+/// So many circles are sent at most: enough to tell where one is.
+const MOST_CIRCLES: usize = 400;
+
+/// What is shown is at least so many radii of the largest site wide: one site alone fills no stage.
+const WIDEST: f64 = 3.0;
+
+impl Skeleton {
+    fn of(picture: &Picture) -> Option<Self> {
+        let mut sites: Vec<&Site> = picture.sites.iter().filter(|site| site.r > 0.0).collect();
+        sites.sort_by(|a, b| b.r.total_cmp(&a.r));
+        let widest = sites.first()?.r;
+        let edge = |side: fn(&Site) -> f64| sites.iter().map(move |site| side(site));
+        let [x0, y0] =
+            [edge(|s| s.x - s.r), edge(|s| s.y - s.r)].map(|all| all.fold(f64::MAX, f64::min));
+        let [x1, y1] =
+            [edge(|s| s.x + s.r), edge(|s| s.y + s.r)].map(|all| all.fold(f64::MIN, f64::max));
+        let [w, h] = [x1 - x0, y1 - y0].map(|side| side.max(WIDEST * widest));
+        let view = [(x0 + x1 - w) / 2.0, (y0 + y1 - h) / 2.0, w, h].map(Tenth);
+        let circles =
+            sites.iter().take(MOST_CIRCLES).map(|site| [site.x, site.y, site.r].map(Tenth));
+        Some(Self { view, circles: circles.collect() })
+    }
 }
 
 /// Rows of the list for readers without JavaScript; the tables have them all.
@@ -74,7 +109,8 @@ pub fn page(
         })
         .collect();
     let empty = picture.nodes.is_empty();
-    MapPage { ctx, start, empty, agents: count, summary, rows }.render()
+    let skeleton = Skeleton::of(picture);
+    MapPage { ctx, skeleton, start, empty, agents: count, summary, rows }.render()
 }
 
 #[cfg(test)]
@@ -91,6 +127,25 @@ mod tests {
             assert!(html.contains(wanted), "{wanted}");
         }
         assert!(!html.contains("id=\"empty\" hidden"));
+    }
+
+    #[test]
+    fn the_circles_of_sites_are_there_before_the_map_is() {
+        let mut all = picture();
+        let sites = all.sites.len();
+        let html = page(&context("Map", Nav::Map), &all, &start()).expect("rendered");
+        let skeleton =
+            html.split("id=\"skeleton\"").nth(1).and_then(|rest| rest.split("</svg>").next());
+        let skeleton = skeleton.expect("a skeleton");
+        assert_eq!(skeleton.matches("<circle ").count(), sites, "{skeleton}");
+        // One alone stands in the middle and leaves room around it.
+        all.sites.truncate(1);
+        let site = all.sites[0].clone();
+        let Skeleton { view: [x, y, w, h], circles } = Skeleton::of(&all).expect("one");
+        assert_eq!(circles.len(), 1);
+        assert!(w.0 >= 3.0 * site.r - 0.1 && (w.0 - h.0).abs() < 0.1, "{w:?} {h:?}");
+        assert!((x.0 + w.0 / 2.0 - site.x).abs() < 0.1 && (y.0 + h.0 / 2.0 - site.y).abs() < 0.1);
+        assert!(Skeleton::of(&Picture::default()).is_none());
     }
 
     #[test]

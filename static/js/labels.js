@@ -1,6 +1,7 @@
 // Which names fit: by priority, never over another name or over a node. Pure.
 
 const CELL = 64;
+const APART = 4;
 
 class Boxes {
   constructor() {
@@ -75,7 +76,8 @@ export function place(wanted, taken, stage = null) {
       const x = stage && UPRIGHT.includes(spot) ? within(at, want, stage) : at;
       const box = { owner: want.owner, x, y, w: want.w, h: want.h };
       if ((stage && cut(box, want, stage)) || !boxes.free(box)) continue;
-      boxes.add({ ...box, owner: null });
+      // Two names in a row must not read as one.
+      boxes.add({ ...box, x: x - APART, w: want.w + 2 * APART, owner: null });
       placed.push({ ...want, bx: x, by: y });
       return true;
     }

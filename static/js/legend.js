@@ -2,13 +2,16 @@
 
 import { counts } from "./scene.js";
 
-// Where there is no room beside the map, the legend is the first line of the sheet, closed.
+// Where there is no room beside the map, the legend is the first line of the sheet, closed; where there
+// is little, it is closed.
+const ROOM = 640;
+
 export function settle(root, sheet, narrow) {
   const stage = root.parentElement;
   const place = () => {
     if (narrow.matches) sheet.prepend(root);
     else stage.append(root);
-    root.open = !narrow.matches;
+    root.open = !narrow.matches && stage.offsetWidth > ROOM;
   };
   place();
   narrow.addEventListener("change", place);
@@ -60,7 +63,7 @@ export class Legend {
     const { nodes, edges, all } = counts(scene);
     for (const row of this.rows) {
       const count = row.dataset.look ? nodes[row.dataset.look] : row.dataset.states.split(" ").reduce((sum, state) => sum + (edges[state] ?? 0), 0);
-      row.querySelector(".count").textContent = String(count);
+      row.querySelector(".count").textContent = count.toLocaleString("en");
       row.classList.toggle("none", count === 0);
     }
     return all;

@@ -33,6 +33,9 @@ const FONT = "12px system-ui, sans-serif";
 const SITE_FONT = "650 13px system-ui, sans-serif";
 export const SMALL = "11px system-ui, sans-serif";
 
+// So many lines between sites are as strong as one by itself.
+const FEW_BUNDLES = 60;
+
 export class Painter {
   constructor(canvas, probe) {
     this.canvas = canvas;
@@ -119,12 +122,16 @@ export class Painter {
     }
   }
 
+  // Trouble above the rest, which fades where there are so many lines that they would hide it.
   bundles(plan, { bright }) {
     const { g, palette } = this;
-    for (const { a, b, count, bad, down, quiet, edges } of plan.bundles) {
+    const calm = 0.75 * Math.min(1, Math.sqrt(FEW_BUNDLES / plan.bundles.length));
+    const rank = ({ bad, down }) => (down > 0 ? 2 : bad > 0 ? 1 : 0);
+    for (const bundle of [...plan.bundles].sort((p, q) => rank(p) - rank(q))) {
+      const { a, b, count, quiet, edges } = bundle;
       const dim = bright && !edges.some((id) => bright.edges.has(id));
-      const colour = down > 0 ? "down" : bad > 0 ? "late" : quiet === count ? "stale" : "up";
-      g.globalAlpha = dim ? DIM : 0.75;
+      const colour = [quiet === count ? "stale" : "up", "late", "down"][rank(bundle)];
+      g.globalAlpha = dim ? DIM : rank(bundle) > 0 ? 0.75 : calm;
       g.strokeStyle = palette[colour];
       g.lineWidth = Math.min(7, 1.4 + Math.log2(count));
       g.setLineDash(colour === "stale" ? [2, 4] : colour === "late" ? [8, 4] : []);

@@ -149,7 +149,7 @@ export class Panel {
       h("h2", {}, "Fleet"),
       h("p", { class: "muted" }, `${plural(agents, "agent")}, ${plural(scene.sites.size, "site")}, ${plural(links, "WireGuard link")}`),
       h("p", { class: "chips" }, looks.filter(([name]) => nodes[name] > 0).map(([name, word]) =>
-        h("button", { type: "button", class: `chip chip-${NODE_CHIP[name]}`, "data-focus": `chip ${name}`, onclick: () => this.verbs.filter(name) }, `${nodes[name]} ${word}`))),
+        h("button", { type: "button", class: `chip chip-${NODE_CHIP[name]}`, "data-focus": `chip ${name}`, onclick: () => this.verbs.filter(name) }, `${nodes[name].toLocaleString("en")} ${word}`))),
       h("p", {}, bad > 0 ? `${plural(bad, "link")} in trouble` : "No link is in trouble", quiet.length > 0 ? `; ${quiet.join(", ")}.` : "."),
       scene.past && h("p", {}, h("a", { href: `/changes?from=${scene.past.at}` }, "What changed since")),
       h("h3", {}, "Needs attention"),

@@ -221,7 +221,12 @@ export class Tools {
   byLinks(a, b, along) {
     const { scene } = this;
     if (along) return { ...along, said: `By links, ${plural(along.links.length, "step")}: ${[a, ...along.legs.map(({ to }) => to)].map((id) => nameOf(scene, id)).join(", ")}` };
-    const part = (id) => `${nameOf(scene, id)} with ${plural(component(scene, id).size - 1, "other")}`;
+    // A part is named by where it is.
+    const part = (id) => {
+      const nodes = component(scene, id);
+      const sites = [...new Set([...nodes].map((node) => scene.sites.get(scene.nodes.get(node).site)?.label).filter(Boolean))].sort();
+      return `${nameOf(scene, id)} with ${plural(nodes.size - 1, "other")} (${sites.slice(0, 3).join(", ")}${sites.length > 3 ? " and more" : ""})`;
+    };
     return { legs: [], said: `No chain of working links leads there: ${part(a)} and ${part(b)} are apart.` };
   }
 

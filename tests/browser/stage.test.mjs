@@ -70,6 +70,34 @@ test("what is taken away is what the map keeps bright", async () => {
   healthy(page, "exports");
 });
 
+test("on a tablet nothing of the bars is out of sight", async () => {
+  for (const [width, height] of [[820, 1100], [1024, 768], [1200, 800]]) {
+    const page = await visit("/map", { width, height });
+    const out = await page.read(`[...document.querySelectorAll(".top a, .top button, .top summary, .toolbar a, .toolbar button, .toolbar input")]
+      .filter((part) => part.checkVisibility() && part.getBoundingClientRect().width > 1).filter((part) => part.getBoundingClientRect().right > innerWidth || part.getBoundingClientRect().left < 0).map(({ textContent }) => textContent)`);
+    assert.deepEqual(out, [], `${width} wide`);
+    assert.equal(await page.read(`document.getElementById("legend").open`), width > 1000, `the legend at ${width}`);
+    await page.read(`document.querySelector(".more summary")?.click()`);
+    assert.deepEqual(await findings(page), [], `${width} wide`);
+    await page.screenshot(artifact(`tablet-${width}x${height}`));
+    healthy(page, "tablet");
+  }
+});
+
+test("while the map is loading its sites are there, and the words", async () => {
+  const page = await desk.browser.page({});
+  await page.send("Network.setBlockedURLs", { urls: ["*/api/v1/topology*", "*/js/map.js", "*/js/rescue.js"] });
+  await page.open(`${desk.url}/map`);
+  assert.match(await page.read(`document.getElementById("level").textContent`), /^Loading \d+ agents$/);
+  const [sites, inSight] = await page.read(`(() => {
+    const stage = document.querySelector(".stage-box").getBoundingClientRect();
+    const all = [...document.querySelectorAll("#skeleton circle")].map((circle) => circle.getBoundingClientRect());
+    return [all.length, all.filter((box) => box.width > 4 && box.left >= stage.left && box.right <= stage.right && box.top >= stage.top && box.bottom <= stage.bottom).length];
+  })()`);
+  assert.ok(sites > 2 && inSight === sites, `${inSight} of ${sites} circles in sight`);
+  await page.screenshot(artifact("loading-1440x900"));
+});
+
 const rescued = `document.getElementById("rescue")?.textContent`;
 const rows = `document.querySelectorAll(".stage-box tbody tr").length`;
 
@@ -252,10 +280,10 @@ test("letters do nothing while the stage has no focus", async () => {
   healthy(page, "letters");
 });
 
-// What a finger cannot hit: links, buttons and fields that are seen, less than 44 pixels high or 24 wide.
-const SMALL = `[...document.querySelectorAll("main a, main button, .toolbar a, .toolbar button, .toolbar label, nav a, nav summary, main input, main select, main summary")]
+// What cannot be hit: links, buttons and fields that are seen, less than 24 pixels wide or so many high.
+const small = (most) => `[...document.querySelectorAll("main a, main button, .toolbar a, .toolbar button, .toolbar label, nav a, nav summary, main input, main select, main summary")]
   .filter((part) => part.checkVisibility() && !part.matches(".visually-hidden")).map((part) => [part.textContent.trim().slice(0, 30), part.getBoundingClientRect()])
-  .filter(([, { width, height }]) => width > 0 && (width < 24 || height < 44)).map(([text, { width, height }]) => text + " " + width + " by " + height)`;
+  .filter(([, { width, height }]) => width > 0 && (width < 24 || height < ${most})).map(([text, { width, height }]) => text + " " + width + " by " + height)`;
 
 test("on a phone everything can be hit by a finger, and the tab bar fits", async () => {
   const page = await visit("/map", { width: 390, height: 844 });
@@ -268,9 +296,13 @@ test("on a phone everything can be hit by a finger, and the tab bar fits", async
     await page.until(DRAWN, "the map to be drawn");
     await page.until(`document.getElementById("alarm-list").childElementCount > 0 && (${JSON.stringify(query)} === "" || document.querySelector("#detail .crumb"))`, "the sheet");
     await page.read(`document.getElementById("legend").open = true, document.getElementById("export").open = true`);
-    assert.deepEqual(await page.read(SMALL), [], query);
+    assert.deepEqual(await page.read(small(44)), [], query);
     assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${query} must not scroll sideways`);
   }
+  const wide = await visit(`/map?sel=node~${at}&focus=${at}&without=${at}&path=${at},${at}`);
+  await wide.until(`document.querySelector("#detail .crumb")`, "the details");
+  assert.deepEqual(await wide.read(small(24)), [], "with a mouse");
+  healthy(wide, "targets");
   const tabs = `[...document.querySelectorAll(".top nav > ul > li > a, .top nav .more[class] > details > summary")].filter((tab) => tab.checkVisibility())`;
   assert.deepEqual(await page.read(`${tabs}.map((tab) => tab.textContent.trim().split(/\\s/)[0])`), ["Map", "Agents", "Links", "Alarms", "More"]);
   assert.ok(await page.read(`${tabs}.every((tab) => tab.getBoundingClientRect().left >= 0 && tab.getBoundingClientRect().right <= innerWidth)`), "every tab is in sight");

@@ -175,6 +175,13 @@ async fn the_picture_answers_what_the_address_asks() {
     assert_eq!(count(&masked, "class=\"way\""), 1);
     assert!(!masked.contains("alpha") && !masked.contains("beta"), "no name of theirs");
     svg("path=nobody&without=nobody&layers=").await;
+    let table = operator.get("/map?view=table&q=kind:gateway&hide=1").await;
+    assert_eq!(
+        (table.status, table.header("location")),
+        (303, Some("/agents?q=kind%3Agateway")),
+        "the same as a table"
+    );
+    assert_eq!(operator.get("/map?view=map&at=").await.status, 200);
     kattila.stop().await;
 }
 

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
+use crate::http::access::login::see_other;
 use crate::http::error::ApiError;
 use crate::http::operators::edges::EdgeView;
 use crate::http::operators::identities::Waiting;
@@ -117,8 +118,31 @@ impl Asked {
     }
 }
 
-/// `GET /` and `/map`.
-pub async fn map(State(state): State<AppState>, reader: Reader) -> Result<Response, ApiError> {
+/// Which face of the map an address asks for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Face {
+    /// `table`: the same as a table.
+    #[serde(default)]
+    view: String,
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    at: String,
+}
+
+/// `GET /` and `/map`; with `view=table` the table of the same query and time.
+pub async fn map(
+    State(state): State<AppState>,
+    reader: Reader,
+    Params(face): Params<Face>,
+) -> Result<Response, ApiError> {
+    if face.view == "table" {
+        let parts = [("q", &face.q), ("at", &face.at)].into_iter();
+        let parts = parts.filter(|(_, value)| !value.is_empty());
+        let query: Vec<_> =
+            parts.map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        return Ok(see_other(&format!("/agents?{}", query.join("&"))));
+    }
     let context = reader.context(&state, "Map", Nav::Map);
     let picture = state.map(&reader.lens).await?;
     let start = getting_started(&state, &state.seen(&reader.lens));

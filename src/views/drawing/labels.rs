@@ -6,6 +6,8 @@ use super::geometry::{Point, Size};
 
 /// Pixels of a cell of the grid in which boxes are looked for.
 const CELL: f64 = 64.0;
+/// Pixels between two names in a row.
+const APART: f64 = 4.0;
 /// A letter's width by the size of its font, on average; the browser measures, here is no font.
 const LETTER: f64 = 0.58;
 /// Pixels from one line to the next.
@@ -160,7 +162,8 @@ pub(super) fn place(mut wanted: Vec<Wanted>, taken: &[Taken], stage: Size) -> Ve
             grid.is_free(&Taken { owner: want.owner.clone(), rect: [*x, *y, w, h] })
         });
         if let Some((x, y)) = fits {
-            grid.add(&Taken { owner: String::new(), rect: [x, y, w, h] });
+            // Two names in a row must not read as one.
+            grid.add(&Taken { owner: String::new(), rect: [x - APART, y, w + 2.0 * APART, h] });
             placed.push((want, (x + w / 2.0, y + LINE / 2.0)));
         }
     }

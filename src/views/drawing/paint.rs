@@ -7,7 +7,7 @@ use crate::topology::picture::Edge;
 
 use super::geometry::{Curve, Point};
 use super::labels::{Around, LINE, POINT, Plate, Taken, Wanted, place};
-use super::plan::{Circle, Plan, Spot};
+use super::plan::{Bundle, Circle, Plan, Spot};
 use super::question::Lost;
 use super::relays::MANAGER;
 use super::scene::{EndOf, Look, Mark, Scene, half};
@@ -17,6 +17,8 @@ use super::{FOOT, Sight, legend, nets, question};
 
 /// So few nodes may all ask for a name.
 const FEW_NODES: usize = 120;
+/// So many lines between sites are as strong as one by itself, as in `paint.js`.
+const FEW_BUNDLES: f64 = 60.0;
 /// So may those with so many pixels to the next one.
 const ROOMY: f64 = 40.0;
 /// Among more bundles than this, only those with bad links are counted out.
@@ -83,9 +85,18 @@ fn sites(out: &mut String, plan: &Plan<'_>) {
     *out += "</g>\n";
 }
 
+/// Trouble above the rest, which fades where there are so many lines that they would hide it.
 fn bundles(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>) {
     *out += "<g fill=\"none\">\n";
-    for bundle in plan.bundles.values() {
+    let calm = 0.75 * (FEW_BUNDLES / plan.bundles.len() as f64).sqrt().min(1.0);
+    let rank = |bundle: &Bundle| match (bundle.down, bundle.bad) {
+        (1.., _) => 2,
+        (_, 1..) => 1,
+        _ => 0,
+    };
+    let mut all: Vec<&Bundle> = plan.bundles.values().collect();
+    all.sort_by_key(|bundle| rank(bundle));
+    for bundle in all {
         let count = bundle.edges.len();
         let name = match (bundle.down, bundle.bad) {
             (1.., _) => "down",
@@ -105,7 +116,11 @@ fn bundles(out: &mut String, plan: &Plan<'_>, bright: Bright<'_>) {
             xy(bundle.a),
             xy(bundle.b),
             colour(name),
-            if dim { "0.15" } else { "0.75" }
+            match (dim, rank(bundle)) {
+                (true, _) => "0.15".to_owned(),
+                (false, 0) => format!("{calm:.2}"),
+                (false, _) => "0.75".to_owned(),
+            }
         );
     }
     *out += "</g>\n";
