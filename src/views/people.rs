@@ -206,8 +206,8 @@ fn user_key(by: &str, line: &UserLine<'_>) -> Key {
 const TOKENS: [Column; 6] = [
     ("name", "Name", ""),
     ("role", "Role", ""),
-    ("used", "Last used", ""),
-    ("ends", "Ends", ""),
+    ("used", "Last used", "optional"),
+    ("ends", "Ends", "optional"),
     ("made", "Made", "optional"),
     ("", "Revoke", ""),
 ];
