@@ -185,8 +185,8 @@ const USERS: [Column; 7] = [
     ("name", "Name", ""),
     ("role", "Role", ""),
     ("state", "State", ""),
-    ("last", "Last sign-in", ""),
-    ("sessions", "Sessions", ""),
+    ("last", "Last sign-in", "optional"),
+    ("sessions", "Sessions", "optional"),
     ("added", "Added", "optional"),
     ("", "Change", ""),
 ];

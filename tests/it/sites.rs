@@ -35,6 +35,14 @@ async fn a_site_that_is_given_wins_until_it_is_taken_back() {
     assert_eq!(set(&kattila, &[ALPHA, BETA, ALPHA], json!(" hel ")).await, 200);
     assert_eq!(sites(&kattila).await, ["hel", "hel"]);
 
+    // They move on the map, where others stay.
+    kattila.advance(2).await;
+    let found = kattila.operator().json("/api/v1/search?q=site:hel").await;
+    assert_eq!(found["nodes"].as_array().unwrap().len(), 2, "{found}");
+    let map = kattila.operator().topology().await;
+    let circles: Vec<_> = map["nodes"].as_array().unwrap().iter().map(|n| &n["site"]).collect();
+    assert!(circles[0] == circles[1] && circles[0].as_str().unwrap().ends_with("/hel"), "{map}");
+
     // Whatever the hosts say from now on, also after a restart.
     alpha.report(&data(&Host::alpha(), Some("oulu"))).await;
     beta.report(&data(&Host::beta(), None)).await;
