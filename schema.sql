@@ -33,7 +33,8 @@ CREATE TABLE agents (
     peers_hash      INTEGER NOT NULL,                -- content hash of the peers, likewise
     forgotten       INTEGER NOT NULL DEFAULT 0 CHECK (forgotten IN (0, 1)), -- 1: hidden until it reports again
     relay_proven    INTEGER NOT NULL DEFAULT 0 CHECK (relay_proven IN (0, 1)), -- 1: the relays of relay_path signed for it; 0: none, or a claim
-    may_relay       INTEGER NOT NULL DEFAULT 1 CHECK (may_relay IN (0, 1)) -- 0: an admin forbade it to pass on others' reports
+    may_relay       INTEGER NOT NULL DEFAULT 1 CHECK (may_relay IN (0, 1)), -- 0: an admin forbade it to pass on others' reports
+    site_set        TEXT                             -- JSON {site, by, at, told}: the site that somebody gave it, who and when, and what its host says; NULL: nobody did
 ) STRICT;
 
 -- Agents' own keys, with their history: stored reports stay provable after a rotation, and a

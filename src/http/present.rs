@@ -192,10 +192,6 @@ pub fn delays(last: Option<&StoredReport>) -> Vec<i64> {
     from.zip(to).map(|(from, to)| to.since(from)).collect()
 }
 
-/// A report that was kept back on the host for longer than this tells of the past.
-const KEPT_BACK_S: i64 = 100;
-
 fn tells_of_now(report: &StoredReport) -> bool {
-    let summary = &report.summary;
-    summary.collected_at.is_none_or(|at| summary.timestamp.since(at) <= KEPT_BACK_S)
+    report.summary.tells_of_the_past().is_none()
 }

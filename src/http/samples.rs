@@ -342,6 +342,11 @@ fn taking(method: &str, path: &str) -> Option<Sample> {
             Some(json!({"allowed": false})),
             value(&OK),
         ),
+        "/api/v1/sites" => (
+            "Give agents a site, or each the one back that its host says",
+            Some(json!({"agents": ["gw-1"], "site": "hel"})),
+            value(&OK),
+        ),
         "/api/v1/agents/{id}/revoke" => ("Take an agent out of service", None, value(&OK)),
         "/api/v1/keys/{id}/revoke" => ("Withdraw a key for good", None, value(&things::revoked())),
         "/api/v1/jobs/{id}/run" => return Some(run()),

@@ -25,6 +25,7 @@ use crate::store::network::{Exit, Network};
 use crate::store::notice::{Facts, MessageRecord};
 use crate::store::past::Past;
 use crate::store::row::{AgentDetail, AlarmRow, EventRow, ReportSummary, StoredReport};
+use crate::store::site::SiteSet;
 use crate::topology::leads::Led;
 
 /// Protocols of routes that tell nothing (`/etc/iproute2/rt_protos`).
@@ -178,6 +179,12 @@ impl Faces {
             kid: agent.kid.as_ref().map(|kid| guise.kid(kid)),
             boot_id: agent.boot_id.as_deref().map(|id| guise.digits(id)),
             labels,
+            site_set: agent.site_set.as_ref().map(|set| SiteSet {
+                site: guise.site(&set.site),
+                by: guise.person(&set.by),
+                at: set.at,
+                told: set.told.as_deref().map(|site| guise.site(site)),
+            }),
             problems: agent.problems.iter().map(problem).collect(),
             relay_path: guise.way(&agent.relay_path),
             source: agent.source.map(|ip| guise.ip(ip)),

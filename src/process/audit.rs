@@ -31,6 +31,7 @@ use crate::sign::chain;
 use crate::store::StoreError;
 use crate::store::change::Change;
 use crate::store::people::SessionRecord;
+use crate::store::site::SiteWish;
 
 /// Alarms whose state before and after is told; of an act on more, their count.
 const ALARMS_TOLD: usize = 50;
@@ -223,6 +224,12 @@ impl Telling {
             Command::Refuse { agent, by } => about(by, "agent.refuse", agent),
             Command::MayRelay { agent, by, .. } => about(by, "agent.relay", agent),
             Command::Revoke { agent, by } => about(by, "agent.revoke", agent),
+            Command::SetSite(SiteWish { agents, site, by }) => {
+                let named = agents.iter().take(ALARMS_TOLD).map(AgentId::as_str);
+                let named = named.collect::<Vec<_>>().join(", ");
+                Self::new(by, "agent.site", format!("{} agents: {named}", agents.len()))
+                    .with(json!({ "site": site }))
+            }
             Command::PutSession(record) => return Self::session(record, asker),
             Command::FirstToken(record) => Self::made(record, MANAGER),
             Command::DropSession { of, .. } => {

@@ -21,6 +21,7 @@ use crate::store::StoreError;
 use crate::store::dictionary::Learnt;
 use crate::store::layout::StepChanges;
 use crate::store::people::SessionRecord;
+use crate::store::site::SiteWish;
 
 type Outcome = Result<Done, CommandError>;
 
@@ -45,6 +46,7 @@ pub(super) fn carry_out(
             draft.cause = Some(by);
             may_relay(engine, &mut draft, &agent, allowed)
         }
+        Command::SetSite(wish) => set_site(&mut engine.fleet, &mut draft, &wish),
         Command::PutSession(session) => Ok(put_session(&mut draft, session)),
         Command::FirstToken(token) => Ok(put_first_token(&mut draft, token)),
         Command::DropSession { hash, .. } => {
@@ -333,6 +335,25 @@ fn revoke(engine: &mut Engine, draft: &mut Draft, id: &AgentId, by: String) -> O
 fn may_relay(engine: &mut Engine, draft: &mut Draft, id: &AgentId, allowed: bool) -> Outcome {
     let no = present(&engine.fleet, id)?.record.no;
     Ok(relays::permit(&mut engine.fleet, draft, no, allowed))
+}
+
+/// Gives agents a site, all of them or none.
+fn set_site(
+    fleet: &mut Fleet,
+    draft: &mut Draft,
+    SiteWish { agents, site, by }: &SiteWish,
+) -> Outcome {
+    let found: Result<Vec<AgentNo>, _> =
+        agents.iter().map(|id| present(fleet, id).map(|agent| agent.record.no)).collect();
+    for no in found? {
+        let Some(agent) = fleet.agents.get_mut(&no) else { continue };
+        let before = agent.record.clone();
+        agent.record.set_site(site.as_deref(), (by, draft.now));
+        fleet.book.place(no, &agent.record.labels);
+        draft.cause = Some(by.clone());
+        report::note_agent(fleet, draft, no, &before);
+    }
+    Ok(Done::Nothing)
 }
 
 /// An agent that is not forgotten.

@@ -109,6 +109,7 @@ pub(super) fn register(
     // What an admin forbade outlives the registration too.
     let before = engine.fleet.agents.get(&no);
     record.may_relay = before.is_none_or(|agent| agent.record.may_relay);
+    record.site_set = before.and_then(|agent| agent.record.site_set.clone());
     draft.change.agents.push(record.clone());
     draft.effects.agents.insert(no);
     engine.fleet.by_id.insert(id.clone(), no);
@@ -157,5 +158,6 @@ fn new_record(
         peers_hash: 0,
         forgotten: false,
         may_relay: true,
+        site_set: None,
     }
 }

@@ -34,6 +34,7 @@ use crate::model::time::UnixSeconds;
 use crate::store::dictionary::Learnt;
 use crate::store::layout::LayoutRecord;
 use crate::store::people::SessionRecord;
+use crate::store::site::SiteWish;
 use crate::verify::enrol::Enrolment;
 use crate::verify::rejection::Rejection;
 use crate::verify::shelf::Shelf;
@@ -119,6 +120,8 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// Give agents a site, or each the one back that its host says.
+    SetSite(SiteWish),
     /// Take an agent out of service.
     Revoke {
         /// Which.

@@ -147,7 +147,8 @@ fn is_known(record: &AgentRecord, arrival: &Arrival<'_>, data: &ReportData) -> b
         && silent(&data.hostname, &record.hostname)
         && silent(&data.agent_version, &record.agent_version)
         && silent(&data.boot_id, &record.boot_id)
-        && (&record.labels, &record.problems) == (&data.labels, &data.problems)
+        && record.has_labels(&data.labels)
+        && record.problems == data.problems
 }
 
 /// Takes over what the envelope says, and the content of the host itself. What it does not say
@@ -169,7 +170,7 @@ fn describe(record: &mut AgentRecord, arrival: &Arrival<'_>, data: &ReportData) 
     if data.boot_id.is_some() {
         record.boot_id.clone_from(&data.boot_id);
     }
-    record.labels.clone_from(&data.labels);
+    record.take_labels(&data.labels);
     record.problems.clone_from(&data.problems);
     record.interfaces_hash = hashes.interfaces.unwrap_or(record.interfaces_hash);
     record.routes_hash = hashes.routes.unwrap_or(record.routes_hash);
@@ -192,7 +193,7 @@ fn facts(record: &AgentRecord) -> Map<String, Value> {
 
 /// Puts the agent's changed row into the change. Moving values alone wait for the next flush;
 /// the stored report has them.
-fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &AgentRecord) {
+pub(super) fn note_agent(fleet: &Fleet, draft: &mut Draft, no: AgentNo, before: &AgentRecord) {
     let Some(agent) = fleet.agents.get(&no) else { return };
     let record = &agent.record;
     draft.agents.insert(no, record.clone());

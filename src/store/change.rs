@@ -28,6 +28,7 @@ use super::layout::{LayoutRecord, StepChanges};
 use super::notice::{ChannelRecord, MessageRecord, TellRecord};
 use super::people::{SessionRecord, UserRecord};
 use super::share::ShareRecord;
+use super::site::SiteSet;
 
 /// Everything that one report, tick or admin action changes.
 /// Order of application: agents, their keys, report, removals, upserts, alarms, events, the rest.
@@ -268,6 +269,8 @@ pub struct AgentRecord {
     pub forgotten: bool,
     /// Whether it may pass on what others report, as far as admins are concerned.
     pub may_relay: bool,
+    /// The site that somebody gave it; then it is its label, whatever its host says.
+    pub site_set: Option<SiteSet>,
 }
 
 /// The audit row of an accepted report.

@@ -25,6 +25,7 @@ pub mod people;
 pub mod prune;
 pub mod row;
 pub mod share;
+pub mod site;
 pub mod sqlite;
 
 use std::path::Path;

@@ -185,6 +185,16 @@ pub struct ReportSummary {
     pub envelope_bytes: u64,
 }
 
+/// A report that was kept back on the host for longer than this, in seconds, tells of the past.
+pub const KEPT_BACK_S: i64 = 100;
+
+impl ReportSummary {
+    /// When its values were read, if it was kept back and tells of the past.
+    pub fn tells_of_the_past(&self) -> Option<UnixSeconds> {
+        self.collected_at.filter(|at| self.timestamp.since(*at) > KEPT_BACK_S)
+    }
+}
+
 /// A stored report.
 #[derive(Debug, Clone)]
 pub struct StoredReport {

@@ -10,6 +10,7 @@ use crate::model::window::Window;
 use crate::store::change::AgentRecord;
 use crate::store::identity::IdentityRecord;
 use crate::store::row::{AgentDetail, AlarmRow, ReportSummary};
+use crate::store::site::SiteSet;
 use crate::topology::picture::Picture;
 
 use super::alarms::AlarmItem;
@@ -217,7 +218,7 @@ fn facts(ctx: &PageContext, agent: &AgentRecord) -> Vec<(&'static str, String)> 
     [
         ("In this state for", Some(span(ctx.now.since(agent.status_since)))),
         ("Fleet", Some(agent.fleet.to_string())),
-        ("Site", label("site")),
+        ("Site", site_of(ctx, agent)),
         ("Role", label("role")),
         ("Labels", (!others.is_empty()).then(|| others.join(", "))),
         ("Agent version", agent.agent_version.clone()),
@@ -232,6 +233,16 @@ fn facts(ctx: &PageContext, agent: &AgentRecord) -> Vec<(&'static str, String)> 
     .into_iter()
     .filter_map(|(name, value)| value.map(|value| (name, value)))
     .collect()
+}
+
+/// Its site, and whose word that is.
+fn site_of(ctx: &PageContext, agent: &AgentRecord) -> Option<String> {
+    let Some(SiteSet { site, by, at, told }) = &agent.site_set else {
+        return agent.labels.get("site").cloned();
+    };
+    let told = told.as_ref().map_or_else(|| "no site".to_owned(), |told| format!("{told:?}"));
+    let ago = span(ctx.now.since(*at));
+    Some(format!("{site}: set by {by} {ago} ago, and wins over its host, which says {told}"))
 }
 
 /// The key of its own that is in force or waits.

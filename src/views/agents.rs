@@ -172,7 +172,9 @@ struct AgentsPage<'a> {
     page: Page<Row>,
     summary: String,
     waiting: Table<WaitingRow>,
-    /// Alarms of the agents that can be chosen on this page; none: nothing can be.
+    /// Whether agents can be chosen.
+    may: bool,
+    /// Alarms of the agents on this page.
     bulk: u32,
 }
 
@@ -239,7 +241,8 @@ pub fn page(
             count(AgentStatus::Offline)
         ),
         waiting: WaitingRow::table(ctx, waiting),
-        bulk: if may { page.rows.iter().map(|row| row.item.alarms).sum() } else { 0 },
+        may,
+        bulk: page.rows.iter().map(|row| row.item.alarms).sum(),
         page,
     };
     page.render()

@@ -6,6 +6,7 @@ use crate::model::state::EdgeState;
 use crate::model::time::UnixSeconds;
 use crate::store::row::EventRow;
 use crate::topology::picture::{Edge, End};
+use crate::topology::verdict::{LATE_FLOOR_S, Limits, REJECT_AFTER_S, REKEY_TIMEOUT_S, limits};
 
 use super::curves::Html;
 use super::events::EventItem;
@@ -26,6 +27,8 @@ struct LinkPage<'a> {
     ctx: &'a PageContext,
     chip: Chip,
     reason: String,
+    /// How the state follows from what the ends say.
+    arithmetic: Vec<String>,
     since: Moment,
     judged: Moment,
     /// Since when, if it is down.
@@ -96,6 +99,41 @@ fn facts(ctx: &PageContext, ends: &[End; 2]) -> Vec<Fact> {
     ]
 }
 
+/// The sums behind a verdict: the limits, and how old each end's handshake is beside them.
+fn arithmetic(edge: &Edge, labels: [&str; 2]) -> Vec<String> {
+    let keepalive = edge.ends.iter().filter_map(|end| end.persistent_keepalive).max();
+    let keepalive = keepalive.unwrap_or_default();
+    let Limits { t1, t2 } = limits(keepalive);
+    let mut lines = vec![
+        format!(
+            "T1, after which a link in use is late: the larger of {LATE_FLOOR_S} s and \
+             {REJECT_AFTER_S} s (keys are refused) + {keepalive} s (keepalive) + {REKEY_TIMEOUT_S} s \
+             (one attempt) = {t1} s."
+        ),
+        format!(
+            "T2, after which it is down: {t1} s + {} s (a cycle of attempts) = {t2} s.",
+            t2 - t1
+        ),
+    ];
+    for (end, label) in edge.ends.iter().zip(labels) {
+        let read = end.measured_at.zip(end.latest_handshake.filter(|at| at.0 > 0));
+        lines.push(match read {
+            Some((read, at)) => {
+                let age = read.since(at);
+                let beside = match age {
+                    _ if age <= t1 => format!("within T1 ({t1} s)"),
+                    _ if age <= t2 => format!("past T1 ({t1} s), within T2 ({t2} s)"),
+                    _ => format!("past T2 ({t2} s)"),
+                };
+                format!("{label}: read {} s - handshake {} s = {age} s, {beside}.", read.0, at.0)
+            }
+            None => format!("{label}: tells no handshake."),
+        });
+    }
+    lines.push("The rules file may give a link more time than this.".to_owned());
+    lines
+}
+
 /// The page of `edge`. `labels` name its ends, `events` are what is known of its past,
 /// oldest first, `curves` its counters over time.
 ///
@@ -114,6 +152,7 @@ pub fn page(
         ctx,
         chip: Chip::edge(edge.state),
         reason: because(&edge.reason),
+        arithmetic: arithmetic(edge, labels),
         since: Moment::ago(edge.since, ctx.now),
         judged: Moment::ago(edge.judged_at, ctx.now),
         down: (edge.state == EdgeState::Down).then_some(edge.since),

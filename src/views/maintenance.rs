@@ -100,10 +100,10 @@ struct Part {
 }
 
 const COLUMNS: [Column; 6] = [
-    ("id", "Window", ""),
+    ("id", "Window", "optional"),
     ("of", "Of", ""),
     ("when", "When", ""),
-    ("why", "Why", ""),
+    ("why", "Why", "optional"),
     ("by", "By", "optional"),
     ("", "Act", ""),
 ];

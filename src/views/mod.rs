@@ -39,6 +39,7 @@ pub mod reports;
 pub mod rules;
 pub mod settings;
 pub mod shares;
+pub mod site;
 pub mod table;
 pub mod text;
 pub mod then;

@@ -185,8 +185,8 @@ const USERS: [Column; 7] = [
     ("name", "Name", ""),
     ("role", "Role", ""),
     ("state", "State", ""),
-    ("last", "Last sign-in", ""),
-    ("sessions", "Sessions", ""),
+    ("last", "Last sign-in", "optional"),
+    ("sessions", "Sessions", "optional"),
     ("added", "Added", "optional"),
     ("", "Change", ""),
 ];
@@ -206,8 +206,8 @@ fn user_key(by: &str, line: &UserLine<'_>) -> Key {
 const TOKENS: [Column; 6] = [
     ("name", "Name", ""),
     ("role", "Role", ""),
-    ("used", "Last used", ""),
-    ("ends", "Ends", ""),
+    ("used", "Last used", "optional"),
+    ("ends", "Ends", "optional"),
     ("made", "Made", "optional"),
     ("", "Revoke", ""),
 ];

@@ -48,11 +48,20 @@ pub struct Shown {
     /// Each kind.
     pub kinds: Vec<(&'static str, TallyItem)>,
     /// Kind, subject and how often, of the most frequent things.
-    pub subjects: Vec<(&'static str, String, usize)>,
+    pub subjects: Vec<(&'static str, Thing, usize)>,
     /// Alarms that followed from none, per day, in hundredths.
     pub per_day_hundredths: i64,
     /// Whether there were more alarms than are counted.
     pub cut: bool,
+}
+
+/// A thing that alarms were about.
+#[derive(Debug, Clone)]
+pub struct Thing {
+    /// What people call it.
+    pub name: String,
+    /// Its page, if it has one.
+    pub href: Option<String>,
 }
 
 struct Row {
@@ -82,11 +91,11 @@ impl Row {
 const COLUMNS: [Column; 12] = [
     ("kind", "Kind", ""),
     ("raised", "Raised", "number"),
-    ("open", "Open now", "number"),
+    ("open", "Open now", "number optional"),
     ("median", "Open, median", "number"),
     ("p90", "Open, 9 in 10", "number optional"),
     ("standing", "Over a day", "number optional"),
-    ("acknowledged", "Acknowledged", "number"),
+    ("acknowledged", "Acknowledged", "number optional"),
     ("ack", "After, median", "number optional"),
     ("flapped", "Again in 10 min", "number optional"),
     ("unattended", "Ended unseen", "number optional"),
@@ -123,7 +132,7 @@ struct QualityPage<'a> {
     rows: Table<Row>,
     /// The same for programs.
     api: String,
-    subjects: &'a [(&'static str, String, usize)],
+    subjects: &'a [(&'static str, Thing, usize)],
     cut: bool,
 }
 

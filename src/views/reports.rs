@@ -55,6 +55,8 @@ pub(super) struct ReportItem {
     pub(super) clock: String,
     /// Its nonce.
     pub(super) nonce: String,
+    /// When its values were read, if the host kept it back and it tells of the past.
+    pub(super) late: Option<Moment>,
     /// Whether secrets were removed.
     pub(super) redacted: bool,
     /// What came of proving it again, where that was done.
@@ -77,6 +79,7 @@ impl ReportItem {
             size: bytes(row.envelope_bytes),
             clock: offset(row.timestamp.since(row.received_at)),
             nonce: row.nonce.clone(),
+            late: row.tells_of_the_past().map(|at| Moment::full(at, ctx.now)),
             redacted: row.redacted,
             proof: None,
         }

@@ -302,6 +302,7 @@ fn record() -> AgentRecord {
         peers_hash: 0,
         forgotten: false,
         may_relay: true,
+        site_set: None,
     }
 }
 

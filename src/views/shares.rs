@@ -88,12 +88,12 @@ impl<'a> Line<'a> {
 }
 
 const COLUMNS: [Column; 7] = [
-    ("id", "Link", ""),
+    ("id", "Link", "optional"),
     ("opens", "Opens", ""),
-    ("shows", "Shows", ""),
+    ("shows", "Shows", "optional"),
     ("made", "Made", "optional"),
     ("ends", "Ends", ""),
-    ("opened", "Opened", ""),
+    ("opened", "Opened", "optional"),
     ("", "Take back", ""),
 ];
 

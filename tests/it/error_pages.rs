@@ -54,3 +54,34 @@ async fn what_is_not_allowed_names_the_role_and_what_came_too_late_leads_back() 
     assert!(page.contains("href=\"/login?next=%2Fusers\"") && page.contains("<nav"), "{page}");
     kattila.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_store_a_stale_form_and_a_damaged_row_are_pages_with_what_to_do() {
+    let kattila = with_people().await;
+    let mut tab = Tab::signed_in(kattila.addr(), "ada", PASSWORD).await;
+    // Another program holds the database: nothing can be written, and everything can be read.
+    let other = rusqlite::Connection::open(kattila.db()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let relay = format!("/agents/{ALPHA}/relay");
+    let busy = tab.submit(&relay, "allowed=false").await;
+    let page = busy.text();
+    assert_eq!(busy.status, 503, "{page}");
+    assert!(busy.header("retry-after").unwrap().parse::<u32>().unwrap() > 0);
+    assert!(page.contains("storage does not answer") && page.contains("<nav"), "{page}");
+    assert!(page.contains(&format!("href=\"/agents/{ALPHA}\"")), "{page}");
+    assert_eq!(tab.get("/agents").await.status, 200);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(tab.submit(&relay, "allowed=false").await.status, 303, "and then it works");
+
+    let stale = tab.submit(&format!("/agents/{ALPHA}/approve"), "").await;
+    assert_eq!(stale.status, 409);
+    let page = stale.text();
+    assert!(page.contains("is not waiting for approval") && page.contains("<nav"), "{page}");
+
+    other.execute_batch("UPDATE agents SET labels = 'nonsense'").unwrap();
+    let broken = tab.get(&format!("/agents/{ALPHA}")).await;
+    let (page, id) = (broken.text(), broken.header("x-request-id").unwrap().to_owned());
+    assert_eq!(broken.status, 500, "{page}");
+    assert!(page.contains(&id) && page.contains("<nav") && !page.contains("labels"), "{page}");
+    kattila.stop().await;
+}

@@ -91,7 +91,7 @@ async fn newest_first_then_history_with_a_restart_in_between() {
     let there = ["address.removed", "interface.changed", "route.removed", "peer.removed"];
     assert!(there.iter().all(|kind| kinds.iter().any(|told| told == kind)), "{kinds:?}");
     let page = net.kattila.operator().get("/events").await.text();
-    assert!(page.contains("learnt later, "), "said in words");
+    assert!(page.contains("Learnt later</span>"), "said in words");
     net.round().await;
     net.kattila.stop().await;
 }

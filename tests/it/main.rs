@@ -62,6 +62,7 @@ mod search;
 mod shares;
 mod shell_agent;
 mod shipped;
+mod sites;
 mod spans;
 mod store_contract;
 mod store_metrics;

@@ -74,6 +74,7 @@ pub(crate) fn agent(no: i64) -> AgentRecord {
         peers_hash: 1 << 63,
         forgotten: false,
         may_relay: false,
+        site_set: None,
     }
 }
 

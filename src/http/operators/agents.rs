@@ -27,6 +27,7 @@ use crate::sign::ed25519::fingerprint;
 use crate::store::change::AgentRecord;
 use crate::store::identity::IdentityRecord;
 use crate::store::row::AlarmFilter;
+use crate::store::site::{SiteSet, SiteWish};
 use crate::wire::codes::ErrorCode;
 
 use super::alarms::AlarmView;
@@ -72,6 +73,8 @@ pub struct AgentView {
     pub load: Option<[f64; 3]>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The site that somebody gave it in place of its host's; `null`: nobody did.
+    pub site_set: Option<SiteSet>,
     /// What its last report said that could not be understood.
     pub problems: Vec<Problem>,
     /// Its clock minus the manager's, in seconds.
@@ -192,7 +195,8 @@ pub async fn one(
     let peers =
         peers.map(|(peer, edge)| PeerView::new(board, &summary.agent_id, peer, edge)).collect();
     let generation = summary.kid.as_ref().and_then(|kid| state.keeper.ring().generation(kid));
-    let AgentRecord { boot_id, uptime_seconds, load, labels, problems, source, .. } = detail.agent;
+    let AgentRecord { boot_id, uptime_seconds, load, labels, problems, source, site_set, .. } =
+        detail.agent;
     Ok(Json(AgentView {
         agent_id: summary.agent_id,
         hostname: summary.hostname,
@@ -211,6 +215,7 @@ pub async fn one(
         uptime_seconds,
         load,
         labels,
+        site_set,
         problems,
         clock_offset: summary.clock_offset,
         relay_path: summary.relay_path,
@@ -285,6 +290,60 @@ pub async fn relay(
 ) -> Result<Json<Acknowledged>, ApiError> {
     known(&state, &caller, &agent)?;
     state.command(Command::MayRelay { agent, allowed, by: caller.name }).await?;
+    Ok(Json(OK))
+}
+
+/// Which agents are given which site.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sited {
+    /// The agents, 1 to 500.
+    pub agents: Vec<AgentId>,
+    /// The site; `null`: as each host says.
+    pub site: Option<String>,
+}
+
+/// Agents of one request at most.
+const MOST_SITED: usize = 500;
+
+/// Characters of a site's name at most.
+const LONGEST_SITE: usize = 64;
+
+impl Sited {
+    /// Carries it out; answers of how many agents.
+    ///
+    /// # Errors
+    /// If there are none or too many, one of them is not there, or no site can be called so.
+    pub async fn carry_out(self, state: &AppState, caller: &Caller) -> Result<usize, ApiError> {
+        let mut agents = self.agents;
+        agents.sort_unstable();
+        agents.dedup();
+        let count = agents.len();
+        if !(1..=MOST_SITED).contains(&count) {
+            let detail = format!("Choose 1 to {MOST_SITED} agents.");
+            return Err(ApiError::new(ErrorCode::InvalidField, detail));
+        }
+        let site = self.site.map(|site| site.trim().to_owned()).filter(|site| !site.is_empty());
+        let is_odd = |site: &String| {
+            site.chars().count() > LONGEST_SITE || site.chars().any(char::is_control)
+        };
+        if site.as_ref().is_some_and(is_odd) {
+            let detail = format!("A site's name has 1 to {LONGEST_SITE} characters in one line.");
+            return Err(ApiError::new(ErrorCode::InvalidField, detail));
+        }
+        agents.iter().try_for_each(|agent| known(state, caller, agent))?;
+        state.command(Command::SetSite(SiteWish { agents, site, by: caller.name.clone() })).await?;
+        Ok(count)
+    }
+}
+
+/// `POST /api/v1/sites`.
+pub async fn sites(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(wanted): JsonBody<Sited>,
+) -> Result<Json<Acknowledged>, ApiError> {
+    wanted.carry_out(&state, &caller).await?;
     Ok(Json(OK))
 }
 

@@ -14,7 +14,7 @@ use crate::mask::Lens;
 use crate::model::reach::Reach;
 use crate::model::state::AlarmKind;
 use crate::model::time::UnixSeconds;
-use crate::views::quality::{Shown, TallyItem};
+use crate::views::quality::{Shown, TallyItem, Thing};
 
 /// Seconds that are measured if nothing else is asked for: thirty days.
 const USUAL_S: i64 = 30 * 86_400;
@@ -81,7 +81,7 @@ pub struct QualityView {
 
 impl QualityView {
     /// The same for a page.
-    pub fn shown(&self) -> Shown {
+    pub fn shown(&self, name: impl Fn(&str) -> Thing) -> Shown {
         Shown {
             from: self.from,
             to: self.to,
@@ -90,7 +90,7 @@ impl QualityView {
             subjects: self
                 .subjects
                 .iter()
-                .map(|thing| (thing.kind.as_str(), thing.subject.clone(), thing.raised))
+                .map(|thing| (thing.kind.as_str(), name(&thing.subject), thing.raised))
                 .collect(),
             per_day_hundredths: self.hundredths,
             cut: !self.complete,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::http::error::ApiError;
 use crate::http::operators::alarms::{OPEN_ALARMS, Wanted};
+use crate::http::operators::edges::EdgeView;
 use crate::http::operators::narrowed::Narrowed;
 use crate::http::operators::quality::{self, Asked};
 use crate::http::params::{Id, Params};
@@ -24,6 +25,8 @@ use crate::views::alarm::{FOLLOWERS, Told};
 use crate::views::alarms::{Kept, Span, Tab};
 use crate::views::list::ListQuery;
 use crate::views::page::Nav;
+use crate::views::quality::Thing;
+use crate::views::text::encode;
 
 use super::{Reader, html, names};
 
@@ -193,5 +196,19 @@ pub async fn quality(
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Quality of alarms", Nav::Alarms);
     let view = quality::measured((&state, &reader.lens), &asked).await?;
-    html(views::quality::page(&context, &view.shown()))
+    let seen = state.seen(&reader.lens);
+    html(views::quality::page(&context, &view.shown(|subject| thing(&seen, subject))))
+}
+
+/// What people call what an alarm is about: a link by its ends, an agent by its host.
+fn thing(seen: &Seen, subject: &str) -> Thing {
+    let edge = subject.parse::<EdgeId>().ok().and_then(|id| EdgeView::of(seen, &id));
+    if let Some(EdgeView { labels: [from, to], .. }) = edge {
+        return Thing { name: format!("{from} and {to}"), href: Some(format!("/links/{subject}")) };
+    }
+    let (id, rest) = subject.split_at(subject.find(['/', ' ']).unwrap_or(subject.len()));
+    let agent = id.parse::<AgentId>().ok().and_then(|id| seen.agent(&id));
+    let Some(agent) = agent else { return Thing { name: subject.to_owned(), href: None } };
+    let name = agent.hostname.unwrap_or_else(|| id.to_owned());
+    Thing { name: format!("{name}{rest}"), href: Some(format!("/agents/{}", encode(id))) }
 }

@@ -17,6 +17,7 @@ pub mod people;
 pub mod rules;
 pub mod settings;
 pub mod shares;
+pub mod site;
 pub mod tell;
 pub mod then;
 

@@ -353,6 +353,7 @@ pub(super) fn agent() -> Option<AgentView> {
         uptime_seconds: Some(86_400),
         load: Some([0.5, 0.25, 0.125]),
         labels: BTreeMap::from([("site".to_owned(), "helsinki".to_owned())]),
+        site_set: None,
         problems: Vec::new(),
         clock_offset: 0,
         relay_path: path(),

@@ -60,10 +60,12 @@ impl Roster {
 }
 
 impl Board {
-    /// Whether some node has no position, and all nodes if so.
+    /// Whether some node has no position, or an agent is of another site than when this was asked
+    /// last; and all nodes if so.
     pub fn unplaced(&self) -> Option<Roster> {
-        let inner = self.read();
-        (!inner.homeless.is_empty()).then(|| Roster::of(&inner))
+        let mut inner = self.write();
+        let relabelled = std::mem::take(&mut inner.relabelled);
+        (relabelled || !inner.homeless.is_empty()).then(|| Roster::of(&inner))
     }
 
     /// All nodes as the layout sees them.

@@ -45,6 +45,8 @@ pub(super) struct Inner {
     pub(super) nodes: BTreeMap<String, Arc<NodeEntry>>,
     /// Nodes without a position.
     pub(super) homeless: HashSet<String>,
+    /// Whether an agent's site was called something else when places were last looked at.
+    pub(super) relabelled: bool,
     pub(super) edges: BTreeMap<EdgeId, Arc<Link>>,
     pub(super) sites: BTreeMap<String, Site>,
     /// What changed since the last patch.
@@ -139,6 +141,8 @@ impl Inner {
         for relay in entry.summary.relay_path.relays() {
             self.relayed.entry(relay.clone()).or_default().insert(id.clone());
         }
+        let before = self.agents.get(&id).map(|old| &old.summary.site);
+        self.relabelled |= before.is_some_and(|site| *site != entry.summary.site);
         self.agents.insert(id, Arc::new(entry));
     }
 

@@ -75,10 +75,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0023_masked_shares.sql"),
     },
     Migration { name: "0024_deltas", sql: include_str!("../../../migrations/0024_deltas.sql") },
-    Migration {
-        name: "0025_by_subject",
-        sql: include_str!("../../../migrations/0025_by_subject.sql"),
-    },
+    Migration { name: "0025_sites", sql: include_str!("../../../migrations/0025_sites.sql") },
 ];
 
 /// What a file is, before anything is written to it.

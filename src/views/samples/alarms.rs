@@ -153,7 +153,7 @@ pub(in crate::views) fn alarm_page() -> Result<String, askama::Error> {
 
 /// Two kinds over some days.
 pub(in crate::views) fn quality_page() -> Result<String, askama::Error> {
-    use crate::views::quality::{Shown, TallyItem};
+    use crate::views::quality::{Shown, TallyItem, Thing};
     let tally = |raised, followers| TallyItem {
         raised,
         open: 1,
@@ -172,7 +172,11 @@ pub(in crate::views) fn quality_page() -> Result<String, askama::Error> {
         to: NOW,
         all: tally(12, 3),
         kinds: vec![("agent.offline", tally(9, 1)), ("edge.down", tally(3, 2))],
-        subjects: vec![("agent.offline", "oul-gw2".to_owned(), 7)],
+        subjects: vec![(
+            "agent.offline",
+            Thing { name: "oul-gw2".to_owned(), href: Some("/agents/oul-gw2".to_owned()) },
+            7,
+        )],
         per_day_hundredths: 307,
         cut: false,
     };

@@ -45,6 +45,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("events", events_page),
         ("settings", settings_page),
         ("audit", Ok(crate::views::audit::tests::sample(&of("Audit", Nav::Events)))),
+        ("site", crate::views::site::tests::sample()),
         ("login", crate::views::login::page(&stranger, &login(true), None)),
         ("login-token", crate::views::login::page(&stranger, &login(false), Some("Not accepted."))),
         ("signed-in", crate::views::login::signed_in(&stranger, "olga", "/map")),

@@ -77,6 +77,16 @@ impl Tab {
         self.open_form(path, &format!("form_token={token}&{fields}")).await
     }
 
+    /// Sends a form as a browser does, which wants a page to come back.
+    pub(crate) async fn submit(&mut self, path: &str, fields: &str) -> Answer {
+        let token = self.form_token().await;
+        let (origin, body) =
+            (format!("http://{}", self.addr), format!("form_token={token}&{fields}"));
+        let headers =
+            [("origin", origin.as_str()), FORM, ("cookie", self.cookie()), ("accept", "text/html")];
+        send(self.addr, Method::POST, path, &headers, body).await
+    }
+
     /// The cookie, as sent.
     pub(crate) fn cookie(&self) -> &str {
         self.cookie.as_deref().expect("signed in")

@@ -118,6 +118,8 @@ pub(super) const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("POST", "/maintenance/{id}/end"),
             ("POST", "/alarms/acts"),
             ("POST", "/agents/acknowledge"),
+            ("POST", "/agents/site"),
+            ("POST", "/api/v1/sites"),
             ("POST", "/alarms/{id}/shelve"),
             ("POST", "/alarms/{id}/unshelve"),
             ("POST", "/alarms/{id}/ack"),

@@ -18,7 +18,7 @@ macro_rules! columns {
         "agent_no, agent_id, fleet_id, hostname, agent_version, registered_at, last_seen_at, \
          last_tick, status, status_since, scheme, canon_form, kid, boot_id, uptime_seconds, \
          load1, load5, load15, labels, problems, clock_offset, relay_path, relay_proven, \
-         source, interfaces_hash, routes_hash, peers_hash, forgotten, may_relay"
+         source, interfaces_hash, routes_hash, peers_hash, forgotten, may_relay, site_set"
     };
 }
 
@@ -33,7 +33,7 @@ macro_rules! present {
             WHERE reports.agent_no = agents.agent_no ORDER BY report_id DESC LIMIT 1), 0)), 0), \
          status, status_since, scheme, canon_form, kid, boot_id, uptime_seconds, \
          load1, load5, load15, labels, problems, clock_offset, relay_path, relay_proven, \
-         source, interfaces_hash, routes_hash, peers_hash, forgotten, may_relay"
+         source, interfaces_hash, routes_hash, peers_hash, forgotten, may_relay, site_set"
     };
 }
 
@@ -66,6 +66,7 @@ fn from_row(row: &Row<'_>) -> Result<AgentRecord, StoreError> {
         peers_hash: cells.take::<i64>()?.cast_unsigned(),
         forgotten: cells.take()?,
         may_relay: cells.take()?,
+        site_set: cells.maybe_json()?,
     })
 }
 
@@ -100,7 +101,7 @@ const UPSERT: &str = concat!(
     "INSERT INTO agents (",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-        ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)
+        ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
     ON CONFLICT (agent_no) DO UPDATE SET
         fleet_id = excluded.fleet_id,
         hostname = excluded.hostname,
@@ -128,7 +129,8 @@ const UPSERT: &str = concat!(
         routes_hash = excluded.routes_hash,
         peers_hash = excluded.peers_hash,
         forgotten = excluded.forgotten,
-        may_relay = excluded.may_relay
+        may_relay = excluded.may_relay,
+        site_set = excluded.site_set
     -- A number belongs to one name for ever: stored reports point at it.
     WHERE agents.agent_id = excluded.agent_id"
 );
@@ -172,6 +174,7 @@ pub(in crate::store::sqlite) fn put(
             agent.peers_hash.cast_signed(),
             agent.forgotten,
             agent.may_relay,
+            agent.site_set.as_ref().map(|set| json(TABLE, set)).transpose()?,
         ],
     )?;
     if rows == 0 {

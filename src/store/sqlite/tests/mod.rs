@@ -58,6 +58,7 @@ fn agent(no: i64) -> AgentRecord {
         peers_hash: 0,
         forgotten: false,
         may_relay: true,
+        site_set: None,
     }
 }
 
