@@ -67,7 +67,7 @@ pub enum Signal {
     Layout {
         /// The new layout revision.
         layout_rev: i64,
-        /// Id, abscissa, ordinate.
+        /// Id of a node or site, abscissa, ordinate.
         moved: Vec<(String, f64, f64)>,
     },
 }

@@ -24,6 +24,7 @@ pub mod prefixes;
 pub mod query;
 pub mod redundancy;
 mod rings;
+mod seats;
 pub mod shape;
 pub mod sites;
 pub mod verdict;

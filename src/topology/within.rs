@@ -147,6 +147,11 @@ impl Sieve {
     pub fn has_node(&self, id: &str) -> bool {
         self.nodes.contains(id)
     }
+
+    /// Whether watchers have been shown a site.
+    pub fn has_site(&self, id: &str) -> bool {
+        self.sites.contains(id)
+    }
 }
 
 #[cfg(test)]

@@ -70,6 +70,9 @@ test("an agent that is dragged is pinned there for everybody, until that is take
   await page.drag(at.x, at.y, dx * K, dy * K);
   assert.deepEqual(await placeOf(page, node.id), from, "it only moves where people arrange");
   await lookAt(page, from);
+  // A colleague who looks at where it will be sees it glide there.
+  const colleague = await desk.visit("/map", { token: OPERATOR });
+  await lookAt(colleague, { x: from.x + dx, y: from.y + dy });
   await page.read(`document.getElementById("stage").focus()`);
   await page.press("a");
   await page.until(`/Pinned \\(0\\)/.test(${tool})`, "the controls");
@@ -80,6 +83,13 @@ test("an agent that is dragged is pinned there for everybody, until that is take
   assert.deepEqual(await findings(page), [], "arranging");
   const to = { x: from.x + dx, y: from.y + dy };
   const now = await comesTo(page, node.id, to);
+  const there = await middle(colleague);
+  await colleague.until(async () => {
+    await colleague.click(there.x, there.y);
+    return (await colleague.read(selected)) === node.id;
+  }, "it to be there for a colleague");
+  assert.equal(await colleague.read(`performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/js/glide.js"))`), true);
+  healthy(colleague, "watching");
   await stands(page, node.id, now, "after a reload");
   // A colleague sees it there, too, and nobody else has moved.
   const other = await topology(page);

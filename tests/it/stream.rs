@@ -4,7 +4,7 @@
 use kattila::topology::picture::Node;
 use serde_json::{Value, json};
 
-use crate::support::actors::Agent;
+use crate::support::actors::{Agent, Operator};
 use crate::support::fleet::{ALPHA, ALPHA_KEY, BETA, BETA_KEY, Host};
 use crate::support::manager::{ADMIN_TOKEN, TestManager};
 use crate::support::stream::Stream;
@@ -142,5 +142,36 @@ async fn a_layout_that_moves_thousands_is_fetched() {
     assert!(!stream.text.contains("resync"), "{}", stream.text);
     place(3, 30_000);
     stream.until("event: resync\ndata: {\"reason\":\"layout\"}").await;
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_is_moved_is_told_to_everybody_under_the_name_that_they_have() {
+    let kattila = TestManager::start().await;
+    assert_eq!(kattila.agent(ALPHA).report(&Host::alpha().data()).await.status, 200);
+    kattila.advance(1).await;
+    let admin = kattila.operator();
+    let guest = json!({"name": "guest", "role": "viewer", "masked": true});
+    let secret = admin.post("/api/v1/tokens", &guest).await.json()["token"].clone();
+    let secret = secret.as_str().unwrap();
+    let maps = [
+        (ADMIN_TOKEN, admin.topology().await),
+        (secret, Operator::new(kattila.addr(), secret).topology().await),
+    ];
+    let mut streams = Vec::new();
+    for (token, map) in &maps {
+        let mut stream = Stream::after(map, kattila.addr(), token).await;
+        stream.until("event: hello").await;
+        streams.push(stream);
+    }
+    let site = &maps[0].1["sites"][0];
+    let x = site["x"].as_f64().unwrap() + 40.0;
+    let moves = json!({"moves": [{"id": site["id"], "x": x, "y": site["y"]}]});
+    assert_eq!(admin.post("/api/v1/layout/pin", &moves).await.status, 200);
+    for (stream, (_, map)) in streams.iter_mut().zip(&maps) {
+        stream.until(&format!("[{},{x:?},", map["sites"][0]["id"])).await;
+        stream.until(&format!("[{},", map["nodes"][0]["id"])).await;
+    }
+    assert!(!streams[1].text.contains(ALPHA), "{}", streams[1].text);
     kattila.stop().await;
 }

@@ -367,15 +367,22 @@ impl Seen {
         Some(strained.passed.iter().skip(start).cloned().collect())
     }
 
-    /// What of moved nodes is told.
+    /// What of moved nodes and sites is told.
     pub fn moved(&self, moved: &[(String, f64, f64)]) -> Vec<(String, f64, f64)> {
         let Some(narrowed) = &self.narrowed else { return moved.to_vec() };
         let mut stream = lock(&narrowed.stream);
         let sieve = &self.keep_up(&mut stream).sieve;
-        let seen = moved.iter().filter(|(id, ..)| sieve.has_node(id));
-        let told =
-            |id: &str| self.guise.as_ref().map_or_else(|| id.to_owned(), |guise| guise.node_id(id));
-        seen.map(|(id, x, y)| (told(id), *x, *y)).collect()
+        let told = |id: &str| {
+            let named = |name: fn(&Guise, &str) -> String| {
+                self.guise.as_ref().map_or_else(|| id.to_owned(), |guise| name(guise, id))
+            };
+            if sieve.has_node(id) {
+                Some(named(Guise::node_id))
+            } else {
+                sieve.has_site(id).then(|| named(Guise::site_id))
+            }
+        };
+        moved.iter().filter_map(|(id, x, y)| Some((told(id)?, *x, *y))).collect()
     }
 
     /// Lets everything through that has not gone through yet, in order; whoever missed too much

@@ -85,6 +85,11 @@ impl Board {
             {
                 continue;
             }
+            if let Some(old) = inner.sites.get(&site.id)
+                && (old.x, old.y) != (site.x, site.y)
+            {
+                moved.push((site.id.clone(), site.x, site.y));
+            }
             inner.touch_site(&site.id);
             let counts = inner.sites.get(&site.id).map(|old| old.counts).unwrap_or_default();
             inner.sites.insert(site.id.clone(), Site { counts, ..site });
