@@ -30,6 +30,7 @@ use crate::topology::query::find::{Found, find};
 use crate::views::drawing::geometry::View;
 use crate::views::drawing::plan::Layers;
 use crate::views::drawing::question::Question;
+use crate::views::drawing::relays::MANAGER;
 use crate::views::drawing::scene::{Scene, bright};
 use crate::views::drawing::{self, LEAST_SIDE, MOST_SIDE, Sight};
 use crate::views::{graphs, table};
@@ -192,6 +193,7 @@ impl Answer {
     /// An id as it is on the picture.
     fn id(&self, real: &str) -> Option<String> {
         match &self.masks {
+            Some(_) if real == MANAGER => Some(real.to_owned()),
             Some(masks) => masks.get(real).cloned(),
             None => Some(real.to_owned()),
         }

@@ -233,7 +233,8 @@ fn ring(out: &mut String, plan: &Plan<'_>, selected: Option<&str>) {
     let found = node
         .or_else(|| site(&plan.bubbles, 0.0))
         .or_else(|| site(&plan.circles, 5.0))
-        .or_else(link);
+        .or_else(link)
+        .or_else(|| plan.manager.filter(|_| id == MANAGER).map(|at| (at, MANAGER_R)));
     if let Some(((x, y), r)) = found {
         let [x, y, r] = [x, y, r + 5.0].map(Tenth);
         *out += &format!(

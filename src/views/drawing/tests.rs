@@ -242,6 +242,17 @@ fn the_same_picture_gives_the_same_bytes() {
 }
 
 #[test]
+fn the_manager_is_ringed_where_it_is_chosen() {
+    let chosen = |selected: &str, layers| {
+        let selected = Some(selected.to_owned());
+        svg(&world(), &Sight { selected, layers, ..Sight::default() }).matches("chosen").count()
+    };
+    let relays = Layers { relays: true, ..Layers::default() };
+    assert_eq!([chosen("manager", relays), chosen("manager", Layers::default())], [1, 0]);
+    assert_eq!([chosen("lab/oul", relays), chosen("a:nobody", relays)], [1, 0]);
+}
+
+#[test]
 fn nothing_of_another_site_moves_when_nodes_come() {
     let before = world();
     let mut after = before.clone();
