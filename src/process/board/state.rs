@@ -135,14 +135,14 @@ impl Inner {
         let is_news = self.agents.get(&id).is_none_or(|known| {
             known.summary.hostname != *hostname || known.summary.fleet_id != *fleet_id
         });
+        let before = self.agents.get(&id).map(|known| &known.summary.site);
+        self.relabelled |= before.is_some_and(|site| *site != entry.summary.site);
         self.names_rev += u64::from(is_news);
         self.former.remove(&id);
         self.unlist(&id);
         for relay in entry.summary.relay_path.relays() {
             self.relayed.entry(relay.clone()).or_default().insert(id.clone());
         }
-        let before = self.agents.get(&id).map(|old| &old.summary.site);
-        self.relabelled |= before.is_some_and(|site| *site != entry.summary.site);
         self.agents.insert(id, Arc::new(entry));
     }
 
