@@ -25,6 +25,9 @@ pub enum Layer {
     Subnets,
     /// The ways that reports take: `relay_path` and `relay_proof` of nodes.
     Relays,
+    /// What moves with every report, handshakes and counters. Has no name: it is there unless the
+    /// manager chooses the shape, since who follows the stream is never told of it.
+    Moving,
 }
 
 /// Layers by the names that the map's address uses.
@@ -37,7 +40,7 @@ pub struct Layers(u8);
 
 impl Layers {
     /// All of them.
-    pub const ALL: Self = Self(0b111);
+    pub const ALL: Self = Self(0b1111);
 
     /// From names divided by commas.
     ///
@@ -45,7 +48,7 @@ impl Layers {
     ///
     /// Says which name is none of a layer, and which there are.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut layers = Self(0);
+        let mut layers = Self(1 << Layer::Moving as u8);
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             let Some((_, layer)) = LAYERS.iter().find(|(known, _)| *known == name) else {
                 return Err(format!(
@@ -134,12 +137,16 @@ impl Cut {
             taken.edges.clear();
             taken.beyond = taken.beyond.map(|_| Vec::new());
         }
+        let layers = match self.shape {
+            None => Layers(self.layers.0 & !(1 << Layer::Moving as u8)),
+            Some(_) => self.layers,
+        };
         let shape = self.shape.unwrap_or(match (taken.nodes.len(), &self.site) {
             (..=KEYED_NODES, _) => Shape::Keyed,
             (..=WHOLE_NODES, _) | (_, Some(_)) => Shape::Columns,
             (_, None) => Shape::Sites,
         });
-        Some(Taken { shape, layers: self.layers, ..taken })
+        Some(Taken { shape, layers, ..taken })
     }
 }
 

@@ -172,7 +172,7 @@ impl<'a, M: SerializeMap> Members<'a> for Keyed<M> {
         name: &'static str,
         value: &(impl Serialize + ?Sized),
     ) -> Result<(), M::Error> {
-        self.0.serialize_entry(name, value)
+        if self.1.has(Layer::Moving) { self.0.serialize_entry(name, value) } else { Ok(()) }
     }
 }
 

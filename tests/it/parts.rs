@@ -71,6 +71,28 @@ async fn one_site_comes_with_the_links_that_leave_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_moves_with_every_report_is_only_in_the_map_that_names_every_member() {
+    let kattila = two_sites().await;
+    let whole = ask(&kattila, "shape=keyed", &[]).await.json();
+    let auto = ask(&kattila, "shape=auto", &[]).await.json();
+    assert_eq!((&auto["shape"], ids(&auto["nodes"])), (&json!("keyed"), ids(&whole["nodes"])));
+    for (all, some) in
+        std::iter::zip(whole["edges"].as_array().unwrap(), auto["edges"].as_array().unwrap())
+    {
+        for (all, some) in
+            std::iter::zip(all["ends"].as_array().unwrap(), some["ends"].as_array().unwrap())
+        {
+            let mut all = all.as_object().unwrap().clone();
+            for moving in ["latest_handshake", "rx_bytes", "tx_bytes", "measured_at"] {
+                assert!(all.remove(moving).is_some(), "{moving}");
+            }
+            assert_eq!(&all, some.as_object().unwrap());
+        }
+    }
+    kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sites_first_tells_how_they_hang_together() {
     let kattila = two_sites().await;
     let sites = ask(&kattila, "shape=sites", &[]).await.json();
