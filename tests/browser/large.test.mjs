@@ -33,7 +33,7 @@ async function visit(path, options = {}) {
 }
 
 const of = (page, site) => page.maps.filter((search) => new URLSearchParams(search).get("site") === site);
-const counted = `[...document.querySelectorAll("#legend [data-look] .count")].reduce((sum, { textContent }) => sum + Number(textContent), 0)`;
+const counted = `[...document.querySelectorAll("#legend [data-look] .count")].reduce((sum, { textContent }) => sum + Number(textContent.replace(/\\D/g, "")), 0)`;
 const panel = `document.getElementById("detail").innerText`;
 const chosen = (node) => `document.getElementById("stage").dataset.selected === ${JSON.stringify(node)}`;
 
@@ -70,6 +70,18 @@ test("a site that opens brings its nodes, which then live", async () => {
   please(`rename ${7} ${5}`);
   await page.until(async () => (await page.read(panel)).includes("turncoat"), "the patch in the panel");
   assert.equal(of(page, site).length, 1);
+});
+
+test("coming nearer opens the sites in the middle, no more than can be read, and each once", async () => {
+  const page = await visit("/map");
+  for (let i = 0; i < 4; i += 1) await page.read(`document.getElementById("zoom-in").click()`);
+  await page.until(`${stage("drawnNodes")} > ${EACH}`, "sites to open");
+  const sites = page.maps.map((search) => new URLSearchParams(search).get("site")).filter(Boolean);
+  assert.equal(new Set(sites).size, sites.length, `each once: ${sites}`);
+  assert.ok(sites.length <= Math.floor(1500 / EACH), `${sites.length} sites of ${EACH} are more than can be read`);
+  assert.ok((await page.read(stage("drawnSites"))) > 0, "the rest stay bubbles");
+  assert.equal(await page.read(counted), ALL);
+  await sound(page, "large-near-light-1440x900");
 });
 
 test("a link to anything leads to it, and to what is nowhere says so", async () => {
