@@ -65,7 +65,8 @@ const BROWSER = {
 };
 
 export class Announcer {
-  constructor(line, news, world = BROWSER) {
+  constructor(stage, line, news, world = BROWSER) {
+    this.stage = stage;
     this.line = line;
     this.news = news;
     this.world = world;
@@ -75,8 +76,17 @@ export class Announcer {
     this.on = world.kept();
   }
 
+  // Says it: on the stage by its option, of which there are two in turn, so that each text is read out;
+  // elsewhere by the live line.
   chosen(text) {
-    this.line.textContent = text;
+    const { line, stage } = this;
+    line.setAttribute("aria-live", document.activeElement === stage ? "off" : "polite");
+    line.textContent = text;
+    const [now, before] = this.turned ? stage.children : [...stage.children].reverse();
+    this.turned = !this.turned;
+    Object.assign(now, { textContent: text, hidden: false });
+    stage.setAttribute("aria-activedescendant", now.id);
+    before.hidden = true;
   }
 
   // What is chosen, in one line.

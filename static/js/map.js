@@ -36,7 +36,7 @@ class MapPage {
     this.found = null;
     this.ages = new Map();
     this.painter = new Painter(this.stage, byId("probe"));
-    this.announcer = new Later(async () => new (await import("./a11y.js")).Announcer(byId("chosen"), byId("news")));
+    this.announcer = new Later(async () => new (await import("./a11y.js")).Announcer(this.stage, byId("chosen"), byId("news")));
     this.files = new Later(async () => new (await import("./files.js")).Files(this));
     this.start = new Later(async () => new (await import("./start.js")).Start(byId("last-refused")));
     this.keys = new Later(async () => new (await import("./keys.js")).Keys(this));

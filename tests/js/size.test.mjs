@@ -18,7 +18,7 @@ const LATER = {
   "panel.js": 2816, // the panel at the side
   "alarms.js": 1536, // the alarms below it
   "time.js": 1984, // the strip of times
-  "a11y.js": 1920, // what is told to those who do not see the stage
+  "a11y.js": 2176, // what is told to those who do not see the stage
   "keys.js": 2304, // the keyboard, and what chooses several
   "search.js": 1664,
   "rescue.js": 1152, // what is left when the map cannot be drawn

@@ -39,7 +39,7 @@ test("changes are read out once somebody asked for it, in one summary every ten 
   const [line, news] = [{ textContent: "" }, { textContent: "" }];
   const scene = fromSnapshot(picture());
   const names = [...scene.nodes.values()].filter(({ kind }) => kind === "agent").slice(0, 3);
-  const announcer = new Announcer(line, news, world);
+  const announcer = new Announcer(null, line, news, world);
   // What was said so far, and when.
   const said = [];
   const until = (then) => {
@@ -77,7 +77,7 @@ test("changes are read out once somebody asked for it, in one summary every ten 
   set(names[2], "online");
   announcer.toggle(scene);
   until(90000);
-  assert.deepEqual([said.length, new Announcer(line, news, { ...world, kept: () => true }).on], [2, true], "no longer; and as it was chosen");
+  assert.deepEqual([said.length, new Announcer(null, line, news, { ...world, kept: () => true }).on], [2, true], "no longer; and as it was chosen");
 });
 
 test("alarms: not acknowledged first, then the worst, then the newest", () => {
