@@ -85,7 +85,14 @@ fn told(map: &Value) -> Value {
         })
         .collect();
     edges.sort_by_key(|edge| edge["id"].to_string());
-    json!([nodes, edges, map["sites"]])
+    // Circles are drawn as they are today, and grow as nodes come.
+    let sites: Vec<Value> = map["sites"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|site| pick(site, &["id", "label", "fleet_id", "x", "y", "counts"]))
+        .collect();
+    json!([nodes, edges, sites])
 }
 
 impl Bench {
