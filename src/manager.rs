@@ -3,6 +3,7 @@
 mod random;
 mod reload;
 mod settings;
+pub mod start;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,14 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::notify::Notify;
 use crate::delivery::deliverer::{self, Deliverer};
-use crate::http;
 use crate::http::access::token;
-use crate::http::metrics::Metrics;
-use crate::http::observe::RequestIds;
-use crate::http::server::{Door, Limits};
-use crate::http::state::{AppState, Core, Services};
 use crate::http::tls::{Identity, TlsError};
 use crate::jobs;
 use crate::keys::keeper::Keeper;
@@ -35,17 +30,16 @@ use crate::model::access::Role;
 use crate::model::state::EventKind;
 use crate::model::time::UnixSeconds;
 use crate::notify::plan::Plan;
-use crate::oidc::provider::Provider;
 use crate::process::condition::ManagerCondition;
-use crate::process::engine::{self, Parts};
+use crate::process::engine::Parts;
 use crate::process::handle::{Command, Processor};
-use crate::process::places::Arranger;
 use crate::process::wish::Wish;
 use crate::store::sqlite::Opened;
 use crate::store::sqlite::reader::SqliteReader;
 use crate::store::{Reader, StoreError, Writer};
 
-use settings::{open, settings};
+use settings::settings;
+use start::Start;
 
 /// Why the manager did not start.
 #[derive(Debug, Error)]
@@ -99,117 +93,10 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Starts everything in order: database and migrations, keys, processor, timers, door.
-    /// When it returns, the door is open.
+    /// Starts everything in order: door, database and migrations, keys, processor, timers.
+    /// When it returns, reports are taken.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let config = Arc::new(config);
-        let tls = config.tls.as_ref().map(Identity::read).transpose()?;
-        let opened = open(&config, &clock)?;
-        for warning in &opened.warnings {
-            warn!("{warning}");
-        }
-        look_back(&opened);
-        let (rolled_back, reader) = (opened.rolled_back, opened.reader);
-        refuse_loss(&config, rolled_back)?;
-        let reader: Arc<dyn Reader> = reader;
-        let keeper = Arc::new(keeper(&config, reader.as_ref())?);
-        let began = clock.now();
-        let started = engine::start(parts((opened.writer, Arc::clone(&reader)), &config, &clock)?)?;
-        let processor = started.processor;
-        let arranger = Arc::new(Arranger::new(started.layout));
-        let (keep_keys, database) = (config.keys.cache, config.db.clone());
-        let deliverer = deliverer_of(&processor, &reader, &keeper, &clock);
-        let context = jobs::Context {
-            processor,
-            keeper,
-            clock,
-            arranger,
-            deliverer,
-            keep_keys,
-            database,
-            reader: Arc::clone(&reader),
-            audit: Arc::default(),
-        };
-        tell(&context, rolled_back, tls.as_ref()).await;
-        reload::first(&context, &config).await?;
-        let first_token = first_token(&config, &context, started.has_admin_token).await?;
-        // Restores the places of known nodes before anybody looks, and asks for keys before
-        // anybody reports.
-        jobs::arrange::run(context.clone()).await;
-        jobs::keys::refresh(&context, began).await;
-        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        if context.clock.is_system() {
-            jobs::start(&context, &stop, &mut tasks);
-            reload::follow(&context, tls.as_ref(), &stop, &mut tasks);
-        }
-        let mut manager = Self {
-            addr: config.listen,
-            url: String::new(),
-            metrics: None,
-            first_token,
-            setup_code: None,
-            context,
-            reader,
-            notify_file: config.notify.as_ref().map(|Notify { file, .. }| file.clone()),
-            rules_file: config.rules.as_ref().map(|rules| rules.file.clone()),
-            tls: tls.clone(),
-            began,
-            pseudonyms: Guise::of(started.pseudonyms),
-            stop,
-            tasks,
-            doors: JoinSet::new(),
-            thread: started.thread,
-        };
-        manager.open_doors(&config, tls, rolled_back.is_some())?;
-        Ok(manager)
-    }
-
-    fn open_doors(
-        &mut self,
-        config: &Arc<Config>,
-        tls: Option<Identity>,
-        lost_reports: bool,
-    ) -> Result<(), StartError> {
-        // Random, so that the ids of two runs differ.
-        let run = u32::try_from(random::number()? >> 32).unwrap_or_default();
-        let request_ids = Arc::new(RequestIds::new(run));
-        let bind = |addr: SocketAddr, tls| {
-            Door::bind(addr, tls, Limits::default(), Arc::clone(&request_ids))
-                .map_err(|cause| StartError::Bind { addr, cause })
-        };
-        let door = bind(config.listen, tls)?;
-        let state = AppState::new(Services {
-            addr: door.addr(),
-            core: Core::new(self.context.processor.clone(), Arc::clone(&self.reader)),
-            keeper: Arc::clone(&self.context.keeper),
-            config: Arc::clone(config),
-            clock: self.context.clock.clone(),
-            deliverer: self.context.deliverer.clone(),
-            arranger: Arc::clone(&self.context.arranger),
-            shutdown: self.stop.clone(),
-            lost_reports,
-            metrics: Arc::new(Metrics::new()),
-            request_ids: Arc::clone(&request_ids),
-            pseudonyms: self.pseudonyms.clone(),
-            provider: self.provider(config)?,
-            run_key: random::run_key()?,
-            first_code: self.make_setup_code(config)?,
-        });
-        if let Some(addr) = config.metrics {
-            let door = bind(addr, None)?;
-            self.metrics = Some(door.addr());
-            self.doors.spawn(door.serve(http::metrics::router(state.clone()), self.stop.clone()));
-        }
-        (self.addr, self.url) = (door.addr(), door.url());
-        self.doors.spawn(door.serve(http::router(state), self.stop.clone()));
-        Ok(())
-    }
-
-    /// Where people sign in elsewhere.
-    fn provider(&self, config: &Config) -> Result<Option<Arc<Provider>>, StartError> {
-        let Some(settings) = config.oidc.clone() else { return Ok(None) };
-        let provider = Provider::new(settings, self.context.clock.clone());
-        provider.map(|provider| Some(Arc::new(provider))).map_err(StartError::Provider)
+        Start::begin(config, clock)?.finish().await
     }
 
     /// The code that makes the first user: where there is none, and one could sign in.

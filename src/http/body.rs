@@ -67,6 +67,21 @@ pub async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes,
     })
 }
 
+/// Takes a body of at most `most` bytes within the time a body may take, and keeps nothing of it.
+pub async fn pass_over(mut body: Body, most: usize) {
+    let taking = async {
+        let mut taken = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            taken += frame.data_ref().map_or(0, Bytes::len);
+            if taken > most {
+                return;
+            }
+        }
+    };
+    // Who sends more, or slower, gets the answer all the same and no further ear.
+    tokio::time::timeout(Duration::from_secs(limits::BODY_SECONDS), taking).await.unwrap_or(());
+}
+
 /// Whether a `Content-Type` names this type, whatever its parameters.
 fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {

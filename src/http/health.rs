@@ -71,7 +71,8 @@ pub async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness
     verdict(checks)
 }
 
-fn verdict(checks: Vec<Check>) -> (StatusCode, Json<Readiness>) {
+/// What the checks come to.
+pub(super) fn verdict(checks: Vec<Check>) -> (StatusCode, Json<Readiness>) {
     let ready = checks.iter().all(|check| check.ok);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { status: if ready { "ready" } else { "not_ready" }, checks }))

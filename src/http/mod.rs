@@ -35,6 +35,8 @@ pub mod samples;
 pub mod server;
 pub mod sources;
 pub mod sse;
+pub mod stage;
+pub mod starting;
 pub mod state;
 pub mod tls;
 

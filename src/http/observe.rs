@@ -56,7 +56,7 @@ impl RequestIds {
 pub struct RequestId(pub String);
 
 /// What is known of a request before it is answered.
-struct Visit {
+pub(super) struct Visit {
     id: String,
     method: Method,
     path: String,
@@ -109,7 +109,7 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
 
 /// Of HTTP/1.1, whoever does not name one host may be understood in two ways by two programs on the
 /// way (RFC 9112 section 3.2).
-fn one_host(request: &Request) -> Result<(), ApiError> {
+pub(super) fn one_host(request: &Request) -> Result<(), ApiError> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if request.version() == Version::HTTP_11 && hosts != 1 {
         return Err(ApiError::bad_request("A request of HTTP/1.1 has one Host header."));
@@ -118,7 +118,8 @@ fn one_host(request: &Request) -> Result<(), ApiError> {
 }
 
 impl Visit {
-    fn of(request: &Request, id: String) -> Self {
+    /// Reads what the request says of itself.
+    pub(super) fn of(request: &Request, id: String) -> Self {
         let matched = request.extensions().get::<MatchedPath>();
         let path = request.uri().path();
         let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
@@ -139,6 +140,17 @@ impl Visit {
             trace: trace.map(|trace| trace.to_string()),
             begun: Instant::now(),
         }
+    }
+
+    /// Who gets a page of a refusal, as long as nobody can say who they are.
+    pub(super) fn asker(&self) -> Option<Asker<'_>> {
+        let (headers, _) = self.browser.as_ref()?;
+        Some(Asker { headers, caller: None, id: &self.id, channel: self.channel })
+    }
+
+    /// The path that was asked for, and whether a form was sent there.
+    pub(super) fn wanted(&self) -> (&str, bool) {
+        (&self.path, !matches!(self.method, Method::GET | Method::HEAD))
     }
 
     /// A browser that must sign in first is shown the way instead of a refusal.
@@ -205,13 +217,17 @@ impl Visit {
             StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => None,
             _ => state.gate.admit(headers, arrival).await.ok().flatten(),
         };
-        let is_form = !matches!(self.method, Method::GET | Method::HEAD);
         let whose = Asker { headers, caller, id: &self.id, channel: self.channel };
-        error_page(state, refused, (whose, &self.path, is_form))
+        error_page(state, refused, (whose, self.wanted()))
     }
 
     /// Gives a refusal its body. The status and headers are already there.
-    fn explain(&self, refused: &Refused, page: Option<String>, mut response: Response) -> Response {
+    pub(super) fn explain(
+        &self,
+        refused: &Refused,
+        page: Option<String>,
+        mut response: Response,
+    ) -> Response {
         if let Some(page) = page {
             *response.body_mut() = Body::from(page);
             let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -227,7 +243,8 @@ impl Visit {
     }
 }
 
-fn finish(visit: &Visit, mut response: Response) -> Response {
+/// Adds the headers of every answer.
+pub(super) fn finish(visit: &Visit, mut response: Response) -> Response {
     if is_for_agents(&visit.route) {
         headers::keep_out_of_caches(&mut response);
     } else {

@@ -95,6 +95,11 @@ fn operation(route: &Route, sample: Sample) -> OperationBuilder {
         let kind = if *number { Type::Integer } else { Type::String };
         operation = operation.parameter(parameter(name, ParameterIn::Query, about, kind));
     }
+    if route.list.is_some() {
+        let about = "`csv`: the rows of the list as CSV, a column for each member";
+        operation =
+            operation.parameter(parameter("format", ParameterIn::Query, about, Type::String));
+    }
     if let Some(body) = sample.body {
         let content = content(body);
         let body = RequestBodyBuilder::new()

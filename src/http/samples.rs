@@ -181,7 +181,11 @@ const NET_QUERY: &[Parameter] =
     &[text("net", "An address or a prefix"), text("fleet_id", "Only in this fleet"), LIMIT];
 
 const LIMITED: &[Parameter] = &[LIMIT];
-const NETWORKS_QUERY: &[Parameter] = &[text("after", "The `next` of the page before"), LIMIT];
+const NETWORKS_QUERY: &[Parameter] = &[
+    text("sort", "`known`, `prefix` or `fleet`; `-` in front the other way round"),
+    text("after", "The `next` of the page before"),
+    LIMIT,
+];
 const WEAK_QUERY: &[Parameter] = &[LIMIT, THEN];
 
 const WITHOUT: &[Parameter] = &[

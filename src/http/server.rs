@@ -35,6 +35,7 @@ use crate::wire::limits;
 use super::bare::{Bare, Spoken};
 use super::observe::RequestIds;
 use super::paced::{Answering, Paced, Patience, Phase};
+use super::stage::Stage;
 use super::tls::{HTTP_2, Identity};
 
 /// Connections waiting to be accepted; more than Linux grants by default (`somaxconn` 4096).
@@ -161,7 +162,8 @@ impl Door {
     }
 
     /// Answers requests until `shutdown`, then lets open ones end, at most for the drain time.
-    pub async fn serve(self, app: Router, shutdown: CancellationToken) {
+    pub async fn serve(self, app: impl Into<Stage>, shutdown: CancellationToken) {
+        let stage = app.into();
         let Self { listener, addr, tls, limits, ids } = self;
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
@@ -188,7 +190,7 @@ impl Door {
                 continue;
             };
             let connection = Connection {
-                app: app.clone(),
+                stage: stage.clone(),
                 peer,
                 bare,
                 patience: limits.patience,
@@ -222,7 +224,7 @@ async fn accept_failed(error: &io::Error) {
 }
 
 struct Connection {
-    app: Router,
+    stage: Stage,
     peer: IpAddr,
     bare: Bare,
     patience: Patience,
@@ -251,9 +253,9 @@ impl Connection {
         stream: S,
         phase: Arc<Phase>,
     ) {
-        let Self { app, peer, bare, watcher, .. } = self;
+        let Self { stage, peer, bare, watcher, .. } = self;
         let service = service_fn(move |request: Request<Incoming>| {
-            answer(app.clone(), peer, request, phase.begin())
+            answer(stage.app(), peer, request, phase.begin())
         });
         let connection = http1::Builder::new()
             // `Paced` keeps the time.
@@ -273,11 +275,11 @@ impl Connection {
         stream: S,
         phase: Arc<Phase>,
     ) {
-        let Self { app, peer, bare, watcher, .. } = self;
+        let Self { stage, peer, bare, watcher, .. } = self;
         phase.share();
         let bare = Arc::new(bare);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (app, answering, bare) = (app.clone(), phase.begin(), Arc::clone(&bare));
+            let (app, answering, bare) = (stage.app(), phase.begin(), Arc::clone(&bare));
             answer_2(app, peer, (request, answering), bare)
         });
         let head_bytes = u32::try_from(limits::HEADER_BYTES).unwrap_or(u32::MAX);

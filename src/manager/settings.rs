@@ -1,10 +1,13 @@
 //! What the settings mean to the processor and the store.
 
+use std::sync::Arc;
+
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::process::chores::Keep;
 use crate::process::engine::{Enroll, Settings};
 use crate::process::newcomers::Room;
+use crate::store::phase::Watch;
 use crate::store::sqlite::archive::Terms;
 use crate::store::sqlite::upgrade::Earlier;
 use crate::store::sqlite::{self, Durability, Opened, Opening};
@@ -40,7 +43,11 @@ fn limits(kept: config::KeptBy) -> prune::Limits {
 }
 
 /// Opens the database, with its archive if there is to be one.
-pub(super) fn open(config: &Config, clock: &Clock) -> Result<Opened, StoreError> {
+pub(super) fn open(
+    config: &Config,
+    clock: &Clock,
+    watch: Arc<dyn Watch>,
+) -> Result<Opened, StoreError> {
     let archived = config.archive.as_ref().map(|archive| Terms {
         dir: archive.dir.clone(),
         keep_s: archive.kept.age.map(i64::from),
@@ -48,7 +55,8 @@ pub(super) fn open(config: &Config, clock: &Clock) -> Result<Opened, StoreError>
         clock: clock.clone(),
     });
     let earlier = if config.upgrade_copy { Earlier::Copied } else { Earlier::GivenUp };
-    sqlite::open_with(&config.db, Opening { durability: durability(config), earlier, archived })
+    let (durability, watch) = (durability(config), Some(watch));
+    sqlite::open_with(&config.db, Opening { durability, earlier, archived, watch })
 }
 
 /// What a commit survives.

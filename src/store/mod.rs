@@ -22,6 +22,7 @@ pub mod network;
 pub mod notice;
 pub mod past;
 pub mod people;
+pub mod phase;
 pub mod prune;
 pub mod row;
 pub mod share;

@@ -1,7 +1,9 @@
 //! The networks that hosts' routes and tunnels lead to, and whether anybody reports from inside.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 
@@ -54,6 +56,62 @@ pub struct Exit {
     pub interface: Option<String>,
 }
 
+/// What a list of networks is sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum By {
+    /// Those that nobody reports from first, then by fleet and prefix.
+    #[default]
+    Known,
+    /// The prefix; IPv4 first.
+    Prefix,
+    /// The fleet, then as by default.
+    Fleet,
+}
+
+/// An order of networks, in which no two stand at one place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Order {
+    /// What comes first.
+    pub by: By,
+    /// The other way round.
+    pub descending: bool,
+}
+
+impl FromStr for Order {
+    type Err = ();
+
+    /// `known`, `prefix` or `fleet`, with `-` in front the other way round; empty: by default.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (descending, name) = match text.strip_prefix('-') {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        let by = match name {
+            "" if descending => return Err(()),
+            "" | "known" => By::Known,
+            "prefix" => By::Prefix,
+            "fleet" => By::Fleet,
+            _ => return Err(()),
+        };
+        Ok(Self { by, descending })
+    }
+}
+
+/// The parts of a place.
+type At<'a> = (bool, &'a FleetId, &'a IpNet);
+
+impl Order {
+    fn compare(self, one: At<'_>, other: At<'_>) -> Ordering {
+        let first = match self.by {
+            By::Known => Ordering::Equal,
+            By::Prefix => one.2.cmp(other.2),
+            By::Fleet => one.1.cmp(other.1),
+        };
+        let order = first.then_with(|| one.cmp(&other));
+        if self.descending { order.reverse() } else { order }
+    }
+}
+
 impl NetworkFilter {
     /// In order, and no more than asked for, out of all of them.
     pub fn arrange(&self, mut networks: Vec<Network>) -> Networks {
@@ -68,18 +126,22 @@ impl NetworkFilter {
 }
 
 impl Networks {
-    /// No more than `limit` of networks that are in order, after one of them.
-    pub fn part(sorted: &[Network], after: Option<&Place>, limit: usize) -> Self {
-        let is_before =
-            |one: &Network| after.is_some_and(|after| one.place() <= (after.0, &after.1, &after.2));
-        let rest = sorted.get(sorted.partition_point(is_before)..).unwrap_or_default();
-        let networks: Vec<Network> = rest.iter().take(limit).cloned().collect();
+    /// No more than `limit` of networks in an order, after one of them, wherever that stood.
+    pub fn part(all: &[Network], order: Order, after: Option<&Place>, limit: usize) -> Self {
+        let is_after = |one: &&Network| {
+            after.is_none_or(|(inside, fleet, net)| {
+                order.compare(one.place(), (*inside, fleet, net)).is_gt()
+            })
+        };
+        let mut rest: Vec<&Network> = all.iter().filter(is_after).collect();
+        rest.sort_unstable_by(|one, other| order.compare(one.place(), other.place()));
+        let networks: Vec<Network> = rest.iter().take(limit).copied().cloned().collect();
         Self { left_out: rest.len() - networks.len(), networks }
     }
 }
 
 impl Network {
-    fn place(&self) -> (bool, &FleetId, &IpNet) {
+    fn place(&self) -> At<'_> {
         (self.inside, &self.fleet_id, &self.net)
     }
 }

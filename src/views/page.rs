@@ -6,6 +6,7 @@ use crate::model::access::Role;
 use crate::model::id::{AlarmId, FleetId, ReportId};
 use crate::model::time::UnixSeconds;
 
+use super::assets;
 use super::names::Names;
 use super::ordered::Orders;
 use super::text::Moment;
@@ -155,6 +156,36 @@ pub struct NavItem {
 }
 
 impl PageContext {
+    /// What a page is told that is for nobody known, of a manager of which nothing is known.
+    pub fn of_nobody(title: impl Into<String>, now: UnixSeconds) -> Self {
+        Self {
+            title: title.into(),
+            nav: Nav::Nowhere,
+            role: None,
+            signed_in: false,
+            who: String::new(),
+            form_token: None,
+            whole: false,
+            masked: false,
+            theme: Theme::Auto,
+            alarms_open: 0,
+            channels_failing: Vec::new(),
+            now,
+            asset_base: assets::base().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            request_id: String::new(),
+            then: None,
+            unheard: BTreeMap::new(),
+            names: Names::default(),
+            plain_http_warning: false,
+            visit: None,
+            share_days: 0,
+            told: None,
+            orders: Orders::default(),
+            password_min: 0,
+        }
+    }
+
     /// Where a report is shown; nowhere for who is given pseudonyms, since it is shown as signed.
     pub fn report_href(&self, id: ReportId) -> Option<String> {
         (!self.masked).then(|| format!("/reports/{id}"))

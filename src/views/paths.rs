@@ -10,7 +10,7 @@ use crate::topology::leads::Led;
 use crate::topology::path::host::route_text;
 use crate::topology::path::{Hop, Journey, Outcome};
 
-use super::list::Column;
+use super::list::{Column, Head, ListQuery};
 use super::ordered::{Key, Table};
 use super::page::PageContext;
 use super::text::{Chip, because, encode};
@@ -68,8 +68,9 @@ struct PathsPage<'a> {
     carriers: Option<Table<Line>>,
     carriers_api: String,
     networks: Option<Vec<NetworkLine>>,
+    network_heads: Vec<Head>,
     left_out: usize,
-    goes_on: bool,
+    first: Option<String>,
     next: Option<String>,
 }
 
@@ -88,6 +89,8 @@ struct NetworkLine {
 pub struct Networks<'a> {
     /// They.
     pub all: &'a [Led],
+    /// What they are sorted by, as the address says it.
+    pub sort: &'a str,
     /// How many come after them.
     pub left_out: usize,
     /// Whether others came before them.
@@ -253,6 +256,35 @@ fn carrier_table(ctx: &PageContext, asked: &Asked, all: &[Carrier]) -> Table<Lin
     ctx.orders.table(("", &path), &CARRIERS, rows, (id, key))
 }
 
+const NETWORKS: [Column; 4] = [
+    ("prefix", "Prefix", ""),
+    ("fleet", "Fleet", "optional"),
+    ("known", "Known", ""),
+    ("", "Sent to", ""),
+];
+
+/// The heads of the table of networks; they lead to the table, which stands below all forms.
+fn network_heads(networks: Networks<'_>) -> Vec<Head> {
+    let order = ListQuery { sort: networks.sort.to_owned(), ..ListQuery::default() };
+    let mut heads = order.heads("/paths?networks=1", &NETWORKS);
+    for href in heads.iter_mut().filter_map(|head| head.href.as_mut()) {
+        href.push_str("#networks");
+    }
+    heads
+}
+
+impl Networks<'_> {
+    /// The page after one of them in the same order, or the first one.
+    fn address(&self, after: Option<&str>) -> String {
+        let part = |name: &str, value: &str| match value {
+            "" => String::new(),
+            value => format!("&{name}={}", encode(value)),
+        };
+        let (sort, after) = (part("sort", self.sort), part("after", after.unwrap_or_default()));
+        format!("/paths?networks=1{sort}{after}#networks")
+    }
+}
+
 /// The page: the forms, and below each what was found.
 ///
 /// # Errors
@@ -271,11 +303,10 @@ pub fn page(
         carriers: carriers.map(|all| carrier_table(ctx, asked, all)),
         carriers_api: format!("/api/v1/carriers?net={}&limit=1000", encode(&asked.net)),
         networks: networks.map(|of| of.all.iter().map(line_of).collect()),
+        network_heads: networks.map(network_heads).unwrap_or_default(),
         left_out: networks.map_or(0, |of| of.left_out),
-        goes_on: networks.is_some_and(|of| of.goes_on),
-        next: networks
-            .and_then(|of| of.next)
-            .map(|after| format!("/paths?networks=1&after={}#networks", encode(after))),
+        first: networks.filter(|of| of.goes_on).map(|of| of.address(None)),
+        next: networks.and_then(|of| of.next.map(|after| of.address(Some(after)))),
     };
     page.render()
 }
@@ -324,6 +355,7 @@ mod tests {
         let answers = Answers {
             networks: Some(Networks {
                 all: &all,
+                sort: "-fleet",
                 left_out: 7,
                 goes_on: true,
                 next: Some("routes~lab~10.0.0.0/8"),
@@ -334,7 +366,9 @@ mod tests {
         let html = page(&ctx, &Asked::default(), &answers).expect("rendered");
         for words in [
             "2 shown, 7 more follow",
-            "rel=\"next\" href=\"/paths?networks=1&#38;after=routes~lab~10.0.0.0%2F8#networks\"",
+            "rel=\"next\" href=\"/paths?networks=1&#38;sort=-fleet&#38;after=routes~lab~10.0.0.0%2F8#networks\"",
+            "aria-sort=\"descending\"><a href=\"/paths?networks=1&#38;sort=fleet#networks\">Fleet</a>",
+            "href=\"/paths?networks=1&#38;sort=-fleet#networks\">First page</a>",
             "First page",
             "<td>by routes and allowed IPs only</td>",
             "<td>a host has an address in it</td>",
@@ -346,7 +380,13 @@ mod tests {
             assert!(html.contains(words), "{words}: {html}");
         }
         let answers = Answers {
-            networks: Some(Networks { all: &[], left_out: 0, goes_on: false, next: None }),
+            networks: Some(Networks {
+                all: &[],
+                sort: "",
+                left_out: 0,
+                goes_on: false,
+                next: None,
+            }),
             ..Answers::default()
         };
         let html = page(&ctx, &Asked::default(), &answers).expect("rendered");

@@ -64,6 +64,7 @@ mod shell_agent;
 mod shipped;
 mod sites;
 mod spans;
+mod starting;
 mod store_contract;
 mod store_metrics;
 mod store_notices;

@@ -226,6 +226,46 @@ async fn corrected(ages: &[i64], order: &[usize]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_learnt_later_is_marked_with_its_time_on_every_page_that_tells_it() {
+    let mut bench = Bench::start().await;
+    let report = |handshake, ago| Step::Report { agent: 0, peers: 2, handshake, name: "host", ago };
+    bench.take(&report(10, 0)).await;
+    // So long that nobody can say how the link is.
+    bench.kattila.advance(500).await;
+    bench.kattila.advance(700).await;
+    bench.take(&report(10, 0)).await;
+    bench.kattila.advance(60).await;
+    // What the host saw ten minutes after the first report, out of its spool.
+    let learnt = bench.kattila.clock.now();
+    bench.take(&report(400, 660)).await;
+    let at = START.0 + 601;
+    let link = bench.at(at).await["edges"][0]["id"].as_str().unwrap().to_owned();
+    let (agent, time) = (AGENTS[0].0, format!("datetime=\"{}\"", learnt.to_rfc3339()));
+    let marked = |page: &str| {
+        let has = |row: &str| row.contains("◷ Learnt later</span>") && row.contains(&time);
+        page.split("<tr>").filter(|row| has(row)).count()
+    };
+    let operator = bench.kattila.operator();
+    for path in [
+        "/events".to_owned(),
+        format!("/events?agent={agent}"),
+        format!("/links/{link}"),
+        format!("/links/{link}?at={at}"),
+        format!("/agents/{agent}?at={at}"),
+    ] {
+        let page = operator.get(&path).await.text();
+        assert!(marked(&page) > 0, "{path}: {page}");
+    }
+    let told = |page: &str| page.split_once(", learnt later, at ").map(|(_, rest)| rest.to_owned());
+    let page = operator.get(&format!("/links/{link}?at={at}")).await.text();
+    let verdict = told(&page).unwrap_or_else(|| panic!("{page}"));
+    assert!(verdict.split_once("</time>").unwrap().0.contains(&time), "{verdict}");
+    let before = operator.get(&format!("/links/{link}?at={}", START.0 + 5)).await.text();
+    assert!(told(&before).is_none() && marked(&before) == 0, "{before}");
+    bench.kattila.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn times_before_and_after_the_history_are_refused_and_the_past_keeps_its_tag() {
     let mut net = Network::start(2, &[(0, 1)]).await;
     net.kattila.advance(5).await;

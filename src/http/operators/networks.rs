@@ -8,13 +8,14 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::http::access::Caller;
+use crate::http::aside::aside;
 use crate::http::error::ApiError;
 use crate::http::params::{self, Params};
 use crate::http::state::AppState;
 use crate::mask::Lens;
 use crate::model::reach::Reach;
 use crate::model::time::UnixSeconds;
-use crate::store::network::{Exit, Network, NetworkFilter, Networks, Place};
+use crate::store::network::{Exit, Network, NetworkFilter, Networks, Order, Place};
 use crate::topology::leads::{Led, Tunnels};
 use crate::topology::picture::Picture;
 
@@ -27,13 +28,16 @@ pub const PAGE: usize = 100;
 /// How many are asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct NetworksQuery {
-    /// The `next` of the page before.
+    /// `known` (by default), `prefix` or `fleet`, with `-` in front the other way round.
+    #[serde(default)]
+    pub sort: String,
+    /// The `next` of the page before, in the same order.
     pub after: Option<String>,
     /// At most this many.
     pub limit: Option<usize>,
 }
 
-/// The networks, those first that no host reports from.
+/// The networks, in the order that was asked for.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct NetworksView {
     /// They.
@@ -51,7 +55,15 @@ pub async fn networks(
     Params(query): Params<NetworksQuery>,
 ) -> Result<Json<NetworksView>, ApiError> {
     let after = query.after.as_deref().map(place).transpose()?;
-    after_one((&state, &caller.lens), after, params::rows(query.limit)).await.map(Json)
+    let order = order(&query.sort)?;
+    after_one((&state, &caller.lens), (order, after), params::rows(query.limit)).await.map(Json)
+}
+
+/// Reads `sort`.
+fn order(text: &str) -> Result<Order, ApiError> {
+    let wrong =
+        |()| ApiError::bad_request("`sort` takes known, prefix, fleet, or one with `-` in front.");
+    text.parse().map_err(wrong)
 }
 
 /// Reads what [`word`] wrote: `routes` or `hosts`, the fleet, the prefix, with `~` between.
@@ -74,21 +86,21 @@ fn word(last: &Led) -> String {
 
 /// At most so many networks, as a caller sees them.
 pub async fn known(whose: (&AppState, &Lens), limit: usize) -> Result<NetworksView, ApiError> {
-    after_one(whose, None, limit).await
+    after_one(whose, (Order::default(), None), limit).await
 }
 
-/// The networks after one of them, or from the text that [`word`] wrote.
+/// The networks in an order, after one of them in the text that [`word`] wrote.
 pub async fn after(
     whose: (&AppState, &Lens),
-    after: Option<&str>,
+    (sort, after): (&str, Option<&str>),
     limit: usize,
 ) -> Result<NetworksView, ApiError> {
-    after_one(whose, after.map(place).transpose()?, limit).await
+    after_one(whose, (order(sort)?, after.map(place).transpose()?), limit).await
 }
 
 async fn after_one(
     (state, lens): (&AppState, &Lens),
-    after: Option<Place>,
+    (order, after): (Order, Option<Place>),
     limit: usize,
 ) -> Result<NetworksView, ApiError> {
     let now = state.clock.now();
@@ -103,7 +115,7 @@ async fn after_one(
             state.laid.lay(lens, now, found.networks)
         }
     };
-    let found = Networks::part(&all, after.as_ref(), limit);
+    let found = aside(move || Networks::part(&all, order, after.as_ref(), limit)).await?;
     let picture = state.map(lens).await?;
     Ok(on_map(&picture, found))
 }
@@ -186,7 +198,7 @@ mod tests {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let list = laid.of(&lens, now.plus(LAID_S)).expect("laid out");
-            let page = Networks::part(&list, after.as_ref(), 100);
+            let page = Networks::part(&list, Order::default(), after.as_ref(), 100);
             let Some(last) = page.networks.last() else { break };
             after = Some((last.inside, last.fleet_id.clone(), last.net));
             assert_eq!(page.left_out, 250 - seen.len() - page.networks.len());

@@ -32,6 +32,9 @@ pub struct Way {
     net: String,
     /// `1`: which networks there are.
     networks: Option<String>,
+    /// What networks are sorted by.
+    #[serde(default)]
+    sort: String,
     /// The place that the page of networks before ended at.
     after: Option<String>,
 }
@@ -40,7 +43,7 @@ pub struct Way {
 pub async fn paths(
     State(state): State<AppState>,
     reader: Reader,
-    Params(Way { path, net, networks, after }): Params<Way>,
+    Params(Way { path, net, networks, sort, after }): Params<Way>,
 ) -> Result<Response, ApiError> {
     let context = reader.context(&state, "Paths", Nav::Paths);
     let mut asked = views::paths::Asked {
@@ -59,6 +62,8 @@ pub async fn paths(
             Err(error) => asked.path_problem = Some(told(error)?),
         }
     }
+    // With a prefix asked for, both are about its carriers.
+    let sort = if net.is_empty() { sort } else { String::new() };
     let (net_is_not_asked, went_on) = (net.is_empty(), after.is_some());
     if !net.is_empty() {
         let query = CarriersQuery { net, limit: Some(CARRIERS_SHOWN), fleet_id: None };
@@ -71,7 +76,7 @@ pub async fn paths(
         Some("1") => {
             let whose = (&state, &reader.lens);
             let after = after.as_deref().filter(|_| net_is_not_asked);
-            let view = networks_of::after(whose, after, networks_of::PAGE).await?;
+            let view = networks_of::after(whose, (&sort, after), networks_of::PAGE).await?;
             Some((view, state.map(&reader.lens).await?))
         }
         _ => None,
@@ -82,6 +87,7 @@ pub async fn paths(
         carriers: found.as_deref(),
         networks: all.as_ref().map(|(view, _)| views::paths::Networks {
             all: &view.networks,
+            sort: &sort,
             left_out: view.left_out,
             goes_on: went_on,
             next: view.next.as_deref(),

@@ -21,8 +21,6 @@ pub mod site;
 pub mod tell;
 pub mod then;
 
-use std::collections::BTreeMap;
-
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -32,6 +30,7 @@ use crate::mask::Lens;
 use crate::model::access::Role;
 use crate::model::id::AgentId;
 use crate::model::reach::Reach;
+use crate::model::time::UnixSeconds;
 use crate::store::share::ShareRecord;
 use crate::views;
 use crate::views::login::LoginForm;
@@ -144,7 +143,6 @@ impl Reader {
     fn context(&self, state: &AppState, title: impl Into<String>, nav: Nav) -> PageContext {
         let seen = state.seen(&self.lens);
         PageContext {
-            title: title.into(),
             nav,
             role: self.role,
             signed_in: self.signed_in,
@@ -155,19 +153,14 @@ impl Reader {
             theme: self.theme,
             alarms_open: seen.alarms_open(),
             channels_failing: seen.channels_failing(),
-            now: state.clock.now(),
-            asset_base: views::assets::base().to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
             request_id: self.request_id.clone(),
-            then: None,
-            unheard: BTreeMap::new(),
-            names: Names::default(),
             plain_http_warning: self.channel == Channel::Plain,
             visit: self.visit.clone(),
             share_days: state.config.access.share_days,
             told: state.flashes.take(&self.way, &self.page, state.clock.now()),
             orders: self.orders.clone(),
             password_min: state.config.access.password_min,
+            ..PageContext::of_nobody(title, state.clock.now())
         }
     }
 }
@@ -216,28 +209,47 @@ pub struct Asker<'a> {
     pub channel: Channel,
 }
 
-/// The page of a refusal of a path, asked for or sent a form; `None` if it cannot be rendered.
+/// The page of a refusal of a path, asked for or sent a form (true); `None` if it cannot be rendered.
 pub fn error_page(
     state: &AppState,
     refused: &Refused,
-    (asker, path, is_form): (Asker<'_>, &str, bool),
+    (asker, wanted): (Asker<'_>, (&str, bool)),
 ) -> Option<String> {
     let unknown = Reader::stranger(asker.headers, (asker.id.to_owned(), asker.channel));
     let reader = match asker.caller {
         Some(caller) => Reader::known(caller, unknown),
         None => unknown,
     };
-    let title = refused.code.title();
-    let context = reader.context(state, title, Nav::Nowhere);
-    let wrong = views::error::Wrong {
+    let context = reader.context(state, refused.code.title(), Nav::Nowhere);
+    views::error::page(&context, &wrong(refused, wanted)).ok()
+}
+
+/// The same while the manager starts and knows nobody.
+pub fn page_while_starting(
+    asker: &Asker<'_>,
+    refused: &Refused,
+    wanted: (&str, bool),
+    now: UnixSeconds,
+) -> Option<String> {
+    let context = PageContext {
+        theme: Theme::from_cookie(cookie::theme(asker.headers)),
+        request_id: asker.id.to_owned(),
+        plain_http_warning: asker.channel == Channel::Plain,
+        ..PageContext::of_nobody(refused.code.title(), now)
+    };
+    views::error::page(&context, &wrong(refused, wanted)).ok()
+}
+
+/// What a page says of a refusal of a path, asked for or sent a form.
+fn wrong<'a>(refused: &'a Refused, (path, is_form): (&'a str, bool)) -> views::error::Wrong<'a> {
+    views::error::Wrong {
         status: status(refused.code).as_u16(),
-        heading: title,
+        heading: refused.code.title(),
         detail: &refused.detail,
         retry_after: refused.retry_after,
         path,
         is_form,
-    };
-    views::error::page(&context, &wrong).ok()
+    }
 }
 
 /// The host names of agents that a page tells of.

@@ -293,6 +293,17 @@ const NO_LISTS: [&str; 18] = [
 ];
 
 #[test]
+fn lists_are_described_with_their_format_and_nothing_else_is() {
+    let told = serde_json::to_value(crate::http::openapi::describe()).unwrap();
+    for route in crate::http::openapi::described().filter(|route| route.method == "GET") {
+        let parameters = &told["paths"][route.path]["get"]["parameters"];
+        let formats = parameters.as_array().into_iter().flatten();
+        let formats = formats.filter(|parameter| parameter["name"] == "format").count();
+        assert_eq!(formats, usize::from(route.list.is_some()), "{}: {parameters}", route.path);
+    }
+}
+
+#[test]
 fn every_list_of_the_api_is_told_as_csv_too() {
     use serde_json::Value;
     let has_rows = |value: &Value| {

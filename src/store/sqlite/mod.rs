@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::StoreError;
+use super::phase::{Phase, Watch};
 use crate::clock::Clock;
 use crate::model::spread::{Spread, TIMES};
 use ack::{AckFile, Acknowledged};
@@ -86,6 +87,8 @@ pub struct Opening {
     pub earlier: Earlier,
     /// The archive of what is written; without it one that there is ends here.
     pub archived: Option<Terms>,
+    /// Who wants to know how far it is.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 /// Opens the database for the one manager that may write it, without an archive.
@@ -104,7 +107,8 @@ pub fn open_at_rest(path: &Path, clock: Clock) -> Result<Opened, StoreError> {
 
 /// The same as the opening says.
 pub fn open_with(path: &Path, opening: Opening) -> Result<Opened, StoreError> {
-    let Opening { durability, earlier, archived } = opening;
+    let Opening { durability, earlier, archived, watch } = opening;
+    let reached = |phase| watch.iter().for_each(|watch| watch.reached(phase));
     let place = Place::find(path)?;
     settings::check_version(&place, rusqlite::version_number())?;
     place.check_file_system()?;
@@ -124,10 +128,16 @@ pub fn open_with(path: &Path, opening: Opening) -> Result<Opened, StoreError> {
     let checked = !unclean || backup::quick_check(&mut conn, &place, Some(pool::READ_LIMIT / 2))?;
     let earlier = match (identity, earlier) {
         (Identity::Ours(version), Earlier::Copied) if version < migrate::newest() => {
+            reached(Phase::Copying { from: version });
             Some(upgrade::keep(&conn, &place, version)?)
         }
         (Identity::New | Identity::Ours(_), Earlier::Copied | Earlier::GivenUp) => None,
     };
+    if let Identity::Ours(from) = identity
+        && from < migrate::newest()
+    {
+        reached(Phase::Migrating { from, to: migrate::newest() });
+    }
     migrate::migrate(&mut conn, &place, identity)?;
     place.sync_directory()?;
     let stored = meta::number(&conn, meta::COMMIT_SEQ)?;

@@ -142,6 +142,7 @@ fn paths_page() -> Result<String, askama::Error> {
         carriers: Some(&ways::carriers()),
         networks: Some(crate::views::paths::Networks {
             all: &ways::networks(),
+            sort: "prefix",
             left_out: 1,
             goes_on: false,
             next: Some("hosts~lab~10.9.0.0/24"),
