@@ -1,8 +1,10 @@
 // What axe-core finds on an open page. The library comes from npm (tests/run installs it), is put
 // in beside the page through the debugger, and is no part of what the manager serves.
 
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { artifact, healthy } from "./console.mjs";
 
 const PLACE = fileURLToPath(new URL("../node_modules/axe-core/axe.min.js", import.meta.url));
 
@@ -26,4 +28,13 @@ export async function findings(page) {
   await page.send("Runtime.evaluate", { expression: `void (window.axe ?? (() => { ${axe()} })())` });
   return page.read(`axe.run(document, ${JSON.stringify(OPTIONS)}).then(({ violations }) => violations.map(({ id, help, nodes }) =>
     id + ": " + help + "\\n" + nodes.slice(0, 4).map((node) => "    " + node.html.slice(0, 200) + "\\n      " + (node.any[0] ?? node.all[0] ?? node.none[0])?.message).join("\\n")))`);
+}
+
+// A page as it should be: a picture of it is kept, nothing scrolls sideways, axe finds nothing, and the
+// console is silent.
+export async function sound(page, name) {
+  await page.screenshot(artifact(name));
+  assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${name} must not scroll sideways`);
+  assert.deepEqual(await findings(page), [], name);
+  healthy(page, name);
 }

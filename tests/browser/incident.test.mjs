@@ -8,8 +8,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findings } from "./axe.mjs";
-import { Console, DRAWN, LIVE, artifact, healthy, please, stage } from "./console.mjs";
+import { sound } from "./axe.mjs";
+import { Console, DRAWN, LIVE, please, stage } from "./console.mjs";
 
 const { KATTILA_TEST_URL, KATTILA_TEST_TOKEN: ADMIN } = process.env;
 
@@ -55,13 +55,6 @@ async function press(page, element) {
   await page.click(x, y);
 }
 
-async function sound(page, name) {
-  await page.screenshot(artifact(`incident/${name}`));
-  assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${name} must not scroll sideways`);
-  assert.deepEqual(await findings(page), [], name);
-  healthy(page, name);
-}
-
 // What the panel says of the dead host, once it is all there.
 async function told(page) {
   await page.until(`${outage}?.querySelectorAll("h3").length === 2`, "what it cut off and what changed before");
@@ -89,21 +82,21 @@ for (const [name, options] of Object.entries(GUISES)) {
     await page.until(LIVE, "the stream to be live");
     // The first look: how many are down, and who is worst.
     assert.match(await page.read(`document.getElementById("detail").innerText`), /[1-9]\d* down/);
-    await sound(page, `1-first-look-${name}`);
+    await sound(page, `incident/1-first-look-${name}`);
     const list = `[...document.querySelectorAll("#detail .list li")]`;
     assert.match(await page.read(`${list}[0].innerText`), /Down/);
     // Who is down is at the top of the list; it is one press away.
     await press(page, `${list}.map((line) => line.querySelector("button")).find((name) => name?.textContent === ${JSON.stringify(truth.node.label)})`);
     await tellsAll(page);
     assert.ok(await page.read(`${outage}.getBoundingClientRect().top < innerHeight`), "without scrolling");
-    await sound(page, `2-what-died-${name}`);
+    await sound(page, `incident/2-what-died-${name}`);
     await press(page, button("Show what is cut off"));
     await page.until(`document.getElementById("stage").dataset.level !== "sites"`, "the view to come to rest");
-    await sound(page, `3-cut-off-${name}`);
+    await sound(page, `incident/3-cut-off-${name}`);
     const all = await page.read(`${outage}.querySelector('a[href^="/changes"]').getAttribute("href")`);
     await page.open(desk.url + all);
     assert.match(await page.read("document.body.innerText"), new RegExp(`to .*${clock(truth.node.seen_at).slice(0, 5)}`));
-    await sound(page, `4-changes-${name}`);
+    await sound(page, `incident/4-changes-${name}`);
   });
 }
 
@@ -134,14 +127,14 @@ test("a colleague is sent exactly that, by address or link, and sees it also whe
   const address = await share(page);
   assert.match(address, /at=\d+/);
   assert.equal(address.replace(/[?&]at=\d+/, ""), live, "the same but for its time");
-  await sound(page, "5-share");
+  await sound(page, "incident/5-share");
   // Who may act makes a link for somebody without an account.
   const admin = await desk.visit(live.slice(desk.url.length), { token: ADMIN, reducedMotion: true });
   await told(admin);
   await share(admin);
   await press(admin, button("Make a link"));
   const link = await admin.until(`document.getElementById("share-link")?.value`, "the link");
-  await sound(admin, "6-share-link");
+  await sound(admin, "incident/6-share-link");
   please(`bring back ${truth.node.agent_id}`);
   const present = await visit("/map");
   const status = `fetch("/api/v1/topology").then((answer) => answer.json()).then(({ nodes }) => nodes.find(({ agent_id }) => agent_id === ${JSON.stringify(truth.node.agent_id)}).status)`;
@@ -155,7 +148,7 @@ test("a colleague is sent exactly that, by address or link, and sees it also whe
       await colleague.until(`document.querySelector("#detail h2")?.textContent === ${JSON.stringify(truth.node.label)}`, "the host");
       await tellsAll(colleague);
       assert.match(await colleague.read(`document.getElementById("bar").innerText`), /The network as it was at/);
-      await sound(colleague, `7-colleague-${name}-${guise}`);
+      await sound(colleague, `incident/7-colleague-${name}-${guise}`);
     }
   }
 });

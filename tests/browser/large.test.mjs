@@ -4,8 +4,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findings } from "./axe.mjs";
-import { Console, DRAWN, LIVE, artifact, healthy, please, stage } from "./console.mjs";
+import { sound } from "./axe.mjs";
+import { Console, DRAWN, LIVE, healthy, please, stage } from "./console.mjs";
 
 const SITES = Number(process.env.KATTILA_TEST_SITES);
 const EACH = Number(process.env.KATTILA_TEST_EACH);
@@ -36,13 +36,6 @@ const of = (page, site) => page.maps.filter((search) => new URLSearchParams(sear
 const counted = `[...document.querySelectorAll("#legend [data-look] .count")].reduce((sum, { textContent }) => sum + Number(textContent.replace(/\\D/g, "")), 0)`;
 const panel = `document.getElementById("detail").innerText`;
 const chosen = (node) => `document.getElementById("stage").dataset.selected === ${JSON.stringify(node)}`;
-
-async function sound(page, what) {
-  await page.screenshot(artifact(what));
-  assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${what} must not scroll sideways`);
-  assert.deepEqual(await findings(page), [], what);
-  healthy(page, what);
-}
 
 test("sites come first, with the counts of all, and no node travels", async () => {
   const page = await visit("/map");

@@ -4,8 +4,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findings } from "./axe.mjs";
-import { Console, DRAWN, LIVE, artifact, healthy, stage } from "./console.mjs";
+import { sound } from "./axe.mjs";
+import { Console, DRAWN, LIVE, healthy, stage } from "./console.mjs";
 import { preview } from "./preview.mjs";
 
 let desk;
@@ -44,13 +44,6 @@ async function hub(page) {
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-}
-
-async function sound(page, name) {
-  await page.screenshot(artifact(name));
-  assert.equal(await page.read("document.documentElement.scrollWidth <= innerWidth"), true, `${name} must not scroll sideways`);
-  assert.deepEqual(await findings(page), [], name);
-  healthy(page, name);
 }
 
 test("layers are switched by key and button, counted by the legend and kept in the address", async () => {
