@@ -19,6 +19,8 @@ pub(super) const GAP: f64 = 56.0;
 /// A site without a hub is spread by its links if it has at most this many for each node: of more,
 /// none is seen anyway, and rings leave more room for names.
 const SPARSE: usize = 2;
+/// So many read well on one ring, and take less room there than a chain of them does.
+const ONE_RING: usize = 7;
 
 /// A place on the map, of a site or of a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +157,9 @@ impl<'n, 'a> Plan<'n, 'a> {
             });
             let hubs = hubs.get(name).copied().unwrap_or(0);
             if let Some(site) = self.sites.get_mut(name) {
-                if hubs == 0 && members.get(name).is_some_and(|all| is_sparse(all)) {
+                if hubs == 0
+                    && members.get(name).is_some_and(|all| all.len() > ONE_RING && is_sparse(all))
+                {
                     nodes = site.seat_by_links(nodes);
                 }
                 site.seat(&nodes, hubs);
