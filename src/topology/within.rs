@@ -140,6 +140,9 @@ impl Sieve {
                 part.del.push(edge.id.clone());
             }
         }
+        // One that was only fetched may have gone in more than one of these ways.
+        part.del.sort_unstable();
+        part.del.dedup();
         part
     }
 

@@ -12,6 +12,8 @@ const KEPT = 4000;
 const FRESH_MS = 5000;
 const RETRY_MS = 3000;
 const WORST = 14;
+// As many things are looked up at once, as /api/v1/search takes.
+const ASKED = 200;
 
 const LOOKS = { online: "agent", stale: "agent", offline: "agent", pending: "agent", external: "external" };
 
@@ -97,11 +99,15 @@ export class Parts {
 
   // The sites of these nodes and links.
   async homes(ids) {
-    if (ids.length === 0) return [];
-    const found = await this.env.search(`ids=${encodeURIComponent(ids.join())}${this.then}`);
-    const has = new Set([...found.nodes, ...found.edges]);
-    for (const id of ids) if (!has.has(id)) this.unknown.add(id);
-    return found.sites;
+    const sites = new Set();
+    for (let at = 0; at < ids.length; at += ASKED) {
+      const some = ids.slice(at, at + ASKED);
+      const found = await this.env.search(`ids=${encodeURIComponent(some.join())}${this.then}`);
+      const has = new Set([...found.nodes, ...found.edges]);
+      for (const id of some) if (!has.has(id)) this.unknown.add(id);
+      for (const site of found.sites) sites.add(site);
+    }
+    return [...sites];
   }
 
   // Those in the greatest trouble, of all.

@@ -118,7 +118,7 @@ class Manager {
 
 // A page that holds parts of it. Answers wait until `settle` lets them come.
 async function desk(manager, chosen = []) {
-  const d = { scene: null, waiting: [], timers: [], asked: [], resyncs: 0 };
+  const d = { scene: null, waiting: [], timers: [], asked: [], searched: [], resyncs: 0 };
   const answer = (make) => new Promise((resolve, reject) => {
     const made = make();
     d.waiting.push(() => (made ? resolve(made) : reject(Object.assign(new Error("none"), { status: 404 }))));
@@ -129,7 +129,10 @@ async function desk(manager, chosen = []) {
       const { shape, site } = Object.fromEntries(new URLSearchParams(query));
       return answer(() => (shape === "sites" ? manager.overview() : manager.sites.has(site) ? manager.part(site) : null));
     },
-    search: (query) => answer(() => manager.search(query)),
+    search: (query) => {
+      d.searched.push(query);
+      return answer(() => manager.search(query));
+    },
     scene: () => d.scene,
     chosen: () => chosen,
     resync: () => (d.resyncs += 1),
@@ -216,6 +219,14 @@ test("what is chosen comes with its site, and what is nowhere is asked for once"
   assert.equal(d.parts.lacks([{ type: "node", id: "a:nobody" }], () => (next += 1)), true);
   await d.settle();
   assert.deepEqual([next, d.parts.lacks([{ type: "node", id: "a:nobody" }], () => (next += 1))], [2, false]);
+});
+
+test("however many are chosen, they are looked up as many at once as the manager takes", async () => {
+  const manager = new Manager(dice(4));
+  const d = await desk(manager, [...manager.nodes.keys(), ...Array.from({ length: 450 }, (_, i) => `a:no${i}`)]);
+  assert.deepEqual(d.searched.filter((query) => query.startsWith("ids=")).map((query) => new URLSearchParams(query).get("ids").split(",").length), [200, 200, 90]);
+  assert.equal(d.parts.open.size, new Set([...manager.nodes.values()].map(({ site }) => site)).size);
+  same(d, manager, "all open");
 });
 
 test("what a search found lights the sites that are not held", async () => {
